@@ -1,0 +1,95 @@
+"""Tables of the catalogue. Titles are not keys: a resource is its vendor's own code (sku)."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base
+
+
+class Resource(Base):
+    """What a vendor offers under one sku, whatever its version."""
+
+    __tablename__ = "resource"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    vendor_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    sku: Mapped[str]
+    is_sample: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (UniqueConstraint("vendor_id", "sku"),)
+
+
+class Version(Base):
+    """One immutable state of a resource's content and metadata (R4, R5).
+
+    `metadata_` holds language, licence, edition, chapter, author, keywords, conditions, address;
+    columns hold what is filtered by. After submission only `state` may change (trigger).
+    """
+
+    __tablename__ = "version"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"))
+    number: Mapped[int]
+    state: Mapped[str] = mapped_column(index=True)
+    title: Mapped[str]
+    kind: Mapped[str]
+    tier: Mapped[str]
+    stage: Mapped[str]
+    subject: Mapped[str]
+    grade: Mapped[str]
+    type: Mapped[str]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("resource_id", "number"),
+        CheckConstraint("kind IN ('basic', 'personalised', 'school_based')", name="kind"),
+        CheckConstraint("tier IN ('basic', 'growth', 'innovation')", name="tier"),
+    )
+
+
+class Offer(Base):
+    """Price terms of a resource from a day on, until the next offer begins. Never changed.
+
+    `plan`: {"plan": "per_use", "unit_price": "0.0200"}; basic resources carry the price 0 (R1).
+    """
+
+    __tablename__ = "offer"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"))
+    valid_from: Mapped[date]
+    plan: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("resource_id", "valid_from"),)
+
+
+class Admission(Base):
+    """A bureau's decision about one version: proposed by one reviewer, decided by another (R13)."""
+
+    __tablename__ = "admission"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("version.id"), unique=True)
+    bureau_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    state: Mapped[str]
+    claimed_by: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    proposed_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    proposed_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        CheckConstraint("proposed_by <> decided_by", name="two_reviewers"),
+        CheckConstraint(
+            "state IN ('claimed', 'proposed', 'admitted', 'refused', 'returned')", name="state"
+        ),
+    )

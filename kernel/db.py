@@ -1,0 +1,100 @@
+"""The database: one PostgreSQL dialect, the declarative base, engines and what their errors mean.
+
+What the database itself guarantees (immutability, balance, minimum) is written as triggers in the
+migrations; models here and elsewhere describe shapes only.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Engine,
+    MetaData,
+    Numeric,
+    Text,
+    Uuid,
+    create_engine,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import DeclarativeBase
+
+from kernel.errors import DatabaseUnavailable, MarketError, OutOfSpace
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+DISK_FULL = "53100"
+
+
+class Base(DeclarativeBase):
+    """Base of all models. Annotations decide column types; money is always BIGINT fen."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        int: BigInteger,
+        str: Text,
+        UUID: Uuid,
+        date: Date,
+        datetime: DateTime(timezone=True),
+        Decimal: Numeric,
+        dict[str, Any]: JSONB,
+        list[str]: JSONB,
+    }
+
+
+def open_engine(url: str, *, pool_size: int = 16) -> Engine:
+    """Open an engine for `postgresql://…`; connections are checked before use.
+
+    JIT is off: the statements here are short or set-wise, and compiling them costs more than it
+    saves. The session's zone is UTC, so that no cast depends on the machine.
+    """
+    plain = url.replace("postgres://", "postgresql://", 1)
+    return create_engine(
+        plain.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=UTC -c jit=off", "connect_timeout": 10},
+    )
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn a lost connection or a full disk into an error with a way out; let the rest pass."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, DBAPIError) as error:
+        known = as_market_error(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def as_market_error(error: DBAPIError) -> MarketError | None:
+    """Return what a driver error means to an operator, or None if it is a defect of ours."""
+    reason = (
+        str(error.orig).strip().splitlines()[0]
+        if error.orig and str(error.orig)
+        else "connection lost"
+    )
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate == DISK_FULL:
+        return OutOfSpace(reason=reason)
+    if error.connection_invalidated or (sqlstate or "").startswith(("08", "57P")):
+        return DatabaseUnavailable(reason=reason)
+    if isinstance(error, OperationalError) and sqlstate is None:
+        return DatabaseUnavailable(reason=reason)
+    return None

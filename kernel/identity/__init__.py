@@ -1,0 +1,1 @@
+"""Who is who: regions, organisations, people, roster and census, roles, sessions, API keys."""

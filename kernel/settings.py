@@ -1,0 +1,195 @@
+"""Settings: environment variables, read and checked once at start.
+
+Each field of `Settings` is one variable; its metadata holds the name and the help that
+docs/settings.md and `market doctor` show. A value that does not fit stops the start
+with `Misconfigured`, naming the variable.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from kernel.errors import InvalidAmount, Misconfigured
+from kernel.money import parse_rate
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _path(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _switch(value: str) -> bool:
+    lowered = value.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("expected yes or no")
+
+
+def _whole(value: str) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError("expected a number that is not negative")
+    return number
+
+
+def _port(value: str) -> int:
+    number = int(value)
+    if not 0 <= number <= 65535:
+        raise ValueError("expected a port between 0 and 65535")
+    return number
+
+
+def _share(value: str) -> Decimal:
+    try:
+        rate = parse_rate(value)
+    except InvalidAmount as error:
+        raise ValueError(str(error)) from None
+    if rate > 1:
+        raise ValueError("expected a share between 0 and 1")
+    return rate
+
+
+def _locale(value: str) -> str:
+    if value not in {"zh_CN", "en"}:
+        raise ValueError("expected zh_CN or en")
+    return value
+
+
+def _setting(
+    name: str, default: str, read: Callable[[str], Any], help_text: str, *, secret: bool = False
+) -> Any:
+    return field(
+        metadata={
+            "name": name,
+            "default": default,
+            "read": read,
+            "help": help_text,
+            "secret": secret,
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """All settings of one process. Build it with `Settings.load()`."""
+
+    home: Path = _setting(
+        "MARKET_HOME",
+        "var",
+        _path,
+        "Folder of the state: embedded database, exports, logs, secret key.",
+    )
+    database_url: str = _setting(
+        "DATABASE_URL",
+        "",
+        _text,
+        "PostgreSQL 16 or later, as postgresql://…; empty: the embedded server in MARKET_HOME/pg.",
+        secret=True,
+    )
+    celery_broker_url: str = _setting(
+        "CELERY_BROKER_URL",
+        "",
+        _text,
+        "Broker of the background work (redis://… or amqp://…); empty: the database itself.",
+        secret=True,
+    )
+    secret_key: str = _setting(
+        "MARKET_SECRET_KEY",
+        "",
+        _text,
+        "Key under which person numbers are hashed; empty: made once and kept in "
+        "MARKET_HOME/secret.key. Changing it orphans the roster.",
+        secret=True,
+    )
+    host: str = _setting("MARKET_HOST", "127.0.0.1", _text, "Address on which the site listens.")
+    port: int = _setting("MARKET_PORT", "8420", _port, "Port on which the site listens.")
+    demo: bool = _setting(
+        "MARKET_DEMO",
+        "no",
+        _switch,
+        "Sample data with its demo accounts; `market run` on an empty embedded database turns it "
+        "on. "
+        "Refused unless MARKET_HOST is a loopback address.",
+    )
+    locale: str = _setting(
+        "MARKET_LOCALE",
+        "zh_CN",
+        _locale,
+        "Language for a visitor whose browser asks for none: zh_CN or en.",
+    )
+    platform_fee_rate: Decimal = _setting(
+        "MARKET_PLATFORM_FEE_RATE",
+        "0.0500",
+        _share,
+        "Platform's share of each bill, frozen into new agreements; may be 0.",
+    )
+    retention_rate: Decimal = _setting(
+        "MARKET_RETENTION_RATE",
+        "0.0500",
+        _share,
+        "Share held back as quality retention, frozen into new agreements; may be 0.",
+    )
+    confirm_workdays: int = _setting(
+        "MARKET_CONFIRM_WORKDAYS",
+        "5",
+        _whole,
+        "Working days after which a stated line that nobody disputed counts as confirmed.",
+    )
+    database_pool: int = _setting(
+        "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
+    )
+    session_hours: int = _setting(
+        "MARKET_SESSION_HOURS",
+        "12",
+        _whole,
+        "Hours after which a signed-in person has to sign in again.",
+    )
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check every setting; raise `Misconfigured` for the first that does not fit."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for one in fields(cls):
+            name = one.metadata["name"]
+            text = environ.get(name, "") or one.metadata["default"]
+            try:
+                values[one.name] = one.metadata["read"](text)
+            except ValueError as error:
+                raise Misconfigured(setting=name, reason=str(error)) from None
+        known = {one.metadata["name"] for one in fields(cls)}
+        for name in environ:
+            if name.startswith("MARKET_") and name not in known:
+                raise Misconfigured(setting=name, reason="there is no such setting")
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        if self.demo and not self.on_loopback:
+            raise Misconfigured(
+                setting="MARKET_DEMO",
+                reason=f"demo accounts are refused on {self.host}, a public address",
+            )
+        if self.database_url and not self.database_url.startswith(("postgresql://", "postgres://")):
+            raise Misconfigured(setting="DATABASE_URL", reason="only postgresql:// is served")
+        if self.platform_fee_rate + self.retention_rate > 1:
+            raise Misconfigured(
+                setting="MARKET_RETENTION_RATE", reason="fee and retention together exceed 1"
+            )
+
+    @property
+    def on_loopback(self) -> bool:
+        return self.host in {"127.0.0.1", "localhost", "::1"}
+
+    @property
+    def embedded(self) -> bool:
+        return not self.database_url

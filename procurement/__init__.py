@@ -1,0 +1,1 @@
+"""What schools and bureaus do before money is spent: funding, selection, approval."""

@@ -1,0 +1,1 @@
+"""From a census and quotas to a school's funding lines."""

@@ -1,0 +1,165 @@
+"""Agreements: approved selections with frozen terms, a ceiling and the lines that pay.
+
+Opening commits the ceiling (available → committed) in the same transaction; nothing is agreed that
+is not covered. Who had to approve is procurement's matter.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import insert, select
+
+from kernel.errors import BudgetExhausted
+from kernel.ids import AgreementId, new_id
+from kernel.money import yuan
+from kernel.trail import record
+from kernel.unit import Unit
+from settlement.funding_lines import line_balances
+from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
+from settlement.models import Agreement, AgreementDraw, AgreementSchool, FundingLine
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How much of an agreement's ceiling is committed on a line, in fen."""
+
+    line_id: UUID
+    ceiling_fen: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgreementDraft:
+    """What an approval hands over: the business key, parties, frozen terms and funding plan.
+
+    `terms`: {plan, unit_price, fee_rate, retention_rate, resource_kind, title, sku, trial}; rates
+    and prices are decimal strings. `draws` add up to `ceiling_fen`. `school_ids` may use it.
+    """
+
+    number: str
+    payer_id: UUID
+    vendor_id: UUID
+    resource_id: UUID
+    version_id: UUID
+    terms: dict[str, Any]
+    ceiling_fen: int
+    starts_on: date
+    ends_on: date
+    draws: Sequence[Draw] = field(default_factory=tuple)
+    school_ids: Sequence[UUID] = field(default_factory=tuple)
+
+
+def terms_digest(terms: dict[str, Any]) -> bytes:
+    """Return SHA-256 over the canonical JSON of the terms."""
+    return hashlib.sha256(msgspec.json.encode(terms, order="deterministic")).digest()
+
+
+def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[AgreementId]:
+    """Open agreements and commit their ceilings, all or none; return their ids in order.
+
+    The lines are locked in id order before they are looked at, so that two approvals on one line
+    can't both spend its last fen. Raises `BudgetExhausted` with `short_fen` for the first line
+    that does not suffice.
+    """
+    _lock_and_check(unit, drafts)
+    ids = [AgreementId(new_id()) for _ in drafts]
+    if not drafts:
+        return ids
+    unit.session.execute(
+        insert(Agreement),
+        [
+            {
+                "id": agreement_id,
+                "number": draft.number,
+                "payer_id": draft.payer_id,
+                "vendor_id": draft.vendor_id,
+                "resource_id": draft.resource_id,
+                "version_id": draft.version_id,
+                "terms": draft.terms,
+                "terms_digest": terms_digest(draft.terms),
+                "ceiling_fen": draft.ceiling_fen,
+                "starts_on": draft.starts_on,
+                "ends_on": draft.ends_on,
+                "state": "open",
+                "opened_at": unit.clock.now(),
+            }
+            for agreement_id, draft in zip(ids, drafts, strict=True)
+        ],
+    )
+    schools = [
+        {"agreement_id": agreement_id, "school_id": school_id, "ceiling_fen": None}
+        for agreement_id, draft in zip(ids, drafts, strict=True)
+        for school_id in draft.school_ids
+    ]
+    draws = [
+        {
+            "agreement_id": agreement_id,
+            "position": position,
+            "line_id": draw.line_id,
+            "ceiling_fen": draw.ceiling_fen,
+        }
+        for agreement_id, draft in zip(ids, drafts, strict=True)
+        for position, draw in enumerate(draft.draws, start=1)
+    ]
+    if schools:
+        unit.session.execute(insert(AgreementSchool), schools)
+    if draws:
+        unit.session.execute(insert(AgreementDraw), draws)
+    post(unit, [_commitment(draft) for draft in drafts])
+    for agreement_id, draft in zip(ids, drafts, strict=True):
+        record(
+            unit,
+            "agreement.opened",
+            subject_kind="agreement",
+            subject_id=agreement_id,
+            number=draft.number,
+            ceiling_fen=draft.ceiling_fen,
+            terms=draft.terms,
+        )
+    return ids
+
+
+def open_agreement(unit: Unit, draft: AgreementDraft) -> AgreementId:
+    """Open one agreement; see `open_agreements`."""
+    return open_agreements(unit, [draft])[0]
+
+
+def _lock_and_check(unit: Unit, drafts: Sequence[AgreementDraft]) -> None:
+    wanted: dict[UUID, int] = {}
+    for draft in drafts:
+        if sum(draw.ceiling_fen for draw in draft.draws) != draft.ceiling_fen:
+            raise ValueError(f"{draft.number}: draws do not add up to the ceiling")
+        for draw in draft.draws:
+            wanted[draw.line_id] = wanted.get(draw.line_id, 0) + draw.ceiling_fen
+    if not wanted:
+        return
+    unit.session.execute(
+        select(FundingLine.id)
+        .where(FundingLine.id.in_(wanted))
+        .order_by(FundingLine.id)
+        .with_for_update()
+    )
+    balances = line_balances(unit, list(wanted))
+    for line_id, fen in wanted.items():
+        short = fen - balances[line_id].available_fen
+        if short > 0:
+            raise BudgetExhausted(line_id=str(line_id), short_fen=short, short_yuan=yuan(short))
+
+
+def _commitment(draft: AgreementDraft) -> TransferDraft:
+    return TransferDraft(
+        key=f"commit:{draft.number}",
+        memo=f"commitment of agreement {draft.number}",
+        entries=[
+            Entry(
+                debit=AccountKey(draw.line_id, AccountKind.COMMITTED),
+                credit=AccountKey(draw.line_id, AccountKind.AVAILABLE),
+                amount_fen=draw.ceiling_fen,
+            )
+            for draw in draft.draws
+        ],
+    )

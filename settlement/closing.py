@@ -1,0 +1,115 @@
+"""Closing a period: seal → count → rate → statements → post, in shards of payers, resumable.
+
+Each step is its own transaction and moves the period's state with its result, so that a close that
+was killed goes on where it stood, and one that is repeated changes nothing. What is left is asked
+of the rows, never kept in memory.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+from kernel.actors import Actor, Role
+from kernel.clock import Month, show_month
+from kernel.trail import record
+from kernel.unit import Units
+from settlement.bookings import post_confirmed
+from settlement.confirmations import confirm_by_silence
+from settlement.periods import (
+    check_earlier_settled,
+    check_over,
+    fingerprint_periods,
+    payers_of,
+    periods_in,
+    seal_periods,
+)
+from settlement.statements import state_periods
+from settlement.summaries import period_summary
+
+SHARD = 250
+"""Payers per transaction: enough for set-wise work, few enough to lose little to a crash."""
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(step, done, total)` with numbers of payers."""
+
+
+@dataclass(slots=True)
+class Phases:
+    """Seconds spent in each phase of a close: for the benchmark and the progress line."""
+
+    seal: float = 0.0
+    state: float = 0.0
+    post: float = 0.0
+
+
+def no_progress(_step: str, _done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+def settle(
+    units: Units,
+    actor: Actor,
+    month: Month,
+    *,
+    payer_code: str | None = None,
+    progress: Progress = no_progress,
+    phases: Phases | None = None,
+) -> dict[str, Any]:
+    """Close a month as far as it can be closed now; return the summary of `period_summary`.
+
+    Posts what is confirmed, by people or by silence; the rest waits for the next call. Raises
+    `PeriodNotOver`, `EarlierPeriodOpen`, `NothingToSettle` or `Refused` before it changes anything.
+    """
+    phases = phases or Phases()
+    actor.require("period.settle", Role.OPERATOR, Role.BUREAU_FINANCE)
+    with units(actor) as unit:
+        check_over(unit, month)
+        payers = payers_of(unit, month, payer_code=payer_code)
+        check_earlier_settled(unit, month, payer_ids=payers)
+
+    started = perf_counter()
+    with units(actor) as unit:
+        sealed = seal_periods(unit, month, payer_ids=payers)
+        if sealed:
+            record(
+                unit,
+                "period.sealed",
+                subject_kind="period",
+                subject_id=show_month(month),
+                payers=sealed,
+                payer_code=payer_code,
+            )
+    for done, shard in _shards(payers):
+        with units(actor) as unit:
+            fingerprint_periods(unit, month, payer_ids=shard)
+        progress("seal", done, len(payers))
+    phases.seal += perf_counter() - started
+
+    started = perf_counter()
+    for done, shard in _shards(payers):
+        with units(actor) as unit:
+            ready = periods_in(unit, month, payer_ids=shard, states=["sealed"])
+            state_periods(unit, month, payer_ids=ready)
+        progress("state", done, len(payers))
+    phases.state += perf_counter() - started
+
+    started = perf_counter()
+    for done, shard in _shards(payers):
+        with units(actor) as unit:
+            ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
+            confirm_by_silence(unit, month, payer_ids=ready)
+            post_confirmed(unit, month, payer_ids=ready)
+        progress("post", done, len(payers))
+    phases.post += perf_counter() - started
+
+    with units(actor) as unit:
+        return period_summary(unit, month, payer_ids=payers if payer_code else None)
+
+
+def _shards(payers: Sequence[UUID]) -> Iterator[tuple[int, Sequence[UUID]]]:
+    """Yield the payers in ranges of their ids, each with how many are done after it."""
+    for start in range(0, len(payers), SHARD):
+        shard = payers[start : start + SHARD]
+        yield start + len(shard), shard

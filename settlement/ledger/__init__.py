@@ -1,0 +1,1 @@
+"""The double-entry books: accounts, balanced transfers, balances. Insert-only."""

@@ -1,0 +1,215 @@
+"""Posting: balanced transfers into the books, each under a business key, never twice.
+
+Decides how a business event becomes legs. Whether an event may happen is the caller's question;
+that nothing unbalanced, doubled or below a minimum gets in is the database's.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import select, text, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from kernel.errors import BudgetExhausted
+from kernel.ids import AccountId, new_id
+from kernel.unit import Unit
+from settlement.ledger.models import Account, Transfer
+
+INSTALLATION = UUID(int=0)
+"""Owner of the platform's own accounts (its fees)."""
+
+T = TypeVar("T")
+
+BELOW_MINIMUM = "ck_account_minimum"
+
+
+class AccountKind(StrEnum):
+    """The accounts of both books; `budget` ones belong to a funding line or its payer."""
+
+    # budget book
+    APPROPRIATION = "appropriation"  # what the budget gave, on the credit side
+    AVAILABLE = "available"
+    COMMITTED = "committed"
+    ACCRUED = "accrued"
+    PAID = "paid"
+    # money book
+    CLEARING = "clearing"  # what a payer owes, on the debit side
+    PAYABLE = "payable"  # what a vendor is owed
+    FEE = "fee"
+    RETENTION = "retention"
+
+
+FUNDING_KINDS = (
+    AccountKind.AVAILABLE,
+    AccountKind.COMMITTED,
+    AccountKind.ACCRUED,
+    AccountKind.PAID,
+)
+"""The four accounts of a funding line; none may fall below zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """An account by its business key: who owns it, and what it holds."""
+
+    owner_id: UUID
+    kind: AccountKind
+
+    @property
+    def book(self) -> str:
+        in_budget = self.kind in FUNDING_KINDS or self.kind is AccountKind.APPROPRIATION
+        return "budget" if in_budget else "money"
+
+    @property
+    def minimum(self) -> int | None:
+        return 0 if self.kind in FUNDING_KINDS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An amount moved to `debit` from `credit`, in fen; zero is left out, negative is refused."""
+
+    debit: AccountKey
+    credit: AccountKey
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferDraft:
+    """One business event to be posted: its unique key, a memo, and its entries in both books."""
+
+    key: str
+    memo: str
+    entries: Sequence[Entry] = field(default_factory=tuple)
+
+
+def post(unit: Unit, drafts: Sequence[TransferDraft]) -> int:
+    """Post the drafts that are not in the books yet; return how many that were.
+
+    All legs go in by one statement, so that the database checks and moves each account once. A
+    draft whose entries are all zero is nothing and is left out. Raises `BudgetExhausted` if a
+    funding account would fall below zero; the caller's unit is then lost as a whole.
+    """
+    wanted = [draft for draft in drafts if any(entry.amount_fen for entry in draft.entries)]
+    if not wanted:
+        return 0
+    rows = [
+        {"id": new_id(), "key": draft.key, "at": unit.clock.now(), "memo": draft.memo}
+        for draft in wanted
+    ]
+    fresh: dict[str, UUID] = {}
+    for chunk in _chunks(rows):
+        inserted = unit.session.execute(
+            insert(Transfer)
+            .values(chunk)
+            .on_conflict_do_nothing(index_elements=["key"])
+            .returning(Transfer.key, Transfer.id)
+        )
+        fresh.update((key, transfer_id) for key, transfer_id in inserted)
+    wanted = [draft for draft in wanted if draft.key in fresh]
+    accounts = open_accounts(
+        unit, {key for draft in wanted for e in draft.entries for key in (e.debit, e.credit)}
+    )
+    _insert_legs(unit, wanted, fresh=fresh, accounts=accounts)
+    return len(wanted)
+
+
+def open_accounts(unit: Unit, keys: Iterable[AccountKey]) -> dict[AccountKey, AccountId]:
+    """Return the accounts of these keys; those that don't exist are opened at zero."""
+    wanted = sorted(set(keys), key=lambda key: (key.owner_id, key.kind))
+    found = _find_accounts(unit, wanted)
+    missing = [key for key in wanted if key not in found]
+    for chunk in _chunks(missing):
+        unit.session.execute(
+            insert(Account)
+            .values(
+                [
+                    {
+                        "id": new_id(),
+                        "owner_id": key.owner_id,
+                        "book": key.book,
+                        "kind": key.kind,
+                        "unit": "CNY",
+                        "minimum": key.minimum,
+                        "balance": 0,
+                    }
+                    for key in chunk
+                ]
+            )
+            .on_conflict_do_nothing()
+        )
+    if missing:
+        found.update(_find_accounts(unit, missing))
+    return found
+
+
+def _find_accounts(unit: Unit, keys: Sequence[AccountKey]) -> dict[AccountKey, AccountId]:
+    found: dict[AccountKey, AccountId] = {}
+    for chunk in _chunks(keys):
+        rows = unit.session.execute(
+            select(Account.owner_id, Account.kind, Account.id).where(
+                tuple_(Account.owner_id, Account.kind).in_([(k.owner_id, k.kind) for k in chunk]),
+                Account.unit == "CNY",
+            )
+        )
+        found.update(
+            (AccountKey(owner, AccountKind(kind)), AccountId(account_id))
+            for owner, kind, account_id in rows
+        )
+    return found
+
+
+def _insert_legs(
+    unit: Unit,
+    drafts: Sequence[TransferDraft],
+    *,
+    fresh: dict[str, UUID],
+    accounts: dict[AccountKey, AccountId],
+) -> None:
+    transfer_ids: list[UUID] = []
+    positions: list[int] = []
+    account_ids: list[UUID] = []
+    sides: list[str] = []
+    amounts: list[int] = []
+    for draft in drafts:
+        position = 0
+        for entry in draft.entries:
+            if entry.amount_fen == 0:
+                continue
+            for key, side in ((entry.debit, "D"), (entry.credit, "C")):
+                position += 1
+                transfer_ids.append(fresh[draft.key])
+                positions.append(position)
+                account_ids.append(accounts[key])
+                sides.append(side)
+                amounts.append(entry.amount_fen)
+    if not transfer_ids:
+        return
+    try:
+        unit.session.execute(
+            text(
+                "INSERT INTO leg (transfer_id, position, account_id, side, amount_fen) "
+                "SELECT * FROM unnest(CAST(:t AS uuid[]), CAST(:p AS smallint[]), "
+                "CAST(:a AS uuid[]), CAST(:s AS text[]), CAST(:m AS bigint[]))"
+            ),
+            {"t": transfer_ids, "p": positions, "a": account_ids, "s": sides, "m": amounts},
+        )
+    except IntegrityError as error:
+        if constraint_of(error) == BELOW_MINIMUM:
+            raise BudgetExhausted(short_fen=None, short_yuan="?") from error
+        raise
+
+
+def constraint_of(error: IntegrityError) -> str | None:
+    """Return the name of the constraint that refused a statement."""
+    diagnostics = getattr(error.orig, "diag", None)
+    return getattr(diagnostics, "constraint_name", None)
+
+
+def _chunks(rows: Sequence[T], size: int = 2_000) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

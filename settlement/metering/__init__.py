@@ -1,0 +1,1 @@
+"""From a report of use to a counted use: ingest, identity, quarantine, seal, counting."""

@@ -1,0 +1,120 @@
+"""The one statement that classifies a delivery of usage and stores it.
+
+A row is judged by what is known before it, in the database or earlier in the same delivery, so
+that it does not matter how a file is cut into deliveries:
+
+1. unreadable → quarantined with what could not be read;
+2. its identity (source, event id) is known → duplicate if the content is the same, else conflict;
+3. it can't be billed (time, learner, school, resource, agreement) → quarantined with the reason;
+4. else accepted; `late` if its period was sealed before it came.
+
+Parameters are arrays, one per column, of equal length.
+"""
+
+from sqlalchemy import text
+
+CLASSIFY_AND_STORE = text(
+    """
+WITH raw AS MATERIALIZED (
+    SELECT r.*, (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date AS day
+    FROM unnest(
+        CAST(:position AS bigint[]), CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
+        CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]), CAST(:vendor_code AS text[]),
+        CAST(:sku AS text[]), CAST(:session AS text[]), CAST(:quantity AS bigint[]),
+        CAST(:digest AS bytea[]), CAST(:error AS text[]), CAST(:detail AS text[])
+    ) AS r(position, event_id, occurred_at, learner_hash, school_code, vendor_code, sku, session_id,
+           quantity, digest, error, detail)
+), resolved AS MATERIALIZED (
+    SELECT r.*, i.digest AS known_digest, l.id AS learner_id, s.school_id,
+           COALESCE(s.parent_id, s.school_id) AS payer_id, s.code AS found_school,
+           x.id AS resource_id, a.id AS agreement_id
+    FROM raw r
+    LEFT JOIN LATERAL (
+        SELECT digest FROM usage_identity k
+        WHERE k.source_id = :source_id AND k.event_id = r.event_id LIMIT 1
+    ) i ON true
+    LEFT JOIN LATERAL (
+        SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
+        WHERE p.person_no_hash = r.learner_hash LIMIT 1
+    ) l ON true
+    LEFT JOIN LATERAL (
+        SELECT e.school_id, o.parent_id, o.code FROM enrolment e
+        JOIN organisation o ON o.id = e.school_id
+        WHERE e.learner_id = l.id
+        ORDER BY (o.code = r.school_code) DESC,
+                 (e.joined_on <= r.day AND (e.left_on IS NULL OR e.left_on > r.day)) DESC,
+                 e.joined_on DESC
+        LIMIT 1
+    ) s ON true
+    LEFT JOIN LATERAL (
+        SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
+        WHERE v.kind = 'vendor' AND v.code = r.vendor_code AND x.sku = r.sku LIMIT 1
+    ) x ON true
+    LEFT JOIN LATERAL (
+        SELECT a.id FROM agreement a JOIN agreement_school g ON g.agreement_id = a.id
+        WHERE a.payer_id = COALESCE(s.parent_id, s.school_id) AND a.resource_id = x.id
+          AND g.school_id = s.school_id AND r.day BETWEEN a.starts_on AND a.ends_on
+        ORDER BY a.starts_on, a.number LIMIT 1
+    ) a ON true
+), reasoned AS MATERIALIZED (
+    SELECT r.*,
+        CASE
+            WHEN r.error <> '' THEN r.error
+            WHEN r.occurred_at > :latest THEN 'time-in-future'
+            WHEN r.occurred_at < :earliest THEN 'time-too-old'
+            WHEN r.quantity > 1 AND NOT :pre_counted THEN 'quantity-without-count'
+            WHEN r.learner_id IS NULL THEN 'unknown-learner'
+            WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
+            WHEN r.resource_id IS NULL THEN 'unknown-resource'
+            WHEN r.agreement_id IS NULL THEN 'no-agreement'
+        END AS reason
+    FROM resolved r
+), firsts AS MATERIALIZED (
+    SELECT DISTINCT ON (event_id) event_id, position AS first_position, digest AS first_digest
+    FROM reasoned WHERE reason IS NULL AND known_digest IS NULL
+    ORDER BY event_id, position
+), judged AS MATERIALIZED (
+    SELECT r.*, p.state AS period_state,
+        CASE
+            WHEN r.error <> '' THEN 'quarantined'
+            WHEN r.known_digest = r.digest THEN 'duplicate'
+            WHEN r.known_digest IS NOT NULL THEN 'conflict'
+            WHEN r.position = f.first_position THEN 'accepted'
+            WHEN r.position > f.first_position AND r.digest = f.first_digest THEN 'duplicate'
+            WHEN r.position > f.first_position THEN 'conflict'
+            ELSE 'quarantined'
+        END AS outcome
+    FROM reasoned r
+    LEFT JOIN firsts f ON f.event_id = r.event_id
+    LEFT JOIN period p ON p.payer_id = r.payer_id
+        AND p.month = date_trunc('month', r.day)::date
+), new_identities AS (
+    INSERT INTO usage_identity (source_id, event_id, digest)
+    SELECT :source_id, event_id, digest FROM judged WHERE outcome = 'accepted' ORDER BY event_id
+), new_events AS (
+    INSERT INTO usage_event (payer_id, agreement_id, school_id, resource_id, learner_id, source_id,
+        batch_id, occurred_at, received_at, sequence, quantity, trust, event_id, session_id)
+    SELECT payer_id, agreement_id, school_id, resource_id, learner_id, :source_id, :batch_id,
+        occurred_at, :received_at, nextval('usage_sequence'), quantity, :trust, event_id, session_id
+    FROM judged WHERE outcome = 'accepted' ORDER BY position
+), new_quarantine AS (
+    INSERT INTO usage_quarantine (id, batch_id, source_id, event_id, position, reason, school_id,
+        month, body, received_at)
+    SELECT gen_random_uuid(), :batch_id, :source_id, event_id, position, reason, school_id,
+        date_trunc('month', day)::date,
+        jsonb_build_object('time', occurred_at, 'learner', left(encode(learner_hash, 'hex'), 16),
+            'school_code', school_code, 'vendor_code', vendor_code, 'sku', sku,
+            'session', session_id, 'quantity', quantity, 'detail', detail),
+        :received_at
+    FROM judged WHERE outcome = 'quarantined'
+)
+SELECT position, outcome,
+    CASE
+        WHEN outcome = 'quarantined' THEN reason
+        WHEN outcome = 'accepted' AND COALESCE(period_state, 'open') <> 'open' THEN 'late'
+        ELSE ''
+    END AS reason,
+    date_trunc('month', day)::date AS month
+FROM judged ORDER BY position
+"""
+)

@@ -1,0 +1,216 @@
+"""Tables of agreements, funding lines, periods and statements.
+
+Keys of what grows with use begin with the payer. Usage has its own module (metering), the
+double-entry books theirs (ledger).
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base
+
+
+class FundingLine(Base):
+    """One payer's money for one fiscal year from one source; its amounts are ledger accounts.
+
+    `lapses_on`: the first day on whose uses the line no longer pays (1 January after its fiscal
+    year, later by a granted carry-over).
+    """
+
+    __tablename__ = "funding_line"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    payer_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    fiscal_year: Mapped[int]
+    source: Mapped[str]
+    restriction: Mapped[dict[str, Any]]
+    lapses_on: Mapped[date]
+    priority: Mapped[int] = mapped_column(default=100)
+    issued_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("payer_id", "fiscal_year", "source", "restriction"),
+        CheckConstraint(
+            "source IN ('per_student', 'surcharge', 'special_fund', 'own_funds')", name="source"
+        ),
+    )
+
+
+class Agreement(Base):
+    """An approved selection: frozen terms, ceiling, time. Settlement's unit.
+
+    `number` is its business key (`<payer code>-<reference>`). `terms`: {plan, unit_price, fee_rate,
+    retention_rate, kind, resource …}; they can't change (trigger), `terms_digest` is their SHA-256.
+    Both `starts_on` and `ends_on` are days on which use counts.
+    """
+
+    __tablename__ = "agreement"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(unique=True)
+    payer_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    vendor_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"), index=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("version.id"))
+    terms: Mapped[dict[str, Any]]
+    terms_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    ceiling_fen: Mapped[int]
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    state: Mapped[str]
+    opened_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("ceiling_fen >= 0", name="ceiling"),
+        CheckConstraint("ends_on >= starts_on", name="order"),
+        CheckConstraint("state IN ('open', 'exhausted', 'ended', 'terminated')", name="state"),
+        Index("ix_agreement_payer_resource", "payer_id", "resource_id", "starts_on"),
+    )
+
+
+class AgreementDraw(Base):
+    """How much of an agreement's ceiling is committed on which line; drawn in `position` order."""
+
+    __tablename__ = "agreement_draw"
+
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("funding_line.id"), index=True)
+    ceiling_fen: Mapped[int]
+
+    __table_args__ = (
+        UniqueConstraint("agreement_id", "line_id"),
+        CheckConstraint("ceiling_fen >= 0", name="ceiling"),
+    )
+
+
+class AgreementSchool(Base):
+    """The schools and teaching points that may use an agreement; a ceiling of their own or none."""
+
+    __tablename__ = "agreement_school"
+
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    ceiling_fen: Mapped[int | None]
+
+    __table_args__ = (Index("ix_agreement_school_school", "school_id", "agreement_id"),)
+
+
+class Period(Base):
+    """One payer's month: open → sealing → sealed → stated → posted → closed.
+
+    `sealed_sequence`: the last usage sequence that belongs to it; what came later is late.
+    `fingerprint`: order-independent sum over the sealed uses, which shows loss or change.
+    """
+
+    __tablename__ = "period"
+
+    payer_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    sealed_at: Mapped[datetime | None]
+    sealed_sequence: Mapped[int | None]
+    counts: Mapped[dict[str, Any] | None]
+    fingerprint: Mapped[Decimal | None] = mapped_column(Numeric(30, 0))
+
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('open', 'sealing', 'sealed', 'stated', 'posted', 'closed')", name="state"
+        ),
+        Index("ix_period_month_state", "month", "state"),
+    )
+
+
+class Statement(Base):
+    """What one payer owes for one period. Lines and amounts are never changed (trigger)."""
+
+    __tablename__ = "statement"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    payer_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    month: Mapped[date]
+    number: Mapped[str] = mapped_column(unique=True)
+    stated_at: Mapped[datetime]
+    confirm_by: Mapped[date]
+
+    __table_args__ = (UniqueConstraint("payer_id", "month"),)
+
+
+class StatementLine(Base):
+    """One agreement's part of a statement, with the arithmetic that led to it.
+
+    rated = above ceiling + amount (billed); amount = drawn + uncovered; drawn = vendor + fee +
+    retention (the database checks these). `explanation`: what was received, left out and why.
+    Only `state` and who confirmed it may change (trigger).
+    """
+
+    __tablename__ = "statement_line"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    statement_id: Mapped[UUID] = mapped_column(ForeignKey("statement.id"))
+    payer_id: Mapped[UUID]
+    month: Mapped[date]
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), index=True)
+    vendor_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    kind: Mapped[str]
+    of_month: Mapped[date]
+    rule_version: Mapped[str]
+    quantity: Mapped[int]
+    unit_price: Mapped[Decimal] = mapped_column(Numeric(14, 4))
+    rated_fen: Mapped[int]
+    above_ceiling_fen: Mapped[int]
+    amount_fen: Mapped[int]
+    uncovered_fen: Mapped[int]
+    drawn_fen: Mapped[int]
+    vendor_fen: Mapped[int]
+    fee_fen: Mapped[int]
+    retention_fen: Mapped[int]
+    explanation: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    confirmed_at: Mapped[datetime | None]
+    confirmed_by: Mapped[str | None]
+
+    __table_args__ = (
+        UniqueConstraint("statement_id", "agreement_id", "kind", "of_month"),
+        CheckConstraint("kind IN ('use', 'adjustment')", name="kind"),
+        CheckConstraint(
+            "state IN ('stated', 'confirmed', 'disputed', 'dismissed', 'upheld', 'posted')",
+            name="state",
+        ),
+        CheckConstraint("rated_fen = above_ceiling_fen + amount_fen", name="rated"),
+        CheckConstraint("amount_fen = drawn_fen + uncovered_fen", name="billed"),
+        CheckConstraint("drawn_fen = vendor_fen + fee_fen + retention_fen", name="conserved"),
+        CheckConstraint("above_ceiling_fen >= 0 AND uncovered_fen >= 0", name="not_negative"),
+        Index("ix_statement_line_payer_month", "payer_id", "month"),
+        Index("ix_statement_line_month_state", "month", "state"),
+    )
+
+
+class StatementBreakdown(Base):
+    """A line's quantity and amount by school; adds up to the line by largest remainder."""
+
+    __tablename__ = "statement_breakdown"
+
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("statement_line.id"), primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    quantity: Mapped[int]
+    amount_fen: Mapped[int]
+    explanation: Mapped[dict[str, Any]]
+
+
+class StatementDraw(Base):
+    """What a line draws from which funding line, in order (R34)."""
+
+    __tablename__ = "statement_draw"
+
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("statement_line.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    funding_line_id: Mapped[UUID] = mapped_column(ForeignKey("funding_line.id"), index=True)
+    amount_fen: Mapped[int]
+
+    __table_args__ = (CheckConstraint("amount_fen > 0", name="amount"),)

@@ -1,0 +1,172 @@
+"""Periods: which payers have a month to close, and its seal.
+
+A period is one payer's month. Sealing takes the month's lock alone for a moment, only to flip the
+states and to fix the sequence up to which events belong to the period; counts and fingerprint are
+computed afterwards, when ingest runs again.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import exists, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.actors import Role
+from kernel.clock import Month, month_bounds, next_month, shanghai_day, show_month
+from kernel.errors import EarlierPeriodOpen, NothingToSettle, PeriodNotOver
+from kernel.identity.models import Organisation
+from kernel.unit import Unit
+from settlement.metering.models import UsageEvent
+from settlement.metering.partitions import ensure_partitions, lock_month_alone
+from settlement.models import Agreement, Period
+
+# A sum over the rows' hashes does not hang on their order; :payers null means all.
+_FINGERPRINTS = """
+    SELECT q.payer_id, count(u.sequence) AS events, COALESCE(sum(u.quantity), 0) AS uses,
+        COALESCE(sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity,
+            u.learner_id, u.agreement_id, u.school_id, u.trust), 0)::numeric)
+            FILTER (WHERE u.sequence IS NOT NULL), 0) AS fingerprint
+    FROM period q
+    LEFT JOIN usage_event u ON u.payer_id = q.payer_id AND u.occurred_at >= :start
+        AND u.occurred_at < :end AND u.sequence <= q.sealed_sequence
+    WHERE q.month = :month
+        AND (CAST(:payers AS uuid[]) IS NULL OR q.payer_id = ANY(CAST(:payers AS uuid[])))
+    GROUP BY q.payer_id
+"""
+
+EVENTS_FINGERPRINT = text(_FINGERPRINTS)
+
+SEAL = text(
+    "WITH f AS ("
+    + _FINGERPRINTS
+    + """)
+UPDATE period p SET state = 'sealed', fingerprint = f.fingerprint,
+    counts = jsonb_build_object('events', f.events, 'uses', f.uses)
+FROM f WHERE p.month = :month AND p.payer_id = f.payer_id AND p.state = 'sealing'
+"""
+)
+
+# Months of running agreements that hold uses but were not stated: one index probe each.
+OPEN_EARLIER = text(
+    """
+SELECT o.code, m.month::date AS month
+FROM (SELECT payer_id, min(starts_on) AS first_day FROM agreement
+      WHERE payer_id = ANY(:payers) GROUP BY payer_id) a
+JOIN organisation o ON o.id = a.payer_id
+CROSS JOIN LATERAL generate_series(date_trunc('month', a.first_day::timestamp),
+    :month - interval '1 month', interval '1 month') AS m(month)
+WHERE NOT EXISTS (
+        SELECT FROM period p WHERE p.payer_id = a.payer_id AND p.month = m.month::date
+            AND p.state IN ('stated', 'posted', 'closed'))
+    AND EXISTS (
+        SELECT FROM usage_event u WHERE u.payer_id = a.payer_id
+            AND u.occurred_at >= m.month AT TIME ZONE 'Asia/Shanghai'
+            AND u.occurred_at < (m.month + interval '1 month') AT TIME ZONE 'Asia/Shanghai')
+ORDER BY m.month, o.code LIMIT 1
+"""
+)
+
+
+def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
+    """Return the payers with an agreement or a use in the month, in id order.
+
+    Raises `NothingToSettle` if there are none.
+    """
+    start, end = month_bounds(month)
+    ensure_partitions(unit, [month])
+    has_agreement = exists().where(
+        Agreement.payer_id == Organisation.id,
+        Agreement.starts_on < next_month(month),
+        Agreement.ends_on >= month,
+    )
+    has_use = exists().where(
+        UsageEvent.payer_id == Organisation.id,
+        UsageEvent.occurred_at >= start,
+        UsageEvent.occurred_at < end,
+    )
+    wanted = select(Organisation.id).where(or_(has_agreement, has_use)).order_by(Organisation.id)
+    if payer_code is not None:
+        wanted = wanted.where(Organisation.code == payer_code)
+    payers = list(unit.session.scalars(wanted))
+    if not payers:
+        raise NothingToSettle(period=show_month(month))
+    return payers
+
+
+def check_over(unit: Unit, month: Month) -> None:
+    """Raise `PeriodNotOver` while the month lasts in Asia/Shanghai."""
+    first_day = next_month(month)
+    if shanghai_day(unit.clock.now()) < first_day:
+        raise PeriodNotOver(period=show_month(month), from_day=first_day.isoformat())
+
+
+def check_earlier_settled(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
+    """Raise `EarlierPeriodOpen` if one of the payers has an earlier month that is not stated.
+
+    An earlier line uses up part of the ceiling, so months are settled in their order.
+    """
+    found = unit.session.execute(OPEN_EARLIER, {"payers": list(payer_ids), "month": month}).first()
+    if found is not None:
+        raise EarlierPeriodOpen(
+            earlier=show_month(found.month), payer=found.code, period=show_month(month)
+        )
+
+
+def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
+    """Seal what is still open: wait for running ingest, fix the sequence, let ingest go on.
+
+    Returns how many periods were sealed now. What comes later is late (R37).
+    """
+    unit.actor.require("period.seal", Role.OPERATOR, Role.BUREAU_FINANCE)
+    check_over(unit, month)
+    lock_month_alone(unit, month)
+    unit.session.execute(
+        insert(Period)
+        .values([{"payer_id": payer, "month": month, "state": "open"} for payer in payer_ids])
+        .on_conflict_do_nothing()
+    )
+    sequence = unit.session.scalar(text("SELECT last_value FROM usage_sequence"))
+    sealed = unit.session.execute(
+        update(Period)
+        .where(Period.month == month, Period.payer_id.in_(payer_ids), Period.state == "open")
+        .values(state="sealing", sealed_at=unit.clock.now(), sealed_sequence=sequence)
+        .returning(Period.payer_id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(sealed.all())
+
+
+def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
+    """Count and fingerprint the events of sealed periods: sealing → sealed."""
+    start, end = month_bounds(month)
+    unit.session.execute(
+        SEAL, {"payers": list(payer_ids), "month": month, "start": start, "end": end}
+    )
+
+
+def periods_in(
+    unit: Unit, month: date, *, payer_ids: Sequence[UUID], states: Sequence[str]
+) -> list[UUID]:
+    """Lock the payers' periods that are in one of these states; return the payers, in id order."""
+    return list(
+        unit.session.scalars(
+            select(Period.payer_id)
+            .where(Period.month == month, Period.payer_id.in_(payer_ids), Period.state.in_(states))
+            .order_by(Period.payer_id)
+            .with_for_update()
+        )
+    )
+
+
+def stated_periods(unit: Unit) -> dict[Month, list[UUID]]:
+    """Return the payers whose statements are not wholly posted, by month."""
+    found: dict[Month, list[UUID]] = {}
+    rows = unit.session.execute(
+        select(Period.month, Period.payer_id)
+        .where(Period.state == "stated")
+        .order_by(Period.month, Period.payer_id)
+    )
+    for month, payer_id in rows:
+        found.setdefault(Month(month), []).append(payer_id)
+    return found

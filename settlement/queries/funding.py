@@ -1,0 +1,291 @@
+"""Money boards: what each payer was allocated, has committed and spent, and a line's history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
+
+from kernel.actors import OrganisationKind
+from kernel.errors import NotFound
+from kernel.identity.models import Organisation, Region
+from kernel.identity.visibility import visible_organisations
+from kernel.unit import Unit
+from settlement.funding_lines import LineBalance
+from settlement.ledger.models import Account, Leg, Transfer
+from settlement.ledger.posting import FUNDING_KINDS
+from settlement.models import Agreement, FundingLine, StatementLine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineBoard:
+    """One funding line with its four amounts."""
+
+    id: UUID
+    payer_id: UUID
+    payer_code: str
+    payer_name: str
+    fiscal_year: int
+    source: str
+    lapses_on: date
+    balance: LineBalance
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchoolRow:
+    """A school's money in a fiscal year, in fen: a row of the bureau's table."""
+
+    id: UUID
+    code: str
+    name: str
+    region_code: str
+    region_name: str
+    balance: LineBalance
+    agreements: int
+    uses: int
+    billed_fen: int
+    above_ceiling_fen: int
+    uncovered_fen: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgreementRow:
+    """An agreement with what was billed under it so far, in fen."""
+
+    id: UUID
+    number: str
+    title: str
+    sku: str
+    vendor_name: str
+    unit_price: str
+    ceiling_fen: int
+    billed_fen: int
+    above_ceiling_fen: int
+    uses: int
+    starts_on: date
+    ends_on: date
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Movement:
+    """One transfer that touched a funding line: what moved from where to where, in fen."""
+
+    at: datetime
+    key: str
+    memo: str
+    debit: str
+    credit: str
+    amount_fen: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineHistory:
+    """A funding line and all that moved on it, oldest first."""
+
+    line: LineBoard
+    movements: Sequence[Movement] = field(default_factory=tuple)
+
+
+def lines_board(
+    unit: Unit, *, fiscal_year: int | None = None, payer_code: str | None = None
+) -> list[LineBoard]:
+    """Return the visible funding lines with their balances, in one query."""
+    amounts = {
+        kind: func.coalesce(func.sum(Account.balance).filter(Account.kind == kind), 0).label(kind)
+        for kind in FUNDING_KINDS
+    }
+    wanted = (
+        select(FundingLine, Organisation.code, Organisation.name, *amounts.values())
+        .join(Organisation, Organisation.id == FundingLine.payer_id)
+        .join(Account, Account.owner_id == FundingLine.id)
+        .where(FundingLine.payer_id.in_(_visible_schools(unit)))
+        .group_by(FundingLine.id, Organisation.code, Organisation.name)
+        .order_by(Organisation.code, FundingLine.fiscal_year, FundingLine.source)
+    )
+    if fiscal_year is not None:
+        wanted = wanted.where(FundingLine.fiscal_year == fiscal_year)
+    if payer_code is not None:
+        wanted = wanted.where(Organisation.code == payer_code)
+    return [
+        LineBoard(
+            id=line.id,
+            payer_id=line.payer_id,
+            payer_code=code,
+            payer_name=name,
+            fiscal_year=line.fiscal_year,
+            source=line.source,
+            lapses_on=line.lapses_on,
+            balance=LineBalance(*(int(amount) for amount in held)),
+        )
+        for line, code, name, *held in unit.session.execute(wanted)
+    ]
+
+
+def schools_table(unit: Unit, *, fiscal_year: int) -> list[SchoolRow]:
+    """Return every visible school that pays for itself, with its year: three queries in all."""
+    balances: dict[UUID, LineBalance] = {}
+    for board in lines_board(unit, fiscal_year=fiscal_year):
+        balances[board.payer_id] = _add(balances.get(board.payer_id), board.balance)
+    used = {
+        row.payer_id: row
+        for row in unit.session.execute(
+            select(
+                StatementLine.payer_id,
+                func.sum(StatementLine.quantity).label("uses"),
+                func.sum(StatementLine.amount_fen).label("billed"),
+                func.sum(StatementLine.above_ceiling_fen).label("above"),
+                func.sum(StatementLine.uncovered_fen).label("uncovered"),
+            )
+            .where(
+                StatementLine.payer_id.in_(_visible_schools(unit)),
+                StatementLine.of_month >= date(fiscal_year, 1, 1),
+                StatementLine.of_month <= date(fiscal_year, 12, 1),
+            )
+            .group_by(StatementLine.payer_id)
+        )
+    }
+    agreed = dict(
+        unit.session.execute(
+            select(Agreement.payer_id, func.count())
+            .where(
+                Agreement.payer_id.in_(_visible_schools(unit)),
+                Agreement.starts_on <= date(fiscal_year, 12, 31),
+                Agreement.ends_on >= date(fiscal_year, 1, 1),
+            )
+            .group_by(Agreement.payer_id)
+        )
+        .tuples()
+        .all()
+    )
+    schools = unit.session.execute(
+        visible_organisations(unit, OrganisationKind.SCHOOL)
+        .with_only_columns(
+            Organisation.id,
+            Organisation.code,
+            Organisation.name,
+            Organisation.region_code,
+            Region.name.label("region_name"),
+        )
+        .join(Region, Region.code == Organisation.region_code)
+        .where(Organisation.parent_id.is_(None))
+        .order_by(Organisation.code)
+    )
+    return [
+        SchoolRow(
+            id=school.id,
+            code=school.code,
+            name=school.name,
+            region_code=school.region_code,
+            region_name=school.region_name,
+            balance=balances.get(school.id, LineBalance()),
+            agreements=agreed.get(school.id, 0),
+            uses=int(used[school.id].uses) if school.id in used else 0,
+            billed_fen=int(used[school.id].billed) if school.id in used else 0,
+            above_ceiling_fen=int(used[school.id].above) if school.id in used else 0,
+            uncovered_fen=int(used[school.id].uncovered) if school.id in used else 0,
+        )
+        for school in schools
+    ]
+
+
+def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
+    """Return a visible payer's agreements with what was billed under each, in fen."""
+    vendor = aliased(Organisation)
+    rows = unit.session.execute(
+        select(
+            Agreement,
+            vendor.name,
+            func.coalesce(func.sum(StatementLine.amount_fen), 0),
+            func.coalesce(func.sum(StatementLine.above_ceiling_fen), 0),
+            func.coalesce(func.sum(StatementLine.quantity), 0),
+        )
+        .join(vendor, vendor.id == Agreement.vendor_id)
+        .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
+        .where(
+            Agreement.payer_id.in_(_visible_schools(unit).where(Organisation.code == payer_code))
+        )
+        .group_by(Agreement.id, vendor.name)
+        .order_by(Agreement.number)
+    )
+    return [
+        AgreementRow(
+            id=agreement.id,
+            number=agreement.number,
+            title=agreement.terms["title"],
+            sku=agreement.terms["sku"],
+            vendor_name=vendor_name,
+            unit_price=agreement.terms["unit_price"],
+            ceiling_fen=agreement.ceiling_fen,
+            billed_fen=int(billed),
+            above_ceiling_fen=int(above),
+            uses=int(uses),
+            starts_on=agreement.starts_on,
+            ends_on=agreement.ends_on,
+            state=agreement.state,
+        )
+        for agreement, vendor_name, billed, above, uses in rows
+    ]
+
+
+def line_history(unit: Unit, line_id: UUID) -> LineHistory:
+    """Return a visible funding line and every transfer on it, or raise `NotFound`."""
+    boards = [board for board in lines_board(unit) if board.id == line_id]
+    if not boards:
+        raise NotFound(what="funding line", key=line_id)
+    debit, credit = aliased(Leg), aliased(Leg)
+    to, source = aliased(Account), aliased(Account)
+    rows = unit.session.execute(
+        select(Transfer.at, Transfer.key, Transfer.memo, to.kind, source.kind, debit.amount_fen)
+        .join(debit, (debit.transfer_id == Transfer.id) & (debit.side == "D"))
+        .join(to, to.id == debit.account_id)
+        .join(
+            credit,
+            (credit.transfer_id == Transfer.id)
+            & (credit.side == "C")
+            & (credit.position == debit.position + 1),
+        )
+        .join(source, source.id == credit.account_id)
+        .where(to.owner_id == line_id, source.owner_id == line_id)
+        .order_by(Transfer.at, Transfer.key)
+    )
+    return LineHistory(
+        line=boards[0],
+        movements=[
+            Movement(at=at, key=key, memo=memo, debit=into, credit=out, amount_fen=fen)
+            for at, key, memo, into, out, fen in rows
+        ],
+    )
+
+
+def _visible_schools(unit: Unit) -> Select[UUID]:
+    return visible_organisations(unit, OrganisationKind.SCHOOL).with_only_columns(Organisation.id)
+
+
+def _add(one: LineBalance | None, other: LineBalance) -> LineBalance:
+    if one is None:
+        return other
+    return LineBalance(
+        one.available_fen + other.available_fen,
+        one.committed_fen + other.committed_fen,
+        one.accrued_fen + other.accrued_fen,
+        one.paid_fen + other.paid_fen,
+    )
+
+
+def total(balances: Sequence[LineBalance]) -> LineBalance:
+    """Return the sum of balances: the foot of a table."""
+    summed = LineBalance()
+    for balance in balances:
+        summed = _add(summed, balance)
+    return summed
+
+
+def share(part_fen: int, whole_fen: int) -> Decimal:
+    """Return a part of a whole in per cent with one decimal; 0 of nothing."""
+    if whole_fen == 0:
+        return Decimal(0)
+    return (Decimal(part_fen) * 100 / whole_fen).quantize(Decimal("0.1"))

@@ -1,0 +1,114 @@
+"""Summaries of a period: what came in, what was stated, drawn and shared, as plain numbers."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+
+from kernel.clock import show_month
+from kernel.unit import Unit
+from settlement.metering.models import UsageTally
+from settlement.models import Period, Statement, StatementLine
+
+UNBALANCED = text(
+    """
+SELECT count(*) FROM (
+    SELECT l.transfer_id FROM leg l JOIN account a ON a.id = l.account_id
+    GROUP BY l.transfer_id, a.book, a.unit
+    HAVING sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) <> 0
+) wrong
+"""
+)
+
+
+def tally(unit: Unit, month: date | None) -> dict[str, Any]:
+    """Return received = accepted + duplicates + conflicts + quarantined of a month (R32).
+
+    `month` None: the rows whose time could not be read. `late` is part of `accepted`.
+    """
+    where = UsageTally.month.is_(None) if month is None else UsageTally.month == month
+    outcome: dict[str, int] = {}
+    quarantined: dict[str, int] = {}
+    late = 0
+    rows = unit.session.execute(
+        select(UsageTally.outcome, UsageTally.reason, func.sum(UsageTally.rows))
+        .where(where)
+        .group_by(UsageTally.outcome, UsageTally.reason)
+        .order_by(UsageTally.outcome, UsageTally.reason)
+    )
+    for fate, reason, count in rows:
+        outcome[fate] = outcome.get(fate, 0) + int(count)
+        if fate == "quarantined":
+            quarantined[reason] = int(count)
+        elif reason == "late":
+            late += int(count)
+    return {
+        "received": sum(outcome.values()),
+        "accepted": outcome.get("accepted", 0),
+        "duplicates": outcome.get("duplicate", 0),
+        "conflicts": outcome.get("conflict", 0),
+        "quarantined": quarantined,
+        "late": late,
+    }
+
+
+def period_summary(
+    unit: Unit, month: date, *, payer_ids: Sequence[UUID] | None = None
+) -> dict[str, Any]:
+    """Return one period's summary, of all payers or of some.
+
+    `billed_fen` is what was stated; `drawn_fen` = vendor + fee + retention of what is posted;
+    `waiting_fen` is stated but not posted yet. billed = drawn + uncovered + waiting.
+    """
+    lines = select(
+        func.count(StatementLine.id).label("lines"),
+        func.coalesce(func.sum(StatementLine.quantity), 0).label("uses"),
+        func.coalesce(func.sum(StatementLine.rated_fen), 0).label("rated"),
+        func.coalesce(func.sum(StatementLine.above_ceiling_fen), 0).label("above"),
+        func.coalesce(func.sum(StatementLine.amount_fen), 0).label("billed"),
+        func.coalesce(func.sum(StatementLine.uncovered_fen), 0).label("uncovered"),
+        *(
+            func.coalesce(func.sum(column).filter(StatementLine.state == "posted"), 0).label(name)
+            for name, column in (
+                ("drawn", StatementLine.drawn_fen),
+                ("vendor", StatementLine.vendor_fen),
+                ("fee", StatementLine.fee_fen),
+                ("retention", StatementLine.retention_fen),
+            )
+        ),
+        func.coalesce(
+            func.sum(StatementLine.drawn_fen).filter(StatementLine.state != "posted"), 0
+        ).label("waiting"),
+    ).where(StatementLine.month == month)
+    states = (
+        select(Period.state, func.count())
+        .where(Period.month == month)
+        .group_by(Period.state)
+        .order_by(Period.state)
+    )
+    statements = select(func.count(Statement.id)).where(Statement.month == month)
+    if payer_ids is not None:
+        lines = lines.where(StatementLine.payer_id.in_(payer_ids))
+        states = states.where(Period.payer_id.in_(payer_ids))
+        statements = statements.where(Statement.payer_id.in_(payer_ids))
+    sums = unit.session.execute(lines).one()
+    return {
+        "period": show_month(month),
+        **tally(unit, month),
+        "statements": unit.session.scalar(statements) or 0,
+        "states": dict(unit.session.execute(states).tuples().all()),
+        "lines": sums.lines,
+        "uses": int(sums.uses),
+        "rated_fen": int(sums.rated),
+        "above_ceiling_fen": int(sums.above),
+        "billed_fen": int(sums.billed),
+        "drawn_fen": int(sums.drawn),
+        "uncovered_fen": int(sums.uncovered),
+        "waiting_fen": int(sums.waiting),
+        "vendor_fen": int(sums.vendor),
+        "platform_fee_fen": int(sums.fee),
+        "retention_fen": int(sums.retention),
+        "ledger_balanced": unit.session.scalar(UNBALANCED) == 0,
+    }

@@ -1,0 +1,1 @@
+"""Recomputing the books from their sources, and naming every difference."""

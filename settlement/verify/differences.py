@@ -1,0 +1,166 @@
+"""Queries that return what differs, each row a finding; no row is a clean result."""
+
+from sqlalchemy import text
+
+# An account's kept balance against the sum of its legs, and against its minimum.
+WRONG_BALANCES = text(
+    """
+SELECT a.id, a.kind, a.owner_id, a.balance AS stored, COALESCE(s.fen, 0) AS computed,
+    COALESCE(o.code || ' ' || f.fiscal_year || ' ' || f.source, a.owner_id::text) AS owner
+FROM account a
+LEFT JOIN (
+    SELECT account_id, sum(CASE side WHEN 'D' THEN amount_fen ELSE -amount_fen END) AS fen
+    FROM leg GROUP BY account_id
+) s ON s.account_id = a.id
+LEFT JOIN funding_line f ON f.id = a.owner_id
+LEFT JOIN organisation o ON o.id = f.payer_id
+WHERE (a.minimum IS NOT NULL AND a.balance <> COALESCE(s.fen, 0))
+   OR (a.minimum IS NOT NULL AND COALESCE(s.fen, 0) < a.minimum)
+   OR (a.minimum IS NULL AND a.balance <> 0)
+ORDER BY owner, a.kind
+"""
+)
+
+UNBALANCED_TRANSFERS = text(
+    """
+SELECT t.key, a.book, a.unit,
+    sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
+FROM leg l JOIN account a ON a.id = l.account_id JOIN transfer t ON t.id = l.transfer_id
+GROUP BY t.key, a.book, a.unit
+HAVING sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) <> 0
+ORDER BY t.key
+"""
+)
+
+# Per line: allocated = available + committed + accrued + paid (from legs, against the kept
+# balances), and accrued + paid = what posted statement lines drew.
+BUDGETS_THAT_DIFFER = text(
+    """
+WITH legs AS (
+    SELECT a.owner_id, a.kind,
+        sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
+    FROM account a JOIN leg l ON l.account_id = a.id WHERE a.book = 'budget'
+    GROUP BY a.owner_id, a.kind
+), kept AS (
+    SELECT owner_id, sum(balance) AS fen,
+        sum(balance) FILTER (WHERE kind IN ('accrued', 'paid')) AS spent,
+        sum(balance) FILTER (WHERE kind = 'committed') AS committed
+    FROM account WHERE book = 'budget' AND minimum IS NOT NULL GROUP BY owner_id
+), drawn AS (
+    SELECT d.funding_line_id, sum(d.amount_fen) AS fen
+    FROM statement_draw d JOIN statement_line s ON s.id = d.line_id
+    WHERE s.state = 'posted' GROUP BY d.funding_line_id
+), promised AS (
+    SELECT line_id, sum(ceiling_fen) AS fen FROM agreement_draw GROUP BY line_id
+)
+SELECT o.code || ' ' || f.fiscal_year || ' ' || f.source AS line,
+    COALESCE(-g.fen, 0) AS allocated, COALESCE(k.fen, 0) AS held,
+    COALESCE(k.spent, 0) AS spent, COALESCE(d.fen, 0) AS drawn,
+    COALESCE(k.committed, 0) AS committed, COALESCE(p.fen, 0) - COALESCE(d.fen, 0) AS promised
+FROM funding_line f JOIN organisation o ON o.id = f.payer_id
+LEFT JOIN legs g ON g.owner_id = f.id AND g.kind = 'appropriation'
+LEFT JOIN kept k ON k.owner_id = f.id
+LEFT JOIN drawn d ON d.funding_line_id = f.id
+LEFT JOIN promised p ON p.line_id = f.id
+WHERE COALESCE(-g.fen, 0) <> COALESCE(k.fen, 0) OR COALESCE(k.spent, 0) <> COALESCE(d.fen, 0)
+   OR COALESCE(k.committed, 0) <> COALESCE(p.fen, 0) - COALESCE(d.fen, 0)
+ORDER BY line
+"""
+)
+
+DRAWS_THAT_DIFFER = text(
+    """
+SELECT t.number AS statement, a.number AS agreement, s.drawn_fen AS stored,
+    COALESCE(sum(d.amount_fen), 0) AS computed
+FROM statement_line s JOIN statement t ON t.id = s.statement_id
+JOIN agreement a ON a.id = s.agreement_id
+LEFT JOIN statement_draw d ON d.line_id = s.id
+GROUP BY s.id, t.number, a.number, s.drawn_fen
+HAVING s.drawn_fen <> COALESCE(sum(d.amount_fen), 0) ORDER BY 1, 2
+"""
+)
+
+BREAKDOWNS_THAT_DIFFER = text(
+    """
+SELECT t.number AS statement, a.number AS agreement, s.amount_fen AS stored,
+    COALESCE(sum(b.amount_fen), 0) AS computed
+FROM statement_line s JOIN statement t ON t.id = s.statement_id
+JOIN agreement a ON a.id = s.agreement_id
+LEFT JOIN statement_breakdown b ON b.line_id = s.id
+GROUP BY s.id, t.number, a.number, s.amount_fen, s.quantity
+HAVING s.amount_fen <> COALESCE(sum(b.amount_fen), 0)
+    OR s.quantity <> COALESCE(sum(b.quantity), 0)
+ORDER BY 1, 2
+"""
+)
+
+# Ceilings: what all statements bill under an agreement, and draw from each of its lines.
+CEILINGS_EXCEEDED = text(
+    """
+SELECT a.number AS agreement, a.ceiling_fen AS ceiling, sum(s.amount_fen) AS billed
+FROM agreement a JOIN statement_line s ON s.agreement_id = a.id
+GROUP BY a.id HAVING sum(s.amount_fen) > a.ceiling_fen
+UNION ALL
+SELECT a.number, w.ceiling_fen, sum(d.amount_fen)
+FROM agreement_draw w JOIN agreement a ON a.id = w.agreement_id
+JOIN statement_line s ON s.agreement_id = a.id
+JOIN statement_draw d ON d.line_id = s.id AND d.funding_line_id = w.line_id
+GROUP BY a.id, w.line_id, w.ceiling_fen HAVING sum(d.amount_fen) > w.ceiling_fen
+ORDER BY 1
+"""
+)
+
+# Each delivery's tallies against the rows it left behind, and against what it took in.
+TALLIES_THAT_DIFFER = text(
+    """
+WITH tallied AS (
+    SELECT batch_id, sum(rows) AS received,
+        COALESCE(sum(rows) FILTER (WHERE outcome = 'accepted'), 0) AS accepted,
+        COALESCE(sum(rows) FILTER (WHERE outcome = 'quarantined'), 0) AS quarantined
+    FROM usage_tally GROUP BY batch_id
+), events AS (SELECT batch_id, count(*) AS n FROM usage_event GROUP BY batch_id),
+quarantine AS (SELECT batch_id, count(*) AS n FROM usage_quarantine GROUP BY batch_id)
+SELECT b.file_name, b.rows_taken, COALESCE(t.received, 0) AS received,
+    COALESCE(t.accepted, 0) AS accepted, COALESCE(e.n, 0) AS events,
+    COALESCE(t.quarantined, 0) AS quarantined, COALESCE(q.n, 0) AS kept
+FROM usage_batch b
+LEFT JOIN tallied t ON t.batch_id = b.id
+LEFT JOIN events e ON e.batch_id = b.id
+LEFT JOIN quarantine q ON q.batch_id = b.id
+WHERE b.rows_taken <> COALESCE(t.received, 0) OR COALESCE(t.accepted, 0) <> COALESCE(e.n, 0)
+   OR COALESCE(t.quarantined, 0) <> COALESCE(q.n, 0)
+ORDER BY b.id
+"""
+)
+
+IDENTITIES_THAT_DIFFER = text(
+    """
+SELECT e.n AS events, i.n AS identities
+FROM (SELECT count(*) AS n FROM usage_event) e, (SELECT count(*) AS n FROM usage_identity) i
+WHERE e.n <> i.n
+"""
+)
+
+# Posted lines against what their transfer moved in each book.
+POSTINGS_THAT_DIFFER = text(
+    """
+WITH posted AS (
+    SELECT s.id, s.drawn_fen,
+        'post:' || t.number || ':' || a.number || ':' || s.kind || ':'
+            || to_char(s.of_month, 'YYYY-MM') AS key
+    FROM statement_line s JOIN statement t ON t.id = s.statement_id
+    JOIN agreement a ON a.id = s.agreement_id WHERE s.state = 'posted'
+), moved AS (
+    SELECT t.key, COALESCE(sum(l.amount_fen) FILTER (WHERE a.kind = 'accrued'), 0) AS accrued,
+        COALESCE(sum(l.amount_fen) FILTER (WHERE a.kind = 'clearing'), 0) AS owed
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
+    WHERE l.side = 'D' AND t.key LIKE 'post:%' GROUP BY t.key
+)
+SELECT COALESCE(p.key, m.key) AS key, COALESCE(p.drawn_fen, 0) AS stored,
+    COALESCE(m.accrued, 0) AS accrued, COALESCE(m.owed, 0) AS owed
+FROM posted p FULL JOIN moved m ON m.key = p.key
+WHERE COALESCE(p.drawn_fen, 0) <> COALESCE(m.accrued, 0)
+   OR COALESCE(p.drawn_fen, 0) <> COALESCE(m.owed, 0)
+ORDER BY 1
+"""
+)

@@ -1,0 +1,189 @@
+"""The checks: stored figures against what their sources give, each difference one sentence.
+
+Balances are compared with legs, budget identities with agreements and draws, statements with sealed
+usage at frozen terms, seals with their events, tallies with rows, the trail with its chain.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+
+from kernel.actors import Actor
+from kernel.clock import Month, month_bounds, show_month
+from kernel.money import yuan
+from kernel.trail import broken_links
+from kernel.unit import Unit, Units
+from settlement.agreements import terms_digest
+from settlement.metering.counting import RULE, count_uses
+from settlement.models import Agreement, Period, StatementLine
+from settlement.periods import EVENTS_FINGERPRINT
+from settlement.pricing import price, split
+from settlement.verify import differences as find
+
+Check = Callable[[Unit], Iterator[str]]
+
+
+def verify(units: Units, actor: Actor) -> list[str]:
+    """Run every check; return the findings, none if the books are what their sources say."""
+    findings: list[str] = []
+    for check in CHECKS:
+        with units(actor) as unit:
+            unit.session.execute(text("SET TRANSACTION READ ONLY"))
+            findings.extend(check(unit))
+    return findings
+
+
+def check_balances(unit: Unit) -> Iterator[str]:
+    for row in unit.session.execute(find.WRONG_BALANCES):
+        yield (
+            f"account {row.kind} of {row.owner} ({row.id}): balance {yuan(row.stored)}, "
+            f"its legs give {yuan(int(row.computed))}"
+        )
+    for row in unit.session.execute(find.UNBALANCED_TRANSFERS):
+        yield f"transfer {row.key}: {row.book} book is off by {yuan(int(row.fen))} {row.unit}"
+
+
+def check_budgets(unit: Unit) -> Iterator[str]:
+    for row in unit.session.execute(find.BUDGETS_THAT_DIFFER):
+        yield (
+            f"funding line {row.line}: allocated {yuan(int(row.allocated))}, its accounts hold "
+            f"{yuan(int(row.held))}; spent {yuan(int(row.spent))}, statements drew "
+            f"{yuan(int(row.drawn))}; committed {yuan(int(row.committed))}, agreements have "
+            f"{yuan(int(row.promised))} left"
+        )
+
+
+def check_statements(unit: Unit) -> Iterator[str]:
+    for what, query in (
+        ("draws", find.DRAWS_THAT_DIFFER),
+        ("its schools' parts", find.BREAKDOWNS_THAT_DIFFER),
+    ):
+        for row in unit.session.execute(query):
+            yield (
+                f"statement {row.statement}, agreement {row.agreement}: line {yuan(row.stored)}, "
+                f"{what} give {yuan(int(row.computed))} (or another quantity)"
+            )
+    for row in unit.session.execute(find.CEILINGS_EXCEEDED):
+        yield (
+            f"agreement {row.agreement}: billed {yuan(int(row.billed))} over its ceiling of "
+            f"{yuan(int(row.ceiling))}"
+        )
+    for row in unit.session.execute(find.POSTINGS_THAT_DIFFER):
+        yield (
+            f"{row.key}: line {yuan(int(row.stored))}, books accrued {yuan(int(row.accrued))} "
+            f"and owe {yuan(int(row.owed))}"
+        )
+
+
+def check_counts(unit: Unit) -> Iterator[str]:
+    """Count and price every stated month again, and compare it with its lines."""
+    for month in _stated_months(unit):
+        stored = {
+            line.agreement_id: line
+            for line in unit.session.scalars(
+                select(StatementLine).where(
+                    StatementLine.month == month, StatementLine.kind == "use"
+                )
+            )
+        }
+        payers = unit.session.scalars(
+            select(Period.payer_id).where(
+                Period.month == month, Period.state.in_(("stated", "posted", "closed"))
+            )
+        ).all()
+        quantities: dict[UUID, int] = {}
+        for count in count_uses(unit, month, payer_ids=payers):
+            quantities[count.agreement_id] = quantities.get(count.agreement_id, 0) + count.uses
+        terms: dict[UUID, dict[str, Any]] = dict(
+            unit.session.execute(
+                select(Agreement.id, Agreement.terms).where(
+                    Agreement.id.in_([*stored, *quantities])
+                )
+            )
+            .tuples()
+            .all()
+        )
+        for agreement_id in sorted({*stored, *quantities}, key=str):
+            line = stored.get(agreement_id)
+            quantity = quantities.get(agreement_id, 0)
+            rated = price(terms[agreement_id], quantity).amount_fen
+            where = f"{show_month(month)}, agreement {agreement_id}"
+            if line is None:
+                yield f"{where}: {quantity} uses, but no statement line"
+            elif (line.quantity, line.rated_fen) != (quantity, rated):
+                yield (
+                    f"{where}: line says {line.quantity} uses, {yuan(line.rated_fen)}; its usage "
+                    f"gives {quantity}, {yuan(rated)} (rule {RULE})"
+                )
+            elif split(terms[agreement_id], line.drawn_fen).vendor_fen != line.vendor_fen:
+                yield f"{where}: the vendor's share is not what the terms give"
+
+
+def check_terms(unit: Unit) -> Iterator[str]:
+    for number, terms, digest in unit.session.execute(
+        select(Agreement.number, Agreement.terms, Agreement.terms_digest).order_by(Agreement.number)
+    ):
+        if terms_digest(terms) != digest:
+            yield f"agreement {number}: its terms do not match their digest"
+
+
+def check_seals(unit: Unit) -> Iterator[str]:
+    for month in _sealed_months(unit):
+        start, end = month_bounds(month)
+        rows = unit.session.execute(
+            EVENTS_FINGERPRINT, {"month": month, "start": start, "end": end, "payers": None}
+        ).all()
+        now = {row.payer_id: (int(row.events), int(row.fingerprint)) for row in rows}
+        for period in unit.session.scalars(
+            select(Period).where(Period.month == month, Period.fingerprint.is_not(None))
+        ):
+            sealed = (int((period.counts or {})["events"]), int(period.fingerprint or 0))
+            if now.get(period.payer_id) != sealed:
+                yield (
+                    f"period {show_month(month)} of {period.payer_id}: sealed with {sealed[0]} "
+                    f"events, now {now.get(period.payer_id, (0, 0))[0]}, or their content changed"
+                )
+
+
+def check_usage(unit: Unit) -> Iterator[str]:
+    for row in unit.session.execute(find.TALLIES_THAT_DIFFER):
+        yield (
+            f"delivery {row.file_name}: {row.rows_taken} rows taken, {row.received} tallied; "
+            f"{row.accepted} accepted, {row.events} events; {row.quarantined} quarantined, "
+            f"{row.kept} kept"
+        )
+    for row in unit.session.execute(find.IDENTITIES_THAT_DIFFER):
+        yield f"usage: {row.events} events, but {row.identities} identities"
+
+
+def check_trail(unit: Unit) -> Iterator[str]:
+    yield from broken_links(unit)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_balances,
+    check_budgets,
+    check_statements,
+    check_counts,
+    check_terms,
+    check_seals,
+    check_usage,
+    check_trail,
+)
+
+
+def _stated_months(unit: Unit) -> list[Month]:
+    return _months(unit, ("stated", "posted", "closed"))
+
+
+def _sealed_months(unit: Unit) -> list[Month]:
+    return _months(unit, ("sealed", "stated", "posted", "closed"))
+
+
+def _months(unit: Unit, states: tuple[str, ...]) -> list[Month]:
+    found = unit.session.scalars(
+        select(func.distinct(Period.month)).where(Period.state.in_(states)).order_by(Period.month)
+    )
+    return [Month(month) for month in found]
