@@ -21,10 +21,11 @@ from sqlalchemy import (
     Text,
     Uuid,
     create_engine,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 
 from kernel.errors import DatabaseUnavailable, MarketError, OutOfSpace
 
@@ -69,6 +70,18 @@ def open_engine(url: str, *, pool_size: int = 16) -> Engine:
         pool_pre_ping=True,
         connect_args={"options": "-c timezone=UTC -c jit=off", "connect_timeout": 10},
     )
+
+
+@contextmanager
+def set_wise(session: Session) -> Iterator[None]:
+    """Plan the statements in the block for whole tables: hash and merge joins, no nested loops.
+
+    A period's rows are minutes old and not analysed yet; the planner then takes a province for one
+    payer and probes an index a million times where one scan would do.
+    """
+    session.execute(text("SET LOCAL enable_nestloop = off"))
+    yield
+    session.execute(text("SET LOCAL enable_nestloop = on"))
 
 
 @contextmanager

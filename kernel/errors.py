@@ -238,6 +238,12 @@ class OwnInterest(Refused):
     remedy = "Another reviewer must decide."
 
 
+class VendorInterest(Refused):
+    code = "vendor-interest"
+    summary = "{person} has held a role at {vendor} and can't review what it offers."
+    remedy = "A reviewer without an interest must."
+
+
 class NotFound(MarketError):
     status = 404
     code = "not-found"

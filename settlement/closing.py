@@ -6,8 +6,6 @@ of the rows, never kept in memory.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -25,23 +23,15 @@ from settlement.periods import (
     periods_in,
     seal_periods,
 )
+from settlement.phases import Phases
 from settlement.statements import state_periods
 from settlement.summaries import period_summary
 
-SHARD = 250
+SHARD = 1_000
 """Payers per transaction: enough for set-wise work, few enough to lose little to a crash."""
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(step, done, total)` with numbers of payers."""
-
-
-@dataclass(slots=True)
-class Phases:
-    """Seconds spent in each phase of a close: for the benchmark and the progress line."""
-
-    seal: float = 0.0
-    state: float = 0.0
-    post: float = 0.0
 
 
 def no_progress(_step: str, _done: int, _total: int) -> None:
@@ -69,7 +59,34 @@ def settle(
         payers = payers_of(unit, month, payer_code=payer_code)
         check_earlier_settled(unit, month, payer_ids=payers)
 
-    started = perf_counter()
+    with phases.timed("seal"):
+        _seal(units, actor, month, payers=payers, payer_code=payer_code, progress=progress)
+    for done, shard in _shards(payers):
+        with units(actor) as unit:
+            ready = periods_in(unit, month, payer_ids=shard, states=["sealed"])
+            state_periods(unit, month, payer_ids=ready, phases=phases)
+        progress("state", done, len(payers))
+    with phases.timed("post"):
+        for done, shard in _shards(payers):
+            with units(actor) as unit:
+                ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
+                confirm_by_silence(unit, month, payer_ids=ready)
+                post_confirmed(unit, month, payer_ids=ready)
+            progress("post", done, len(payers))
+
+    with units(actor) as unit:
+        return period_summary(unit, month, payer_ids=payers if payer_code else None)
+
+
+def _seal(
+    units: Units,
+    actor: Actor,
+    month: Month,
+    *,
+    payers: Sequence[UUID],
+    payer_code: str | None,
+    progress: Progress,
+) -> None:
     with units(actor) as unit:
         sealed = seal_periods(unit, month, payer_ids=payers)
         if sealed:
@@ -81,31 +98,9 @@ def settle(
                 payers=sealed,
                 payer_code=payer_code,
             )
-    for done, shard in _shards(payers):
-        with units(actor) as unit:
-            fingerprint_periods(unit, month, payer_ids=shard)
-        progress("seal", done, len(payers))
-    phases.seal += perf_counter() - started
-
-    started = perf_counter()
-    for done, shard in _shards(payers):
-        with units(actor) as unit:
-            ready = periods_in(unit, month, payer_ids=shard, states=["sealed"])
-            state_periods(unit, month, payer_ids=ready)
-        progress("state", done, len(payers))
-    phases.state += perf_counter() - started
-
-    started = perf_counter()
-    for done, shard in _shards(payers):
-        with units(actor) as unit:
-            ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
-            confirm_by_silence(unit, month, payer_ids=ready)
-            post_confirmed(unit, month, payer_ids=ready)
-        progress("post", done, len(payers))
-    phases.post += perf_counter() - started
-
     with units(actor) as unit:
-        return period_summary(unit, month, payer_ids=payers if payer_code else None)
+        fingerprint_periods(unit, month, payer_ids=payers)
+    progress("seal", len(payers), len(payers))
 
 
 def _shards(payers: Sequence[UUID]) -> Iterator[tuple[int, Sequence[UUID]]]:

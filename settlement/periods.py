@@ -6,7 +6,9 @@ computed afterwards, when ingest runs again.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import exists, or_, select, text, update
@@ -14,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from kernel.actors import Role
 from kernel.clock import Month, month_bounds, next_month, shanghai_day, show_month
+from kernel.db import set_wise
 from kernel.errors import EarlierPeriodOpen, NothingToSettle, PeriodNotOver
 from kernel.identity.models import Organisation
 from kernel.unit import Unit
@@ -21,29 +24,16 @@ from settlement.metering.models import UsageEvent
 from settlement.metering.partitions import ensure_partitions, lock_month_alone
 from settlement.models import Agreement, Period
 
-# A sum over the rows' hashes does not hang on their order; :payers null means all.
-_FINGERPRINTS = """
-    SELECT q.payer_id, count(u.sequence) AS events, COALESCE(sum(u.quantity), 0) AS uses,
-        COALESCE(sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity,
-            u.learner_id, u.agreement_id, u.school_id, u.trust), 0)::numeric)
-            FILTER (WHERE u.sequence IS NOT NULL), 0) AS fingerprint
-    FROM period q
-    LEFT JOIN usage_event u ON u.payer_id = q.payer_id AND u.occurred_at >= :start
-        AND u.occurred_at < :end AND u.sequence <= q.sealed_sequence
-    WHERE q.month = :month
-        AND (CAST(:payers AS uuid[]) IS NULL OR q.payer_id = ANY(CAST(:payers AS uuid[])))
-    GROUP BY q.payer_id
-"""
-
-EVENTS_FINGERPRINT = text(_FINGERPRINTS)
-
-SEAL = text(
-    "WITH f AS ("
-    + _FINGERPRINTS
-    + """)
-UPDATE period p SET state = 'sealed', fingerprint = f.fingerprint,
-    counts = jsonb_build_object('events', f.events, 'uses', f.uses)
-FROM f WHERE p.month = :month AND p.payer_id = f.payer_id AND p.state = 'sealing'
+# A sum over the rows' hashes does not hang on their order.
+FINGERPRINTS = text(
+    """
+SELECT u.payer_id, count(*) AS events, sum(u.quantity)::bigint AS uses,
+    sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity,
+        u.learner_id, u.agreement_id, u.school_id, u.trust), 0)) AS fingerprint
+FROM usage_event u JOIN period p ON p.payer_id = u.payer_id AND p.month = :month
+WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= p.sealed_sequence
+    AND (:all_payers OR p.payer_id = ANY(:payers))
+GROUP BY u.payer_id
 """
 )
 
@@ -137,11 +127,63 @@ def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
     return len(sealed.all())
 
 
-def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
-    """Count and fingerprint the events of sealed periods: sealing → sealed."""
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a sealed period holds: events, uses, and the sum over its events' hashes."""
+
+    events: int = 0
+    uses: int = 0
+    total: int = 0
+
+
+def compute_fingerprints(
+    unit: Unit, month: Month, *, payer_ids: Sequence[UUID] | None = None
+) -> dict[UUID, Fingerprint]:
+    """Return the fingerprints of sealed periods from their events, in one scan of the month.
+
+    Payers without an event are left out. `payer_ids` None means all.
+    """
     start, end = month_bounds(month)
+    with set_wise(unit.session):
+        rows = unit.session.execute(
+            FINGERPRINTS,
+            {
+                "all_payers": payer_ids is None,
+                "payers": list(payer_ids or ()),
+                "month": month,
+                "start": start,
+                "end": end,
+            },
+        ).all()
+    return {
+        payer_id: Fingerprint(events, uses, int(fingerprint))
+        for payer_id, events, uses, fingerprint in rows
+    }
+
+
+def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
+    """Count and fingerprint the events of freshly sealed periods: sealing → sealed."""
+    fresh = periods_in(unit, month, payer_ids=payer_ids, states=["sealing"])
+    if not fresh:
+        return
+    found = compute_fingerprints(unit, month, payer_ids=fresh)
+    prints = [found.get(payer_id, Fingerprint()) for payer_id in fresh]
     unit.session.execute(
-        SEAL, {"payers": list(payer_ids), "month": month, "start": start, "end": end}
+        text(
+            "UPDATE period p SET state = 'sealed', fingerprint = f.fingerprint, "
+            "counts = jsonb_build_object('events', f.events, 'uses', f.uses) "
+            "FROM unnest(CAST(:payers AS uuid[]), CAST(:events AS bigint[]), "
+            "CAST(:uses AS bigint[]), CAST(:totals AS numeric[])) "
+            "AS f(payer_id, events, uses, fingerprint) "
+            "WHERE p.month = :month AND p.payer_id = f.payer_id"
+        ),
+        {
+            "month": month,
+            "payers": fresh,
+            "events": [one.events for one in prints],
+            "uses": [one.uses for one in prints],
+            "totals": [Decimal(one.total) for one in prints],
+        },
     )
 
 

@@ -11,14 +11,14 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 
 from kernel.actors import Actor
-from kernel.clock import Month, month_bounds, show_month
+from kernel.clock import Month, show_month
 from kernel.money import yuan
 from kernel.trail import broken_links
 from kernel.unit import Unit, Units
 from settlement.agreements import terms_digest
 from settlement.metering.counting import RULE, count_uses
 from settlement.models import Agreement, Period, StatementLine
-from settlement.periods import EVENTS_FINGERPRINT
+from settlement.periods import Fingerprint, compute_fingerprints
 from settlement.pricing import price, split
 from settlement.verify import differences as find
 
@@ -131,19 +131,17 @@ def check_terms(unit: Unit) -> Iterator[str]:
 
 def check_seals(unit: Unit) -> Iterator[str]:
     for month in _sealed_months(unit):
-        start, end = month_bounds(month)
-        rows = unit.session.execute(
-            EVENTS_FINGERPRINT, {"month": month, "start": start, "end": end, "payers": None}
-        ).all()
-        now = {row.payer_id: (int(row.events), int(row.fingerprint)) for row in rows}
+        now = compute_fingerprints(unit, month)
         for period in unit.session.scalars(
             select(Period).where(Period.month == month, Period.fingerprint.is_not(None))
         ):
-            sealed = (int((period.counts or {})["events"]), int(period.fingerprint or 0))
-            if now.get(period.payer_id) != sealed:
+            counts = period.counts or {}
+            sealed = Fingerprint(counts["events"], counts["uses"], int(period.fingerprint or 0))
+            found = now.get(period.payer_id, Fingerprint())
+            if found != sealed:
                 yield (
-                    f"period {show_month(month)} of {period.payer_id}: sealed with {sealed[0]} "
-                    f"events, now {now.get(period.payer_id, (0, 0))[0]}, or their content changed"
+                    f"period {show_month(month)} of {period.payer_id}: sealed with {sealed.events} "
+                    f"events, now {found.events}, or their content changed"
                 )
 
 

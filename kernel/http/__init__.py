@@ -1,0 +1,1 @@
+"""What every HTTP answer shares: problems, headers, cursors, sessions and pages."""

@@ -1,0 +1,100 @@
+"""Logins and passwords: kept as argon2id, checked in the same time whoever is asked for.
+
+Decides whether a password is right, not what follows from it: counting failures and opening a
+session is the matter of `sessions`.
+"""
+
+from base64 import b64encode
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.actors import Role
+from kernel.errors import AlreadyExists, InvalidInput, NotFound, PasswordTooShort
+from kernel.identity.grants import canonical_login
+from kernel.identity.models import Credential, Person, WebSession
+from kernel.identity.visibility import require_visible
+from kernel.trail import record
+from kernel.unit import Unit
+
+SHORTEST_PASSWORD = 8
+LONGEST_PASSWORD = 1024  # hashing takes time that grows with what is sent
+
+NO_PASSWORD = ""
+"""Hash of a login that the roster made and nobody has set a password for: nothing matches it."""
+
+_hasher = PasswordHasher()
+
+
+def _nobodys_hash() -> str:
+    """Return a well-formed hash that no password has, of the cost that real ones have."""
+
+    def filler(length: int) -> str:
+        return b64encode(bytes(length)).rstrip(b"=").decode()
+
+    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${filler(_hasher.salt_len)}${filler(_hasher.hash_len)}"
+
+
+NOBODY = _nobodys_hash()
+
+
+def set_password(unit: Unit, person_id: UUID, *, login: str, password: str) -> None:
+    """Give a person this login and password, and end the sessions opened with the former one.
+
+    People do it for themselves, operators for those they see. Raises `PasswordTooShort`,
+    `InvalidInput` for an unusable login, `AlreadyExists` if it is somebody else's.
+    """
+    _require_may_set(unit, person_id)
+    login = canonical_login(login)
+    if not login or not login.isprintable() or any(letter.isspace() for letter in login):
+        raise InvalidInput(field="login", value=login, expected="letters without blanks")
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise PasswordTooShort(least=SHORTEST_PASSWORD, most=LONGEST_PASSWORD)
+    written = {"login": login, "password_hash": _hasher.hash(password), "failures": 0}
+    holder = unit.session.scalar(select(Credential.person_id).where(Credential.login == login))
+    if holder not in {None, person_id}:
+        raise AlreadyExists(what="login", key=login)
+    unit.session.execute(
+        insert(Credential)
+        .values(person_id=person_id, rests_until=None, **written)
+        .on_conflict_do_update(
+            index_elements=[Credential.person_id], set_={"rests_until": None, **written}
+        )
+    )
+    unit.session.execute(
+        delete(WebSession)
+        .where(WebSession.person_id == person_id)
+        .execution_options(synchronize_session=False)
+    )
+    record(unit, "password.set", subject_kind="person", subject_id=person_id, login=login)
+    unit.session.flush()
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Return whether the password has this hash; None (no such login) takes as long to refuse."""
+    usable = bool(password_hash)
+    try:
+        return _hasher.verify(password_hash or NOBODY, password[:LONGEST_PASSWORD]) and usable
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+
+
+def rehashed(password_hash: str, password: str) -> str | None:
+    """Return a new hash for a right password whose hash was made at a cost no longer used."""
+    return _hasher.hash(password) if _hasher.check_needs_rehash(password_hash) else None
+
+
+def _require_may_set(unit: Unit, person_id: UUID) -> None:
+    organisation_id = unit.session.scalar(
+        select(Person.organisation_id).where(Person.id == person_id)
+    )
+    if organisation_id is None:
+        raise NotFound(what="person", key=person_id)
+    if unit.actor.person_id == person_id:
+        return
+    unit.actor.require("set a password", Role.OPERATOR)
+    require_visible(unit, organisation_id)

@@ -1,0 +1,255 @@
+"""The roster: people by their number, learners with their enrolments, staff with their roles (R56).
+
+Decides what a row of a roster changes; the rows are taken in order, as if each were recorded
+before the next is read. What is known is read once and what changes is written once, however many
+rows there are. Who may sign in with what is the matter of `credentials`.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
+from kernel.clock import start_of_day
+from kernel.errors import AlreadyExists, InvalidInput, MissingValue, NotFound, Refused
+from kernel.identity.grants import PersonView, canonical_login, select_actors, view_from
+from kernel.identity.models import Organisation, Person, PersonPrivate
+from kernel.identity.recording import (
+    FieldError,
+    among,
+    lock_recording,
+    require_importer,
+    require_text,
+    require_word,
+)
+from kernel.identity.roster import Enrolled, Known, RosterState, load_roster, write_roster
+from kernel.identity.secret import canonical, person_hash
+from kernel.identity.stages import STAGES
+from kernel.identity.visibility import visible_organisations
+from kernel.ids import PersonId, new_id
+from kernel.outcomes import RowOutcome, conflicting
+from kernel.unit import Unit
+
+OrganisationKey = tuple[str, str]
+"""Kind and code."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RosterRow:
+    """One person in one organisation; without the organisation, only what ends for a known one.
+
+    `left_on` is the first day on which the person no longer belongs there.
+    """
+
+    person_no: str
+    name: str = ""
+    organisation_kind: str = ""
+    organisation_code: str = ""
+    roles: tuple[str, ...] = ()
+    stage: str = ""
+    grade: str = ""
+    class_name: str = ""
+    joined_on: date | None = None
+    left_on: date | None = None
+    login: str = ""
+
+
+def record_roster(unit: Unit, rows: Sequence[RosterRow]) -> list[RowOutcome]:
+    """Record people, enrolments, roles and departures; return each row's fate, in order.
+
+    Needs an importer of a bureau above the organisations; a bureau's own staff needs an operator.
+    """
+    require_importer(unit, "record a roster")
+    lock_recording(unit)
+    hashes = [person_hash(unit.settings, row.person_no) for row in rows]
+    state = load_roster(unit, hashes, logins=[canonical_login(row.login) for row in rows])
+    reach = _Reach.of(unit, rows, state)
+    outcomes: list[RowOutcome] = []
+    for row, number in zip(rows, hashes, strict=True):
+        try:
+            outcomes.append(_record_row(unit, row, number, state=state, reach=reach))
+        except FieldError as error:
+            outcomes.append(error.outcome)
+    write_roster(unit, state)
+    return outcomes
+
+
+def persons_by_no(unit: Unit, numbers: Collection[str]) -> dict[str, PersonView]:
+    """Return the people of these numbers, by the number as it was given."""
+    number_of = {person_hash(unit.settings, number): number for number in numbers}
+    rows = unit.session.execute(
+        select_actors(unit.clock.now()).where(among(Person.person_no_hash, number_of))
+    )
+    return {number_of[row.person_no_hash]: view_from(row) for row in rows}
+
+
+def person_names(unit: Unit, ids: Collection[UUID]) -> dict[PersonId, str]:
+    """Return names by id, without those that were erased."""
+    rows = unit.session.execute(
+        select(PersonPrivate.person_id, PersonPrivate.name).where(
+            among(PersonPrivate.person_id, ids)
+        )
+    )
+    return {PersonId(person_id): name for person_id, name in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The organisations that rows name or people are in, as far as the actor answers for them."""
+
+    by_key: dict[OrganisationKey, Organisation]
+    by_id: dict[UUID, Organisation]
+
+    @classmethod
+    def of(cls, unit: Unit, rows: Iterable[RosterRow], state: RosterState) -> "_Reach":
+        codes = {row.organisation_code for row in rows if row.organisation_code}
+        homes = {known.organisation_id for known in state.found.values()}
+        found = unit.session.scalars(
+            visible_organisations(unit).where(
+                or_(among(Organisation.code, codes), among(Organisation.id, homes))
+            )
+        ).all()
+        return cls(
+            by_key={(one.kind, one.code): one for one in found},
+            by_id={one.id: one for one in found},
+        )
+
+
+def _record_row(
+    unit: Unit, row: RosterRow, number: bytes, *, state: RosterState, reach: _Reach
+) -> RowOutcome:
+    require_text(canonical(row.person_no), field="person_no")
+    known = state.now.get(number)
+    organisation = _organisation(row, known, reach)
+    roles = _roles(row, known, organisation)
+    if row.joined_on and row.left_on and row.left_on < row.joined_on:
+        raise _left_too_early(row, row.joined_on)
+    if known is None:
+        name = require_text(row.name, field="name")
+        if not roles:
+            raise FieldError(MissingValue(field="role"), field="role")
+        draft = Known(person_id=new_id(), organisation_id=organisation.id, name=name)
+    else:
+        draft = known.copy()
+        draft.name = row.name.strip() or known.name
+    login = canonical_login(row.login)
+    if login and login != draft.login:
+        if draft.login or login in state.logins:
+            return conflicting(AlreadyExists(what="login", key=login), field="login")
+        draft.login = login
+    now = unit.clock.now()
+    if draft.organisation_id != organisation.id:
+        draft.end_grants(draft.organisation_id, at=now)
+        draft.organisation_id = organisation.id
+    if Role.LEARNER in roles and not _enrol(row, draft, organisation):
+        return conflicting(AlreadyExists(what="enrolment", key=row.joined_on), field="joined_on")
+    for role in sorted(roles - {Role.LEARNER}):
+        since = start_of_day(row.joined_on) if row.joined_on else now
+        draft.grant(role, organisation.id, since=since)
+    if row.left_on is not None:
+        draft.end_grants(organisation.id, at=start_of_day(row.left_on))
+    if draft != known:
+        _require_may_change(unit, known, draft, organisation=organisation, reach=reach)
+    return state.keep(number, draft)
+
+
+def _enrol(row: RosterRow, draft: Known, organisation: Organisation) -> bool:
+    """Change the enrolment that a row speaks of, or make it, which ends an open one elsewhere.
+
+    Returns False if the learner would be at two places, or twice at one, on the same day.
+    """
+    spells = draft.spells_at(organisation.id)
+    joined_on = row.joined_on or (spells[-1].joined_on if spells else None)
+    if joined_on is None:
+        raise FieldError(MissingValue(field="joined_on"), field="joined_on")
+    if row.left_on is not None and row.left_on < joined_on:
+        raise _left_too_early(row, joined_on)
+    spell = next((one for one in spells if one.joined_on == joined_on), None)
+    if spell is None:
+        for other in draft.enrolments:
+            is_elsewhere = other.school_id != organisation.id
+            if is_elsewhere and other.left_on is None and other.joined_on < joined_on:
+                other.left_on = joined_on
+            elif other.overlaps(joined_on, row.left_on):
+                return False
+        spell = Enrolled(school_id=organisation.id, joined_on=joined_on)
+        draft.enrolments.append(spell)
+    # What a row leaves empty stays: the first file, sent again, brings nobody back.
+    spell.left_on = row.left_on or spell.left_on
+    spell.stage = row.stage or spell.stage
+    spell.grade = row.grade.strip() or spell.grade
+    spell.class_name = row.class_name.strip() or spell.class_name
+    return True
+
+
+def _organisation(row: RosterRow, known: Known | None, reach: _Reach) -> Organisation:
+    """Return the organisation that a row names, else the one where the person is."""
+    if row.organisation_code:
+        kind = require_word(row.organisation_kind, KINDS, field="organisation_kind")
+        found = reach.by_key.get((kind, row.organisation_code))
+        if found is None:
+            missing = NotFound(what=kind, key=row.organisation_code)
+            raise FieldError(missing, field="organisation_code")
+        return found
+    home = reach.by_id.get(known.organisation_id) if known else None
+    if home is None:
+        raise FieldError(NotFound(what="person", key="…"), field="person_no")
+    return home
+
+
+def _roles(row: RosterRow, known: Known | None, organisation: Organisation) -> frozenset[Role]:
+    """Return the roles of a row; one without any speaks of an enrolment if there is one."""
+    kind = OrganisationKind(organisation.kind)
+    for role in row.roles:
+        require_word(role, frozenset(ROLES_OF[kind]), field="role")
+    roles = frozenset(Role(role) for role in row.roles)
+    if not roles and known is not None and known.spells_at(organisation.id):
+        roles = frozenset({Role.LEARNER})
+    if Role.LEARNER in roles:
+        require_word(row.stage, STAGES, field="stage")
+    return roles
+
+
+def _require_may_change(
+    unit: Unit, known: Known | None, draft: Known, *, organisation: Organisation, reach: _Reach
+) -> None:
+    """Refuse what an importer could use to take over roles.
+
+    Nobody changes their own grants; a bureau's staff is an operator's matter; and whoever holds a
+    role or a login elsewhere can't be moved from there by one who does not answer for that place.
+    """
+    actor = unit.actor
+    grants_change = draft.grants != (known.grants if known else [])
+    if grants_change and organisation.kind == OrganisationKind.BUREAU:
+        _require(actor, actor.may(Role.OPERATOR), act="change a bureau's staff", needs="operator")
+    if known is None or actor.is_system:
+        return
+    is_self = actor.person_id == known.person_id
+    _require(
+        actor, not (grants_change and is_self), act="change one's own roles", needs="another person"
+    )
+    has_post = bool(known.login) or known.holds_a_role(unit.clock.now())
+    _require(
+        actor,
+        not has_post or known.organisation_id in reach.by_id,
+        act="move a member of staff",
+        needs="both organisations below one's bureau",
+    )
+
+
+def _require(actor: Actor, may: bool, *, act: str, needs: str) -> None:
+    if not may:
+        raise FieldError(Refused(act=act, needs=needs, actor=actor.name), field="role")
+
+
+def _left_too_early(row: RosterRow, joined_on: date) -> FieldError:
+    expected = f"a day from {joined_on} on"
+    return FieldError(
+        InvalidInput(field="left_on", value=row.left_on, expected=expected), field="left_on"
+    )
+
+
+KINDS = frozenset(OrganisationKind)

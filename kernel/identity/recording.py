@@ -1,0 +1,69 @@
+"""What the recording of master data has in common: who may, one at a time, what is wrong where."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, any_, literal, text
+from sqlalchemy.orm import InstrumentedAttribute
+
+from kernel.errors import InvalidInput, MarketError, MissingValue
+from kernel.identity.visibility import IMPORTERS
+from kernel.outcomes import RowOutcome, rejected
+from kernel.unit import Unit
+
+RECORDING_LOCK = 0x6D61_7374  # advisory lock: one recording of master data at a time
+
+
+class FieldError(Exception):
+    """One row can't be recorded; `field` is the column at fault."""
+
+    def __init__(self, error: MarketError, *, field: str) -> None:
+        self.error = error
+        self.field = field
+        super().__init__(str(error))
+
+    @property
+    def outcome(self) -> RowOutcome:
+        return rejected(self.error, field=self.field)
+
+
+def require_importer(unit: Unit, act: str) -> None:
+    """Raise `Refused` unless the actor may record master data for what lies below their bureau."""
+    unit.actor.require(act, *IMPORTERS)
+
+
+def lock_recording(unit: Unit) -> None:
+    """Wait for other recordings to commit: what is compared here must not change meanwhile."""
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORDING_LOCK})
+
+
+def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """Return the condition that the column is one of `values`, sent as one array.
+
+    `IN` sends a parameter per value, and the protocol carries at most 65,535 of them.
+    """
+    return column == any_(literal(list(values), ARRAY(column.type)))
+
+
+def require_text(value: str, *, field: str, expected: str = "") -> str:
+    """Return the text without outer blanks; raise `FieldError` if nothing is left.
+
+    `expected` says what belongs there where it is not needed in every row.
+    """
+    stripped = value.strip()
+    if not stripped:
+        error = (
+            InvalidInput(field=field, value="", expected=expected)
+            if expected
+            else MissingValue(field=field)
+        )
+        raise FieldError(error, field=field)
+    return stripped
+
+
+def require_word(value: str, words: frozenset[str], *, field: str) -> str:
+    """Return `value` if it is one of `words`, else raise `FieldError`."""
+    if value not in words:
+        expected = " | ".join(sorted(words))
+        raise FieldError(InvalidInput(field=field, value=value, expected=expected), field=field)
+    return value

@@ -1,0 +1,156 @@
+"""Signing in and out: a session is a random token in a cookie, kept here only as its SHA-256.
+
+Decides who is let in and for how long. Cookies, and the proof that a form comes from this site,
+are the matter of `kernel.http.sessions`.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import CursorResult, delete, select
+from sqlalchemy.orm import Session
+
+from kernel.actors import Actor
+from kernel.errors import Refused, TooManyAttempts, WrongCredentials
+from kernel.identity.credentials import matches, rehashed
+from kernel.identity.grants import actor_from, canonical_login, select_actors
+from kernel.identity.models import Credential, Person, WebSession
+from kernel.unit import Unit
+
+ATTEMPTS = 5
+REST = timedelta(minutes=15)
+TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSession:
+    """What the browser is given: the token is shown this once."""
+
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionView:
+    """Whose session it is; the actor's roles are those granted at this moment."""
+
+    actor: Actor
+    csrf_token: str
+    login: str
+    person_name: str
+    expires_at: datetime
+
+
+def sign_in(unit: Unit, login: str, *, password: str) -> NewSession:
+    """Open a session for the one who knows the password.
+
+    Raises `WrongCredentials`, `TooManyAttempts` (five failures, then 15 minutes of rest), and
+    `Refused` for a person who holds no role now. Catch the first two inside the unit: its commit
+    keeps the count of failures.
+    """
+    now = unit.clock.now()
+    # Locked until the commit: attempts made at the same time are counted one after the other.
+    known = unit.session.scalars(
+        select(Credential)
+        .where(Credential.login == canonical_login(login))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if known is not None and known.rests_until is not None:
+        if known.rests_until > now:
+            minutes = -((now - known.rests_until) // timedelta(minutes=1))
+            raise TooManyAttempts(minutes=minutes)
+        known.failures, known.rests_until = 0, None
+    if not matches(known.password_hash if known else None, password):
+        if known is not None:
+            _count_failure(known, now)
+            unit.session.flush()
+        raise WrongCredentials
+    assert known is not None
+    known.failures = 0
+    known.password_hash = rehashed(known.password_hash, password) or known.password_hash
+    return _open_session(unit, known, now)
+
+
+def session_actor(unit: Unit, token: str) -> SessionView | None:
+    """Return whose session a token opens; None if it is unknown or over, or no role is left.
+
+    `actor.via` is that of the unit's own actor, who is the visitor bringing the token.
+    """
+    now = unit.clock.now()
+    row = unit.session.execute(
+        select_actors(now)
+        .add_columns(WebSession.csrf_token, WebSession.expires_at)
+        .join(WebSession, WebSession.person_id == Person.id)
+        .where(
+            WebSession.token_hash == _digest(token),
+            WebSession.expires_at > now,
+            # Whoever has moved to another organisation signs in anew.
+            WebSession.organisation_id == Person.organisation_id,
+        )
+    ).one_or_none()
+    if row is None or not row.roles:
+        return None
+    return SessionView(
+        actor=actor_from(row, via=unit.actor.via),
+        csrf_token=row.csrf_token,
+        login=row.login,
+        person_name=row.person_name,
+        expires_at=row.expires_at,
+    )
+
+
+def sign_out(unit: Unit, token: str) -> None:
+    """End the session of a token; an unknown one is as good as ended."""
+    unit.session.execute(
+        delete(WebSession)
+        .where(WebSession.token_hash == _digest(token))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def forget_expired(unit: Unit) -> int:
+    """Remove the sessions that are over; return how many."""
+    return _deleted(unit.session, unit.clock.now())
+
+
+def _count_failure(credential: Credential, now: datetime) -> None:
+    credential.failures += 1
+    if credential.failures >= ATTEMPTS:
+        credential.rests_until = now + REST
+
+
+def _open_session(unit: Unit, credential: Credential, now: datetime) -> NewSession:
+    row = unit.session.execute(select_actors(now).where(Person.id == credential.person_id)).one()
+    if not row.roles:
+        raise Refused(act="sign in", needs="a role", actor=credential.login)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    expires_at = now + timedelta(hours=unit.settings.session_hours)
+    unit.session.add(
+        WebSession(
+            token_hash=_digest(token),
+            person_id=row.id,
+            organisation_id=row.organisation_id,
+            csrf_token=secrets.token_urlsafe(TOKEN_BYTES),
+            created_at=now,
+            expires_at=expires_at,
+        )
+    )
+    unit.session.flush()
+    return NewSession(token=token, expires_at=expires_at)
+
+
+def _deleted(session: Session, now: datetime) -> int:
+    result = session.execute(
+        delete(WebSession)
+        .where(WebSession.expires_at <= now)
+        .execution_options(synchronize_session=False)
+    )
+    return cast("CursorResult[tuple[()]]", result).rowcount
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

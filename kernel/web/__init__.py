@@ -1,0 +1,1 @@
+"""The web kit: layout, components, tables and their exports, rendering. It knows no domain."""

@@ -1,0 +1,71 @@
+"""How a state looks: a tone and an icon for each word, so that colour never speaks alone.
+
+Red is kept for money that is missing or refused. A state that is not listed here is shown plainly.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """`tone` is a class of the style sheet, `icon` a name in components/icons.html."""
+
+    tone: str
+    icon: str
+
+
+PLAIN: Final = Badge("quiet", "dot")
+WAITING: Final = Badge("waiting", "clock")
+UNDER_WAY: Final = Badge("waiting", "arrow")
+DONE: Final = Badge("done", "check")
+ATTENTION: Final = Badge("attention", "warning")
+REFUSED: Final = Badge("missing", "cross")
+ENDED: Final = Badge("quiet", "lock")
+
+BADGES: Final[dict[str, Badge]] = {
+    "draft": PLAIN,
+    "submitted": WAITING,
+    "in_review": WAITING,
+    "claimed": WAITING,
+    "proposed": WAITING,
+    "requested": WAITING,
+    "waiting": WAITING,
+    "stated": WAITING,
+    "unknown": WAITING,
+    "newcomer": UNDER_WAY,
+    "sealing": UNDER_WAY,
+    "sealed": UNDER_WAY,
+    "sent": UNDER_WAY,
+    "open": UNDER_WAY,
+    "admitted": DONE,
+    "listed": DONE,
+    "approved": DONE,
+    "confirmed": DONE,
+    "upheld": DONE,
+    "posted": DONE,
+    "paid": DONE,
+    "normal": DONE,
+    "disputed": ATTENTION,
+    "exhausted": ATTENTION,
+    "returned": ATTENTION,
+    "suspended": ATTENTION,
+    "watch": ATTENTION,
+    "probation": ATTENTION,
+    "no_new_schools": ATTENTION,
+    "exiting": ATTENTION,
+    "refused": REFUSED,
+    "failed": REFUSED,
+    "uncovered": REFUSED,
+    "closed": ENDED,
+    "ended": ENDED,
+    "terminated": ENDED,
+    "withdrawn": ENDED,
+    "cancelled": ENDED,
+    "dismissed": ENDED,
+    "left": ENDED,
+}
+
+
+def badge(state: str) -> Badge:
+    return BADGES.get(state, PLAIN)

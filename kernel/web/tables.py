@@ -1,0 +1,172 @@
+"""Tables: columns declared once, for the page and for its exports; the view's state in the address.
+
+A page declares `Column`s, reads the `View` from the query string, lets its query fetch that view,
+and hands a `Table` to the macro `data_table`. What a person filtered is exactly what is exported
+(kernel.web.exports). Which keys may be sorted or filtered is decided by the declaration; what a key
+means in SQL is the query's matter. An address that a person edited is never an error: what can't be
+read is left out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, Generic, Literal, TypeVar
+from urllib.parse import urlencode
+
+from kernel.i18n import msgid
+
+Row = TypeVar("Row")
+Cell = str | int | Decimal | date | datetime | None
+
+PER_PAGE: Final = 50
+
+
+Kind = Literal[
+    "text", "code", "money", "number", "decimal", "day", "month", "moment", "state", "label"
+]
+"""What a column holds: it decides alignment, format, and type when exported. A `state` is shown as
+a badge, a `label` is a code that reads as words."""
+
+FIGURES: Final = frozenset({"money", "number", "decimal"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column(Generic[Row]):
+    """One column. `title` is a message id; money is in fen; `label_kind` is the
+    context of states and labels in the catalogue.
+
+    `secondary` columns give way on narrow screens. `href` leads to what the cell is made of.
+    """
+
+    key: str
+    title: str
+    value: Callable[[Row], Cell]
+    kind: Kind = "text"
+    href: Callable[[Row], str] | None = None
+    sortable: bool = False
+    secondary: bool = False
+    label_kind: str = ""
+
+    @property
+    def is_figure(self) -> bool:
+        return self.kind in FIGURES
+
+    def link(self, row: Row) -> str:
+        return self.href(row) if self.href else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filter:
+    """One field of the filter row; with options it is a choice, without them a text."""
+
+    key: str
+    title: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """Which part of a table is looked at. `filters` holds what is set, and only declared keys."""
+
+    path: str
+    filters: Mapping[str, str] = field(default_factory=dict)
+    sort: str = ""
+    descending: bool = False
+    page: int = 1
+    per_page: int | None = PER_PAGE
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.per_page if self.per_page else 0
+
+    def everything(self) -> "View":
+        """Return the same view without pages: what an export holds."""
+        return replace(self, page=1, per_page=None)
+
+    def sorted_by(self, key: str) -> str:
+        """Return the address that sorts by `key`, or turns the order if that is the order now."""
+        descending = key == self.sort and not self.descending
+        return self._address(sort=f"-{key}" if descending else key)
+
+    def at_page(self, page: int) -> str:
+        return self._address(sort=self._sort(), page=str(page) if page > 1 else "")
+
+    def exported_as(self, file_format: str) -> str:
+        return self._address(sort=self._sort(), format=file_format)
+
+    def hidden_fields(self) -> list[tuple[str, str]]:
+        """Return what a filter form must carry along: the order, but not the page."""
+        return [("sort", self._sort())] if self.sort else []
+
+    def _sort(self) -> str:
+        return f"-{self.sort}" if self.descending else self.sort
+
+    def _address(self, **parameters: str) -> str:
+        query = {**self.filters, **{key: value for key, value in parameters.items() if value}}
+        return f"{self.path}?{urlencode(query)}" if query else self.path
+
+
+def read_view(
+    path: str,
+    query: Mapping[str, str],
+    *,
+    columns: Sequence[Column[Any]],
+    filters: Sequence[Filter] = (),
+    sort: str = "",
+) -> View:
+    """Read a view from a query string; `sort` is the order where none is asked for."""
+    sortable = {column.key for column in columns if column.sortable}
+    wanted = query.get("sort", "")
+    order = wanted if wanted.removeprefix("-") in sortable else sort
+    chosen: dict[str, str] = {}
+    for one in filters:
+        value = query.get(one.key, "").strip()
+        if value and (not one.options or value in {option for option, _ in one.options}):
+            chosen[one.key] = value
+    page = query.get("page", "")
+    return View(
+        path=path,
+        filters=chosen,
+        sort=order.removeprefix("-"),
+        descending=order.startswith("-"),
+        page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < 10 else 1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table(Generic[Row]):
+    """What the macro `data_table` shows: one page of rows of `count`, and totals over all of them.
+
+    `totals` maps column keys to figures. `empty` says why there is nothing, `next_step` (a message
+    id and an address) what to do about it. `caption` names the table, for those who hear it too.
+    """
+
+    caption: str
+    columns: Sequence[Column[Row]]
+    rows: Sequence[Row]
+    view: View
+    count: int
+    totals: Mapping[str, Cell] = field(default_factory=dict)
+    filters: Sequence[Filter] = ()
+    empty: str = msgid("There is nothing here yet.")
+    next_step: tuple[str, str] | None = None
+    exportable: bool = True
+
+    @property
+    def first(self) -> int:
+        return self.view.offset + 1 if self.rows else 0
+
+    @property
+    def last(self) -> int:
+        return self.view.offset + len(self.rows)
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.count // self.view.per_page)) if self.view.per_page else 1
+
+    def order_of(self, column: Column[Row]) -> str:
+        """Return the column's `aria-sort`."""
+        if column.key != self.view.sort:
+            return "none"
+        return "descending" if self.view.descending else "ascending"

@@ -1,0 +1,113 @@
+"""`market bench settle`: the close of a month against the bare counting query on the same table."""
+
+import resource
+import statistics
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from kernel.actors import system_actor
+from kernel.clock import FixedClock, month_bounds
+from kernel.db import open_engine
+from kernel.jobs import RecordingDispatcher
+from kernel.settings import Settings
+from kernel.unit import Units
+from market.bench.scratch import scratch_database
+from market.bench.workload import MONTH, build_workload
+from market.migrate import upgrade
+from settlement.closing import settle
+from settlement.phases import Phases
+
+BARE_COUNT = text(
+    """
+SELECT agreement_id, sum(quantity) FROM (
+    SELECT agreement_id, quantity,
+        lead(occurred_at) OVER (PARTITION BY learner_id, resource_id ORDER BY occurred_at)
+            - occurred_at AS gap
+    FROM usage_event WHERE occurred_at >= :start AND occurred_at < :end
+) uses
+WHERE gap IS NULL OR gap > interval '30 seconds' GROUP BY agreement_id
+"""
+)
+
+
+def bench_settle(
+    settings: Settings, url: str, *, events: int, rounds: int = 3, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Close a generated month `rounds` times, each on a fresh copy, bare count and close in turn.
+
+    Returns medians: seconds by phase, the bare counting query's seconds, their ratio, and the
+    process's peak memory in MB. Both sides run with the same settings of the same server.
+    """
+    actor = system_actor("bench")
+    clock = FixedClock(datetime(2026, 4, 2, 2, tzinfo=UTC))
+    bare: list[float] = []
+    closes: list[dict[str, float]] = []
+    agreements = 0
+    with scratch_database(url, "market_bench") as bench_url:
+        upgrade(settings, bench_url)
+        engine = open_engine(bench_url, pool_size=2)
+        units = Units(engine, clock, settings, RecordingDispatcher())
+        say(f"generating {events:,} uses …")
+        with units(actor) as unit:
+            agreements = build_workload(unit, events=events)
+        _vacuum(engine)
+        engine.dispose()
+        for number in range(1, rounds + 1):
+            with scratch_database(url, "market_bench_round", template="market_bench") as round_url:
+                engine = open_engine(round_url, pool_size=2)
+                bare.append(_bare_count(engine))
+                closes.append(_close(engine, settings, clock))
+                bare.append(_bare_count(engine))
+                engine.dispose()
+            say(f"round {number}: close {sum(closes[-1].values()):.2f} s, bare {bare[-2]:.2f} s")
+    total = statistics.median(sum(phases.values()) for phases in closes)
+    bare_s = statistics.median(bare)
+    return {
+        "events": events,
+        "agreements": agreements,
+        "rounds": rounds,
+        "phases": {
+            phase: round(statistics.median(close[phase] for close in closes), 3)
+            for phase in closes[0]
+        },
+        "total_s": round(total, 3),
+        "bare_count_s": round(bare_s, 3),
+        "ratio": round(total / bare_s, 3),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def _close(engine: Engine, settings: Settings, clock: FixedClock) -> dict[str, float]:
+    """Settle, let the days of silence pass, and settle again, which posts every line."""
+    began = clock.at
+    units = Units(engine, clock, settings, RecordingDispatcher())
+    actor = system_actor("bench")
+    phases = Phases()
+    settle(units, actor, MONTH, phases=phases)
+    clock.advance(timedelta(days=60))
+    posting = Phases()
+    summary = settle(units, actor, MONTH, phases=posting)
+    clock.at = began
+    assert summary["waiting_fen"] == 0 and summary["ledger_balanced"], summary
+    return {
+        phase: phases.seconds[phase] + posting.seconds[phase] * (phase == "post")
+        for phase in phases.seconds
+    }
+
+
+def _bare_count(engine: Engine) -> float:
+    start, end = month_bounds(MONTH)
+    with engine.connect() as connection:
+        started = perf_counter()
+        connection.execute(BARE_COUNT, {"start": start, "end": end}).all()
+        return perf_counter() - started
+
+
+def _vacuum(engine: Engine) -> None:
+    """Leave the tables as they stand after autovacuum, so that rounds don't differ by its luck."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE)")
