@@ -19,6 +19,7 @@ from kernel.clock import Month, month_bounds, next_month, shanghai_day, show_mon
 from kernel.db import set_wise
 from kernel.errors import EarlierPeriodOpen, NothingToSettle, PeriodNotOver
 from kernel.identity.models import Organisation
+from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.metering.models import UsageEvent
 from settlement.metering.partitions import ensure_partitions, lock_month_alone
@@ -59,7 +60,7 @@ ORDER BY m.month, o.code LIMIT 1
 
 
 def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
-    """Return the payers with an agreement or a use in the month, in id order.
+    """Return the actor's payers with an agreement or a use in the month, in id order.
 
     Raises `NothingToSettle` if there are none.
     """
@@ -75,7 +76,12 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
         UsageEvent.occurred_at >= start,
         UsageEvent.occurred_at < end,
     )
-    wanted = select(Organisation.id).where(or_(has_agreement, has_use)).order_by(Organisation.id)
+    wanted = (
+        visible_organisations(unit)
+        .with_only_columns(Organisation.id)
+        .where(or_(has_agreement, has_use))
+        .order_by(Organisation.id)
+    )
     if payer_code is not None:
         wanted = wanted.where(Organisation.code == payer_code)
     payers = list(unit.session.scalars(wanted))

@@ -4,6 +4,7 @@ import os
 import re
 
 from alembic import context
+from sqlalchemy import Connection
 
 from kernel.db import Base, open_engine
 from market import models
@@ -23,7 +24,7 @@ def is_ours(name: str | None, kind: str, _parents: object) -> bool:
     return not PARTITION.match(name) and name not in BROKER_TABLES
 
 
-def run(connection: object) -> None:
+def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=target,

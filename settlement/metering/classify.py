@@ -27,7 +27,7 @@ WITH raw AS MATERIALIZED (
 ), resolved AS MATERIALIZED (
     SELECT r.*, i.digest AS known_digest, l.id AS learner_id, s.school_id,
            COALESCE(s.parent_id, s.school_id) AS payer_id, s.code AS found_school,
-           x.id AS resource_id, a.id AS agreement_id
+           x.id AS resource_id, a.id AS agreement_id, c.distance IS NOT NULL AS source_serves
     FROM raw r
     LEFT JOIN LATERAL (
         SELECT digest FROM usage_identity k
@@ -38,7 +38,7 @@ WITH raw AS MATERIALIZED (
         WHERE p.person_no_hash = r.learner_hash LIMIT 1
     ) l ON true
     LEFT JOIN LATERAL (
-        SELECT e.school_id, o.parent_id, o.code FROM enrolment e
+        SELECT e.school_id, o.parent_id, o.code, o.region_code FROM enrolment e
         JOIN organisation o ON o.id = e.school_id
         WHERE e.learner_id = l.id
         ORDER BY (o.code = r.school_code) DESC,
@@ -46,6 +46,8 @@ WITH raw AS MATERIALIZED (
                  e.joined_on DESC
         LIMIT 1
     ) s ON true
+    LEFT JOIN region_closure c
+        ON c.region_code = s.region_code AND c.ancestor_code = :source_region
     LEFT JOIN LATERAL (
         SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
         WHERE v.kind = 'vendor' AND v.code = r.vendor_code AND x.sku = r.sku LIMIT 1
@@ -65,6 +67,7 @@ WITH raw AS MATERIALIZED (
             WHEN r.quantity > 1 AND NOT :pre_counted THEN 'quantity-without-count'
             WHEN r.learner_id IS NULL THEN 'unknown-learner'
             WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
+            WHEN NOT r.source_serves THEN 'source-not-admitted'
             WHEN r.resource_id IS NULL THEN 'unknown-resource'
             WHEN r.agreement_id IS NULL THEN 'no-agreement'
         END AS reason

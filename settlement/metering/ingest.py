@@ -14,8 +14,10 @@ from typing import Any
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from kernel.actors import Role
 from kernel.clock import month_of, shanghai_day
 from kernel.errors import InvalidInput
+from kernel.identity.visibility import require_visible
 from kernel.ids import BatchId, SourceId, new_id
 from kernel.unit import Unit
 from settlement.metering.classify import CLASSIFY_AND_STORE
@@ -76,10 +78,14 @@ class UsageOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A delivery in progress; `rows_taken` rows of it are in the books already."""
+    """A delivery in progress; `rows_taken` rows of it are in the books already.
+
+    `source_region`: the source reports for schools in this region's subtree, no others.
+    """
 
     id: BatchId
     source_id: SourceId
+    source_region: str
     trust: int
     rows_taken: int
 
@@ -91,7 +97,9 @@ def begin_batch(
 
     `pre_counted` rows are counts per day of an attested source; a player's rows never are.
     """
+    unit.actor.require("usage.ingest", Role.OPERATOR, Role.ADMISSION)
     source = source_by_code(unit, source_code)
+    bureau = require_visible(unit, source.admitted_for)
     if pre_counted and source.trust != "attested":
         raise InvalidInput(field="pre_counted", value=source_code, expected="an attested source")
     trust = TRUST_PLAYER
@@ -122,7 +130,9 @@ def begin_batch(
         )
         unit.session.add(begun)
         unit.session.flush()
-    return Batch(BatchId(begun.id), SourceId(source.id), trust, begun.rows_taken)
+    return Batch(
+        BatchId(begun.id), SourceId(source.id), bureau.region_code, trust, begun.rows_taken
+    )
 
 
 def ingest_rows(
@@ -183,6 +193,7 @@ def _store(
         "error": [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows],
         "detail": [row.detail for row in rows],
         "source_id": batch.source_id,
+        "source_region": batch.source_region,
         "batch_id": batch.id,
         "received_at": now,
         "latest": now + CLOCK_SKEW,

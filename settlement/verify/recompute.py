@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 
-from kernel.actors import Actor
+from kernel.actors import Actor, Role
 from kernel.clock import Month, show_month
 from kernel.money import yuan
 from kernel.trail import broken_links
@@ -27,6 +27,7 @@ Check = Callable[[Unit], Iterator[str]]
 
 def verify(units: Units, actor: Actor) -> list[str]:
     """Run every check; return the findings, none if the books are what their sources say."""
+    actor.require("books.verify", Role.OPERATOR, Role.AUDITOR)
     findings: list[str] = []
     for check in CHECKS:
         with units(actor) as unit:

@@ -22,5 +22,8 @@ def downgrade() -> None:
 
 def _run(name: str) -> None:
     """Run a file of statements on the driver's own cursor, which takes a bare `%` as it is."""
-    with op.get_bind().connection.cursor() as cursor:
+    cursor = op.get_bind().connection.cursor()
+    try:
         cursor.execute((SQL / name).read_text(encoding="utf-8"))
+    finally:
+        cursor.close()

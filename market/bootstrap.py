@@ -1,0 +1,40 @@
+"""Where the program is put together: units of work, tasks, subscribers."""
+
+from collections.abc import Callable
+
+from kernel.clock import SystemClock
+from kernel.db import open_engine
+from kernel.jobs import Dispatcher
+from kernel.settings import Settings
+from kernel.tasks import chain_trail, forget_sessions
+from kernel.unit import Units
+from market import models
+from settlement.tasks import post_payer, post_what_is_due
+
+# Foreign keys cross packages: every table has to be known, whichever of them a process touches.
+assert models.ALL
+
+TASKS: dict[str, Callable[..., None]] = {
+    "kernel.chain_trail": chain_trail,
+    "kernel.forget_sessions": forget_sessions,
+    "settlement.post": post_payer,
+    "settlement.post_due": post_what_is_due,
+}
+"""Tasks by the name under which units send them and the schedule names them."""
+
+SCHEDULE: dict[str, float] = {
+    "kernel.chain_trail": 15.0,
+    "kernel.forget_sessions": 3600.0,
+    "settlement.post_due": 300.0,
+}
+"""Seconds between runs of what sweeps: it makes good every message that was lost."""
+
+
+def build_units(settings: Settings, url: str, dispatcher: Dispatcher) -> Units:
+    """Return the units of work of one process on the database at `url`."""
+    return Units(
+        engine=open_engine(url, pool_size=settings.database_pool),
+        clock=SystemClock(),
+        settings=settings,
+        dispatcher=dispatcher,
+    )

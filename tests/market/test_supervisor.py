@@ -1,0 +1,138 @@
+"""`market run` and `market stop`, seen from their processes."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kernel.errors import AddressInUse, AlreadyRunning
+from kernel.settings import Settings
+from market.processes import PidFile
+from market.supervisor import serve_all, stop_all
+
+RUN = """
+import sys
+from kernel.settings import Settings
+from market.embedded import ensure_server
+from market.schema import upgrade_schema
+from market.supervisor import serve_all
+from kernel.db import open_engine
+settings = Settings.load()
+url = ensure_server(settings)
+engine = open_engine(url, pool_size=1)
+upgrade_schema(engine)
+engine.dispose()
+serve_all(settings, url, on_ready=lambda address: print(address, flush=True))
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def installation(scratch: Path) -> Iterator[Settings]:
+    settings = Settings.load({"MARKET_HOME": str(scratch), "MARKET_PORT": str(free_port())})
+    yield settings
+    stop_all(settings)
+
+
+@pytest.fixture
+def running(installation: Settings) -> Iterator[subprocess.Popen]:
+    """The supervisor as a process, once the site answers."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MARKET_") and name not in {"DATABASE_URL", "CELERY_BROKER_URL"}
+    }
+    environment |= {
+        "MARKET_HOME": str(installation.home),
+        "MARKET_PORT": str(installation.port),
+        "MARKET_SECRET_KEY": "test",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().strip() == f"http://127.0.0.1:{installation.port}"
+        yield process
+        process.kill()
+
+
+def answers(settings: Settings) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", settings.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def eventually(holds: Callable[[], bool], *, within_s: float = 30) -> bool:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_port_in_use_is_said_in_one_line(installation):
+    with (
+        socket.create_server(("127.0.0.1", installation.port)),
+        pytest.raises(AddressInUse) as refused,
+    ):
+        serve_all(installation, "postgresql://127.0.0.1:1/never-asked")
+
+    assert f"127.0.0.1:{installation.port}" in str(refused.value)
+    assert "MARKET_PORT" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_second_start_from_the_same_home_is_refused(installation):
+    with PidFile(installation.home, "market").claim(), pytest.raises(AlreadyRunning):
+        serve_all(installation, "postgresql://127.0.0.1:1/never-asked")
+
+
+def test_pid_file_left_by_a_crash_ends_nobody(installation):
+    innocent = PidFile(installation.home, "web")
+    innocent.claim().close()
+    innocent.write(os.getpid())
+
+    assert stop_all(installation) == []
+    assert not innocent.path.exists()
+
+
+@pytest.mark.faults
+def test_child_that_dies_is_started_again_and_all_end_with_the_supervisor(installation, running):
+    web = PidFile(installation.home, "web")
+    first = web.read()
+    os.kill(first, signal.SIGKILL)
+
+    assert eventually(lambda: web.read() not in {None, first})
+    assert eventually(lambda: answers(installation))
+
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(60) == 0
+    assert not answers(installation)
+    assert stop_all(installation) == []
+
+
+@pytest.mark.faults
+def test_stop_ends_what_a_killed_supervisor_left(installation, running):
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert answers(installation)
+
+    assert stop_all(installation) == ["web", "worker", "database"]
+    assert not answers(installation)
+    assert stop_all(installation) == []

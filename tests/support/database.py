@@ -1,0 +1,114 @@
+"""One PostgreSQL for a test run, and a fresh migrated database for each test.
+
+The first to ask starts the server and migrates the template, behind a lock; every test gets a copy
+of the template. The server is a scratch: it trades durability, which no test here examines (those
+that do start their own), for speed.
+"""
+
+import fcntl
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from kernel.db import open_engine
+from kernel.settings import Settings
+from market.embedded import ensure_server, server_url, stop_server
+from market.schema import upgrade_schema
+
+HOMES = "xuanyong-test-"
+MIGRATED = "migrated"
+HASTE = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off")
+
+_counter = itertools.count(1)
+
+
+def home_of_run() -> Path:
+    """Return the folder of this run's server, and stop what a killed run left behind."""
+    folder = Path(tempfile.gettempdir())
+    for left in folder.glob(HOMES + "*"):
+        pid = left.name.removeprefix(HOMES)
+        if pid.isdigit() and not _exists(int(pid)):
+            discard(left)
+    home = folder / f"{HOMES}{os.getpid()}"
+    home.mkdir(exist_ok=True)
+    return home
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a new folder; stop every server of an installation in it and remove it in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="xuanyong-scratch-"))
+    try:
+        yield folder
+    finally:
+        for found in folder.glob("**/pg"):
+            stop_server(_settings(found.parent))
+        shutil.rmtree(folder)
+
+
+def discard(home: Path) -> None:
+    """Stop the server of `home` and remove the folder."""
+    stop_server(_settings(home))
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _settings(home: Path) -> Settings:
+    return Settings.load({"MARKET_HOME": str(home)})
+
+
+def template_server(home: Path) -> str:
+    """Start the run's server with its migrated template, once; return the URL of its `market`."""
+    with (home / "template.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        url = server_url(_settings(home))
+        if url is None:
+            url = ensure_server(_settings(home))
+            with psycopg.connect(url, autocommit=True) as connection:
+                for setting in HASTE:
+                    connection.execute(f"ALTER SYSTEM SET {setting}")
+                connection.execute("SELECT pg_reload_conf()")
+        with psycopg.connect(url, autocommit=True) as connection:
+            known = connection.execute(
+                "SELECT datistemplate FROM pg_database WHERE datname = %s", (MIGRATED,)
+            ).fetchone()
+            if known is None or not known[0]:
+                connection.execute(f"DROP DATABASE IF EXISTS {MIGRATED}")
+                connection.execute(f"CREATE DATABASE {MIGRATED} TEMPLATE template0")
+                engine = open_engine(_beside(url, MIGRATED))
+                upgrade_schema(engine)
+                engine.dispose()
+                connection.execute(f"ALTER DATABASE {MIGRATED} IS_TEMPLATE true")
+    return url
+
+
+@contextmanager
+def fresh_database(url: str, *, template: str = MIGRATED) -> Iterator[str]:
+    """Copy the template; yield the copy's URL; drop it, whoever is still connected."""
+    name = f"test_{os.getpid()}_{next(_counter)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        try:
+            yield _beside(url, name)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _beside(url: str, name: str) -> str:
+    head, _, tail = url.partition("/market?")
+    return f"{head}/{name}?{tail}"
