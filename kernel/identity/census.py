@@ -13,7 +13,6 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from kernel.actors import OrganisationKind
 from kernel.errors import AlreadyExists, InvalidInput, NotFound

@@ -79,11 +79,12 @@ def record_roster(unit: Unit, rows: Sequence[RosterRow]) -> list[RowOutcome]:
 
 def persons_by_no(unit: Unit, numbers: Collection[str]) -> dict[str, PersonView]:
     """Return the people of these numbers, by the number as it was given."""
-    number_of = {person_hash(unit.settings, number): number for number in numbers}
+    hash_of = {number: person_hash(unit.settings, number) for number in numbers}
     rows = unit.session.execute(
-        select_actors(unit.clock.now()).where(among(Person.person_no_hash, number_of))
+        select_actors(unit.clock.now()).where(among(Person.person_no_hash, set(hash_of.values())))
     )
-    return {number_of[row.person_no_hash]: view_from(row) for row in rows}
+    found = {row.person_no_hash: view_from(row) for row in rows}
+    return {number: found[hashed] for number, hashed in hash_of.items() if hashed in found}
 
 
 def person_names(unit: Unit, ids: Collection[UUID]) -> dict[PersonId, str]:

@@ -8,10 +8,8 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 
-from sqlalchemy import CursorResult, delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select
 
 from kernel.actors import Actor
 from kernel.errors import Refused, TooManyAttempts, WrongCredentials
@@ -61,7 +59,7 @@ def sign_in(unit: Unit, login: str, *, password: str) -> NewSession:
     ).one_or_none()
     if known is not None and known.rests_until is not None:
         if known.rests_until > now:
-            minutes = -((now - known.rests_until) // timedelta(minutes=1))
+            minutes = -((now - known.rests_until) // timedelta(minutes=1))  # rounded up
             raise TooManyAttempts(minutes=minutes)
         known.failures, known.rests_until = 0, None
     if not matches(known.password_hash if known else None, password):
@@ -114,7 +112,13 @@ def sign_out(unit: Unit, token: str) -> None:
 
 def forget_expired(unit: Unit) -> int:
     """Remove the sessions that are over; return how many."""
-    return _deleted(unit.session, unit.clock.now())
+    forgotten = unit.session.scalars(
+        delete(WebSession)
+        .where(WebSession.expires_at <= unit.clock.now())
+        .returning(WebSession.person_id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(forgotten.all())
 
 
 def _count_failure(credential: Credential, now: datetime) -> None:
@@ -141,15 +145,6 @@ def _open_session(unit: Unit, credential: Credential, now: datetime) -> NewSessi
     )
     unit.session.flush()
     return NewSession(token=token, expires_at=expires_at)
-
-
-def _deleted(session: Session, now: datetime) -> int:
-    result = session.execute(
-        delete(WebSession)
-        .where(WebSession.expires_at <= now)
-        .execution_options(synchronize_session=False)
-    )
-    return cast("CursorResult[tuple[()]]", result).rowcount
 
 
 def _digest(token: str) -> bytes:

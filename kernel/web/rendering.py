@@ -94,9 +94,10 @@ def build_environment(loader: BaseLoader, locale: str, assets: Assets) -> Enviro
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    # The i18n extension adds these two at run time.
     catalogue = translations(locale)
-    environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(  # type: ignore[attr-defined] # the extension adds it
+        catalogue, newstyle=True
+    )
     environment.policies["ext.i18n.trimmed"] = True
 
     def show_label(value: str, kind: str = "") -> str:

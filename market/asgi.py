@@ -1,0 +1,123 @@
+"""The web application: routes, dependencies and hooks put together; one per web process.
+
+It starts without its database: `/healthz` answers, `/readyz` and every page say 503 until it is
+back. All pages of people lie in one router whose forms are checked; machines have their own.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any
+
+from jinja2 import PackageLoader
+from litestar import Litestar, Router
+from litestar.config.app import AppConfig
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from kernel.http.pages import PUBLIC, PageOpener
+from kernel.http.problems import problem_handler
+from kernel.http.security import add_security_headers
+from kernel.http.sessions import check_form
+from kernel.settings import Settings
+from kernel.unit import Units
+from kernel.web.assets import Assets
+from kernel.web.rendering import Renderer
+from market.bootstrap import build_units
+from market.bureau import pages as bureau_pages
+from market.embedded import ensure_server
+from market.frame import complete_frame
+from market.metrics import RequestMetrics
+from market.probes import healthz, metrics, readyz
+from market.public import pages as public_pages
+from market.public.demo_accounts import DemoAccount
+from market.school import pages as school_pages
+from market.worker import CeleryDispatcher, build_celery
+from vendor_portal import pages as vendor_pages
+
+LONGEST_BODY_BYTES = 10_000_000
+
+
+def create_app(
+    settings: Settings | None = None,
+    units: Units | None = None,
+    *,
+    demo_accounts: Sequence[DemoAccount] = (),
+) -> Litestar:
+    """Return the application; without arguments as the environment says."""
+    settings = settings or Settings.load()
+    units = units or _units(settings)
+    renderer = Renderer({"public": PackageLoader("market.public")})
+    pages = PageOpener(units=units, renderer=renderer, complete=complete_frame)
+    request_metrics = RequestMetrics()
+    shown_accounts = tuple(demo_accounts) if settings.demo else ()
+
+    async def size_threads() -> None:
+        # One connection per thread: a handler that has a thread never waits for a connection.
+        handlers = ThreadPoolExecutor(settings.database_pool, thread_name_prefix="handler")
+        asyncio.get_running_loop().set_default_executor(handlers)
+
+    return Litestar(
+        route_handlers=[healthz, readyz, metrics, page_router()],
+        dependencies={
+            "units": _given(units),
+            "settings": _given(settings),
+            "pages": _given(pages),
+            "assets": _given(renderer.assets),
+            "request_metrics": _given(request_metrics),
+            "demo_accounts": _given(shown_accounts),
+        },
+        signature_types=[Assets, PageOpener, RequestMetrics, Settings, Units],
+        exception_handlers={
+            Exception: problem_handler(pages.error_page, locale=settings.locale),
+        },
+        middleware=[request_metrics.start_clock],
+        before_send=[add_security_headers, request_metrics.observe],
+        openapi_config=_openapi(),
+        request_max_body_size=LONGEST_BODY_BYTES,
+        on_startup=[size_threads],
+        on_shutdown=[units.engine.dispose],
+        on_app_init=[_without_logging],
+    )
+
+
+def page_router() -> Router:
+    """Return all pages of people under one router, which checks where their forms come from."""
+    return Router(
+        "/",
+        route_handlers=[
+            *public_pages.HANDLERS,
+            *school_pages.HANDLERS,
+            *bureau_pages.HANDLERS,
+            *vendor_pages.HANDLERS,
+        ],
+        before_request=check_form,
+        include_in_schema=False,
+    )
+
+
+def _units(settings: Settings) -> Units:
+    url = settings.database_url or ensure_server(settings)
+    return build_units(settings, url, CeleryDispatcher(build_celery(settings, url)))
+
+
+def _given(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _openapi() -> OpenAPIConfig:
+    """Describe the interfaces as JSON only: the usual pages for it load foreign scripts."""
+    return OpenAPIConfig(
+        title="Xuanyong",
+        version=version("xuanyong"),
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=Router("/schema", route_handlers=[], opt=PUBLIC, include_in_schema=False),
+    )
+
+
+def _without_logging(config: AppConfig) -> AppConfig:
+    """Leave logging to the process; errors are logged once, with their incident."""
+    config.logging_config = None
+    return config

@@ -1,0 +1,5 @@
+"""Routes of the bureaus' pages."""
+
+from litestar.handlers import HTTPRouteHandler
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = ()

@@ -1,0 +1,195 @@
+"""Signing in, what a session shows, and how it ends."""
+
+from datetime import timedelta
+from time import perf_counter
+
+import pytest
+from sqlalchemy import select
+
+from kernel.actors import VISITOR, Role, system_actor
+from kernel.clock import FixedClock
+from kernel.errors import (
+    AlreadyExists,
+    PasswordTooShort,
+    Refused,
+    TooManyAttempts,
+    WrongCredentials,
+)
+from kernel.identity.credentials import NOBODY, matches, set_password
+from kernel.identity.grants import actor_of, end_role
+from kernel.identity.models import Credential, WebSession
+from kernel.identity.sessions import (
+    ATTEMPTS,
+    forget_expired,
+    session_actor,
+    sign_in,
+    sign_out,
+)
+from kernel.trail import TrailRow
+from kernel.unit import Units
+from tests.support.builders import PASSWORD, a_person, a_region_tree, a_school
+
+SYSTEM = system_actor("test")
+
+
+@pytest.fixture
+def principal(units: Units) -> str:
+    """The login of a principal with a password."""
+    with units(SYSTEM) as unit:
+        a_region_tree(unit)
+        school = a_school(unit, code="2199000001")
+        a_person(
+            unit,
+            school,
+            [Role.PRINCIPAL, Role.TEACHER],
+            login="head",
+            person_no="P-1",
+            password=PASSWORD,
+        )
+    return "head"
+
+
+def fail(units: Units, login: str, *, times: int = 1) -> None:
+    for _ in range(times):
+        with units(VISITOR) as unit, pytest.raises(WrongCredentials):
+            sign_in(unit, login, password="wrong password")
+
+
+def test_the_right_password_opens_a_session_of_ones_own_organisation(units, principal):
+    with units(VISITOR) as unit:
+        session = sign_in(unit, " HEAD ", password=PASSWORD)
+    with units(VISITOR) as unit:
+        view = session_actor(unit, session.token)
+    assert view is not None
+    assert (view.login, view.person_name) == ("head", "教工P-1")
+    assert view.actor.organisation_code == "2199000001"
+    assert view.actor.roles == {Role.PRINCIPAL, Role.TEACHER}
+    assert view.actor.name == "head"
+    assert len(view.csrf_token) >= 32 and view.csrf_token != session.token
+
+
+def test_neither_token_nor_password_is_stored(units, principal):
+    with units(VISITOR) as unit:
+        session = sign_in(unit, principal, password=PASSWORD)
+        stored = unit.session.scalars(select(WebSession)).one()
+        credential = unit.session.scalars(select(Credential)).one()
+    assert session.token.encode() not in stored.token_hash
+    assert credential.password_hash.startswith("$argon2id$")
+
+
+def test_an_unknown_token_is_nobodys(units, principal):
+    with units(VISITOR) as unit:
+        assert session_actor(unit, "made up") is None
+
+
+def test_a_session_is_over_after_its_hours_and_is_forgotten(
+    units: Units, principal: str, clock: FixedClock
+):
+    with units(VISITOR) as unit:
+        session = sign_in(unit, principal, password=PASSWORD)
+    clock.advance(timedelta(hours=12))
+    with units(VISITOR) as unit:
+        assert session_actor(unit, session.token) is None
+        assert forget_expired(unit) == 1
+        assert forget_expired(unit) == 0
+
+
+def test_signing_out_ends_the_session(units, principal):
+    with units(VISITOR) as unit:
+        session = sign_in(unit, principal, password=PASSWORD)
+        sign_out(unit, session.token)
+        assert session_actor(unit, session.token) is None
+
+
+def test_five_failures_let_the_account_rest_for_fifteen_minutes(units, principal, clock):
+    fail(units, principal, times=ATTEMPTS)
+    with units(VISITOR) as unit, pytest.raises(TooManyAttempts) as refused:
+        sign_in(unit, principal, password=PASSWORD)
+    assert refused.value.facts["minutes"] == 15
+    clock.advance(timedelta(minutes=14, seconds=30))
+    with units(VISITOR) as unit, pytest.raises(TooManyAttempts) as refused:
+        sign_in(unit, principal, password=PASSWORD)
+    assert refused.value.facts["minutes"] == 1
+    clock.advance(timedelta(seconds=30))
+    fail(units, principal)
+    with units(VISITOR) as unit:
+        assert sign_in(unit, principal, password=PASSWORD).token
+
+
+def test_a_success_forgets_earlier_failures(units, principal):
+    for _ in range(2):
+        fail(units, principal, times=ATTEMPTS - 1)
+        with units(VISITOR) as unit:
+            sign_in(unit, principal, password=PASSWORD)
+
+
+def test_an_unknown_login_takes_as_long_as_a_wrong_password():
+    def seconds(password_hash: str | None) -> float:
+        start = perf_counter()
+        assert not matches(password_hash, "wrong password")
+        return perf_counter() - start
+
+    seconds(NOBODY)
+    known, unknown = min(seconds(NOBODY) for _ in range(3)), min(seconds(None) for _ in range(3))
+    assert unknown > known / 3
+
+
+def test_a_login_from_the_roster_lets_nobody_in_before_a_password_is_set(units, principal):
+    with units(SYSTEM) as unit:
+        school = a_school(unit, code="2199000001")
+        a_person(unit, school, [Role.TEACHER], login="new")
+    for password in ("", "x", PASSWORD):
+        with units(VISITOR) as unit, pytest.raises(WrongCredentials):
+            sign_in(unit, "new", password=password)
+
+
+def test_a_role_that_ended_shows_at_once_and_the_last_one_ends_the_session(units, principal):
+    with units(VISITOR) as unit:
+        session = sign_in(unit, principal, password=PASSWORD)
+        person_id = session_actor(unit, session.token).actor.person_id
+    with units(SYSTEM) as unit:
+        end_role(unit, person_id, role=Role.PRINCIPAL)
+        assert session_actor(unit, session.token).actor.roles == {Role.TEACHER}
+        end_role(unit, person_id, role=Role.TEACHER)
+        assert session_actor(unit, session.token) is None
+        with pytest.raises(Refused):
+            sign_in(unit, principal, password=PASSWORD)
+
+
+def test_a_new_password_ends_the_sessions_of_the_former(units, principal):
+    with units(VISITOR) as unit:
+        session = sign_in(unit, principal, password=PASSWORD)
+        actor = session_actor(unit, session.token).actor
+    with units(actor) as unit:
+        set_password(unit, actor.person_id, login="head", password="another password")
+    with units(VISITOR) as unit:
+        assert session_actor(unit, session.token) is None
+        assert sign_in(unit, "head", password="another password").token
+
+
+def test_a_password_is_set_by_oneself_or_an_operator_above(units, principal):
+    with units(SYSTEM) as unit:
+        bureau = a_region_tree(unit)
+        other = a_person(unit, a_school(unit), [Role.PRINCIPAL])
+        auditor = a_person(unit, bureau, [Role.AUDITOR])
+        operator = a_person(unit, bureau, [Role.OPERATOR])
+        head = actor_of(unit, login=principal, via="test").person_id
+    for actor in (other, auditor):
+        with units(actor) as unit, pytest.raises(Refused):
+            set_password(unit, head, login="head", password="another password")
+    with units(operator) as unit:
+        set_password(unit, head, login="head", password="another password")
+        trailed = unit.session.scalars(
+            select(TrailRow).where(TrailRow.act == "password.set").order_by(TrailRow.id)
+        ).all()
+    assert [row.facts for row in trailed] == [{"login": "head"}] * 2
+    assert trailed[1].actor_id == operator.person_id
+
+
+def test_a_short_password_and_a_taken_login_are_refused(units, principal):
+    with units(SYSTEM) as unit:
+        other = a_person(unit, a_school(unit), [Role.TEACHER])
+        with pytest.raises(PasswordTooShort):
+            set_password(unit, other.person_id, login="other", password="short")
+        with pytest.raises(AlreadyExists):
+            set_password(unit, other.person_id, login="head", password=PASSWORD)

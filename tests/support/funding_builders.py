@@ -1,0 +1,288 @@
+"""A county with schools, counted pupils, listed resources and people who sign, for funding tests.
+
+Everything goes through the services that imports use. A school's people are named `<role>-<code>`,
+by login and by person number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import select
+from stdnum.cn import uscc
+
+from catalog.admission import (
+    awaiting_decision,
+    awaiting_proposal,
+    decide_admission,
+    propose_admission,
+)
+from catalog.offers import OfferRow, record_offers
+from catalog.resources import CatalogueRow, record_catalogue
+from kernel.actors import Actor, OrganisationKind, Role, system_actor
+from kernel.identity.census import CensusRow, record_census
+from kernel.identity.grants import actor_of
+from kernel.identity.models import Organisation
+from kernel.identity.organisations import (
+    BureauRow,
+    SchoolRow,
+    VendorRow,
+    record_bureaus,
+    record_schools,
+    record_vendors,
+)
+from kernel.identity.people import RosterRow, record_roster
+from kernel.identity.regions import RegionRow, record_regions
+from kernel.ids import OrganisationId
+from kernel.outcomes import Fate, RowOutcome
+from kernel.unit import Units
+from procurement.approvals import SigningSummary, sign_all
+from procurement.funding.allocations import IssueSummary, issue_lines
+from procurement.funding.shipped import record_shipped
+from procurement.selection_facts import SelectionRow
+from procurement.selections import record_selections
+
+PROVINCE, CITY, COUNTY, OTHER_COUNTY = "320000", "329900", "329901", "329902"
+SCHOOL = "3299010001"
+STAFF = (Role.TEACHER, Role.ACADEMIC, Role.SCHOOL_FINANCE, Role.PRINCIPAL)
+BUREAU_STAFF = {
+    "operator": Role.OPERATOR,
+    "bureau": Role.BUREAU_FINANCE,
+    "reviewer-1": Role.ADMISSION,
+    "reviewer-2": Role.ADMISSION,
+}
+VENDOR = "91320000MA1MK8QF0" + uscc.calc_check_digit("91320000MA1MK8QF0")
+JOINED = date(2020, 1, 1)
+
+
+def must(outcomes: Sequence[RowOutcome]) -> None:
+    """Fail with what is wrong unless every row was accepted."""
+    assert [outcome for outcome in outcomes if outcome.fate is not Fate.ACCEPTED] == []
+
+
+@dataclass(slots=True)
+class CountyBuilder:
+    """Adds to one county; every method commits."""
+
+    units: Units
+
+    def with_bureau(self) -> "CountyBuilder":
+        """Regions, the county's bureau with its people, a vendor, and what the product ships."""
+        with self.units(system_actor("test")) as unit:
+            must(
+                record_regions(
+                    unit,
+                    [
+                        RegionRow(code=PROVINCE, name="江海省"),
+                        RegionRow(code=CITY, name="青河市"),
+                        RegionRow(code=COUNTY, name="青石县"),
+                        RegionRow(code=OTHER_COUNTY, name="白沙县"),
+                    ],
+                )
+            )
+            record_shipped(unit)
+            must(record_bureaus(unit, [BureauRow(region_code=COUNTY, name="青石县教育局")]))
+            must(
+                record_roster(
+                    unit,
+                    [
+                        RosterRow(
+                            person_no=login,
+                            name=login,
+                            organisation_kind=OrganisationKind.BUREAU,
+                            organisation_code=COUNTY,
+                            roles=(role,),
+                            joined_on=JOINED,
+                            login=login,
+                        )
+                        for login, role in BUREAU_STAFF.items()
+                    ],
+                )
+            )
+            must(
+                record_vendors(
+                    unit, [VendorRow(code=VENDOR, name="启明教育", region_code=PROVINCE)]
+                )
+            )
+        return self
+
+    def school(
+        self,
+        code: str = SCHOOL,
+        *,
+        region: str = COUNTY,
+        parent: str = "",
+        small_rural: bool = False,
+        stages: tuple[str, ...] = ("primary",),
+        staff: Sequence[Role] = STAFF,
+    ) -> OrganisationId:
+        """A school, or with `parent` a teaching point, with one person for each role of `staff`."""
+        with self.units(system_actor("test")) as unit:
+            row = SchoolRow(
+                code=code,
+                name=f"第{code}学校",
+                region_code=region,
+                parent_code=parent,
+                stages=stages,
+                setting="rural",
+                small_rural=small_rural,
+            )
+            must(record_schools(unit, [row]))
+            if not parent:
+                must(
+                    record_roster(
+                        unit,
+                        [
+                            RosterRow(
+                                person_no=f"{role}-{code}",
+                                name=f"{role}-{code}",
+                                organisation_kind=OrganisationKind.SCHOOL,
+                                organisation_code=code,
+                                roles=(role,),
+                                joined_on=JOINED,
+                                login=f"{role}-{code}",
+                            )
+                            for role in staff
+                        ],
+                    )
+                )
+            return OrganisationId(
+                unit.session.scalars(
+                    select(Organisation.id).where(
+                        Organisation.kind == OrganisationKind.SCHOOL, Organisation.code == code
+                    )
+                ).one()
+            )
+
+    def with_person(self, school: str, login: str, *, roles: Sequence[Role]) -> None:
+        """One more person of a school."""
+        with self.units(system_actor("test")) as unit:
+            row = RosterRow(
+                person_no=login,
+                name=login,
+                organisation_kind=OrganisationKind.SCHOOL,
+                organisation_code=school,
+                roles=tuple(roles),
+                joined_on=JOINED,
+                login=login,
+            )
+            must(record_roster(unit, [row]))
+
+    def counted(
+        self,
+        code: str = SCHOOL,
+        *,
+        pupils: int,
+        stage: str = "primary",
+        kind: str = "enrolled",
+        as_of: date = date(2026, 3, 10),
+        basis: str = "spring",
+    ) -> None:
+        """Count pupils at a school or teaching point."""
+        with self.units(system_actor("test")) as unit:
+            row = CensusRow(
+                school_code=code, stage=stage, kind=kind, as_of=as_of, basis=basis, pupils=pupils
+            )
+            must(record_census(unit, [row]))
+
+    def listed(
+        self,
+        *skus: str,
+        price: str = "0.0200",
+        kind: str = "personalised",
+        subject: str = "math",
+        valid_from: date = date(2026, 1, 1),
+    ) -> None:
+        """Resources that two reviewers admitted, each with an offer."""
+        with self.units(system_actor("test")) as unit:
+            must(
+                record_catalogue(
+                    unit,
+                    [
+                        CatalogueRow(
+                            vendor_code=VENDOR,
+                            sku=sku,
+                            title=f"资源 {sku}",
+                            kind=kind,
+                            tier="growth",
+                            stage="primary",
+                            subject=subject,
+                        )
+                        for sku in skus
+                    ],
+                )
+            )
+            must(
+                record_offers(
+                    unit,
+                    [
+                        OfferRow(
+                            vendor_code=VENDOR,
+                            sku=sku,
+                            valid_from=valid_from,
+                            plan="per_use",
+                            unit_price_yuan=Decimal(price),
+                        )
+                        for sku in skus
+                    ],
+                )
+            )
+        with self.units(self.actor("reviewer-1")) as unit:
+            propose_admission(unit, awaiting_proposal(unit), note="")
+        with self.units(self.actor("reviewer-2")) as unit:
+            decide_admission(unit, awaiting_decision(unit), note="")
+
+    def actor(self, login: str) -> Actor:
+        with self.units(system_actor("test")) as unit:
+            return actor_of(unit, login=login, via="test")
+
+    def issue(self, fiscal_year: int = 2026) -> IssueSummary:
+        with self.units(self.actor("bureau")) as unit:
+            return issue_lines(unit, fiscal_year=fiscal_year)
+
+    def select(self, *rows: SelectionRow) -> list[RowOutcome]:
+        with self.units(self.actor("operator")) as unit:
+            return record_selections(unit, rows)
+
+    def sign_as(self, *logins: str) -> list[SigningSummary]:
+        """Have each sign all that waits for them, in turn."""
+        summaries = []
+        for login in logins:
+            with self.units(self.actor(login)) as unit:
+                summaries.append(sign_all(unit))
+        return summaries
+
+
+def a_selection(
+    reference: str = "S-1",
+    *,
+    school: str = SCHOOL,
+    sku: str = "maths-1",
+    starts_on: date = date(2026, 9, 1),
+    ends_on: date = date(2026, 12, 31),
+    ceiling_fen: int = 50_000,
+    reason: str = "五年级数学练习",
+    requested_by: str = "",
+) -> SelectionRow:
+    """A selection requested by the school's teacher."""
+    return SelectionRow(
+        reference=reference,
+        school_code=school,
+        vendor_code=VENDOR,
+        sku=sku,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        ceiling_fen=ceiling_fen,
+        reason=reason,
+        requested_by=requested_by or f"teacher-{school}",
+    )
+
+
+def a_county(units: Units) -> CountyBuilder:
+    """A county with a bureau, one school of 200 pupils counted in spring, and one resource."""
+    county = CountyBuilder(units).with_bureau()
+    county.school()
+    county.counted(pupils=200)
+    county.listed("maths-1")
+    return county
