@@ -34,9 +34,7 @@ def agreement_states(
             select(StatementLine.agreement_id, func.sum(StatementLine.amount_fen))
             .where(StatementLine.payer_id.in_(payer_ids))
             .group_by(StatementLine.agreement_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     room = _committed(unit, month, payer_ids=payer_ids)
     rows = unit.session.execute(

@@ -213,9 +213,7 @@ def _open_statements(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> 
     codes = dict(
         unit.session.execute(
             select(Organisation.id, Organisation.code).where(Organisation.id.in_(payer_ids))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     statements = {payer_id: new_id() for payer_id in payer_ids}
     unit.session.execute(

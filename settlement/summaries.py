@@ -98,7 +98,7 @@ def period_summary(
         "period": show_month(month),
         **tally(unit, month),
         "statements": unit.session.scalar(statements) or 0,
-        "states": dict(unit.session.execute(states).tuples().all()),
+        "states": dict(unit.session.execute(states).all()),
         "lines": sums.lines,
         "uses": int(sums.uses),
         "rated_fen": int(sums.rated),

@@ -157,9 +157,7 @@ def schools_table(unit: Unit, *, fiscal_year: int) -> list[SchoolRow]:
                 Agreement.ends_on >= date(fiscal_year, 1, 1),
             )
             .group_by(Agreement.payer_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     schools = unit.session.execute(
         visible_organisations(unit, OrganisationKind.SCHOOL)

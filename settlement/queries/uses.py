@@ -136,16 +136,14 @@ def pseudonym(learner_id: UUID, vendor_id: UUID) -> str:
 
 def _rows(unit: Unit, view: LineView, rows: Sequence[Any]) -> list[UseRow]:
     sources: dict[UUID, str] = dict(
-        unit.session.execute(select(UsageSource.id, UsageSource.code)).tuples().all()
+        unit.session.execute(select(UsageSource.id, UsageSource.code)).all()
     )
     schools: dict[UUID, str] = dict(
         unit.session.execute(
             select(Organisation.id, Organisation.code).where(
                 Organisation.id.in_({row.school_id for row in rows})
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     for_vendor = unit.actor.organisation_kind is OrganisationKind.VENDOR
     return [

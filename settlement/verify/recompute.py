@@ -102,9 +102,7 @@ def check_counts(unit: Unit) -> Iterator[str]:
                 select(Agreement.id, Agreement.terms).where(
                     Agreement.id.in_([*stored, *quantities])
                 )
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         for agreement_id in sorted({*stored, *quantities}, key=str):
             line = stored.get(agreement_id)

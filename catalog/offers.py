@@ -1,0 +1,120 @@
+"""Offers: what a use costs from a day on, until the next offer begins; never changed.
+
+Decides which price is in force. Agreements freeze what they were concluded at.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from catalog.kinds import ResourceKind
+from catalog.models import Offer, Version
+from catalog.queries import latest_versions, resources_by_key, vendors_served
+from kernel.errors import AlreadyExists, InvalidAmount, InvalidInput, MarketError, NotFound
+from kernel.identity.recording import FieldError, among, lock_recording, require_word
+from kernel.ids import ResourceId, new_id
+from kernel.money import parse_rate
+from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
+from kernel.unit import Unit
+
+PER_USE = "per_use"
+PLANS = frozenset({PER_USE})
+PRICE_PLACES = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfferRow:
+    """One price; `unit_price_yuan` is exact to four decimals."""
+
+    vendor_code: str
+    sku: str
+    valid_from: date
+    plan: str
+    unit_price_yuan: Decimal
+
+
+def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
+    """Record offers; return each row's fate, in order. Basic resources are free (R1)."""
+    vendors = vendors_served(unit, {row.vendor_code for row in rows})
+    lock_recording(unit)
+    resources = resources_by_key(
+        unit, {(row.vendor_code, row.sku) for row in rows if row.vendor_code in vendors}
+    )
+    ids = [resource.id for resource in resources.values()]
+    versions = latest_versions(unit, ids)
+    plans = {
+        (offer.resource_id, offer.valid_from): offer.plan
+        for offer in unit.session.scalars(select(Offer).where(among(Offer.resource_id, ids)))
+    }
+    fresh: list[dict[str, Any]] = []
+    outcomes: list[RowOutcome] = []
+    for row in rows:
+        try:
+            resource = resources.get((row.vendor_code, row.sku))
+            if resource is None:
+                missing = NotFound(what="resource", key=f"{row.vendor_code} {row.sku}")
+                raise FieldError(missing, field="sku")
+            plan = _plan(row, versions.get(ResourceId(resource.id)))
+        except FieldError as error:
+            outcomes.append(error.outcome)
+            continue
+        key = (resource.id, row.valid_from)
+        before = plans.get(key)
+        if before == plan:
+            outcomes.append(DUPLICATE)
+        elif before is not None:
+            taken = AlreadyExists(what="offer", key=f"{row.sku} {row.valid_from}")
+            outcomes.append(conflicting(taken, field="unit_price_yuan"))
+        else:
+            plans[key] = plan
+            fresh.append(
+                {
+                    "id": new_id(),
+                    "resource_id": resource.id,
+                    "valid_from": row.valid_from,
+                    "plan": plan,
+                    "recorded_at": unit.clock.now(),
+                }
+            )
+            outcomes.append(ACCEPTED)
+    if fresh:
+        unit.session.execute(insert(Offer), fresh)
+    return outcomes
+
+
+def offer_in_force(
+    unit: Unit, resource_ids: Collection[UUID], *, day: date
+) -> dict[ResourceId, Offer]:
+    """Return each resource's offer in force on a day, without those that have none."""
+    rows = unit.session.scalars(
+        select(Offer)
+        .where(among(Offer.resource_id, resource_ids), Offer.valid_from <= day)
+        .ext(distinct_on(Offer.resource_id))
+        .order_by(Offer.resource_id, Offer.valid_from.desc())
+    )
+    return {ResourceId(offer.resource_id): offer for offer in rows}
+
+
+def _plan(row: OfferRow, version: Version | None) -> dict[str, str]:
+    """Return the plan as it is stored: words and decimal strings, so that it compares exactly."""
+    require_word(row.plan, PLANS, field="plan")
+    try:
+        price = parse_rate(str(row.unit_price_yuan), places=PRICE_PLACES)
+    except InvalidAmount as error:
+        raise _wrong_price(error) from None
+    if version is not None and version.kind == ResourceKind.BASIC and price:
+        free = InvalidInput(
+            field="unit_price_yuan", value=price, expected="0, since basic resources are free"
+        )
+        raise _wrong_price(free)
+    return {"plan": row.plan, "unit_price": f"{price:.{PRICE_PLACES}f}"}
+
+
+def _wrong_price(error: MarketError) -> FieldError:
+    return FieldError(error, field="unit_price_yuan")

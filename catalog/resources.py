@@ -1,0 +1,159 @@
+"""The catalogue's content: resources by their vendor's sku, and their immutable versions (R4, R5).
+
+Decides what makes a new version: another content. It is submitted at once; whether it is listed is
+the matter of `admission`, what it costs of `offers`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import insert, select
+
+from catalog.kinds import KINDS, TIERS
+from catalog.models import Resource, Version
+from catalog.queries import ResourceKey, resources_by_key, vendors_served
+from catalog.states import VersionState
+from kernel.errors import AlreadyExists, NotFound
+from kernel.identity.recording import (
+    FieldError,
+    among,
+    lock_recording,
+    require_text,
+    require_word,
+)
+from kernel.identity.stages import STAGES
+from kernel.ids import new_id
+from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
+from kernel.unit import Unit
+
+COLUMNS = ("title", "kind", "tier", "stage", "subject", "grade", "type")
+METADATA = ("language", "licence", "author", "keywords", "conditions", "address")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogueRow:
+    """One resource as its vendor describes it now; all but the key is the version's content."""
+
+    vendor_code: str
+    sku: str
+    title: str
+    kind: str
+    tier: str
+    stage: str = ""
+    subject: str = ""
+    grade: str = ""
+    type: str = ""
+    language: str = "zh-CN"
+    licence: str = ""
+    author: str = ""
+    keywords: tuple[str, ...] = ()
+    conditions: str = ""
+    address: str = ""
+
+
+@dataclass(slots=True)
+class _History:
+    """What is known of one resource: its id, the number of its last version, all their digests."""
+
+    resource_id: UUID
+    last_number: int
+    digests: set[bytes]
+
+
+def record_catalogue(
+    unit: Unit, rows: Sequence[CatalogueRow], *, is_sample: bool = False
+) -> list[RowOutcome]:
+    """Record resources and submit what is new of their content; return each row's fate, in order.
+
+    Content that a version of the resource had already is a duplicate: what was returned or refused
+    is not submitted again unchanged.
+    """
+    vendors = vendors_served(unit, {row.vendor_code for row in rows})
+    lock_recording(unit)
+    histories = _histories(unit, {(row.vendor_code, row.sku) for row in rows})
+    resources: list[dict[str, Any]] = []
+    versions: list[dict[str, Any]] = []
+    submitted: dict[ResourceKey, bytes] = {}
+    outcomes: list[RowOutcome] = []
+    for row in rows:
+        vendor = vendors.get(row.vendor_code)
+        try:
+            if vendor is None:
+                raise FieldError(NotFound(what="vendor", key=row.vendor_code), field="vendor_code")
+            _check(row)
+        except FieldError as error:
+            outcomes.append(error.outcome)
+            continue
+        key = (row.vendor_code, row.sku)
+        history = histories.get(key)
+        if history is None:
+            history = histories[key] = _History(new_id(), 0, set())
+            resources.append(
+                {
+                    "id": history.resource_id,
+                    "vendor_id": vendor.id,
+                    "sku": row.sku,
+                    "is_sample": is_sample,
+                }
+            )
+        digest = content_digest(row)
+        if digest in history.digests:
+            outcomes.append(DUPLICATE)
+        elif key in submitted:  # two contents in one file: which of them is meant?
+            taken = AlreadyExists(what="resource", key=f"{row.vendor_code} {row.sku}")
+            outcomes.append(conflicting(taken, field="sku"))
+        else:
+            submitted[key] = digest
+            history.digests.add(digest)
+            versions.append(_version(unit, row, history, digest))
+            outcomes.append(ACCEPTED)
+    for table, values in ((Resource, resources), (Version, versions)):
+        if values:
+            unit.session.execute(insert(table), values)
+    return outcomes
+
+
+def content_digest(row: CatalogueRow) -> bytes:
+    """Return SHA-256 over the canonical JSON of what a version says, without its key."""
+    content = {name: value for name, value in asdict(row).items() if name in COLUMNS + METADATA}
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).digest()
+
+
+def _check(row: CatalogueRow) -> None:
+    require_text(row.sku, field="sku")
+    require_text(row.title, field="title")
+    require_word(row.kind, KINDS, field="kind")
+    require_word(row.tier, TIERS, field="tier")
+    require_word(row.stage, STAGES, field="stage")
+
+
+def _histories(unit: Unit, keys: set[ResourceKey]) -> dict[ResourceKey, _History]:
+    found = resources_by_key(unit, keys)
+    by_id = {resource.id: _History(resource.id, 0, set()) for resource in found.values()}
+    for resource_id, number, digest in unit.session.execute(
+        select(Version.resource_id, Version.number, Version.digest).where(
+            among(Version.resource_id, by_id)
+        )
+    ):
+        history = by_id[resource_id]
+        history.last_number = max(history.last_number, number)
+        history.digests.add(digest)
+    return {key: by_id[resource.id] for key, resource in found.items()}
+
+
+def _version(unit: Unit, row: CatalogueRow, history: _History, digest: bytes) -> dict[str, Any]:
+    values = asdict(row)
+    return {
+        "id": new_id(),
+        "resource_id": history.resource_id,
+        "number": history.last_number + 1,
+        "state": VersionState.SUBMITTED,
+        "metadata_": {name: values[name] for name in METADATA},
+        "digest": digest,
+        "created_at": unit.clock.now(),
+        **{name: values[name] for name in COLUMNS},
+    }
