@@ -76,10 +76,10 @@ def parse_rate(text: str, *, places: int = 4) -> Decimal:
         raise InvalidAmount(text=text, reason="not-a-number", places=places)
     if rate < 0:
         raise InvalidAmount(text=text, reason="negative", places=places)
+    if rate > LARGEST_AMOUNT_FEN // FEN_PER_YUAN:
+        raise InvalidAmount(text=text, reason="too-large", places=places)
     if rate != round(rate, places):
         raise InvalidAmount(text=text, reason="too-many-decimals", places=places)
-    if rate * FEN_PER_YUAN > LARGEST_AMOUNT_FEN:
-        raise InvalidAmount(text=text, reason="too-large", places=places)
     return rate
 
 

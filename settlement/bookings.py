@@ -12,7 +12,6 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, select, update
 
-from kernel.clock import show_month
 from kernel.unit import Unit
 from settlement.ledger.posting import (
     INSTALLATION,
@@ -23,6 +22,7 @@ from settlement.ledger.posting import (
     post,
 )
 from settlement.models import Agreement, Period, Statement, StatementDraw, StatementLine
+from settlement.queries.lines import posting_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,9 @@ class BookableLine:
     @property
     def key(self) -> str:
         """The business key under which the line is posted, once."""
-        month = show_month(self.of_month)
-        return f"post:{self.number}:{self.agreement_number}:{self.kind}:{month}"
+        return posting_key(
+            self.number, self.agreement_number, kind=self.kind, of_month=self.of_month
+        )
 
 
 def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int:

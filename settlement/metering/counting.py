@@ -19,6 +19,8 @@ from settlement.metering.models import TRUST_ATTESTED_COUNTED, TRUST_PLAYER
 
 RULE = "counter-5.1-30s/1"
 WINDOW_S = 30
+COUNTED, REPEAT, OUTSIDE = "counted", "repeat", "outside"
+"""What becomes of an event: it counts, another follows within 30 s, or it is not billable."""
 
 # The judgement of each event, shared by the count and by the page that lists a line's uses.
 _JUDGED = """
@@ -43,6 +45,10 @@ WITH outside AS MATERIALIZED (
     LEFT JOIN outside o ON o.learner_id = u.learner_id AND o.school_id = u.school_id
     WHERE u.occurred_at >= :start AND u.occurred_at < :end
       AND u.sequence <= p.sealed_sequence
+), named AS (
+    SELECT judged.*, CASE WHEN NOT counts THEN 'repeat' WHEN is_outside THEN 'outside'
+        ELSE 'counted' END AS judgement
+    FROM judged
 )
 """
 
@@ -65,8 +71,9 @@ USES = text(
     _JUDGED
     + """
 SELECT occurred_at, sequence, event_id, source_id, batch_id, received_at, learner_id, school_id,
-    session_id, quantity, trust, counts, is_outside
-FROM judged WHERE agreement_id = :agreement
+    session_id, quantity, trust, judgement
+FROM named WHERE agreement_id = :agreement
+    AND (CAST(:judgement AS text) IS NULL OR judgement = :judgement)
     AND (CAST(:sequence AS bigint) IS NULL OR sequence = :sequence)
 ORDER BY occurred_at, sequence LIMIT :limit OFFSET :offset
 """

@@ -1,8 +1,8 @@
-"""Money boards: what each payer was allocated, has committed and spent, and a line's history."""
+"""Money boards: what each payer was allocated, has committed and spent, and its agreements."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,12 +10,11 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
-from kernel.errors import NotFound
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.funding_lines import LineBalance
-from settlement.ledger.models import Account, Leg, Transfer
+from settlement.ledger.models import Account
 from settlement.ledger.posting import FUNDING_KINDS
 from settlement.models import Agreement, FundingLine, StatementLine
 
@@ -70,28 +69,24 @@ class AgreementRow:
     state: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Movement:
-    """One transfer that touched a funding line: what moved from where to where, in fen."""
-
-    at: datetime
-    key: str
-    memo: str
-    debit: str
-    credit: str
-    amount_fen: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LineHistory:
-    """A funding line and all that moved on it, oldest first."""
-
-    line: LineBoard
-    movements: Sequence[Movement] = field(default_factory=tuple)
+def fiscal_years(unit: Unit) -> list[int]:
+    """Return the fiscal years for which the actor sees a funding line, the latest first."""
+    return list(
+        unit.session.scalars(
+            select(FundingLine.fiscal_year)
+            .where(FundingLine.payer_id.in_(_visible_schools(unit)))
+            .distinct()
+            .order_by(FundingLine.fiscal_year.desc())
+        )
+    )
 
 
 def lines_board(
-    unit: Unit, *, fiscal_year: int | None = None, payer_code: str | None = None
+    unit: Unit,
+    *,
+    fiscal_year: int | None = None,
+    payer_code: str | None = None,
+    line_id: UUID | None = None,
 ) -> list[LineBoard]:
     """Return the visible funding lines with their balances, in one query."""
     amounts = {
@@ -110,6 +105,8 @@ def lines_board(
         wanted = wanted.where(FundingLine.fiscal_year == fiscal_year)
     if payer_code is not None:
         wanted = wanted.where(Organisation.code == payer_code)
+    if line_id is not None:
+        wanted = wanted.where(FundingLine.id == line_id)
     return [
         LineBoard(
             id=line.id,
@@ -227,36 +224,6 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
         )
         for agreement, vendor_name, billed, above, uses in rows
     ]
-
-
-def line_history(unit: Unit, line_id: UUID) -> LineHistory:
-    """Return a visible funding line and every transfer on it, or raise `NotFound`."""
-    boards = [board for board in lines_board(unit) if board.id == line_id]
-    if not boards:
-        raise NotFound(what="funding line", key=line_id)
-    debit, credit = aliased(Leg), aliased(Leg)
-    to, source = aliased(Account), aliased(Account)
-    rows = unit.session.execute(
-        select(Transfer.at, Transfer.key, Transfer.memo, to.kind, source.kind, debit.amount_fen)
-        .join(debit, (debit.transfer_id == Transfer.id) & (debit.side == "D"))
-        .join(to, to.id == debit.account_id)
-        .join(
-            credit,
-            (credit.transfer_id == Transfer.id)
-            & (credit.side == "C")
-            & (credit.position == debit.position + 1),
-        )
-        .join(source, source.id == credit.account_id)
-        .where(to.owner_id == line_id, source.owner_id == line_id)
-        .order_by(Transfer.at, Transfer.key)
-    )
-    return LineHistory(
-        line=boards[0],
-        movements=[
-            Movement(at=at, key=key, memo=memo, debit=into, credit=out, amount_fen=fen)
-            for at, key, memo, into, out, fen in rows
-        ],
-    )
 
 
 def _visible_schools(unit: Unit) -> Select[UUID]:

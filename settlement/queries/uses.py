@@ -1,10 +1,11 @@
 """Uses behind a line: each event with its judgement, down to the delivery it came by.
 
-People who pay see the learner's random number; a vendor sees a pseudonym of its own (R29).
+People who pay see the learner's random number; a vendor sees a pseudonym of its own (R29), and
+nothing by which two vendors could compare theirs.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,18 +18,16 @@ from kernel.clock import Month
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
-from settlement.metering.counting import USES, judging_parameters
+from settlement.metering.counting import COUNTED, OUTSIDE, REPEAT, USES, judging_parameters
 from settlement.metering.models import (
     TRUST_PLAYER,
     UsageBatch,
     UsageIdentity,
     UsageSource,
 )
-from settlement.queries.statements import LineView
+from settlement.queries.lines import LineHead
 
-COUNTED = "counted"
-REPEAT = "repeat"
-OUTSIDE = "outside"
+RANDOM_DIGITS = 12  # the last digits of a number are random, the first are the time it was made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +40,7 @@ class UseRow:
     source_code: str
     learner: str
     school_code: str
+    school_name: str
     session: str
     quantity: int
     attested: bool
@@ -65,39 +65,32 @@ class UseView:
 
 
 def uses_of(
-    unit: Unit, view: LineView, *, limit: int = 50, offset: int = 0
+    unit: Unit,
+    head: LineHead,
+    *,
+    judgement: str | None = None,
+    limit: int | None = 50,
+    offset: int = 0,
 ) -> tuple[list[UseRow], int]:
     """Return a page of the events behind a line that the actor may see, and how many there are.
 
-    `view` comes from `line_view`, which has checked who asks.
+    `head` comes from `line_head` or `line_view`, which has checked who asks. `judgement` leaves
+    only the events with that one; `limit` None means all.
     """
-    rows = unit.session.execute(
-        USES,
-        {
-            "payers": [view.line.payer_id],
-            "agreement": view.agreement_id,
-            "limit": limit,
-            "offset": offset,
-            "sequence": None,
-            **judging_parameters(Month(view.line.of_month)),
-        },
-    ).all()
-    return _rows(unit, view, rows), int(view.explanation["events"])
+    rows = _judged(unit, head, judgement=judgement, limit=limit, offset=offset)
+    return _rows(unit, head, rows), events_judged(head.explanation)[judgement]
 
 
-def use_of(unit: Unit, view: LineView, sequence: int) -> UseView:
+def events_judged(explanation: Mapping[str, Any]) -> dict[str | None, int]:
+    """Return a line's number of events by judgement, and of all under None."""
+    events, repeats = int(explanation["events"]), int(explanation["repeats"])
+    outside = int(explanation["outside_events"])
+    return {None: events, REPEAT: repeats, OUTSIDE: outside, COUNTED: events - repeats - outside}
+
+
+def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
     """Return one event of a line with its way into the books, or raise `NotFound`."""
-    rows = unit.session.execute(
-        USES,
-        {
-            "payers": [view.line.payer_id],
-            "agreement": view.agreement_id,
-            "limit": 1,
-            "offset": 0,
-            "sequence": sequence,
-            **judging_parameters(Month(view.line.of_month)),
-        },
-    ).all()
+    rows = _judged(unit, head, sequence=sequence, limit=1)
     if not rows:
         raise NotFound(what="use", key=sequence)
     event = rows[0]
@@ -115,7 +108,7 @@ def use_of(unit: Unit, view: LineView, sequence: int) -> UseView:
         .where(UsageBatch.id == event.batch_id)
     ).one()
     return UseView(
-        use=_rows(unit, view, rows)[0],
+        use=_rows(unit, head, rows)[0],
         received_at=event.received_at,
         digest=digest.hex(),
         source_name=source.name,
@@ -124,7 +117,7 @@ def use_of(unit: Unit, view: LineView, sequence: int) -> UseView:
         admitted_for=bureau,
         file_name=batch.file_name,
         file_digest=batch.file_digest.hex(),
-        sent_by=batch.sent_by,
+        sent_by="" if unit.actor.organisation_kind is OrganisationKind.VENDOR else batch.sent_by,
         begun_at=batch.begun_at,
     )
 
@@ -134,7 +127,30 @@ def pseudonym(learner_id: UUID, vendor_id: UUID) -> str:
     return hashlib.sha256(vendor_id.bytes + learner_id.bytes).hexdigest()[:12]
 
 
-def _rows(unit: Unit, view: LineView, rows: Sequence[Any]) -> list[UseRow]:
+def _judged(
+    unit: Unit,
+    head: LineHead,
+    *,
+    judgement: str | None = None,
+    sequence: int | None = None,
+    limit: int | None,
+    offset: int = 0,
+) -> Sequence[Any]:
+    return unit.session.execute(
+        USES,
+        {
+            "payers": [head.line.payer_id],
+            "agreement": head.agreement_id,
+            "judgement": judgement,
+            "sequence": sequence,
+            "limit": limit,
+            "offset": offset,
+            **judging_parameters(Month(head.line.of_month)),
+        },
+    ).all()
+
+
+def _rows(unit: Unit, head: LineHead, rows: Sequence[Any]) -> list[UseRow]:
     sources: dict[UUID, str] = dict(
         unit.session.execute(select(UsageSource.id, UsageSource.code)).all()
     )
@@ -152,14 +168,15 @@ def _rows(unit: Unit, view: LineView, rows: Sequence[Any]) -> list[UseRow]:
             sequence=row.sequence,
             event_id=row.event_id,
             source_code=sources[row.source_id],
-            learner=pseudonym(row.learner_id, view.line.vendor_id)
+            learner=pseudonym(row.learner_id, head.line.vendor_id)
             if for_vendor
-            else str(row.learner_id)[:13],
-            school_code=schools[row.school_id],
-            session=row.session_id,
+            else row.learner_id.hex[-RANDOM_DIGITS:],
+            school_code=schools[row.school_id][0],
+            school_name=schools[row.school_id][1],
+            session="" if for_vendor else row.session_id,
             quantity=row.quantity,
             attested=row.trust != TRUST_PLAYER,
-            judgement=OUTSIDE if row.is_outside else COUNTED if row.counts else REPEAT,
+            judgement=row.judgement,
         )
         for row in rows
     ]

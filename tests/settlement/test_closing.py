@@ -48,9 +48,9 @@ def test_a_bill_is_drawn_only_after_it_is_confirmed(units: Units) -> None:
     posted = settle(units, SYSTEM, MARCH)
     assert (posted["drawn_fen"], posted["waiting_fen"]) == (1033, 0)
     assert (posted["vendor_fen"], posted["platform_fee_fen"], posted["retention_fen"]) == (
-        929,
+        930,
         52,
-        52,
+        51,
     )
     with units(SYSTEM) as unit:
         balance = line_balances(unit, [market.line_id])[market.line_id]

@@ -9,7 +9,7 @@ from kernel.clock import FixedClock
 from kernel.identity.people import RosterRow, record_roster
 from kernel.unit import Units
 from settlement.closing import settle
-from settlement.queries.statements import LineView, line_view, lines_of
+from settlement.queries.lines import LineView, line_view, lines_of
 from settlement.queries.uses import uses_of
 from tests.support.builders import took
 from tests.support.settlement_builders import (

@@ -1,0 +1,1 @@
+"""The command `market`: one module per group of commands, put together in `main`."""

@@ -1,0 +1,81 @@
+"""`market source` and `market admit`: what a bureau lets in, in its people's name (R10, R13)."""
+
+import click
+from catalog.admission import (
+    awaiting_decision,
+    awaiting_proposal,
+    decide_admission,
+    propose_admission,
+)
+
+from market.cli.context import acting, load_settings, open_units
+from market.cli.output import as_option, emit, json_option
+from settlement.metering.sources import admit_source
+
+
+@click.group()
+def source() -> None:
+    """Sources that may report use."""
+
+
+@source.command("admit")
+@click.argument("code")
+@click.option("--name", required=True, help="What the source is, for people.")
+@click.option(
+    "--trust",
+    type=click.Choice(["player", "attested"]),
+    required=True,
+    help="player: the platform's own; attested: a log without tickets.",
+)
+@as_option
+@json_option
+def admit_source_(*, code: str, name: str, trust: str, who: str | None, as_json: bool) -> None:
+    """Admit the source CODE in the name of a bureau's reviewer (--as)."""
+    with open_units(load_settings()) as units:
+        actor = acting(units, who)
+        with units(actor) as unit:
+            admit_source(unit, code=code, name=name, trust=trust)
+    emit(
+        {"source": code, "trust": trust},
+        [f"Usage from {code} is taken in ({trust}), admitted by {actor.name}."],
+        as_json=as_json,
+    )
+
+
+@click.command()
+@click.option("--propose-as", metavar="LOGIN", help="The reviewer who proposes.")
+@click.option("--decide-as", metavar="LOGIN", help="The second reviewer, who decides.")
+@click.option("--vendor", "vendor_code", metavar="CODE", help="Only this vendor's resources.")
+@click.option("--note", default="", help="What the reviewers put on record.")
+@json_option
+def admit(
+    *,
+    propose_as: str | None,
+    decide_as: str | None,
+    vendor_code: str | None,
+    note: str,
+    as_json: bool,
+) -> None:
+    """Propose all submitted versions, decide all proposed ones, and so list them.
+
+    The two reviewers must be two people; either step may be asked for alone.
+    """
+    if not (propose_as or decide_as):
+        raise click.UsageError("Name who acts: --propose-as LOGIN, --decide-as LOGIN, or both.")
+    proposed = decided = 0
+    with open_units(load_settings()) as units:
+        if propose_as:
+            with units(acting(units, propose_as)) as unit:
+                waiting = awaiting_proposal(unit, vendor_code=vendor_code)
+                propose_admission(unit, waiting, note=note)
+                proposed = len(waiting)
+        if decide_as:
+            with units(acting(units, decide_as)) as unit:
+                waiting = awaiting_decision(unit, vendor_code=vendor_code)
+                decide_admission(unit, waiting, note=note)
+                decided = len(waiting)
+    emit(
+        {"proposed": proposed, "listed": decided},
+        [f"proposed  {proposed}", f"listed    {decided}"],
+        as_json=as_json,
+    )

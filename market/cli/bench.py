@@ -1,0 +1,23 @@
+"""`market bench`: measures against the bounds, on scratch databases that it drops again."""
+
+import click
+
+from market.bench.settle import bench_settle
+from market.cli.context import database_url, load_settings
+from market.cli.output import emit, json_option, note, summary_lines
+
+
+@click.group()
+def bench() -> None:
+    """Measure, as ratios within one run; your data is not touched."""
+
+
+@bench.command()
+@click.option("--events", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@json_option
+def settle(events: int, rounds: int, as_json: bool) -> None:
+    """The close of a month against the bare counting query on the same table."""
+    settings = load_settings()
+    found = bench_settle(settings, database_url(settings), events=events, rounds=rounds, say=note)
+    emit(found, summary_lines(found), as_json=as_json)

@@ -1,0 +1,72 @@
+"""`market run`, `stop`, `web`, `worker`: the processes of an installation."""
+
+import click
+
+from kernel.errors import AlreadyRunning
+from kernel.settings import Settings
+from market.cli.context import database_url, load_settings
+from market.cli.output import emit, json_option, note
+from market.cli.sample import prepare_to_serve
+from market.demo.accounts import demo_accounts
+from market.migrate import upgrade
+from market.processes import PidFile
+from market.serving import listen, serve_web
+from market.supervisor import SUPERVISOR, serve_all, stop_all
+from market.worker import prepare_broker, run_worker
+
+
+@click.command()
+def run() -> None:
+    """Set everything up and serve until stopped: database, site, worker, and the sample county.
+
+    The sample county is loaded into an empty embedded database, and its main job run.
+    """
+    settings = load_settings()
+    own = PidFile(settings.home, SUPERVISOR)
+    if own.held():
+        raise AlreadyRunning(name=SUPERVISOR, home=settings.home, pid=own.read())
+    url = database_url(settings)
+    upgrade(settings, url)
+    settings = prepare_to_serve(settings, url)
+    serve_all(settings, url, on_ready=lambda address: _announce(settings, address))
+
+
+def _announce(settings: Settings, address: str) -> None:
+    click.echo(f"\n  {address}\n")
+    if settings.demo:
+        click.echo("  Sample data; accounts to try it with:")
+        for account in demo_accounts():
+            click.echo(f"    {account.login:<20} {account.password:<14} {account.label}")
+        click.echo()
+    click.echo("  Ctrl-C stops it.")
+
+
+@click.command()
+@json_option
+def stop(as_json: bool) -> None:
+    """Stop whatever runs of this installation, the embedded database included."""
+    stopped = stop_all(load_settings())
+    emit(
+        {"stopped": stopped},
+        [f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running."],
+        as_json=as_json,
+    )
+
+
+@click.command()
+def web() -> None:
+    """Serve the site in the foreground; workers are started apart."""
+    settings = load_settings()
+    listener = listen(settings)
+    host, port = listener.getsockname()[:2]
+    note(f"Serving on {host}:{port}.")
+    serve_web(listener)
+
+
+@click.command()
+def worker() -> None:
+    """Work in the foreground: background tasks, and the sweeps that find what was missed."""
+    settings = load_settings()
+    url = database_url(settings)
+    prepare_broker(settings, url)
+    run_worker(settings, url)

@@ -1,0 +1,205 @@
+"""Loading the sample county: master data, money, selections, signatures, until it is complete.
+
+Decides the order and who acts; what each act means is decided by the services that real data goes
+through. Use, which comes month by month, is brought by `run`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
+
+from catalog.admission import (
+    awaiting_decision,
+    awaiting_proposal,
+    decide_admission,
+    propose_admission,
+)
+from catalog.resources import record_catalogue
+
+from kernel.actors import Role
+from kernel.clock import SHANGHAI
+from kernel.identity.organisations import record_bureaus, record_schools, record_vendors
+from kernel.identity.regions import record_regions
+from kernel.outcomes import RowOutcome
+from kernel.trail import record
+from kernel.unit import Units
+from market.demo.accounts import open_accounts
+from market.demo.county import (
+    COUNTY,
+    PROVINCE,
+    YEAR,
+    bureau_rows,
+    region_rows,
+    school_rows,
+    vendor_rows,
+)
+from market.demo.people import census_rows, learner_rows, quota_rows, staff_rows
+from market.demo.rehearsal import (
+    COMPLETE,
+    SYSTEM,
+    Progress,
+    is_complete,
+    mark_done,
+    no_progress,
+    on_day,
+    person,
+    refuse_other_data,
+    steps_done,
+    take_in,
+)
+from market.demo.resources import catalogue_rows, offer_rows
+from market.demo.selections import selection_rows
+from market.demo.usage import PLAYER, SCHOOL_LOG
+from market.imports.kinds import Kind
+from market.imports.registry import MASTER_KINDS
+from procurement.approval_rules import record_approval_rules
+from procurement.approvals import sign_all, signatories
+from procurement.funding.allocations import issue_lines
+from procurement.funding.funding_rules import record_funding_rule
+from procurement.funding.shipped import SHIPPED_RULE
+from procurement.policy import Threshold
+from settlement.metering.sources import admit_source
+
+SET_UP_AT = datetime(YEAR, 2, 25, 9, 0, tzinfo=SHANGHAI)
+SIGNED_AT = datetime(YEAR, 2, 27, 15, 30, tzinfo=SHANGHAI)
+
+THRESHOLDS = (
+    Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0),
+    Threshold(position=2, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
+    Threshold(position=3, role=Role.PRINCIPAL, from_amount_fen=10_000),
+    Threshold(position=4, role=Role.BUREAU_FINANCE, from_amount_fen=30_000),
+)
+"""Low, so that a county of small amounts shows every signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of the load; it may be repeated, and is marked when it is done."""
+
+    name: str
+    act: Callable[[Units], None]
+
+
+def load_sample(units: Units, *, progress: Progress = no_progress) -> None:
+    """Load the sample county, or what is missing of it; complete, it is left as it is.
+
+    Raises `PartlyLoaded` if the database holds other organisations.
+    """
+    with units(SYSTEM) as unit:
+        complete = is_complete(unit)
+        if not complete:
+            refuse_other_data(unit)
+        done = steps_done(unit)
+    if not complete:
+        for number, step in enumerate(STEPS):
+            progress(step.name, number, len(STEPS))
+            if step.name not in done:
+                step.act(on_day(units, SET_UP_AT))
+                with units(SYSTEM) as unit:
+                    mark_done(unit, step.name)
+        with units(SYSTEM) as unit:
+            record(unit, COMPLETE, subject_kind="sample", subject_id=COUNTY)
+        progress("complete", len(STEPS), len(STEPS))
+    open_accounts(units)
+
+
+def _regions(units: Units) -> None:
+    take_in(units, _as_sample("regions", record_regions), region_rows())
+
+
+def _bureaus(units: Units) -> None:
+    take_in(units, _as_sample("bureaus", record_bureaus), bureau_rows())
+
+
+def _schools(units: Units) -> None:
+    take_in(units, _as_sample("schools", record_schools), school_rows())
+
+
+def _vendors(units: Units) -> None:
+    take_in(units, _as_sample("vendors", record_vendors), vendor_rows())
+
+
+def _people(units: Units) -> None:
+    take_in(units, MASTER_KINDS["roster"], staff_rows() + learner_rows())
+
+
+def _census(units: Units) -> None:
+    take_in(units, MASTER_KINDS["enrolment"], census_rows())
+
+
+def _rules(units: Units) -> None:
+    """Record the sample province's own quotas and rules, so that no real figure is borrowed."""
+    take_in(units, MASTER_KINDS["quotas"], quota_rows(PROVINCE))
+    rule = replace(
+        SHIPPED_RULE,
+        region_code=PROVINCE,
+        valid_from=date(YEAR, 1, 1),
+        origin="示例数据：虚构的规则，不得用于实际拨款",
+    )
+    with units(SYSTEM) as unit:
+        record_funding_rule(unit, rule)
+        record_approval_rules(unit, COUNTY, valid_from=date(YEAR, 1, 1), thresholds=THRESHOLDS)
+
+
+def _catalogue(units: Units) -> None:
+    take_in(units, _as_sample("catalogue", record_catalogue), catalogue_rows())
+    take_in(units, MASTER_KINDS["offers"], offer_rows())
+
+
+def _admission(units: Units) -> None:
+    """Have one reviewer propose everything and another decide (R13)."""
+    with units(person(units, "qinghe-admission")) as unit:
+        propose_admission(unit, awaiting_proposal(unit), note="八项标准逐项核对，材料齐全")
+    with units(person(units, "qinghe-admission2")) as unit:
+        decide_admission(unit, awaiting_decision(unit), note="复审同意准入")
+
+
+def _sources(units: Units) -> None:
+    with units(person(units, "qinghe-admission")) as unit:
+        admit_source(unit, code=PLAYER, name="平台播放器", trust="player")
+        admit_source(unit, code=SCHOOL_LOG, name="青禾县第一初级中学作业系统日志", trust="attested")
+
+
+def _lines(units: Units) -> None:
+    with units(person(units, "qinghe-finance")) as unit:
+        issue_lines(unit, fiscal_year=YEAR)
+
+
+def _selections(units: Units) -> None:
+    take_in(units, MASTER_KINDS["selections"], selection_rows())
+
+
+def _signatures(units: Units) -> None:
+    """Have everybody sign what is theirs to sign, until nothing is due; the last one agrees."""
+    then = on_day(units, SIGNED_AT)
+    signed = True
+    while signed:
+        with then(SYSTEM) as unit:
+            people = signatories(unit)
+        signed = False
+        for actor in people:
+            with then(actor) as unit:
+                signed = bool(sign_all(unit).signed) or signed
+
+
+def _as_sample(kind: str, service: Callable[..., list[RowOutcome]]) -> Kind:
+    """Return a kind of import whose rows are recorded as sample data."""
+    return replace(MASTER_KINDS[kind], record=partial(service, is_sample=True))
+
+
+STEPS = (
+    Step("regions", _regions),
+    Step("bureaus", _bureaus),
+    Step("schools", _schools),
+    Step("vendors", _vendors),
+    Step("people", _people),
+    Step("census", _census),
+    Step("rules", _rules),
+    Step("catalogue", _catalogue),
+    Step("admission", _admission),
+    Step("sources", _sources),
+    Step("lines", _lines),
+    Step("selections", _selections),
+    Step("signatures", _signatures),
+)

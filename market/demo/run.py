@@ -1,0 +1,161 @@
+"""The main job on the sample county: a term's months, each delivered, closed, confirmed and posted.
+
+Decides what happens on which day of the sample's year, not what it means: use comes through the
+import, a month is closed by settlement, lines are confirmed by each school's finance person. It may
+be stopped and repeated; what is done is not done again, and the outcome is the same.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, func, or_, select
+
+from kernel.actors import Actor, Role
+from kernel.clock import SHANGHAI, Month, next_month, show_month
+from kernel.identity.grants import actor_of, person_with_role
+from kernel.identity.models import Organisation
+from kernel.unit import Unit, Units
+from market.demo.deliveries import MONTHS, Delivery, deliveries
+from market.demo.people import departure_rows
+from market.demo.rehearsal import (
+    SYSTEM,
+    VIA,
+    Progress,
+    no_progress,
+    on_day,
+    person,
+    take_in,
+    written,
+)
+from market.imports.maps import FieldMap, UsageSection
+from market.imports.registry import MASTER_KINDS
+from market.imports.tally import Rejects
+from market.imports.usage import Delivery as UsageFile
+from market.imports.usage import import_usage
+from settlement.closing import settle
+from settlement.confirmations import confirm_lines
+from settlement.metering.models import UsageBatch, UsageTally
+from settlement.models import StatementLine
+from settlement.summaries import period_summary
+
+DELIVERED_AFTER = timedelta(hours=8)
+CLOSED_AFTER = timedelta(days=1, hours=9)
+CONFIRMED_AFTER = timedelta(days=3, hours=10)
+POSTED_AFTER = timedelta(days=3, hours=17)
+"""Counted from the first moment after the month, in Asia/Shanghai."""
+
+
+def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any]:
+    """Carry the sample county from its first use to its last fen; return the summary (JSON).
+
+    The top level is the last month closed, `periods` are all of them in the order of time.
+    `undated` counts the rows that belong to none: their time can't be read, or can't be true.
+    """
+    arriving = deliveries()
+    for number, month in enumerate(MONTHS):
+        progress(show_month(month), number, len(MONTHS))
+        _deliver(units, month, [one for one in arriving if one.month == month])
+        _close(units, month)
+    progress("complete", len(MONTHS), len(MONTHS))
+    with units(SYSTEM) as unit:
+        periods = [period_summary(unit, month) for month in MONTHS]
+        undated = _undated(unit)
+    return {**periods[-1], "periods": periods, "undated": undated}
+
+
+def _undated(unit: Unit) -> dict[str, Any]:
+    """Return received = quarantined of the sample's rows that fall into none of its months."""
+    rows = unit.session.execute(
+        select(UsageTally.reason, func.sum(UsageTally.rows))
+        .join(UsageBatch, UsageBatch.id == UsageTally.batch_id)
+        .where(
+            UsageBatch.sent_by == SYSTEM.name,
+            or_(UsageTally.month.is_(None), UsageTally.month.not_in(MONTHS)),
+            UsageTally.outcome == "quarantined",
+        )
+        .group_by(UsageTally.reason)
+        .order_by(UsageTally.reason)
+    )
+    quarantined = {reason: int(count) for reason, count in rows}
+    return {"received": sum(quarantined.values()), "quarantined": quarantined}
+
+
+def _deliver(units: Units, month: Month, arriving: Sequence[Delivery]) -> None:
+    """Bring who left in the month, and the use that arrives after its end."""
+    then = _after(units, month, DELIVERED_AFTER)
+    departures = departure_rows(month)
+    if departures:
+        take_in(then, MASTER_KINDS["roster"], departures)
+    for delivery in arriving:
+        if not _is_taken_in(then, delivery):
+            _import(then, delivery)
+
+
+def _is_taken_in(units: Units, delivery: Delivery) -> bool:
+    """Return whether the whole delivery is in the books: a second import would count it twice."""
+    with units(SYSTEM) as unit:
+        return bool(
+            unit.session.scalar(
+                select(
+                    exists().where(
+                        UsageBatch.file_name == delivery.file_name,
+                        UsageBatch.sent_by == SYSTEM.name,
+                        UsageBatch.finished_at.is_not(None),
+                    )
+                )
+            )
+        )
+
+
+def _import(units: Units, delivery: Delivery) -> None:
+    section = UsageSection(pre_counted=delivery.pre_counted)
+    with (
+        written(delivery.rows, file_name=delivery.file_name) as path,
+        Rejects(None) as rejects,
+    ):
+        file = UsageFile(path=path, source_code=delivery.source, field_map=FieldMap(usage=section))
+        import_usage(units, SYSTEM, file, rejects=rejects)
+
+
+def _close(units: Units, month: Month) -> None:
+    """Close the month, have every payer confirm, and close what was confirmed."""
+    then = _after(units, month, CLOSED_AFTER)
+    operator = person(then, "qinghe-operator")
+    settle(then, operator, month)
+    _confirm(_after(units, month, CONFIRMED_AFTER), month)
+    settle(_after(units, month, POSTED_AFTER), operator, month)
+
+
+def _confirm(units: Units, month: Month) -> None:
+    """Confirm each payer's statement in the name of its finance person, one unit each."""
+    with units(SYSTEM) as unit:
+        finance = [_finance_actor(unit, payer_id) for payer_id in _waiting_payers(unit, month)]
+    for actor in finance:
+        if actor.organisation_id is not None:
+            with units(actor) as unit:
+                confirm_lines(unit, actor.organisation_id, month)
+
+
+def _waiting_payers(unit: Unit, month: Month) -> list[UUID]:
+    """Return the payers with lines of the month that nobody has confirmed, by their codes."""
+    waiting = exists().where(
+        StatementLine.payer_id == Organisation.id,
+        StatementLine.month == month,
+        StatementLine.state == "stated",
+    )
+    return list(
+        unit.session.scalars(select(Organisation.id).where(waiting).order_by(Organisation.code))
+    )
+
+
+def _finance_actor(unit: Unit, payer_id: UUID) -> Actor:
+    finance = person_with_role(unit, payer_id, Role.SCHOOL_FINANCE)
+    assert finance is not None, "every payer of the sample has a finance person"
+    return actor_of(unit, person_id=finance.id, via=VIA)
+
+
+def _after(units: Units, month: Month, delay: timedelta) -> Units:
+    day: date = next_month(month)
+    return on_day(units, datetime(day.year, day.month, day.day, tzinfo=SHANGHAI) + delay)

@@ -1,0 +1,1 @@
+"""Files from elsewhere, taken in: read, mapped, checked row by row, handed to the services."""

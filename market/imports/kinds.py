@@ -1,0 +1,82 @@
+"""What a kind of import is: its columns, how each is read, and the row it makes.
+
+A `Kind` decides which cells may be empty and what a value must look like. Whether what it says is
+true (does the school exist, may this person do so) is decided by the service that records it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kernel.errors import MarketError, MissingValue
+from kernel.outcomes import RowOutcome
+from kernel.unit import Unit
+from market.imports.fields import Reader, text
+from market.imports.translation import CellError
+
+
+class _Needed:
+    """Marks a column that has no default: each row must fill it."""
+
+
+NEEDED: Final = _Needed()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One of our columns: how a cell is read, what an empty one means, what an example looks like.
+
+    `attribute` is the row's name for it where that differs: yuan in a file are fen inside.
+    """
+
+    name: str
+    example: str
+    read: Reader = text
+    blank: Any = NEEDED
+    attribute: str = ""
+
+    @property
+    def needed(self) -> bool:
+        return self.blank is NEEDED
+
+    def value(self, cell: str) -> Any:
+        """Read a cell; raise `CellError`."""
+        stripped = cell.strip()
+        if not stripped:
+            if self.blank is NEEDED:
+                raise CellError(self.name, MissingValue(field=self.name))
+            return self.blank
+        try:
+            return self.read(stripped)
+        except MarketError as error:
+            if error.facts.get("field") == "":
+                error.facts["field"] = self.name
+            raise CellError(self.name, error) from None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A kind of master data: `make` builds its typed row, `record` is the service that takes it."""
+
+    name: str
+    columns: tuple[Column, ...]
+    make: Callable[..., Any]
+    record: Callable[[Unit, Sequence[Any]], list[RowOutcome]]
+    _attributes: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(column.attribute or column.name for column in self.columns)
+        object.__setattr__(self, "_attributes", names)
+
+    def row(self, texts: dict[str, str]) -> Any:
+        """Return the typed row of our texts; raise `CellError` for the first cell that is wrong."""
+        values = [column.value(texts.get(column.name, "")) for column in self.columns]
+        return self.make(**dict(zip(self._attributes, values, strict=True)))
+
+
+def field_names(columns: Sequence[Column]) -> list[str]:
+    return [column.name for column in columns]
+
+
+def needed_names(columns: Sequence[Column]) -> list[str]:
+    return [column.name for column in columns if column.needed]

@@ -1,0 +1,115 @@
+"""Import of master data: a file is taken in whole or not at all.
+
+Decides when a file is refused and what is reported. All rows are read and judged before that, so
+that one run names everything there is to mend.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kernel.actors import Actor
+from kernel.errors import InvalidInput, MarketError, RowsRejected
+from kernel.outcomes import Fate
+from kernel.unit import Unit, Units
+from market.imports.files import SourceFile, examine
+from market.imports.kinds import Kind, field_names, needed_names
+from market.imports.maps import FieldMap
+from market.imports.reading import Record, open_table
+from market.imports.tally import Reject, Rejects, Tally
+from market.imports.translation import CellError, Translation, prepare
+
+Progress = Callable[[int, int], None]
+"""Called with the rows done so far and those there may be."""
+
+
+class _DryRun(Exception):
+    """Ends a unit of work without keeping what was done in it."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """A file as read: rows with their records, and what could not be read."""
+
+    rows: list[Any]
+    records: list[Record]
+    rejects: list[Reject]
+    translation: Translation
+    columns: list[str] | None
+
+
+def import_master(
+    units: Units,
+    actor: Actor,
+    kind: Kind,
+    *,
+    path: Path,
+    field_map: FieldMap,
+    rejects: Rejects,
+    dry_run: bool = False,
+    progress: Progress = lambda _done, _of: None,
+) -> Tally:
+    """Take in the file at `path`; raise `RowsRejected` and keep nothing if any row is not right."""
+    source = examine(path, kind=kind.name)
+    read = _read(source, kind, field_map=field_map, progress=progress)
+    tally = Tally(
+        received=len(read.rows) + len(read.rejects),
+        rejected=0,
+        outside=read.translation.outside,
+        grouped=read.translation.grouped if field_map.group else None,
+        dry_run=dry_run,
+    )
+    rejects.expect(read.columns)
+    with suppress(_DryRun), units(actor) as unit:
+        _record(unit, kind, read, tally=tally)
+        for reject in sorted(read.rejects, key=lambda one: one.record.row):
+            rejects.add(reject)
+        if read.rejects:
+            raise RowsRejected(rejected=len(read.rejects), received=tally.received, file=path.name)
+        if dry_run:
+            raise _DryRun
+    return tally
+
+
+def _read(source: SourceFile, kind: Kind, *, field_map: FieldMap, progress: Progress) -> _Read:
+    with open_table(source, kind=kind.name) as table:
+        translation = prepare(
+            table,
+            field_map,
+            file=source.path.name,
+            fields=field_names(kind.columns),
+            required=needed_names(kind.columns),
+        )
+        read = _Read([], [], [], translation, table.columns)
+        for record in translation.records(table.records):
+            if record.error is not None:
+                read.rejects.append(Reject.of(record, record.error, field=record.field))
+                continue
+            try:
+                row = kind.row(translation.translate(record.values))
+            except CellError as wrong:
+                read.rejects.append(Reject.of(record, wrong.error, field=wrong.field))
+                continue
+            read.rows.append(row)
+            read.records.append(record)
+            if len(read.rows) % 1_000 == 0:
+                progress(len(read.rows), source.lines)
+    return read
+
+
+def _record(unit: Unit, kind: Kind, read: _Read, *, tally: Tally) -> None:
+    """Hand the rows to the service; count their fates, and add those that can't stay to rejects."""
+    outcomes = kind.record(unit, read.rows) if read.rows else []
+    for record, outcome in zip(read.records, outcomes, strict=True):
+        match outcome.fate:
+            case Fate.ACCEPTED:
+                tally.accepted += 1
+            case Fate.DUPLICATE:
+                tally.duplicates += 1
+            case Fate.CONFLICT | Fate.REJECTED:
+                error: MarketError = outcome.error or InvalidInput(
+                    field=outcome.field, value="", expected="another value"
+                )
+                read.rejects.append(Reject.of(record, error, field=outcome.field))

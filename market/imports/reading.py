@@ -1,0 +1,265 @@
+"""Rows of a file as texts: CSV, the first sheet of an XLSX workbook, or JSON lines.
+
+Decides what a row is and what its cells read; what they mean is the kind's matter. Rows stream:
+nothing here holds more than one. A row that can't be taken apart is still a row, with its error:
+the caller counts and reports it. Row numbers are those of a spreadsheet: the header is row 1.
+Rows without any content are no rows.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, TextIO
+from zipfile import BadZipFile
+
+import msgspec
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from kernel.errors import (
+    EmptyFile,
+    InvalidInput,
+    MarketError,
+    RepeatedColumn,
+    UnevenRow,
+    UnknownEncoding,
+    UnreadableFile,
+    UnreadableRow,
+)
+from market.imports.files import Format, SourceFile
+
+# What Excel keeps of a number; a longer one has lost digits, and an identifier with it.
+SPREADSHEET_DIGITS = 15
+CELL_CHARACTERS = 32_767
+"""The longest cell of a spreadsheet; more is a forgotten quotation mark, not a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the file: texts by column; `error` if it could not be taken apart."""
+
+    row: int
+    values: dict[str, str]
+    error: MarketError | None = None
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file's rows; `columns` is its header row, None where every row names its own."""
+
+    columns: list[str] | None
+    records: Iterator[Record]
+
+
+@contextmanager
+def open_table(source: SourceFile, *, kind: str) -> Iterator[Table]:
+    """Open the rows of `source`; raise `EmptyFile`, `RepeatedColumn` or `UnreadableFile`."""
+    if source.format is Format.XLSX:
+        with _open_sheet(source.path) as rows:
+            yield _sheet_table(rows, source, kind=kind)
+        return
+    with _open_text(source) as file:
+        if source.format is Format.JSON_LINES:
+            yield Table(None, _json_records(file))
+        else:
+            yield _csv_table(file, source, kind=kind)
+
+
+@contextmanager
+def _open_text(source: SourceFile) -> Iterator[TextIO]:
+    try:
+        file = source.path.open(encoding=source.encoding, newline="")
+    except OSError as error:
+        raise UnreadableFile(file=source.path.name, reason=error.strerror) from error
+    with file:
+        yield file
+
+
+def _header(cells: Sequence[str], source: SourceFile, *, kind: str) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise EmptyFile(file=source.path.name, kind=kind)
+    seen: set[str] = set()
+    for name in names:
+        if "\0" in name:
+            raise UnknownEncoding(file=source.path.name, offset=name.index("\0"))
+        if name in seen:
+            raise RepeatedColumn(file=source.path.name, column=name)
+        seen.add(name)
+    return names
+
+
+# CSV
+
+
+def _csv_table(file: TextIO, source: SourceFile, *, kind: str) -> Table:
+    reader = csv.reader(file, strict=True)
+    try:
+        cells = next(reader, [])
+    except csv.Error as error:
+        raise UnreadableFile(file=source.path.name, reason=str(error)) from error
+    columns = _header(cells, source, kind=kind)
+    return Table(columns, _csv_records(reader, columns))
+
+
+def _csv_records(reader: Iterator[list[str]], columns: list[str]) -> Iterator[Record]:
+    width, row = len(columns), 1
+    while True:
+        row += 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Record(row, {}, UnreadableRow(reason=str(error)))
+            continue
+        if len(cells) == width:
+            record = Record(row, dict(zip(columns, cells, strict=True)))
+            joined = "".join(cells)
+            if not joined or joined.isspace():
+                continue
+            if "\0" in joined or len(joined) > CELL_CHARACTERS:
+                record = _with_bad_cell(record)
+            yield record
+        elif any(cell.strip() for cell in cells):
+            missing = columns[len(cells)] if len(cells) < width else ""
+            yield Record(
+                row,
+                dict(zip(columns, cells, strict=False)),
+                UnevenRow(found=len(cells), expected=width),
+                missing,
+            )
+
+
+def _with_bad_cell(record: Record) -> Record:
+    """Return the record with the error of its first cell that no database should take."""
+    for column, cell in record.values.items():
+        if "\0" in cell:
+            shown = cell.replace("\0", "␀")[:40]
+            expected = "text without NUL characters"
+        elif len(cell) > CELL_CHARACTERS:
+            shown = cell[:40] + "…"
+            expected = f"at most {CELL_CHARACTERS} characters"
+        else:
+            continue
+        error = InvalidInput(field=column, value=shown, expected=expected)
+        kept = {name: value.replace("\0", "␀")[:200] for name, value in record.values.items()}
+        return Record(record.row, kept, error, column)
+    return record
+
+
+# JSON lines
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
+
+
+def _json_records(file: TextIO) -> Iterator[Record]:
+    row = 0
+    for line in file:
+        if not line.strip():
+            continue
+        row += 1
+        try:
+            found = _decode(line)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            yield Record(row, {}, UnreadableRow(reason=str(error)))
+            continue
+        values: dict[str, str] = {}
+        nested = ""
+        for name, value in found.items():
+            if isinstance(value, str):
+                values[name] = value
+            elif value is None:
+                values[name] = ""
+            elif isinstance(value, bool):
+                values[name] = "yes" if value else "no"
+            elif isinstance(value, int):
+                values[name] = str(value)
+            else:
+                nested = nested or name
+        if nested:
+            error_ = InvalidInput(field=nested, value="…", expected="a text or a number")
+            yield Record(row, values, error_, nested)
+        elif "\0" in line or "\\u0000" in line or len(line) > CELL_CHARACTERS:
+            yield _with_bad_cell(Record(row, values))
+        else:
+            yield Record(row, values)
+
+
+# XLSX
+
+
+@contextmanager
+def _open_sheet(path: Path) -> Iterator[Iterator[tuple[Any, ...]]]:
+    try:
+        workbook = load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError) as error:
+        raise UnreadableFile(file=path.name, reason=f"not a workbook: {error}") from error
+    try:
+        sheet = workbook.worksheets[0]
+        sheet.reset_dimensions()  # what a foreign program wrote about its size is not to be trusted
+        yield sheet.iter_rows(values_only=True)
+    finally:
+        workbook.close()
+
+
+def _sheet_table(rows: Iterator[tuple[Any, ...]], source: SourceFile, *, kind: str) -> Table:
+    cells = [_cell_text(cell) or "" for cell in next(rows, ())]
+    columns = _header(cells, source, kind=kind)
+    return Table(columns, _sheet_records(rows, columns))
+
+
+def _sheet_records(rows: Iterator[tuple[Any, ...]], columns: list[str]) -> Iterator[Record]:
+    width = len(columns)
+    for row, cells in enumerate(rows, start=2):
+        texts = [_cell_text(cell) for cell in cells]
+        while len(texts) > width and texts[-1] == "":
+            texts.pop()
+        if not any(text is None or text.strip() for text in texts):
+            continue
+        if len(texts) > width:
+            kept = [text or "" for text in texts]
+            yield Record(
+                row,
+                dict(zip(columns, kept, strict=False)),
+                UnevenRow(found=len(texts), expected=width),
+            )
+            continue
+        texts += [""] * (width - len(texts))
+        values = {name: text or "" for name, text in zip(columns, texts, strict=True)}
+        if None in texts:
+            column = columns[texts.index(None)]
+            shown = str(cells[texts.index(None)])
+            error = InvalidInput(
+                field=column,
+                value=shown,
+                expected=f"a cell of text (a number keeps only {SPREADSHEET_DIGITS} digits)",
+            )
+            yield Record(row, values, error, column)
+        else:
+            yield Record(row, values)
+
+
+def _cell_text(cell: Any) -> str | None:
+    """Return what a cell reads as in a CSV of the sheet; None for a number that lost digits."""
+    match cell:
+        case None:
+            text = ""
+        case bool():
+            text = "yes" if cell else "no"
+        case int() | float():
+            too_long = abs(cell) >= 10**SPREADSHEET_DIGITS
+            return None if too_long else format(cell, f".{SPREADSHEET_DIGITS}g")
+        case datetime():
+            text = (cell.date() if cell.time() == time.min else cell).isoformat()
+        case date():
+            text = cell.isoformat()
+        case _:
+            text = str(cell)
+    return text

@@ -1,0 +1,190 @@
+"""Every kind of master data that can be imported: its columns, its row, its service.
+
+The order is that in which an installation is filled: what is named by a code must be there first.
+"""
+
+from typing import Final
+
+from catalog.offers import OfferRow, record_offers
+from catalog.resources import CatalogueRow, record_catalogue
+from kernel.identity.census import CensusRow, record_census
+from kernel.identity.organisations import (
+    BureauRow,
+    SchoolRow,
+    VendorRow,
+    record_bureaus,
+    record_schools,
+    record_vendors,
+)
+from kernel.identity.people import RosterRow, record_roster
+from kernel.identity.regions import RegionRow, record_regions
+from market.imports.fields import (
+    BASES,
+    CENSUS_KINDS,
+    KINDS,
+    LEVELS,
+    ORGANISATION_KINDS,
+    PLANS,
+    QUOTA_KINDS,
+    ROLES,
+    SETTINGS,
+    STAGES,
+    TIERS,
+    VENDOR_KINDS,
+    YES_NO,
+    day,
+    fen,
+    key,
+    listed,
+    one_of,
+    several_of,
+    unit_price,
+    whole_number,
+)
+from market.imports.kinds import Column, Kind
+from procurement.funding.quotas import QuotaRow, record_quotas
+from procurement.selection_facts import SelectionRow
+from procurement.selections import record_selections
+
+_KINDS: Final = (
+    Kind(
+        name="regions",
+        columns=(
+            Column("code", "330101", key),
+            Column("name", "示例县"),
+            Column("level", "county", one_of(LEVELS), blank=""),
+            Column("parent_code", "330100", key, blank=""),
+        ),
+        make=RegionRow,
+        record=record_regions,
+    ),
+    Kind(
+        name="bureaus",
+        columns=(Column("region_code", "330101", key), Column("name", "示例县教育局")),
+        make=BureauRow,
+        record=record_bureaus,
+    ),
+    Kind(
+        name="schools",
+        columns=(
+            Column("code", "3301010001", key),
+            Column("name", "示例县第一小学"),
+            Column("region_code", "330101", key),
+            Column("parent_code", "", key, blank=""),
+            Column("stages", "primary;junior", several_of(STAGES), blank=()),
+            Column("setting", "rural", one_of(SETTINGS), blank=""),
+            Column("small_rural", "no", one_of(YES_NO), blank=False),
+        ),
+        make=SchoolRow,
+        record=record_schools,
+    ),
+    Kind(
+        name="vendors",
+        columns=(
+            Column("code", "91110000ABCD00000J", key),
+            Column("name", "示例教育科技有限公司"),
+            Column("vendor_kind", "firm", one_of(VENDOR_KINDS)),
+            Column("region_code", "330101", key),
+            Column("school_code", "", key, blank=""),
+        ),
+        make=VendorRow,
+        record=record_vendors,
+    ),
+    Kind(
+        name="roster",
+        columns=(
+            Column("person_no", "S202600001", key),
+            Column("name", "王示例", blank=""),
+            Column("organisation_kind", "school", one_of(ORGANISATION_KINDS), blank=""),
+            Column("organisation_code", "3301010001", key, blank=""),
+            Column("role", "learner", several_of(ROLES), blank=(), attribute="roles"),
+            Column("stage", "primary", one_of(STAGES), blank=""),
+            Column("grade", "五年级", key, blank=""),
+            Column("class_name", "2班", key, blank=""),
+            Column("joined_on", "2025-09-01", day, blank=None),
+            Column("left_on", "", day, blank=None),
+            Column("login", "", key, blank=""),
+        ),
+        make=RosterRow,
+        record=record_roster,
+    ),
+    Kind(
+        name="enrolment",
+        columns=(
+            Column("school_code", "3301010001", key),
+            Column("stage", "primary", one_of(STAGES), blank=""),
+            Column("kind", "enrolled", one_of(CENSUS_KINDS)),
+            Column("as_of", "2026-03-01", day),
+            Column("basis", "spring", one_of(BASES)),
+            Column("pupils", "312", whole_number),
+        ),
+        make=CensusRow,
+        record=record_census,
+    ),
+    Kind(
+        name="quotas",
+        columns=(
+            Column("region_code", "330101", key),
+            Column("stage", "primary", one_of(STAGES), blank=""),
+            Column("kind", "base", one_of(QUOTA_KINDS)),
+            Column("valid_from", "2026-01-01", day),
+            Column("amount_yuan", "650.00", fen, attribute="amount_fen"),
+            Column("source", "示例县财教〔2026〕1号"),
+            Column("verified", "yes", one_of(YES_NO)),
+        ),
+        make=QuotaRow,
+        record=record_quotas,
+    ),
+    Kind(
+        name="catalogue",
+        columns=(
+            Column("vendor_code", "91110000ABCD00000J", key),
+            Column("sku", "MATH-5A-01", key),
+            Column("title", "五年级上册数学互动练习"),
+            Column("kind", "personalised", one_of(KINDS)),
+            Column("tier", "growth", one_of(TIERS)),
+            Column("stage", "primary", one_of(STAGES), blank=""),
+            Column("subject", "数学", key, blank=""),
+            Column("grade", "五年级", key, blank=""),
+            Column("type", "互动练习", key, blank=""),
+            Column("language", "zh-CN", key, blank="zh-CN"),
+            Column("licence", "授权学校教学使用", blank=""),
+            Column("author", "示例作者", blank=""),
+            Column("keywords", "分数;小数", listed, blank=()),
+            Column("conditions", "联网", blank=""),
+            Column("address", "", blank=""),
+        ),
+        make=CatalogueRow,
+        record=record_catalogue,
+    ),
+    Kind(
+        name="offers",
+        columns=(
+            Column("vendor_code", "91110000ABCD00000J", key),
+            Column("sku", "MATH-5A-01", key),
+            Column("valid_from", "2026-01-01", day),
+            Column("plan", "per_use", one_of(PLANS)),
+            Column("unit_price_yuan", "0.0200", unit_price),
+        ),
+        make=OfferRow,
+        record=record_offers,
+    ),
+    Kind(
+        name="selections",
+        columns=(
+            Column("reference", "2026-001", key),
+            Column("school_code", "3301010001", key),
+            Column("vendor_code", "91110000ABCD00000J", key),
+            Column("sku", "MATH-5A-01", key),
+            Column("starts_on", "2026-03-01", day),
+            Column("ends_on", "2026-06-30", day),
+            Column("ceiling_yuan", "500.00", fen, attribute="ceiling_fen"),
+            Column("reason", "五年级巩固练习"),
+            Column("requested_by", "T202600001", key),
+        ),
+        make=SelectionRow,
+        record=record_selections,
+    ),
+)
+
+MASTER_KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in _KINDS}

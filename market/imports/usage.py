@@ -1,0 +1,220 @@
+"""Import of usage: in resumable chunks, each row with its fate (R31, R32).
+
+A chunk is a unit of work: what it took in, its tally and the position it reached are one commit. A
+run that was killed goes on after the last chunk when the same file is imported again with the same
+map; a file that was finished is judged again, as duplicates. How a row is read is the matter of
+`usage_rows`, what becomes of it is decided by `settlement.metering.ingest`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import func, select, text
+
+from kernel.actors import Actor
+from kernel.db import database_errors
+from kernel.errors import ImportInProgress
+from kernel.i18n import readable
+from kernel.unit import Unit, Units
+from market.imports.files import SourceFile, examine
+from market.imports.kinds import field_names, needed_names
+from market.imports.maps import ALL_COLUMNS, NO_MAP, FieldMap, UsageSection
+from market.imports.reading import Record, open_table
+from market.imports.tally import Reject, Rejects, Tally
+from market.imports.translation import Translation, prepare
+from market.imports.usage_rows import USAGE_COLUMNS, ReadRow, RowReader
+from settlement.metering.ingest import (
+    Batch,
+    UsageOutcome,
+    begin_batch,
+    finish_batch,
+    ingest_rows,
+)
+from settlement.metering.models import UsageTally
+
+CHUNK_ROWS = 5_000
+
+
+class _DryRun(Exception):
+    """Ends a unit of work without keeping what was done in it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One file of usage, from which source, and how it is to be read."""
+
+    path: Path
+    source_code: str
+    field_map: FieldMap = NO_MAP
+    dry_run: bool = False
+
+    @property
+    def section(self) -> UsageSection:
+        return self.field_map.usage or UsageSection()
+
+    @property
+    def all_columns(self) -> bool:
+        return self.section.identity == ALL_COLUMNS
+
+
+def import_usage(
+    units: Units,
+    actor: Actor,
+    delivery: Delivery,
+    *,
+    rejects: Rejects,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+    on_resume: Callable[[int], None] = lambda _rows_taken: None,
+) -> Tally:
+    """Take in a file of usage; return what became of all its rows, interrupted runs included.
+
+    A dry run does the same in one unit of work, and rolls it back. Raises what is wrong with the
+    file as a whole (`MissingColumns`, `UnknownEncoding` …) before anything is written.
+    """
+    source = examine(delivery.path, kind="usage")
+    with open_table(source, kind="usage") as table, _alone(units, source):
+        translation = prepare(
+            table,
+            delivery.field_map,
+            file=delivery.path.name,
+            fields=field_names(USAGE_COLUMNS),
+            required=set(needed_names(USAGE_COLUMNS))
+            - ({"event_id"} if delivery.all_columns else set()),
+        )
+        rejects.expect(table.columns)
+        run = _Run(
+            delivery=delivery,
+            source=source,
+            translation=translation,
+            reader=RowReader(units.settings, translation, delivery.all_columns),
+            records=translation.records(table.records),
+            rejects=rejects,
+            progress=progress,
+        )
+        if delivery.dry_run:
+            return run.rehearse(units, actor)
+        with units(actor) as unit:
+            batch = run.begin(unit)
+        if batch.rows_taken:
+            on_resume(batch.rows_taken)
+        for position, chunk in run.chunks(batch):
+            with units(actor) as unit:
+                judged = ingest_rows(
+                    unit, batch, [read.row for _, read in chunk], first_position=position
+                )
+            run.report(chunk, judged)
+        with units(actor) as unit:
+            finish_batch(unit, batch)
+            return run.tally(unit, batch)
+
+
+Chunk = list[tuple[Record, ReadRow]]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Run:
+    """One passage through a file."""
+
+    delivery: Delivery
+    source: SourceFile
+    translation: Translation
+    reader: RowReader
+    records: Iterator[Record]
+    rejects: Rejects
+    progress: Callable[[int, int], None]
+
+    def begin(self, unit: Unit) -> Batch:
+        return begin_batch(
+            unit,
+            self.delivery.source_code,
+            file_name=self.delivery.path.name,
+            file_digest=_delivery_digest(self.source, self.delivery.field_map),
+            pre_counted=self.delivery.section.pre_counted,
+        )
+
+    def chunks(self, batch: Batch) -> Iterator[tuple[int, Chunk]]:
+        """Yield the rows that are not taken in yet, in chunks with their first position."""
+        position = sum(1 for _ in islice(self.records, batch.rows_taken))
+        while True:
+            records = list(islice(self.records, CHUNK_ROWS))
+            if not records:
+                return
+            yield position, [(record, self.reader.read(record)) for record in records]
+            position += len(records)
+            self.progress(position, self.source.lines)
+
+    def report(self, chunk: Chunk, judged: list[UsageOutcome]) -> None:
+        """Note the rows of a chunk that were neither accepted nor known."""
+        for (record, read), fate in zip(chunk, judged, strict=True):
+            if fate.outcome in {"accepted", "duplicate"}:
+                continue
+            code = fate.reason or fate.outcome
+            reason = str(read.error) if read.error else readable(code)
+            self.rejects.add(Reject(record, read.field, code, reason))
+
+    def rehearse(self, units: Units, actor: Actor) -> Tally:
+        tally = Tally()
+        with suppress(_DryRun), units(actor) as unit:
+            batch = self.begin(unit)
+            for position, chunk in self.chunks(batch):
+                rows = [read.row for _, read in chunk]
+                self.report(chunk, ingest_rows(unit, batch, rows, first_position=position))
+            tally = self.tally(unit, batch)
+            raise _DryRun
+        tally.dry_run = True
+        return tally
+
+    def tally(self, unit: Unit, batch: Batch) -> Tally:
+        """Return the delivery's tally as the books have it."""
+        tally = Tally(outside=self.translation.outside, late=0)
+        found = unit.session.execute(
+            select(UsageTally.outcome, UsageTally.reason, func.sum(UsageTally.rows))
+            .where(UsageTally.batch_id == batch.id)
+            .group_by(UsageTally.outcome, UsageTally.reason)
+            .order_by(UsageTally.outcome, UsageTally.reason)
+        )
+        for outcome, reason, summed in found:
+            rows = int(summed)
+            tally.received += rows
+            match outcome:
+                case "accepted":
+                    tally.accepted += rows
+                    tally.late = (tally.late or 0) + (rows if reason == "late" else 0)
+                case "duplicate":
+                    tally.duplicates += rows
+                case "conflict":
+                    tally.conflicts += rows
+                case _:
+                    tally.quarantined[reason] = tally.quarantined.get(reason, 0) + rows
+        return tally
+
+
+def _delivery_digest(source: SourceFile, field_map: FieldMap) -> bytes:
+    """Return what a delivery is resumed by: the file, and the map through which it is read.
+
+    With another map the rows mean something else, so that a run that was stopped to mend the map
+    begins anew.
+    """
+    if field_map == NO_MAP:
+        return source.digest
+    return hashlib.sha256(source.digest + msgspec.json.encode(field_map)).digest()
+
+
+@contextmanager
+def _alone(units: Units, source: SourceFile) -> Iterator[None]:
+    """Hold off a second import of the same file, which would resume this one's delivery."""
+    key = int.from_bytes(source.digest[:8], "big", signed=True)
+    with database_errors(), units.engine.connect() as connection:
+        taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
+        connection.commit()
+        if not taken:
+            raise ImportInProgress(file=source.path.name)
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})

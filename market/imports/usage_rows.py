@@ -1,0 +1,134 @@
+"""One row of a usage file, read: a `UsageRow` for the ingest, with an error where it can't be read.
+
+Decides only whether a row can be read. A row that can't is not dropped: it goes on with the reason
+in `error`, to be quarantined and counted (R32). The person number ends here: what goes on is its
+keyed hash (R29).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kernel.clock import parse_moment
+from kernel.errors import InvalidInput, MarketError, MissingValue, UnmappedValue
+from kernel.identity.secret import person_hash
+from kernel.settings import Settings
+from market.imports.fields import key, whole_number
+from market.imports.kinds import Column
+from market.imports.reading import Record
+from market.imports.translation import CellError, Translation, row_identity
+from settlement.metering.ingest import UsageRow
+
+REMEMBERED = 100_000
+LARGEST_QUANTITY = 1_000_000_000
+
+
+def quantity(cell: str) -> int:
+    found = whole_number(cell)
+    if not 0 < found <= LARGEST_QUANTITY:
+        raise InvalidInput(
+            field="quantity", value=cell, expected=f"a whole number from 1 to {LARGEST_QUANTITY}"
+        )
+    return found
+
+
+USAGE_COLUMNS = (
+    Column("event_id", "e-000001", key),
+    Column("time", "2026-03-02T08:30:00+08:00", parse_moment),
+    Column("school_code", "3399010001", key, blank=""),
+    Column("learner", "S202600001", key),
+    Column("vendor_code", "91330000ABCD00000X", key),
+    Column("sku", "MATH-7A-01", key),
+    Column("session", "", key, blank=""),
+    Column("quantity", "1", quantity, blank=1),
+)
+_EVENT_ID, _TIME, _SCHOOL, _LEARNER, _VENDOR, _SKU, _SESSION, _QUANTITY = USAGE_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """A row for the ingest; `error` says in words why it can't be read, `field` where."""
+
+    row: UsageRow
+    error: MarketError | None = None
+    field: str = ""
+
+
+@dataclass(slots=True)
+class RowReader:
+    """Reads rows of one file; remembers the hashes of learners and the times it has seen."""
+
+    settings: Settings
+    translation: Translation
+    all_columns: bool
+    _hashes: dict[str, bytes] = field(default_factory=dict)
+    _times: dict[str, datetime] = field(default_factory=dict)
+
+    def read(self, record: Record) -> ReadRow:
+        """Return the row of `record`, whatever is wrong with it."""
+        identity = row_identity(record.values) if self.all_columns else ""
+        if record.error is not None:
+            return _unreadable(identity, record.error, field=record.field, code="unreadable-row")
+        try:
+            texts = self.translation.translate(record.values)
+        except CellError as wrong:
+            return _unreadable(identity, wrong.error, field=wrong.field, code=_reason(wrong))
+        try:
+            return ReadRow(self._row(texts, identity))
+        except CellError as wrong:
+            known = identity or texts.get("event_id", "").strip()
+            return _unreadable(known, wrong.error, field=wrong.field, code=_reason(wrong))
+
+    def _row(self, texts: dict[str, str], identity: str) -> UsageRow:
+        return UsageRow(
+            event_id=identity or _EVENT_ID.value(texts.get("event_id", "")),
+            occurred_at=self._time(texts.get("time", "")),
+            learner_hash=self._hash(texts.get("learner", "")),
+            school_code=_SCHOOL.value(texts.get("school_code", "")),
+            vendor_code=_VENDOR.value(texts.get("vendor_code", "")),
+            sku=_SKU.value(texts.get("sku", "")),
+            session=_SESSION.value(texts.get("session", "")),
+            quantity=_QUANTITY.value(texts.get("quantity", "")),
+        )
+
+    def _time(self, text: str) -> datetime:
+        found = self._times.get(text)
+        if found is None:
+            if len(self._times) >= REMEMBERED:
+                self._times.clear()
+            found = self._times[text] = _TIME.value(text)
+        return found
+
+    def _hash(self, text: str) -> bytes:
+        found = self._hashes.get(text)
+        if found is None:
+            if len(self._hashes) >= REMEMBERED:
+                self._hashes.clear()
+            found = self._hashes[text] = person_hash(self.settings, _LEARNER.value(text))
+        return found
+
+
+def _reason(wrong: CellError) -> str:
+    """Return the reason under which a row is quarantined, such as `unreadable-time`."""
+    match wrong.error:
+        case MissingValue():
+            verb = "missing"
+        case UnmappedValue():
+            verb = "unmapped"
+        case _:
+            verb = "unreadable"
+    return f"{verb}-{wrong.field.replace('_', '-')}"
+
+
+def _unreadable(event_id: str, error: MarketError, *, field: str, code: str) -> ReadRow:
+    # What a learner's cell reads stays out of the books, even where it can't be right.
+    detail = code if field == "learner" else str(error)
+    row = UsageRow(
+        event_id=event_id[:100],
+        occurred_at=None,
+        learner_hash=b"",
+        vendor_code="",
+        sku="",
+        error=code,
+        detail=detail,
+    )
+    return ReadRow(row, error, field)

@@ -1,0 +1,237 @@
+"""What pages show of budgets, allocations and selections: read-only, a few statements each.
+
+All goes through `visible_organisations`: a school sees its own, a bureau what lies below it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from kernel.actors import OrganisationKind
+from kernel.errors import NotFound
+from kernel.identity.models import Organisation
+from kernel.identity.recording import among
+from kernel.identity.visibility import require_visible, visible_organisations
+from kernel.ids import AgreementId, FundingLineId, OrganisationId, PersonId, SelectionId
+from kernel.unit import Unit
+from procurement.models import Allocation, ApprovalStep, Selection
+from procurement.states import SelectionState, StepState
+from settlement.funding_lines import LineBalance, draw_order, line_balances
+from settlement.models import FundingLine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoardLine:
+    """One funding line of a school with its four amounts."""
+
+    line_id: FundingLineId
+    fiscal_year: int
+    source: str
+    restriction: dict[str, Any]
+    lapses_on: date
+    balance: LineBalance
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetBoard:
+    """A school's lines of a fiscal year in the order in which they pay, and their sum."""
+
+    school_id: OrganisationId
+    code: str
+    name: str
+    region_code: str
+    fiscal_year: int
+    lines: list[BoardLine] = field(default_factory=list)
+
+    @property
+    def total(self) -> LineBalance:
+        return LineBalance(
+            available_fen=sum(line.balance.available_fen for line in self.lines),
+            committed_fen=sum(line.balance.committed_fen for line in self.lines),
+            accrued_fen=sum(line.balance.accrued_fen for line in self.lines),
+            paid_fen=sum(line.balance.paid_fen for line in self.lines),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AllocationView:
+    """One issue on a line; `funding.explanation.explain` prints its computation."""
+
+    amount_fen: int
+    issued_at: datetime
+    issued_by: str
+    computation: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepView:
+    """One signature of a selection, given or awaited."""
+
+    position: int
+    role: str
+    organisation_id: OrganisationId
+    state: StepState
+    signed_by: PersonId | None
+    signed_at: datetime | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SelectionView:
+    """One selection with its steps in order; `terms` are the offer's snapshot."""
+
+    id: SelectionId
+    school_id: OrganisationId
+    reference: str
+    title: str
+    terms: dict[str, Any]
+    ceiling_fen: int
+    starts_on: date
+    ends_on: date
+    reason: str
+    requested_by: PersonId
+    requested_at: datetime
+    state: SelectionState
+    agreement_id: AgreementId | None
+    steps: list[StepView]
+
+
+def budget_board(unit: Unit, school_id: UUID, *, fiscal_year: int) -> BudgetBoard:
+    """Return one school's lines of a year; raise `NotFound` outside what the actor may see."""
+    return _boards(unit, [require_visible(unit, school_id)], fiscal_year=fiscal_year)[0]
+
+
+def budget_boards(unit: Unit, *, fiscal_year: int) -> list[BudgetBoard]:
+    """Return the boards of all schools that the actor may see, by code; points are in theirs."""
+    schools = unit.session.scalars(
+        visible_organisations(unit, OrganisationKind.SCHOOL)
+        .where(Organisation.parent_id.is_(None))
+        .order_by(Organisation.code)
+    ).all()
+    return _boards(unit, schools, fiscal_year=fiscal_year)
+
+
+def allocations_of(unit: Unit, line_id: UUID) -> list[AllocationView]:
+    """Return what was issued on a line, oldest first; raise `NotFound` for a line not visible."""
+    line = unit.session.scalars(
+        select(FundingLine)
+        .join(Organisation, Organisation.id == FundingLine.payer_id)
+        .where(
+            FundingLine.id == line_id,
+            Organisation.id.in_(visible_organisations(unit).with_only_columns(Organisation.id)),
+        )
+    ).one_or_none()
+    if line is None:
+        raise NotFound(what="funding line", key=line_id)
+    rows = unit.session.scalars(
+        select(Allocation).where(Allocation.line_id == line_id).order_by(Allocation.id)
+    )
+    return [
+        AllocationView(
+            amount_fen=row.amount_fen,
+            issued_at=row.issued_at,
+            issued_by=row.issued_by,
+            computation=row.computation,
+        )
+        for row in rows
+    ]
+
+
+def selections_of(unit: Unit, school_id: UUID) -> list[SelectionView]:
+    """Return a school's selections, newest first; raise `NotFound` outside what may be seen."""
+    require_visible(unit, school_id)
+    rows = unit.session.scalars(
+        select(Selection)
+        .where(Selection.school_id == school_id)
+        .order_by(Selection.requested_at.desc(), Selection.reference)
+    ).all()
+    return _views(unit, rows)
+
+
+def selection(unit: Unit, selection_id: UUID) -> SelectionView:
+    """Return one selection; raise `NotFound` outside what the actor may see."""
+    visible = visible_organisations(unit, OrganisationKind.SCHOOL)
+    rows = unit.session.scalars(
+        select(Selection).where(
+            Selection.id == selection_id,
+            Selection.school_id.in_(visible.with_only_columns(Organisation.id)),
+        )
+    ).all()
+    if not rows:
+        raise NotFound(what="selection", key=selection_id)
+    return _views(unit, rows)[0]
+
+
+def _boards(unit: Unit, schools: Sequence[Organisation], *, fiscal_year: int) -> list[BudgetBoard]:
+    boards = {
+        school.id: BudgetBoard(
+            school_id=OrganisationId(school.id),
+            code=school.code,
+            name=school.name,
+            region_code=school.region_code,
+            fiscal_year=fiscal_year,
+        )
+        for school in schools
+    }
+    lines = unit.session.scalars(
+        select(FundingLine).where(
+            among(FundingLine.payer_id, boards), FundingLine.fiscal_year == fiscal_year
+        )
+    ).all()
+    balances = line_balances(unit, [line.id for line in lines])
+    for line in sorted(lines, key=draw_order):
+        boards[line.payer_id].lines.append(
+            BoardLine(
+                line_id=FundingLineId(line.id),
+                fiscal_year=line.fiscal_year,
+                source=line.source,
+                restriction=line.restriction,
+                lapses_on=line.lapses_on,
+                balance=balances[line.id],
+            )
+        )
+    return list(boards.values())
+
+
+def _views(unit: Unit, selections: Sequence[Selection]) -> list[SelectionView]:
+    steps: dict[UUID, list[StepView]] = {row.id: [] for row in selections}
+    rows = unit.session.scalars(
+        select(ApprovalStep)
+        .where(among(ApprovalStep.selection_id, steps))
+        .order_by(ApprovalStep.selection_id, ApprovalStep.position)
+    )
+    for step in rows:
+        steps[step.selection_id].append(
+            StepView(
+                position=step.position,
+                role=step.role,
+                organisation_id=OrganisationId(step.organisation_id),
+                state=StepState(step.state),
+                signed_by=PersonId(step.signed_by) if step.signed_by else None,
+                signed_at=step.signed_at,
+                note=step.note,
+            )
+        )
+    return [
+        SelectionView(
+            id=SelectionId(row.id),
+            school_id=OrganisationId(row.school_id),
+            reference=row.reference,
+            title=row.terms["title"],
+            terms=row.terms,
+            ceiling_fen=row.ceiling_fen,
+            starts_on=row.starts_on,
+            ends_on=row.ends_on,
+            reason=row.reason,
+            requested_by=PersonId(row.requested_by),
+            requested_at=row.requested_at,
+            state=SelectionState(row.state),
+            agreement_id=AgreementId(row.agreement_id) if row.agreement_id else None,
+            steps=steps[row.id],
+        )
+        for row in selections
+    ]

@@ -1,0 +1,164 @@
+"""A county run by commands alone, from its regions to the statements of a month."""
+
+import csv
+import io
+
+import pytest
+
+HEADERS = {
+    "regions": "code,name",
+    "bureaus": "region_code,name",
+    "schools": "code,name,region_code,stages",
+    "vendors": "code,name,vendor_kind,region_code",
+    "roster": "person_no,name,organisation_kind,organisation_code,role,stage,joined_on,login",
+    "enrolment": "school_code,stage,kind,as_of,basis,pupils",
+    "quotas": "region_code,stage,kind,valid_from,amount_yuan,source,verified",
+    "catalogue": "vendor_code,sku,title,kind,tier,stage",
+    "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan",
+    "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
+    "requested_by",
+    "usage": "event_id,time,learner,vendor_code,sku",
+}
+VENDOR = "91110000ABCD00000J"
+SCHOOL = "9901210001"
+ROWS = {
+    "regions": ["990000,清江省", "990100,云澜市", "990121,青禾县"],
+    "bureaus": ["990121,青禾县教育局"],
+    "schools": [f"{SCHOOL},一小,990121,primary"],
+    "vendors": [f"{VENDOR},公司,firm,990121"],
+    "roster": [
+        "B1,甲,bureau,990121,admission,,2025-01-01,first",
+        "B2,乙,bureau,990121,admission,,2025-01-01,second",
+        "B3,丙,bureau,990121,bureau_finance,,2025-01-01,money",
+        f"T1,丁,school,{SCHOOL},teacher,,2025-01-01,teacher",
+        f"T2,戊,school,{SCHOOL},academic,,2025-01-01,academic",
+        f"T3,己,school,{SCHOOL},school_finance;principal,,2025-01-01,finance",
+        f"L1,庚,school,{SCHOOL},learner,primary,2025-01-01,",
+    ],
+    "enrolment": [f"{SCHOOL},primary,enrolled,2025-03-01,spring,200"],
+    "quotas": ["990121,primary,base,2025-01-01,1000,虚构,yes"],
+    "catalogue": [f"{VENDOR},A,练习,personalised,basic,primary"],
+    "offers": [f"{VENDOR},A,2025-01-01,per_use,0.0200"],
+    "selections": [f"S-1,{SCHOOL},{VENDOR},A,2025-03-01,2025-06-30,10.00,巩固,T1"],
+    "usage": [f"e{n},2025-03-{n:02d}T08:00:00,L1,{VENDOR},A" for n in range(1, 11)],
+}
+
+
+@pytest.fixture
+def take_in(market, tmp_path):
+    """Return `market import KIND`, of rows given as texts."""
+
+    def call(kind, rows=None, *options):
+        path = tmp_path / f"{kind}.csv"
+        lines = [HEADERS[kind], *(ROWS[kind] if rows is None else rows)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return market("import", kind, path, "--json", *options)
+
+    return call
+
+
+@pytest.fixture
+def county(market, take_in):
+    """Run everything up to the approved selection."""
+    assert market("db", "upgrade").status == 0
+    for kind in list(HEADERS)[:9]:
+        found = take_in(kind)
+        assert found.status == 0, found.err
+        assert found.json["accepted"] == found.json["received"] == len(ROWS[kind])
+    assert market("fund", "issue", "--year", 2025, "--as", "money").status == 0
+    assert market("admit", "--propose-as", "first", "--decide-as", "second").status == 0
+    assert take_in("selections").status == 0
+    return market
+
+
+def test_a_month_goes_from_use_to_the_last_fen(county, market, take_in):
+    approved = market("approve", "--everyone", "--json")
+    assert approved.json == {"signed": 2, "agreements": 1, "left": [], "unheld": 0}
+    source = ("source", "admit", "player", "--name", "播放器", "--trust", "player")
+    assert market(*source, "--as", "no:B1").status == 0
+    assert take_in("usage", None, "--source", "player").json["accepted"] == 10
+
+    stated = market("settle", "2025-03", "--json")
+    assert (stated.json["uses"], stated.json["billed_fen"], stated.json["drawn_fen"]) == (10, 20, 0)
+    assert market("confirm", "2025-03", "--json").json == {
+        "period": "2025-03",
+        "payers": 1,
+        "lines": 1,
+    }
+    posted = market("settle", "2025-03", "--json")
+    assert posted.json["drawn_fen"] == 20 and posted.json["ledger_balanced"]
+    before = market("export", "statements", "2025-03").out
+
+    again = market("settle", "2025-03", "--json")
+    assert again.json == posted.json, "a second settle changes nothing"
+    assert market("export", "statements", "2025-03").out == before
+    assert market("confirm", "2025-03", "--json").json["lines"] == 0
+    assert market("verify", "--json").json == {"clean": True, "findings": []}
+
+
+def test_a_period_that_is_not_over_can_not_be_settled(county):
+    found = county("settle", "2099-12")
+    assert found.status == 1 and "2100-01-01" in found.err
+    assert county("settle", "December").status == 1
+    assert county("settle", "2025-01").status == 1, "nobody has anything then"
+
+
+def test_a_funding_preview_issues_nothing_and_an_issue_is_safe_to_repeat(county):
+    again = county("fund", "issue", "--year", 2025, "--as", "money", "--json")
+    assert (again.json["issued"], again.json["unchanged"]) == (0, 1)
+    preview = county("fund", "issue", "--year", 2025, "--as", "money", "--preview", "--json")
+    assert [one["amount_fen"] for one in preview.json] == [0]
+
+
+def test_an_act_of_a_person_needs_the_person(county):
+    refused = county("fund", "issue", "--year", 2025, "--as", "teacher")
+    assert refused.status == 1 and "bureau_finance" in refused.err
+    unknown = county("approve", "--as", "nobody")
+    assert unknown.status == 1 and "nobody" in unknown.err
+    same = county("admit", "--propose-as", "first", "--decide-as", "first")
+    assert same.status == 0, "nothing waits"
+
+
+def test_rejected_rows_are_shown_and_nothing_of_the_file_is_kept(county, take_in, tmp_path):
+    rows = [f"S-{n},{SCHOOL},{VENDOR},A,2025-03-01,2025-06-30,1.005,x,T1" for n in range(30)]
+    rejects = tmp_path / "rejects.csv"
+    found = take_in("selections", [*ROWS["selections"], *rows], "--rejects", rejects)
+    assert (found.status, found.out) == (1, "")
+    lines = found.err.splitlines()
+    assert lines[0].startswith("row 3, ceiling_yuan: “1.005”")
+    assert lines[20] == f"… and 10 more: see {rejects}"
+    assert lines[21].startswith("market: 30 of 31 rows of selections.csv were rejected")
+    assert len(rejects.read_text(encoding="utf-8-sig").splitlines()) == 31
+
+
+def test_a_dry_run_says_so(county, take_in):
+    found = take_in("selections", None, "--dry-run")
+    assert found.json["dry_run"] is True and "nothing was kept" in found.err
+
+
+def test_usage_needs_its_source(county, take_in):
+    assert "--source" in take_in("usage").err
+
+
+def test_a_login_is_made_with_a_password_that_is_shown_once(county, market):
+    made = market("user", "create", "--login", "Ding", "--person-no", "T1", "--json")
+    assert made.status == 0 and len(made.json["password"]) >= 12
+    changed = market("user", "password", "ding")
+    assert changed.status == 0 and "shown only now" in changed.out
+    assert market("user", "create", "--login", "x", "--person-no", "T9").status == 1
+
+
+def test_a_password_can_come_from_stdin_and_must_be_long_enough(county, market, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
+    found = market("user", "password", "teacher", "--password-stdin")
+    assert found.status == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("a long enough one\n"))
+    found = market("user", "password", "teacher", "--password-stdin", "--json")
+    assert found.status == 0 and "password" not in found.json
+
+
+@pytest.mark.parametrize("kind", list(HEADERS))
+def test_a_template_has_the_columns_that_are_needed(market, kind):
+    header, example = csv.reader(io.StringIO(market("import", kind, "--template").out))
+    assert set(HEADERS[kind].split(",")) <= set(header)
+    assert len(example) == len(header)

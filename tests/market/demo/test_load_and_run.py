@@ -1,0 +1,165 @@
+"""The sample county goes through the services of real data, and its books close to the fen."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from catalog.models import Resource
+from kernel.actors import system_actor
+from kernel.clock import FixedClock
+from kernel.db import open_engine
+from kernel.errors import PartlyLoaded
+from kernel.identity.credentials import NO_PASSWORD
+from kernel.identity.models import NATION, Credential, Organisation, Region
+from kernel.identity.organisations import BureauRow, record_bureaus
+from kernel.identity.regions import RegionRow, record_regions
+from kernel.trail import TrailRow
+from market.demo import load, run
+from market.demo.accounts import close_accounts, demo_accounts, open_accounts
+from market.demo.deliveries import deliveries
+from market.demo.load import load_sample
+from market.demo.run import run_demo
+from procurement.models import Selection
+from settlement.models import Agreement
+from settlement.verify.recompute import verify
+from tests.support.database import fresh_database
+
+SYSTEM = system_actor("test")
+
+
+def power_cut(*_args, **_kwargs):
+    raise KeyboardInterrupt
+
+
+def trail_rows(units):
+    with units(SYSTEM) as unit:
+        return unit.session.scalar(select(func.count()).select_from(TrailRow))
+
+
+def selections_by_state(units):
+    with units(SYSTEM) as unit:
+        rows = unit.session.execute(select(Selection.state, func.count()).group_by(Selection.state))
+        return dict(rows.all())
+
+
+def test_a_load_that_was_killed_goes_on_and_a_complete_one_is_left_alone(units, monkeypatch):
+    steps = load.STEPS
+    for number in (4, 9):
+        cut = (*steps[:number], load.Step(steps[number].name, power_cut), *steps[number + 1 :])
+        monkeypatch.setattr(load, "STEPS", cut)
+        with pytest.raises(KeyboardInterrupt):
+            load_sample(units)
+    monkeypatch.setattr(load, "STEPS", steps)
+    load_sample(units)
+    before = trail_rows(units)
+
+    load_sample(units)
+
+    assert trail_rows(units) == before
+    assert set(selections_by_state(units)) == {"approved"}
+
+
+def test_each_step_may_be_repeated_and_all_is_marked_as_sample_data(units):
+    load_sample(units)
+    before = selections_by_state(units)
+
+    for step in load.STEPS:
+        step.act(load.on_day(units, load.SET_UP_AT))
+
+    assert selections_by_state(units) == before
+    with units(SYSTEM) as unit:
+        assert unit.session.scalar(select(func.count(Agreement.id))) == before["approved"]
+    with units(SYSTEM) as unit:
+        assert not unit.session.scalars(
+            select(Organisation.name).where(~Organisation.is_sample)
+        ).all()
+        assert unit.session.scalars(select(Region.code).where(~Region.is_sample)).all() == [NATION]
+        assert not unit.session.scalars(select(Resource.sku).where(~Resource.is_sample)).all()
+
+
+def test_it_is_not_loaded_beside_somebodys_own_data(units):
+    with units(SYSTEM) as unit:
+        record_regions(unit, [RegionRow(code="63", name="青海省")])
+        record_bureaus(unit, [BureauRow(region_code="630000", name="青海省教育厅")])
+
+    with pytest.raises(PartlyLoaded):
+        load_sample(units)
+
+
+def test_accounts_open_in_demo_mode_only_and_close_without_it(units):
+    load_sample(units)
+    assert not opened(units)
+
+    open_accounts(in_demo_mode(units))
+    assert opened(units) == sorted(account.login for account in demo_accounts())
+
+    close_accounts(units)
+    assert not opened(units)
+
+
+def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
+    units, server, clock, monkeypatch
+):
+    load_sample(units)
+
+    outcome = run_demo(units)
+
+    assert [one["period"] for one in outcome["periods"]] == [
+        "2026-03",
+        "2026-04",
+        "2026-05",
+        "2026-06",
+    ]
+    for one in (outcome, *outcome["periods"]):
+        quarantined = sum(one["quarantined"].values())
+        shares = one["vendor_fen"] + one["platform_fee_fen"] + one["retention_fen"]
+        assert one["received"] == (
+            one["accepted"] + one["duplicates"] + one["conflicts"] + quarantined
+        )
+        assert one["drawn_fen"] == shares
+        assert one["billed_fen"] == one["drawn_fen"] + one["uncovered_fen"]
+        assert one["statements"] == 12
+        assert one["ledger_balanced"] is True
+    received = sum(one["received"] for one in outcome["periods"])
+    delivered = sum(len(delivery.rows) for delivery in deliveries())
+    assert received + outcome["undated"]["received"] == delivered
+    assert outcome["above_ceiling_fen"] > 0
+    assert outcome["periods"][0]["late"] > 0
+    assert verify(units, SYSTEM) == []
+    before = trail_rows(units)
+    assert run_demo(units) == outcome
+    assert trail_rows(units) == before
+    assert summary_elsewhere(units, server, clock, monkeypatch) == json.dumps(outcome)
+
+
+def summary_elsewhere(units, server, clock, monkeypatch):
+    """Return the summary of a fresh database, made on another day and with two power cuts."""
+    with fresh_database(server) as url:
+        engine = open_engine(url)
+        later = FixedClock(clock.now() + timedelta(days=100))
+        other = replace(units, engine=engine, clock=later)
+        load_sample(other)
+        for interrupted in ("import_usage", "confirm_lines"):
+            with monkeypatch.context() as cut:
+                cut.setattr(run, interrupted, power_cut)
+                with pytest.raises(KeyboardInterrupt):
+                    run_demo(other)
+        outcome = run_demo(other)
+        engine.dispose()
+        return json.dumps(outcome)
+
+
+def in_demo_mode(units):
+    return replace(units, settings=replace(units.settings, demo=True))
+
+
+def opened(units):
+    with units(SYSTEM) as unit:
+        return sorted(
+            unit.session.scalars(
+                select(Credential.login).where(Credential.password_hash != NO_PASSWORD)
+            )
+        )

@@ -1,0 +1,117 @@
+"""A row that can't be taken apart is still a row, with its number and what is wrong with it."""
+
+from datetime import date, datetime
+
+import pytest
+from openpyxl import Workbook
+
+from kernel.errors import EmptyFile, RepeatedColumn, UnknownEncoding, UnreadableFile
+from market.imports.files import examine
+from market.imports.reading import CELL_CHARACTERS, open_table
+
+
+def _records(path):
+    with open_table(examine(path, kind="roster"), kind="roster") as table:
+        return table.columns, list(table.records)
+
+
+def _csv(tmp_path, text: str):
+    path = tmp_path / "roster.csv"
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_rows_are_numbered_as_a_spreadsheet_does_and_blank_ones_are_none(tmp_path):
+    columns, records = _records(_csv(tmp_path, "a, b \n1,2\n\n,\n  ,\n3,4\n"))
+    assert columns == ["a", "b"]
+    assert [(one.row, one.values) for one in records] == [
+        (2, {"a": "1", "b": "2"}),
+        (6, {"a": "3", "b": "4"}),
+    ]
+
+
+def test_a_short_and_a_long_row_are_rejects_that_name_row_and_field(tmp_path):
+    _, records = _records(_csv(tmp_path, "a,b,c\n1,2\n1,2,3,4\n1,2,3\n"))
+    short, long, right = records
+    assert (short.row, short.field, short.error.code) == (2, "c", "uneven-row")
+    assert (long.row, long.error.facts) == (3, {"found": 4, "expected": 3})
+    assert right.error is None
+
+
+def test_a_nul_an_overlong_cell_and_a_torn_quotation_each_cost_one_row(tmp_path):
+    overlong = "x" * (CELL_CHARACTERS + 1)
+    torn = '"torn" quote,2'
+    text = f"a,b\n1\0,2\n{overlong},2\n{torn}\n{'y' * 200_000},2\n1,2\n"
+    _, records = _records(_csv(tmp_path, text))
+    assert [one.error.code if one.error else "" for one in records] == [
+        "invalid-input",
+        "invalid-input",
+        "unreadable-row",
+        "unreadable-row",
+        "",
+    ]
+    assert "\0" not in records[0].values["a"] and len(records[1].values["a"]) <= 200
+
+
+def test_quoted_commas_and_line_ends_belong_to_the_value(tmp_path):
+    _, records = _records(_csv(tmp_path, 'a,b\r\n"1,5","two\nlines"\r\n'))
+    assert records[0].values == {"a": "1,5", "b": "two\nlines"}
+
+
+def test_a_header_that_repeats_a_column_is_refused(tmp_path):
+    with pytest.raises(RepeatedColumn, match="“a”"):
+        _records(_csv(tmp_path, "a,b,a\n1,2,3\n"))
+
+
+def test_a_header_of_nothing_is_an_empty_file_and_one_of_nul_no_text(tmp_path):
+    with pytest.raises(EmptyFile):
+        _records(_csv(tmp_path, ",,\n1,2,3\n"))
+    with pytest.raises(UnknownEncoding):
+        _records(_csv(tmp_path, "c\0o\0d\0e\0\n"))
+
+
+def test_a_header_alone_has_no_rows(tmp_path):
+    assert _records(_csv(tmp_path, "a,b\n")) == (["a", "b"], [])
+
+
+def test_cells_of_a_workbook_read_as_they_are_shown(tmp_path):
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["code", "price", "day", "time", "yes", "long"])
+    sheet.append(
+        ["001", 0.1 + 0.2, date(2026, 3, 1), datetime.fromisoformat("2026-03-01T08:30"), True, 12.0]
+    )
+    sheet.append(["002", 1, None, None, None, 110101199003071234])
+    sheet.append([None] * 6)
+    sheet.append(["003", 1, None, None, None, None, "more"])
+    path = tmp_path / "roster.xlsx"
+    book.save(path)
+    columns, records = _records(path)
+    assert columns == ["code", "price", "day", "time", "yes", "long"]
+    assert list(records[0].values.values()) == [
+        "001",
+        "0.3",
+        "2026-03-01",
+        "2026-03-01T08:30:00",
+        "yes",
+        "12",
+    ]
+    assert (records[1].row, records[1].field, records[1].error.code) == (3, "long", "invalid-input")
+    assert (records[2].row, records[2].error.code) == (5, "uneven-row")
+
+
+def test_what_only_looks_like_a_workbook_is_unreadable(tmp_path):
+    path = tmp_path / "roster.xlsx"
+    path.write_bytes(b"PK\x03\x04 not a zip")
+    with pytest.raises(UnreadableFile, match="not a workbook"):
+        _records(path)
+
+
+def test_json_lines_name_their_own_columns(tmp_path):
+    path = tmp_path / "usage.jsonl"
+    path.write_text('{"a": 1, "b": "x", "c": null, "d": 0.20, "e": true}\n\n{"a": [1]}\nnot json\n')
+    columns, (first, nested, broken) = _records(path)
+    assert columns is None
+    assert first.values == {"a": "1", "b": "x", "c": "", "d": "0.20", "e": "yes"}
+    assert (nested.row, nested.field, nested.error.code) == (2, "a", "invalid-input")
+    assert (broken.row, broken.error.code) == (3, "unreadable-row")

@@ -1,0 +1,70 @@
+"""Each kind's example row can be read by the kind: the template is never out of date."""
+
+import pytest
+
+from market.imports.kinds import field_names
+from market.imports.registry import MASTER_KINDS
+from market.imports.translation import CellError
+from market.imports.usage_rows import USAGE_COLUMNS
+
+HEADERS = {
+    "regions": "code,name,level,parent_code",
+    "bureaus": "region_code,name",
+    "schools": "code,name,region_code,parent_code,stages,setting,small_rural",
+    "vendors": "code,name,vendor_kind,region_code,school_code",
+    "roster": "person_no,name,organisation_kind,organisation_code,role,stage,grade,class_name,"
+    "joined_on,left_on,login",
+    "enrolment": "school_code,stage,kind,as_of,basis,pupils",
+    "quotas": "region_code,stage,kind,valid_from,amount_yuan,source,verified",
+    "catalogue": "vendor_code,sku,title,kind,tier,stage,subject,grade,type,language,licence,"
+    "author,keywords,conditions,address",
+    "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan",
+    "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
+    "requested_by",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_the_example_of_a_kind_is_a_row_of_it(name):
+    kind = MASTER_KINDS[name]
+    assert field_names(kind.columns) == HEADERS[name].split(",")
+    assert kind.row({column.name: column.example for column in kind.columns})
+
+
+def test_every_kind_is_known_here():
+    assert list(MASTER_KINDS) == list(HEADERS)
+    usage = "event_id,time,school_code,learner,vendor_code,sku,session,quantity"
+    assert field_names(USAGE_COLUMNS) == usage.split(",")
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "cell", "code"),
+    [
+        ("offers", "unit_price_yuan", "-0.02", "invalid-amount"),
+        ("offers", "unit_price_yuan", "0.02001", "invalid-amount"),
+        ("offers", "valid_from", "2026-02-30", "invalid-date"),
+        ("offers", "plan", "flat", "invalid-input"),
+        ("selections", "ceiling_yuan", "500.005", "invalid-amount"),
+        ("selections", "ceiling_yuan", "NaN", "invalid-amount"),
+        ("selections", "reference", "x" * 101, "invalid-input"),
+        ("selections", "reason", " ", "missing-value"),
+        ("enrolment", "pupils", "-1", "invalid-input"),
+        ("enrolment", "pupils", "１２", "invalid-input"),
+        ("schools", "stages", "primary;nursery", "invalid-input"),
+        ("roster", "role", "system", "invalid-input"),
+        ("quotas", "verified", "perhaps", "invalid-input"),
+    ],
+)
+def test_a_cell_that_is_wrong_is_named_with_its_reason(kind, field, cell, code):
+    texts = {column.name: column.example for column in MASTER_KINDS[kind].columns}
+    with pytest.raises(CellError) as caught:
+        MASTER_KINDS[kind].row(texts | {field: cell})
+    assert (caught.value.field, caught.value.error.code) == (field, code)
+    assert "<" not in str(caught.value.error), "each sentence finds its facts"
+
+
+def test_chinese_words_are_read_as_well():
+    kind = MASTER_KINDS["schools"]
+    texts = {column.name: column.example for column in kind.columns}
+    row = kind.row(texts | {"stages": "小学；初中", "setting": "乡村", "small_rural": "是"})
+    assert (row.stages, row.setting, row.small_rural) == (("primary", "junior"), "rural", True)

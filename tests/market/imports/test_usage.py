@@ -1,0 +1,268 @@
+"""Usage comes in row by row, each row is accounted for, and a run that was killed goes on (R32)."""
+
+import csv
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from kernel.actors import Role, system_actor
+from kernel.errors import ImportInProgress, MissingColumns, NotFound
+from kernel.unit import Units
+from market.imports import usage
+from market.imports.maps import NO_MAP, FieldMap, UsageSection
+from market.imports.tally import Rejects, Tally
+from market.imports.usage import Delivery, import_usage
+from settlement.agreements import AgreementDraft, open_agreement
+from settlement.metering.models import UsageBatch, UsageEvent, UsageQuarantine
+from settlement.metering.sources import admit_source
+from tests.support.builders import (
+    a_learner,
+    a_listed_version,
+    a_person,
+    a_region_tree,
+    a_resource,
+    a_school,
+    a_vendor,
+    acting_as,
+)
+
+SYSTEM = system_actor("test")
+HEADER = "event_id,time,school_code,learner,vendor_code,sku,session,quantity\n"
+TERMS = {
+    "plan": "per_use",
+    "unit_price": "0.0000",
+    "fee_rate": "0.0500",
+    "retention_rate": "0.0500",
+    "resource_kind": "basic",
+    "title": "资源",
+    "sku": "A",
+    "trial": False,
+}
+
+
+class Killed(BaseException):
+    """Stands for what ends a process without a word."""
+
+
+@pytest.fixture
+def row_of(units: Units):
+    """Make a school that may use one resource; return a maker of rows for it."""
+    with units(SYSTEM) as unit:
+        bureau = a_region_tree(unit)
+        school, vendor = a_school(unit), a_vendor(unit)
+        resource = a_resource(unit, vendor, "A", unit_price="0")
+        a_learner(unit, school, "L1")
+        open_agreement(
+            unit,
+            AgreementDraft(
+                number="N-1",
+                payer_id=school.id,
+                vendor_id=vendor.id,
+                resource_id=resource,
+                version_id=a_listed_version(unit, resource),
+                terms=TERMS,
+                ceiling_fen=0,
+                starts_on=date(2026, 3, 1),
+                ends_on=date(2026, 6, 30),
+                school_ids=[school.id],
+            ),
+        )
+        with acting_as(unit, a_person(unit, bureau, [Role.ADMISSION])):
+            admit_source(unit, code="log", name="日志", trust="attested")
+            admit_source(unit, code="player", name="播放器", trust="player")
+
+    def make(event: object, *, time="2026-03-02T08:30:00", learner="L1", quantity="1") -> str:
+        return f"{event},{time},{school.code},{learner},{vendor.code},A,,{quantity}\n"
+
+    return make
+
+
+def _import(
+    units: Units,
+    path: Path,
+    *,
+    rejects: Path | None = None,
+    field_map: FieldMap = NO_MAP,
+    dry_run: bool = False,
+    source: str = "log",
+    resumed: list[int] | None = None,
+) -> Tally:
+    with Rejects(rejects) as gathered:
+        return import_usage(
+            units,
+            SYSTEM,
+            Delivery(path=path, source_code=source, field_map=field_map, dry_run=dry_run),
+            rejects=gathered,
+            on_resume=(resumed if resumed is not None else []).append,
+        )
+
+
+def _file(tmp_path: Path, text: str, name: str = "usage.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _count(units: Units, model: type) -> int:
+    with units(SYSTEM) as unit:
+        return unit.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def _adds_up(tally: Tally) -> bool:
+    parts = tally.accepted + tally.duplicates + tally.conflicts + sum(tally.quarantined.values())
+    return parts == tally.received
+
+
+def test_every_row_has_its_fate_and_the_fates_add_up(units, tmp_path, row_of):
+    text = (
+        HEADER
+        + row_of(1)
+        + row_of(1)
+        + row_of(1, learner="L2")
+        + row_of(2, time="yesterday")
+        + row_of(3, time="0001-01-01")
+        + row_of(4, quantity="1.5")
+        + row_of(5, quantity="0")
+        + row_of(6, learner="")
+        + row_of("", learner="L1")
+        + row_of("x" * 101)
+        + row_of(7, learner="L9")
+        + "8,2026-03-02T08:30:00\n"
+        + row_of(9)
+    )
+    rejects = tmp_path / "rejects.csv"
+    tally = _import(units, _file(tmp_path, text), rejects=rejects)
+    assert (tally.received, tally.accepted, tally.duplicates, tally.conflicts) == (13, 2, 1, 1)
+    assert tally.quarantined == {
+        "unreadable-time": 2,
+        "unreadable-quantity": 2,
+        "missing-learner": 1,
+        "missing-event-id": 1,
+        "unreadable-event-id": 1,
+        "unknown-learner": 1,
+        "unreadable-row": 1,
+    }
+    assert _adds_up(tally)
+    assert (_count(units, UsageEvent), _count(units, UsageQuarantine)) == (2, 9)
+    with rejects.open(encoding="utf-8-sig", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [(one["row"], one["code"]) for one in written[:2]] == [
+        ("4", "conflict"),
+        ("5", "unreadable-time"),
+    ]
+    assert len(written) == 10
+
+
+def test_no_person_number_reaches_the_quarantine(units, tmp_path, row_of):
+    number = "330102201501011234"
+    text = HEADER + row_of(1, learner=number) + row_of(2, learner=number * 6)
+    _import(units, _file(tmp_path, text))
+    with units(SYSTEM) as unit:
+        bodies = unit.session.scalars(select(UsageQuarantine.body)).all()
+    assert len(bodies) == 2 and not any(number in str(body) for body in bodies)
+
+
+def test_a_run_that_was_killed_goes_on_after_its_last_chunk(units, tmp_path, row_of, monkeypatch):
+    monkeypatch.setattr(usage, "CHUNK_ROWS", 3)
+    path = _file(tmp_path, HEADER + "".join(row_of(number) for number in range(10)))
+    taken = usage.ingest_rows
+
+    def killed_at_the_third(unit, batch, rows, *, first_position):
+        if first_position == 6:
+            raise Killed
+        return taken(unit, batch, rows, first_position=first_position)
+
+    monkeypatch.setattr(usage, "ingest_rows", killed_at_the_third)
+    with pytest.raises(Killed):
+        _import(units, path)
+    assert _count(units, UsageEvent) == 6
+    monkeypatch.setattr(usage, "ingest_rows", taken)
+    resumed: list[int] = []
+    tally = _import(units, path, resumed=resumed)
+    assert resumed == [6]
+    assert (tally.received, tally.accepted, tally.duplicates) == (10, 10, 0)
+    assert (_count(units, UsageEvent), _count(units, UsageBatch)) == (10, 1)
+
+
+def test_with_another_map_a_stopped_run_begins_anew(units, tmp_path, row_of, monkeypatch):
+    monkeypatch.setattr(usage, "CHUNK_ROWS", 2)
+    path = _file(tmp_path, HEADER + "".join(row_of(number) for number in range(4)))
+    wrong = FieldMap(constants={"time": "soon"})
+
+    def killed(*_arguments, **_named):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(usage, "finish_batch", killed)
+        with pytest.raises(Killed):
+            _import(units, path, field_map=wrong)
+    tally = _import(units, path)
+    assert (tally.received, tally.accepted) == (4, 4)
+
+
+def test_the_same_file_again_is_judged_again_as_duplicates(units, tmp_path, row_of):
+    path = _file(tmp_path, HEADER + row_of(1) + row_of(2))
+    _import(units, path)
+    again = _import(units, path)
+    assert (again.received, again.accepted, again.duplicates) == (2, 0, 2)
+
+
+def test_a_dry_run_judges_every_row_and_keeps_none(units, tmp_path, row_of, monkeypatch):
+    monkeypatch.setattr(usage, "CHUNK_ROWS", 1)
+    path = _file(tmp_path, HEADER + row_of(1) + row_of(1) + row_of(2))
+    tally = _import(units, path, dry_run=True)
+    assert (tally.received, tally.accepted, tally.duplicates, tally.dry_run) == (3, 2, 1, True)
+    assert (_count(units, UsageEvent), _count(units, UsageBatch)) == (0, 0)
+
+
+def test_rows_without_an_id_are_known_by_all_their_columns(units, tmp_path, row_of):
+    rows = [row_of("").lstrip(",") for _ in range(2)] + [row_of("", quantity="3").lstrip(",")]
+    path = _file(tmp_path, HEADER.removeprefix("event_id,") + "".join(rows))
+    field_map = FieldMap(usage=UsageSection(identity="all-columns", pre_counted=True))
+    tally = _import(units, path, field_map=field_map)
+    assert (tally.accepted, tally.duplicates) == (2, 1)
+    with pytest.raises(MissingColumns, match="event_id"):
+        _import(units, path)
+
+
+def test_json_lines_are_usage_like_any_other(units, tmp_path, row_of):
+    event, time, school, learner, vendor, sku, _, _ = row_of("e").strip().split(",")
+    line = (
+        f'{{"event_id": "{event}", "time": "{time}+08:00", "school_code": "{school}", '
+        f'"learner": "{learner}", "vendor_code": "{vendor}", "sku": "{sku}", "quantity": 1}}\n'
+    )
+    path = _file(tmp_path, line + '{"event_id": "f", "learner": "\\ud800"}\n[]\n', "usage.jsonl")
+    tally = _import(units, path)
+    assert (tally.received, tally.accepted) == (3, 1)
+    assert _adds_up(tally)
+
+
+def test_rows_outside_the_map_are_not_received(units, tmp_path, row_of):
+    path = _file(tmp_path, HEADER + row_of(1) + row_of(2))
+    tally = _import(units, path, field_map=FieldMap(where={"event_id": "2"}))
+    assert (tally.received, tally.accepted, tally.outside) == (1, 1, 1)
+
+
+def test_an_empty_delivery_is_a_delivery_of_nothing(units, tmp_path, row_of):
+    tally = _import(units, _file(tmp_path, HEADER))
+    assert tally.received == 0 and _adds_up(tally)
+
+
+def test_an_unknown_source_is_refused(units, tmp_path, row_of):
+    with pytest.raises(NotFound, match="nobody"):
+        _import(units, _file(tmp_path, HEADER + row_of(1)), source="nobody")
+
+
+def test_a_file_is_imported_by_one_process_at_a_time(units, tmp_path, row_of, monkeypatch):
+    path = _file(tmp_path, HEADER + row_of(1))
+    taken = usage.ingest_rows
+
+    def second_import_meanwhile(unit, batch, rows, *, first_position):
+        with pytest.raises(ImportInProgress):
+            _import(units, path)
+        return taken(unit, batch, rows, first_position=first_position)
+
+    monkeypatch.setattr(usage, "ingest_rows", second_import_meanwhile)
+    assert _import(units, path).accepted == 1

@@ -1,0 +1,121 @@
+"""What must always hold of money: no fen is lost or made, nothing is rounded twice (R33, R38)."""
+
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.errors import InvalidAmount
+from kernel.money import parse_fen, parse_rate, plain_yuan, split_by_largest_remainder, yuan
+from settlement.pricing import price, split
+from settlement.rating import Room, break_down, rate
+
+fen = st.integers(0, 10**12)
+weights = st.lists(st.decimals(0, 1000, places=4), min_size=1, max_size=9).filter(any)
+rates = st.decimals(0, Decimal("0.5"), places=4)
+prices = st.decimals(0, 1000, places=4)
+
+
+def terms(unit_price: Decimal, fee: Decimal, retention: Decimal) -> dict[str, str]:
+    return {
+        "plan": "per_use",
+        "unit_price": str(unit_price),
+        "fee_rate": str(fee),
+        "retention_rate": str(retention),
+    }
+
+
+@given(fen, weights)
+def test_parts_add_up_and_are_within_a_fen_of_their_share(total: int, parts: list[Decimal]) -> None:
+    shared = split_by_largest_remainder(total, parts)
+    assert sum(shared) == total
+    whole = sum(Fraction(part) for part in parts)
+    for got, part in zip(shared, parts, strict=True):
+        assert abs(got - total * Fraction(part) / whole) < 1
+
+
+@given(fen, weights)
+def test_a_credit_mirrors_its_charge(total: int, parts: list[Decimal]) -> None:
+    charge = split_by_largest_remainder(total, parts)
+    assert split_by_largest_remainder(-total, parts) == [-part for part in charge]
+
+
+@given(fen)
+def test_an_amount_survives_being_shown_and_read(amount: int) -> None:
+    assert parse_fen(yuan(amount)) == amount
+    assert parse_fen(plain_yuan(amount)) == amount
+
+
+@given(
+    st.builds(terms, prices, rates, rates),
+    st.integers(0, 10**6),
+    fen,
+    st.lists(fen, max_size=4),
+)
+def test_a_line_conserves_every_fen(
+    frozen: dict[str, str], quantity: int, ceiling_left: int, committed: list[int]
+) -> None:
+    draws = [(UUID(int=n), amount) for n, amount in enumerate(committed)]
+    rated = rate(frozen, quantity, room=Room(ceiling_left, draws))
+
+    assert rated.rated_fen == price(frozen, quantity).amount_fen
+    assert rated.rated_fen == rated.above_ceiling_fen + rated.amount_fen
+    assert rated.amount_fen == rated.drawn_fen + rated.uncovered_fen
+    assert rated.amount_fen <= ceiling_left
+    shares = rated.shares
+    assert rated.drawn_fen == shares.vendor_fen + shares.fee_fen + shares.retention_fen
+    assert min(shares.vendor_fen, shares.fee_fen, shares.retention_fen) >= 0
+    assert rated.drawn_fen == sum(amount for _, amount in rated.draws)
+    for line, amount in rated.draws:
+        assert 0 < amount <= committed[line.int]
+    # A later line pays only when the earlier ones are used up.
+    used = dict(rated.draws)
+    positions = [n for n in range(len(committed)) if UUID(int=n) in used]
+    for earlier in range(max(positions, default=0)):
+        assert used.get(UUID(int=earlier), 0) == committed[earlier]
+
+
+@given(prices, st.integers(0, 10**6))
+def test_a_price_is_rounded_once_half_to_even(unit_price: Decimal, quantity: int) -> None:
+    exact = Fraction(unit_price) * quantity * 100
+    got = price(terms(unit_price, Decimal(0), Decimal(0)), quantity).amount_fen
+    assert abs(got - exact) <= Fraction(1, 2)
+    if abs(got - exact) == Fraction(1, 2):
+        assert got % 2 == 0
+
+
+@given(fen, st.lists(st.integers(0, 10**6), min_size=1, max_size=20).filter(any))
+def test_a_breakdown_adds_up_to_its_line(amount: int, uses: list[int]) -> None:
+    parts = break_down(amount, uses)
+    assert sum(parts) == amount
+    assert all(part == 0 for part, used in zip(parts, uses, strict=True) if used == 0)
+
+
+def test_zero_rates_leave_everything_to_the_vendor() -> None:
+    shares = split(terms(Decimal(1), Decimal(0), Decimal(0)), 12345)
+    assert (shares.vendor_fen, shares.fee_fen, shares.retention_fen) == (12345, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1.234", "too-many-decimals"),
+        ("-1", "negative"),
+        ("abc", "not-a-number"),
+        ("", "not-a-number"),
+        ("NaN", "not-a-number"),
+        ("1e30", "too-large"),
+    ],
+)
+def test_what_is_no_amount_is_refused_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(InvalidAmount) as refused:
+        parse_fen(text)
+    assert refused.value.facts["reason"] == reason
+
+
+def test_amounts_are_read_as_people_write_them() -> None:
+    assert parse_fen(" ¥1,234.50元 ") == 123450
+    assert parse_rate("0.0250") == Decimal("0.0250")
