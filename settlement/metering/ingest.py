@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -57,15 +58,15 @@ class UsageRow:
 
     def digest(self) -> bytes:
         """Return SHA-256 over the content; the time is not part of it (R28)."""
-        parts = (
+        content = (
             self.learner_hash.hex(),
             self.school_code,
             self.vendor_code,
             self.sku,
             self.session,
-            str(self.quantity),
+            self.quantity,
         )
-        return hashlib.sha256("\x1f".join(parts).encode()).digest()
+        return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 
 @dataclass(frozen=True, slots=True)

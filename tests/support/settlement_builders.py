@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+from stdnum.cn import uscc
+
 from kernel.actors import Actor, Role, system_actor
 from kernel.clock import SHANGHAI, Month, parse_month
 from kernel.identity.models import Organisation
@@ -35,6 +37,8 @@ from tests.support.builders import (
 
 MARCH, APRIL = parse_month("2026-03"), parse_month("2026-04")
 SYSTEM = system_actor("test")
+VENDOR_BODY = "91990121MA9999999"
+VENDOR = VENDOR_BODY + uscc.calc_check_digit(VENDOR_BODY)
 PLAYER, LOG = "player", "school-log"
 
 
@@ -68,7 +72,7 @@ def a_market(
         with acting_as(unit, reviewer):
             admit_source(unit, code=PLAYER, name="播放器", trust="player")
             admit_source(unit, code=LOG, name="学校日志", trust="attested")
-        vendor = a_vendor(unit)
+        vendor = a_vendor(unit, code=VENDOR)
         resource_id = a_resource(unit, vendor, "SKU-1", unit_price=unit_price)
         school = a_school(unit, code=school_code)
         finance = a_person(unit, school, [Role.SCHOOL_FINANCE])
