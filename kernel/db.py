@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import (
     BigInteger,
     Date,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from kernel.errors import DatabaseUnavailable, MarketError, OutOfSpace
@@ -38,6 +39,7 @@ NAMING = {
 }
 
 DISK_FULL = "53100"
+CONNECTION_LOST = ("08", "57P")
 
 
 class Base(DeclarativeBase):
@@ -89,25 +91,27 @@ def database_errors() -> Iterator[None]:
     """Turn a lost connection or a full disk into an error with a way out; let the rest pass."""
     try:
         yield
-    except (OperationalError, InterfaceError, DBAPIError) as error:
+    except (DBAPIError, psycopg.Error) as error:
         known = as_market_error(error)
         if known is None:
             raise
         raise known from error
 
 
-def as_market_error(error: DBAPIError) -> MarketError | None:
-    """Return what a driver error means to an operator, or None if it is a defect of ours."""
-    reason = (
-        str(error.orig).strip().splitlines()[0]
-        if error.orig and str(error.orig)
-        else "connection lost"
-    )
-    sqlstate = getattr(error.orig, "sqlstate", None)
+def as_market_error(error: DBAPIError | psycopg.Error) -> MarketError | None:
+    """Return what a driver error means to an operator, or None if it is a defect of ours.
+
+    The driver's own error comes as it is from COPY, which goes past SQLAlchemy.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    reason = next(iter(str(cause or "").strip().splitlines()), "") or "connection lost"
+    sqlstate: str = getattr(cause, "sqlstate", None) or ""
     if sqlstate == DISK_FULL:
         return OutOfSpace(reason=reason)
-    if error.connection_invalidated or (sqlstate or "").startswith(("08", "57P")):
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return DatabaseUnavailable(reason=reason)
-    if isinstance(error, OperationalError) and sqlstate is None:
+    if sqlstate.startswith(CONNECTION_LOST):
+        return DatabaseUnavailable(reason=reason)
+    if not sqlstate and isinstance(cause, psycopg.OperationalError):
         return DatabaseUnavailable(reason=reason)
     return None

@@ -46,6 +46,7 @@ BADGES: Final[dict[str, Badge]] = {
     "posted": DONE,
     "paid": DONE,
     "normal": DONE,
+    "counted": DONE,
     "disputed": ATTENTION,
     "exhausted": ATTENTION,
     "returned": ATTENTION,

@@ -7,7 +7,7 @@ means in SQL is the query's matter. An address that a person edited is never an 
 read is left out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -58,11 +58,15 @@ class Column(Generic[Row]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
-    """One field of the filter row; with options it is a choice, without them a text."""
+    """One field of the filter row; with options it is a choice, without them a text.
+
+    With a `default` there is always one option chosen, this one if the address names none.
+    """
 
     key: str
     title: str
     options: tuple[tuple[str, str], ...] = ()
+    default: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +128,8 @@ def read_view(
         value = query.get(one.key, "").strip()
         if value and (not one.options or value in {option for option, _ in one.options}):
             chosen[one.key] = value
+        elif one.default:
+            chosen[one.key] = one.default
     page = query.get("page", "")
     return View(
         path=path,
@@ -154,6 +160,12 @@ class Table(Generic[Row]):
     exportable: bool = True
 
     @property
+    def is_narrowed(self) -> bool:
+        """Whether the filters leave out something that the table shows by itself."""
+        defaults = {one.key: one.default for one in self.filters}
+        return any(value != defaults.get(key) for key, value in self.view.filters.items())
+
+    @property
     def first(self) -> int:
         return self.view.offset + 1 if self.rows else 0
 
@@ -170,3 +182,67 @@ class Table(Generic[Row]):
         if column.key != self.view.sort:
             return "none"
         return "descending" if self.view.descending else "ascending"
+
+
+def tabulate(
+    caption: str,
+    columns: Sequence[Column[Row]],
+    rows: Sequence[Row],
+    *,
+    view: View,
+    summed: Collection[str] = (),
+    filters: Sequence[Filter] = (),
+    empty: str = msgid("There is nothing here yet."),
+    next_step: tuple[str, str] | None = None,
+) -> Table[Row]:
+    """Return the table of rows that a query brought whole: sorted, cut into pages, summed up.
+
+    `summed` names the columns whose totals over all rows stand at the foot.
+    """
+    by_key = {column.key: column for column in columns}
+    return Table(
+        caption=caption,
+        columns=columns,
+        rows=_page_of(_sorted(rows, by_key.get(view.sort), view), view),
+        view=view,
+        count=len(rows),
+        totals={key: _sum([by_key[key].value(row) for row in rows]) for key in summed},
+        filters=filters,
+        empty=empty,
+        next_step=next_step,
+    )
+
+
+def excerpt(
+    caption: str,
+    columns: Sequence[Column[Row]],
+    rows: Sequence[Row],
+    *,
+    path: str,
+    summed: Collection[str] = (),
+    empty: str = msgid("There is nothing here yet."),
+) -> Table[Row]:
+    """Return a table that stands beside others on a page: all its rows, in the order given."""
+    fixed = [replace(column, sortable=False) for column in columns]
+    view = View(path=path, per_page=None)
+    table = tabulate(caption, fixed, rows, view=view, summed=summed, empty=empty)
+    return replace(table, exportable=False)
+
+
+def _sorted(rows: Sequence[Row], column: Column[Row] | None, view: View) -> Sequence[Row]:
+    if column is None:
+        return rows
+
+    def order(row: Row) -> tuple[bool, Any]:
+        value = column.value(row)
+        return (value is not None, value)
+
+    return sorted(rows, key=order, reverse=view.descending)
+
+
+def _page_of(rows: Sequence[Row], view: View) -> Sequence[Row]:
+    return rows[view.offset : view.offset + view.per_page] if view.per_page else rows
+
+
+def _sum(values: Sequence[Cell]) -> int:
+    return sum(value for value in values if isinstance(value, int))
