@@ -4,10 +4,10 @@ import click
 
 from kernel.errors import AlreadyRunning
 from kernel.settings import Settings
-from market.cli.context import database_url, load_settings
+from market.cli.context import database_url, load_settings, open_units
 from market.cli.output import emit, json_option, note
 from market.cli.sample import prepare_to_serve
-from market.demo.accounts import demo_accounts
+from market.demo.accounts import close_accounts, demo_accounts
 from market.migrate import upgrade
 from market.processes import PidFile
 from market.serving import listen, serve_web
@@ -55,8 +55,14 @@ def stop(as_json: bool) -> None:
 
 @click.command()
 def web() -> None:
-    """Serve the site in the foreground; workers are started apart."""
+    """Serve the site in the foreground; workers are started apart.
+
+    Accounts of the sample county, whose passwords are public, are closed unless MARKET_DEMO is on.
+    """
     settings = load_settings()
+    if not settings.demo:
+        with open_units(settings) as units:
+            close_accounts(units)
     listener = listen(settings)
     host, port = listener.getsockname()[:2]
     note(f"Serving on {host}:{port}.")
