@@ -31,11 +31,11 @@ WITH outside AS MATERIALIZED (
           WHERE left_on < :next_month OR joined_on > :month) moved
         USING (learner_id, school_id)
     GROUP BY e.learner_id, e.school_id
-), judged AS (
+), judged AS NOT MATERIALIZED (
     SELECT u.*,
         u.trust = :counted OR COALESCE(
             lead(u.occurred_at) OVER (
-                PARTITION BY u.payer_id, u.learner_id, u.resource_id, u.trust = :counted
+                PARTITION BY u.learner_id, u.resource_id, u.payer_id, u.trust = :counted
                 ORDER BY u.occurred_at
             ) - u.occurred_at > make_interval(secs => :window), true) AS counts,
         COALESCE(NOT o.days @> (u.occurred_at AT TIME ZONE 'Asia/Shanghai')::date, false)
