@@ -12,7 +12,7 @@ from uuid import UUID
 from kernel.actors import Actor, Role
 from kernel.clock import Month, show_month
 from kernel.trail import record
-from kernel.unit import Units
+from kernel.unit import Unit, Units
 from settlement.bookings import post_confirmed
 from settlement.confirmations import confirm_by_silence
 from settlement.periods import (
@@ -64,14 +64,16 @@ def settle(
     for done, shard in _shards(payers):
         with units(actor) as unit:
             ready = periods_in(unit, month, payer_ids=shard, states=["sealed"])
-            state_periods(unit, month, payer_ids=ready, phases=phases)
+            lines = state_periods(unit, month, payer_ids=ready, phases=phases)
+            _note(unit, "period.stated", month, payers=len(ready), lines=lines)
         progress("state", done, len(payers))
     with phases.timed("post"):
         for done, shard in _shards(payers):
             with units(actor) as unit:
                 ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
                 confirm_by_silence(unit, month, payer_ids=ready)
-                post_confirmed(unit, month, payer_ids=ready)
+                lines = post_confirmed(unit, month, payer_ids=ready)
+                _note(unit, "period.posted", month, payers=len(ready), lines=lines)
             progress("post", done, len(payers))
 
     with units(actor) as unit:
@@ -89,18 +91,23 @@ def _seal(
 ) -> None:
     with units(actor) as unit:
         sealed = seal_periods(unit, month, payer_ids=payers)
-        if sealed:
-            record(
-                unit,
-                "period.sealed",
-                subject_kind="period",
-                subject_id=show_month(month),
-                payers=sealed,
-                payer_code=payer_code,
-            )
+        _note(unit, "period.sealed", month, payers=sealed, payer_code=payer_code)
     with units(actor) as unit:
         fingerprint_periods(unit, month, payer_ids=payers)
     progress("seal", len(payers), len(payers))
+
+
+def _note(unit: Unit, act: str, month: Month, *, payers: int, **facts: Any) -> None:
+    """Leave a trail of a step, if it did anything."""
+    if payers and facts.get("lines") != 0:
+        record(
+            unit,
+            act,
+            subject_kind="period",
+            subject_id=show_month(month),
+            payers=payers,
+            **facts,
+        )
 
 
 def _shards(payers: Sequence[UUID]) -> Iterator[tuple[int, Sequence[UUID]]]:

@@ -18,6 +18,7 @@ from kernel.ids import OrganisationId
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.models import Statement, StatementLine
+from settlement.periods import periods_in
 
 BY_SILENCE = "silence"
 
@@ -38,6 +39,8 @@ def confirm_lines(
     ).first()
     if statement is None:
         raise NotFound(what="statement", key=show_month(month))
+    # The close takes the period first, too: then a confirmation and a close never cross.
+    periods_in(unit, month, payer_ids=[payer_id], states=["stated", "posted", "closed"])
     wanted = (
         update(StatementLine)
         .where(StatementLine.statement_id == statement.id, StatementLine.state == "stated")

@@ -1,15 +1,18 @@
 """Summaries of a period: what came in, what was stated, drawn and shared, as plain numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 
+from kernel.actors import OrganisationKind
 from kernel.clock import show_month
+from kernel.identity.models import Organisation
+from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.metering.models import UsageTally
+from settlement.metering.models import UsageBatch, UsageSource, UsageTally
 from settlement.models import Period, Statement, StatementLine
 
 UNBALANCED = text(
@@ -26,15 +29,18 @@ SELECT count(*) FROM (
 def tally(unit: Unit, month: date | None) -> dict[str, Any]:
     """Return received = accepted + duplicates + conflicts + quarantined of a month (R32).
 
-    `month` None: the rows whose time could not be read. `late` is part of `accepted`.
+    `month` None: the rows whose time could not be read. `late` is part of `accepted`. A bureau sees
+    what came from the sources that it or a bureau below it admitted.
     """
-    where = UsageTally.month.is_(None) if month is None else UsageTally.month == month
+    where = [UsageTally.month.is_(None) if month is None else UsageTally.month == month]
+    if not unit.actor.is_system:
+        where.append(UsageTally.batch_id.in_(_visible_batches(unit)))
     outcome: dict[str, int] = {}
     quarantined: dict[str, int] = {}
     late = 0
     rows = unit.session.execute(
         select(UsageTally.outcome, UsageTally.reason, func.sum(UsageTally.rows))
-        .where(where)
+        .where(*where)
         .group_by(UsageTally.outcome, UsageTally.reason)
         .order_by(UsageTally.outcome, UsageTally.reason)
     )
@@ -57,7 +63,7 @@ def tally(unit: Unit, month: date | None) -> dict[str, Any]:
 def period_summary(
     unit: Unit, month: date, *, payer_ids: Sequence[UUID] | None = None
 ) -> dict[str, Any]:
-    """Return one period's summary, of all payers or of some.
+    """Return one period's summary: of the payers that the actor may see, or of some of them.
 
     `billed_fen` is what was stated; `drawn_fen` = vendor + fee + retention of what is posted;
     `waiting_fen` is stated but not posted yet. billed = drawn + uncovered + waiting.
@@ -89,10 +95,10 @@ def period_summary(
         .order_by(Period.state)
     )
     statements = select(func.count(Statement.id)).where(Statement.month == month)
-    if payer_ids is not None:
-        lines = lines.where(StatementLine.payer_id.in_(payer_ids))
-        states = states.where(Period.payer_id.in_(payer_ids))
-        statements = statements.where(Statement.payer_id.in_(payer_ids))
+    for payers in _payer_filters(unit, payer_ids):
+        lines = lines.where(StatementLine.payer_id.in_(payers))
+        states = states.where(Period.payer_id.in_(payers))
+        statements = statements.where(Statement.payer_id.in_(payers))
     sums = unit.session.execute(lines).one()
     return {
         "period": show_month(month),
@@ -112,3 +118,23 @@ def period_summary(
         "retention_fen": int(sums.retention),
         "ledger_balanced": unit.session.scalar(UNBALANCED) == 0,
     }
+
+
+def _payer_filters(
+    unit: Unit, payer_ids: Sequence[UUID] | None
+) -> Iterator[Sequence[UUID] | Select[UUID]]:
+    if not unit.actor.is_system:
+        yield visible_organisations(unit).with_only_columns(Organisation.id)
+    if payer_ids is not None:
+        yield payer_ids
+
+
+def _visible_batches(unit: Unit) -> Select[UUID]:
+    bureaus = visible_organisations(unit, OrganisationKind.BUREAU).with_only_columns(
+        Organisation.id
+    )
+    return (
+        select(UsageBatch.id)
+        .join(UsageSource, UsageSource.id == UsageBatch.source_id)
+        .where(UsageSource.admitted_for.in_(bureaus))
+    )

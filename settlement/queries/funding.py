@@ -59,7 +59,7 @@ class AgreementRow:
     title: str
     sku: str
     vendor_name: str
-    unit_price: str
+    unit_price: Decimal
     ceiling_fen: int
     billed_fen: int
     above_ceiling_fen: int
@@ -67,6 +67,10 @@ class AgreementRow:
     starts_on: date
     ends_on: date
     state: str
+
+    @property
+    def left_fen(self) -> int:
+        return self.ceiling_fen - self.billed_fen
 
 
 def fiscal_years(unit: Unit) -> list[int]:
@@ -213,7 +217,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             title=agreement.terms["title"],
             sku=agreement.terms["sku"],
             vendor_name=vendor_name,
-            unit_price=agreement.terms["unit_price"],
+            unit_price=Decimal(agreement.terms["unit_price"]),
             ceiling_fen=agreement.ceiling_fen,
             billed_fen=int(billed),
             above_ceiling_fen=int(above),

@@ -39,7 +39,7 @@ class StatementRow:
     confirm_by: date
     stated_at: datetime
     lines: int
-    uses: int
+    quantity: int
     rated_fen: int
     above_ceiling_fen: int
     amount_fen: int
@@ -73,7 +73,7 @@ def statements_of(
             *(
                 func.coalesce(func.sum(column), 0).label(name)
                 for name, column in (
-                    ("uses", line.quantity),
+                    ("quantity", line.quantity),
                     ("rated_fen", line.rated_fen),
                     ("above_ceiling_fen", line.above_ceiling_fen),
                     ("amount_fen", line.amount_fen),

@@ -1,11 +1,14 @@
 """Closing a period: what is billed, confirmed, drawn and shared; repeating it (R33–R39)."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle, PeriodNotOver
+from kernel.identity.regions import RegionRow, record_regions
 from kernel.ids import OrganisationId
 from kernel.unit import Units
 from settlement.agreements import Draw
@@ -14,7 +17,10 @@ from settlement.confirmations import confirm_lines
 from settlement.exports import export_statements
 from settlement.funding_lines import issue_amount, line_balances, open_line
 from settlement.queries.earnings import earnings_of
+from settlement.queries.statements import statements_of
+from settlement.summaries import period_summary
 from settlement.verify.recompute import verify
+from tests.support.builders import a_bureau, a_person, took
 from tests.support.settlement_builders import (
     APRIL,
     MARCH,
@@ -171,3 +177,23 @@ def test_a_school_cannot_settle_or_confirm_anothers(units: Units) -> None:
     used(units, market, 3)
     with pytest.raises(NotFound), units(market.finance) as unit:
         confirm_lines(unit, OrganisationId(market.bureau.id), MARCH)
+
+
+def test_a_bureau_sums_its_own_subtree_only(units: Units) -> None:
+    market = a_market(units)
+    used(units, market, 3)
+    settle(units, SYSTEM, MARCH)
+    with units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code="990122", name="邻县")]))
+        neighbour = a_bureau(unit, region_code="990122")
+        stranger = a_person(unit, neighbour, [Role.AUDITOR])
+        own = a_person(unit, market.bureau, [Role.AUDITOR], person_no="AUD-1")
+    with units(own) as unit:
+        summary = period_summary(unit, MARCH)
+        assert (summary["received"], summary["statements"], summary["uses"]) == (3, 1, 3)
+    with units(stranger) as unit:
+        summary = period_summary(unit, MARCH)
+        assert (summary["received"], summary["statements"], summary["uses"]) == (0, 0, 0)
+        assert statements_of(unit) == []
+    with pytest.raises(NothingToSettle):
+        settle(units, replace(stranger, roles=frozenset({Role.OPERATOR})), MARCH)

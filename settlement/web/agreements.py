@@ -1,0 +1,78 @@
+"""Agreements on pages: a payer's list with its ceilings, and one with its lines by month."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Response
+
+from kernel.errors import NotFound
+from kernel.http.pages import Page
+from kernel.i18n import msgid, translate
+from kernel.web.tables import Table, excerpt, tabulate
+from settlement.queries.funding import AgreementRow, agreements_of
+from settlement.queries.lines import lines_of
+from settlement.web.columns import (
+    AGREEMENT_SUMS,
+    LINE_SUMS,
+    agreement_columns,
+    agreement_line_columns,
+)
+from settlement.web.places import Place
+
+NO_AGREEMENTS = msgid(
+    "There is no agreement yet. One is opened when a selection has its last signature."
+)
+
+
+def show_agreements(page: Page, place: Place) -> Response[Any]:
+    """List a payer's agreements."""
+    columns = agreement_columns(place)
+    table = tabulate(
+        translate(msgid("Agreements"), page.locale),
+        columns,
+        agreements_of(page.unit, place.payer_code),
+        view=page.view(columns),
+        summed=AGREEMENT_SUMS,
+        empty=NO_AGREEMENTS,
+    )
+    return page.render_table(
+        "settlement/agreements.html",
+        table,
+        file_name=f"agreements-{place.payer_code}",
+        place=place,
+    )
+
+
+def all_agreements(page: Page, place: Place, rows: Sequence[AgreementRow]) -> Table[AgreementRow]:
+    """Return a payer's agreements as a table beside others."""
+    return excerpt(
+        translate(msgid("Agreements"), page.locale),
+        agreement_columns(place),
+        rows,
+        path=place.agreements,
+        summed=AGREEMENT_SUMS,
+        empty=NO_AGREEMENTS,
+    )
+
+
+def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
+    """Show one agreement with what was billed under it month by month."""
+    found = [row for row in agreements_of(page.unit, place.payer_code) if row.number == number]
+    if not found:
+        raise NotFound(what="agreement", key=number)
+    columns = agreement_line_columns(place)
+    table = tabulate(
+        translate(msgid("Billed month by month"), page.locale),
+        columns,
+        lines_of(page.unit, payer_code=place.payer_code, agreement_number=number),
+        view=page.view(columns, sort="-month"),
+        summed=LINE_SUMS,
+        empty=msgid("Nothing was billed under this agreement yet."),
+    )
+    return page.render_table(
+        "settlement/agreement.html",
+        table,
+        file_name=f"agreement-{number}",
+        place=place,
+        agreement=found[0],
+    )

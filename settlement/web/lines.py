@@ -1,0 +1,61 @@
+"""One line of a statement on a page: its arithmetic, from received events to who gets what."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from litestar import Response
+
+from kernel.actors import OrganisationKind
+from kernel.clock import parse_month
+from kernel.http.pages import Page
+from kernel.money import FEN_PER_YUAN
+from settlement.queries.lines import LineView, line_view
+from settlement.queries.uses import events_judged
+from settlement.web.places import Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arithmetic:
+    """How a line's amount comes about, in fen but for the exact product in yuan.
+
+    exact → rated (rounded once) → cut at what was left of the ceiling → amount.
+    """
+
+    exact_yuan: Decimal
+    is_rounded: bool
+    ceiling_fen: int
+    before_fen: int
+    left_before_fen: int
+    left_after_fen: int
+
+
+def show_line(page: Page, place: Place, month_text: str, line_id: UUID) -> Response[Any]:
+    """Show one line with all that it is made of; every figure leads on."""
+    view = line_view(page.unit, line_id)
+    place.require_line(view, parse_month(month_text))
+    return page.render(
+        "settlement/line.html",
+        place=place,
+        view=view,
+        line=view.line,
+        judged=events_judged(view.explanation),
+        arithmetic=arithmetic_of(view),
+        for_vendor=page.actor.organisation_kind is OrganisationKind.VENDOR,
+    )
+
+
+def arithmetic_of(view: LineView) -> Arithmetic:
+    """Return a line's arithmetic from what was kept with it."""
+    line, kept = view.line, view.explanation
+    exact = line.unit_price * line.quantity
+    left_before = int(kept["ceiling_left_before_fen"])
+    return Arithmetic(
+        exact_yuan=exact,
+        is_rounded=exact * FEN_PER_YUAN != line.rated_fen,
+        ceiling_fen=int(kept["ceiling_fen"]),
+        before_fen=int(kept["ceiling_fen"]) - left_before,
+        left_before_fen=left_before,
+        left_after_fen=left_before - line.amount_fen,
+    )
