@@ -26,7 +26,7 @@ class Resource(Base):
 class Version(Base):
     """One immutable state of a resource's content and metadata (R4, R5).
 
-    `metadata_` holds language, licence, edition, chapter, author, keywords, conditions, address;
+    `metadata_` holds language, licence, author, keywords, conditions, address;
     columns hold what is filtered by. After submission only `state` may change (trigger).
     """
 

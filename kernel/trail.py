@@ -143,4 +143,12 @@ def broken_links(unit: Unit) -> list[str]:
                 f"trail: link {link.sequence} ({row.act}, {row.id}) does not match its row"
             )
         previous = link.digest
+    unchained = unit.session.scalars(
+        select(TrailRow.id)
+        .outerjoin(TrailLink, TrailLink.trail_id == TrailRow.id)
+        .outerjoin(TrailPending, TrailPending.trail_id == TrailRow.id)
+        .where(TrailLink.trail_id.is_(None), TrailPending.trail_id.is_(None))
+        .order_by(TrailRow.id)
+    )
+    findings.extend(f"trail: {row_id} is neither chained nor waiting" for row_id in unchained)
     return findings

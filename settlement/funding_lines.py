@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -136,6 +137,16 @@ def lock_lines_for(
     return sorted(lines, key=draw_order)
 
 
-def draw_order(line: FundingLine) -> tuple[bool, date, int, UUID]:
-    """Return the key by which lines pay: restricted, sooner-lapsing, lower priority number."""
-    return (not line.restriction, line.lapses_on, line.priority, line.id)
+def draw_order(line: FundingLine) -> tuple[bool, date, int, int, str, bytes]:
+    """Return the key by which lines pay: restricted, sooner-lapsing, lower priority number.
+
+    Among equals the business key decides, never an id, so that every installation draws alike.
+    """
+    return (
+        not line.restriction,
+        line.lapses_on,
+        line.priority,
+        line.fiscal_year,
+        line.source,
+        msgspec.json.encode(line.restriction, order="deterministic"),
+    )

@@ -1,13 +1,13 @@
 """`market source` and `market admit`: what a bureau lets in, in its people's name (R10, R13)."""
 
 import click
+
 from catalog.admission import (
     awaiting_decision,
     awaiting_proposal,
     decide_admission,
     propose_admission,
 )
-
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from settlement.metering.sources import admit_source

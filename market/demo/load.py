@@ -16,7 +16,6 @@ from catalog.admission import (
     propose_admission,
 )
 from catalog.resources import record_catalogue
-
 from kernel.actors import Role
 from kernel.clock import SHANGHAI
 from kernel.identity.organisations import record_bureaus, record_schools, record_vendors

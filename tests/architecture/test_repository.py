@@ -6,20 +6,17 @@ A rule that is broken names the file and the line. An exception is listed here, 
 import ast
 import io
 import re
-import subprocess
 import tokenize
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
 from kernel.settings import Settings
 from market.checks.settings_page import PAGE, with_table
+from tests.support.repository import PACKAGES, ROOT, parsed, python_files, read, tracked
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("kernel", "catalog", "settlement", "procurement", "vendor_portal", "market")
 MIGRATIONS = "market/migrations/"
 LONGEST_MODULE = 400
 
@@ -45,29 +42,6 @@ SILENCED = re.compile(r"#\s*(noqa|type:\s*ignore)(?P<rest>.*)")
 WITH_REASON = re.compile(r"(:\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*|\[[a-z, -]+\])\s*[#—(-]+\s*\w.{5,}")
 
 
-@cache
-def tracked() -> tuple[str, ...]:
-    """Every file that belongs to the repository, also those not committed yet."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    return tuple(name for name in listed if name and (ROOT / name).is_file())
-
-
-@cache
-def read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8", errors="replace")
-
-
-def python_files(*folders: str) -> Iterator[str]:
-    wanted = tuple(f"{folder}/" for folder in folders or PACKAGES)
-    return (name for name in tracked() if name.endswith(".py") and name.startswith(wanted))
-
-
 def comments(name: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(read(name)).readline):
         if token.type == tokenize.COMMENT:
@@ -82,7 +56,7 @@ def has_reason(name: str, line: int, rest: str) -> bool:
 
 def calls(name: str) -> Iterator[tuple[int, str]]:
     """Yield line and dotted name of each call, such as `(12, "datetime.now")`."""
-    for node in ast.walk(ast.parse(read(name))):
+    for node in ast.walk(parsed(name)):
         if isinstance(node, ast.Call):
             yield node.lineno, ast.unparse(node.func)
 

@@ -5,8 +5,8 @@ from kernel.outcomes import ACCEPTED, DUPLICATE, Fate, RowOutcome, conflicting, 
 
 
 def test_what_was_taken_carries_no_error():
-    assert RowOutcome(Fate.ACCEPTED, None, "") == ACCEPTED
-    assert RowOutcome(Fate.DUPLICATE, None, "") == DUPLICATE
+    for outcome, fate in ((ACCEPTED, Fate.ACCEPTED), (DUPLICATE, Fate.DUPLICATE)):
+        assert (outcome.fate, outcome.error, outcome.field) == (fate, None, "")
 
 
 def test_what_was_not_taken_says_what_is_wrong_and_where():

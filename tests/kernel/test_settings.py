@@ -70,7 +70,7 @@ def test_a_variable_is_read(name: str, text: str, attribute: str, value: object)
         ("MARKET_RETENTION_RATE", "0.9501"),  # with the fee more than there is
         ("MARKET_CONFIRM_WORKDAYS", "-1"),
         ("MARKET_DATABASE_POOL", "many"),
-        ("MARKET_SESSION_HOURS", """ 12h"""),
+        ("MARKET_SESSION_HOURS", "12h"),
     ],
 )
 def test_a_value_that_does_not_fit_stops_the_start_and_names_its_variable(name: str, text: str):

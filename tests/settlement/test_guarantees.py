@@ -31,6 +31,10 @@ APPEND_ONLY = (
     "transfer",
     "leg",
     "offer",
+    "quota",
+    "funding_rule",
+    "allocation",
+    "census",
     "agreement_draw",
     "agreement_school",
     "statement",
@@ -39,6 +43,19 @@ APPEND_ONLY = (
     "usage_identity",
     "usage_event",
 )
+
+
+# A row for the tables that settling leaves empty; DELETE is refused row by row.
+ROWS = {
+    "quota": "INSERT INTO quota VALUES (gen_random_uuid(), '100000', 'primary', 'base', "
+    "'2026-01-01', now(), 65000, 'test', true)",
+    "funding_rule": "INSERT INTO funding_rule VALUES (gen_random_uuid(), '100000', 'per_student', "
+    "'2026-01-01', now(), 100, 'primary', 0.05, 0.02, 0.1, 'test')",
+    "allocation": "INSERT INTO allocation VALUES (gen_random_uuid(), gen_random_uuid(), 1, '{}', "
+    "now(), 'test')",
+    "census": "INSERT INTO census VALUES (gen_random_uuid(), gen_random_uuid(), 'primary', "
+    "'enrolled', '2026-03-01', 'spring', 1)",
+}
 
 
 @pytest.fixture
@@ -58,6 +75,10 @@ def settled(units: Units) -> Market:
 def test_append_only_tables_refuse_removal(
     units: Units, settled: Market, table: str, statement: str
 ) -> None:
+    with units(SYSTEM) as unit:
+        if not unit.session.scalar(text(f"SELECT count(*) FROM {table}")):
+            unit.session.execute(text("SET LOCAL session_replication_role = replica"))
+            unit.session.execute(text(ROWS[table]))
     with pytest.raises(DBAPIError, match="append-only"), units(SYSTEM) as unit:
         unit.session.execute(text(statement.format(table)))
 
@@ -205,6 +226,10 @@ def test_the_trail_is_chained_and_a_broken_link_is_named(units: Units, settled: 
         ("DELETE FROM usage_identity WHERE event_id = 'e3'", "identities"),
         ("UPDATE usage_tally SET rows = rows + 1", "tallied"),
         ("DELETE FROM statement_draw", "draws"),
+        (
+            "DELETE FROM trail_link WHERE sequence = (SELECT max(sequence) FROM trail_link)",
+            "neither chained nor waiting",
+        ),
     ],
 )
 def test_verify_names_what_was_changed_behind_its_back(
