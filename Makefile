@@ -35,7 +35,7 @@ demo: install
 	$(BIN)/market demo $(ARGS)
 
 bench: install
-	$(BIN)/market bench $(ARGS)
+	$(BIN)/market bench $(or $(ARGS),settle --events 1000000)
 
 test: install
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
