@@ -5,12 +5,12 @@ back. All pages of people lie in one router whose forms are checked; machines ha
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
-from jinja2 import PackageLoader
+from jinja2 import BaseLoader, PackageLoader
 from litestar import Litestar, Router
 from litestar.config.app import AppConfig
 from litestar.di import Provide
@@ -27,32 +27,45 @@ from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
 from market.bootstrap import build_units
 from market.bureau import pages as bureau_pages
+from market.demo.accounts import DemoAccount, demo_accounts
 from market.embedded import ensure_server
 from market.frame import complete_frame
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import pages as public_pages
-from market.public.demo_accounts import DemoAccount
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from vendor_portal import pages as vendor_pages
 
 LONGEST_BODY_BYTES = 10_000_000
 
+LOADERS: Mapping[str, BaseLoader] = {
+    "public": PackageLoader("market.public"),
+    "school": PackageLoader("market.school"),
+    "bureau": PackageLoader("market.bureau"),
+    "vendor": PackageLoader("vendor_portal"),
+    "procurement": PackageLoader("procurement.web"),
+    "settlement": PackageLoader("settlement.web"),
+}
+"""Where templates are, by the prefix of their names."""
+
 
 def create_app(
     settings: Settings | None = None,
     units: Units | None = None,
     *,
-    demo_accounts: Sequence[DemoAccount] = (),
+    accounts: Sequence[DemoAccount] | None = None,
 ) -> Litestar:
-    """Return the application; without arguments as the environment says."""
+    """Return the application; without arguments as the environment says.
+
+    `accounts` are shown at the sign-in in demo mode, by default those of the sample county.
+    """
     settings = settings or Settings.load()
     units = units or _units(settings)
-    renderer = Renderer({"public": PackageLoader("market.public")})
+    renderer = Renderer(LOADERS)
     pages = PageOpener(units=units, renderer=renderer, complete=complete_frame)
     request_metrics = RequestMetrics()
-    shown_accounts = tuple(demo_accounts) if settings.demo else ()
+    shown = tuple(demo_accounts() if accounts is None else accounts) if settings.demo else ()
 
     async def size_threads() -> None:
         # One connection per thread: a handler that has a thread never waits for a connection.
@@ -67,7 +80,7 @@ def create_app(
             "pages": _given(pages),
             "assets": _given(renderer.assets),
             "request_metrics": _given(request_metrics),
-            "demo_accounts": _given(shown_accounts),
+            "demo_accounts": _given(shown),
         },
         signature_types=[Assets, PageOpener, RequestMetrics, Settings, Units],
         exception_handlers={

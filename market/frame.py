@@ -3,31 +3,70 @@
 from dataclasses import replace
 from typing import Final
 
-from kernel.actors import OrganisationKind
+from sqlalchemy import select
+
+from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
 from kernel.i18n import msgid, translate
+from kernel.identity.models import Organisation, Region
 from kernel.unit import Unit
 from kernel.web.rendering import Frame, NavigationEntry
 
 PLATFORM: Final = msgid("Digital education resources")
+PLATFORM_OF: Final = msgid("Digital education resources of {region}")
 
-NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {}
+NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
+    OrganisationKind.SCHOOL: (
+        NavigationEntry(title=msgid("Home"), href="/school"),
+        NavigationEntry(title=msgid("Our agreements"), href="/school/agreements"),
+        NavigationEntry(title=msgid("Statements"), href="/school/statements"),
+        NavigationEntry(title=msgid("Funding"), href="/school/funding"),
+    ),
+    OrganisationKind.VENDOR: (
+        NavigationEntry(title=msgid("Home"), href="/vendor"),
+        NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
+    ),
+    OrganisationKind.BUREAU: (
+        NavigationEntry(title=msgid("Home"), href="/bureau"),
+        NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
+        NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
+    ),
+}
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""
 
 
 def complete_frame(unit: Unit, frame: Frame) -> Frame:
-    """Add what the actor's kind of organisation has to a frame."""
-    navigation = (
-        NAVIGATION.get(unit.actor.organisation_kind, ()) if unit.actor.organisation_kind else ()
-    )
-    return replace(
+    """Add what the actor's organisation brings: its region's platform, navigation, whether it is
+    sample data."""
+    navigation = navigation_of(unit.actor)
+    frame = replace(
         frame,
         platform=translate(PLATFORM, frame.locale),
         navigation=navigation,
         home=navigation[0].href if navigation else "/",
     )
+    if unit.actor.organisation_id is None:
+        return frame
+    region, is_sample = unit.session.execute(
+        select(Region.name, Organisation.is_sample | Region.is_sample)
+        .join(Organisation, Organisation.region_code == Region.code)
+        .where(Organisation.id == unit.actor.organisation_id)
+    ).one()
+    return replace(
+        frame,
+        platform=translate(PLATFORM_OF, frame.locale).format(region=region),
+        sample=frame.sample or is_sample,
+    )
 
 
-def home_of(kind: OrganisationKind | None) -> str:
-    """Return the address at which people of this kind of organisation begin their work."""
-    navigation = NAVIGATION.get(kind, ()) if kind else ()
+def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
+    """Return the pages of the actor's kind of organisation; learners have none there."""
+    kind = actor.organisation_kind
+    if kind is None or not actor.roles & (ROLES_OF[kind] - {Role.LEARNER}):
+        return ()
+    return NAVIGATION[kind]
+
+
+def home_of(actor: Actor) -> str:
+    """Return the address at which the actor begins their work."""
+    navigation = navigation_of(actor)
     return navigation[0].href if navigation else "/"

@@ -1,5 +1,71 @@
-"""Routes of the vendors' pages."""
+"""Routes of the vendors' pages: each vendor sees its own lines, whichever school pays them."""
 
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = ()
+from kernel.actors import Role
+from kernel.http.pages import Pages, only
+from kernel.http.problems import AnyRequest
+from settlement.web.lines import show_line
+from settlement.web.uses import show_use, show_uses
+from vendor_portal.earnings import show_home, show_period, show_periods, vendor_place
+
+MANAGER: Final = only(Role.VENDOR_MANAGER)
+
+
+@get("/vendor", opt=MANAGER, sync_to_thread=True)
+def home(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_home(page, vendor_place(page))
+
+
+@get("/vendor/periods", opt=MANAGER, sync_to_thread=True)
+def periods(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_periods(page, vendor_place(page))
+
+
+@get("/vendor/periods/{month:str}", opt=MANAGER, sync_to_thread=True)
+def period(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_period(page, vendor_place(page), month)
+
+
+@get("/vendor/periods/{month:str}/lines/{line_id:uuid}", opt=MANAGER, sync_to_thread=True)
+def line(
+    request: AnyRequest, pages: Pages, *, month: FromPath[str], line_id: FromPath[UUID]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_line(page, vendor_place(page), month, line_id)
+
+
+@get("/vendor/periods/{month:str}/lines/{line_id:uuid}/uses", opt=MANAGER, sync_to_thread=True)
+def uses(
+    request: AnyRequest, pages: Pages, *, month: FromPath[str], line_id: FromPath[UUID]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_uses(page, vendor_place(page), month, line_id)
+
+
+@get(
+    "/vendor/periods/{month:str}/lines/{line_id:uuid}/uses/{sequence:int}",
+    opt=MANAGER,
+    sync_to_thread=True,
+)
+def use(
+    request: AnyRequest,
+    pages: Pages,
+    *,
+    month: FromPath[str],
+    line_id: FromPath[UUID],
+    sequence: FromPath[int],
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_use(page, vendor_place(page), month, line_id, sequence=sequence)
+
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (home, periods, period, line, uses, use)

@@ -34,6 +34,7 @@ NUMBER_FORMATS: Final[dict[Kind, str]] = {
     "decimal": "#,##0.00##",
     "day": "yyyy-mm-dd",
     "moment": "yyyy-mm-dd hh:mm",
+    "second": "yyyy-mm-dd hh:mm:ss",
 }
 
 WORDS: Final[frozenset[Kind]] = frozenset({"state", "label"})
@@ -79,7 +80,9 @@ def _as_text(column: Column[Any], value: Cell, locale: str) -> str:
     if column.kind == "money" and isinstance(value, int):
         return plain_yuan(value)
     if isinstance(value, datetime):
-        return _local(value).strftime("%Y-%m-%d %H:%M")
+        return _local(value).strftime(
+            "%Y-%m-%d %H:%M:%S" if column.kind == "second" else "%Y-%m-%d %H:%M"
+        )
     if isinstance(value, date):
         return show_month(value) if column.kind == "month" else value.isoformat()
     if isinstance(value, int | Decimal):

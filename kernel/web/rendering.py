@@ -110,6 +110,7 @@ def build_environment(loader: BaseLoader, locale: str, assets: Assets) -> Enviro
         day=day,
         month=show_month,
         moment=moment,
+        second=second,
         school_year=school_year,
         label=show_label,
         message=catalogue.gettext,
@@ -143,6 +144,11 @@ def day(value: date) -> str:
 def moment(value: datetime) -> str:
     """Show a moment as 2026-11-20 08:30 in Asia/Shanghai."""
     return as_utc(value).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
+def second(value: datetime) -> str:
+    """Show a moment to the second, as 2026-11-20 08:30:05 in Asia/Shanghai."""
+    return as_utc(value).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def school_year(first_year: int) -> str:

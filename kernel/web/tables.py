@@ -23,10 +23,20 @@ PER_PAGE: Final = 50
 
 
 Kind = Literal[
-    "text", "code", "money", "number", "decimal", "day", "month", "moment", "state", "label"
+    "text",
+    "code",
+    "money",
+    "number",
+    "decimal",
+    "day",
+    "month",
+    "moment",
+    "second",
+    "state",
+    "label",
 ]
 """What a column holds: it decides alignment, format, and type when exported. A `state` is shown as
-a badge, a `label` is a code that reads as words."""
+a badge, a `label` is a code that reads as words, a `second` is a moment to the second."""
 
 FIGURES: Final = frozenset({"money", "number", "decimal"})
 

@@ -1,1 +1,1 @@
-"""Pages for bureaus."""
+"""What a bureau sees: its region's schools and their money, and the closes of periods."""

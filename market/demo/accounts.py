@@ -28,6 +28,8 @@ class DemoAccount:
     role: str
 
 
+DemoAccounts = tuple[DemoAccount, ...]
+
 _SCHOOL = {school.slug: school.name for school in SCHOOLS}
 _VENDOR = {vendor.slug: vendor.name for vendor in VENDORS}
 _BUREAU = dict(BUREAUS)

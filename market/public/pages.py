@@ -21,8 +21,8 @@ from kernel.http.sessions import (
 from kernel.i18n import LOCALES, translate_error
 from kernel.identity.sessions import session_actor, sign_in, sign_out
 from kernel.web.assets import STATIC_PATH, Assets
+from market.demo.accounts import DemoAccounts
 from market.frame import home_of
-from market.public.demo_accounts import DemoAccounts
 
 CACHED_FOR_GOOD = "public, max-age=31536000, immutable"
 CACHED_BUT_CHECKED = "public, no-cache"
@@ -43,7 +43,7 @@ class LanguageForm(Form, frozen=True):
 def home(request: AnyRequest, pages: Pages) -> Response[Any]:
     """Show a visitor what this is; take a signed-in person to their own home."""
     with pages.open(request) as page:
-        own_home = home_of(page.actor.organisation_kind)
+        own_home = home_of(page.actor)
         if own_home != "/":
             return redirect(own_home)
         return page.render("public/home.html")
@@ -87,7 +87,7 @@ def do_sign_in(
             )
         wanted = local_address(data.next)
         actor = session_actor(page.unit, session.token)
-        own_home = home_of(actor.actor.organisation_kind) if actor else "/"
+        own_home = home_of(actor.actor) if actor else "/"
         response = redirect(own_home if wanted == "/" else wanted)
         lifetime = lifetime_s(session.expires_at, now=page.unit.clock.now())
         set_session_cookie(response, request, token=session.token, lifetime_s=lifetime)

@@ -1,1 +1,1 @@
-"""Pages for schools."""
+"""What a school sees: its home, statements, funding and agreements."""

@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
+from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
@@ -194,6 +195,7 @@ def schools_table(unit: Unit, *, fiscal_year: int) -> list[SchoolRow]:
 def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
     """Return a visible payer's agreements with what was billed under each, in fen."""
     vendor = aliased(Organisation)
+    today = shanghai_day(unit.clock.now())
     rows = unit.session.execute(
         select(
             Agreement,
@@ -224,7 +226,9 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             uses=int(uses),
             starts_on=agreement.starts_on,
             ends_on=agreement.ends_on,
-            state=agreement.state,
+            state="ended"
+            if agreement.state == "open" and agreement.ends_on < today
+            else agreement.state,
         )
         for agreement, vendor_name, billed, above, uses in rows
     ]

@@ -62,7 +62,7 @@ def line_history(unit: Unit, line_id: UUID) -> LineHistory:
         .join(Account, Account.id == Leg.account_id)
         .where(Account.owner_id == line_id, Account.kind.in_(FUNDING_KINDS))
         .group_by(Transfer.id)
-        .order_by(Transfer.at, Transfer.key)
+        .order_by(Transfer.at, Transfer.id)
     ).all()
     titles, posted = _titles_on(unit, line_id), _posted_on(unit, line_id)
     return LineHistory(
@@ -103,7 +103,7 @@ def _titles_on(unit: Unit, line_id: UUID) -> dict[str, str]:
         .join(AgreementDraw, AgreementDraw.agreement_id == Agreement.id)
         .where(AgreementDraw.line_id == line_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _posted_on(unit: Unit, line_id: UUID) -> dict[str, Row[*tuple[Any, ...]]]:

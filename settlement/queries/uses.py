@@ -154,13 +154,14 @@ def _rows(unit: Unit, head: LineHead, rows: Sequence[Any]) -> list[UseRow]:
     sources: dict[UUID, str] = dict(
         unit.session.execute(select(UsageSource.id, UsageSource.code)).all()
     )
-    schools: dict[UUID, str] = dict(
-        unit.session.execute(
-            select(Organisation.id, Organisation.code).where(
+    schools = {
+        school_id: (code, name)
+        for school_id, code, name in unit.session.execute(
+            select(Organisation.id, Organisation.code, Organisation.name).where(
                 Organisation.id.in_({row.school_id for row in rows})
             )
-        ).all()
-    )
+        )
+    }
     for_vendor = unit.actor.organisation_kind is OrganisationKind.VENDOR
     return [
         UseRow(

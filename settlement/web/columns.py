@@ -202,7 +202,7 @@ def use_columns(href: Callable[[UseRow], str], *, for_vendor: bool) -> list[Colu
             key="occurred_at",
             title=msgid("Time"),
             value=lambda row: row.occurred_at,
-            kind="moment",
+            kind="second",
             href=href,
         ),
         Column(

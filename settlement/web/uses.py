@@ -48,7 +48,7 @@ def show_uses(page: Page, place: Place, month_text: str, line_id: UUID) -> Respo
         offset=view.offset,
     )
     table = Table(
-        caption=translate(msgid("Uses"), page.locale),
+        caption=translate(msgid("Records of use"), page.locale),
         columns=columns,
         rows=rows,
         view=view,

@@ -15,11 +15,13 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.tables import Column, Filter, Table
 from market import asgi
-from market.public.demo_accounts import DemoAccount
+from market.demo.accounts import DemoAccount
 from tests.support.accounts import PASSWORD, an_account
 
 PAGE = {"accept": "text/html,*/*;q=0.8"}
-DEMO = DemoAccount(login="demo-login", password="demo-password", who="学校财务")
+DEMO = DemoAccount(
+    login="demo-login", password="demo-password", label="学校财务", role="school_finance"
+)
 
 
 @get("/only-schools", opt=only(OrganisationKind.SCHOOL), sync_to_thread=True)
@@ -67,7 +69,7 @@ def client(
     monkeypatch.setattr(
         asgi.school_pages, "HANDLERS", (only_schools, only_auditors, forgotten, change, table)
     )
-    app = asgi.create_app(settings, units, demo_accounts=[DEMO])
+    app = asgi.create_app(settings, units, accounts=[DEMO])
     with TestClient(app) as client:
         client.headers.update(PAGE)
         yield client
@@ -88,7 +90,7 @@ def sign_in(client: TestClient[Litestar], login: str = "lihua", **fields: str):
 
 
 def csrf_of(client: TestClient[Litestar]) -> str:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)
     assert found
     return found[1]
 
@@ -229,7 +231,7 @@ def test_demo_accounts_are_shown_in_demo_mode_only(client, settings, units):
         {"MARKET_HOME": str(settings.home), "DATABASE_URL": settings.database_url}
         | {"MARKET_DEMO": "yes"}
     )
-    with TestClient(asgi.create_app(demo, units, demo_accounts=[DEMO])) as demo_client:
+    with TestClient(asgi.create_app(demo, units, accounts=[DEMO])) as demo_client:
         assert "demo-login" in demo_client.get("/sign-in", headers=PAGE).text
 
 

@@ -10,7 +10,7 @@ import pytest
 from openpyxl import load_workbook
 
 from kernel.web.exports import export_csv, export_xlsx
-from kernel.web.tables import Column, Filter, Table, View, read_view
+from kernel.web.tables import Column, Filter, Table, View, excerpt, read_view, tabulate
 
 
 @dataclass
@@ -122,3 +122,46 @@ def test_a_workbook_holds_typed_cells():
     assert (uses.value, Decimal(str(price.value))) == (7, Decimal("0.02"))
     assert (month.value, state.value) == ("2026-03", "草稿")
     assert at.value == datetime(2026, 4, 1, 0, 5)  # noqa: DTZ001 - a workbook knows no time zones
+
+
+# Rows that a query brought whole
+
+
+YEARS = (
+    Filter(key="year", title="Year", options=(("2026", "2026"), ("2025", "2025")), default="2026"),
+)
+AMOUNTS: list[Column[tuple[str, int | None]]] = [
+    Column(key="name", title="Name", value=lambda row: row[0], sortable=True),
+    Column(key="paid", title="Paid", value=lambda row: row[1], kind="money", sortable=True),
+]
+
+
+def test_a_filter_with_a_default_always_chooses_and_narrows_only_when_changed():
+    untouched = read_view("/t", {}, columns=AMOUNTS, filters=YEARS)
+    assert untouched.filters == {"year": "2026"}
+    changed = read_view("/t", {"year": "2025"}, columns=AMOUNTS, filters=YEARS)
+    tables = [tabulate("t", AMOUNTS, [], view=view, filters=YEARS) for view in (untouched, changed)]
+    assert [table.is_narrowed for table in tables] == [False, True]
+
+
+def test_rows_are_sorted_cut_into_pages_and_summed_over_all_pages():
+    rows = [(f"s{number:02d}", number) for number in range(60)]
+    view = read_view("/t", {"sort": "-paid", "page": "2"}, columns=AMOUNTS)
+    table = tabulate("t", AMOUNTS, rows, view=view, summed=["paid"])
+    assert [row[1] for row in table.rows] == list(range(9, -1, -1))
+    assert (table.count, table.totals) == (60, {"paid": sum(range(60))})
+
+
+def test_what_has_no_value_is_sorted_before_the_rest_and_counts_for_nothing():
+    rows = [("a", 2), ("b", None), ("c", 1)]
+    view = read_view("/t", {"sort": "paid"}, columns=AMOUNTS)
+    table = tabulate("t", AMOUNTS, rows, view=view, summed=["paid"])
+    assert [row[0] for row in table.rows] == ["b", "c", "a"]
+    assert table.totals == {"paid": 3}
+
+
+def test_an_excerpt_keeps_its_order_and_offers_neither_sorting_nor_exports():
+    table = excerpt("t", AMOUNTS, [("b", 1), ("a", 2)], path="/all")
+    assert [row[0] for row in table.rows] == ["b", "a"]
+    assert not table.exportable
+    assert not any(column.sortable for column in table.columns)

@@ -1,0 +1,44 @@
+"""A bureau's home: what waits, where the region's money stands, how far the closes are."""
+
+from typing import Any
+
+from litestar import Response
+
+from kernel.http.pages import Page
+from kernel.i18n import msgid, translate
+from market.bureau.periods import latest_periods
+from market.bureau.places import SCHOOLS
+from procurement.approvals import waiting_steps
+from procurement.web.funding import BoardLine, latest_year
+from procurement.web.waiting import waiting_table
+from settlement.queries.funding import LineBoard, lines_board, total
+from settlement.queries.periods import period_board
+
+ALL_SCHOOLS = msgid("{lines} funding lines of {year}")
+
+
+def show_home(page: Page) -> Response[Any]:
+    boards = latest_year(lines_board(page.unit))
+    periods = period_board(page.unit)
+    return page.render(
+        "bureau/home.html",
+        board=[_region_line(page, boards)] if boards else [],
+        to_sign=waiting_table(page, waiting_steps(page.unit)),
+        unfinished=[row for row in periods.periods if row.finished < row.payers_in_all],
+        periods=latest_periods(page, periods),
+        elsewhere=periods.elsewhere,
+    )
+
+
+def _region_line(page: Page, boards: list[LineBoard]) -> BoardLine:
+    """Return all lines of a year as one line of the money board, which opens the schools."""
+    year = boards[0].fiscal_year
+    balance = total([board.balance for board in boards])
+    return BoardLine(
+        name=translate(ALL_SCHOOLS, page.locale).format(lines=len(boards), year=year),
+        href=f"{SCHOOLS}?year={year}",
+        available_fen=balance.available_fen,
+        committed_fen=balance.committed_fen,
+        accrued_fen=balance.accrued_fen,
+        paid_fen=balance.paid_fen,
+    )

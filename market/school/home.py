@@ -1,0 +1,71 @@
+"""A school's home: what waits for whom, where the money stands, what was used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response
+
+from kernel.http.pages import Page
+from kernel.i18n import msgid, translate
+from procurement.approvals import waiting_steps
+from procurement.web.funding import board_lines, latest_year
+from procurement.web.waiting import waiting_table
+from settlement.queries.funding import lines_board
+from settlement.queries.statements import StatementRow, statements_of
+from settlement.web.places import Place
+from settlement.web.statements import latest_statements
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsedSoFar:
+    """What a school's statements of one year add up to, in uses and fen."""
+
+    year: int
+    uses: int
+    amount_fen: int
+    above_ceiling_fen: int
+    uncovered_fen: int
+
+
+def show_home(page: Page, place: Place) -> Response[Any]:
+    """Show the home; `place` is the school's own."""
+    boards = latest_year(lines_board(page.unit, payer_code=place.payer_code))
+    statements = statements_of(page.unit, payer_code=place.payer_code)
+    return page.render(
+        "school/home.html",
+        place=place,
+        to_confirm=[row for row in statements if row.unconfirmed],
+        to_sign=waiting_table(page, waiting_steps(page.unit)),
+        board=board_lines(page, place, boards),
+        used=_used_so_far(statements),
+        statements=latest_statements(page, place, statements[:6]),
+    )
+
+
+def school_place(page: Page) -> Place:
+    """Return the place under which a school's own pages hang."""
+    return Place(
+        root=((translate(msgid("Home"), page.locale), "/school"),),
+        statements="/school/statements",
+        statements_title=translate(msgid("Statements"), page.locale),
+        agreements="/school/agreements",
+        funding="/school/funding",
+        payer_code=page.actor.organisation_code,
+        payer_name=page.actor.organisation_name,
+    )
+
+
+def _used_so_far(statements: Sequence[StatementRow]) -> UsedSoFar | None:
+    """Return the sums over the latest year with a statement."""
+    if not statements:
+        return None
+    year = max(row.month.year for row in statements)
+    rows = [row for row in statements if row.month.year == year]
+    return UsedSoFar(
+        year=year,
+        uses=sum(row.quantity for row in rows),
+        amount_fen=sum(row.amount_fen for row in rows),
+        above_ceiling_fen=sum(row.above_ceiling_fen for row in rows),
+        uncovered_fen=sum(row.uncovered_fen for row in rows),
+    )

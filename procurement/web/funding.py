@@ -1,0 +1,219 @@
+"""Funding lines on pages: a payer's lines, and one with its movements and its computation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from litestar import Response
+
+from kernel.errors import NotFound
+from kernel.http.pages import Page
+from kernel.i18n import label, msgid, translate
+from kernel.web.tables import Cell, Column, tabulate
+from procurement.funding.explanation import explain
+from procurement.queries import AllocationView, allocations_of
+from settlement.queries.funding import LineBoard, lines_board
+from settlement.queries.movements import Movement, line_history
+from settlement.web.places import Place
+
+AMOUNTS = ("allocated", "paid", "accrued", "committed", "available")
+MOVED = AMOUNTS[1:]
+
+NO_LINES = msgid("No money has been issued to this school yet. The education bureau issues it.")
+LINE_NAME = msgid("{year} {source}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoardLine:
+    """A funding line as the money board shows it; amounts in fen."""
+
+    name: str
+    href: str
+    available_fen: int
+    committed_fen: int
+    accrued_fen: int
+    paid_fen: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explained:
+    """One issue on a line with its computation in sentences."""
+
+    allocation: AllocationView
+    text: str
+
+
+def line_name(board: LineBoard, locale: str) -> str:
+    source = label(board.source, locale, kind="source")
+    return translate(LINE_NAME, locale).format(year=board.fiscal_year, source=source)
+
+
+def board_lines(page: Page, place: Place, boards: Sequence[LineBoard]) -> list[BoardLine]:
+    """Return lines for the macro `money_board`, each leading to its movements."""
+    return [
+        BoardLine(
+            name=line_name(board, page.locale),
+            href=place.funding_line(board.id),
+            available_fen=board.balance.available_fen,
+            committed_fen=board.balance.committed_fen,
+            accrued_fen=board.balance.accrued_fen,
+            paid_fen=board.balance.paid_fen,
+        )
+        for board in boards
+    ]
+
+
+def latest_year(boards: Sequence[LineBoard]) -> list[LineBoard]:
+    """Return the lines of the latest fiscal year among these."""
+    last = max((board.fiscal_year for board in boards), default=0)
+    return [board for board in boards if board.fiscal_year == last]
+
+
+def show_funding(page: Page, place: Place) -> Response[Any]:
+    """List all funding lines of a payer."""
+    columns = _line_columns(place)
+    boards = lines_board(page.unit, payer_code=place.payer_code)
+    table = tabulate(
+        translate(msgid("Funding lines"), page.locale),
+        columns,
+        boards,
+        view=page.view(columns, sort="-fiscal_year"),
+        summed=AMOUNTS,
+        empty=NO_LINES,
+    )
+    return page.render_table(
+        "procurement/funding.html", table, file_name=f"funding-{place.payer_code}", place=place
+    )
+
+
+def show_funding_line(page: Page, place: Place, line_id: UUID) -> Response[Any]:
+    """Show a line: what moved on it, adding up to its amounts, and how each issue was computed."""
+    history = line_history(page.unit, line_id)
+    if history.line.payer_code != place.payer_code:
+        raise NotFound(what="funding line", key=line_id)
+    columns = _movement_columns(place)
+    table = tabulate(
+        translate(msgid("Movements"), page.locale),
+        columns,
+        history.movements,
+        view=page.view(columns),
+        summed=MOVED,
+    )
+    explained = [
+        Explained(
+            allocation=allocation,
+            text="\n".join(
+                _indent(line) for line in explain(allocation.computation, locale=page.locale)
+            ),
+        )
+        for allocation in allocations_of(page.unit, line_id)
+    ]
+    return page.render_table(
+        "procurement/funding_line.html",
+        table,
+        file_name=f"funding-{history.line.payer_code}-{history.line.fiscal_year}",
+        place=place,
+        line=history.line,
+        name=line_name(history.line, page.locale),
+        explained=explained,
+    )
+
+
+def _indent(line: str) -> str:
+    """Widen the indentation: two spaces are too narrow beside Chinese characters."""
+    text = line.lstrip(" ")
+    return "\u2003" * ((len(line) - len(text)) // 2) + text
+
+
+def _line_columns(place: Place) -> list[Column[LineBoard]]:
+    def href(row: LineBoard) -> str:
+        return place.funding_line(row.id)
+
+    return [
+        Column(
+            key="source",
+            title=msgid("Funding line"),
+            value=lambda row: row.source,
+            kind="label",
+            label_kind="source",
+            href=href,
+        ),
+        Column(
+            key="fiscal_year",
+            title=msgid("Fiscal year"),
+            value=lambda row: str(row.fiscal_year),
+            kind="code",
+            sortable=True,
+        ),
+        Column(
+            key="lapses_on",
+            title=msgid("Lapses on"),
+            value=lambda row: row.lapses_on,
+            kind="day",
+            secondary=True,
+        ),
+        *_amount_columns(AMOUNTS, lambda row: row.balance, href=href),
+    ]
+
+
+def _movement_columns(place: Place) -> list[Column[Movement]]:
+    def agreement(row: Movement) -> str:
+        return place.agreement(row.agreement) if row.agreement else ""
+
+    def statement_line(row: Movement) -> str:
+        if row.month is None or row.statement_line_id is None:
+            return ""
+        return place.line(row.month, row.statement_line_id)
+
+    return [
+        Column(key="at", title=msgid("Time"), value=lambda row: row.at, kind="moment"),
+        Column(
+            key="act",
+            title=msgid("What happened"),
+            value=lambda row: row.act,
+            kind="label",
+            label_kind="movement",
+            href=lambda row: statement_line(row) or agreement(row),
+        ),
+        Column(
+            key="title",
+            title=msgid("Resource"),
+            value=lambda row: row.title or None,
+            href=agreement,
+        ),
+        Column(
+            key="month",
+            title=msgid("Period"),
+            value=lambda row: row.month,
+            kind="month",
+            href=statement_line,
+        ),
+        *_amount_columns(MOVED, lambda row: row.change, href=statement_line, blank_zero=True),
+    ]
+
+
+def _amount_columns(
+    names: Sequence[str],
+    held: Callable[[Any], Any],
+    *,
+    href: Callable[[Any], str],
+    blank_zero: bool = False,
+) -> list[Column[Any]]:
+    titles = {
+        "allocated": msgid("Issued"),
+        "paid": msgid("Paid"),
+        "accrued": msgid("Accrued"),
+        "committed": msgid("Committed"),
+        "available": msgid("Available"),
+    }
+
+    def amount(name: str) -> Callable[[Any], Cell]:
+        # A movement that leaves an amount alone shows nothing there; a balance shows its zero.
+        blank = None if blank_zero else 0
+        return lambda row: getattr(held(row), f"{name}_fen") or blank
+
+    return [
+        Column(key=name, title=titles[name], value=amount(name), kind="money", href=href)
+        for name in names
+    ]

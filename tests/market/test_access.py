@@ -1,0 +1,220 @@
+"""Who may open what: every route for every role, and what lies outside one's own is not there."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from kernel.actors import Role
+from kernel.settings import Settings
+from kernel.unit import Units
+from market.asgi import create_app
+from tests.support.accounts import an_account
+from tests.support.site_builders import (
+    BUREAU_STAFF,
+    SCHOOL_STAFF,
+    Site,
+    a_site,
+    csrf_token,
+    sign_in,
+)
+
+PAGE = {"accept": "text/html"}
+STAFF, FINANCE = frozenset(SCHOOL_STAFF), frozenset({Role.SCHOOL_FINANCE})
+BUREAU, VENDOR = frozenset(BUREAU_STAFF), frozenset({Role.VENDOR_MANAGER})
+EVERYBODY: frozenset[Role] | None = None
+
+SCHOOL_CHAIN = "/school/statements/{month}"
+BUREAU_CHAIN = "/bureau/schools/{code}/statements/{month}"
+VENDOR_CHAIN = "/vendor/periods/{month}"
+
+WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
+    ("GET", "/healthz"): EVERYBODY,
+    ("GET", "/readyz"): EVERYBODY,
+    ("GET", "/metrics"): EVERYBODY,
+    ("GET", "/schema"): EVERYBODY,
+    ("GET", "/schema/openapi.json"): EVERYBODY,
+    ("GET", "/schema/{path}"): EVERYBODY,
+    ("GET", "/static/{name}"): EVERYBODY,
+    ("GET", "/"): EVERYBODY,
+    ("GET", "/sign-in"): EVERYBODY,
+    ("POST", "/sign-in"): EVERYBODY,
+    ("POST", "/sign-out"): EVERYBODY,
+    ("POST", "/language"): EVERYBODY,
+    ("GET", "/school"): STAFF,
+    ("GET", "/school/statements"): STAFF,
+    ("GET", SCHOOL_CHAIN): STAFF,
+    ("GET", SCHOOL_CHAIN + "/confirm"): FINANCE,
+    ("POST", SCHOOL_CHAIN + "/confirm"): FINANCE,
+    ("GET", SCHOOL_CHAIN + "/lines/{line_id}"): STAFF,
+    ("GET", SCHOOL_CHAIN + "/lines/{line_id}/uses"): STAFF,
+    ("GET", SCHOOL_CHAIN + "/lines/{line_id}/uses/{sequence}"): STAFF,
+    ("GET", "/school/funding"): STAFF,
+    ("GET", "/school/funding/{line_id}"): STAFF,
+    ("GET", "/school/agreements"): STAFF,
+    ("GET", "/school/agreements/{number}"): STAFF,
+    ("GET", "/vendor"): VENDOR,
+    ("GET", "/vendor/periods"): VENDOR,
+    ("GET", VENDOR_CHAIN): VENDOR,
+    ("GET", VENDOR_CHAIN + "/lines/{line_id}"): VENDOR,
+    ("GET", VENDOR_CHAIN + "/lines/{line_id}/uses"): VENDOR,
+    ("GET", VENDOR_CHAIN + "/lines/{line_id}/uses/{sequence}"): VENDOR,
+    ("GET", "/bureau"): BUREAU,
+    ("GET", "/bureau/periods"): BUREAU,
+    ("GET", "/bureau/periods/{month}"): BUREAU,
+    ("GET", "/bureau/schools"): BUREAU,
+    ("GET", "/bureau/schools/{code}"): BUREAU,
+    ("GET", "/bureau/schools/{code}/funding"): BUREAU,
+    ("GET", "/bureau/schools/{code}/funding/{line_id}"): BUREAU,
+    ("GET", "/bureau/schools/{code}/agreements"): BUREAU,
+    ("GET", "/bureau/schools/{code}/agreements/{number}"): BUREAU,
+    ("GET", "/bureau/schools/{code}/statements"): BUREAU,
+    ("GET", BUREAU_CHAIN): BUREAU,
+    ("GET", BUREAU_CHAIN + "/lines/{line_id}"): BUREAU,
+    ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses"): BUREAU,
+    ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses/{sequence}"): BUREAU,
+}
+ROLES = [role for role in Role if role is not Role.SYSTEM]
+
+
+@pytest.fixture
+def site(units: Units) -> Site:
+    return a_site(units)
+
+
+@pytest.fixture
+def client(settings: Settings, units: Units, site: Site) -> Iterator[TestClient[Litestar]]:
+    an_account(units, login=Role.LEARNER, roles=(Role.LEARNER,))
+    with TestClient(create_app(settings, units)) as client:
+        client.headers.update(PAGE)
+        yield client
+
+
+def routes_of(app: Litestar) -> dict[tuple[str, str], frozenset[Role] | None]:
+    """Return what each route of the application says of who may open it."""
+    found: dict[tuple[str, str], frozenset[Role] | None] = {}
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", []):
+            for method in handler.http_methods - {"OPTIONS", "HEAD"}:
+                actors = handler.opt.get("actors", ())
+                assert handler.opt.get("public") or actors, f"{route.path} says nobody"
+                found[method, route.path_format] = frozenset(actors) if actors else EVERYBODY
+    return found
+
+
+def address_of(site: Site, path: str) -> str:
+    facts = site.addresses
+    if "/funding/" in path:
+        facts["line_id"] = str(site.market.line_id)
+    return path.format(**facts)
+
+
+def test_every_route_stands_in_the_table_and_admits_whom_the_table_says(
+    settings: Settings, units: Units
+) -> None:
+    assert routes_of(create_app(settings, units)) == WHO_MAY
+
+
+def test_each_role_opens_its_own_pages_and_is_refused_at_all_others(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    assert [wrong for role in ROLES for wrong in wrongly_answered(client, site, role)] == []
+
+
+def wrongly_answered(client: TestClient[Litestar], site: Site, role: Role) -> list[str]:
+    """Try every page that is not everybody's as this role; return what the table says otherwise."""
+    sign_in(client, role)
+    token = csrf_token(client)
+    wrong = []
+    for (method, path), roles in WHO_MAY.items():
+        if roles is EVERYBODY:
+            continue
+        response = client.request(
+            method,
+            address_of(site, path),
+            data={"csrf_token": token, "amount_fen": "90"} if method == "POST" else None,
+            follow_redirects=False,
+        )
+        if response.status_code not in ({200, 303} if role in roles else {403}):
+            wrong.append(f"{role}: {method} {path}: {response.status_code}")
+    return wrong
+
+
+def test_a_visitor_is_asked_to_sign_in_everywhere(client: TestClient[Litestar], site: Site) -> None:
+    for (method, path), roles in WHO_MAY.items():
+        if roles is not EVERYBODY and method == "GET":
+            response = client.get(address_of(site, path), follow_redirects=False)
+            assert response.headers["location"].startswith("/sign-in?next="), path
+
+
+# What lies outside one's own (R49)
+
+
+def chain(base: str, line_id: UUID) -> list[str]:
+    line = f"{base}/2026-03/lines/{line_id}"
+    return [line, f"{line}/uses", f"{line}/uses/1"]
+
+
+def all_missing(client: TestClient[Litestar], addresses: list[str]) -> bool:
+    return {address: client.get(address).status_code for address in addresses} == dict.fromkeys(
+        addresses, 404
+    )
+
+
+def test_another_schools_lines_funding_and_agreements_are_not_there(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    sign_in(client, "other-finance")
+    assert client.get(f"/school/statements/2026-03/lines/{site.other_line_id}").status_code == 200
+    assert all_missing(
+        client,
+        [
+            *chain("/school/statements", site.line_id),
+            f"/school/funding/{site.market.line_id}",
+            f"/school/agreements/{site.market.school.code}-A-1",
+        ],
+    )
+
+
+def test_another_countys_schools_are_not_there(client: TestClient[Litestar], site: Site) -> None:
+    sign_in(client, "other-auditor")
+    school = f"/bureau/schools/{site.market.school.code}"
+    assert client.get("/bureau/schools").status_code == 200
+    assert site.market.school.name not in client.get("/bureau/schools").text
+    assert all_missing(
+        client,
+        [
+            school,
+            f"{school}/funding",
+            f"{school}/funding/{site.market.line_id}",
+            f"{school}/agreements",
+            f"{school}/statements",
+            f"{school}/statements/2026-03",
+            *chain(f"{school}/statements", site.line_id),
+            "/bureau/periods/2026-03",
+        ],
+    )
+
+
+def test_another_vendors_lines_are_not_there(client: TestClient[Litestar], site: Site) -> None:
+    sign_in(client, "other-vendor")
+    assert client.get(f"/vendor/periods/2026-03/lines/{site.other_line_id}").status_code == 200
+    assert all_missing(client, chain("/vendor/periods", site.line_id))
+
+
+def test_a_line_is_found_only_under_its_school_and_its_month(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    sign_in(client, Role.AUDITOR)
+    own, other = site.market.school.code, site.other.school.code
+    assert all_missing(
+        client,
+        [
+            *chain(f"/bureau/schools/{other}/statements", site.line_id),
+            f"/bureau/schools/{own}/statements/2026-04/lines/{site.line_id}",
+            f"/bureau/schools/{other}/funding/{site.market.line_id}",
+            f"/bureau/schools/{other}/agreements/{own}-A-1",
+        ],
+    )
