@@ -112,6 +112,7 @@ def as_market_error(error: DBAPIError | psycopg.Error) -> MarketError | None:
         return DatabaseUnavailable(reason=reason)
     if sqlstate.startswith(CONNECTION_LOST):
         return DatabaseUnavailable(reason=reason)
-    if not sqlstate and isinstance(cause, psycopg.OperationalError):
+    never_connected = not isinstance(error, DBAPIError) or error.statement is None
+    if not sqlstate and never_connected and isinstance(cause, psycopg.OperationalError):
         return DatabaseUnavailable(reason=reason)
     return None

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import insert, select
 
 from kernel.errors import BudgetExhausted
+from kernel.identity.recording import among
 from kernel.ids import AgreementId, new_id
 from kernel.money import yuan
 from kernel.trail import record
@@ -139,7 +140,7 @@ def _lock_and_check(unit: Unit, drafts: Sequence[AgreementDraft]) -> None:
         return
     unit.session.execute(
         select(FundingLine.id)
-        .where(FundingLine.id.in_(wanted))
+        .where(among(FundingLine.id, list(wanted)))
         .order_by(FundingLine.id)
         .with_for_update()
     )

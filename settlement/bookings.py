@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, select, update
 
+from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.ledger.posting import (
     INSTALLATION,
@@ -58,7 +59,7 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
         bookable_lines()
         .where(
             StatementLine.month == month,
-            StatementLine.payer_id.in_(payer_ids),
+            among(StatementLine.payer_id, payer_ids),
             StatementLine.state == "confirmed",
         )
         .order_by(StatementLine.payer_id, Agreement.number)
@@ -71,7 +72,7 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
         .join(StatementLine, StatementLine.id == StatementDraw.line_id)
         .where(
             StatementLine.month == month,
-            StatementLine.payer_id.in_(payer_ids),
+            among(StatementLine.payer_id, payer_ids),
             StatementLine.state == "confirmed",
         )
         .order_by(StatementDraw.line_id, StatementDraw.position)
@@ -81,7 +82,7 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
     if lines:
         unit.session.execute(
             update(StatementLine)
-            .where(StatementLine.id.in_([line.id for line in lines]))
+            .where(among(StatementLine.id, [line.id for line in lines]))
             .values(state="posted")
             .execution_options(synchronize_session=False)
         )
@@ -145,7 +146,7 @@ def _finish_periods(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> No
         update(Period)
         .where(
             Period.month == month,
-            Period.payer_id.in_(payer_ids),
+            among(Period.payer_id, payer_ids),
             Period.state == "stated",
             ~unposted,
         )

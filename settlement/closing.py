@@ -5,7 +5,7 @@ was killed goes on where it stood, and one that is repeated changes nothing. Wha
 of the rows, never kept in memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +22,11 @@ from settlement.periods import (
     payers_of,
     periods_in,
     seal_periods,
+    shards_of,
 )
 from settlement.phases import Phases
 from settlement.statements import state_periods
 from settlement.summaries import period_summary
-
-SHARD = 1_000
-"""Payers per transaction: enough for set-wise work, few enough to lose little to a crash."""
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(step, done, total)` with numbers of payers."""
@@ -61,14 +59,14 @@ def settle(
 
     with phases.timed("seal"):
         _seal(units, actor, month, payers=payers, payer_code=payer_code, progress=progress)
-    for done, shard in _shards(payers):
+    for done, shard in shards_of(payers):
         with units(actor) as unit:
             ready = periods_in(unit, month, payer_ids=shard, states=["sealed"])
             lines = state_periods(unit, month, payer_ids=ready, phases=phases)
             _note(unit, "period.stated", month, payers=len(ready), lines=lines)
         progress("state", done, len(payers))
     with phases.timed("post"):
-        for done, shard in _shards(payers):
+        for done, shard in shards_of(payers):
             with units(actor) as unit:
                 ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
                 confirm_by_silence(unit, month, payer_ids=ready)
@@ -108,10 +106,3 @@ def _note(unit: Unit, act: str, month: Month, *, payers: int, **facts: Any) -> N
             payers=payers,
             **facts,
         )
-
-
-def _shards(payers: Sequence[UUID]) -> Iterator[tuple[int, Sequence[UUID]]]:
-    """Yield the payers in ranges of their ids, each with how many are done after it."""
-    for start in range(0, len(payers), SHARD):
-        shard = payers[start : start + SHARD]
-        yield start + len(shard), shard

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, shanghai_day, show_month
 from kernel.errors import NotFound
+from kernel.identity.recording import among
 from kernel.identity.visibility import require_visible
 from kernel.ids import OrganisationId
 from kernel.trail import record
@@ -49,7 +50,7 @@ def confirm_lines(
         .execution_options(synchronize_session=False)
     )
     if line_ids is not None:
-        wanted = wanted.where(StatementLine.id.in_(line_ids))
+        wanted = wanted.where(among(StatementLine.id, line_ids))
     confirmed = len(unit.session.execute(wanted).all())
     if confirmed:
         record(
@@ -77,7 +78,7 @@ def confirm_by_silence(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) ->
     """Confirm what nobody confirmed or disputed by its day; return how many lines."""
     today = shanghai_day(unit.clock.now())
     overdue = select(Statement.id).where(
-        Statement.payer_id.in_(payer_ids), Statement.month == month, Statement.confirm_by < today
+        among(Statement.payer_id, payer_ids), Statement.month == month, Statement.confirm_by < today
     )
     confirmed = unit.session.execute(
         update(StatementLine)

@@ -12,8 +12,10 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
+from kernel.actors import Role
 from kernel.clock import show_month
 from kernel.identity.models import Organisation
+from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.models import (
     Agreement,
@@ -24,9 +26,21 @@ from settlement.models import (
     StatementLine,
 )
 
+MAY_EXPORT = (
+    Role.OPERATOR,
+    Role.BUREAU_FINANCE,
+    Role.AUDITOR,
+    Role.SCHOOL_FINANCE,
+    Role.PRINCIPAL,
+)
+
 
 def export_statements(unit: Unit, month: date, *, payer_code: str | None = None) -> bytes:
-    """Return the month's statement lines as canonical JSON lines (UTF-8)."""
+    """Return the month's statement lines that the actor may see, as canonical JSON lines (UTF-8).
+
+    A bureau exports its subtree, a school itself. Raises `Refused` for anyone else.
+    """
+    unit.actor.require("statements.export", *MAY_EXPORT)
     lines = [
         msgspec.json.encode(line, order="deterministic")
         for line in _lines(unit, month, payer_code=payer_code)
@@ -43,7 +57,12 @@ def _lines(unit: Unit, month: date, *, payer_code: str | None) -> Iterator[dict[
         .join(Agreement, Agreement.id == StatementLine.agreement_id)
         .join(payer, payer.id == StatementLine.payer_id)
         .join(vendor, vendor.id == StatementLine.vendor_id)
-        .where(StatementLine.month == month)
+        .where(
+            StatementLine.month == month,
+            StatementLine.payer_id.in_(
+                visible_organisations(unit).with_only_columns(Organisation.id)
+            ),
+        )
         .order_by(payer.code, Agreement.number, StatementLine.kind, StatementLine.of_month)
     )
     if payer_code is not None:

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from kernel.identity.recording import among
 from kernel.ids import FundingLineId, OrganisationId, new_id
 from kernel.unit import Unit
 from settlement.ledger.models import Account
@@ -107,7 +108,7 @@ def line_balances(
     amounts: dict[UUID, dict[str, int]] = {line_id: {} for line_id in line_ids}
     rows = unit.session.execute(
         select(Account.owner_id, Account.kind, Account.balance).where(
-            Account.owner_id.in_(list(amounts)), Account.kind.in_(FUNDING_KINDS)
+            among(Account.owner_id, list(amounts)), Account.kind.in_(FUNDING_KINDS)
         )
     )
     for owner_id, kind, balance in rows:

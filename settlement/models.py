@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, UniqueConstraint
+from sqlalchemy.dialects.postgresql import DATEMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base
@@ -124,6 +125,21 @@ class Period(Base):
         ),
         Index("ix_period_month_state", "month", "state"),
     )
+
+
+class SealedEnrolment(Base):
+    """Where a learner with uses in a sealed month was enrolled for a part of it, as then known.
+
+    A departure that becomes known later does not change what a stated line rests on.
+    """
+
+    __tablename__ = "sealed_enrolment"
+
+    payer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    learner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(primary_key=True)
+    days: Mapped[Any] = mapped_column(DATEMULTIRANGE)
 
 
 class Statement(Base):

@@ -5,25 +5,28 @@ states and to fix the sequence up to which events belong to the period; counts a
 computed afterwards, when ingest runs again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import exists, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 
 from kernel.actors import Role
 from kernel.clock import Month, month_bounds, next_month, shanghai_day, show_month
 from kernel.db import set_wise
 from kernel.errors import EarlierPeriodOpen, NothingToSettle, PeriodNotOver
 from kernel.identity.models import Organisation
+from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.metering.models import UsageEvent
 from settlement.metering.partitions import ensure_partitions, lock_month_alone
 from settlement.models import Agreement, Period
+
+SHARD = 1_000
+"""Payers per transaction: enough for set-wise work, few enough to lose little to a crash."""
 
 # A sum over the rows' hashes does not hang on their order.
 FINGERPRINTS = text(
@@ -35,6 +38,27 @@ FROM usage_event u JOIN period p ON p.payer_id = u.payer_id AND p.month = :month
 WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= p.sealed_sequence
     AND (:all_payers OR p.payer_id = ANY(:payers))
 GROUP BY u.payer_id
+"""
+)
+
+# Learners with uses in the month who were enrolled for a part of it only; few, so read and written
+# in two steps, of which the first may run in parallel.
+PARTLY_ENROLLED = text(
+    """
+WITH partly AS MATERIALIZED (
+    SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
+    FROM enrolment e
+    JOIN (SELECT DISTINCT learner_id, school_id FROM enrolment
+          WHERE left_on < :next_month OR joined_on > :month) moved
+        USING (learner_id, school_id)
+    GROUP BY e.learner_id, e.school_id
+)
+SELECT u.payer_id, u.learner_id, u.school_id, min(e.days::text) AS days
+FROM usage_event u
+JOIN partly e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
+JOIN period p ON p.payer_id = u.payer_id AND p.month = :month AND p.payer_id = ANY(:payers)
+WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= p.sealed_sequence
+GROUP BY u.payer_id, u.learner_id, u.school_id
 """
 )
 
@@ -118,14 +142,20 @@ def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
     check_over(unit, month)
     lock_month_alone(unit, month)
     unit.session.execute(
-        insert(Period)
-        .values([{"payer_id": payer, "month": month, "state": "open"} for payer in payer_ids])
-        .on_conflict_do_nothing()
+        text(
+            "INSERT INTO period (payer_id, month, state) "
+            "SELECT payer_id, :month, 'open' FROM unnest(CAST(:payers AS uuid[])) AS p(payer_id) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"payers": list(payer_ids), "month": month},
     )
-    sequence = unit.session.scalar(text("SELECT last_value FROM usage_sequence"))
+    # Before its first use a sequence says 1, which then is the first event's number, too.
+    sequence = unit.session.scalar(
+        text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usage_sequence")
+    )
     sealed = unit.session.execute(
         update(Period)
-        .where(Period.month == month, Period.payer_id.in_(payer_ids), Period.state == "open")
+        .where(Period.month == month, among(Period.payer_id, payer_ids), Period.state == "open")
         .values(state="sealing", sealed_at=unit.clock.now(), sealed_sequence=sequence)
         .returning(Period.payer_id)
         .execution_options(synchronize_session=False)
@@ -173,6 +203,7 @@ def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) 
     if not fresh:
         return
     found = compute_fingerprints(unit, month, payer_ids=fresh)
+    _seal_enrolment(unit, month, payer_ids=fresh)
     prints = [found.get(payer_id, Fingerprint()) for payer_id in fresh]
     unit.session.execute(
         text(
@@ -193,6 +224,38 @@ def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) 
     )
 
 
+def _seal_enrolment(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
+    """Keep where the month's learners were enrolled for a part of it, as is known now."""
+    start, end = month_bounds(month)
+    with set_wise(unit.session):
+        rows = unit.session.execute(
+            PARTLY_ENROLLED,
+            {
+                "payers": list(payer_ids),
+                "month": month,
+                "next_month": next_month(month),
+                "start": start,
+                "end": end,
+            },
+        ).all()
+    unit.session.execute(
+        text(
+            "INSERT INTO sealed_enrolment (payer_id, month, learner_id, school_id, days) "
+            "SELECT e.payer_id, :month, e.learner_id, e.school_id, e.days::datemultirange "
+            "FROM unnest(CAST(:payers AS uuid[]), CAST(:learners AS uuid[]), "
+            "CAST(:schools AS uuid[]), CAST(:days AS text[])) "
+            "AS e(payer_id, learner_id, school_id, days)"
+        ),
+        {
+            "month": month,
+            "payers": [row.payer_id for row in rows],
+            "learners": [row.learner_id for row in rows],
+            "schools": [row.school_id for row in rows],
+            "days": [row.days for row in rows],
+        },
+    )
+
+
 def periods_in(
     unit: Unit, month: date, *, payer_ids: Sequence[UUID], states: Sequence[str]
 ) -> list[UUID]:
@@ -200,7 +263,9 @@ def periods_in(
     return list(
         unit.session.scalars(
             select(Period.payer_id)
-            .where(Period.month == month, Period.payer_id.in_(payer_ids), Period.state.in_(states))
+            .where(
+                Period.month == month, among(Period.payer_id, payer_ids), Period.state.in_(states)
+            )
             .order_by(Period.payer_id)
             .with_for_update()
         )
@@ -218,3 +283,10 @@ def stated_periods(unit: Unit) -> dict[Month, list[UUID]]:
     for month, payer_id in rows:
         found.setdefault(Month(month), []).append(payer_id)
     return found
+
+
+def shards_of(payers: Sequence[UUID]) -> Iterator[tuple[int, Sequence[UUID]]]:
+    """Yield the payers in ranges of their ids, each with how many are done after it."""
+    for start in range(0, len(payers), SHARD):
+        shard = payers[start : start + SHARD]
+        yield start + len(shard), shard

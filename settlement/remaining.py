@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from kernel.clock import Month, month_bounds, shanghai_day
+from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.models import Agreement, AgreementDraw, FundingLine, StatementDraw, StatementLine
 from settlement.rating import Room
@@ -32,7 +33,7 @@ def agreement_states(
     used = dict(
         unit.session.execute(
             select(StatementLine.agreement_id, func.sum(StatementLine.amount_fen))
-            .where(StatementLine.payer_id.in_(payer_ids))
+            .where(among(StatementLine.payer_id, payer_ids))
             .group_by(StatementLine.agreement_id)
         ).all()
     )
@@ -44,7 +45,7 @@ def agreement_states(
             Agreement.vendor_id,
             Agreement.terms,
             Agreement.ceiling_fen,
-        ).where(Agreement.payer_id.in_(payer_ids))
+        ).where(among(Agreement.payer_id, payer_ids))
     )
     return {
         agreement_id: AgreementState(
@@ -69,7 +70,7 @@ def _committed(
             func.sum(StatementDraw.amount_fen).label("fen"),
         )
         .join(StatementDraw, StatementDraw.line_id == StatementLine.id)
-        .where(StatementLine.payer_id.in_(payer_ids))
+        .where(among(StatementLine.payer_id, payer_ids))
         .group_by(StatementLine.agreement_id, StatementDraw.funding_line_id)
         .subquery()
     )
@@ -88,7 +89,7 @@ def _committed(
             & (drawn.c.funding_line_id == AgreementDraw.line_id),
         )
         .where(
-            Agreement.payer_id.in_(payer_ids),
+            among(Agreement.payer_id, payer_ids),
             FundingLine.fiscal_year <= month.year,
             FundingLine.lapses_on > last_day,
         )

@@ -18,6 +18,7 @@ from sqlalchemy import insert, select, update
 from kernel.clock import Month, shanghai_day, show_month
 from kernel.copying import copy_rows
 from kernel.identity.models import Organisation
+from kernel.identity.recording import among
 from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.metering.counting import RULE, SchoolCount, count_uses
@@ -212,7 +213,7 @@ def _open_statements(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> 
     deadline = confirm_by(shanghai_day(now), unit.settings.confirm_workdays)
     codes = dict(
         unit.session.execute(
-            select(Organisation.id, Organisation.code).where(Organisation.id.in_(payer_ids))
+            select(Organisation.id, Organisation.code).where(among(Organisation.id, payer_ids))
         ).all()
     )
     statements = {payer_id: new_id() for payer_id in payer_ids}
@@ -238,14 +239,14 @@ def _mark(
 ) -> None:
     unit.session.execute(
         update(Period)
-        .where(Period.month == month, Period.payer_id.in_(payer_ids), Period.state == "sealed")
+        .where(Period.month == month, among(Period.payer_id, payer_ids), Period.state == "sealed")
         .values(state="stated")
         .execution_options(synchronize_session=False)
     )
     if exhausted:
         unit.session.execute(
             update(Agreement)
-            .where(Agreement.id.in_(exhausted), Agreement.state == "open")
+            .where(among(Agreement.id, exhausted), Agreement.state == "open")
             .values(state="exhausted")
             .execution_options(synchronize_session=False)
         )

@@ -7,7 +7,7 @@ from kernel.clock import parse_month
 from kernel.unit import Units
 from settlement.bookings import post_confirmed
 from settlement.confirmations import confirm_by_silence
-from settlement.periods import periods_in, stated_periods
+from settlement.periods import periods_in, shards_of, stated_periods
 
 WORKER = system_actor("worker")
 
@@ -25,7 +25,8 @@ def post_what_is_due(units: Units) -> None:
     with units(WORKER) as unit:
         waiting = stated_periods(unit)
     for month, payers in waiting.items():
-        with units(WORKER) as unit:
-            ready = periods_in(unit, month, payer_ids=payers, states=["stated"])
-            confirm_by_silence(unit, month, payer_ids=ready)
-            post_confirmed(unit, month, payer_ids=ready)
+        for _, shard in shards_of(payers):
+            with units(WORKER) as unit:
+                ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
+                confirm_by_silence(unit, month, payer_ids=ready)
+                post_confirmed(unit, month, payer_ids=ready)

@@ -64,6 +64,7 @@ WITH raw AS MATERIALIZED (
             WHEN r.error <> '' THEN r.error
             WHEN r.occurred_at > :latest THEN 'time-in-future'
             WHEN r.occurred_at < :earliest THEN 'time-too-old'
+            WHEN r.quantity > :largest THEN 'quantity-too-large'
             WHEN r.quantity > 1 AND NOT :pre_counted THEN 'quantity-without-count'
             WHEN r.learner_id IS NULL THEN 'unknown-learner'
             WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'

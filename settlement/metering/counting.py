@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from kernel.clock import Month, month_bounds, next_month
+from kernel.clock import Month, month_bounds
 from kernel.db import set_wise
 from kernel.unit import Unit
 from settlement.metering.models import TRUST_ATTESTED_COUNTED, TRUST_PLAYER
@@ -24,25 +24,19 @@ COUNTED, REPEAT, OUTSIDE = "counted", "repeat", "outside"
 
 # The judgement of each event, shared by the count and by the page that lists a line's uses.
 _JUDGED = """
-WITH outside AS MATERIALIZED (
-    SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
-    FROM enrolment e
-    JOIN (SELECT DISTINCT learner_id, school_id FROM enrolment
-          WHERE left_on < :next_month OR joined_on > :month) moved
-        USING (learner_id, school_id)
-    GROUP BY e.learner_id, e.school_id
-), judged AS NOT MATERIALIZED (
+WITH judged AS NOT MATERIALIZED (
     SELECT u.*,
         u.trust = :counted OR COALESCE(
             lead(u.occurred_at) OVER (
                 PARTITION BY u.learner_id, u.resource_id, u.payer_id, u.trust = :counted
-                ORDER BY u.occurred_at
+                ORDER BY u.occurred_at, u.trust, u.event_id, u.source_id
             ) - u.occurred_at > make_interval(secs => :window), true) AS counts,
         COALESCE(NOT o.days @> (u.occurred_at AT TIME ZONE 'Asia/Shanghai')::date, false)
             AS is_outside
     FROM usage_event u
     JOIN period p ON p.payer_id = u.payer_id AND p.month = :month AND p.payer_id = ANY(:payers)
-    LEFT JOIN outside o ON o.learner_id = u.learner_id AND o.school_id = u.school_id
+    LEFT JOIN sealed_enrolment o ON o.payer_id = u.payer_id AND o.month = :month
+        AND o.learner_id = u.learner_id AND o.school_id = u.school_id
     WHERE u.occurred_at >= :start AND u.occurred_at < :end
       AND u.sequence <= p.sealed_sequence
 ), named AS (
@@ -104,7 +98,6 @@ def judging_parameters(month: Month) -> dict[str, object]:
     start, end = month_bounds(month)
     return {
         "month": month,
-        "next_month": next_month(month),
         "start": start,
         "end": end,
         "window": WINDOW_S,

@@ -33,6 +33,8 @@ from settlement.metering.sources import source_by_code
 
 EARLIEST = datetime(2005, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
+LARGEST_QUANTITY = 1_000_000
+"""Uses that one row may stand for; a larger count is a mistake, and would outgrow a bill."""
 ATTEMPTS = 5
 RETRIED = frozenset({"23505", "40P01"})  # unique_violation, deadlock_detected
 
@@ -200,6 +202,7 @@ def _store(
         "latest": now + CLOCK_SKEW,
         "earliest": EARLIEST,
         "pre_counted": batch.trust == TRUST_ATTESTED_COUNTED,
+        "largest": LARGEST_QUANTITY,
         "trust": batch.trust,
     }
     for attempt in range(1, ATTEMPTS + 1):

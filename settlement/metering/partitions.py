@@ -31,6 +31,13 @@ def ensure_partitions(unit: Unit, months: Iterable[Month]) -> None:
                 f"FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
             )
         )
+        # A statement trigger on the partitioned table does not reach its partitions.
+        unit.session.execute(
+            text(
+                f"CREATE OR REPLACE TRIGGER refuse_truncate BEFORE TRUNCATE "
+                f"ON {partition_name(month)} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            )
+        )
 
 
 def _exists(unit: Unit, month: Month) -> bool:

@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import exists, func, select, text
 
 from kernel.actors import Actor, Role
 from kernel.clock import Month, show_month
+from kernel.errors import Refused
+from kernel.identity.models import Organisation
+from kernel.identity.recording import among
+from kernel.identity.visibility import visible_organisations
 from kernel.money import yuan
 from kernel.trail import broken_links
 from kernel.unit import Unit, Units
@@ -26,14 +30,28 @@ Check = Callable[[Unit], Iterator[str]]
 
 
 def verify(units: Units, actor: Actor) -> list[str]:
-    """Run every check; return the findings, none if the books are what their sources say."""
+    """Run every check; return the findings, none if the books are what their sources say.
+
+    The books are one: only the system, or a bureau above everybody on this installation, may read
+    all of them. Raises `Refused` for others.
+    """
     actor.require("books.verify", Role.OPERATOR, Role.AUDITOR)
+    with units(actor) as unit:
+        _require_all_visible(unit)
     findings: list[str] = []
     for check in CHECKS:
         with units(actor) as unit:
-            unit.session.execute(text("SET TRANSACTION READ ONLY"))
+            # One snapshot for each check: what is posted meanwhile is no difference.
+            unit.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             findings.extend(check(unit))
     return findings
+
+
+def _require_all_visible(unit: Unit) -> None:
+    seen = visible_organisations(unit).with_only_columns(Organisation.id)
+    unseen = select(exists().where(Organisation.id.not_in(seen)))
+    if not unit.actor.is_system and unit.session.scalar(unseen):
+        raise Refused(act="books.verify", needs="a bureau above all that is on this installation")
 
 
 def check_balances(unit: Unit) -> Iterator[str]:
@@ -100,7 +118,7 @@ def check_counts(unit: Unit) -> Iterator[str]:
         terms: dict[UUID, dict[str, Any]] = dict(
             unit.session.execute(
                 select(Agreement.id, Agreement.terms).where(
-                    Agreement.id.in_([*stored, *quantities])
+                    among(Agreement.id, [*stored, *quantities])
                 )
             ).all()
         )

@@ -7,7 +7,7 @@ import pytest
 
 from kernel.actors import Role
 from kernel.clock import FixedClock
-from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle, PeriodNotOver
+from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle, PeriodNotOver, Refused
 from kernel.identity.regions import RegionRow, record_regions
 from kernel.ids import OrganisationId
 from kernel.unit import Units
@@ -20,7 +20,7 @@ from settlement.queries.earnings import earnings_of
 from settlement.queries.statements import statements_of
 from settlement.summaries import period_summary
 from settlement.verify.recompute import verify
-from tests.support.builders import a_bureau, a_person, took
+from tests.support.builders import a_bureau, a_person, a_school, took
 from tests.support.settlement_builders import (
     APRIL,
     MARCH,
@@ -175,6 +175,8 @@ def test_a_month_without_agreements_or_uses_says_so(units: Units) -> None:
 def test_a_school_cannot_settle_or_confirm_anothers(units: Units) -> None:
     market = a_market(units)
     used(units, market, 3)
+    with pytest.raises(Refused):
+        settle(units, market.finance, MARCH)
     with pytest.raises(NotFound), units(market.finance) as unit:
         confirm_lines(unit, OrganisationId(market.bureau.id), MARCH)
 
@@ -197,3 +199,34 @@ def test_a_bureau_sums_its_own_subtree_only(units: Units) -> None:
         assert statements_of(unit) == []
     with pytest.raises(NothingToSettle):
         settle(units, replace(stranger, roles=frozenset({Role.OPERATOR})), MARCH)
+
+
+def test_statements_are_exported_to_those_who_may_see_them(units: Units) -> None:
+    market = a_market(units)
+    used(units, market, 3)
+    settle(units, SYSTEM, MARCH)
+    with units(SYSTEM) as unit:
+        other = a_school(unit)
+        stranger = a_person(unit, other, [Role.PRINCIPAL])
+        teacher = a_person(unit, market.school, [Role.TEACHER])
+    with units(market.finance) as unit:
+        assert export_statements(unit, MARCH).count(b"\n") == 1
+    with units(stranger) as unit:
+        assert export_statements(unit, MARCH) == b""
+    with pytest.raises(Refused), units(teacher) as unit:
+        export_statements(unit, MARCH)
+    with pytest.raises(Refused):
+        verify(units, stranger)
+
+
+def test_only_who_stands_above_all_reads_all_the_books(units: Units) -> None:
+    market = a_market(units)
+    with units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code="990122", name="邻县")]))
+        neighbour = a_bureau(unit, region_code="990122")
+        stranger = a_person(unit, neighbour, [Role.AUDITOR])
+        province = a_person(unit, a_bureau(unit, region_code="990000"), [Role.AUDITOR])
+    with pytest.raises(Refused):
+        verify(units, stranger)
+    assert verify(units, province) == []
+    assert market

@@ -11,11 +11,13 @@ from kernel.unit import Units
 from settlement.closing import settle
 from settlement.queries.lines import LineView, line_view, lines_of
 from settlement.queries.uses import uses_of
+from settlement.verify.recompute import verify
 from tests.support.builders import took
 from tests.support.settlement_builders import (
     APRIL,
     LOG,
     MARCH,
+    PLAYER,
     SYSTEM,
     Market,
     a_market,
@@ -159,3 +161,43 @@ def test_from_the_day_on_which_a_learner_left_use_is_shown_and_not_billed(units:
     view = the_line(units)
     assert view.line.quantity == 1
     assert (view.explanation["outside_events"], view.explanation["outside_uses"]) == (2, 2)
+
+
+def test_a_departure_that_becomes_known_after_the_seal_changes_no_stated_line(
+    units: Units,
+) -> None:
+    market = a_market(units)
+    deliver(units, [a_use(units, market, f"e{day}", at(day)) for day in range(2, 12)])
+    settle(units, SYSTEM, MARCH)
+    departs(units, market, "L1", date(2026, 3, 5))
+    view = the_line(units)
+    with units(SYSTEM) as unit:
+        rows, _ = uses_of(unit, view)
+    assert view.line.quantity == 10
+    assert {row.judgement for row in rows} == {"counted"}
+    assert verify(units, SYSTEM) == []
+
+
+def test_events_of_one_instant_are_judged_alike_in_any_order(units: Units) -> None:
+    """A player's use and an attested one at the same moment: which came first tells nothing."""
+    market = a_market(units, learners=["L1", "L2"])
+    for learner, sources in (("L1", (PLAYER, LOG)), ("L2", (LOG, PLAYER))):
+        for source in sources:
+            row = a_use(units, market, f"{learner}", at(2), learner=learner)
+            deliver(units, [row], source=source, name=f"{learner} {source}")
+    settle(units, SYSTEM, MARCH)
+    view = the_line(units)
+    with units(SYSTEM) as unit:
+        rows, _ = uses_of(unit, view)
+    counted = [row.source_code for row in rows if row.judgement == "counted"]
+    assert view.line.quantity == 2
+    assert counted == [LOG, LOG]
+
+
+def test_the_first_use_of_all_after_an_early_seal_is_late(units: Units) -> None:
+    market = a_market(units)
+    settle(units, SYSTEM, MARCH)
+    (outcome,) = deliver(units, [a_use(units, market, "first", at(2))])
+    assert (outcome.outcome, outcome.reason) == ("accepted", "late")
+    assert settle(units, SYSTEM, MARCH)["uses"] == 0
+    assert verify(units, SYSTEM) == []

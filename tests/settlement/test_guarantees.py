@@ -101,6 +101,9 @@ def test_append_only_tables_refuse_removal(
         "UPDATE period SET state = 'open'",
         "UPDATE period SET sealed_sequence = 0",
         "UPDATE period SET fingerprint = 0",
+        "TRUNCATE usage_event_y2026m03",
+        "UPDATE funding_line SET fiscal_year = 2025",
+        "UPDATE funding_line SET payer_id = gen_random_uuid()",
     ],
 )
 def test_what_is_recorded_cannot_be_changed(units: Units, settled: Market, statement: str) -> None:
