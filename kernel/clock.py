@@ -4,10 +4,11 @@ The only module that may ask the machine for the time. Everything else takes a `
 a test or a rehearsal can stand at any moment.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 from zoneinfo import ZoneInfo
 
 from kernel.errors import InvalidDate, InvalidPeriod, NaiveTime
@@ -16,6 +17,13 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 Month = NewType("Month", date)
 """The first day of a calendar month in Asia/Shanghai: a period's key."""
+
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2200
+"""The years that can be meant. Beyond them lies a slip of the pen, a number that only looks like a
+time, or the end of the calendar, where a zone or the next month can't be reckoned."""
+
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ].+)?")
 
 
 class Clock(Protocol):
@@ -87,9 +95,12 @@ def month_bounds(month: Month) -> tuple[datetime, datetime]:
 def parse_month(text: str) -> Month:
     """Read a period such as `2026-03`; anything else raises `InvalidPeriod`."""
     try:
-        return Month(datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date())
+        month = Month(datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date())
     except ValueError:
         raise InvalidPeriod(text=text) from None
+    if not _is_meant(month):
+        raise InvalidPeriod(text=text)
+    return month
 
 
 def show_month(month: date) -> str:
@@ -99,19 +110,32 @@ def show_month(month: date) -> str:
 def parse_day(text: str) -> date:
     """Read a date such as `2026-03-01`; anything else raises `InvalidDate`."""
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError:
         raise InvalidDate(text=text) from None
+    if not _is_meant(day):
+        raise InvalidDate(text=text)
+    return day
 
 
 def parse_moment(text: str) -> datetime:
     """Read an ISO 8601 time as UTC; one without a zone is taken as Asia/Shanghai.
 
     Files written by schools and platforms in China carry local times; an API must say its zone
-    and goes through `as_utc` instead.
+    and goes through `as_utc` instead. The short forms of ISO 8601 are refused: a person number in
+    the wrong column would be one of them.
     """
+    stripped = text.strip()
+    if not _MOMENT.fullmatch(stripped):
+        raise InvalidDate(text=text)
     try:
-        at = datetime.fromisoformat(text.strip())
-        return as_utc(at if at.tzinfo else at.replace(tzinfo=SHANGHAI))
-    except (ValueError, OverflowError):
+        at = datetime.fromisoformat(stripped)
+    except ValueError:
         raise InvalidDate(text=text) from None
+    if not _is_meant(at):
+        raise InvalidDate(text=text)
+    return as_utc(at if at.tzinfo else at.replace(tzinfo=SHANGHAI))
+
+
+def _is_meant(day: date) -> bool:
+    return FIRST_YEAR <= day.year <= LAST_YEAR

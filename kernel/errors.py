@@ -148,6 +148,12 @@ class UnwritableFile(ImportFailed):
     remedy = "Check the path and the permissions."
 
 
+class OverwritesInput(ImportFailed):
+    code = "overwrites-input"
+    summary = "The rejects can't be written to {file}: it is what is being imported."
+    remedy = "Name another file."
+
+
 class EmptyFile(ImportFailed):
     code = "empty-file"
     summary = "{file} is empty."
@@ -244,6 +250,12 @@ class VendorInterest(Refused):
     remedy = "A reviewer without an interest must."
 
 
+class EnrolledElsewhere(Refused):
+    code = "enrolled-elsewhere"
+    summary = "The learner is enrolled at a school that is not below your bureau."
+    remedy = "Enrol from {today} on, or let that school's bureau record the departure first."
+
+
 class NotFound(MarketError):
     status = 404
     code = "not-found"
@@ -312,6 +324,12 @@ class NoOffer(Conflict):
     code = "no-offer"
     summary = "“{key}” has no price in force on {day}."
     remedy = "Import its offer: market import offers FILE."
+
+
+class BasicIsFree(Conflict):
+    code = "basic-is-free"
+    summary = "“{key}” is a basic resource, but costs {price} yuan on {day}."
+    remedy = "Basic resources are free: record an offer of 0 from that day on."
 
 
 class PeriodNotOver(Conflict):

@@ -50,13 +50,7 @@ def sign_in(unit: Unit, login: str, *, password: str) -> NewSession:
     keeps the count of failures.
     """
     now = unit.clock.now()
-    # Locked until the commit: attempts made at the same time are counted one after the other.
-    known = unit.session.scalars(
-        select(Credential)
-        .where(Credential.login == canonical_login(login))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    known = _known(unit, canonical_login(login))
     if known is not None and known.rests_until is not None:
         if known.rests_until > now:
             minutes = -((now - known.rests_until) // timedelta(minutes=1))  # rounded up
@@ -119,6 +113,18 @@ def forget_expired(unit: Unit) -> int:
         .execution_options(synchronize_session=False)
     )
     return len(forgotten.all())
+
+
+def _known(unit: Unit, login: str) -> Credential | None:
+    if "\0" in login:  # the database can't even be asked for it
+        return None
+    # Locked until the commit: attempts made at the same time are counted one after the other.
+    return unit.session.scalars(
+        select(Credential)
+        .where(Credential.login == login)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
 
 
 def _count_failure(credential: Credential, now: datetime) -> None:

@@ -41,8 +41,7 @@ def approve(
 ) -> None:
     """Sign all that --as LOGIN (or --everyone) may sign; the last signature opens the agreement.
 
-    --everyone is for demonstrations and guides: people sign on their own page. Exit 1 if something
-    could not be signed.
+    --everyone is for demonstrations and guides. Exit 1 if something could not be signed.
     """
     if bool(who) == everyone:
         raise click.UsageError("Name who signs: either --as LOGIN or --everyone.")

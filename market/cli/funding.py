@@ -2,12 +2,14 @@
 
 import click
 
-from kernel.clock import parse_day
+from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day
 from kernel.money import parse_rate, yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, note
 from procurement.funding.allocations import IssueSummary, LinePreview, issue_lines, preview_lines
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
+
+MOST_PUPILS = 100_000
 
 
 @click.group()
@@ -22,7 +24,14 @@ def fund() -> None:
 @click.option("--share", required=True, help="Share usable for digital resources, such as 0.05.")
 @click.option("--share-minimum", default="0", show_default=True, help="Least share allowed.")
 @click.option("--share-maximum", default="1", show_default=True, help="Largest share allowed.")
-@click.option("--floor", "floor_pupils", default=100, show_default=True, help="Pupils (R15).")
+@click.option(
+    "--floor",
+    "floor_pupils",
+    type=click.IntRange(0, MOST_PUPILS),
+    default=100,
+    show_default=True,
+    help="Pupils that a small rural school is funded for at least (R15).",
+)
 @click.option("--short-stage", default="primary", show_default=True, help="Pays the shortfall.")
 @click.option("--origin", required=True, help="The document that the rule comes from.")
 @as_option
@@ -63,7 +72,13 @@ def rule(
 
 
 @fund.command()
-@click.option("--year", "fiscal_year", type=int, required=True, help="Fiscal year, such as 2026.")
+@click.option(
+    "--year",
+    "fiscal_year",
+    type=click.IntRange(FIRST_YEAR, LAST_YEAR),
+    required=True,
+    help="Fiscal year, such as 2026.",
+)
 @click.option("--preview", is_flag=True, help="Show what would be issued, and issue nothing.")
 @as_option
 @json_option

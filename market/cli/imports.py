@@ -64,7 +64,8 @@ def import_(
         raise click.UsageError("Name the FILE to import, or ask for its --template.")
     field_map = read_map(map_path, kind=kind, fields=field_names(columns)) if map_path else NO_MAP
     settings = load_settings()
-    with open_units(settings) as units, Rejects(rejects_path) as rejects:
+    inputs = [path for path in (file, map_path) if path is not None]
+    with open_units(settings) as units, Rejects(rejects_path, inputs=inputs) as rejects:
         actor = acting(units, who)
         try:
             with progress_bar(kind) as progress:

@@ -68,7 +68,9 @@ def cli() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     try:
-        given = list(arguments) if arguments is not None else None
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        if any("\0" in one for one in given):
+            raise click.UsageError("An argument holds a NUL character.")
         status = cli.main(given, prog_name="market", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:

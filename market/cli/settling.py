@@ -1,5 +1,6 @@
 """`market settle`, `confirm` and `verify`: the close of a month, and the proof of the books."""
 
+from typing import Any, Final
 from uuid import UUID
 
 import click
@@ -24,6 +25,11 @@ from settlement.confirmations import confirm_lines
 from settlement.periods import payers_of, stated_periods
 from settlement.verify.recompute import verify as find_differences
 
+TALLIED: Final = frozenset(
+    {"received", "accepted", "duplicates", "conflicts", "quarantined", "late"}
+)
+"""Counts of a summary that are a whole month's: a row that is not taken has no payer."""
+
 
 @click.command()
 @click.argument("period", metavar="PERIOD")
@@ -45,7 +51,16 @@ def settle(period: str, payer_code: str | None, who: str | None, as_json: bool) 
             payer_code=payer_code,
             progress=lambda _step, done, total: progress(done, total),
         )
-    emit(summary, summary_lines(summary), as_json=as_json)
+    shown = _with_all_payers_named(summary) if payer_code else summary
+    emit(summary, summary_lines(shown), as_json=as_json)
+
+
+def _with_all_payers_named(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return one payer's summary with what it can't tell by payer named so: what came in."""
+    return {
+        f"{name} (all payers)" if name in TALLIED else name: value
+        for name, value in summary.items()
+    }
 
 
 @click.command()

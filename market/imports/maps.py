@@ -66,8 +66,10 @@ def read_map(path: Path, *, kind: str, fields: Iterable[str]) -> FieldMap:
     except UnicodeDecodeError as error:
         raise InvalidMap(file=path.name, reason=f"not UTF-8 at offset {error.start}") from error
     try:
-        found = msgspec.convert(_days_as_texts(tomllib.loads(text)), FieldMap)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        found = msgspec.convert(_as_cells(tomllib.loads(text)), FieldMap)
+    except RecursionError as error:
+        raise InvalidMap(file=path.name, reason="nested too deeply") from error
+    except (ValueError, msgspec.ValidationError) as error:
         raise InvalidMap(file=path.name, reason=str(error)) from error
     reason = _misfit(found, kind=kind, fields=list(fields))
     if reason:
@@ -75,12 +77,17 @@ def read_map(path: Path, *, kind: str, fields: Iterable[str]) -> FieldMap:
     return found
 
 
-def _days_as_texts(found: Any) -> Any:
-    """TOML has days and times of its own; in a map they stand for what a cell would read."""
+def _as_cells(found: Any) -> Any:
+    """Make what TOML holds into what cells read: it has days and times of its own, and NUL.
+
+    Raises `ValueError` for a text that no cell can hold.
+    """
     if isinstance(found, dict):
-        return {name: _days_as_texts(value) for name, value in found.items()}
+        return {_as_cells(name): _as_cells(value) for name, value in found.items()}
     if isinstance(found, list):
-        return [_days_as_texts(value) for value in found]
+        return [_as_cells(value) for value in found]
+    if isinstance(found, str) and "\0" in found:
+        raise ValueError("a text in it holds a NUL character")
     return found.isoformat() if isinstance(found, date | time) else found
 
 

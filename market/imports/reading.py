@@ -7,12 +7,15 @@ Rows without any content are no rows.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
+from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 import msgspec
@@ -29,12 +32,33 @@ from kernel.errors import (
     UnreadableFile,
     UnreadableRow,
 )
+from kernel.web.exports import FORMULA_STARTS
 from market.imports.files import Format, SourceFile
 
 # What Excel keeps of a number; a longer one has lost digits, and an identifier with it.
 SPREADSHEET_DIGITS = 15
 CELL_CHARACTERS = 32_767
 """The longest cell of a spreadsheet; more is a forgotten quotation mark, not a value."""
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters that no database takes: NUL, and halves of surrogate pairs."""
+
+TEXT_ERRORS = (UnicodeError, OSError)
+# What the reader of workbooks may raise over a damaged one: it trusts what it opens.
+BOOK_ERRORS = (
+    InvalidFileException,
+    BadZipFile,
+    zlib.error,
+    ParseError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    RuntimeError,  # encrypted, nested too deeply, or compressed in a way nobody knows
+    EOFError,
+    OSError,
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +84,27 @@ def open_table(source: SourceFile, *, kind: str) -> Iterator[Table]:
     """Open the rows of `source`; raise `EmptyFile`, `RepeatedColumn` or `UnreadableFile`."""
     if source.format is Format.XLSX:
         with _open_sheet(source.path) as rows:
-            yield _sheet_table(rows, source, kind=kind)
+            sound = _guarded(rows, source.path, BOOK_ERRORS)
+            yield _sheet_table(sound, source, kind=kind)
         return
     with _open_text(source) as file:
+        lines = _guarded(file, source.path, TEXT_ERRORS)
         if source.format is Format.JSON_LINES:
-            yield Table(None, _json_records(file))
+            yield Table(None, _json_records(lines))
         else:
-            yield _csv_table(file, source, kind=kind)
+            yield _csv_table(lines, source, kind=kind)
+
+
+def _guarded(items: Iterable[T], path: Path, errors: tuple[type[Exception], ...]) -> Iterator[T]:
+    """Yield what a foreign reader yields; raise `UnreadableFile` where it fails in the middle."""
+    try:
+        yield from items
+    except errors as error:
+        raise UnreadableFile(file=path.name, reason=_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @contextmanager
@@ -80,7 +118,7 @@ def _open_text(source: SourceFile) -> Iterator[TextIO]:
 
 
 def _header(cells: Sequence[str], source: SourceFile, *, kind: str) -> list[str]:
-    names = [cell.strip() for cell in cells]
+    names = [_unmarked(cell).strip() for cell in cells]
     while names and not names[-1]:
         names.pop()
     if not names:
@@ -98,8 +136,8 @@ def _header(cells: Sequence[str], source: SourceFile, *, kind: str) -> list[str]
 # CSV
 
 
-def _csv_table(file: TextIO, source: SourceFile, *, kind: str) -> Table:
-    reader = csv.reader(file, strict=True)
+def _csv_table(lines: Iterator[str], source: SourceFile, *, kind: str) -> Table:
+    reader = csv.reader(lines, strict=True)
     try:
         cells = next(reader, [])
     except csv.Error as error:
@@ -120,10 +158,12 @@ def _csv_records(reader: Iterator[list[str]], columns: list[str]) -> Iterator[Re
             yield Record(row, {}, UnreadableRow(reason=str(error)))
             continue
         if len(cells) == width:
-            record = Record(row, dict(zip(columns, cells, strict=True)))
             joined = "".join(cells)
             if not joined or joined.isspace():
                 continue
+            if "'" in joined:
+                cells = [_unmarked(cell) for cell in cells]
+            record = Record(row, dict(zip(columns, cells, strict=True)))
             if "\0" in joined or len(joined) > CELL_CHARACTERS:
                 record = _with_bad_cell(record)
             yield record
@@ -137,21 +177,36 @@ def _csv_records(reader: Iterator[list[str]], columns: list[str]) -> Iterator[Re
             )
 
 
+def _unmarked(cell: str) -> str:
+    """Return a cell without the mark by which `--rejects` keeps it from being run as a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
+
+
 def _with_bad_cell(record: Record) -> Record:
     """Return the record with the error of its first cell that no database should take."""
     for column, cell in record.values.items():
-        if "\0" in cell:
-            shown = cell.replace("\0", "␀")[:40]
+        if UNSTORABLE.search(cell) or UNSTORABLE.search(column):
+            shown = _storable(cell)[:40]
             expected = "text without NUL characters"
         elif len(cell) > CELL_CHARACTERS:
             shown = cell[:40] + "…"
             expected = f"at most {CELL_CHARACTERS} characters"
         else:
             continue
-        error = InvalidInput(field=column, value=shown, expected=expected)
-        kept = {name: value.replace("\0", "␀")[:200] for name, value in record.values.items()}
-        return Record(record.row, kept, error, column)
+        name = _storable(column)
+        error = InvalidInput(field=name, value=shown, expected=expected)
+        kept = {known: value[:200] for known, value in _all_storable(record.values).items()}
+        return Record(record.row, kept, error, name)
     return record
+
+
+def _all_storable(values: dict[str, str]) -> dict[str, str]:
+    return {_storable(name): _storable(value) for name, value in values.items()}
+
+
+def _storable(text: str) -> str:
+    """Return a text that can be shown and kept, whatever it holds."""
+    return UNSTORABLE.sub("␀", text)
 
 
 # JSON lines
@@ -159,9 +214,9 @@ def _with_bad_cell(record: Record) -> Record:
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
 
 
-def _json_records(file: TextIO) -> Iterator[Record]:
+def _json_records(lines: Iterator[str]) -> Iterator[Record]:
     row = 0
-    for line in file:
+    for line in lines:
         if not line.strip():
             continue
         row += 1
@@ -170,26 +225,36 @@ def _json_records(file: TextIO) -> Iterator[Record]:
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             yield Record(row, {}, UnreadableRow(reason=str(error)))
             continue
-        values: dict[str, str] = {}
-        nested = ""
-        for name, value in found.items():
-            if isinstance(value, str):
-                values[name] = value
-            elif value is None:
-                values[name] = ""
-            elif isinstance(value, bool):
-                values[name] = "yes" if value else "no"
-            elif isinstance(value, int):
-                values[name] = str(value)
-            else:
-                nested = nested or name
-        if nested:
-            error_ = InvalidInput(field=nested, value="…", expected="a text or a number")
-            yield Record(row, values, error_, nested)
+        except RecursionError:
+            yield Record(row, {}, UnreadableRow(reason="nested too deeply"))
+            continue
+        values, nested = _json_texts(found)
+        if nested is not None:
+            column = _storable(nested)
+            wrong = InvalidInput(field=column, value="…", expected="a text or a number")
+            yield Record(row, _all_storable(values), wrong, column)
         elif "\0" in line or "\\u0000" in line or len(line) > CELL_CHARACTERS:
             yield _with_bad_cell(Record(row, values))
         else:
             yield Record(row, values)
+
+
+def _json_texts(found: dict[str, Any]) -> tuple[dict[str, str], str | None]:
+    """Return an object's values as texts, and the first name whose value is no single one."""
+    values: dict[str, str] = {}
+    nested: str | None = None
+    for name, value in found.items():
+        if isinstance(value, str):
+            values[name] = value
+        elif value is None:
+            values[name] = ""
+        elif isinstance(value, bool):
+            values[name] = "yes" if value else "no"
+        elif isinstance(value, int):
+            values[name] = str(value)
+        elif nested is None:
+            nested = name
+    return values, nested
 
 
 # XLSX
@@ -199,9 +264,11 @@ def _json_records(file: TextIO) -> Iterator[Record]:
 def _open_sheet(path: Path) -> Iterator[Iterator[tuple[Any, ...]]]:
     try:
         workbook = load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError) as error:
-        raise UnreadableFile(file=path.name, reason=f"not a workbook: {error}") from error
+    except BOOK_ERRORS as error:
+        raise UnreadableFile(file=path.name, reason=f"not a workbook: {_words(error)}") from error
     try:
+        if not workbook.worksheets:
+            raise UnreadableFile(file=path.name, reason="not a workbook with a sheet of rows")
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()  # what a foreign program wrote about its size is not to be trusted
         yield sheet.iter_rows(values_only=True)
@@ -227,7 +294,7 @@ def _sheet_records(rows: Iterator[tuple[Any, ...]], columns: list[str]) -> Itera
             kept = [text or "" for text in texts]
             yield Record(
                 row,
-                dict(zip(columns, kept, strict=False)),
+                _all_storable(dict(zip(columns, kept, strict=False))),
                 UnevenRow(found=len(texts), expected=width),
             )
             continue
@@ -241,9 +308,9 @@ def _sheet_records(rows: Iterator[tuple[Any, ...]], columns: list[str]) -> Itera
                 value=shown,
                 expected=f"a cell of text (a number keeps only {SPREADSHEET_DIGITS} digits)",
             )
-            yield Record(row, values, error, column)
+            yield Record(row, _all_storable(values), error, column)
         else:
-            yield Record(row, values)
+            yield _with_bad_cell(Record(row, values))
 
 
 def _cell_text(cell: Any) -> str | None:
@@ -261,5 +328,5 @@ def _cell_text(cell: Any) -> str | None:
         case date():
             text = cell.isoformat()
         case _:
-            text = str(cell)
+            text = _unmarked(str(cell))
     return text

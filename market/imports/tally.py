@@ -5,14 +5,17 @@ that the map leaves outside are counted apart, since nobody meant to import them
 """
 
 import csv
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copymode
 from types import TracebackType
 from typing import Any, TextIO
 
-from kernel.errors import MarketError, UnwritableFile
+from kernel.errors import MarketError, OverwritesInput, UnwritableFile
+from kernel.web.exports import FORMULA_STARTS
 from market.imports.reading import Record
 
 SHOWN_ROWS = 20
@@ -92,13 +95,17 @@ class Rejects(AbstractContextManager["Rejects"]):
 
     The file has the original columns, so that it can be mended and imported, and ours beside them;
     a name that the original has already is prefixed. It is written as UTF-8 with a byte order mark,
-    which spreadsheets need.
+    which spreadsheets need; a text that they would run as a formula gets the mark of a text, which
+    is taken off when it is read. It is written beside its place and put there in the end, so that
+    an earlier one is lost only to a whole one. None of the `inputs` may be overwritten by it.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, inputs: Sequence[Path] = ()) -> None:
         self.count = 0
         self.first: list[Reject] = []
         self._path = path
+        self._inputs = inputs
+        self._beside: Path | None = None
         self._file: TextIO | None = None
         self._writer: Any = None
         self._columns: list[str] | None = None
@@ -106,11 +113,24 @@ class Rejects(AbstractContextManager["Rejects"]):
     def __enter__(self) -> "Rejects":
         if self._path is not None:
             try:
-                self._file = self._path.open("w", encoding="utf-8-sig", newline="")
+                self._file = self._open(self._path)
             except OSError as error:
                 raise UnwritableFile(file=self._path, reason=error.strerror) from error
             self._writer = csv.writer(self._file)
         return self
+
+    def _open(self, path: Path) -> TextIO:
+        path = path.resolve()
+        if any(_is_same(path, one) for one in self._inputs):
+            raise OverwritesInput(file=self._path)
+        if path.exists() and not path.is_file():  # such as /dev/stdout: nothing may take its place
+            return path.open("w", encoding="utf-8-sig", newline="")
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        file = beside.open("x", encoding="utf-8-sig", newline="")
+        if path.exists():
+            copymode(path, beside)
+        self._path, self._beside = path, beside
+        return file
 
     def __exit__(
         self,
@@ -118,8 +138,18 @@ class Rejects(AbstractContextManager["Rejects"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._file is None:
+            return
+        self._file.close()
+        if self._beside is None or self._path is None:
+            return
+        if error is not None and not self.count:  # it failed over something else than rows
+            self._beside.unlink()
+            return
+        try:
+            self._beside.replace(self._path)
+        except OSError as failure:
+            raise UnwritableFile(file=self._path, reason=failure.strerror) from failure
 
     def expect(self, columns: Iterable[str] | None) -> None:
         """Write the header row; without columns, those of the first reject are taken."""
@@ -127,7 +157,8 @@ class Rejects(AbstractContextManager["Rejects"]):
             return
         self._columns = list(columns)
         if self._writer is not None:
-            self._writer.writerow([*self._columns, *(self._own(name) for name in REJECT_COLUMNS)])
+            own = (self._own(name) for name in REJECT_COLUMNS)
+            self._write([*self._columns, *own])
 
     def add(self, reject: Reject) -> None:
         self.count += 1
@@ -137,9 +168,21 @@ class Rejects(AbstractContextManager["Rejects"]):
             self.expect(reject.record.values)
             values = reject.record.values
             own = [str(reject.record.row), reject.field, reject.code, reject.reason]
-            self._writer.writerow([*(values.get(name, "") for name in self._columns or ()), *own])
+            self._write([*(values.get(name, "") for name in self._columns or ()), *own])
+
+    def _write(self, cells: Iterable[str]) -> None:
+        self._writer.writerow(
+            [f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells]
+        )
 
     def _own(self, name: str) -> str:
         while name in (self._columns or ()):
             name = "reject_" + name
         return name
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of the two is not there
+        return path == other.resolve()

@@ -7,6 +7,7 @@ map; a file that was finished is judged again, as duplicates. How a row is read 
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from market.imports.files import SourceFile, examine
 from market.imports.kinds import field_names, needed_names
 from market.imports.maps import ALL_COLUMNS, NO_MAP, FieldMap, UsageSection
 from market.imports.reading import Record, open_table
+from market.imports.recall import recall_outcomes
 from market.imports.tally import Reject, Rejects, Tally
 from market.imports.translation import Translation, prepare
 from market.imports.usage_rows import USAGE_COLUMNS, ReadRow, RowReader
@@ -102,6 +104,9 @@ def import_usage(
             batch = run.begin(unit)
         if batch.rows_taken:
             on_resume(batch.rows_taken)
+        for position, chunk in run.earlier_chunks(batch):
+            with units(actor) as unit:
+                run.recall(unit, batch, chunk, first_position=position)
         for position, chunk in run.chunks(batch):
             with units(actor) as unit:
                 judged = ingest_rows(
@@ -132,21 +137,34 @@ class _Run:
         return begin_batch(
             unit,
             self.delivery.source_code,
-            file_name=self.delivery.path.name,
+            # A name may be in another encoding than that of the system, and then is no text.
+            file_name=os.fsencode(self.delivery.path.name).decode(errors="replace"),
             file_digest=_delivery_digest(self.source, self.delivery.field_map),
             pre_counted=self.delivery.section.pre_counted,
         )
 
+    def earlier_chunks(self, batch: Batch) -> Iterator[tuple[int, Chunk]]:
+        """Yield the rows that runs before this one took in, in chunks with their first position."""
+        return self._chunks(0, batch.rows_taken)
+
     def chunks(self, batch: Batch) -> Iterator[tuple[int, Chunk]]:
-        """Yield the rows that are not taken in yet, in chunks with their first position."""
-        position = sum(1 for _ in islice(self.records, batch.rows_taken))
-        while True:
-            records = list(islice(self.records, CHUNK_ROWS))
+        """Yield the rows after those, which are not taken in yet, in the same way."""
+        return self._chunks(batch.rows_taken, None)
+
+    def _chunks(self, position: int, end: int | None) -> Iterator[tuple[int, Chunk]]:
+        while end is None or position < end:
+            wanted = CHUNK_ROWS if end is None else min(CHUNK_ROWS, end - position)
+            records = list(islice(self.records, wanted))
             if not records:
                 return
             yield position, [(record, self.reader.read(record)) for record in records]
             position += len(records)
             self.progress(position, self.source.lines)
+
+    def recall(self, unit: Unit, batch: Batch, chunk: Chunk, *, first_position: int) -> None:
+        """Note what was not taken of a chunk that a run before this one took in."""
+        rows = [read.row for _, read in chunk]
+        self.report(chunk, recall_outcomes(unit, batch, rows, first_position=first_position))
 
     def report(self, chunk: Chunk, judged: list[UsageOutcome]) -> None:
         """Note the rows of a chunk that were neither accepted nor known."""
@@ -161,6 +179,8 @@ class _Run:
         tally = Tally()
         with suppress(_DryRun), units(actor) as unit:
             batch = self.begin(unit)
+            for position, chunk in self.earlier_chunks(batch):
+                self.recall(unit, batch, chunk, first_position=position)
             for position, chunk in self.chunks(batch):
                 rows = [read.row for _, read in chunk]
                 self.report(chunk, ingest_rows(unit, batch, rows, first_position=position))

@@ -2,17 +2,20 @@
 
 Decides only whether a row can be read. A row that can't is not dropped: it goes on with the reason
 in `error`, to be quarantined and counted (R32). The person number ends here: what goes on is its
-keyed hash (R29).
+keyed hash (R29). A row that can't be read may have it in any cell, so that what goes into the books
+of such a row is little: the reason, the field, and of some fields the text, if it can't be one.
 """
 
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from kernel.clock import parse_moment
 from kernel.errors import InvalidInput, MarketError, MissingValue, UnmappedValue
-from kernel.identity.secret import person_hash
+from kernel.identity.secret import installation_key, person_hash
 from kernel.settings import Settings
-from market.imports.fields import key, whole_number
+from market.imports.fields import KEY_CHARACTERS, key, whole_number
 from market.imports.kinds import Column
 from market.imports.reading import Record
 from market.imports.translation import CellError, Translation, row_identity
@@ -20,6 +23,11 @@ from settlement.metering.ingest import UsageRow
 
 REMEMBERED = 100_000
 LARGEST_QUANTITY = 1_000_000_000
+SHOWN_FIELDS = frozenset({"time", "quantity", "school_code", "vendor_code", "sku"})
+"""Fields whose wrong text is put on record; the others may name a person."""
+SEPARATORS = re.compile(r"[\s\-._/·]")
+PERSON_NUMBER = re.compile(r"[0-9]{14,17}[0-9Xx]")
+"""15 to 18 characters, as identity cards and learners' numbers have."""
 
 
 def quantity(cell: str) -> int:
@@ -60,12 +68,16 @@ class RowReader:
     settings: Settings
     translation: Translation
     all_columns: bool
+    _key: bytes = field(init=False)
     _hashes: dict[str, bytes] = field(default_factory=dict)
     _times: dict[str, datetime] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._key = installation_key(self.settings)
+
     def read(self, record: Record) -> ReadRow:
         """Return the row of `record`, whatever is wrong with it."""
-        identity = row_identity(record.values) if self.all_columns else ""
+        identity = row_identity(record.values, self._key) if self.all_columns else ""
         if record.error is not None:
             return _unreadable(identity, record.error, field=record.field, code="unreadable-row")
         try:
@@ -75,7 +87,7 @@ class RowReader:
         try:
             return ReadRow(self._row(texts, identity))
         except CellError as wrong:
-            known = identity or texts.get("event_id", "").strip()
+            known = identity or ("" if wrong.field == "event_id" else texts.get("event_id", ""))
             return _unreadable(known, wrong.error, field=wrong.field, code=_reason(wrong))
 
     def _row(self, texts: dict[str, str], identity: str) -> UsageRow:
@@ -120,15 +132,29 @@ def _reason(wrong: CellError) -> str:
 
 
 def _unreadable(event_id: str, error: MarketError, *, field: str, code: str) -> ReadRow:
-    # What a learner's cell reads stays out of the books, even where it can't be right.
-    detail = code if field == "learner" else str(error)
     row = UsageRow(
-        event_id=event_id[:100],
+        event_id=event_id.strip()[:KEY_CHARACTERS],
         occurred_at=None,
         learner_hash=b"",
         vendor_code="",
         sku="",
         error=code,
-        detail=detail,
+        detail=_detail(error, field=field, code=code),
     )
     return ReadRow(row, error, field)
+
+
+def _detail(error: MarketError, *, field: str, code: str) -> str:
+    """Return what is put on record of an error, which is no person number and holds none."""
+    if code == "unreadable-row":  # any cell may be meant, and the field's name is the file's
+        name = "" if may_be_person_number(field) else field
+        return f"{error.code} {name}".strip()
+    shown = field in SHOWN_FIELDS and not any(
+        may_be_person_number(str(fact)) for fact in error.facts.values()
+    )
+    return str(error) if shown else f"{error.code} {field}"
+
+
+def may_be_person_number(text: str) -> bool:
+    """Return whether a person number may stand in `text`, however it was typed."""
+    return bool(PERSON_NUMBER.search(SEPARATORS.sub("", unicodedata.normalize("NFKC", text))))

@@ -16,7 +16,8 @@ from sqlalchemy import text
 CLASSIFY_AND_STORE = text(
     """
 WITH raw AS MATERIALIZED (
-    SELECT r.*, (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date AS day
+    SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
+        THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
     FROM unnest(
         CAST(:position AS bigint[]), CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
         CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]), CAST(:vendor_code AS text[]),

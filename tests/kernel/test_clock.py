@@ -95,7 +95,21 @@ def test_a_time_without_a_zone_is_refused():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2026", "2026-13", "2026-00", "03-2026", "2026-3-1", "2026/03", "March"]
+    "text",
+    [
+        "",
+        "2026",
+        "2026-13",
+        "2026-00",
+        "03-2026",
+        "2026-3-1",
+        "2026/03",
+        "March",
+        "0001-01",
+        "1899-12",
+        "2201-01",
+        "9999-12",
+    ],
 )
 def test_what_is_no_period_is_refused_with_what_was_written(text: str):
     with pytest.raises(InvalidPeriod) as refused:
@@ -105,11 +119,23 @@ def test_what_is_no_period_is_refused_with_what_was_written(text: str):
 
 def test_a_period_is_shown_as_it_is_read():
     assert parse_month(" 2026-03 ") == date(2026, 3, 1)
-    assert show_month(parse_month("0999-12")) == "0999-12"
+    assert show_month(date(999, 12, 1)) == "0999-12"
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2026-02-29", "2026-04-31", "01.03.2026", "2026-03", "tomorrow"]
+    "text",
+    [
+        "",
+        "2026-02-29",
+        "2026-04-31",
+        "01.03.2026",
+        "2026-03",
+        "tomorrow",
+        "0001-01-01",
+        "1899-12-31",
+        "2201-01-01",
+        "9999-12-31",
+    ],
 )
 def test_what_is_no_date_is_refused_with_what_was_written(text: str):
     with pytest.raises(InvalidDate) as refused:
@@ -119,6 +145,8 @@ def test_what_is_no_date_is_refused_with_what_was_written(text: str):
 
 def test_a_date_is_read():
     assert parse_day(" 2028-02-29 ") == date(2028, 2, 29)
+    assert parse_day("1900-01-01") == date(1900, 1, 1)
+    assert parse_day("2200-12-31") == date(2200, 12, 31)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +174,13 @@ def test_a_moment_of_a_file_without_a_zone_is_shanghais(text: str, at: datetime)
         "2026-03-01T25:00:00",
         "0001-01-01T00:00:00+08:00",  # in UTC before the first year there is
         "1740787200",
+        "9999-12-31T23:59:59Z",  # in Asia/Shanghai after the last one
+        "2201-01-01",
+        "1899-12-31",
+        "330102201501011234",  # a person number, which the short form of ISO 8601 would read
+        "20260301T083000",
+        "2026-W10-1",
+        "2026-03-01X08:30:00",
     ],
 )
 def test_what_is_no_moment_is_refused_with_what_was_written(text: str):

@@ -1,6 +1,6 @@
 """Every row that comes in has one fate, whoever sends it, however it is cut (R26, R28, R32)."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -69,6 +69,8 @@ def test_the_same_id_from_another_source_is_another_event(units: Units) -> None:
         ({"occurred_at": at(1, month=7)}, "no-agreement"),
         ({"occurred_at": at(28, month=12)}, "time-in-future"),
         ({"occurred_at": at(1) - timedelta(days=365 * 56)}, "time-too-old"),
+        ({"occurred_at": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)}, "time-in-future"),
+        ({"quantity": 2_000_000}, "quantity-too-large"),
         ({"occurred_at": None}, "unreadable-time"),
         ({"school_code": "2199009999"}, "other-school"),
         ({"quantity": 2}, "quantity-without-count"),

@@ -68,6 +68,11 @@ def test_the_right_password_opens_a_session_of_ones_own_organisation(units, prin
     assert len(view.csrf_token) >= 32 and view.csrf_token != session.token
 
 
+@pytest.mark.parametrize("login", ["\0", "head\0", "he\0ad"])
+def test_a_login_that_no_database_can_hold_is_wrong_like_any_other(units, principal, login):
+    fail(units, login)
+
+
 def test_neither_token_nor_password_is_stored(units, principal):
     with units(VISITOR) as unit:
         session = sign_in(unit, principal, password=PASSWORD)

@@ -78,6 +78,9 @@ def test_a_month_goes_from_use_to_the_last_fen(county, market, take_in):
     assert market(*source, "--as", "no:B1").status == 0
     assert take_in("usage", None, "--source", "player").json["accepted"] == 10
 
+    of_one = market("settle", "2025-03", "--payer", SCHOOL).out
+    assert "received (all payers)" in of_one and "quarantined (all payers)" not in of_one
+    assert "(all payers)" not in market("settle", "2025-03").out
     stated = market("settle", "2025-03", "--json")
     assert (stated.json["uses"], stated.json["billed_fen"], stated.json["drawn_fen"]) == (10, 20, 0)
     assert market("confirm", "2025-03", "--json").json == {
@@ -129,6 +132,14 @@ def test_rejected_rows_are_shown_and_nothing_of_the_file_is_kept(county, take_in
     assert lines[20] == f"… and 10 more: see {rejects}"
     assert lines[21].startswith("market: 30 of 31 rows of selections.csv were rejected")
     assert len(rejects.read_text(encoding="utf-8-sig").splitlines()) == 31
+
+
+def test_rejects_do_not_overwrite_what_is_imported(county, take_in, tmp_path):
+    path = tmp_path / "selections.csv"
+    found = take_in("selections", None, "--rejects", path)
+    assert (found.status, found.out) == (1, "")
+    assert "it is what is being imported" in found.err
+    assert path.read_text(encoding="utf-8").endswith(ROWS["selections"][-1] + "\n")
 
 
 def test_a_dry_run_says_so(county, take_in):

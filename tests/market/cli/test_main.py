@@ -27,6 +27,33 @@ def test_what_is_not_understood_exits_2(market):
     assert market("admit").status == MISUSED
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("source", "admit", "a\0b", "--name", "x", "--trust", "player"),
+        ("source", "admit", "a", "--name", "x\0y", "--trust", "player"),
+        ("approve", "--as", "no:\0"),
+    ],
+)
+def test_nul_in_an_argument_is_not_understood(market, arguments):
+    found = market(*arguments)
+    assert found.status == MISUSED and "NUL" in found.err
+
+
+@pytest.mark.parametrize("floor", [10**20, -1, 100_001])
+def test_a_floor_that_no_school_has_is_not_understood(market, floor):
+    rule = ("fund", "rule", "--region", "990121", "--from", "2026-01-01", "--share", "0.05")
+    found = market(*rule, "--origin", "x", "--floor", floor)
+    assert found.status == MISUSED and "0<=x<=100000" in found.err
+
+
+@pytest.mark.parametrize("command", ["settle", "confirm"])
+@pytest.mark.parametrize("period", ["9999-12", "0001-01"])
+def test_a_period_at_the_end_of_the_calendar_is_none(market, command, period):
+    found = market(command, period)
+    assert found.status == FAILED and found.err.startswith(f"market: “{period}” is not a period.")
+
+
 def test_an_answer_is_one_line_on_stderr_with_the_way_out(market, tmp_path):
     found = market("import", "schools", tmp_path / "nowhere.csv")
     assert (found.status, found.out) == (FAILED, "")

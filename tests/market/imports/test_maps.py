@@ -1,5 +1,8 @@
 """Maps: what they may say, and what they make of a foreign row."""
 
+import hashlib
+
+import msgspec
 import pytest
 
 from kernel.errors import InvalidMap, MissingColumns
@@ -45,6 +48,10 @@ def _translated(tmp_path, csv: str, field_map: FieldMap, *, required=("person_no
         ('[usage]\nsource = "x"', "no meaning for roster"),
         ('[group]\nby = []\ncount = "grade"', "names no column"),
         ("columns = ", "Invalid value"),
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("a = " + "9" * 5_000, "digits"),
+        ('[constants]\nname = "x\\u0000y"', "NUL"),
+        ('[columns]\nname = "x"\n[values.name]\n"a\\u0000" = "b"', "NUL"),
     ],
 )
 def test_what_a_map_says_wrongly_is_named(tmp_path, text, named):
@@ -135,6 +142,14 @@ def test_columns_that_the_file_lacks_are_named_with_those_it_has(tmp_path, text,
 
 
 def test_a_rows_identity_is_its_columns_whatever_their_order():
-    assert row_identity({"a": "1", "b": "2"}) == row_identity({"b": "2", "a": "1"})
-    assert row_identity({"a": "1", "b": "2"}) != row_identity({"a": "2", "b": "1"})
-    assert row_identity({"a": "1,2", "b": ""}) != row_identity({"a": "1", "b": "2,"})
+    key = b"key"
+    assert row_identity({"a": "1", "b": "2"}, key) == row_identity({"b": "2", "a": "1"}, key)
+    assert row_identity({"a": "1", "b": "2"}, key) != row_identity({"a": "2", "b": "1"}, key)
+    assert row_identity({"a": "1,2", "b": ""}, key) != row_identity({"a": "1", "b": "2,"}, key)
+
+
+def test_a_rows_identity_tells_nothing_without_the_installations_key():
+    values = {"id_student": "330102201501011234", "date": "3"}
+    assert row_identity(values, b"one") != row_identity(values, b"another")
+    plain = hashlib.sha256(msgspec.json.encode(sorted(values.items()))).hexdigest()
+    assert row_identity(values, b"one") != plain

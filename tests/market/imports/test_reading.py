@@ -1,5 +1,7 @@
 """A row that can't be taken apart is still a row, with its number and what is wrong with it."""
 
+import io
+import zipfile
 from datetime import date, datetime
 
 import pytest
@@ -105,6 +107,110 @@ def test_what_only_looks_like_a_workbook_is_unreadable(tmp_path):
     path.write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(UnreadableFile, match="not a workbook"):
         _records(path)
+
+
+SHEET_OF_SHARED_TEXTS = (
+    b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    b'<row r="1"><c r="A1" t="s"><v>5</v></c></row></sheetData></worksheet>'
+)
+"""Names a text that the workbook does not have."""
+
+
+def _workbook(tmp_path, rows=(("a", "b"), ("1", "2"))) -> bytes:
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "sound.xlsx")
+    return (tmp_path / "sound.xlsx").read_bytes()
+
+
+def _changed(workbook: bytes, part: str, content: bytes | None) -> bytes:
+    """Return a workbook with another content of the parts named so, or without them."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            if part not in name:
+                new.writestr(name, old.read(name))
+            elif content is not None:
+                new.writestr(name, content)
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ("sheet1", b"<worksheet><sheetData><row>"),
+        ("workbook.xml", b"<a"),
+        ("styles", b"<a"),
+        ("sheet1", SHEET_OF_SHARED_TEXTS),
+        ("sheet1", None),
+        ("workbook.xml", None),
+        ("Content_Types", b"<Types/>"),
+    ],
+)
+def test_a_damaged_workbook_is_unreadable_whichever_part_is(tmp_path, part, content):
+    path = tmp_path / "roster.xlsx"
+    path.write_bytes(_changed(_workbook(tmp_path), part, content))
+    with pytest.raises(UnreadableFile):
+        _records(path)
+
+
+def test_a_workbook_cut_short_or_with_a_wrong_byte_is_unreadable(tmp_path):
+    whole = _workbook(tmp_path, [("a", "b"), *((str(n), f"{n * n}") for n in range(5_000))])
+    path = tmp_path / "roster.xlsx"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableFile):
+        _records(path)
+    position = whole.find(b"sheet1.xml") + 500
+    path.write_bytes(whole[:position] + bytes(64) + whole[position + 64 :])
+    with pytest.raises(UnreadableFile):
+        _records(path)
+
+
+def test_a_workbook_of_charts_alone_is_unreadable(tmp_path):
+    book = Workbook()
+    book.remove(book.active)
+    book.create_chartsheet()
+    book.save(tmp_path / "roster.xlsx")
+    with pytest.raises(UnreadableFile, match="not a workbook"):
+        _records(tmp_path / "roster.xlsx")
+
+
+def test_json_that_is_nested_or_holds_nul_costs_one_row(tmp_path):
+    path = tmp_path / "usage.jsonl"
+    lines = [
+        '{"a":' * 100_000,
+        "[" * 100_000,
+        '{"a\\u0000b": [1], "c": "x\\u0000y"}',
+        '{"": [1]}',
+        '{"a\\u0000b": "x"}',
+        '{"a": "x\\u0000y"}',
+        '{"a": ' + "9" * 5_000 + "}",
+        '{"a": "1"}',
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    _, records = _records(path)
+    assert [one.error.code if one.error else "" for one in records] == [
+        "unreadable-row",
+        "unreadable-row",
+        "invalid-input",
+        "invalid-input",
+        "invalid-input",
+        "invalid-input",
+        "unreadable-row",
+        "",
+    ]
+    shown = [one.field + "".join(one.values) + "".join(one.values.values()) for one in records]
+    assert "\0" not in "".join(shown)
+
+
+def test_the_mark_of_a_text_is_taken_off(tmp_path):
+    columns, records = _records(_csv(tmp_path, "'=a,b\n'=1+1,'quoted'\n'-1,'\n"))
+    assert columns == ["=a", "b"]
+    assert [one.values for one in records] == [
+        {"=a": "=1+1", "b": "'quoted'"},
+        {"=a": "-1", "b": "'"},
+    ]
 
 
 def test_json_lines_name_their_own_columns(tmp_path):

@@ -164,6 +164,99 @@ def test_no_person_number_reaches_the_quarantine(units, tmp_path, row_of):
     assert len(bodies) == 2 and not any(number in str(body) for body in bodies)
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        "330102201501011234",
+        "33010220150101123X",
+        "330102 2015-0101 123x",
+        "３３０１０２１５０１０１１２３",
+    ],
+)
+def test_a_person_number_in_any_cell_of_a_row_stays_out_of_the_books(
+    units, tmp_path, row_of, number
+):
+    text = HEADER + row_of(1, time=number) + row_of(2, quantity=number) + row_of(number * 9)
+    text += f"{number}\n" + f'3,"{number}\0",s,l,v,a,,1\n' + f"4,t,s,{number}\0,v,a,,1\n"
+    text += row_of(5, learner=f"{number * 9}")
+    mapped = FieldMap(
+        values={name: {"known": "x"} for name in ("school_code", "session", "sku")},
+        columns={"school_code": "learner", "session": "learner", "sku": "learner"},
+    )
+    lines = f'{{"{number}": [1]}}\n{{"learner": ["{number}"]}}\n'
+    for path, field_map, rows in (
+        (_file(tmp_path, text), NO_MAP, 7),
+        (_file(tmp_path, HEADER + row_of(6, learner=number), "mapped.csv"), mapped, 1),
+        (_file(tmp_path, lines, "usage.jsonl"), NO_MAP, 2),
+    ):
+        assert sum(_import(units, path, field_map=field_map).quarantined.values()) == rows
+    with units(SYSTEM) as unit:
+        kept = unit.session.execute(select(UsageQuarantine.event_id, UsageQuarantine.body)).all()
+    tail = number[-9:]
+    assert len(kept) == 10
+    assert not [one for one in kept if tail in str(one) or number[:9] in str(one)]
+
+
+def test_what_can_not_be_a_person_number_is_put_on_record(units, tmp_path, row_of):
+    text = HEADER + row_of(1, time="2026-04-31T09:12:00+08:00") + row_of(2, quantity="1.5")
+    _import(units, _file(tmp_path, text))
+    with units(SYSTEM) as unit:
+        bodies = unit.session.scalars(
+            select(UsageQuarantine.body).order_by(UsageQuarantine.position)
+        ).all()
+    assert "2026-04-31T09:12:00+08:00" in bodies[0]["detail"] and "1.5" in bodies[1]["detail"]
+
+
+def test_times_of_years_that_nobody_means_are_unreadable(units, tmp_path, row_of):
+    times = ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+00:00", "2201-01-01", "1899-12-31"]
+    text = HEADER + "".join(row_of(number, time=time) for number, time in enumerate(times))
+    text += row_of("old", time="1970-01-01T00:00:00+08:00")
+    tally = _import(units, _file(tmp_path, text))
+    assert tally.quarantined == {"unreadable-time": 4, "time-too-old": 1}
+
+
+def test_a_run_that_goes_on_lists_the_rejects_of_the_runs_before_it(
+    units, tmp_path, row_of, monkeypatch
+):
+    monkeypatch.setattr(usage, "CHUNK_ROWS", 3)
+    rows = [
+        row_of(1),
+        row_of(1),  # a duplicate, which is no reject
+        row_of(1, learner="L2"),
+        row_of(2, time="yesterday"),
+        row_of(3, learner="L9"),
+        row_of(4),
+        row_of(5, quantity="0"),
+        row_of(4, quantity="2"),
+    ]
+    path = _file(tmp_path, HEADER + "".join(rows))
+    taken = usage.ingest_rows
+
+    def killed_at_the_third(unit, batch, rows, *, first_position):
+        if first_position == 6:
+            raise Killed
+        return taken(unit, batch, rows, first_position=first_position)
+
+    rejects = tmp_path / "rejects.csv"
+    monkeypatch.setattr(usage, "ingest_rows", killed_at_the_third)
+    with pytest.raises(Killed):
+        _import(units, path, rejects=rejects)
+    monkeypatch.setattr(usage, "ingest_rows", taken)
+    assert _import(units, path, rejects=tmp_path / "dry.csv", dry_run=True).dry_run
+    tally = _import(units, path, rejects=rejects)
+    with rejects.open(encoding="utf-8-sig", newline="") as file:
+        listed = [(one["row"], one["code"]) for one in csv.DictReader(file)]
+    assert listed == [
+        ("4", "conflict"),
+        ("5", "unreadable-time"),
+        ("6", "unknown-learner"),
+        ("8", "unreadable-quantity"),
+        ("9", "conflict"),
+    ]
+    assert len(listed) == tally.received - tally.accepted - tally.duplicates
+    assert (tmp_path / "dry.csv").read_bytes() == rejects.read_bytes()
+
+
 def test_a_run_that_was_killed_goes_on_after_its_last_chunk(units, tmp_path, row_of, monkeypatch):
     monkeypatch.setattr(usage, "CHUNK_ROWS", 3)
     path = _file(tmp_path, HEADER + "".join(row_of(number) for number in range(10)))
