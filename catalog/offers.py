@@ -14,10 +14,16 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from catalog.kinds import ResourceKind
-from catalog.models import Offer, Version
-from catalog.queries import latest_versions, resources_by_key, vendors_served
+from catalog.models import Offer
+from catalog.queries import latest_versions, listed_versions, resources_by_key, vendors_priced
 from kernel.errors import AlreadyExists, InvalidAmount, InvalidInput, MarketError, NotFound
-from kernel.identity.recording import FieldError, among, lock_recording, require_word
+from kernel.identity.recording import (
+    FieldError,
+    among,
+    lock_recording,
+    require_word,
+    trail_recording,
+)
 from kernel.ids import ResourceId, new_id
 from kernel.money import parse_rate
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
@@ -26,6 +32,8 @@ from kernel.unit import Unit
 PER_USE = "per_use"
 PLANS = frozenset({PER_USE})
 PRICE_PLACES = 4
+LARGEST_UNIT_PRICE = Decimal(100_000)
+"""Yuan; more for one use is a slipped digit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,14 +48,22 @@ class OfferRow:
 
 
 def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
-    """Record offers; return each row's fate, in order. Basic resources are free (R1)."""
-    vendors = vendors_served(unit, {row.vendor_code for row in rows})
+    """Record offers; return each row's fate, in order.
+
+    Basic resources are free (R1): those whose listed or newest version says so.
+    """
+    vendors = vendors_priced(unit, {row.vendor_code for row in rows})
     lock_recording(unit)
     resources = resources_by_key(
         unit, {(row.vendor_code, row.sku) for row in rows if row.vendor_code in vendors}
     )
     ids = [resource.id for resource in resources.values()]
-    versions = latest_versions(unit, ids)
+    basic = {
+        version.resource_id
+        for versions in (listed_versions(unit, ids), latest_versions(unit, ids))
+        for version in versions.values()
+        if version.kind == ResourceKind.BASIC
+    }
     plans = {
         (offer.resource_id, offer.valid_from): offer.plan
         for offer in unit.session.scalars(select(Offer).where(among(Offer.resource_id, ids)))
@@ -60,7 +76,7 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
             if resource is None:
                 missing = NotFound(what="resource", key=f"{row.vendor_code} {row.sku}")
                 raise FieldError(missing, field="sku")
-            plan = _plan(row, versions.get(ResourceId(resource.id)))
+            plan = _plan(row, is_basic=resource.id in basic)
         except FieldError as error:
             outcomes.append(error.outcome)
             continue
@@ -85,6 +101,7 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
             outcomes.append(ACCEPTED)
     if fresh:
         unit.session.execute(insert(Offer), fresh)
+    trail_recording(unit, "offers", outcomes, resources=len({one["resource_id"] for one in fresh}))
     return outcomes
 
 
@@ -101,14 +118,17 @@ def offer_in_force(
     return {ResourceId(offer.resource_id): offer for offer in rows}
 
 
-def _plan(row: OfferRow, version: Version | None) -> dict[str, str]:
+def _plan(row: OfferRow, *, is_basic: bool) -> dict[str, str]:
     """Return the plan as it is stored: words and decimal strings, so that it compares exactly."""
     require_word(row.plan, PLANS, field="plan")
     try:
-        price = parse_rate(str(row.unit_price_yuan), places=PRICE_PLACES)
+        price = parse_rate(f"{row.unit_price_yuan:f}", places=PRICE_PLACES)
     except InvalidAmount as error:
         raise _wrong_price(error) from None
-    if version is not None and version.kind == ResourceKind.BASIC and price:
+    if price > LARGEST_UNIT_PRICE:
+        expected = f"at most {LARGEST_UNIT_PRICE}"
+        raise _wrong_price(InvalidInput(field="unit_price_yuan", value=price, expected=expected))
+    if is_basic and price:
         free = InvalidInput(
             field="unit_price_yuan", value=price, expected="0, since basic resources are free"
         )

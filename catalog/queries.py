@@ -11,12 +11,14 @@ from catalog.states import VersionState
 from kernel.actors import OrganisationKind, Role
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
-from kernel.identity.visibility import IMPORTERS
+from kernel.identity.visibility import visible_organisations
 from kernel.ids import ResourceId
 from kernel.unit import Unit
 
 ResourceKey = tuple[str, str]
 """A vendor's code and its sku: the key that people and files use."""
+
+CATALOGUE_RECORDERS = (Role.OPERATOR, Role.ADMISSION)
 
 
 def resources_by_key(unit: Unit, keys: Iterable[ResourceKey]) -> dict[ResourceKey, Resource]:
@@ -60,14 +62,26 @@ def latest_versions(unit: Unit, resource_ids: Collection[UUID]) -> dict[Resource
 def vendors_served(unit: Unit, codes: Collection[str]) -> dict[str, Organisation]:
     """Return the vendors, by code, whose catalogue the actor may record.
 
-    A vendor its own; an importer any vendor's: firms sell far from where they are registered, and
-    the bureau that brings a resource in answers for it (R10).
+    A vendor its own; a bureau any vendor's: firms sell far from where they are registered, and the
+    bureau that brings a resource in answers for it (R10).
     """
     actor = unit.actor
     wanted = select(Organisation).where(
         Organisation.kind == OrganisationKind.VENDOR, among(Organisation.code, codes)
     )
-    if not actor.may(*IMPORTERS):
+    if not actor.may(*CATALOGUE_RECORDERS):
         actor.require("record a catalogue", Role.VENDOR_MANAGER)
         wanted = wanted.where(Organisation.id == actor.organisation_id)
+    return {vendor.code: vendor for vendor in unit.session.scalars(wanted)}
+
+
+def vendors_priced(unit: Unit, codes: Collection[str]) -> dict[str, Organisation]:
+    """Return the vendors, by code, whose offers the actor may record.
+
+    A vendor its own; a bureau those of its own regions: a price binds every school that selects.
+    """
+    unit.actor.require("record offers", *CATALOGUE_RECORDERS, Role.VENDOR_MANAGER)
+    wanted = visible_organisations(unit, OrganisationKind.VENDOR).where(
+        among(Organisation.code, codes)
+    )
     return {vendor.code: vendor for vendor in unit.session.scalars(wanted)}

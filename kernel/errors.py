@@ -1,8 +1,7 @@
-"""Every error the product raises on purpose, as one tree; codes and facts, no sentences for people.
+"""Every error the product raises on purpose, as one tree.
 
 An error carries the facts a person needs to act on it. Its `code` (kebab-case) and `status` are
-stable and public; `summary` and `remedy` are English message ids that Babel translates at the edge,
-filled from the facts.
+stable and public; `summary` and `remedy` are message ids, translated and filled at the edge.
 """
 
 from collections.abc import Mapping
@@ -24,12 +23,7 @@ class MarketError(Exception):
     def __str__(self) -> str:
         return self.sentence()
 
-    def sentence(
-        self,
-        translate: Any = lambda message: message,
-        *,
-        facts: Mapping[str, Any] | None = None,
-    ) -> str:
+    def sentence(self, translate: Any = str, *, facts: Mapping[str, Any] | None = None) -> str:
         """Return summary and remedy in one line, through `translate` and filled with the facts.
 
         `facts` stands in for the error's own where they have to read otherwise.
@@ -118,13 +112,6 @@ class NoteRequired(InvalidInput):
     code = "note-required"
     summary = "A refusal needs its reason."
     remedy = "Say why in the note."
-
-
-class IdempotencyKeyReused(MarketError):
-    status = 422
-    code = "idempotency-key-reused"
-    summary = "This Idempotency-Key was already used with another body."
-    remedy = "Use a new key for a new request."
 
 
 # Files
@@ -369,9 +356,7 @@ class DatabaseUnavailable(MarketError):
     status = 503
     code = "database-unavailable"
     summary = "The database does not answer ({reason})."
-    remedy = (
-        "Nothing was half-done: start it (market run, or your PostgreSQL) and repeat the command."
-    )
+    remedy = "Nothing was half-done: start it (market run, or your PostgreSQL) and repeat."
 
 
 class OutOfSpace(DatabaseUnavailable):

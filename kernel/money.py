@@ -6,8 +6,9 @@ by `split_by_largest_remainder`, which never loses or makes a fen.
 """
 
 import math
+import re
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from kernel.errors import InvalidAmount
 
@@ -15,6 +16,8 @@ FEN_PER_YUAN = 100
 LARGEST_AMOUNT_FEN = (
     10**15
 )  # ten trillion yuan: above any province's year, below what BIGINT sums hold
+# A comma groups three digits; anywhere else it may be meant as a decimal point.
+NUMBER = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)
 
 
 def round_to_fen(amount_yuan: Decimal) -> int:
@@ -67,13 +70,10 @@ def parse_fen(text: str) -> int:
 
 def parse_rate(text: str, *, places: int = 4) -> Decimal:
     """Read a price or rate that is not negative and has at most `places` decimals."""
-    cleaned = text.strip().replace(",", "").removeprefix("¥").removesuffix("元").strip()
-    try:
-        rate = Decimal(cleaned)
-    except InvalidOperation:
-        raise InvalidAmount(text=text, reason="not-a-number", places=places) from None
-    if not rate.is_finite():
+    cleaned = text.strip().removeprefix("¥").removesuffix("元").strip()
+    if not NUMBER.fullmatch(cleaned):
         raise InvalidAmount(text=text, reason="not-a-number", places=places)
+    rate = Decimal(cleaned.replace(",", ""))
     if rate < 0:
         raise InvalidAmount(text=text, reason="negative", places=places)
     if rate > LARGEST_AMOUNT_FEN // FEN_PER_YUAN:

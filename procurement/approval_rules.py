@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 from kernel.actors import Role
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.models import Region, RegionClosure
-from kernel.identity.recording import among, lock_recording, require_importer
+from kernel.identity.recording import among, lock_recording
 from kernel.identity.visibility import visible_regions
 from kernel.ids import new_id
 from kernel.trail import record
@@ -21,6 +21,7 @@ from kernel.unit import Unit
 from procurement.models import ApprovalRule
 from procurement.policy import Threshold
 
+RULE_RECORDERS: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
 SIGNING_ROLES: Final = frozenset(
     {
         Role.RESEARCH_LEAD,
@@ -41,7 +42,7 @@ def record_approval_rules(
     position given twice and for a role that signs nothing; `AlreadyExists` for another table of the
     same day.
     """
-    require_importer(unit, "record approval rules")
+    unit.actor.require("record approval rules", *RULE_RECORDERS)
     lock_recording(unit)
     reach = visible_regions(unit).where(Region.code == region_code)
     if unit.session.scalars(reach).one_or_none() is None:

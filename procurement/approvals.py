@@ -2,7 +2,7 @@
 
 Decides who may sign what now: the lowest open position counts, its role in its organisation. The
 last signature opens the agreement in the same unit, or is not given. Which positions there are was
-fixed when the selection was requested.
+fixed when the selection was requested. Who requested it signs none of them.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
-from kernel.errors import Conflict, MarketError, NoteRequired, NotFound, Refused
+from kernel.errors import Conflict, MarketError, NoteRequired, NotFound, OwnInterest, Refused
 from kernel.identity.grants import actors_of, in_force
 from kernel.identity.models import Organisation, Person, RoleGrant
 from kernel.identity.recording import among
@@ -44,6 +44,7 @@ class WaitingStep:
     ceiling_fen: int
     starts_on: date
     ends_on: date
+    requested_by: UUID
     last: bool
 
 
@@ -73,6 +74,7 @@ def waiting_steps(unit: Unit, *, payer_code: str | None = None) -> list[WaitingS
         wanted = wanted.where(
             ApprovalStep.organisation_id == actor.organisation_id,
             ApprovalStep.role.in_(actor.roles),
+            Selection.requested_by != actor.person_id,
         )
     if payer_code is not None:
         wanted = wanted.where(Organisation.code == payer_code)
@@ -82,11 +84,14 @@ def waiting_steps(unit: Unit, *, payer_code: str | None = None) -> list[WaitingS
 def sign(unit: Unit, selection_id: SelectionId, *, note: str = "") -> Signature:
     """Sign a selection's open position; the last signature opens its agreement.
 
-    Raises `NotFound`, `Refused` if the position is another's, `Conflict` if nothing is to be signed
+    Raises `NotFound`, `Refused` if the position is another's, `OwnInterest` for one's own request,
+    `Conflict` if nothing is to be signed
     any more, and what stands against the agreement: `BudgetExhausted`, `NoFundingLine`,
     `NotListed`.
     """
     step = _claim(unit, selection_id, act="sign a selection", wanted=SelectionState.APPROVED)
+    if step.requested_by == unit.actor.person_id:
+        raise OwnInterest(act="sign a selection", person=unit.actor.name)
     agreements, left = _sign_steps(unit, [step], note=note)
     for _, error in left:
         raise error
@@ -156,20 +161,21 @@ def signatories(unit: Unit) -> list[Actor]:
     """Return one person for each position that is due, by organisation and role.
 
     For commands that act for the named people in turn: of several who hold a role, the one who has
-    held it longest. A position whose role nobody holds has none. For operators and the system, over
-    what they may see.
+    held it longest, without who requested the selection. A position whose role nobody else holds
+    has none. For operators and the system, over what they may see.
     """
     unit.actor.require("list who has to sign", Role.OPERATOR)
     visible = visible_organisations(unit).with_only_columns(Organisation.id)
     due = (
         _due_steps()
         .where(ApprovalStep.organisation_id.in_(visible))
-        .with_only_columns(ApprovalStep.organisation_id, ApprovalStep.role)
+        .with_only_columns(ApprovalStep.organisation_id, ApprovalStep.role, Selection.requested_by)
         .order_by(None)
         .distinct()
         .subquery()
     )
     now = unit.clock.now()
+    position = (RoleGrant.organisation_id, RoleGrant.role, due.c.requested_by)
     person_ids = unit.session.scalars(
         select(Person.id)
         .join(RoleGrant, RoleGrant.person_id == Person.id)
@@ -177,9 +183,13 @@ def signatories(unit: Unit) -> list[Actor]:
             due,
             (due.c.organisation_id == RoleGrant.organisation_id) & (due.c.role == RoleGrant.role),
         )
-        .where(Person.organisation_id == RoleGrant.organisation_id, in_force(now))
-        .ext(distinct_on(RoleGrant.organisation_id, RoleGrant.role))
-        .order_by(RoleGrant.organisation_id, RoleGrant.role, RoleGrant.granted_from, Person.id)
+        .where(
+            Person.organisation_id == RoleGrant.organisation_id,
+            Person.id != due.c.requested_by,
+            in_force(now),
+        )
+        .ext(distinct_on(*position))
+        .order_by(*position, RoleGrant.granted_from, Person.id)
     ).all()
     actors = actors_of(unit, set(person_ids), via=unit.actor.via).values()
     return sorted(actors, key=lambda actor: (actor.organisation_code, actor.name))
@@ -229,6 +239,7 @@ def _read_steps(
             ceiling_fen=selection.ceiling_fen,
             starts_on=selection.starts_on,
             ends_on=selection.ends_on,
+            requested_by=selection.requested_by,
             last=still_open == 1,
         )
         for step, selection, school, still_open in rows

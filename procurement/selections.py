@@ -16,10 +16,12 @@ from typing import Any, Final
 
 from sqlalchemy import insert
 
+from catalog.kinds import ResourceKind
 from catalog.models import Offer, Resource, Version
 from kernel.actors import ROLES_OF, OrganisationKind, Role
 from kernel.errors import (
     AlreadyExists,
+    BasicIsFree,
     CrossesFiscalYear,
     InvalidInput,
     NoOffer,
@@ -31,7 +33,7 @@ from kernel.errors import (
 from kernel.identity.grants import PersonView
 from kernel.identity.models import Organisation
 from kernel.identity.people import persons_by_no
-from kernel.identity.recording import FieldError, lock_recording, require_importer, require_text
+from kernel.identity.recording import FieldError, lock_recording, require_text
 from kernel.ids import OrganisationId, PersonId, ResourceId, SelectionId, VersionId, new_id
 from kernel.money import plain_yuan
 from kernel.outcomes import ACCEPTED, DUPLICATE, Fate, RowOutcome, conflicting
@@ -44,6 +46,7 @@ from procurement.selection_facts import Facts, SelectionKey, SelectionRow, gathe
 from procurement.states import SelectionState, StepState
 
 REQUESTING_ROLES: Final = ROLES_OF[OrganisationKind.SCHOOL] - {Role.LEARNER}
+SELECTION_RECORDERS: Final = (Role.OPERATOR, Role.BUREAU_FINANCE)
 
 
 def record_selections(unit: Unit, rows: Sequence[SelectionRow]) -> list[RowOutcome]:
@@ -52,7 +55,7 @@ def record_selections(unit: Unit, rows: Sequence[SelectionRow]) -> list[RowOutco
     A school's own reference is the identity: the same content again is a duplicate, another one a
     conflict.
     """
-    require_importer(unit, "record selections")
+    unit.actor.require("record selections", *SELECTION_RECORDERS)
     lock_recording(unit)
     facts = gather_facts(unit, rows)
     people = persons_by_no(unit, {row.requested_by for row in rows})
@@ -83,7 +86,7 @@ def request_selection(
 ) -> SelectionId:
     """Request a resource for the actor's own school; the actor is who requests it.
 
-    Raises `NotListed`, `NoOffer`, `CrossesFiscalYear`, `NoRule`, `InvalidInput`, or
+    Raises `NotListed`, `NoOffer`, `BasicIsFree`, `CrossesFiscalYear`, `NoRule`, `InvalidInput`, or
     `AlreadyExists` for a reference that the school has used for something else. The same request
     again returns the selection that is there.
     """
@@ -227,6 +230,10 @@ def _request(
     if offer is None:
         raise FieldError(NoOffer(key=shown, day=row.starts_on), field="starts_on")
     terms = _terms(offer, version, sku=row.sku, settings=settings)
+    if version.kind == ResourceKind.BASIC and Decimal(terms["unit_price"]):
+        # Priced as something else before this version was listed; R1 holds all the same.
+        priced = BasicIsFree(key=shown, price=terms["unit_price"], day=row.starts_on)
+        raise FieldError(priced, field="sku")
     if row.ceiling_fen < 0 or (row.ceiling_fen == 0 and Decimal(terms["unit_price"])):
         shown_yuan = plain_yuan(row.ceiling_fen)
         raise FieldError(

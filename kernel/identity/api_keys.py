@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from kernel.actors import Actor, OrganisationKind, Role
-from kernel.errors import InvalidInput, MissingValue, NotFound
+from kernel.errors import InvalidInput, MissingValue, NotFound, Refused
 from kernel.identity.grants import require_role_fits
 from kernel.identity.models import ApiKey, Organisation
 from kernel.identity.visibility import require_visible, visible_organisations
@@ -43,7 +43,11 @@ class NewApiKey:
 def create_api_key(
     unit: Unit, organisation_id: UUID, *, label: str, scopes: Collection[str]
 ) -> NewApiKey:
-    """Make a key for an organisation; `scopes` are roles that its kind of organisation has."""
+    """Make a key for an organisation; `scopes` are roles that the actor holds there themselves.
+
+    A key outlives its maker's grants, so it can't give more than they had; the system may give any
+    role of that kind of organisation.
+    """
     unit.actor.require("create an API key", *KEEPERS)
     organisation = require_visible(unit, organisation_id)
     if not label.strip():
@@ -52,6 +56,7 @@ def create_api_key(
         raise MissingValue(field="scopes")
     for scope in scopes:
         _require_scope(OrganisationKind(organisation.kind), scope)
+        _require_held(unit.actor, organisation.id, Role(scope))
     prefix = secrets.token_hex(PREFIX_BYTES)
     key = SEPARATOR.join((MARK, prefix, secrets.token_urlsafe(SECRET_BYTES)))
     key_id = ApiKeyId(new_id())
@@ -134,6 +139,12 @@ def _require_scope(kind: OrganisationKind, scope: str) -> None:
     if scope not in frozenset(Role):
         raise InvalidInput(field="scopes", value=scope, expected="roles")
     require_role_fits(kind, Role(scope))
+
+
+def _require_held(actor: Actor, organisation_id: UUID, role: Role) -> None:
+    held = actor.organisation_id == organisation_id and role in actor.roles
+    if not (held or actor.is_system):
+        raise Refused(act="create an API key", needs=role, actor=actor.name)
 
 
 def _digest(key: str) -> bytes:

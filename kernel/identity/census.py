@@ -1,10 +1,9 @@
 """The census: pupils counted at each school and teaching point, a fact of its day (R15, R19).
 
-Decides which count is the latest. Which census a fiscal year goes by is configuration of the
-funding, not decided here.
+Decides what a count must be. Which census a term goes by is decided by the funding.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,22 +11,21 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import insert, select
-from sqlalchemy.dialects.postgresql import distinct_on
 
-from kernel.actors import OrganisationKind
+from kernel.actors import OrganisationKind, Role
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.models import Census, Organisation
 from kernel.identity.recording import (
     FieldError,
     among,
     lock_recording,
-    require_importer,
     require_text,
     require_word,
+    trail_recording,
 )
 from kernel.identity.stages import STAGES
 from kernel.identity.visibility import visible_organisations
-from kernel.ids import OrganisationId, new_id
+from kernel.ids import new_id
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.unit import Unit
 
@@ -51,8 +49,9 @@ class Basis(StrEnum):
 CENSUS_KINDS = frozenset(CensusKind)
 BASES = frozenset(Basis)
 
-CensusKey = tuple[OrganisationId, str, str]
-"""School or teaching point, stage, kind."""
+CENSUS_RECORDERS = (Role.OPERATOR, Role.BUREAU_FINANCE)
+MOST_PUPILS = 100_000
+"""More are not at one school: a slipped digit would be paid for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +80,7 @@ def record_census(unit: Unit, rows: Sequence[CensusRow]) -> list[RowOutcome]:
     A count is never rewritten: another number for the same day is a conflict, a correction is a
     row with a later day.
     """
-    require_importer(unit, "record a census")
+    unit.actor.require("record a census", *CENSUS_RECORDERS)
     lock_recording(unit)
     schools = {
         school.code: school.id
@@ -120,25 +119,8 @@ def record_census(unit: Unit, rows: Sequence[CensusRow]) -> list[RowOutcome]:
             insert(Census),
             [{"id": new_id(), "pupils": pupils, **key._asdict()} for key, pupils in fresh.items()],
         )
+    trail_recording(unit, "census", outcomes, schools=len({key.school_id for key in fresh}))
     return outcomes
-
-
-def latest_census(
-    unit: Unit, school_ids: Collection[UUID], *, basis: str, year: int
-) -> dict[CensusKey, int]:
-    """Return the pupils last counted in a calendar year for a term, by school, stage and kind."""
-    rows = unit.session.execute(
-        select(Census.school_id, Census.stage, Census.kind, Census.pupils)
-        .where(
-            among(Census.school_id, school_ids),
-            Census.basis == basis,
-            Census.as_of >= date(year, 1, 1),
-            Census.as_of < date(year + 1, 1, 1),
-        )
-        .ext(distinct_on(Census.school_id, Census.stage, Census.kind))
-        .order_by(Census.school_id, Census.stage, Census.kind, Census.as_of.desc())
-    )
-    return {(OrganisationId(school), stage, kind): pupils for school, stage, kind, pupils in rows}
 
 
 def _read(row: CensusRow, schools: dict[str, UUID]) -> _Key:
@@ -150,11 +132,9 @@ def _read(row: CensusRow, schools: dict[str, UUID]) -> _Key:
     require_word(row.stage, STAGES, field="stage")
     if row.kind == CensusKind.ENROLLED:
         require_text(row.stage, field="stage", expected="a stage, since pupils count by stage")
-    if row.pupils < 0:
+    if not 0 <= row.pupils <= MOST_PUPILS:
+        expected = f"0 to {MOST_PUPILS}"
         raise FieldError(
-            InvalidInput(
-                field="pupils", value=row.pupils, expected="a number that is not negative"
-            ),
-            field="pupils",
+            InvalidInput(field="pupils", value=row.pupils, expected=expected), field="pupils"
         )
     return _Key(school_id, row.stage, row.kind, row.as_of, row.basis)

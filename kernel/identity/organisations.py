@@ -1,8 +1,7 @@
 """Organisations: bureaus, schools with their teaching points, vendors.
 
-Decides what a code must look like, where an organisation belongs and who pays for a teaching
-point. Names and a school's facts may change; the region and the parent can't, since funding lines
-and agreements hang on them.
+Decides what a code must look like and where an organisation belongs. Names and a school's facts may
+change; the region and the parent can't, since funding lines and agreements hang on them.
 """
 
 import re
@@ -15,25 +14,25 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from stdnum.cn import uscc
 
-from kernel.actors import OrganisationKind
+from kernel.actors import OrganisationKind, Role
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.models import Organisation, Region
 from kernel.identity.recording import (
     FieldError,
     lock_recording,
-    require_importer,
     require_text,
     require_word,
 )
 from kernel.identity.stages import SCHOOL_STAGES
 from kernel.identity.visibility import visible_organisations, visible_regions
-from kernel.ids import OrganisationId, new_id
+from kernel.ids import new_id
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.trail import record
 from kernel.unit import Unit
 
 SCHOOL_CODE = re.compile(r"\d{10}", re.ASCII)  # 学校标识码
 TEACHER_CODE = re.compile(r"T-\d{1,18}", re.ASCII)
+ORGANISATION_RECORDERS = (Role.OPERATOR,)
 
 
 class Setting(StrEnum):
@@ -99,7 +98,7 @@ def record_bureaus(
     unit: Unit, rows: Sequence[BureauRow], *, is_sample: bool = False
 ) -> list[RowOutcome]:
     """Record bureaus, one per region below the actor's; return each row's fate, in order."""
-    require_importer(unit, "record bureaus")
+    unit.actor.require("record bureaus", *ORGANISATION_RECORDERS)
     lock_recording(unit)
     reach = _reach(unit, (row.region_code for row in rows))
 
@@ -115,7 +114,7 @@ def record_schools(
     unit: Unit, rows: Sequence[SchoolRow], *, is_sample: bool = False
 ) -> list[RowOutcome]:
     """Record schools and teaching points; a point's school may stand anywhere in the file."""
-    require_importer(unit, "record schools")
+    unit.actor.require("record schools", *ORGANISATION_RECORDERS)
     lock_recording(unit)
     reach = _reach(unit, (row.region_code for row in rows))
     parents = {row.parent_code for row in rows if row.parent_code}
@@ -161,7 +160,7 @@ def record_vendors(
 
     A firm sells from wherever it is registered, so a bureau may record one of any known region.
     """
-    require_importer(unit, "record vendors")
+    unit.actor.require("record vendors", *ORGANISATION_RECORDERS)
     lock_recording(unit)
     codes = {row.region_code for row in rows}
     regions = set(unit.session.scalars(select(Region.code).where(Region.code.in_(codes))))
@@ -224,19 +223,6 @@ def organisations_by_code(
         select(Organisation).where(Organisation.kind == kind, Organisation.code.in_(codes))
     )
     return {organisation.code: organisation for organisation in found}
-
-
-def organisation_names(unit: Unit, ids: Collection[UUID]) -> dict[OrganisationId, str]:
-    """Return names by id; which school, bureau or vendor something belongs to is no secret."""
-    found = unit.session.execute(
-        select(Organisation.id, Organisation.name).where(Organisation.id.in_(ids))
-    )
-    return {OrganisationId(organisation_id): name for organisation_id, name in found}
-
-
-def payer_of(school: Organisation) -> OrganisationId:
-    """Return whose agreements a school uses: a teaching point's are those of its school."""
-    return OrganisationId(school.parent_id or school.id)
 
 
 def _reach(unit: Unit, codes: Iterable[str]) -> set[str]:

@@ -1,40 +1,50 @@
 """The roster: people by their number, learners with their enrolments, staff with their roles (R56).
 
 Decides what a row of a roster changes; the rows are taken in order, as if each were recorded
-before the next is read. What is known is read once and what changes is written once, however many
+before the next is read. What is known already, even if it has ended since, changes nothing: an old
+file that is sent again brings nobody back. The database is read once and written once, however many
 rows there are. Who may sign in with what is the matter of `credentials`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_
 
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
-from kernel.clock import start_of_day
-from kernel.errors import AlreadyExists, InvalidInput, MissingValue, NotFound, Refused
+from kernel.clock import shanghai_day, start_of_day
+from kernel.errors import (
+    AlreadyExists,
+    EnrolledElsewhere,
+    InvalidInput,
+    MissingValue,
+    NotFound,
+    Refused,
+)
 from kernel.identity.grants import PersonView, canonical_login, select_actors, view_from
-from kernel.identity.models import Organisation, Person, PersonPrivate
+from kernel.identity.models import Organisation, Person
 from kernel.identity.recording import (
     FieldError,
     among,
     lock_recording,
-    require_importer,
     require_text,
     require_word,
+    trail_recording,
 )
 from kernel.identity.roster import Enrolled, Known, RosterState, load_roster, write_roster
 from kernel.identity.secret import canonical, person_hash
 from kernel.identity.stages import STAGES
 from kernel.identity.visibility import visible_organisations
-from kernel.ids import PersonId, new_id
-from kernel.outcomes import RowOutcome, conflicting
+from kernel.ids import new_id
+from kernel.outcomes import DUPLICATE, RowOutcome, conflicting
 from kernel.unit import Unit
 
 OrganisationKey = tuple[str, str]
 """Kind and code."""
+
+ROSTER_RECORDERS = (Role.OPERATOR,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +70,9 @@ class RosterRow:
 def record_roster(unit: Unit, rows: Sequence[RosterRow]) -> list[RowOutcome]:
     """Record people, enrolments, roles and departures; return each row's fate, in order.
 
-    Needs an importer of a bureau above the organisations; a bureau's own staff needs an operator.
+    Needs an operator of a bureau above the organisations.
     """
-    require_importer(unit, "record a roster")
+    unit.actor.require("record a roster", *ROSTER_RECORDERS)
     lock_recording(unit)
     hashes = [person_hash(unit.settings, row.person_no) for row in rows]
     state = load_roster(unit, hashes, logins=[canonical_login(row.login) for row in rows])
@@ -73,7 +83,8 @@ def record_roster(unit: Unit, rows: Sequence[RosterRow]) -> list[RowOutcome]:
             outcomes.append(_record_row(unit, row, number, state=state, reach=reach))
         except FieldError as error:
             outcomes.append(error.outcome)
-    write_roster(unit, state)
+    written = write_roster(unit, state)
+    trail_recording(unit, "roster", outcomes, enrolled=written.enrolled, changed=written.changed)
     return outcomes
 
 
@@ -87,16 +98,6 @@ def persons_by_no(unit: Unit, numbers: Collection[str]) -> dict[str, PersonView]
     return {number: found[hashed] for number, hashed in hash_of.items() if hashed in found}
 
 
-def person_names(unit: Unit, ids: Collection[UUID]) -> dict[PersonId, str]:
-    """Return names by id, without those that were erased."""
-    rows = unit.session.execute(
-        select(PersonPrivate.person_id, PersonPrivate.name).where(
-            among(PersonPrivate.person_id, ids)
-        )
-    )
-    return {PersonId(person_id): name for person_id, name in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class _Reach:
     """The organisations that rows name or people are in, as far as the actor answers for them."""
@@ -108,6 +109,7 @@ class _Reach:
     def of(cls, unit: Unit, rows: Iterable[RosterRow], state: RosterState) -> "_Reach":
         codes = {row.organisation_code for row in rows if row.organisation_code}
         homes = {known.organisation_id for known in state.found.values()}
+        homes |= {one.school_id for known in state.found.values() for one in known.enrolments}
         found = unit.session.scalars(
             visible_organisations(unit).where(
                 or_(among(Organisation.code, codes), among(Organisation.id, homes))
@@ -124,40 +126,73 @@ def _record_row(
 ) -> RowOutcome:
     require_text(canonical(row.person_no), field="person_no")
     known = state.now.get(number)
+    if known is not None and _is_known_departure(row, known):
+        return DUPLICATE
     organisation = _organisation(row, known, reach)
     roles = _roles(row, known, organisation)
     if row.joined_on and row.left_on and row.left_on < row.joined_on:
         raise _left_too_early(row, row.joined_on)
     if known is None:
         name = require_text(row.name, field="name")
-        if not roles:
-            raise FieldError(MissingValue(field="role"), field="role")
         draft = Known(person_id=new_id(), organisation_id=organisation.id, name=name)
     else:
         draft = known.copy()
-        draft.name = row.name.strip() or known.name
+    if not roles and (known is None or not known.has_been_at(organisation.id)):
+        raise FieldError(MissingValue(field="role"), field="role")
     login = canonical_login(row.login)
     if login and login != draft.login:
         if draft.login or login in state.logins:
             return conflicting(AlreadyExists(what="login", key=login), field="login")
         draft.login = login
-    now = unit.clock.now()
-    if draft.organisation_id != organisation.id:
-        draft.end_grants(draft.organisation_id, at=now)
-        draft.organisation_id = organisation.id
-    if Role.LEARNER in roles and not _enrol(row, draft, organisation):
-        return conflicting(AlreadyExists(what="enrolment", key=row.joined_on), field="joined_on")
-    for role in sorted(roles - {Role.LEARNER}):
-        since = start_of_day(row.joined_on) if row.joined_on else now
-        draft.grant(role, organisation.id, since=since)
+    if Role.LEARNER in roles and not _enrol(unit, row, draft, organisation, reach=reach):
+        key, field = (row.joined_on, "joined_on") if row.joined_on else (row.left_on, "left_on")
+        return conflicting(AlreadyExists(what="enrolment", key=key), field=field)
+    _hold_posts(unit, row, draft, organisation, posts=roles - {Role.LEARNER})
+    if draft.organisation_id == organisation.id:
+        draft.name = row.name.strip() or draft.name
     if row.left_on is not None:
-        draft.end_grants(organisation.id, at=start_of_day(row.left_on))
+        draft.depart(organisation.id, at=start_of_day(row.left_on))
     if draft != known:
-        _require_may_change(unit, known, draft, organisation=organisation, reach=reach)
+        _require_may_change(unit, known, draft, reach=reach)
     return state.keep(number, draft)
 
 
-def _enrol(row: RosterRow, draft: Known, organisation: Organisation) -> bool:
+def _is_known_departure(row: RosterRow, known: Known) -> bool:
+    """Return whether a row without a school says when a known enrolment ended."""
+    return not row.organisation_code and any(
+        one.left_on is not None and one.left_on == row.left_on for one in known.enrolments
+    )
+
+
+def _hold_posts(
+    unit: Unit, row: RosterRow, draft: Known, organisation: Organisation, *, posts: frozenset[Role]
+) -> None:
+    """Grant the roles of a row, and move the person there, unless all of it is known already.
+
+    A file that is sent again brings nobody back: what it says was recorded once, even if it has
+    ended since. Without a day, a role that was ever held there is known; a return needs its day.
+    """
+    now = unit.clock.now()
+    since = start_of_day(row.joined_on) if row.joined_on else None
+    if all(draft.was_granted(role, organisation.id, since=since) for role in posts):
+        return
+    is_over = row.left_on is not None and start_of_day(row.left_on) <= now
+    if not is_over:
+        _move(draft, organisation, at=now)
+    for role in sorted(posts):
+        draft.grant(role, organisation.id, since=since or now)
+
+
+def _move(draft: Known, organisation: Organisation, *, at: datetime) -> None:
+    """Make an organisation the one where the person is; roles at the former one end."""
+    if draft.organisation_id != organisation.id:
+        draft.end_grants(draft.organisation_id, at=at)
+        draft.organisation_id = organisation.id
+
+
+def _enrol(
+    unit: Unit, row: RosterRow, draft: Known, organisation: Organisation, *, reach: _Reach
+) -> bool:
     """Change the enrolment that a row speaks of, or make it, which ends an open one elsewhere.
 
     Returns False if the learner would be at two places, or twice at one, on the same day.
@@ -173,11 +208,20 @@ def _enrol(row: RosterRow, draft: Known, organisation: Organisation) -> bool:
         for other in draft.enrolments:
             is_elsewhere = other.school_id != organisation.id
             if is_elsewhere and other.left_on is None and other.joined_on < joined_on:
+                _require_may_end(unit, other, at=joined_on, reach=reach)
                 other.left_on = joined_on
             elif other.overlaps(joined_on, row.left_on):
                 return False
         spell = Enrolled(school_id=organisation.id, joined_on=joined_on)
         draft.enrolments.append(spell)
+        if joined_on == max(one.joined_on for one in draft.enrolments):
+            _move(draft, organisation, at=unit.clock.now())
+    elif spell.left_on is not None and row.left_on is not None and row.left_on > spell.left_on:
+        others = [one for one in draft.enrolments if one is not spell]
+        if any(other.overlaps(joined_on, row.left_on) for other in others):
+            return False
+    if not row.organisation_code and row.left_on is not None and spell.left_on is not None:
+        return False  # It ends what is open; to correct an end, a row names the school.
     # What a row leaves empty stays: the first file, sent again, brings nobody back.
     spell.left_on = row.left_on or spell.left_on
     spell.stage = row.stage or spell.stage
@@ -186,8 +230,18 @@ def _enrol(row: RosterRow, draft: Known, organisation: Organisation) -> bool:
     return True
 
 
+def _require_may_end(unit: Unit, spell: Enrolled, *, at: date, reach: _Reach) -> None:
+    """Refuse to end an enrolment in the past at a school that the actor does not answer for.
+
+    Its uses until today may be counted already, and are another bureau's to pay for.
+    """
+    today = shanghai_day(unit.clock.now())
+    if at < today and spell.school_id not in reach.by_id:
+        raise FieldError(EnrolledElsewhere(act="end an enrolment", today=today), field="joined_on")
+
+
 def _organisation(row: RosterRow, known: Known | None, reach: _Reach) -> Organisation:
-    """Return the organisation that a row names, else the one where the person is."""
+    """Return the organisation that a row names, else where a learner is enrolled or a person is."""
     if row.organisation_code:
         kind = require_word(row.organisation_kind, KINDS, field="organisation_kind")
         found = reach.by_key.get((kind, row.organisation_code))
@@ -195,7 +249,10 @@ def _organisation(row: RosterRow, known: Known | None, reach: _Reach) -> Organis
             missing = NotFound(what=kind, key=row.organisation_code)
             raise FieldError(missing, field="organisation_code")
         return found
-    home = reach.by_id.get(known.organisation_id) if known else None
+    home = None
+    if known is not None:
+        spell = known.open_spell()
+        home = reach.by_id.get(spell.school_id if spell else known.organisation_id)
     if home is None:
         raise FieldError(NotFound(what="person", key="…"), field="person_no")
     return home
@@ -214,20 +271,16 @@ def _roles(row: RosterRow, known: Known | None, organisation: Organisation) -> f
     return roles
 
 
-def _require_may_change(
-    unit: Unit, known: Known | None, draft: Known, *, organisation: Organisation, reach: _Reach
-) -> None:
+def _require_may_change(unit: Unit, known: Known | None, draft: Known, *, reach: _Reach) -> None:
     """Refuse what an importer could use to take over roles.
 
-    Nobody changes their own grants; a bureau's staff is an operator's matter; and whoever holds a
-    role or a login elsewhere can't be moved from there by one who does not answer for that place.
+    Nobody changes their own grants; and whoever holds a role or a login elsewhere can't be moved
+    from there by one who does not answer for that place.
     """
     actor = unit.actor
-    grants_change = draft.grants != (known.grants if known else [])
-    if grants_change and organisation.kind == OrganisationKind.BUREAU:
-        _require(actor, actor.may(Role.OPERATOR), act="change a bureau's staff", needs="operator")
     if known is None or actor.is_system:
         return
+    grants_change = draft.grants != known.grants
     is_self = actor.person_id == known.person_id
     _require(
         actor, not (grants_change and is_self), act="change one's own roles", needs="another person"

@@ -1,14 +1,19 @@
-"""What the recording of master data has in common: who may, one at a time, what is wrong where."""
+"""What the recording of master data has in common: one at a time, what is wrong where, the trail.
 
-from collections.abc import Collection
+Who may record what is decided by each service: a tuple of roles next to it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, any_, literal, text
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kernel.errors import InvalidInput, MarketError, MissingValue
-from kernel.identity.visibility import IMPORTERS
-from kernel.outcomes import RowOutcome, rejected
+from kernel.identity.models import NATION
+from kernel.outcomes import Fate, RowOutcome, rejected
+from kernel.trail import record
 from kernel.unit import Unit
 
 RECORDING_LOCK = 0x6D61_7374  # advisory lock: one recording of master data at a time
@@ -27,14 +32,26 @@ class FieldError(Exception):
         return rejected(self.error, field=self.field)
 
 
-def require_importer(unit: Unit, act: str) -> None:
-    """Raise `Refused` unless the actor may record master data for what lies below their bureau."""
-    unit.actor.require(act, *IMPORTERS)
-
-
 def lock_recording(unit: Unit) -> None:
     """Wait for other recordings to commit: what is compared here must not change meanwhile."""
     unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORDING_LOCK})
+
+
+def trail_recording(unit: Unit, what: str, outcomes: Iterable[RowOutcome], **facts: object) -> None:
+    """Write one row into the trail for a recording that changed something, with its counts (R59).
+
+    The subject is the region whose bureau recorded, the nation for the system.
+    """
+    counts = Counter(outcome.fate for outcome in outcomes)
+    if counts[Fate.ACCEPTED]:
+        record(
+            unit,
+            f"{what}.recorded",
+            subject_kind="region",
+            subject_id=unit.actor.region_code or NATION,
+            **{fate.value: count for fate, count in counts.items()},
+            **facts,
+        )
 
 
 def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> ColumnElement[bool]:

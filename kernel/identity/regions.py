@@ -13,14 +13,16 @@ from enum import StrEnum
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
+from kernel.actors import Role
 from kernel.errors import AlreadyExists, InvalidInput, MarketError, NotFound
 from kernel.identity.models import NATION, Region, RegionClosure
-from kernel.identity.recording import FieldError, lock_recording, require_importer, require_text
+from kernel.identity.recording import FieldError, lock_recording, require_text
 from kernel.identity.visibility import visible_regions
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.unit import Unit
 
 NATION_NAME = "中华人民共和国"
+REGION_RECORDERS = (Role.OPERATOR,)
 CODE = re.compile(r"\d{2}(\d{2}(\d{2})?)?", re.ASCII)
 CODE_DIGITS = 6
 
@@ -75,7 +77,7 @@ def record_regions(
     unit: Unit, rows: Sequence[RegionRow], *, is_sample: bool = False
 ) -> list[RowOutcome]:
     """Record regions below those the actor answers for; return each row's fate, in order."""
-    require_importer(unit, "record regions")
+    unit.actor.require("record regions", *REGION_RECORDERS)
     lock_recording(unit)
     ensure_nation(unit)
     nodes = _known_nodes(unit)

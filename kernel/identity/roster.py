@@ -4,10 +4,10 @@ Between the two, plain values are changed row by row: `people` decides how.
 """
 
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
@@ -80,13 +80,34 @@ class Known:
         spells = [one for one in self.enrolments if one.school_id == school_id]
         return sorted(spells, key=lambda one: one.joined_on)
 
+    def has_been_at(self, organisation_id: UUID) -> bool:
+        places = [self.organisation_id]
+        places += [one.organisation_id for one in self.grants]
+        places += [one.school_id for one in self.enrolments]
+        return organisation_id in places
+
+    def open_spell(self) -> Enrolled | None:
+        """Return the enrolment that has no end yet; there is one at most."""
+        return next((one for one in self.enrolments if one.left_on is None), None)
+
+    def was_granted(self, role: Role, organisation_id: UUID, *, since: datetime | None) -> bool:
+        """Return whether the role is held there at a moment, or began then and has ended since.
+
+        Without a moment, whether it was ever held there.
+        """
+        return any(
+            since is None
+            or one.granted_from == since
+            or one.granted_until is None
+            or one.granted_until > since
+            for one in self.grants
+            if one.role is role and one.organisation_id == organisation_id
+        )
+
     def grant(self, role: Role, organisation_id: UUID, *, since: datetime) -> None:
-        """Grant a role unless it is held then; one that began at that moment stays as it is."""
-        for one in self.grants:
-            if one.role is role and one.organisation_id == organisation_id:
-                held = one.granted_until is None or one.granted_until > since
-                if held or one.granted_from == since:
-                    return
+        """Grant a role unless it is known for that moment; what has ended stays ended."""
+        if self.was_granted(role, organisation_id, since=since):
+            return
         granted = Granted(
             id=new_id(), role=role, organisation_id=organisation_id, granted_from=since
         )
@@ -94,10 +115,21 @@ class Known:
 
     def end_grants(self, organisation_id: UUID, *, at: datetime) -> None:
         """End what is held in an organisation at a moment, or at its start if that is later."""
-        for one in self.grants:
-            if one.organisation_id == organisation_id and (
-                one.granted_until is None or one.granted_until > at
-            ):
+        self._end([one for one in self.grants if one.organisation_id == organisation_id], at)
+
+    def depart(self, organisation_id: UUID, *, at: datetime) -> None:
+        """End what is held in an organisation at a moment; what began there later goes on.
+
+        Where nothing at all had begun by then, the departure became known before the day of
+        arrival: what is there ends at its start.
+        """
+        begun = [one for one in self.grants if one.granted_from < at]
+        here = [one for one in begun or self.grants if one.organisation_id == organisation_id]
+        self._end(here, at)
+
+    def _end(self, grants: Iterable[Granted], at: datetime) -> None:
+        for one in grants:
+            if one.granted_until is None or one.granted_until > at:
                 one.granted_until = max(at, one.granted_from)
 
     def holds_a_role(self, at: datetime) -> bool:
@@ -194,7 +226,14 @@ def load_roster(unit: Unit, numbers: Collection[bytes], *, logins: Collection[st
     return RosterState(found=found, logins=set(taken))
 
 
-def write_roster(unit: Unit, state: RosterState) -> None:
+class Written(NamedTuple):
+    """How many enrolments were made and changed."""
+
+    enrolled: int
+    changed: int
+
+
+def write_roster(unit: Unit, state: RosterState) -> Written:
     """Write what was changed, a statement per table and kind of change; trail every grant."""
     rows = _Rows()
     for number, before, after in state.changes():
@@ -225,6 +264,7 @@ def write_roster(unit: Unit, state: RosterState) -> None:
         if values:
             session.execute(update(table), values)
     session.flush()
+    return Written(enrolled=len(rows.enrolments), changed=len(rows.changed_enrolments))
 
 
 @dataclass(slots=True)

@@ -9,13 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
 
-from kernel.actors import OrganisationKind, Role
+from kernel.actors import OrganisationKind
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, Region, RegionClosure
 from kernel.unit import Unit
-
-IMPORTERS = (Role.OPERATOR, Role.ADMISSION, Role.BUREAU_FINANCE)
-"""Who may record master data for what lies below their bureau."""
 
 
 def visible_organisations(unit: Unit, kind: OrganisationKind | None = None) -> Select[Organisation]:

@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from kernel.actors import Role
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.models import RegionClosure
-from kernel.identity.recording import among, lock_recording, require_importer
+from kernel.identity.recording import among, lock_recording
 from kernel.identity.stages import SCHOOL_STAGES
 from kernel.ids import new_id
 from kernel.trail import record
@@ -23,6 +24,7 @@ from kernel.unit import Unit
 from procurement.funding.quotas import regions_in_reach
 from procurement.models import FundingRule
 
+FUNDING_RULE_RECORDERS: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
 SOURCES: Final = ("per_student", "surcharge", "special_fund", "own_funds")
 
 
@@ -60,7 +62,7 @@ def record_funding_rule(unit: Unit, row: FundingRuleRow) -> bool:
     Raises `InvalidInput` for a share outside its own bounds, `NotFound` for a region that is not
     the actor's, `AlreadyExists` if another one was recorded at this very moment.
     """
-    require_importer(unit, "record a funding rule")
+    unit.actor.require("record a funding rule", *FUNDING_RULE_RECORDERS)
     lock_recording(unit)
     _check(unit, row)
     last = unit.session.scalars(

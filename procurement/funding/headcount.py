@@ -1,7 +1,8 @@
 """Which census a term is computed with, for schools and teaching points (R15, R19).
 
-Decides: the census of the term's own basis dated in the fiscal year; where there is none yet, the
-nearest one stands in and is named as such. A census dated after today never counts.
+Decides: the census of the term's own basis dated in the fiscal year, if pupils are enrolled in it;
+where there is none yet, the nearest one stands in and is named as such. A census dated after today
+never counts.
 """
 
 from collections import defaultdict
@@ -104,9 +105,13 @@ class _Count:
 def _choose(censuses: Mapping[CensusKey, _Count], fiscal_year: int, term: Term) -> CensusUsed:
     """Take the term's own census, else the last one before it, else the first one after it.
 
+    A census counts once its pupils are enrolled in it: a file of boarders alone must not stand for
+    the whole school. Only where no census has any (a special school) do the others count.
+
     A year's lines are issued when its autumn census does not exist yet, and a school that joins in
     autumn has no earlier one.
     """
+    censuses = {key: one for key, one in censuses.items() if one.enrolled} or censuses
     own = (fiscal_year, TERM_ORDER[term])
     earlier = [key for key in censuses if key < own]
     if own in censuses:

@@ -1,30 +1,33 @@
 """Quotas: fen per pupil and year, by region, from a day on, known since a moment (R16).
 
-Decides which row is in force. A row is never changed: a correction, a rise or a verification is a
-later row. Only verified rows count, and the nearest region above a school that has one decides.
+Decides which row is in force. A row is never changed: a correction, a rise, a verification or its
+withdrawal is a later row, and of the same region, kind, stage and day the last one stands for all.
+It counts if it is verified, and the nearest region above a school that has one decides.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
 
+from kernel.actors import Role
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.models import Region, RegionClosure
 from kernel.identity.recording import (
     FieldError,
     among,
     lock_recording,
-    require_importer,
     require_text,
     require_word,
 )
 from kernel.identity.stages import SCHOOL_STAGES
 from kernel.identity.visibility import visible_regions
 from kernel.ids import new_id
-from kernel.money import plain_yuan
+from kernel.money import FEN_PER_YUAN, plain_yuan
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.trail import record
 from kernel.unit import Unit
@@ -32,6 +35,10 @@ from procurement.funding.rules import QuotaKey, QuotaKind
 from procurement.models import Quota
 
 RowKey = tuple[str, str, str, date]
+
+QUOTA_RECORDERS: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
+LARGEST_QUOTA_FEN: Final = 1_000_000 * FEN_PER_YUAN
+"""More for one pupil and year is a slipped digit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +74,7 @@ def record_quotas(unit: Unit, rows: Sequence[QuotaRow]) -> list[RowOutcome]:
     A row equal to what was last recorded for its region, kind, stage and day is a duplicate. An
     operator records for the regions below their own, and so confirms what was shipped unverified.
     """
-    require_importer(unit, "record quotas")
+    unit.actor.require("record quotas", *QUOTA_RECORDERS)
     lock_recording(unit)
     now = unit.clock.now()
     regions = regions_in_reach(unit, {row.region_code for row in rows})
@@ -114,31 +121,34 @@ def quotas_in_force(
     For each kind and stage the nearest region above (or the region itself) that has a row decides;
     among its rows the latest `valid_from`, then the latest recorded.
     """
+    key = (Quota.region_code, Quota.kind, Quota.stage, Quota.valid_from)
+    last = aliased(
+        Quota,
+        select(Quota)
+        .where(Quota.valid_from <= day, Quota.recorded_at <= known_at)
+        .ext(distinct_on(*key))
+        .order_by(*key, Quota.recorded_at.desc())
+        .subquery(),
+    )
     rows = unit.session.execute(
         select(
             RegionClosure.region_code,
-            Quota.kind,
-            Quota.stage,
-            Quota.amount_fen,
-            Quota.region_code,
-            Quota.valid_from,
-            Quota.source,
+            last.kind,
+            last.stage,
+            last.amount_fen,
+            last.region_code,
+            last.valid_from,
+            last.source,
         )
-        .join(RegionClosure, RegionClosure.ancestor_code == Quota.region_code)
-        .where(
-            among(RegionClosure.region_code, region_codes),
-            Quota.verified,
-            Quota.valid_from <= day,
-            Quota.recorded_at <= known_at,
-        )
-        .ext(distinct_on(RegionClosure.region_code, Quota.kind, Quota.stage))
+        .join(RegionClosure, RegionClosure.ancestor_code == last.region_code)
+        .where(among(RegionClosure.region_code, region_codes), last.verified)
+        .ext(distinct_on(RegionClosure.region_code, last.kind, last.stage))
         .order_by(
             RegionClosure.region_code,
-            Quota.kind,
-            Quota.stage,
+            last.kind,
+            last.stage,
             RegionClosure.distance,
-            Quota.valid_from.desc(),
-            Quota.recorded_at.desc(),
+            last.valid_from.desc(),
         )
     )
     found: dict[str, dict[QuotaKey, QuotaInForce]] = {code: {} for code in region_codes}
@@ -195,9 +205,9 @@ def _check(row: QuotaRow, regions: set[str]) -> None:
     require_word(row.kind, frozenset(QuotaKind), field="kind")
     stages = SCHOOL_STAGES if row.kind == QuotaKind.BASE else frozenset({""})
     require_word(row.stage, stages, field="stage")
-    if row.amount_fen < 0:
-        shown = plain_yuan(row.amount_fen)
-        error = InvalidInput(value=shown, field="amount_yuan", expected="0 or more")
+    if not 0 <= row.amount_fen <= LARGEST_QUOTA_FEN:
+        shown, expected = plain_yuan(row.amount_fen), f"0 to {plain_yuan(LARGEST_QUOTA_FEN)}"
+        error = InvalidInput(value=shown, field="amount_yuan", expected=expected)
         raise FieldError(error, field="amount_yuan")
     if row.verified:
         require_text(row.source, field="source")

@@ -12,10 +12,23 @@ from catalog.models import Offer, Version
 from catalog.offers import OfferRow, offer_in_force, record_offers
 from catalog.queries import latest_versions, listed_versions, resources_by_key
 from catalog.resources import CatalogueRow, record_catalogue
-from kernel.actors import Role, system_actor
+from kernel.actors import OrganisationKind, Role, system_actor
 from kernel.errors import Refused
+from kernel.identity.organisations import organisation_by_code
+from kernel.identity.regions import RegionRow, record_regions
 from kernel.outcomes import Fate
-from tests.support.builders import a_person, a_region_tree, a_resource, a_school, a_uscc, a_vendor
+from kernel.trail import TrailRow
+from tests.support.builders import (
+    COUNTY,
+    a_bureau,
+    a_person,
+    a_region_tree,
+    a_resource,
+    a_school,
+    a_uscc,
+    a_vendor,
+    took,
+)
 
 SYSTEM = system_actor("test")
 FIRM = a_uscc()
@@ -145,6 +158,8 @@ def test_a_price_is_never_changed(units, firm):
         ({"plan": "flat"}, "plan"),
         ({"unit_price_yuan": Decimal("0.00005")}, "unit_price_yuan"),
         ({"unit_price_yuan": Decimal("-1")}, "unit_price_yuan"),
+        ({"unit_price_yuan": Decimal("100000.0001")}, "unit_price_yuan"),
+        ({"unit_price_yuan": Decimal("NaN")}, "unit_price_yuan"),
     ],
 )
 def test_an_offer_that_is_not_right_is_rejected_with_its_field(units, firm, change, field):
@@ -176,6 +191,29 @@ def test_a_vendor_records_its_own_catalogue_and_no_other(units, firm):
         assert fates(record_offers(unit, [OFFER])) == [Fate.REJECTED]
     with units(teacher) as unit, pytest.raises(Refused):
         record_catalogue(unit, [ROW])
+
+
+def test_a_bureau_records_prices_only_of_vendors_in_its_regions_and_that_is_on_the_trail(
+    units, firm
+):
+    with units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code="990122", name="邻县")]))
+        neighbour = a_bureau(unit, region_code="990122")
+        own = organisation_by_code(unit, OrganisationKind.BUREAU, code=COUNTY)
+        foreign = a_person(unit, neighbour, [Role.OPERATOR, Role.ADMISSION])
+        reviewer = a_person(unit, own, [Role.ADMISSION])
+        finance = a_person(unit, own, [Role.BUREAU_FINANCE])
+        record_catalogue(unit, [ROW])
+    with units(foreign) as unit:
+        assert fates(record_offers(unit, [OFFER])) == [Fate.REJECTED]
+    with units(finance) as unit, pytest.raises(Refused):
+        record_offers(unit, [OFFER])
+    with units(reviewer) as unit:
+        assert fates(record_offers(unit, [OFFER, OFFER])) == [Fate.ACCEPTED, Fate.DUPLICATE]
+    with units(SYSTEM) as unit:
+        (row,) = unit.session.scalars(select(TrailRow).where(TrailRow.act == "offers.recorded"))
+    assert (row.actor_id, row.subject_id) == (reviewer.person_id, COUNTY)
+    assert row.facts == {"accepted": 1, "duplicate": 1, "resources": 1}
 
 
 def test_a_builder_makes_a_listed_resource(units, firm):

@@ -16,7 +16,8 @@ from kernel.unit import Units
 from procurement.funding.allocations import IssueSummary, issue_lines, preview_lines
 from procurement.funding.explanation import explain
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
-from procurement.funding.quotas import QuotaRow, record_quotas
+from procurement.funding.quotas import QuotaRow, quotas_in_force, record_quotas
+from procurement.funding.rules import QuotaKind
 from procurement.funding.shipped import record_shipped
 from procurement.models import Allocation, FundingRule, Quota
 from procurement.queries import allocations_of, budget_board, budget_boards
@@ -116,6 +117,35 @@ def test_before_the_autumn_census_the_one_of_spring_stands_in(
     topped_up = county.issue()
     assert (topped_up.topped_up, topped_up.amount_fen) == (1, 10 * 65_000 * 5 // 100)
     assert line_of(county)["places"][0]["terms"][1]["census"]["stands_in"] is False
+
+
+def test_a_census_of_boarders_alone_does_not_stand_for_the_school(
+    county: CountyBuilder, clock: FixedClock
+) -> None:
+    clock.at = datetime(2026, 9, 11, tzinfo=UTC)
+    county.counted(pupils=200)
+    county.counted(pupils=20, kind="boarding", basis="autumn", as_of=date(2026, 9, 10))
+    _, autumn = line_of(county)["places"][0]["terms"]
+    assert autumn["census"] == {"basis": "spring", "as_of": "2026-03-10", "stands_in": True}
+    assert autumn["steps"][0]["pupils"] == 200
+
+
+def test_a_verification_that_is_withdrawn_counts_no_more(
+    county: CountyBuilder, clock: FixedClock
+) -> None:
+    """R16: the nation's verified row decides again; what was known before stays known."""
+    county.counted(pupils=200)
+    record(county, a_quota(COUNTY, fen=80_000))
+    verified_at = clock.now()
+    clock.advance(timedelta(days=1))
+    record(county, a_quota(COUNTY, fen=80_000, verified=False))
+    with county.units(system_actor("test")) as unit:
+        then, now = (
+            quotas_in_force(unit, [COUNTY], day=date(2026, 3, 1), known_at=known_at)[COUNTY]
+            for known_at in (verified_at, clock.now())
+        )
+    key = (QuotaKind.BASE, "primary")
+    assert (then[key].amount_fen, now[key].amount_fen) == (80_000, 65_000)
 
 
 def test_at_the_start_of_a_year_the_last_census_of_the_year_before_stands_in(
@@ -303,6 +333,7 @@ def test_each_quota_row_has_its_fate(county: CountyBuilder) -> None:
         a_quota(COUNTY, fen=1, stage=""),
         a_quota(COUNTY, fen=1, kind="boarding"),
         a_quota(COUNTY, fen=-1, valid_from=date(2027, 1, 1)),
+        a_quota(COUNTY, fen=100_000_001, valid_from=date(2027, 1, 1)),
         a_quota(COUNTY, fen=1, valid_from=date(2027, 1, 1), source=" "),
         by="operator",
     )
@@ -315,9 +346,12 @@ def test_each_quota_row_has_its_fate(county: CountyBuilder) -> None:
         ("rejected", "stage"),
         ("rejected", "stage"),
         ("rejected", "amount_yuan"),
+        ("rejected", "amount_yuan"),
         ("rejected", "source"),
     ]
     assert record(county, good, by="operator")[0].fate is Fate.DUPLICATE
+    with pytest.raises(Refused):
+        record(county, good, by="reviewer-1")
 
 
 def test_only_a_bureau_s_finance_issues_and_only_below_itself(county: CountyBuilder) -> None:

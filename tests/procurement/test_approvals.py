@@ -1,6 +1,7 @@
 """Signing selections: who, in which order, and what the last signature commits (R22, R23)."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from kernel.errors import (
     NoteRequired,
     NotFound,
     NotListed,
+    OwnInterest,
     Refused,
 )
 from kernel.ids import FundingLineId, OrganisationId, SelectionId
@@ -261,6 +263,24 @@ def test_one_person_with_two_roles_signs_both_at_once(county: CountyBuilder) -> 
     county.with_person(SECOND, "head", roles=(Role.ACADEMIC, Role.SCHOOL_FINANCE))
     county.select(a_selection(school=SECOND))
     assert county.sign_as("head") == [SigningSummary(signed=2, agreements=1)]
+
+
+def test_nobody_signs_what_they_requested(county: CountyBuilder) -> None:
+    """Commands find the next holder of the role instead; giving one's request up is allowed."""
+    row = a_selection(requested_by=ACADEMIC)
+    county.select(row, replace(row, reference="S-2"))
+    selection_id = SelectionId(only(county).id)
+    assert waiting_for(county, ACADEMIC) == []
+    with pytest.raises(OwnInterest), county.units(county.actor(ACADEMIC)) as unit:
+        sign(unit, selection_id)
+    with county.units(county.actor("operator")) as unit:
+        assert signatories(unit) == []
+    county.with_person(SCHOOL, "deputy", roles=(Role.ACADEMIC,))
+    with county.units(county.actor("operator")) as unit:
+        assert [actor.name for actor in signatories(unit)] == ["deputy"]
+    with county.units(county.actor(ACADEMIC)) as unit:
+        assert refuse(unit, selection_id, note="不再需要").state == "refused"
+    assert county.sign_as(ACADEMIC, "deputy") == [SigningSummary(), SigningSummary(signed=1)]
 
 
 def test_commands_find_who_has_to_sign_next(county: CountyBuilder) -> None:

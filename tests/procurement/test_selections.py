@@ -7,11 +7,18 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
+from catalog.admission import (
+    awaiting_decision,
+    awaiting_proposal,
+    decide_admission,
+    propose_admission,
+)
 from catalog.offers import OfferRow, record_offers
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.actors import Role, system_actor
 from kernel.errors import (
     AlreadyExists,
+    BasicIsFree,
     CrossesFiscalYear,
     InvalidInput,
     MissingValue,
@@ -124,6 +131,25 @@ def test_a_free_resource_may_have_a_ceiling_of_nothing(county: CountyBuilder) ->
     (free,) = county.select(a_selection(sku="basic-1", ceiling_fen=0))
     assert free.fate is Fate.ACCEPTED
     assert [role for _, role, _ in steps_of(county)] == ["academic", "school_finance"]
+
+
+def test_a_resource_that_was_listed_as_basic_since_its_price_is_not_selected(
+    county: CountyBuilder,
+) -> None:
+    """R1: basic resources are free, whatever was offered before."""
+    with county.units(system_actor("test")) as unit:
+        basic = CatalogueRow(
+            vendor_code=VENDOR, sku="maths-1", title="资源", kind="basic", tier="basic"
+        )
+        record_catalogue(unit, [basic])
+    with county.units(county.actor("reviewer-1")) as unit:
+        propose_admission(unit, awaiting_proposal(unit), note="")
+    with county.units(county.actor("reviewer-2")) as unit:
+        decide_admission(unit, awaiting_decision(unit), note="")
+    (outcome,) = county.select(a_selection())
+    assert outcome.field == "sku"
+    assert isinstance(outcome.error, BasicIsFree)
+    assert outcome.error.facts["price"] == "0.0200"
 
 
 BROKEN = [

@@ -1,10 +1,13 @@
-"""The census: facts of their day, of which the latest in a year counts (R15, R19)."""
+"""The census: facts of their day, never rewritten (R15, R19)."""
 
 from datetime import date
 
+from sqlalchemy import select
+
 from kernel.actors import system_actor
-from kernel.identity.census import CensusRow, latest_census, record_census
+from kernel.identity.census import CensusRow, record_census
 from kernel.outcomes import Fate
+from kernel.trail import TrailRow
 from tests.support.builders import a_region_tree, a_school
 
 SYSTEM = system_actor("test")
@@ -28,7 +31,7 @@ def fates(outcomes) -> list[Fate]:
 def test_a_count_is_never_rewritten_and_a_later_day_corrects_it(units):
     with units(SYSTEM) as unit:
         a_region_tree(unit)
-        main = a_school(unit, code="2199000001")
+        a_school(unit, code="2199000001")
         rows = [
             count(96),
             count(96),
@@ -52,14 +55,10 @@ def test_a_count_is_never_rewritten_and_a_later_day_corrects_it(units):
             Fate.DUPLICATE,
             Fate.CONFLICT,
         ]
-        assert latest_census(unit, [main.id], basis="spring", year=2026) == {
-            (main.id, "primary", "enrolled"): 98,
-            (main.id, "", "boarding"): 40,
-        }
-        assert latest_census(unit, [main.id], basis="autumn", year=2026) == {
-            (main.id, "primary", "enrolled"): 99
-        }
-        assert latest_census(unit, [], basis="spring", year=2026) == {}
+        trailed = unit.session.scalars(select(TrailRow).where(TrailRow.act == "census.recorded"))
+        assert [one.facts for one in trailed] == [
+            {"accepted": 5, "duplicate": 1, "conflict": 1, "schools": 1}
+        ]
 
 
 def test_a_count_that_is_none_is_rejected(units):
@@ -72,6 +71,7 @@ def test_a_count_that_is_none_is_rejected(units):
             count(1, basis="winter"),
             count(1, stage=""),
             count(-1),
+            count(100_001),
         ]
         outcomes = record_census(unit, rows)
     assert [(one.fate, one.field) for one in outcomes] == [
@@ -79,5 +79,6 @@ def test_a_count_that_is_none_is_rejected(units):
         (Fate.REJECTED, "kind"),
         (Fate.REJECTED, "basis"),
         (Fate.REJECTED, "stage"),
+        (Fate.REJECTED, "pupils"),
         (Fate.REJECTED, "pupils"),
     ]

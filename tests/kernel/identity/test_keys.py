@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from kernel.actors import VISITOR, Role, system_actor
+from kernel.actors import VISITOR, OrganisationKind, Role, system_actor
 from kernel.errors import InvalidInput, Misconfigured, NotFound, Refused
 from kernel.identity.api_keys import create_api_key, key_actor, revoke_api_key
 from kernel.identity.models import ApiKey
+from kernel.identity.organisations import organisation_by_code
 from kernel.identity.secret import installation_key, person_hash
-from tests.support.builders import a_person, a_region_tree, a_school, a_vendor
+from tests.support.builders import COUNTY, a_person, a_region_tree, a_school, a_vendor
 
 SYSTEM = system_actor("test")
 
@@ -62,6 +63,22 @@ def test_keys_are_made_for_what_one_sees_and_for_roles_of_its_kind(units, manage
         for scope in ("admission", "system", "everything"):
             with pytest.raises(InvalidInput):
                 create_api_key(unit, manager.organisation_id, label="x", scopes=[scope])
+
+
+def test_a_key_gives_no_more_than_its_maker_holds(units, manager):
+    with units(SYSTEM) as unit:
+        school = a_school(unit)
+        principal = a_person(unit, school, [Role.PRINCIPAL])
+        bureau = organisation_by_code(unit, OrganisationKind.BUREAU, code=COUNTY)
+        operator = a_person(unit, bureau, [Role.OPERATOR])
+        create_api_key(unit, school.id, label="x", scopes=[Role.SCHOOL_FINANCE])
+    with units(principal) as unit:
+        create_api_key(unit, school.id, label="x", scopes=[Role.PRINCIPAL])
+        with pytest.raises(Refused):
+            create_api_key(unit, school.id, label="x", scopes=[Role.PRINCIPAL, Role.SCHOOL_FINANCE])
+    for organisation_id, role in ((school.id, Role.PRINCIPAL), (bureau.id, Role.BUREAU_FINANCE)):
+        with units(operator) as unit, pytest.raises(Refused):
+            create_api_key(unit, organisation_id, label="x", scopes=[role])
 
 
 def test_the_installation_key_is_made_once_and_only_its_owner_reads_it(settings):
