@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from kernel.errors import DatabaseUnavailable, MarketError, OutOfSpace
+from kernel.errors import DatabaseUnavailable, InvalidInput, MarketError, OutOfSpace
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -106,6 +106,9 @@ def as_market_error(error: DBAPIError | psycopg.Error) -> MarketError | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     reason = next(iter(str(cause or "").strip().splitlines()), "") or "connection lost"
     sqlstate: str = getattr(cause, "sqlstate", None) or ""
+    if isinstance(cause, psycopg.DataError) and sqlstate in ("", "22021", "22003"):
+        # A NUL character, or a number beyond BIGINT: what was sent can't be stored anywhere.
+        return InvalidInput(field="the request", value="…", expected="plain text, usual numbers")
     if sqlstate == DISK_FULL:
         return OutOfSpace(reason=reason)
     if isinstance(error, DBAPIError) and error.connection_invalidated:

@@ -192,18 +192,7 @@ def _initialise(server: _Server) -> None:
         _give_folder(server.sockets)
     version = server.folder / "PG_VERSION"
     if not version.exists():
-        try:
-            _run(
-                server,
-                *("initdb", "-D", str(server.folder), "-U", SUPERUSER),
-                *("--encoding=UTF8", "--no-locale", "--auth-local=trust", "--auth-host=reject"),
-            )
-        except EmbeddedUnavailable:
-            # A half-made folder would be taken for a database at the next start.
-            version.unlink(missing_ok=True)
-            raise
-        with (server.folder / "postgresql.conf").open("a") as file:
-            file.write("\ninclude 'xuanyong.conf'\n")
+        _make_cluster(server)
     elif version.read_text().strip() != VERSION:
         raise EmbeddedUnavailable(
             reason=f"{server.folder} holds PostgreSQL {version.read_text().strip()}, not {VERSION}"
@@ -212,6 +201,30 @@ def _initialise(server: _Server) -> None:
     sockets = '"' + str(server.sockets).replace('"', '""') + '"'
     lines.append(f"unix_socket_directories = {_quoted(sockets)}\n")
     (server.folder / "xuanyong.conf").write_text("".join(lines), encoding="utf-8")
+
+
+def _make_cluster(server: _Server) -> None:
+    """Make the data folder beside its place and move it there when it is whole.
+
+    Who is killed in between leaves a folder that nobody takes for a database; `initdb` may even
+    outlive its parent and go on writing there.
+    """
+    for left in server.folder.parent.glob(f"{server.folder.name}.new-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{server.folder.name}.new-", dir=server.folder.parent))
+    _give_folder(fresh)
+    _run(
+        server,
+        *("initdb", "-D", str(fresh), "-U", SUPERUSER),
+        *("--encoding=UTF8", "--no-locale", "--auth-local=trust", "--auth-host=reject"),
+    )
+    with (fresh / "postgresql.conf").open("a") as file:
+        file.write("\ninclude 'xuanyong.conf'\n")
+    try:
+        fresh.rename(server.folder)
+    except OSError as error:
+        reason = f"{server.folder} is neither empty nor a database: {error.strerror}"
+        raise EmbeddedUnavailable(reason=reason) from None
 
 
 def _quoted(value: str) -> str:
@@ -232,15 +245,26 @@ def _start(server: _Server) -> None:
 
 
 def _create_database(server: _Server) -> None:
+    """Create `market` unless it is there; a killed process's own CREATE may still be running."""
+    create = sql.SQL(
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+    ).format(sql.Identifier(DATABASE))
+    deadline = time.monotonic() + START_TIMEOUT_S
     with psycopg.connect(server.url(SUPERUSER), autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-        if known.fetchone() is None:
-            connection.execute(
-                sql.SQL(
-                    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
-                    " LC_COLLATE 'C' LC_CTYPE 'C'"
-                ).format(sql.Identifier(DATABASE))
-            )
+        while True:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+            if known.fetchone() is not None:
+                return
+            try:
+                connection.execute(create)
+            except (
+                psycopg.errors.DuplicateDatabase,
+                psycopg.errors.ObjectInUse,
+                psycopg.errors.UniqueViolation,
+            ) as error:
+                if time.monotonic() > deadline:
+                    raise EmbeddedUnavailable(reason=str(error).splitlines()[0]) from None
+                time.sleep(0.2)
 
 
 def _run(server: _Server, command: str, *arguments: str, check: bool = True) -> int:

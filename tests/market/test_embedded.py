@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
@@ -49,6 +50,22 @@ def test_server_outlives_the_killed_process_that_started_it_and_is_used_again(ho
     assert ensure_server(home) == url
     assert one(url, "SELECT pg_postmaster_start_time()") == before
     assert one(url, "SELECT answer FROM kept") == 42
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("after_s", [0.2, 0.4, 0.6, 0.8, 1.0, 1.3])
+def test_a_first_start_that_was_killed_is_made_good_by_the_next(home, after_s):
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(home.home)], stdout=subprocess.DEVNULL
+    ) as starter:
+        time.sleep(after_s)
+        starter.send_signal(signal.SIGKILL)
+
+    url = ensure_server(home)
+    assert one(url, "SHOW listen_addresses") == ""
+    assert one(url, "SHOW unix_socket_permissions") == "0700"
+    assert stop_server(home)
+    assert ensure_server(home) == url
 
 
 @pytest.mark.faults
