@@ -33,15 +33,22 @@ def _switch(value: str) -> bool:
     raise ValueError("expected yes or no")
 
 
+def _number(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f"expected a whole number, not “{value}”") from None
+
+
 def _whole(value: str) -> int:
-    number = int(value)
+    number = _number(value)
     if number < 0:
         raise ValueError("expected a number that is not negative")
     return number
 
 
 def _port(value: str) -> int:
-    number = int(value)
+    number = _number(value)
     if not 0 <= number <= 65535:
         raise ValueError("expected a port between 0 and 65535")
     return number

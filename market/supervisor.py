@@ -2,7 +2,7 @@
 
 Decides in which order they start and stop, how often one that dies is started again, and that the
 embedded database goes down with them on a clean exit. After a kill of the supervisor its children
-work on; `stop_all` then ends what is left.
+work on; `stop_all` then ends what is left, and so does `end_left_over` before the next start.
 """
 
 import http.client
@@ -61,16 +61,29 @@ def serve_all(
         own.path.unlink(missing_ok=True)
 
 
+def end_left_over(settings: Settings) -> list[str]:
+    """End the children that a killed supervisor left; return their names.
+
+    Raises `AlreadyRunning` if the supervisor lives: then they are its own.
+    """
+    with PidFile(settings.home, SUPERVISOR).claim():
+        return _end_children(settings)
+
+
 def stop_all(settings: Settings) -> list[str]:
     """Stop whatever of this MARKET_HOME runs; return the names of what was running."""
     stopped = []
     # The supervisor stops its children and the database itself: give it the time for both.
     if PidFile(settings.home, SUPERVISOR).end(grace_s=3 * GRACE_S):
         stopped.append(SUPERVISOR)
-    stopped += [name for name in (WEB, WORKER) if PidFile(settings.home, name).end(grace_s=GRACE_S)]
+    stopped += _end_children(settings)
     if settings.embedded and stop_server(settings):
         stopped.append("database")
     return stopped
+
+
+def _end_children(settings: Settings) -> list[str]:
+    return [name for name in (WEB, WORKER) if PidFile(settings.home, name).end(grace_s=GRACE_S)]
 
 
 @dataclass(slots=True)

@@ -2,16 +2,14 @@
 
 import click
 
-from kernel.errors import AlreadyRunning
 from kernel.settings import Settings
 from market.cli.context import database_url, load_settings, open_units
 from market.cli.output import emit, json_option, note
 from market.cli.sample import prepare_to_serve
 from market.demo.accounts import close_accounts, demo_accounts
 from market.migrate import upgrade
-from market.processes import PidFile
 from market.serving import listen, serve_web
-from market.supervisor import SUPERVISOR, serve_all, stop_all
+from market.supervisor import end_left_over, serve_all, stop_all
 from market.worker import prepare_broker, run_worker
 
 
@@ -22,9 +20,9 @@ def run() -> None:
     The sample county is loaded into an empty embedded database, and its main job run.
     """
     settings = load_settings()
-    own = PidFile(settings.home, SUPERVISOR)
-    if own.held():
-        raise AlreadyRunning(name=SUPERVISOR, home=settings.home, pid=own.read())
+    left = end_left_over(settings)
+    if left:
+        note(f"Ended what a killed run had left: {', '.join(left)}.")
     url = database_url(settings)
     upgrade(settings, url)
     settings = prepare_to_serve(settings, url)

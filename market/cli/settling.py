@@ -5,9 +5,12 @@ from uuid import UUID
 
 import click
 
-from kernel.actors import Actor, Role
+from kernel.actors import Actor, OrganisationKind, Role
 from kernel.clock import Month, parse_month, show_month
+from kernel.errors import NotFound
 from kernel.identity.grants import actor_of, person_with_role
+from kernel.identity.models import Organisation
+from kernel.identity.visibility import visible_organisations
 from kernel.ids import OrganisationId
 from kernel.unit import Unit, Units
 from market.cli.context import OPERATOR, VIA, acting, load_settings, open_units
@@ -25,6 +28,7 @@ from settlement.confirmations import confirm_lines
 from settlement.periods import payers_of, stated_periods
 from settlement.verify.recompute import verify as find_differences
 
+FINANCE: Final = (Role.SCHOOL_FINANCE, Role.BUREAU_FINANCE)
 TALLIED: Final = frozenset(
     {"received", "accepted", "duplicates", "conflicts", "quarantined", "late"}
 )
@@ -44,9 +48,13 @@ def settle(period: str, payer_code: str | None, who: str | None, as_json: bool) 
     """
     month = parse_month(period)
     with open_units(load_settings()) as units, progress_bar(period) as progress:
+        actor = acting(units, who)
+        if payer_code is not None:
+            with units(actor) as unit:
+                _require_payer(unit, payer_code)
         summary = settle_month(
             units,
-            acting(units, who),
+            actor,
             month,
             payer_code=payer_code,
             progress=lambda _step, done, total: progress(done, total),
@@ -90,7 +98,11 @@ def _confirm(
 ) -> dict[str, int]:
     """Confirm statement by statement, each in a unit of its own; return lines by payer."""
     person = acting(units, who) if who else None
+    if person is not None:
+        person.require("statement.confirm", *FINANCE)
     with units(OPERATOR) as unit:
+        if payer_code is not None:
+            _require_payer(unit, payer_code)
         waiting = set(stated_periods(unit).get(month, []))
         payers = payers_of(unit, month, payer_code=payer_code)
         actors = [person or _finance_person(unit, payer) for payer in payers if payer in waiting]
@@ -106,8 +118,18 @@ def _confirm(
     return confirmed
 
 
+def _require_payer(unit: Unit, code: str) -> None:
+    """Raise `NotFound` unless the actor may see an organisation of this code that can pay."""
+    known = visible_organisations(unit).where(
+        Organisation.code == code,
+        Organisation.kind.in_([OrganisationKind.SCHOOL, OrganisationKind.BUREAU]),
+    )
+    if unit.session.scalars(known).first() is None:
+        raise NotFound(what="payer", key=code)
+
+
 def _finance_person(unit: Unit, payer_id: UUID) -> Actor | None:
-    for role in (Role.SCHOOL_FINANCE, Role.BUREAU_FINANCE):
+    for role in FINANCE:
         person = person_with_role(unit, payer_id, role)
         if person is not None:
             return actor_of(unit, person_id=person.id, via=VIA)

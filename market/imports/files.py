@@ -20,6 +20,11 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 MEANT_AS_UTF8 = 32
 """Bytes beyond one per character, after which valid UTF-8 can't be GB18030 by accident."""
 JSON_SUFFIXES = {".jsonl", ".ndjson"}
+TEXT_SUFFIXES = JSON_SUFFIXES | {"", ".csv", ".tsv", ".txt"}
+"""Of these a wrong byte is named; any other name with such content is no text that is damaged."""
+WORKBOOK_SUFFIXES = {".xlsx", ".xlsm"}
+PDF_MAGIC = b"%PDF"
+FORMATS_READ = "CSV, XLSX and JSON lines (.jsonl, .ndjson)"
 
 
 class Format(StrEnum):
@@ -42,18 +47,19 @@ class SourceFile:
 def examine(path: Path, *, kind: str) -> SourceFile:
     """Decide format, encoding and SHA-256 of `path`.
 
-    Raises `UnreadableFile`, `EmptyFile` (which names the `kind` whose template helps) or
-    `UnknownEncoding`.
+    Raises `UnreadableFile` (not there, or of no format that is read), `EmptyFile` (which names the
+    `kind` whose template helps) or `UnknownEncoding`.
     """
     digest = hashlib.sha256()
     utf8, gb18030 = _Candidate("utf-8"), _Candidate("gb18030")
-    head, lines = b"", 0
+    head, lines, has_nul = b"", 0, False
     try:
         with path.open("rb") as file:
             while block := file.read(BLOCK_BYTES):
                 head = head or block[:4]
                 digest.update(block)
                 lines += block.count(b"\n")
+                has_nul = has_nul or b"\0" in block
                 if not head.startswith(ZIP_MAGIC):
                     utf8.feed(block)
                     gb18030.feed(block)
@@ -63,14 +69,31 @@ def examine(path: Path, *, kind: str) -> SourceFile:
         raise EmptyFile(file=path.name, kind=kind)
     if head.startswith(ZIP_MAGIC):
         return SourceFile(path, Format.XLSX, "", digest.digest(), 0)
+    suffix = path.suffix.lower()
+    if suffix in WORKBOOK_SUFFIXES:
+        raise UnreadableFile(file=path.name, reason="it is not an XLSX workbook")
+    is_text_by_name = suffix in TEXT_SUFFIXES
+    if not is_text_by_name and (has_nul or head.startswith(PDF_MAGIC)):
+        raise _unknown_format(path)
     if head.startswith(UTF16_MARKS):
         raise UnknownEncoding(file=path.name, offset=0)
-    encoding = _decide(utf8, gb18030, path=path)
+    try:
+        encoding = _decide(utf8, gb18030, path=path)
+    except UnknownEncoding as error:
+        if is_text_by_name:
+            raise
+        raise _unknown_format(path) from error
     if encoding == "utf-8" and head.startswith(codecs.BOM_UTF8):
         encoding = "utf-8-sig"
-    json = path.suffix.lower() in JSON_SUFFIXES
+    json = suffix in JSON_SUFFIXES
     return SourceFile(
         path, Format.JSON_LINES if json else Format.CSV, encoding, digest.digest(), lines
+    )
+
+
+def _unknown_format(path: Path) -> UnreadableFile:
+    return UnreadableFile(
+        file=path.name, reason=f"it is in none of the formats that are read: {FORMATS_READ}"
     )
 
 

@@ -265,10 +265,12 @@ def _open_sheet(path: Path) -> Iterator[Iterator[tuple[Any, ...]]]:
     try:
         workbook = load_workbook(path, read_only=True, data_only=True)
     except BOOK_ERRORS as error:
-        raise UnreadableFile(file=path.name, reason=f"not a workbook: {_words(error)}") from error
+        reason = f"it is not an XLSX workbook ({_words(error)})"
+        raise UnreadableFile(file=path.name, reason=reason) from error
     try:
         if not workbook.worksheets:
-            raise UnreadableFile(file=path.name, reason="not a workbook with a sheet of rows")
+            reason = "it is not an XLSX workbook with a sheet of rows"
+            raise UnreadableFile(file=path.name, reason=reason)
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()  # what a foreign program wrote about its size is not to be trusted
         yield sheet.iter_rows(values_only=True)

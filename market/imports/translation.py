@@ -48,6 +48,10 @@ class Translation:
         """Return the row's texts by our fields; raise `CellError`."""
         return {name: make(values) for name, make in self._makers}
 
+    def translate_one(self, wanted: str, values: Values) -> str:
+        """Return the text of one of our fields, empty if nothing makes it; raise `CellError`."""
+        return next((make(values) for name, make in self._makers if name == wanted), "")
+
     def _meant(self, records: Iterable[Record]) -> Iterator[Record]:
         for record in records:
             values = record.values
@@ -147,7 +151,7 @@ def _maker(name: str, given: FieldMap) -> Callable[[Values], str]:
         constant = as_text(given.constants[name])
         return lambda _: constant
     if given.group is not None and given.group.count == name:
-        return lambda values: values[GROUP_COUNT]
+        return lambda values: values.get(GROUP_COUNT, "")
     if name in given.days:
         return _day_maker(name, given.days[name])
     make = _plain_maker(name, given)

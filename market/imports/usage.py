@@ -29,7 +29,7 @@ from market.imports.reading import Record, open_table
 from market.imports.recall import recall_outcomes
 from market.imports.tally import Reject, Rejects, Tally
 from market.imports.translation import Translation, prepare
-from market.imports.usage_rows import USAGE_COLUMNS, ReadRow, RowReader
+from market.imports.usage_rows import USAGE_COLUMNS, ReadRow, RowReader, judged_field
 from settlement.metering.ingest import (
     Batch,
     UsageOutcome,
@@ -172,8 +172,12 @@ class _Run:
             if fate.outcome in {"accepted", "duplicate"}:
                 continue
             code = fate.reason or fate.outcome
-            reason = str(read.error) if read.error else readable(code)
-            self.rejects.add(Reject(record, read.field, code, reason))
+            if read.error is not None:
+                self.rejects.add(Reject(record, read.field, code, str(read.error)))
+                continue
+            field, text = judged_field(read.row, code)
+            reason = f"{readable(code)} (“{text}”)" if text else readable(code)
+            self.rejects.add(Reject(record, field, code, reason))
 
     def rehearse(self, units: Units, actor: Actor) -> Tally:
         tally = Tally()

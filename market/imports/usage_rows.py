@@ -3,7 +3,8 @@
 Decides only whether a row can be read. A row that can't is not dropped: it goes on with the reason
 in `error`, to be quarantined and counted (R32). The person number ends here: what goes on is its
 keyed hash (R29). A row that can't be read may have it in any cell, so that what goes into the books
-of such a row is little: the reason, the field, and of some fields the text, if it can't be one.
+of such a row is little: the reason, the field, of some fields the text, if it can't be one, and the
+time where that can be read, which tells the month that the row is counted in.
 """
 
 import re
@@ -79,16 +80,22 @@ class RowReader:
         """Return the row of `record`, whatever is wrong with it."""
         identity = row_identity(record.values, self._key) if self.all_columns else ""
         if record.error is not None:
-            return _unreadable(identity, record.error, field=record.field, code="unreadable-row")
+            return self._unreadable(
+                record, identity, record.error, field=record.field, code="unreadable-row"
+            )
         try:
             texts = self.translation.translate(record.values)
         except CellError as wrong:
-            return _unreadable(identity, wrong.error, field=wrong.field, code=_reason(wrong))
+            return self._unreadable(
+                record, identity, wrong.error, field=wrong.field, code=_reason(wrong)
+            )
         try:
             return ReadRow(self._row(texts, identity))
         except CellError as wrong:
             known = identity or ("" if wrong.field == "event_id" else texts.get("event_id", ""))
-            return _unreadable(known, wrong.error, field=wrong.field, code=_reason(wrong))
+            return self._unreadable(
+                record, known, wrong.error, field=wrong.field, code=_reason(wrong)
+            )
 
     def _row(self, texts: dict[str, str], identity: str) -> UsageRow:
         return UsageRow(
@@ -101,6 +108,26 @@ class RowReader:
             session=_SESSION.value(texts.get("session", "")),
             quantity=_QUANTITY.value(texts.get("quantity", "")),
         )
+
+    def _unreadable(
+        self, record: Record, event_id: str, error: MarketError, *, field: str, code: str
+    ) -> ReadRow:
+        row = UsageRow(
+            event_id=event_id.strip()[:KEY_CHARACTERS],
+            occurred_at=self._time_if_readable(record),
+            learner_hash=b"",
+            vendor_code="",
+            sku="",
+            error=code,
+            detail=_detail(error, field=field, code=code),
+        )
+        return ReadRow(row, error, field)
+
+    def _time_if_readable(self, record: Record) -> datetime | None:
+        try:
+            return self._time(self.translation.translate_one(_TIME.name, record.values))
+        except CellError:
+            return None
 
     def _time(self, text: str) -> datetime:
         found = self._times.get(text)
@@ -131,19 +158,6 @@ def _reason(wrong: CellError) -> str:
     return f"{verb}-{wrong.field.replace('_', '-')}"
 
 
-def _unreadable(event_id: str, error: MarketError, *, field: str, code: str) -> ReadRow:
-    row = UsageRow(
-        event_id=event_id.strip()[:KEY_CHARACTERS],
-        occurred_at=None,
-        learner_hash=b"",
-        vendor_code="",
-        sku="",
-        error=code,
-        detail=_detail(error, field=field, code=code),
-    )
-    return ReadRow(row, error, field)
-
-
 def _detail(error: MarketError, *, field: str, code: str) -> str:
     """Return what is put on record of an error, which is no person number and holds none."""
     if code == "unreadable-row":  # any cell may be meant, and the field's name is the file's
@@ -153,6 +167,29 @@ def _detail(error: MarketError, *, field: str, code: str) -> str:
         may_be_person_number(str(fact)) for fact in error.facts.values()
     )
     return str(error) if shown else f"{error.code} {field}"
+
+
+def judged_field(row: UsageRow, code: str) -> tuple[str, str]:
+    """Return the field over which a row that could be read was not taken, and what it says.
+
+    Nothing is returned of a field that may name a person.
+    """
+    match code:
+        case "other-school" | "source-not-admitted":
+            field, text = "school_code", row.school_code
+        case "unknown-resource" | "no-agreement":
+            field, text = "sku", f"{row.vendor_code} {row.sku}"
+        case "quantity-too-large" | "quantity-without-count":
+            field, text = "quantity", str(row.quantity)
+        case "time-in-future" | "time-too-old":
+            field, text = "time", row.occurred_at.isoformat() if row.occurred_at else ""
+        case "unknown-learner":
+            field, text = "learner", ""
+        case "conflict":
+            field, text = "event_id", ""
+        case _:
+            field, text = "", ""
+    return field, "" if may_be_person_number(text) else text
 
 
 def may_be_person_number(text: str) -> bool:

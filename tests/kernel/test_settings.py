@@ -81,6 +81,15 @@ def test_a_value_that_does_not_fit_stops_the_start_and_names_its_variable(name: 
     assert name in str(stopped.value)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["MARKET_PORT", "MARKET_CONFIRM_WORKDAYS", "MARKET_DATABASE_POOL", "MARKET_SESSION_HOURS"],
+)
+def test_a_word_for_a_number_is_answered_in_our_words(name: str):
+    with pytest.raises(Misconfigured, match="expected a whole number, not “abc”"):
+        Settings.load({name: "abc"})
+
+
 @pytest.mark.parametrize("name", ["MARKET_PROT", "MARKET_DATABASE_URL", "MARKET_"])
 def test_a_name_that_is_no_setting_stops_the_start(name: str):
     with pytest.raises(Misconfigured) as stopped:

@@ -15,16 +15,18 @@ import pytest
 from kernel.errors import AddressInUse, AlreadyRunning
 from kernel.settings import Settings
 from market.processes import PidFile
-from market.supervisor import serve_all, stop_all
+from market.supervisor import end_left_over, serve_all, stop_all
 
 RUN = """
 import sys
 from kernel.settings import Settings
 from market.embedded import ensure_server
 from market.schema import upgrade_schema
-from market.supervisor import serve_all
+from market.supervisor import end_left_over, serve_all
 from kernel.db import open_engine
 settings = Settings.load()
+for name in end_left_over(settings):
+    print(name, flush=True)
 url = ensure_server(settings)
 engine = open_engine(url, pool_size=1)
 upgrade_schema(engine)
@@ -48,6 +50,13 @@ def installation(scratch: Path) -> Iterator[Settings]:
 @pytest.fixture
 def running(installation: Settings) -> Iterator[subprocess.Popen]:
     """The supervisor as a process, once the site answers."""
+    with start(installation) as process:
+        assert process.stdout.readline().strip() == f"http://127.0.0.1:{installation.port}"
+        yield process
+        process.kill()
+
+
+def start(installation: Settings) -> subprocess.Popen:
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -58,12 +67,9 @@ def running(installation: Settings) -> Iterator[subprocess.Popen]:
         "MARKET_PORT": str(installation.port),
         "MARKET_SECRET_KEY": "test",
     }
-    with subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", RUN], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline().strip() == f"http://127.0.0.1:{installation.port}"
-        yield process
-        process.kill()
+    )
 
 
 def answers(settings: Settings) -> bool:
@@ -103,6 +109,11 @@ def test_second_start_from_the_same_home_is_refused(installation):
         serve_all(installation, "postgresql://127.0.0.1:1/never-asked")
 
 
+def test_what_a_living_supervisor_runs_is_not_taken_for_left_over(installation):
+    with PidFile(installation.home, "market").claim(), pytest.raises(AlreadyRunning):
+        end_left_over(installation)
+
+
 def test_pid_file_left_by_a_crash_ends_nobody(installation):
     innocent = PidFile(installation.home, "web")
     innocent.claim().close()
@@ -136,3 +147,19 @@ def test_stop_ends_what_a_killed_supervisor_left(installation, running):
     assert stop_all(installation) == ["web", "worker", "database"]
     assert not answers(installation)
     assert stop_all(installation) == []
+
+
+@pytest.mark.faults
+def test_next_start_ends_what_a_killed_supervisor_left(installation, running):
+    left = [PidFile(installation.home, name).read() for name in ("web", "worker")]
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+
+    with start(installation) as again:
+        lines = [again.stdout.readline().strip() for _ in range(3)]
+        assert lines == ["web", "worker", f"http://127.0.0.1:{installation.port}"]
+        assert answers(installation)
+        now = [PidFile(installation.home, name).read() for name in ("web", "worker")]
+        assert not set(left) & set(now)
+        again.send_signal(signal.SIGTERM)
+        assert again.wait(60) == 0

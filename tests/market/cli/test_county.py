@@ -106,6 +106,18 @@ def test_a_period_that_is_not_over_can_not_be_settled(county):
     assert county("settle", "2025-01").status == 1, "nobody has anything then"
 
 
+def test_a_payer_that_is_none_is_not_found(county):
+    for payer in ("000", VENDOR):
+        for command in ("settle", "confirm"):
+            found = county(command, "2025-03", "--payer", payer)
+            assert found.status == 1 and f"There is no payer “{payer}”" in found.err
+
+
+def test_only_a_finance_person_confirms(county):
+    refused = county("confirm", "2025-03", "--as", "teacher")
+    assert refused.status == 1 and "school_finance / bureau_finance" in refused.err
+
+
 def test_a_funding_preview_issues_nothing_and_an_issue_is_safe_to_repeat(county):
     again = county("fund", "issue", "--year", 2025, "--as", "money", "--json")
     assert (again.json["issued"], again.json["unchanged"]) == (0, 1)

@@ -64,6 +64,31 @@ def test_an_empty_file_and_a_missing_one_say_so(tmp_path):
         examine(tmp_path / "nowhere.csv", kind="schools")
 
 
+@pytest.mark.parametrize("content", [TEXT.encode(), b"x", b"\xd0\xcf\x11\xe0\0\0"])
+def test_what_is_named_a_workbook_and_is_none_is_refused_as_such(tmp_path, content):
+    with pytest.raises(UnreadableFile, match="not an XLSX workbook"):
+        examine(_written(tmp_path, content, "schools.xlsx"), kind="schools")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("schools.pdf", b"%PDF-1.7\n%plain\n"),
+        ("schools.PDF", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\xff"),
+        ("schools.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0"),
+        ("schools.png", b"\x89PNG\r\n\xff"),
+    ],
+)
+def test_what_is_no_text_names_the_formats_that_are_read(tmp_path, name, content):
+    with pytest.raises(UnreadableFile, match="CSV, XLSX and JSON lines"):
+        examine(_written(tmp_path, content, name), kind="schools")
+
+
+def test_a_text_of_any_name_is_read(tmp_path):
+    found = examine(_written(tmp_path, TEXT.encode(), "schools.dat"), kind="schools")
+    assert found.format is Format.CSV
+
+
 def test_the_format_is_known_by_content_and_name(tmp_path):
     workbook = _written(tmp_path, b"PK\x03\x04\x00", "schools.csv")
     assert examine(workbook, kind="schools").format is Format.XLSX

@@ -105,7 +105,7 @@ def test_cells_of_a_workbook_read_as_they_are_shown(tmp_path):
 def test_what_only_looks_like_a_workbook_is_unreadable(tmp_path):
     path = tmp_path / "roster.xlsx"
     path.write_bytes(b"PK\x03\x04 not a zip")
-    with pytest.raises(UnreadableFile, match="not a workbook"):
+    with pytest.raises(UnreadableFile, match="not an XLSX workbook"):
         _records(path)
 
 
@@ -172,7 +172,7 @@ def test_a_workbook_of_charts_alone_is_unreadable(tmp_path):
     book.remove(book.active)
     book.create_chartsheet()
     book.save(tmp_path / "roster.xlsx")
-    with pytest.raises(UnreadableFile, match="not a workbook"):
+    with pytest.raises(UnreadableFile, match="not an XLSX workbook"):
         _records(tmp_path / "roster.xlsx")
 
 

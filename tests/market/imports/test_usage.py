@@ -15,7 +15,7 @@ from market.imports.maps import NO_MAP, FieldMap, UsageSection
 from market.imports.tally import Rejects, Tally
 from market.imports.usage import Delivery, import_usage
 from settlement.agreements import AgreementDraft, open_agreement
-from settlement.metering.models import UsageBatch, UsageEvent, UsageQuarantine
+from settlement.metering.models import UsageBatch, UsageEvent, UsageQuarantine, UsageTally
 from settlement.metering.sources import admit_source
 from tests.support.builders import (
     a_learner,
@@ -153,6 +153,54 @@ def test_every_row_has_its_fate_and_the_fates_add_up(units, tmp_path, row_of):
         ("5", "unreadable-time"),
     ]
     assert len(written) == 10
+
+
+def test_a_row_that_can_not_be_read_is_counted_in_the_month_of_its_time(units, tmp_path, row_of):
+    text = HEADER + row_of(1, quantity="many") + row_of(2, learner="") + row_of(3, time="soon")
+    text += "4,2026-04-02T08:30:00\n"
+    path = _file(tmp_path, text)
+    _import(units, path)
+    mapped = FieldMap(values={"school_code": {"known": "x"}})
+    _import(units, _file(tmp_path, HEADER + row_of(5), "mapped.csv"), field_map=mapped)
+    with units(SYSTEM) as unit:
+        found = unit.session.execute(
+            select(UsageTally.month, UsageTally.reason).order_by(UsageTally.reason)
+        ).all()
+        months = set(unit.session.scalars(select(UsageQuarantine.month)))
+    assert sorted(map(tuple, found), key=lambda one: one[1]) == [
+        (date(2026, 3, 1), "missing-learner"),
+        (date(2026, 3, 1), "unmapped-school-code"),
+        (date(2026, 3, 1), "unreadable-quantity"),
+        (date(2026, 4, 1), "unreadable-row"),
+        (None, "unreadable-time"),
+    ]
+    assert months == {date(2026, 3, 1), date(2026, 4, 1), None}
+
+
+def test_what_a_row_was_quarantined_over_is_named_unless_it_may_be_a_person_number(
+    units, tmp_path, row_of
+):
+    school = row_of(0).split(",")[2]
+    number = "330102201501011234"
+    text = HEADER + row_of(1).replace(school, "9900009999") + row_of(2).replace(school, number)
+    text += row_of(3, quantity="2") + row_of(4, learner="L9")
+    with Rejects(None) as gathered:
+        delivery = Delivery(path=_file(tmp_path, text), source_code="log")
+        import_usage(units, SYSTEM, delivery, rejects=gathered)
+    assert [reject.line() for reject in gathered.first] == [
+        "row 2, school_code: Other school (“9900009999”)",
+        "row 3, school_code: Other school",
+        "row 4, quantity: Quantity without count (“2”)",
+        "row 5, learner: Unknown learner",
+    ]
+
+
+def test_a_file_that_was_finished_counts_its_quarantined_rows_again(units, tmp_path, row_of):
+    path = _file(tmp_path, HEADER + row_of(1) + row_of(2, learner="L9"))
+    _import(units, path)
+    again = _import(units, path)
+    assert (again.received, again.duplicates) == (2, 1)
+    assert again.quarantined == {"unknown-learner": 1}
 
 
 def test_no_person_number_reaches_the_quarantine(units, tmp_path, row_of):
