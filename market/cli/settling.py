@@ -1,17 +1,14 @@
 """`market settle`, `confirm` and `verify`: the close of a month, and the proof of the books."""
 
 from typing import Any, Final
-from uuid import UUID
 
 import click
 
-from kernel.actors import Actor, OrganisationKind, Role
+from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, parse_month, show_month
 from kernel.errors import NotFound
-from kernel.identity.grants import actor_of, person_with_role
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
-from kernel.ids import OrganisationId
 from kernel.unit import Unit, Units
 from market.cli.context import OPERATOR, VIA, acting, load_settings, open_units
 from market.cli.output import (
@@ -23,9 +20,8 @@ from market.cli.output import (
     progress_bar,
     summary_lines,
 )
+from market.confirming import confirm_for_payers
 from settlement.closing import settle as settle_month
-from settlement.confirmations import confirm_lines
-from settlement.periods import payers_of, stated_periods
 from settlement.verify.recompute import verify as find_differences
 
 FINANCE: Final = (Role.SCHOOL_FINANCE, Role.BUREAU_FINANCE)
@@ -96,26 +92,17 @@ def confirm(period: str, payer_code: str | None, who: str | None, as_json: bool)
 def _confirm(
     units: Units, month: Month, *, payer_code: str | None, who: str | None
 ) -> dict[str, int]:
-    """Confirm statement by statement, each in a unit of its own; return lines by payer."""
+    """Confirm as one person or as everybody's finance person; return lines by payer."""
     person = acting(units, who) if who else None
     if person is not None:
         person.require("statement.confirm", *FINANCE)
-    with units(OPERATOR) as unit:
-        if payer_code is not None:
+    if payer_code is not None:
+        with units(OPERATOR) as unit:
             _require_payer(unit, payer_code)
-        waiting = set(stated_periods(unit).get(month, []))
-        payers = payers_of(unit, month, payer_code=payer_code)
-        actors = [person or _finance_person(unit, payer) for payer in payers if payer in waiting]
-    confirmed: dict[str, int] = {}
-    for actor in actors:
-        if actor is None or actor.organisation_id not in waiting:
-            continue
-        with units(actor) as unit:
-            payer_id = OrganisationId(actor.organisation_id)
-            confirmed[actor.organisation_code] = confirm_lines(unit, payer_id, month)
-    if None in actors:
-        note(f"{actors.count(None)} payers have no finance person: their lines wait for silence.")
-    return confirmed
+    done = confirm_for_payers(units, month, via=VIA, payer_code=payer_code, person=person)
+    if done.unheld:
+        note(f"{done.unheld} payers have no finance person: their lines wait for silence.")
+    return done.lines
 
 
 def _require_payer(unit: Unit, code: str) -> None:
@@ -126,14 +113,6 @@ def _require_payer(unit: Unit, code: str) -> None:
     )
     if unit.session.scalars(known).first() is None:
         raise NotFound(what="payer", key=code)
-
-
-def _finance_person(unit: Unit, payer_id: UUID) -> Actor | None:
-    for role in FINANCE:
-        person = person_with_role(unit, payer_id, role)
-        if person is not None:
-            return actor_of(unit, person_id=person.id, via=VIA)
-    return None
 
 
 @click.command()

@@ -8,15 +8,12 @@ be stopped and repeated; what is done is not done again, and the outcome is the 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import exists, func, or_, select
 
-from kernel.actors import Actor, Role
 from kernel.clock import SHANGHAI, Month, next_month, show_month
-from kernel.identity.grants import actor_of, person_with_role
-from kernel.identity.models import Organisation
 from kernel.unit import Unit, Units
+from market.confirming import confirm_for_payers
 from market.demo.deliveries import MONTHS, Delivery, deliveries
 from market.demo.people import departure_rows
 from market.demo.rehearsal import (
@@ -35,9 +32,7 @@ from market.imports.tally import Rejects
 from market.imports.usage import Delivery as UsageFile
 from market.imports.usage import import_usage
 from settlement.closing import settle
-from settlement.confirmations import confirm_lines
 from settlement.metering.models import UsageBatch, UsageTally
-from settlement.models import StatementLine
 from settlement.summaries import period_summary
 
 DELIVERED_AFTER = timedelta(hours=8)
@@ -124,36 +119,8 @@ def _close(units: Units, month: Month) -> None:
     then = _after(units, month, CLOSED_AFTER)
     operator = person(then, "qinghe-operator")
     settle(then, operator, month)
-    _confirm(_after(units, month, CONFIRMED_AFTER), month)
+    confirm_for_payers(_after(units, month, CONFIRMED_AFTER), month, via=VIA)
     settle(_after(units, month, POSTED_AFTER), operator, month)
-
-
-def _confirm(units: Units, month: Month) -> None:
-    """Confirm each payer's statement in the name of its finance person, one unit each."""
-    with units(SYSTEM) as unit:
-        finance = [_finance_actor(unit, payer_id) for payer_id in _waiting_payers(unit, month)]
-    for actor in finance:
-        if actor.organisation_id is not None:
-            with units(actor) as unit:
-                confirm_lines(unit, actor.organisation_id, month)
-
-
-def _waiting_payers(unit: Unit, month: Month) -> list[UUID]:
-    """Return the payers with lines of the month that nobody has confirmed, by their codes."""
-    waiting = exists().where(
-        StatementLine.payer_id == Organisation.id,
-        StatementLine.month == month,
-        StatementLine.state == "stated",
-    )
-    return list(
-        unit.session.scalars(select(Organisation.id).where(waiting).order_by(Organisation.code))
-    )
-
-
-def _finance_actor(unit: Unit, payer_id: UUID) -> Actor:
-    finance = person_with_role(unit, payer_id, Role.SCHOOL_FINANCE)
-    assert finance is not None, "every payer of the sample has a finance person"
-    return actor_of(unit, person_id=finance.id, via=VIA)
 
 
 def _after(units: Units, month: Month, delay: timedelta) -> Units:

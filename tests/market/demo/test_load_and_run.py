@@ -142,7 +142,7 @@ def summary_elsewhere(units, server, clock, monkeypatch):
         later = FixedClock(clock.now() + timedelta(days=100))
         other = replace(units, engine=engine, clock=later)
         load_sample(other)
-        for interrupted in ("import_usage", "confirm_lines"):
+        for interrupted in ("import_usage", "confirm_for_payers"):
             with monkeypatch.context() as cut:
                 cut.setattr(run, interrupted, power_cut)
                 with pytest.raises(KeyboardInterrupt):
