@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 from litestar import MediaType, Response
 from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
 
 from kernel.actors import VISITOR, Actor, OrganisationKind, Role
 from kernel.errors import NotSignedIn, PageRefused
@@ -125,6 +126,8 @@ class PageOpener:
         Raises `NotSignedIn`, `PageRefused` for others than the route names, and `CsrfRefused` for a
         form without the session's token.
         """
+        if "\x00" in request.scope["path"]:
+            raise NotFoundException  # no text in the database can hold this character
         options = request.route_handler.opt
         token = session_token(request)
         with self.units(replace(VISITOR, via=_address(request))) as unit:
@@ -141,7 +144,9 @@ class PageOpener:
 
     def error_page(self, request: AnyRequest, problem: Problem) -> str:
         """Render a problem in the frame of the page that met it, or in a visitor's."""
-        frame = request.state.get("frame") or self._frame(request, None)
+        frame = request.state.get("frame") or replace(
+            self._frame(request, None), has_session=bool(session_token(request))
+        )
         return self.renderer.render("web/error.html", frame, problem=problem)
 
     def _frame(self, request: AnyRequest, session: SessionView | None) -> Frame:

@@ -36,7 +36,7 @@ UNAVAILABLE: Final = msgid(
     "The service can't answer at the moment. Nothing was half-done: try again in a few minutes."
 )
 NOT_FOUND: Final = msgid("There is no page at this address.")
-INVALID: Final = msgid("Some values are missing or not valid.")
+INVALID: Final = msgid("Some values are missing or not valid. Please go back and try again.")
 
 
 class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from kernel.clock import SHANGHAI, as_utc, show_month
-from kernel.i18n import label, translate
+from kernel.i18n import label, msgid, translate
 from kernel.money import plain_yuan
 from kernel.web.tables import Cell, Column, Kind
 
@@ -31,13 +31,15 @@ UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 NUMBER_FORMATS: Final[dict[Kind, str]] = {
     "money": "#,##0.00",
     "number": "#,##0",
-    "decimal": "#,##0.00##",
+    "price": "#,##0.00##",
     "day": "yyyy-mm-dd",
     "moment": "yyyy-mm-dd hh:mm",
     "second": "yyyy-mm-dd hh:mm:ss",
 }
 
 WORDS: Final[frozenset[Kind]] = frozenset({"state", "label"})
+
+IN_YUAN: Final = msgid(" (yuan)")
 
 Row = TypeVar("Row")
 
@@ -46,7 +48,7 @@ def export_csv(rows: Iterable[Row], columns: Sequence[Column[Row]], *, locale: s
     """Return the rows as CSV: a header of titles, CRLF, UTF-8 with BOM as spreadsheets expect."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([translate(column.title, locale) for column in columns])
+    writer.writerow([title_of(column, locale) for column in columns])
     for row in rows:
         writer.writerow([_as_text(column, column.value(row), locale) for column in columns])
     return text.getvalue().encode("utf-8-sig")
@@ -63,7 +65,7 @@ def export_xlsx(
         page.column_dimensions[get_column_letter(position)].width = 16 if column.is_figure else 24
     header = []
     for column in columns:
-        cell = WriteOnlyCell(page, value=translate(column.title, locale))
+        cell = WriteOnlyCell(page, value=title_of(column, locale))
         cell.font = Font(bold=True)
         header.append(cell)
     page.append(header)
@@ -72,6 +74,12 @@ def export_xlsx(
     content = io.BytesIO()
     workbook.save(content)
     return content.getvalue()
+
+
+def title_of(column: Column[Any], locale: str) -> str:
+    """Return a column's title as the first row has it, with the unit of money."""
+    title = translate(column.title, locale)
+    return title + translate(IN_YUAN, locale) if column.kind in {"money", "price"} else title
 
 
 def _as_text(column: Column[Any], value: Cell, locale: str) -> str:

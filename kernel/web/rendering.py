@@ -7,6 +7,7 @@ gives its own, such as `school/home.html`. Nothing undefined is ever rendered as
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from jinja2 import BaseLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
@@ -34,7 +35,8 @@ class Frame:
 
     `address` is the page's path with its query. `person` is empty for a visitor. `inbox` is the
     number of things that wait, None where there is no inbox. `search` is the address that a
-    search goes to, empty where there is none. `sample` marks invented data.
+    search goes to, empty where there is none. `has_session`: the browser brought a session that
+    was not looked up, as where an address leads nowhere. `sample` marks invented data.
     """
 
     locale: str
@@ -45,6 +47,7 @@ class Frame:
     person: str = ""
     role: str = ""
     csrf_token: str = ""
+    has_session: bool = False
     navigation: tuple[NavigationEntry, ...] = ()
     inbox: int | None = None
     inbox_href: str = ""
@@ -112,6 +115,7 @@ def build_environment(loader: BaseLoader, locale: str, assets: Assets) -> Enviro
         moment=moment,
         second=second,
         school_year=school_year,
+        percent=percent,
         label=show_label,
         message=catalogue.gettext,
     )
@@ -149,6 +153,11 @@ def moment(value: datetime) -> str:
 def second(value: datetime) -> str:
     """Show a moment to the second, as 2026-11-20 08:30:05 in Asia/Shanghai."""
     return as_utc(value).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def percent(rate: Decimal | str) -> str:
+    """Show a rate, which terms keep as a text, in percent: 0.0500 as 5%."""
+    return f"{(Decimal(rate) * 100).normalize():f}%"
 
 
 def school_year(first_year: int) -> str:

@@ -27,7 +27,7 @@ Kind = Literal[
     "code",
     "money",
     "number",
-    "decimal",
+    "price",
     "day",
     "month",
     "moment",
@@ -36,9 +36,10 @@ Kind = Literal[
     "label",
 ]
 """What a column holds: it decides alignment, format, and type when exported. A `state` is shown as
-a badge, a `label` is a code that reads as words, a `second` is a moment to the second."""
+a badge, a `label` is a code that reads as words, a `second` is a moment to the second,
+a `price` is in yuan, with all its decimals."""
 
-FIGURES: Final = frozenset({"money", "number", "decimal"})
+FIGURES: Final = frozenset({"money", "number", "price"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +47,8 @@ class Column(Generic[Row]):
     """One column. `title` is a message id; money is in fen; `label_kind` is the
     context of states and labels in the catalogue.
 
-    `secondary` columns give way on narrow screens. `href` leads to what the cell is made of.
+    `secondary` columns give way on narrow screens. `href` leads to what the cell is made of. `help`
+    is a message id that says what the figures mean.
     """
 
     key: str
@@ -57,6 +59,7 @@ class Column(Generic[Row]):
     sortable: bool = False
     secondary: bool = False
     label_kind: str = ""
+    help: str = ""
 
     @property
     def is_figure(self) -> bool:
@@ -93,6 +96,11 @@ class View:
     @property
     def offset(self) -> int:
         return (self.page - 1) * self.per_page if self.per_page else 0
+
+    def within(self, count: int) -> "View":
+        """Return the view at its page, or at the last one if `count` rows do not reach so far."""
+        last = max(1, -(-count // self.per_page)) if self.per_page else 1
+        return replace(self, page=min(self.page, last))
 
     def everything(self) -> "View":
         """Return the same view without pages: what an export holds."""
@@ -187,6 +195,10 @@ class Table(Generic[Row]):
     def pages(self) -> int:
         return max(1, -(-self.count // self.view.per_page)) if self.view.per_page else 1
 
+    @property
+    def holds_money(self) -> bool:
+        return any(column.kind in {"money", "price"} for column in self.columns)
+
     def order_of(self, column: Column[Row]) -> str:
         """Return the column's `aria-sort`."""
         if column.key != self.view.sort:
@@ -210,6 +222,7 @@ def tabulate(
     `summed` names the columns whose totals over all rows stand at the foot.
     """
     by_key = {column.key: column for column in columns}
+    view = view.within(len(rows))
     return Table(
         caption=caption,
         columns=columns,

@@ -7,7 +7,7 @@ from litestar import Response
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from market.bureau.periods import latest_periods
-from market.bureau.places import SCHOOLS
+from market.bureau.places import SCHOOLS, UNDATED
 from procurement.approvals import waiting_steps
 from procurement.web.funding import BoardLine, latest_year
 from procurement.web.waiting import waiting_table
@@ -27,6 +27,7 @@ def show_home(page: Page) -> Response[Any]:
         unfinished=[row for row in periods.periods if row.finished < row.payers_in_all],
         periods=latest_periods(page, periods),
         elsewhere=periods.elsewhere,
+        undated=UNDATED,
     )
 
 

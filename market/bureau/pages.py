@@ -13,6 +13,7 @@ from kernel.http.problems import AnyRequest
 from market.bureau.home import show_home
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import school_place
+from market.bureau.quarantine import show_quarantine, show_undated
 from market.bureau.schools import show_school, show_schools
 from procurement.web.funding import show_funding, show_funding_line
 from settlement.web.agreements import show_agreement, show_agreements
@@ -39,6 +40,18 @@ def periods(request: AnyRequest, pages: Pages) -> Response[Any]:
 def period(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_period(page, month)
+
+
+@get("/bureau/periods/{month:str}/quarantine", opt=STAFF, sync_to_thread=True)
+def quarantine(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_quarantine(page, month)
+
+
+@get("/bureau/quarantine", opt=STAFF, sync_to_thread=True)
+def undated(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_undated(page)
 
 
 @get("/bureau/schools", opt=STAFF, sync_to_thread=True)
@@ -151,6 +164,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     home,
     periods,
     period,
+    quarantine,
+    undated,
     schools,
     school,
     funding,

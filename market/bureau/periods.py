@@ -10,12 +10,11 @@ from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, Table, excerpt, tabulate
-from market.bureau.places import SCHOOLS
+from market.bureau.places import PERIODS, SCHOOLS, UNDATED
 from settlement.queries.periods import PeriodBoard, PeriodRow, period_board
 from settlement.queries.statements import StatementRow, statements_of
 from settlement.web.columns import STATEMENT_SUMS, money, number, payers_columns
 
-PERIODS = "/bureau/periods"
 SUMS = (
     *(
         "received",
@@ -43,7 +42,9 @@ def show_periods(page: Page) -> Response[Any]:
         summed=SUMS,
         empty=NO_PERIODS,
     )
-    return page.render_table("bureau/periods.html", table, file_name="periods", board=board)
+    return page.render_table(
+        "bureau/periods.html", table, file_name="periods", board=board, undated=UNDATED
+    )
 
 
 def latest_periods(page: Page, board: PeriodBoard) -> Table[PeriodRow]:
@@ -83,11 +84,20 @@ def show_period(page: Page, month_text: str) -> Response[Any]:
         file_name=f"statements-{month_text}",
         period=periods[0],
         periods_address=PERIODS,
+        quarantine=quarantine_address(periods[0]),
     )
 
 
 def period_address(row: PeriodRow) -> str:
     return f"{PERIODS}/{show_month(row.month)}"
+
+
+def quarantine_address(row: PeriodRow) -> str:
+    return f"{period_address(row)}/quarantine"
+
+
+def repeats_address(row: PeriodRow) -> str:
+    return f"{quarantine_address(row)}#files"
 
 
 def _columns() -> list[Column[PeriodRow]]:
@@ -116,21 +126,31 @@ def _columns() -> list[Column[PeriodRow]]:
         ),
         _rows("received", msgid("Rows received"), lambda row: row.rows.received),
         _rows("accepted", msgid("Accepted"), lambda row: row.rows.accepted),
-        _rows("duplicates", msgid("Duplicates"), lambda row: row.rows.duplicates),
-        _rows("conflicts", msgid("Conflicts"), lambda row: row.rows.conflicts),
-        _rows("quarantined", msgid("Quarantined"), lambda row: row.rows.quarantined),
+        _rows("duplicates", msgid("Duplicates"), lambda row: row.rows.duplicates, repeats_address),
+        _rows("conflicts", msgid("Conflicts"), lambda row: row.rows.conflicts, repeats_address),
+        _rows(
+            "quarantined",
+            msgid("Quarantined"),
+            lambda row: row.rows.quarantined,
+            quarantine_address,
+        ),
         number("uses", msgid("Uses"), href=period_address, secondary=True),
         money("amount_fen", msgid("Billed"), href=period_address),
         money("above_ceiling_fen", msgid("Above the ceiling"), href=period_address, secondary=True),
     ]
 
 
-def _rows(key: str, title: str, value: Callable[[PeriodRow], int]) -> Column[PeriodRow]:
+def _rows(
+    key: str,
+    title: str,
+    value: Callable[[PeriodRow], int],
+    href: Callable[[PeriodRow], str] | None = None,
+) -> Column[PeriodRow]:
     return Column(
         key=key,
         title=title,
         value=value,
         kind="number",
-        href=lambda row: f"{period_address(row)}#rows",
+        href=href or (lambda row: f"{period_address(row)}#rows"),
         sortable=True,
     )

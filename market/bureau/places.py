@@ -11,6 +11,8 @@ from kernel.identity.visibility import visible_organisations
 from settlement.web.places import Place
 
 SCHOOLS = "/bureau/schools"
+PERIODS = "/bureau/periods"
+UNDATED = "/bureau/quarantine"
 
 
 def school_place(page: Page, code: str) -> Place:

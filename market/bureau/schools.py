@@ -25,6 +25,7 @@ from settlement.web.places import Place
 from settlement.web.statements import latest_statements
 
 BALANCES = ("allocated", "available", "committed", "spent")
+SPENT = msgid("Spent = accrued (used, not paid yet) + paid")
 SUMS = (
     *BALANCES,
     *("agreements", "uses", "billed_fen", "above_ceiling_fen", "uncovered_fen"),
@@ -89,7 +90,7 @@ def school_columns() -> list[Column[SchoolRow]]:
         return f"{school(row)}/statements"
 
     titles = {
-        "allocated": msgid("Allocated"),
+        "allocated": msgid("Issued"),
         "available": msgid("Available"),
         "committed": msgid("Committed"),
         "spent": msgid("Spent"),
@@ -117,6 +118,7 @@ def school_columns() -> list[Column[SchoolRow]]:
                 kind="money",
                 href=funding,
                 sortable=True,
+                help=SPENT if key == "spent" else "",
             )
             for key in BALANCES
         ),

@@ -27,6 +27,7 @@ from settlement.metering.models import (
 )
 from settlement.queries.lines import LineHead
 
+LARGEST_SEQUENCE = 2**63 - 1  # what a bigint holds
 RANDOM_DIGITS = 12  # the last digits of a number are random, the first are the time it was made
 
 
@@ -90,7 +91,7 @@ def events_judged(explanation: Mapping[str, Any]) -> dict[str | None, int]:
 
 def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
     """Return one event of a line with its way into the books, or raise `NotFound`."""
-    rows = _judged(unit, head, sequence=sequence, limit=1)
+    rows = _judged(unit, head, sequence=sequence, limit=1) if sequence <= LARGEST_SEQUENCE else ()
     if not rows:
         raise NotFound(what="use", key=sequence)
     event = rows[0]

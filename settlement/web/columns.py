@@ -170,7 +170,7 @@ def agreement_columns(place: Place) -> list[Column[AgreementRow]]:
             sortable=True,
         ),
         _vendor(),
-        _decimal("unit_price", msgid("Unit price")),
+        _price("unit_price", msgid("Unit price")),
         number("uses", msgid("Uses"), href=href),
         money("ceiling_fen", msgid("Ceiling")),
         money("billed_fen", msgid("Billed"), href=href),
@@ -279,13 +279,13 @@ def _vendor() -> Column[Any]:
 def _priced(href: Href) -> list[Column[Any]]:
     return [
         number("quantity", msgid("Uses"), href=href),
-        _decimal("unit_price", msgid("Unit price")),
+        _price("unit_price", msgid("Unit price")),
     ]
 
 
-def _decimal(key: str, title: str) -> Column[Any]:
+def _price(key: str, title: str) -> Column[Any]:
     return Column(
-        key=key, title=title, value=attrgetter(key), kind="decimal", sortable=True, secondary=True
+        key=key, title=title, value=attrgetter(key), kind="price", sortable=True, secondary=True
     )
 
 

@@ -12,7 +12,7 @@ from kernel.i18n import msgid, translate
 from kernel.web.tables import Filter, Table
 from settlement.metering.counting import COUNTED, OUTSIDE, REPEAT
 from settlement.queries.lines import line_head
-from settlement.queries.uses import UseRow, use_of, uses_of
+from settlement.queries.uses import UseRow, events_judged, use_of, uses_of
 from settlement.web.columns import use_columns
 from settlement.web.places import Place
 
@@ -40,6 +40,7 @@ def show_uses(page: Page, place: Place, month_text: str, line_id: UUID) -> Respo
 
     columns = use_columns(href, for_vendor=page.actor.organisation_kind is OrganisationKind.VENDOR)
     view = page.view(columns, filters=FILTERS)
+    view = view.within(events_judged(head.explanation)[view.filters.get("judgement")])
     rows, count = uses_of(
         page.unit,
         head,

@@ -84,11 +84,11 @@ def test_a_finance_person_goes_from_the_total_to_one_use_and_back(page: Page, si
     heading(page, "首页")
     check(page)
 
-    cell(page, "2026-03", "应付").get_by_role("link", name="0.90").click()
+    cell(page, "2026-03", "应付金额").get_by_role("link", name="0.90").click()
     heading(page, "2026-03 对账单")
     check(page)
 
-    cell(page, "资源", "应付").get_by_role("link", name="0.90").first.click()
+    cell(page, "资源", "应付金额").get_by_role("link", name="0.90").first.click()
     heading(page, "资源 · 2026-03")
     check(page)
 
@@ -147,9 +147,9 @@ def test_a_bureau_goes_from_its_table_of_schools_to_one_use(page: Page, site: Si
     expect(page.get_by_label("财政年度")).to_have_value("2026")
     check(page)
 
-    cell(page, school, "应付").get_by_role("link").click()
-    cell(page, "2026-03", "应付").get_by_role("link").click()
-    cell(page, "资源", "应付").get_by_role("link").first.click()
+    cell(page, school, "应付金额").get_by_role("link").click()
+    cell(page, "2026-03", "应付金额").get_by_role("link").click()
+    cell(page, "资源", "应付金额").get_by_role("link").first.click()
     page.get_by_role("row", name="30 秒内重复").get_by_role("link", name="1").click()
     page.get_by_role("link", name="repeat").click()
     heading(page, "“资源”的一次使用")

@@ -64,6 +64,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau"): BUREAU,
     ("GET", "/bureau/periods"): BUREAU,
     ("GET", "/bureau/periods/{month}"): BUREAU,
+    ("GET", "/bureau/periods/{month}/quarantine"): BUREAU,
+    ("GET", "/bureau/quarantine"): BUREAU,
     ("GET", "/bureau/schools"): BUREAU,
     ("GET", "/bureau/schools/{code}"): BUREAU,
     ("GET", "/bureau/schools/{code}/funding"): BUREAU,
@@ -194,6 +196,7 @@ def test_another_countys_schools_are_not_there(client: TestClient[Litestar], sit
             f"{school}/statements/2026-03",
             *chain(f"{school}/statements", site.line_id),
             "/bureau/periods/2026-03",
+            "/bureau/periods/2026-03/quarantine",
         ],
     )
 

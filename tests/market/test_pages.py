@@ -197,7 +197,7 @@ def test_the_bureaus_table_adds_up_over_its_schools(
 ) -> None:
     sign_in(client, Role.AUDITOR)
     rows = exported(client, "/bureau/schools?sort=-billed_fen")
-    assert [(row["学校"], row["应付"], row["超出上限"]) for row in rows] == [
+    assert [(row["学校"], row["应付金额（元）"], row["超出上限（元）"]) for row in rows] == [
         (site.market.school.name, "0.90", "0.10"),
         (site.other.school.name, "0.50", "0.00"),
     ]
@@ -312,3 +312,65 @@ def test_pages_without_anything_say_why_and_what_comes_next(
     assert why in client.get("/bureau/schools").text
     assert client.get("/bureau").status_code == 200
     assert client.get("/bureau/periods").status_code == 200
+
+
+# Rows put aside, and addresses that lead nowhere
+
+
+def test_a_bureau_opens_the_quarantined_rows_of_a_month_by_reason(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    sign_in(client, Role.AUDITOR)
+    month = "/bureau/periods/2026-03"
+    assert f'href="{month}/quarantine?reason=unknown-learner"' in client.get(month).text
+    rows = exported(client, f"{month}/quarantine?reason=unknown-learner")
+    assert [(row["事件编号"], row["原因"], row["报送文件"]) for row in rows] == [
+        ("unknown", "学习者不在名册内", "march.csv")
+    ]
+    page = texts(client.get(f"{month}/quarantine").text)
+    assert "nobody" not in page
+    assert "重复与冲突行不改变账目，按交付文件计数" in page
+    assert "没有暂存的记录" in client.get("/bureau/quarantine").text
+
+
+def test_a_neighbouring_bureau_sees_none_of_the_quarantined_rows(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    sign_in(client, "other-auditor")
+    assert exported(client, "/bureau/quarantine") == []
+
+
+def test_an_address_that_can_not_be_is_not_there(client: TestClient[Litestar], site: Site) -> None:
+    sign_in(client, Role.AUDITOR)
+    code = site.market.school.code
+    line = f"/bureau/schools/{code}/statements/2026-03/lines/{site.line_id}"
+    for address in (f"/bureau/schools/{code}%00", f"{line}/uses/99999999999999999999999"):
+        assert client.get(address).status_code == 404
+
+
+def test_where_nothing_is_a_signed_in_person_is_led_home_not_to_the_sign_in(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    sign_in(client, Role.AUDITOR)
+    page = client.get("/no-such-page")
+    assert page.status_code == 404
+    assert 'href="/sign-in"' not in page.text
+    assert "返回首页" in page.text
+
+
+def test_a_page_beyond_the_last_shows_the_last(client: TestClient[Litestar], site: Site) -> None:
+    sign_in(client, Role.AUDITOR)
+    assert site.market.school.name in client.get("/bureau/schools?page=999").text
+
+
+def test_a_form_with_foreign_fields_is_answered_in_words(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    sign_in(client, Role.SCHOOL_FINANCE)
+    answer = client.post(
+        "/school/statements/2026-03/confirm",
+        data={"csrf_token": csrf_token(client), "amount": "x"},
+    )
+    assert answer.status_code == 422
+    assert "内容有误，请返回重试" in answer.text
+    assert "Object" not in answer.text

@@ -28,7 +28,7 @@ COLUMNS: list[Column[Row]] = [
     Column(key="name", title="Schools", value=lambda row: row.name, sortable=True),
     Column(key="amount", title="Paid", value=lambda row: row.amount_fen, kind="money"),
     Column(key="uses", title="Uses", value=lambda row: row.uses, kind="number", sortable=True),
-    Column(key="price", title="Price", value=lambda row: row.price, kind="decimal"),
+    Column(key="price", title="Price", value=lambda row: row.price, kind="price"),
     Column(key="month", title="Month", value=lambda row: row.month, kind="month"),
     Column(key="at", title="At", value=lambda row: row.at, kind="moment"),
     Column(key="state", title="State", value=lambda row: row.state, kind="state"),
@@ -97,7 +97,7 @@ def test_a_csv_has_a_bom_translated_words_and_amounts_in_yuan():
     content = export_csv([Row("青石小学"), Row("b", -5, None)], COLUMNS, locale="zh_CN")
     assert content.startswith(b"\xef\xbb\xbf")
     header, first, second = csv.reader(io.StringIO(content.decode("utf-8-sig")))
-    assert header[:2] == ["学校", "已支付"]
+    assert header[:2] == ["学校", "已支付（元）"]
     assert first == ["青石小学", "1234.50", "7", "0.0200", "2026-03", "2026-04-01 00:05", "草稿"]
     assert second[1:3] == ["-0.05", ""]
 
@@ -165,3 +165,10 @@ def test_an_excerpt_keeps_its_order_and_offers_neither_sorting_nor_exports():
     assert [row[0] for row in table.rows] == ["b", "a"]
     assert not table.exportable
     assert not any(column.sortable for column in table.columns)
+
+
+def test_a_page_beyond_the_last_is_the_last():
+    view = View(path="/", page=999)
+    assert view.within(120).page == 3
+    assert view.within(0).page == 1
+    assert view.everything().within(120).page == 1
