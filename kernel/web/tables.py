@@ -44,11 +44,11 @@ FIGURES: Final = frozenset({"money", "number", "price"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column(Generic[Row]):
-    """One column. `title` is a message id; money is in fen; `label_kind` is the
-    context of states and labels in the catalogue.
+    """One column. `title` is a message id; money is in fen; `label_kind` is the context of states
+    and labels in the catalogue.
 
-    `secondary` columns give way on narrow screens. `href` leads to what the cell is made of. `help`
-    is a message id that says what the figures mean.
+    `secondary` columns give way on narrow screens, `export_only` ones on every screen. `href` leads
+    to what the cell is made of. `help` is a message id that says what the figures mean.
     """
 
     key: str
@@ -58,6 +58,7 @@ class Column(Generic[Row]):
     href: Callable[[Row], str] | None = None
     sortable: bool = False
     secondary: bool = False
+    export_only: bool = False
     label_kind: str = ""
     help: str = ""
 
@@ -194,6 +195,11 @@ class Table(Generic[Row]):
     @property
     def pages(self) -> int:
         return max(1, -(-self.count // self.view.per_page)) if self.view.per_page else 1
+
+    @property
+    def shown(self) -> list[Column[Row]]:
+        """The columns on the page; exports carry all of them."""
+        return [column for column in self.columns if not column.export_only]
 
     @property
     def holds_money(self) -> bool:

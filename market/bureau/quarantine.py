@@ -85,6 +85,7 @@ def _columns() -> list[Column[QuarantinedRow]]:
             title=msgid("Received"),
             value=lambda row: row.received_at,
             kind="second",
+            export_only=True,
         ),
         Column(
             key="reason",
@@ -101,13 +102,18 @@ def _columns() -> list[Column[QuarantinedRow]]:
             kind="second",
         ),
         _code("school_code", msgid("School code"), lambda row: row.school_code),
-        _code("vendor_code", msgid("Vendor code"), lambda row: row.vendor_code),
+        _code(
+            "vendor_code",
+            msgid("Vendor code"),
+            lambda row: row.vendor_code,
+            export_only=True,
+        ),
         _code("sku", msgid("Article number"), lambda row: row.sku),
         Column(
             key="quantity", title=msgid("Quantity"), value=lambda row: row.quantity, kind="number"
         ),
         Column(key="detail", title=msgid("Detail"), value=lambda row: row.detail or None),
-        _code("source_code", msgid("Source"), lambda row: row.source_code),
+        _code("source_code", msgid("Source"), lambda row: row.source_code, export_only=True),
         Column(
             key="file_name",
             title=msgid("Delivery file"),
@@ -124,8 +130,10 @@ def _columns() -> list[Column[QuarantinedRow]]:
     ]
 
 
-def _code(key: str, title: str, value: Any) -> Column[QuarantinedRow]:
-    return Column(key=key, title=title, value=value, kind="code", secondary=True)
+def _code(key: str, title: str, value: Any, *, export_only: bool = False) -> Column[QuarantinedRow]:
+    return Column(
+        key=key, title=title, value=value, kind="code", secondary=True, export_only=export_only
+    )
 
 
 def _repeat_columns() -> list[Column[RepeatedRows]]:
