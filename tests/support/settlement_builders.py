@@ -39,6 +39,16 @@ MARCH, APRIL = parse_month("2026-03"), parse_month("2026-04")
 SYSTEM = system_actor("test")
 VENDOR_BODY = "91990121MA9999999"
 VENDOR = VENDOR_BODY + uscc.calc_check_digit(VENDOR_BODY)
+FREE_TERMS = {
+    "plan": "per_use",
+    "unit_price": "0.0000",
+    "fee_rate": "0.0500",
+    "retention_rate": "0.0500",
+    "resource_kind": "basic",
+    "title": "资源",
+    "sku": "A",
+    "trial": False,
+}
 PLAYER, LOG = "player", "school-log"
 
 

@@ -27,19 +27,10 @@ from tests.support.builders import (
     a_vendor,
     acting_as,
 )
+from tests.support.settlement_builders import FREE_TERMS
 
 SYSTEM = system_actor("test")
 HEADER = "event_id,time,school_code,learner,vendor_code,sku,session,quantity\n"
-TERMS = {
-    "plan": "per_use",
-    "unit_price": "0.0000",
-    "fee_rate": "0.0500",
-    "retention_rate": "0.0500",
-    "resource_kind": "basic",
-    "title": "资源",
-    "sku": "A",
-    "trial": False,
-}
 
 
 class Killed(BaseException):
@@ -62,7 +53,7 @@ def row_of(units: Units):
                 vendor_id=vendor.id,
                 resource_id=resource,
                 version_id=a_listed_version(unit, resource),
-                terms=TERMS,
+                terms=FREE_TERMS,
                 ceiling_fen=0,
                 starts_on=date(2026, 3, 1),
                 ends_on=date(2026, 6, 30),
