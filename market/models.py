@@ -1,9 +1,11 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
 import catalog.models
+import kernel.http.models
 import kernel.identity.models
 import kernel.trail
 import procurement.models
+import settlement.dispute_models
 import settlement.ledger.models
 import settlement.metering.models
 import settlement.models
@@ -11,8 +13,10 @@ import settlement.models
 ALL = (
     kernel.identity.models,
     kernel.trail,
+    kernel.http.models,
     catalog.models,
     settlement.models,
+    settlement.dispute_models,
     settlement.metering.models,
     settlement.ledger.models,
     procurement.models,

@@ -142,6 +142,39 @@ class SealedEnrolment(Base):
     days: Mapped[Any] = mapped_column(DATEMULTIRANGE)
 
 
+class SealedSchool(Base):
+    """How many pupils a school had by its census when the month was sealed, and learners with use.
+
+    `pupils` is None where no census is known: then the rule on more learners than enrolled rests.
+    """
+
+    __tablename__ = "sealed_school"
+
+    payer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(primary_key=True)
+    pupils: Mapped[int | None]
+    learners: Mapped[int]
+
+
+class SealedExclusion(Base):
+    """Whose use under an agreement is not billable in a month, as known at its seal (R30).
+
+    `rule` own-school: all use of the school `subject_id`, whose teacher made the resource;
+    vendor-staff: all use of the learner `subject_id`, who works for the vendor.
+    """
+
+    __tablename__ = "sealed_exclusion"
+
+    payer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    agreement_id: Mapped[UUID] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+    __table_args__ = (CheckConstraint("rule IN ('own-school', 'vendor-staff')", name="rule"),)
+
+
 class Statement(Base):
     """What one payer owes for one period. Lines and amounts are never changed (trigger)."""
 
@@ -160,9 +193,11 @@ class Statement(Base):
 class StatementLine(Base):
     """One agreement's part of a statement, with the arithmetic that led to it.
 
-    rated = above ceiling + amount (billed); amount = drawn + uncovered; drawn = vendor + fee +
-    retention (the database checks these). `explanation`: what was received, left out and why.
-    Only `state` and who confirmed it may change (trigger).
+    rated = above ceiling + amount (billed); amount = drawn + uncovered; drawn = vendor + school +
+    fee + retention (the database checks these). `quantity` is in units of `metric`; `school_fen` is
+    the share of the author's school. An adjustment corrects what was stated of `of_month`, and may
+    be negative. `explanation`: what was received, left out and why. Only `state` and who confirmed
+    it may change (trigger).
     """
 
     __tablename__ = "statement_line"
@@ -176,6 +211,7 @@ class StatementLine(Base):
     kind: Mapped[str]
     of_month: Mapped[date]
     rule_version: Mapped[str]
+    metric: Mapped[str]
     quantity: Mapped[int]
     unit_price: Mapped[Decimal] = mapped_column(Numeric(14, 4))
     rated_fen: Mapped[int]
@@ -184,6 +220,7 @@ class StatementLine(Base):
     uncovered_fen: Mapped[int]
     drawn_fen: Mapped[int]
     vendor_fen: Mapped[int]
+    school_fen: Mapped[int]
     fee_fen: Mapped[int]
     retention_fen: Mapped[int]
     explanation: Mapped[dict[str, Any]]
@@ -200,8 +237,18 @@ class StatementLine(Base):
         ),
         CheckConstraint("rated_fen = above_ceiling_fen + amount_fen", name="rated"),
         CheckConstraint("amount_fen = drawn_fen + uncovered_fen", name="billed"),
-        CheckConstraint("drawn_fen = vendor_fen + fee_fen + retention_fen", name="conserved"),
-        CheckConstraint("above_ceiling_fen >= 0 AND uncovered_fen >= 0", name="not_negative"),
+        CheckConstraint(
+            "drawn_fen = vendor_fen + school_fen + fee_fen + retention_fen", name="conserved"
+        ),
+        CheckConstraint(
+            "kind = 'adjustment' "
+            "OR (above_ceiling_fen >= 0 AND uncovered_fen >= 0 AND drawn_fen >= 0)",
+            name="not_negative",
+        ),
+        CheckConstraint(
+            "metric IN ('uses', 'unique_uses', 'learners', 'class_sessions', 'periods')",
+            name="metric",
+        ),
         Index("ix_statement_line_payer_month", "payer_id", "month"),
         Index("ix_statement_line_month_state", "month", "state"),
     )
@@ -220,7 +267,7 @@ class StatementBreakdown(Base):
 
 
 class StatementDraw(Base):
-    """What a line draws from which funding line, in order (R34)."""
+    """What a line draws from which funding line, in order (R34); negative: what it gives back."""
 
     __tablename__ = "statement_draw"
 
@@ -229,4 +276,4 @@ class StatementDraw(Base):
     funding_line_id: Mapped[UUID] = mapped_column(ForeignKey("funding_line.id"), index=True)
     amount_fen: Mapped[int]
 
-    __table_args__ = (CheckConstraint("amount_fen > 0", name="amount"),)
+    __table_args__ = (CheckConstraint("amount_fen <> 0", name="amount"),)

@@ -185,7 +185,10 @@ class WebSession(Base):
 
 
 class ApiKey(Base):
-    """An organisation's key for machines: shown once, kept as SHA-256."""
+    """An organisation's key for machines: shown once, kept as SHA-256.
+
+    `public_key`: Ed25519, of the holder's own making; what is sent with the key is signed with it.
+    """
 
     __tablename__ = "api_key"
 
@@ -198,6 +201,7 @@ class ApiKey(Base):
     created_at: Mapped[datetime]
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     revoked_at: Mapped[datetime | None]
+    public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 Index("ix_role_grant_person", RoleGrant.person_id)

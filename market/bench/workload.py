@@ -88,12 +88,13 @@ SELECT m.id, 1, f.id, m.ceiling_fen FROM made m JOIN funding_line f ON f.payer_i
 # Every tenth use repeats the one before it, 15 seconds later; the order of arrival is shuffled.
 USES = """
 INSERT INTO usage_event (payer_id, agreement_id, school_id, resource_id, learner_id, source_id,
-    batch_id, occurred_at, received_at, sequence, quantity, trust, event_id, session_id)
+    batch_id, occurred_at, received_at, sequence, quantity, trust, event_id, session_id, in_class)
 SELECT u.payer_id, u.agreement_id, u.payer_id, u.resource_id, l.id, :source, :source,
     CAST(:start AS timestamptz) + make_interval(secs =>
         abs(hashint8(u.k * 1000 + u.base)::bigint) % 2678000
         + CASE WHEN u.i <> u.base THEN 15 ELSE 0 END),
-    now(), nextval('usage_sequence'), 1, :trust, 'bench-' || u.k || '-' || u.i, ''
+    now(), nextval('usage_sequence'), 1, :trust, 'bench-' || u.k || '-' || u.i, '',
+    false
 FROM (
     SELECT a.id AS agreement_id, a.payer_id, a.resource_id, a.k, g.i,
         CASE WHEN g.i % 10 = 0 THEN g.i - 1 ELSE g.i END AS base

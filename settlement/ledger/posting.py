@@ -39,6 +39,7 @@ class AccountKind(StrEnum):
     # money book
     CLEARING = "clearing"  # what a payer owes, on the debit side
     PAYABLE = "payable"  # what a vendor is owed
+    SCHOOL_SHARE = "school_share"  # what the author's school is owed (职务作品)
     FEE = "fee"
     RETENTION = "retention"
 

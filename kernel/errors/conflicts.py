@@ -1,0 +1,92 @@
+"""The state of things stands against it (409)."""
+
+from kernel.errors.base import MarketError
+
+
+class Conflict(MarketError):
+    status = 409
+    code = "conflict"
+    summary = "{what} “{key}” can't go from “{state}” to “{wanted}”."
+
+
+class AlreadyExists(Conflict):
+    code = "already-exists"
+    summary = "{what} “{key}” exists already with other content."
+    remedy = "What is recorded can't be overwritten; record a new one."
+
+
+class ImportInProgress(Conflict):
+    code = "import-in-progress"
+    summary = "{file} is being imported by another process."
+    remedy = "Wait for it to end; the same file again is then counted as duplicates."
+
+
+class BudgetExhausted(Conflict):
+    code = "budget-exhausted"
+    summary = "The funding lines are {short_yuan} yuan short."
+    remedy = "Lower the ceiling or have the line topped up."
+
+
+class NoFundingLine(Conflict):
+    code = "no-funding-line"
+    summary = "{payer} has no funding line for {year} that may pay for this."
+    remedy = "Issue it first: market fund issue --year {year}."
+
+
+class NoVerifiedQuota(Conflict):
+    code = "no-verified-quota"
+    summary = "No verified {kind} quota for {stage} is in force in {region} on {day}."
+    remedy = "Import or confirm one: market import quotas FILE."
+
+
+class NoRule(Conflict):
+    code = "no-rule"
+    summary = "No {rule} rule is in force in {region} on {day}."
+    remedy = "Record one for the region or one above it."
+
+
+class NoCensus(Conflict):
+    code = "no-census"
+    summary = "{school} has no enrolment census of {year}."
+    remedy = "Import one: market import enrolment FILE."
+
+
+class NotListed(Conflict):
+    code = "not-listed"
+    summary = "“{key}” is not listed."
+    remedy = "It has to be admitted by two reviewers first: market admit."
+
+
+class NoOffer(Conflict):
+    code = "no-offer"
+    summary = "“{key}” has no price in force on {day}."
+    remedy = "Import its offer: market import offers FILE."
+
+
+class BasicIsFree(Conflict):
+    code = "basic-is-free"
+    summary = "“{key}” is a basic resource, but costs {price} yuan on {day}."
+    remedy = "Basic resources are free: record an offer of 0 from that day on."
+
+
+class PeriodNotOver(Conflict):
+    code = "period-not-over"
+    summary = "{period} is not over yet."
+    remedy = "It can be settled from {from_day} (Asia/Shanghai)."
+
+
+class EarlierPeriodOpen(Conflict):
+    code = "earlier-period-open"
+    summary = "{earlier} of {payer} is not settled yet, so {period} can't be."
+    remedy = "Run: market settle {earlier}."
+
+
+class NothingToSettle(Conflict):
+    code = "nothing-to-settle"
+    summary = "Nobody has an agreement or a use in {period}."
+
+
+class PartlyLoaded(Conflict):
+    code = "not-empty"
+    summary = "The database already holds other data."
+    remedy = "Use an empty MARKET_HOME or DATABASE_URL."

@@ -1,0 +1,76 @@
+"""What was sent is not right (400, 422)."""
+
+from kernel.errors.base import MarketError
+
+
+class InvalidInput(MarketError):
+    status = 422
+    code = "invalid-input"
+    summary = "The value “{value}” of {field} is not valid."
+    remedy = "Expected: {expected}."
+
+
+class InvalidAmount(InvalidInput):
+    code = "invalid-amount"
+    summary = "“{text}” is not an amount ({reason})."
+    remedy = "Give a number that is not negative, with at most {places} decimals."
+
+
+class InvalidDate(InvalidInput):
+    code = "invalid-date"
+    summary = "“{text}” is not a date or time."
+    remedy = "Write it like 2026-03-01 or 2026-03-01T08:30:00+08:00."
+
+
+class NaiveTime(InvalidDate):
+    code = "naive-time"
+    summary = "The time “{text}” has no time zone."
+    remedy = "Write it like 2026-03-01T08:30:00+08:00."
+
+
+class InvalidPeriod(InvalidInput):
+    code = "invalid-period"
+    summary = "“{text}” is not a period."
+    remedy = "Write it like 2026-03."
+
+
+class MissingValue(InvalidInput):
+    code = "missing-value"
+    summary = "{field} is empty."
+    remedy = "It is needed in every row."
+
+
+class UnevenRow(InvalidInput):
+    code = "uneven-row"
+    summary = "The row has {found} fields, the header row has {expected}."
+    remedy = "Quote values that contain a comma, and fill up what is missing."
+
+
+class UnreadableRow(InvalidInput):
+    code = "unreadable-row"
+    summary = "The row can't be read ({reason})."
+    remedy = "Check its quotation marks."
+
+
+class UnmappedValue(InvalidInput):
+    code = "unmapped-value"
+    summary = "The map has no value for “{value}” of {field}."
+    remedy = "Add it under [values.{field}]."
+
+
+class PasswordTooShort(InvalidInput):
+    code = "password-too-short"
+    summary = "The password has to have {least} to {most} characters."
+    remedy = "Choose a longer one; several words make a good one."
+
+
+class CrossesFiscalYear(InvalidInput):
+    code = "crosses-fiscal-year"
+    summary = "{starts_on} to {ends_on} crosses the end of a fiscal year."
+    remedy = "Make one selection that ends on 31 December and another that starts on 1 January."
+
+
+class NoteRequired(InvalidInput):
+    code = "note-required"
+    summary = "A refusal needs its reason."
+    remedy = "Say why in the note."
