@@ -101,8 +101,8 @@ WITH raw AS MATERIALIZED (
         batch_id, occurred_at, received_at, sequence, quantity, trust, event_id, session_id,
         in_class)
     SELECT payer_id, agreement_id, school_id, resource_id, learner_id, :source_id, :batch_id,
-        occurred_at, :received_at, nextval('usage_sequence'), quantity, :trust, event_id, session_id,
-        false
+        occurred_at, :received_at, nextval('usage_sequence'), quantity, :trust, event_id,
+        session_id, false
     FROM judged WHERE outcome = 'accepted' ORDER BY position
 ), new_quarantine AS (
     INSERT INTO usage_quarantine (id, batch_id, source_id, event_id, position, reason, school_id,

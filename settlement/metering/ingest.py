@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import select, text, update
@@ -44,7 +45,9 @@ class UsageRow:
     """One reported use. `error` names what could not be read; `detail` shows it.
 
     `learner_hash` is the keyed hash of the person number; `quantity` is above 1 only in rows that
-    are counts already. `school_code` may be empty: the roster then tells the school.
+    are counts already. `school_code` may be empty: the roster then tells the school. A use of a
+    launch names it (`launch_id`) and, if a vendor reports it, the learner's `pseudonym` there; all
+    else is the launch's.
     """
 
     event_id: str
@@ -57,6 +60,8 @@ class UsageRow:
     quantity: int = 1
     error: str = ""
     detail: str = ""
+    launch_id: UUID | None = None
+    pseudonym: str = ""
 
     def digest(self) -> bytes:
         """Return SHA-256 over the content; the time is not part of it (R28)."""
