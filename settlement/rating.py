@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.money import split_by_largest_remainder
+from settlement.arithmetic import Step
 from settlement.pricing import Split, price, split
 
 
@@ -35,6 +36,7 @@ class Rated:
     shares: Split
     unit_price: Decimal
     arithmetic: str
+    steps: Sequence[Step]
     draws: Sequence[tuple[UUID, int]]
 
 
@@ -59,6 +61,7 @@ def rate(terms: Mapping[str, Any], quantity: int, *, room: Room) -> Rated:
         shares=split(terms, drawn),
         unit_price=priced.unit_price,
         arithmetic=priced.arithmetic,
+        steps=priced.steps,
         draws=draws,
     )
 
