@@ -139,16 +139,28 @@ def _four(amount: Decimal) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How a drawn amount is shared; the parts add up to it exactly (R38)."""
+    """How a drawn amount is shared; the parts add up to it exactly (R38).
+
+    `school_fen` goes to the school of a teacher who made the resource in service (R40).
+    """
 
     vendor_fen: int
+    school_fen: int
     fee_fen: int
     retention_fen: int
 
 
 def split(terms: Mapping[str, Any], drawn_fen: int) -> Split:
-    """Share what was drawn between vendor, platform fee and quality retention."""
+    """Share what was drawn between vendor, the author's school, platform fee and retention.
+
+    What fee and retention leave is the author's, of which the school has `school_rate` (none in
+    terms that don't name it). All four are cut at once, so that nothing is rounded twice.
+    """
     fee = Decimal(terms["fee_rate"])
     retention = Decimal(terms["retention_rate"])
-    parts = split_by_largest_remainder(drawn_fen, [1 - fee - retention, fee, retention])
+    school = Decimal(terms.get("school_rate", "0"))
+    left = 1 - fee - retention
+    parts = split_by_largest_remainder(
+        drawn_fen, [left * (1 - school), left * school, fee, retention]
+    )
     return Split(*parts)

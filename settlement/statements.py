@@ -157,7 +157,7 @@ def _line_rows(
             rated.uncovered_fen,
             rated.drawn_fen,
             rated.shares.vendor_fen,
-            0,
+            rated.shares.school_fen,
             rated.shares.fee_fen,
             rated.shares.retention_fen,
             _json(explain_line(line.counts, rated, agreement=agreement)),

@@ -10,17 +10,21 @@ from hypothesis import strategies as st
 
 from kernel.errors import InvalidAmount
 from kernel.money import parse_fen, parse_rate, plain_yuan, split_by_largest_remainder, yuan
-from settlement.pricing import price, split
+from settlement.pricing import Split, price, split
 from settlement.rating import Room, break_down, rate
 
 fen = st.integers(0, 10**12)
 weights = st.lists(st.decimals(0, 1000, places=4), min_size=1, max_size=9).filter(any)
 rates = st.decimals(0, Decimal("0.5"), places=4)
+school_rates = st.decimals(0, 1, places=4)
 prices = st.decimals(0, 1000, places=4)
 
 
-def terms(unit_price: Decimal, fee: Decimal, retention: Decimal) -> dict[str, str]:
+def terms(
+    unit_price: Decimal, fee: Decimal, retention: Decimal, school: Decimal | None = None
+) -> dict[str, str]:
     return {
+        **({} if school is None else {"school_rate": str(school)}),
         "plan": "per_use",
         "unit_price": str(unit_price),
         "fee_rate": str(fee),
@@ -50,7 +54,7 @@ def test_an_amount_survives_being_shown_and_read(amount: int) -> None:
 
 
 @given(
-    st.builds(terms, prices, rates, rates),
+    st.builds(terms, prices, rates, rates, st.none() | school_rates),
     st.integers(0, 10**6),
     fen,
     st.lists(fen, max_size=4),
@@ -66,8 +70,9 @@ def test_a_line_conserves_every_fen(
     assert rated.amount_fen == rated.drawn_fen + rated.uncovered_fen
     assert rated.amount_fen <= ceiling_left
     shares = rated.shares
-    assert rated.drawn_fen == shares.vendor_fen + shares.fee_fen + shares.retention_fen
-    assert min(shares.vendor_fen, shares.fee_fen, shares.retention_fen) >= 0
+    parts = (shares.vendor_fen, shares.school_fen, shares.fee_fen, shares.retention_fen)
+    assert rated.drawn_fen == sum(parts)
+    assert min(parts) >= 0
     assert rated.drawn_fen == sum(amount for _, amount in rated.draws)
     for line, amount in rated.draws:
         assert 0 < amount <= committed[line.int]
@@ -96,7 +101,37 @@ def test_a_breakdown_adds_up_to_its_line(amount: int, uses: list[int]) -> None:
 
 def test_zero_rates_leave_everything_to_the_vendor() -> None:
     shares = split(terms(Decimal(1), Decimal(0), Decimal(0)), 12345)
-    assert (shares.vendor_fen, shares.fee_fen, shares.retention_fen) == (12345, 0, 0)
+    assert shares == Split(vendor_fen=12345, school_fen=0, fee_fen=0, retention_fen=0)
+
+
+@given(st.integers(-(10**12), 10**12), rates, rates, school_rates)
+def test_every_share_is_within_a_fen_of_its_rate(
+    drawn: int, fee: Decimal, retention: Decimal, school: Decimal
+) -> None:
+    """R38, R40: the four parts add up to what was drawn, a credit's too, at any rates."""
+    shares = split(terms(Decimal(1), fee, retention, school), drawn)
+    left = 1 - Fraction(fee) - Fraction(retention)
+    exact = (
+        (shares.vendor_fen, left * (1 - Fraction(school))),
+        (shares.school_fen, left * Fraction(school)),
+        (shares.fee_fen, Fraction(fee)),
+        (shares.retention_fen, Fraction(retention)),
+    )
+    assert sum(part for part, _ in exact) == drawn
+    assert all(abs(part - drawn * rate_of) < 1 for part, rate_of in exact)
+    assert split(terms(Decimal(1), fee, retention, school), -drawn) == Split(
+        *(-part for part, _ in exact)
+    )
+
+
+@given(fen, rates, rates)
+def test_without_a_school_the_shares_are_what_they_were(
+    drawn: int, fee: Decimal, retention: Decimal
+) -> None:
+    weights_of_three = [1 - fee - retention, fee, retention]
+    vendor, fee_fen, retention_fen = split_by_largest_remainder(drawn, weights_of_three)
+    shares = split(terms(Decimal(1), fee, retention), drawn)
+    assert shares == Split(vendor, 0, fee_fen, retention_fen)
 
 
 @pytest.mark.parametrize(
