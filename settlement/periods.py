@@ -5,10 +5,11 @@ states and to fix the sequence up to which events belong to the period; counts a
 computed afterwards, when ingest runs again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy import exists, or_, select, text, update
@@ -21,12 +22,15 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.metering.models import UsageEvent
+from settlement.metering.exclusions import seal_exclusions
+from settlement.metering.judging import Scope, sealed_scopes
+from settlement.metering.models import LateUse, UsageEvent
 from settlement.metering.partitions import ensure_partitions, lock_month_alone
 from settlement.models import Agreement, Period
 
-SHARD = 1_000
-"""Payers per transaction: enough for set-wise work, few enough to lose little to a crash."""
+SHARD = 1_600
+"""Payers per shard at most. Each scans the month once, so that few large ones read least; two of a
+province's fit side by side on two cores."""
 
 # A sum over the rows' hashes does not hang on their order.
 FINGERPRINTS = text(
@@ -34,31 +38,10 @@ FINGERPRINTS = text(
 SELECT u.payer_id, count(*) AS events, sum(u.quantity)::bigint AS uses,
     sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity,
         u.learner_id, u.agreement_id, u.school_id, u.trust), 0)) AS fingerprint
-FROM usage_event u JOIN period p ON p.payer_id = u.payer_id AND p.month = :month
-WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= p.sealed_sequence
-    AND (:all_payers OR p.payer_id = ANY(:payers))
-GROUP BY u.payer_id
-"""
-)
-
-# Learners with uses in the month who were enrolled for a part of it only; few, so read and written
-# in two steps, of which the first may run in parallel.
-PARTLY_ENROLLED = text(
-    """
-WITH partly AS MATERIALIZED (
-    SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
-    FROM enrolment e
-    JOIN (SELECT DISTINCT learner_id, school_id FROM enrolment
-          WHERE left_on < :next_month OR joined_on > :month) moved
-        USING (learner_id, school_id)
-    GROUP BY e.learner_id, e.school_id
-)
-SELECT u.payer_id, u.learner_id, u.school_id, min(e.days::text) AS days
 FROM usage_event u
-JOIN partly e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
-JOIN period p ON p.payer_id = u.payer_id AND p.month = :month AND p.payer_id = ANY(:payers)
-WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= p.sealed_sequence
-GROUP BY u.payer_id, u.learner_id, u.school_id
+WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= :through
+    AND u.payer_id = ANY(:payers)
+GROUP BY u.payer_id
 """
 )
 
@@ -84,7 +67,9 @@ ORDER BY m.month, o.code LIMIT 1
 
 
 def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
-    """Return the actor's payers with an agreement or a use in the month, in id order.
+    """Return the actor's payers with an agreement or a use in the month, or unsettled late use.
+
+    In id order.
 
     Raises `NothingToSettle` if there are none.
     """
@@ -100,10 +85,13 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
         UsageEvent.occurred_at >= start,
         UsageEvent.occurred_at < end,
     )
+    has_late_use = exists().where(
+        LateUse.payer_id == Organisation.id, LateUse.settled_in.is_(None), LateUse.month < month
+    )
     wanted = (
         visible_organisations(unit)
         .with_only_columns(Organisation.id)
-        .where(or_(has_agreement, has_use))
+        .where(or_(has_agreement, has_use, has_late_use))
         .order_by(Organisation.id)
     )
     if payer_code is not None:
@@ -172,21 +160,18 @@ class Fingerprint:
     total: int = 0
 
 
-def compute_fingerprints(
-    unit: Unit, month: Month, *, payer_ids: Sequence[UUID] | None = None
-) -> dict[UUID, Fingerprint]:
-    """Return the fingerprints of sealed periods from their events, in one scan of the month.
+def compute_fingerprints(unit: Unit, scope: Scope) -> dict[UUID, Fingerprint]:
+    """Return the fingerprints of a scope's payers from their events, in one scan of the month.
 
-    Payers without an event are left out. `payer_ids` None means all.
+    Payers without an event are left out.
     """
-    start, end = month_bounds(month)
+    start, end = month_bounds(scope.month)
     with set_wise(unit.session):
         rows = unit.session.execute(
             FINGERPRINTS,
             {
-                "all_payers": payer_ids is None,
-                "payers": list(payer_ids or ()),
-                "month": month,
+                "payers": list(scope.payer_ids),
+                "through": scope.through,
                 "start": start,
                 "end": end,
             },
@@ -198,62 +183,32 @@ def compute_fingerprints(
 
 
 def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
-    """Count and fingerprint the events of freshly sealed periods: sealing → sealed."""
+    """Count and fingerprint the events of freshly sealed periods: sealing → sealed.
+
+    What the rules on billable use rest on is kept with them.
+    """
     fresh = periods_in(unit, month, payer_ids=payer_ids, states=["sealing"])
-    if not fresh:
-        return
-    found = compute_fingerprints(unit, month, payer_ids=fresh)
-    _seal_enrolment(unit, month, payer_ids=fresh)
-    prints = [found.get(payer_id, Fingerprint()) for payer_id in fresh]
-    unit.session.execute(
-        text(
-            "UPDATE period p SET state = 'sealed', fingerprint = f.fingerprint, "
-            "counts = jsonb_build_object('events', f.events, 'uses', f.uses) "
-            "FROM unnest(CAST(:payers AS uuid[]), CAST(:events AS bigint[]), "
-            "CAST(:uses AS bigint[]), CAST(:totals AS numeric[])) "
-            "AS f(payer_id, events, uses, fingerprint) "
-            "WHERE p.month = :month AND p.payer_id = f.payer_id"
-        ),
-        {
-            "month": month,
-            "payers": fresh,
-            "events": [one.events for one in prints],
-            "uses": [one.uses for one in prints],
-            "totals": [Decimal(one.total) for one in prints],
-        },
-    )
-
-
-def _seal_enrolment(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
-    """Keep where the month's learners were enrolled for a part of it, as is known now."""
-    start, end = month_bounds(month)
-    with set_wise(unit.session):
-        rows = unit.session.execute(
-            PARTLY_ENROLLED,
+    for scope in sealed_scopes(unit, month, payer_ids=fresh):
+        found = compute_fingerprints(unit, scope)
+        seal_exclusions(unit, month, payer_ids=scope.payer_ids, through=scope.through)
+        prints = [found.get(payer_id, Fingerprint()) for payer_id in scope.payer_ids]
+        unit.session.execute(
+            text(
+                "UPDATE period p SET state = 'sealed', fingerprint = f.fingerprint, "
+                "counts = jsonb_build_object('events', f.events, 'uses', f.uses) "
+                "FROM unnest(CAST(:payers AS uuid[]), CAST(:events AS bigint[]), "
+                "CAST(:uses AS bigint[]), CAST(:totals AS numeric[])) "
+                "AS f(payer_id, events, uses, fingerprint) "
+                "WHERE p.month = :month AND p.payer_id = f.payer_id"
+            ),
             {
-                "payers": list(payer_ids),
                 "month": month,
-                "next_month": next_month(month),
-                "start": start,
-                "end": end,
+                "payers": list(scope.payer_ids),
+                "events": [one.events for one in prints],
+                "uses": [one.uses for one in prints],
+                "totals": [Decimal(one.total) for one in prints],
             },
-        ).all()
-    unit.session.execute(
-        text(
-            "INSERT INTO sealed_enrolment (payer_id, month, learner_id, school_id, days) "
-            "SELECT e.payer_id, :month, e.learner_id, e.school_id, e.days::datemultirange "
-            "FROM unnest(CAST(:payers AS uuid[]), CAST(:learners AS uuid[]), "
-            "CAST(:schools AS uuid[]), CAST(:days AS text[])) "
-            "AS e(payer_id, learner_id, school_id, days)"
-        ),
-        {
-            "month": month,
-            "payers": [row.payer_id for row in rows],
-            "learners": [row.learner_id for row in rows],
-            "schools": [row.school_id for row in rows],
-            "days": [row.days for row in rows],
-        },
-    )
+        )
 
 
 def periods_in(
@@ -285,8 +240,8 @@ def stated_periods(unit: Unit) -> dict[Month, list[UUID]]:
     return found
 
 
-def shards_of(payers: Sequence[UUID]) -> Iterator[tuple[int, Sequence[UUID]]]:
-    """Yield the payers in ranges of their ids, each with how many are done after it."""
-    for start in range(0, len(payers), SHARD):
-        shard = payers[start : start + SHARD]
-        yield start + len(shard), shard
+def shards_of(payers: Sequence[UUID]) -> list[Sequence[UUID]]:
+    """Return the payers in ranges of their ids, as few as may be and about equally large."""
+    number = -(-len(payers) // SHARD)
+    bounds = [len(payers) * position // number for position in range(number + 1)] if number else []
+    return [payers[start:end] for start, end in pairwise(bounds)]

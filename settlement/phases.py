@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from time import perf_counter
 
 PHASES = ("seal", "count", "rate", "state", "post")
@@ -10,9 +11,10 @@ PHASES = ("seal", "count", "rate", "state", "post")
 
 @dataclass(slots=True)
 class Phases:
-    """Seconds spent in each phase of a close."""
+    """Seconds spent in each phase of a close, summed over the shards that run side by side."""
 
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
+    lock: Lock = field(default_factory=Lock)
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -21,4 +23,6 @@ class Phases:
         try:
             yield
         finally:
-            self.seconds[phase] += perf_counter() - started
+            took = perf_counter() - started
+            with self.lock:
+                self.seconds[phase] += took

@@ -1,11 +1,14 @@
 """Rating: a counted quantity becomes a line's money, pure and without the database.
 
-rated = above ceiling + billed; billed = drawn + uncovered; drawn = vendor + fee + retention. The
-ceilings and what earlier lines used of them come in; nothing is looked up here.
+rated = above ceiling + billed; billed = drawn + uncovered; drawn = the shares of `pricing.split`.
+The ceilings and what earlier lines used of them come in as a `Room`, which each line takes its part
+of; nothing is looked up here. An adjustment is what a recount makes of a month, less what was
+stated of it (R37).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,14 +17,37 @@ from kernel.money import split_by_largest_remainder
 from settlement.arithmetic import Step
 from settlement.pricing import Split, price, split
 
+Draw = tuple[UUID, int]
+"""A funding line and the fen drawn from it; negative: given back."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
+class Fund:
+    """What is still committed for an agreement on one line, and for which days it may pay."""
+
+    line_id: UUID
+    left_fen: int
+    fiscal_year: int
+    lapses_on: date
+
+    def pays_for(self, last_day: date) -> bool:
+        """Return whether the line may pay for use until this day (R19)."""
+        return self.fiscal_year <= last_day.year and self.lapses_on > last_day
+
+
+@dataclass(slots=True)
 class Room:
-    """What is left of an agreement before this line: in all, and on each line that may pay."""
+    """What is left of an agreement: of its ceiling, and on its lines in draw order (R34)."""
 
     ceiling_left_fen: int
-    draws: Sequence[tuple[UUID, int]]
-    """(funding line, fen still committed there), in draw order (R34)."""
+    funds: Sequence[Fund] = ()
+
+    def take(self, rated: "Rated") -> None:
+        """Take a line's amount off what is left; a negative one comes back."""
+        self.ceiling_left_fen -= rated.amount_fen
+        drawn = dict(rated.draws)
+        for fund in self.funds:
+            fund.left_fen -= drawn.get(fund.line_id, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +63,43 @@ class Rated:
     unit_price: Decimal
     arithmetic: str
     steps: Sequence[Step]
-    draws: Sequence[tuple[UUID, int]]
+    draws: Sequence[Draw]
 
 
-def rate(terms: Mapping[str, Any], quantity: int, *, room: Room) -> Rated:
+@dataclass(slots=True)
+class Stated:
+    """What earlier lines say of an agreement's month, credit notes taken off, in fen.
+
+    `draws`: net, by line, in the order in which they were drawn. `shares` is the split of their
+    sum. `parts`: the amounts by school.
+    """
+
+    quantity: int = 0
+    rated_fen: int = 0
+    above_ceiling_fen: int = 0
+    amount_fen: int = 0
+    uncovered_fen: int = 0
+    draws: dict[UUID, int] = field(default_factory=dict)
+    shares: Split = field(default_factory=lambda: Split(0, 0, 0, 0))
+    parts: dict[UUID, tuple[int, int]] = field(default_factory=dict)
+    """School: (quantity, fen)."""
+
+    @property
+    def drawn_fen(self) -> int:
+        return sum(self.draws.values())
+
+
+def rate(terms: Mapping[str, Any], quantity: int, *, room: Room, last_day: date) -> Rated:
     """Price a quantity, cut it at the ceiling, and draw it from the lines in their order (R33)."""
     priced = price(terms, quantity)
     billed = min(priced.amount_fen, max(room.ceiling_left_fen, 0))
-    left = billed
-    draws: list[tuple[UUID, int]] = []
-    for line_id, committed_fen in room.draws:
-        taken = min(left, committed_fen)
-        if taken > 0:
-            draws.append((line_id, taken))
-            left -= taken
-    drawn = billed - left
+    draws = _draw(room, billed, last_day=last_day)
+    drawn = sum(fen for _, fen in draws)
     return Rated(
         rated_fen=priced.amount_fen,
         above_ceiling_fen=priced.amount_fen - billed,
         amount_fen=billed,
-        uncovered_fen=left,
+        uncovered_fen=billed - drawn,
         drawn_fen=drawn,
         shares=split(terms, drawn),
         unit_price=priced.unit_price,
@@ -66,8 +109,83 @@ def rate(terms: Mapping[str, Any], quantity: int, *, room: Room) -> Rated:
     )
 
 
-def break_down(amount_fen: int, uses: Sequence[int]) -> list[int]:
-    """Share a line's amount over its schools by their uses; the parts add up to it (R24)."""
-    if not any(uses):
-        return [0 for _ in uses]
-    return split_by_largest_remainder(amount_fen, list(uses))
+def adjust(
+    terms: Mapping[str, Any],
+    quantity: int,
+    *,
+    stated: Stated,
+    room: Room,
+    last_day: date,
+    year_is_closed: bool = False,
+) -> Rated:
+    """Return what a recount to `quantity` adds to what was stated, possibly negative (R37).
+
+    More is billed as far as the ceiling and the lines go; of a year whose books are closed no line
+    is drawn from. Less gives back, first what was above the ceiling, then what no line covered,
+    then the draws, the last one first. The shares end at those of the whole drawn amount, so that
+    the month is shared as if it had been settled at once (R41).
+    """
+    priced = price(terms, quantity)
+    difference = priced.amount_fen - stated.rated_fen
+    draws: list[Draw] = []
+    if difference >= 0:
+        billed = min(difference, max(room.ceiling_left_fen, 0))
+        if not year_is_closed:
+            draws = _draw(room, billed, last_day=last_day)
+        uncovered = billed - sum(fen for _, fen in draws)
+    else:
+        above = min(-difference, max(stated.above_ceiling_fen, 0))
+        billed = -min(-difference - above, max(stated.amount_fen, 0))
+        uncovered = -min(-billed, max(stated.uncovered_fen, 0))
+        draws = give_back(stated.draws, uncovered - billed)
+    drawn = sum(fen for _, fen in draws)
+    whole = split(terms, stated.drawn_fen + drawn)
+    return Rated(
+        rated_fen=difference,
+        above_ceiling_fen=difference - billed,
+        amount_fen=billed,
+        uncovered_fen=uncovered,
+        drawn_fen=drawn,
+        shares=Split(
+            whole.vendor_fen - stated.shares.vendor_fen,
+            whole.school_fen - stated.shares.school_fen,
+            whole.fee_fen - stated.shares.fee_fen,
+            whole.retention_fen - stated.shares.retention_fen,
+        ),
+        unit_price=priced.unit_price,
+        arithmetic=priced.arithmetic,
+        steps=priced.steps,
+        draws=draws,
+    )
+
+
+def _draw(room: Room, billed_fen: int, *, last_day: date) -> list[Draw]:
+    left = billed_fen
+    draws: list[Draw] = []
+    for fund in room.funds:
+        taken = min(left, fund.left_fen)
+        if taken > 0 and fund.pays_for(last_day):
+            draws.append((fund.line_id, taken))
+            left -= taken
+    return draws
+
+
+def give_back(drawn: Mapping[UUID, int], amount_fen: int) -> list[Draw]:
+    """Return negative draws of an amount, from the line that was drawn last to the first."""
+    left = amount_fen
+    draws: list[Draw] = []
+    for line_id, fen in reversed(list(drawn.items())):
+        back = min(left, fen)
+        if back > 0:
+            draws.append((line_id, -back))
+            left -= back
+    return draws
+
+
+def break_down(amount_fen: int, weights: Sequence[int]) -> list[int]:
+    """Share a line's amount over its schools by weight; the parts add up to it (R24)."""
+    if not any(
+        weights
+    ):  # nothing is owed for use that is not billable; a rest stays with the first
+        return [amount_fen if position == 0 else 0 for position in range(len(weights))]
+    return split_by_largest_remainder(amount_fen, list(weights))

@@ -1,24 +1,24 @@
 """What is left of agreements before a month is stated: of their ceilings, and on each line."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 
-from kernel.clock import Month, month_bounds, shanghai_day
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.dispute_models import CreditDraw, CreditNote
 from settlement.models import Agreement, AgreementDraw, FundingLine, StatementDraw, StatementLine
-from settlement.rating import Room
+from settlement.rating import Fund, Room
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementState:
     """An agreement as a statement finds it: its terms and what earlier lines have left."""
 
+    number: str
     payer_id: UUID
     vendor_id: UUID
     terms: dict[str, Any]
@@ -26,76 +26,101 @@ class AgreementState:
     room: Room
 
 
-def agreement_states(
-    unit: Unit, month: Month, *, payer_ids: Sequence[UUID]
-) -> dict[UUID, AgreementState]:
-    """Return these payers' agreements, each with its ceiling less what earlier lines billed."""
-    used = dict(
-        unit.session.execute(
-            select(StatementLine.agreement_id, func.sum(StatementLine.amount_fen))
-            .where(among(StatementLine.payer_id, payer_ids))
-            .group_by(StatementLine.agreement_id)
-        ).all()
+def agreement_states(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, AgreementState]:
+    """Return these agreements, each with its ceiling less what earlier lines billed.
+
+    What credit notes took off is free again.
+    """
+    billed = _sums(
+        unit,
+        select(StatementLine.agreement_id, func.sum(StatementLine.amount_fen)).group_by(
+            StatementLine.agreement_id
+        ),
+        agreement_ids,
     )
-    room = _committed(unit, month, payer_ids=payer_ids)
+    credited = _sums(
+        unit,
+        select(StatementLine.agreement_id, func.sum(CreditNote.amount_fen))
+        .join(CreditNote, CreditNote.line_id == StatementLine.id)
+        .group_by(StatementLine.agreement_id),
+        agreement_ids,
+    )
+    funds = _funds(unit, agreement_ids)
     rows = unit.session.execute(
         select(
             Agreement.id,
+            Agreement.number,
             Agreement.payer_id,
             Agreement.vendor_id,
             Agreement.terms,
             Agreement.ceiling_fen,
-        ).where(among(Agreement.payer_id, payer_ids))
+        ).where(among(Agreement.id, agreement_ids))
     )
     return {
         agreement_id: AgreementState(
+            number=number,
             payer_id=payer_id,
             vendor_id=vendor_id,
             terms=terms,
             ceiling_fen=ceiling_fen,
-            room=Room(ceiling_fen - int(used.get(agreement_id, 0)), room.get(agreement_id, [])),
+            room=Room(
+                ceiling_fen - billed.get(agreement_id, 0) + credited.get(agreement_id, 0),
+                funds.get(agreement_id, []),
+            ),
         )
-        for agreement_id, payer_id, vendor_id, terms, ceiling_fen in rows
+        for agreement_id, number, payer_id, vendor_id, terms, ceiling_fen in rows
     }
 
 
-def _committed(
-    unit: Unit, month: Month, *, payer_ids: Sequence[UUID]
-) -> dict[UUID, list[tuple[UUID, int]]]:
-    """Return what is still committed per agreement on each line that may pay for this month."""
-    drawn = (
-        select(
-            StatementLine.agreement_id,
-            StatementDraw.funding_line_id,
-            func.sum(StatementDraw.amount_fen).label("fen"),
-        )
-        .join(StatementDraw, StatementDraw.line_id == StatementLine.id)
-        .where(among(StatementLine.payer_id, payer_ids))
-        .group_by(StatementLine.agreement_id, StatementDraw.funding_line_id)
-        .subquery()
-    )
-    last_day = shanghai_day(month_bounds(month)[1] - timedelta(seconds=1))
-    rows = unit.session.execute(
+def _sums(unit: Unit, wanted: Any, agreement_ids: Collection[UUID]) -> dict[UUID, int]:
+    rows = unit.session.execute(wanted.where(among(StatementLine.agreement_id, agreement_ids)))
+    return {agreement_id: int(fen) for agreement_id, fen in rows}
+
+
+def _funds(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, list[Fund]]:
+    """Return what is still committed per agreement on each line, in draw order."""
+    drawn: dict[tuple[UUID, UUID], int] = {}
+    for sign, wanted in (
+        (
+            1,
+            select(
+                StatementLine.agreement_id,
+                StatementDraw.funding_line_id,
+                func.sum(StatementDraw.amount_fen),
+            )
+            .join(StatementDraw, StatementDraw.line_id == StatementLine.id)
+            .group_by(StatementLine.agreement_id, StatementDraw.funding_line_id),
+        ),
+        (
+            -1,
+            select(
+                StatementLine.agreement_id,
+                CreditDraw.funding_line_id,
+                func.sum(CreditDraw.amount_fen),
+            )
+            .join(CreditNote, CreditNote.line_id == StatementLine.id)
+            .join(CreditDraw, CreditDraw.credit_note_id == CreditNote.id)
+            .group_by(StatementLine.agreement_id, CreditDraw.funding_line_id),
+        ),
+    ):
+        for agreement_id, line_id, fen in unit.session.execute(
+            wanted.where(among(StatementLine.agreement_id, agreement_ids))
+        ):
+            key = (agreement_id, line_id)
+            drawn[key] = drawn.get(key, 0) + sign * int(fen)
+    funds: dict[UUID, list[Fund]] = {}
+    for agreement_id, line_id, ceiling_fen, fiscal_year, lapses_on in unit.session.execute(
         select(
             AgreementDraw.agreement_id,
             AgreementDraw.line_id,
-            AgreementDraw.ceiling_fen - func.coalesce(drawn.c.fen, 0),
+            AgreementDraw.ceiling_fen,
+            FundingLine.fiscal_year,
+            FundingLine.lapses_on,
         )
-        .join(Agreement, Agreement.id == AgreementDraw.agreement_id)
         .join(FundingLine, FundingLine.id == AgreementDraw.line_id)
-        .outerjoin(
-            drawn,
-            (drawn.c.agreement_id == AgreementDraw.agreement_id)
-            & (drawn.c.funding_line_id == AgreementDraw.line_id),
-        )
-        .where(
-            among(Agreement.payer_id, payer_ids),
-            FundingLine.fiscal_year <= month.year,
-            FundingLine.lapses_on > last_day,
-        )
+        .where(among(AgreementDraw.agreement_id, agreement_ids))
         .order_by(AgreementDraw.agreement_id, AgreementDraw.position)
-    )
-    room: dict[UUID, list[tuple[UUID, int]]] = {}
-    for agreement_id, line_id, fen in rows:
-        room.setdefault(agreement_id, []).append((line_id, int(fen)))
-    return room
+    ):
+        left = ceiling_fen - drawn.get((agreement_id, line_id), 0)
+        funds.setdefault(agreement_id, []).append(Fund(line_id, left, fiscal_year, lapses_on))
+    return funds

@@ -1,13 +1,11 @@
 """Statements: what each payer owes for a sealed month, line by line, written once.
 
-Decides which lines there are and stores them by COPY; amounts come from `rating`. A payer's
-statement, its lines and the period's new state are one transaction: it is there whole or not.
+Stores what `drafting` made, by COPY, with what a reader needs to follow it. A payer's statement,
+its lines and the period's new state are one transaction: it is there whole or not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -21,15 +19,12 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.ids import new_id
 from kernel.unit import Unit
-from settlement.metering.counting import RULE, SchoolCount, count_uses
-from settlement.models import (
-    Agreement,
-    Period,
-    Statement,
-)
+from settlement.adjusting import keep_newcomers, mark_settled
+from settlement.drafting import ADJUSTMENT, DraftLine, draft_lines
+from settlement.metering.counting import SchoolCount
+from settlement.metering.judging import RULE, sealed_scopes
+from settlement.models import Agreement, Period, Statement
 from settlement.phases import Phases
-from settlement.rating import Rated, break_down, rate
-from settlement.remaining import AgreementState, agreement_states
 
 LINE_COLUMNS = (
     "id",
@@ -71,49 +66,17 @@ def state_periods(
         return 0
     phases = phases or Phases()
     with phases.timed("count"):
-        counts = list(count_uses(unit, month, payer_ids=payer_ids))
-    with phases.timed("rate"):
-        agreements = agreement_states(unit, month, payer_ids=payer_ids)
-        lines = _rate_lines(counts, agreements)
+        scopes = list(sealed_scopes(unit, month, payer_ids=payer_ids))
+        for scope in scopes:
+            keep_newcomers(unit, month, scope=scope)
+    lines = draft_lines(unit, month, payer_ids=payer_ids, phases=phases)
     with phases.timed("state"):
         statements = _open_statements(unit, month, payer_ids=payer_ids)
         _store_lines(unit, month, lines, statements=statements)
+        for scope in scopes:
+            mark_settled(unit, month, scope=scope)
         _mark(unit, month, payer_ids=payer_ids, exhausted=[o.agreement_id for o in lines if o.ends])
     return len(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class DraftLine:
-    """A line before it is stored: its agreement, what was counted by school, and its amounts."""
-
-    id: UUID
-    agreement_id: UUID
-    agreement: AgreementState
-    counts: Sequence[SchoolCount]
-    rated: Rated
-
-    @property
-    def quantity(self) -> int:
-        return sum(count.uses for count in self.counts)
-
-    @property
-    def ends(self) -> bool:
-        """Whether this line uses up what was left of the ceiling."""
-        billed = self.rated.amount_fen
-        return billed > 0 and billed == self.agreement.room.ceiling_left_fen
-
-
-def _rate_lines(
-    counts: Sequence[SchoolCount], agreements: Mapping[UUID, AgreementState]
-) -> list[DraftLine]:
-    lines = []
-    for agreement_id, group in groupby(counts, key=lambda count: count.agreement_id):
-        agreement = agreements[agreement_id]
-        schools = list(group)
-        quantity = sum(count.uses for count in schools)
-        rated = rate(agreement.terms, quantity, room=agreement.room)
-        lines.append(DraftLine(new_id(), agreement_id, agreement, schools, rated))
-    return lines
 
 
 def _store_lines(
@@ -145,10 +108,10 @@ def _line_rows(
             month,
             line.agreement_id,
             agreement.vendor_id,
-            "use",
-            month,
+            line.kind,
+            line.of_month,
             RULE,
-            "uses",
+            line.metric.value,
             line.quantity,
             rated.unit_price,
             rated.rated_fen,
@@ -160,16 +123,57 @@ def _line_rows(
             rated.shares.school_fen,
             rated.shares.fee_fen,
             rated.shares.retention_fen,
-            _json(explain_line(line.counts, rated, agreement=agreement)),
+            _json(explain_line(line)),
             "stated",
         )
 
 
 def _breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...]]:
     for line in lines:
-        parts = break_down(line.rated.amount_fen, [count.uses for count in line.counts])
-        for count, part in zip(line.counts, parts, strict=True):
-            yield (line.id, count.school_id, count.uses, part, _json(_of_counts([count])))
+        for count, quantity, fen in line.parts():
+            yield (line.id, count.school_id, quantity, fen, _json(_of_counts([count])))
+
+
+def explain_line(line: DraftLine) -> dict[str, Any]:
+    """Return what a reader needs to follow a line from the events to the fen (JSON).
+
+    Of an adjustment the counts are those of the recount, and `stated` what was known before.
+    """
+    rated = line.rated
+    explanation = {
+        **_of_counts(line.counts),
+        "rule": RULE,
+        "arithmetic": rated.arithmetic,
+        "steps": list(rated.steps),
+        "ceiling_fen": line.agreement.ceiling_fen,
+        "ceiling_left_before_fen": line.ceiling_left_before_fen,
+    }
+    if line.kind == ADJUSTMENT:
+        explanation["stated"] = {
+            "quantity": line.stated.quantity,
+            "rated_fen": line.stated.rated_fen,
+            "above_ceiling_fen": line.stated.above_ceiling_fen,
+            "amount_fen": line.stated.amount_fen,
+        }
+        explanation["year_is_closed"] = line.year_is_closed
+    return explanation
+
+
+def _of_counts(counts: Sequence[SchoolCount]) -> dict[str, Any]:
+    excluded: dict[str, dict[str, int]] = {}
+    for count in counts:
+        for rule, one in count.excluded.items():
+            sums = excluded.setdefault(rule.value, {"events": 0, "uses": 0})
+            sums["events"] += one.events
+            sums["uses"] += one.uses
+    return {
+        "events": sum(count.events for count in counts),
+        "repeats": sum(count.repeats for count in counts),
+        "excluded": excluded,
+        "uses": sum(count.uses for count in counts),
+        "attested_uses": sum(count.attested_uses for count in counts),
+        "quantity": sum(count.quantity for count in counts),
+    }
 
 
 def confirm_by(day: date, workdays: int) -> date:
@@ -186,30 +190,6 @@ def confirm_by(day: date, workdays: int) -> date:
             works = day.weekday() < 5
         left -= works
     return day
-
-
-def explain_line(
-    counts: Sequence[SchoolCount], rated: Rated, *, agreement: AgreementState
-) -> dict[str, Any]:
-    """Return what a reader needs to follow a line from the events to the fen (JSON)."""
-    return {
-        **_of_counts(counts),
-        "rule": RULE,
-        "arithmetic": rated.arithmetic,
-        "ceiling_fen": agreement.ceiling_fen,
-        "ceiling_left_before_fen": agreement.room.ceiling_left_fen,
-    }
-
-
-def _of_counts(counts: Sequence[SchoolCount]) -> dict[str, int]:
-    return {
-        "events": sum(count.events for count in counts),
-        "uses": sum(count.uses for count in counts),
-        "repeats": sum(count.repeats for count in counts),
-        "outside_events": sum(count.outside_events for count in counts),
-        "outside_uses": sum(count.outside_uses for count in counts),
-        "attested_uses": sum(count.attested_uses for count in counts),
-    }
 
 
 def _open_statements(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> dict[UUID, UUID]:

@@ -25,7 +25,7 @@ def post_what_is_due(units: Units) -> None:
     with units(WORKER) as unit:
         waiting = stated_periods(unit)
     for month, payers in waiting.items():
-        for _, shard in shards_of(payers):
+        for shard in shards_of(payers):
             with units(WORKER) as unit:
                 ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
                 confirm_by_silence(unit, month, payer_ids=ready)

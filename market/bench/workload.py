@@ -43,7 +43,7 @@ INSERT INTO organisation (id, kind, code, name, region_code, facts, is_sample)
 SELECT gen_random_uuid(), 'vendor', 'V' || n, 'vendor ' || n, '100000', '{}', true
 FROM generate_series(1, 50) n;
 INSERT INTO learner (id) SELECT gen_random_uuid()
-FROM generate_series(1, :schools * :learners_per_school);
+FROM generate_series(1, CAST(:schools AS bigint) * :learners_per_school);
 INSERT INTO resource (id, vendor_id, sku, is_sample)
 SELECT gen_random_uuid(), v.id, 'R' || n, true
 FROM generate_series(1, :resources) n

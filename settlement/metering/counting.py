@@ -1,119 +1,165 @@
-"""Counting: from sealed events to countable uses, by COUNTER 5.1's rule, in one set-wise query.
+"""Counting: from a month's judged events to billable quantities by agreement and school.
 
-Rule `counter-5.1-30s/1` (R27): the same learner and the same resource within 30 seconds is one use;
-the later event counts, the window slides from event to event, and chains are cut at the month's
-start because each month is counted by itself. Rows that are counts already skip the rule. A use
-from the day on which the learner left, or outside the enrolment, is counted but not billable (R30).
+Uses are counted in one scan and one sort over all payers of a shard. Agreements that pay by another
+metric (unique uses, learners, class sessions) or with a cap per learner are looked at once more, by
+themselves. How an event is judged is decided by `judging`, what a quantity costs by `pricing`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
-from kernel.clock import Month, month_bounds
 from kernel.db import set_wise
 from kernel.unit import Unit
-from settlement.metering.models import TRUST_ATTESTED_COUNTED, TRUST_PLAYER
+from settlement.metering.exclusions import Exclusions, Rule
+from settlement.metering.judging import MATCHED, Basis, Scope, basis_of, judged
+from settlement.metering.metrics import Metered
+from settlement.pricing import Metric
 
-RULE = "counter-5.1-30s/1"
-WINDOW_S = 30
-COUNTED, REPEAT, OUTSIDE = "counted", "repeat", "outside"
-"""What becomes of an event: it counts, another follows within 30 s, or it is not billable."""
-
-# The judgement of each event, shared by the count and by the page that lists a line's uses.
-_JUDGED = """
-WITH judged AS NOT MATERIALIZED (
-    SELECT u.*,
-        u.trust = :counted OR COALESCE(
-            lead(u.occurred_at) OVER (
-                PARTITION BY u.learner_id, u.resource_id, u.payer_id, u.trust = :counted
-                ORDER BY u.occurred_at, u.trust, u.event_id, u.source_id
-            ) - u.occurred_at > make_interval(secs => :window), true) AS counts,
-        COALESCE(NOT o.days @> (u.occurred_at AT TIME ZONE 'Asia/Shanghai')::date, false)
-            AS is_outside
-    FROM usage_event u
-    JOIN period p ON p.payer_id = u.payer_id AND p.month = :month AND p.payer_id = ANY(:payers)
-    LEFT JOIN sealed_enrolment o ON o.payer_id = u.payer_id AND o.month = :month
-        AND o.learner_id = u.learner_id AND o.school_id = u.school_id
-    WHERE u.occurred_at >= :start AND u.occurred_at < :end
-      AND u.sequence <= p.sealed_sequence
-), named AS (
-    SELECT judged.*, CASE WHEN NOT counts THEN 'repeat' WHEN is_outside THEN 'outside'
-        ELSE 'counted' END AS judgement
-    FROM judged
-)
-"""
-
-COUNT = text(
-    _JUDGED
-    + """
-SELECT payer_id, agreement_id, school_id, count(*) AS events,
-    COALESCE(sum(quantity) FILTER (WHERE counts AND NOT is_outside), 0)::bigint AS uses,
-    count(*) FILTER (WHERE NOT counts) AS repeats,
-    count(*) FILTER (WHERE counts AND is_outside) AS outside_events,
-    COALESCE(sum(quantity) FILTER (WHERE counts AND is_outside), 0)::bigint AS outside_uses,
-    COALESCE(sum(quantity) FILTER (
-        WHERE counts AND NOT is_outside AND trust <> :player), 0)::bigint AS attested_uses
-FROM judged GROUP BY payer_id, agreement_id, school_id
-ORDER BY payer_id, agreement_id, school_id
-"""
-)
-
-USES = text(
-    _JUDGED
-    + """
-SELECT occurred_at, sequence, event_id, source_id, batch_id, received_at, learner_id, school_id,
-    session_id, quantity, trust, judgement
-FROM named WHERE agreement_id = :agreement
-    AND (CAST(:judgement AS text) IS NULL OR judgement = :judgement)
-    AND (CAST(:sequence AS bigint) IS NULL OR sequence = :sequence)
-ORDER BY occurred_at, sequence LIMIT :limit OFFSET :offset
-"""
-)
+RULES = tuple(Rule)
 
 
 @dataclass(frozen=True, slots=True)
+class Excluded:
+    """Events that count but are not billable by one rule, and the uses in them."""
+
+    events: int
+    uses: int
+
+
+@dataclass(slots=True)
 class SchoolCount:
     """What one school used under an agreement in a month.
 
-    `events` received = those that counted + `repeats` (within 30 s); of what counted, `uses` are
-    billable (in uses), `outside_events` and `outside_uses` lie outside the enrolment.
+    `events` received = `repeats` (within 30 s) + excluded by rules + those that are billable, in
+    which there are `uses`. `quantity` is what the agreement pays for, in its metric.
     """
 
-    payer_id: UUID
     agreement_id: UUID
     school_id: UUID
-    events: int
-    uses: int
-    repeats: int
-    outside_events: int
-    outside_uses: int
-    attested_uses: int
+    events: int = 0
+    repeats: int = 0
+    uses: int = 0
+    attested_uses: int = 0
+    quantity: int = 0
+    excluded: dict[Rule, Excluded] = field(default_factory=dict)
 
 
-def judging_parameters(month: Month) -> dict[str, object]:
-    """Return what the judgement of a month's events needs, but for the payers."""
-    start, end = month_bounds(month)
-    return {
-        "month": month,
-        "start": start,
-        "end": end,
-        "window": WINDOW_S,
-        "counted": TRUST_ATTESTED_COUNTED,
-    }
+COUNT = """
+SELECT agreement_id, school_id, excluded, count(*) AS events,
+    count(*) FILTER (WHERE counts) AS counted,
+    COALESCE(sum(quantity) FILTER (WHERE counts), 0)::bigint AS uses,
+    COALESCE(sum(quantity) FILTER (WHERE counts AND trust <> ALL(:matched)), 0)::bigint AS attested
+FROM ({judged}) judged
+GROUP BY agreement_id, school_id, excluded
+ORDER BY agreement_id, school_id, excluded
+"""
 
 
-def count_uses(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> Iterator[SchoolCount]:
-    """Yield the counts of these payers' sealed month, ordered by payer, agreement and school.
+def count_uses(
+    unit: Unit, scope: Scope, exclusions: Exclusions, *, metered: Mapping[UUID, Metered]
+) -> list[SchoolCount]:
+    """Return the counts of a scope, ordered by agreement and school.
 
-    One scan of the month and one sort, in parallel where the server allows it (a cursor would
-    forbid that); what comes back is a row per agreement and school.
+    `metered` names the agreements that don't pay simply by the use.
     """
+    basis = basis_of(unit, scope, exclusions)
+    query = judged(basis, columns="u.agreement_id, u.school_id, u.quantity, u.trust")
+    counts: dict[tuple[UUID, UUID], SchoolCount] = {}
     with set_wise(unit.session):
         rows = unit.session.execute(
-            COUNT, {"payers": list(payer_ids), "player": TRUST_PLAYER, **judging_parameters(month)}
+            text(COUNT.format(judged=query.sql)),
+            {"matched": list(MATCHED), **query.parameters},
         ).all()
-    for row in rows:
-        yield SchoolCount(*row)
+    for agreement_id, school_id, excluded, events, counted, uses, attested in rows:
+        count = counts.get((agreement_id, school_id))
+        if count is None:
+            count = counts[agreement_id, school_id] = SchoolCount(agreement_id, school_id)
+        count.events += events
+        count.repeats += events - counted
+        if excluded == 0:
+            count.uses = count.quantity = uses
+            count.attested_uses = attested
+        elif counted:
+            count.excluded[RULES[excluded - 1]] = Excluded(counted, uses)
+    _meter(unit, basis, counts=counts, metered=metered)
+    return list(counts.values())
+
+
+# Per agreement and learner: billable uses and unique uses (once per session, without a session per
+# hour); a learner of two schools counts where the first use was.
+BY_LEARNER = """
+SELECT agreement_id, (array_agg(school_id ORDER BY occurred_at, school_id))[1] AS school_id,
+    sum(quantity)::bigint AS uses,
+    count(DISTINCT CASE WHEN session_id <> '' THEN session_id
+        ELSE date_trunc('hour', occurred_at)::text END) AS unique_uses
+FROM ({judged}) judged
+WHERE agreement_id = ANY(:agreements) AND counts AND excluded = 0
+GROUP BY agreement_id, learner_id
+"""
+
+# A lesson, and the whole period, count where they began.
+BY_LESSON = """
+SELECT agreement_id, (array_agg(school_id ORDER BY occurred_at, school_id))[1] AS school_id
+FROM ({judged}) judged
+WHERE agreement_id = ANY(:agreements) AND counts AND excluded = 0 AND in_class
+GROUP BY agreement_id, session_id
+"""
+BY_PERIOD = """
+SELECT agreement_id, (array_agg(school_id ORDER BY occurred_at, school_id))[1] AS school_id
+FROM ({judged}) judged
+WHERE agreement_id = ANY(:agreements) AND counts AND excluded = 0
+GROUP BY agreement_id
+"""
+UNITS_OF = {
+    Metric.USES: BY_LEARNER,
+    Metric.UNIQUE_USES: BY_LEARNER,
+    Metric.LEARNERS: BY_LEARNER,
+    Metric.CLASS_SESSIONS: BY_LESSON,
+    Metric.PERIODS: BY_PERIOD,
+}
+
+
+def _meter(
+    unit: Unit,
+    basis: Basis,
+    *,
+    counts: Mapping[tuple[UUID, UUID], SchoolCount],
+    metered: Mapping[UUID, Metered],
+) -> None:
+    """Put the quantities of agreements that pay by something else than the use."""
+    wanted: dict[str, list[UUID]] = {}
+    for agreement_id in sorted({agreement_id for agreement_id, _ in counts} & set(metered)):
+        wanted.setdefault(UNITS_OF[metered[agreement_id].metric], []).append(agreement_id)
+    for count in counts.values():
+        if count.agreement_id in metered:
+            count.quantity = 0
+    for query, agreements in wanted.items():
+        resources = {metered[agreement_id].resource_id for agreement_id in agreements}
+        found = judged(
+            basis,
+            columns="u.agreement_id, u.school_id, u.learner_id, u.occurred_at, u.session_id, "
+            "u.quantity, u.in_class",
+            resource_ids=sorted(resources),
+        )
+        with set_wise(unit.session):
+            rows = unit.session.execute(
+                text(query.format(judged=found.sql)),
+                {"agreements": agreements, **found.parameters},
+            ).all()
+        for row in rows:
+            one = metered[row.agreement_id]
+            counts[row.agreement_id, row.school_id].quantity += one.capped(_units(one, row))
+
+
+def _units(one: Metered, row: Row[Any]) -> int:
+    match one.metric:
+        case Metric.USES:
+            return int(row.uses)
+        case Metric.UNIQUE_USES:
+            return int(row.unique_uses)
+        case _:  # a learner, a lesson or a period is one
+            return 1

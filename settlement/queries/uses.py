@@ -5,26 +5,32 @@ nothing by which two vendors could compare theirs.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from kernel.actors import OrganisationKind
 from kernel.clock import Month
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
-from settlement.metering.counting import COUNTED, OUTSIDE, REPEAT, USES, judging_parameters
-from settlement.metering.models import (
-    TRUST_PLAYER,
-    UsageBatch,
-    UsageIdentity,
-    UsageSource,
+from settlement.drafting import ADJUSTMENT
+from settlement.metering.exclusions import Rule, as_sealed
+from settlement.metering.judging import (
+    COUNTED,
+    MATCHED,
+    REPEAT,
+    Scope,
+    basis_of,
+    judged,
+    sealed_scopes,
 )
+from settlement.metering.models import UsageBatch, UsageIdentity, UsageSource
+from settlement.models import Agreement
 from settlement.queries.lines import LineHead
 
 LARGEST_SEQUENCE = 2**63 - 1  # what a bigint holds
@@ -33,7 +39,7 @@ RANDOM_DIGITS = 12  # the last digits of a number are random, the first are the 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UseRow:
-    """One event of a line and what became of it: counted | repeat | outside."""
+    """One event of a line and what became of it: counted | repeat | a rule's name."""
 
     occurred_at: datetime
     sequence: int
@@ -65,6 +71,23 @@ class UseView:
     begun_at: datetime
 
 
+COLUMNS = (
+    "u.occurred_at, u.sequence, u.event_id, u.source_id, u.batch_id, u.received_at, "
+    "u.learner_id, u.school_id, u.agreement_id, u.resource_id, u.session_id, u.quantity, u.trust"
+)
+USES = """
+SELECT * FROM (
+    SELECT events.*, CASE WHEN NOT counts THEN 'repeat'
+        ELSE (CAST(:names AS text[]))[excluded + 1] END AS judgement
+    FROM ({judged}) events
+) named
+WHERE agreement_id = :agreement
+    AND (CAST(:judgement AS text) IS NULL OR judgement = :judgement)
+    AND (CAST(:sequence AS bigint) IS NULL OR sequence = :sequence)
+ORDER BY occurred_at, sequence LIMIT :limit OFFSET :offset
+"""
+
+
 def uses_of(
     unit: Unit,
     head: LineHead,
@@ -83,10 +106,17 @@ def uses_of(
 
 
 def events_judged(explanation: Mapping[str, Any]) -> dict[str | None, int]:
-    """Return a line's number of events by judgement, and of all under None."""
+    """Return a line's number of events by judgement, and of all under None.
+
+    Each rule is there, with 0 if it hit no event.
+    """
     events, repeats = int(explanation["events"]), int(explanation["repeats"])
-    outside = int(explanation["outside_events"])
-    return {None: events, REPEAT: repeats, OUTSIDE: outside, COUNTED: events - repeats - outside}
+    excluded: dict[str | None, int] = {
+        rule.value: int(explanation["excluded"].get(rule.value, {}).get("events", 0))
+        for rule in Rule
+    }
+    counted = events - repeats - sum(excluded.values())
+    return {None: events, REPEAT: repeats, **excluded, COUNTED: counted}
 
 
 def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
@@ -137,18 +167,34 @@ def _judged(
     limit: int | None,
     offset: int = 0,
 ) -> Sequence[Any]:
-    return unit.session.execute(
-        USES,
-        {
-            "payers": [head.line.payer_id],
-            "agreement": head.agreement_id,
-            "judgement": judgement,
-            "sequence": sequence,
-            "limit": limit,
-            "offset": offset,
-            **judging_parameters(Month(head.line.of_month)),
-        },
+    resources = unit.session.scalars(
+        select(Agreement.resource_id).where(Agreement.id == head.agreement_id)
     ).all()
+    for scope in _scopes(unit, head):
+        recounted = head.line.kind == ADJUSTMENT
+        known = as_sealed(unit, scope.month, payer_ids=scope.payer_ids, recounted=recounted)
+        found = judged(basis_of(unit, scope, known), columns=COLUMNS, resource_ids=resources)
+        return unit.session.execute(
+            text(USES.format(judged=found.sql)),
+            {
+                "agreement": head.agreement_id,
+                "judgement": judgement,
+                "sequence": sequence,
+                "limit": limit,
+                "offset": offset,
+                "names": [COUNTED, *Rule],
+                **found.parameters,
+            },
+        ).all()
+    return ()
+
+
+def _scopes(unit: Unit, head: LineHead) -> Iterator[Scope]:
+    """Yield the scope of the line's events: those of its month's seal, or of the recount's."""
+    line = head.line
+    yield from sealed_scopes(
+        unit, Month(line.of_month), payer_ids=[line.payer_id], sealed_by=Month(line.month)
+    )
 
 
 def _rows(unit: Unit, head: LineHead, rows: Sequence[Any]) -> list[UseRow]:
@@ -177,7 +223,7 @@ def _rows(unit: Unit, head: LineHead, rows: Sequence[Any]) -> list[UseRow]:
             school_name=schools[row.school_id][1],
             session="" if for_vendor else row.session_id,
             quantity=row.quantity,
-            attested=row.trust != TRUST_PLAYER,
+            attested=row.trust not in MATCHED,
             judgement=row.judgement,
         )
         for row in rows

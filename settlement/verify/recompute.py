@@ -5,26 +5,24 @@ usage at frozen terms, seals with their events, tallies with rows, the trail wit
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import exists, select, text
 
 from kernel.actors import Actor, Role
-from kernel.clock import Month, show_month
+from kernel.clock import show_month
 from kernel.errors import Refused
 from kernel.identity.models import Organisation
-from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.money import yuan
 from kernel.trail import broken_links
 from kernel.unit import Unit, Units
 from settlement.agreements import terms_digest
-from settlement.metering.counting import RULE, count_uses
-from settlement.models import Agreement, Period, StatementLine
+from settlement.metering.judging import sealed_scopes
+from settlement.models import Agreement, Period
 from settlement.periods import Fingerprint, compute_fingerprints
-from settlement.pricing import price, split
 from settlement.verify import differences as find
+from settlement.verify.counts import SEALED, check_counts, months_in
 
 Check = Callable[[Unit], Iterator[str]]
 
@@ -96,48 +94,6 @@ def check_statements(unit: Unit) -> Iterator[str]:
         )
 
 
-def check_counts(unit: Unit) -> Iterator[str]:
-    """Count and price every stated month again, and compare it with its lines."""
-    for month in _stated_months(unit):
-        stored = {
-            line.agreement_id: line
-            for line in unit.session.scalars(
-                select(StatementLine).where(
-                    StatementLine.month == month, StatementLine.kind == "use"
-                )
-            )
-        }
-        payers = unit.session.scalars(
-            select(Period.payer_id).where(
-                Period.month == month, Period.state.in_(("stated", "posted", "closed"))
-            )
-        ).all()
-        quantities: dict[UUID, int] = {}
-        for count in count_uses(unit, month, payer_ids=payers):
-            quantities[count.agreement_id] = quantities.get(count.agreement_id, 0) + count.uses
-        terms: dict[UUID, dict[str, Any]] = dict(
-            unit.session.execute(
-                select(Agreement.id, Agreement.terms).where(
-                    among(Agreement.id, [*stored, *quantities])
-                )
-            ).all()
-        )
-        for agreement_id in sorted({*stored, *quantities}, key=str):
-            line = stored.get(agreement_id)
-            quantity = quantities.get(agreement_id, 0)
-            rated = price(terms[agreement_id], quantity).amount_fen
-            where = f"{show_month(month)}, agreement {agreement_id}"
-            if line is None:
-                yield f"{where}: {quantity} uses, but no statement line"
-            elif (line.quantity, line.rated_fen) != (quantity, rated):
-                yield (
-                    f"{where}: line says {line.quantity} uses, {yuan(line.rated_fen)}; its usage "
-                    f"gives {quantity}, {yuan(rated)} (rule {RULE})"
-                )
-            elif split(terms[agreement_id], line.drawn_fen).vendor_fen != line.vendor_fen:
-                yield f"{where}: the vendor's share is not what the terms give"
-
-
 def check_terms(unit: Unit) -> Iterator[str]:
     for number, terms, digest in unit.session.execute(
         select(Agreement.number, Agreement.terms, Agreement.terms_digest).order_by(Agreement.number)
@@ -147,11 +103,14 @@ def check_terms(unit: Unit) -> Iterator[str]:
 
 
 def check_seals(unit: Unit) -> Iterator[str]:
-    for month in _sealed_months(unit):
-        now = compute_fingerprints(unit, month)
-        for period in unit.session.scalars(
+    for month in months_in(unit, SEALED):
+        periods = unit.session.scalars(
             select(Period).where(Period.month == month, Period.fingerprint.is_not(None))
-        ):
+        ).all()
+        now: dict[UUID, Fingerprint] = {}
+        for scope in sealed_scopes(unit, month, payer_ids=[one.payer_id for one in periods]):
+            now.update(compute_fingerprints(unit, scope))
+        for period in periods:
             counts = period.counts or {}
             sealed = Fingerprint(counts["events"], counts["uses"], int(period.fingerprint or 0))
             found = now.get(period.payer_id, Fingerprint())
@@ -187,18 +146,3 @@ CHECKS: tuple[Check, ...] = (
     check_usage,
     check_trail,
 )
-
-
-def _stated_months(unit: Unit) -> list[Month]:
-    return _months(unit, ("stated", "posted", "closed"))
-
-
-def _sealed_months(unit: Unit) -> list[Month]:
-    return _months(unit, ("sealed", "stated", "posted", "closed"))
-
-
-def _months(unit: Unit, states: tuple[str, ...]) -> list[Month]:
-    found = unit.session.scalars(
-        select(func.distinct(Period.month)).where(Period.state.in_(states)).order_by(Period.month)
-    )
-    return [Month(month) for month in found]

@@ -10,7 +10,8 @@ from kernel.clock import parse_month
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Filter, Table
-from settlement.metering.counting import COUNTED, OUTSIDE, REPEAT
+from settlement.metering.exclusions import Rule
+from settlement.metering.judging import COUNTED, REPEAT
 from settlement.queries.lines import line_head
 from settlement.queries.uses import UseRow, events_judged, use_of, uses_of
 from settlement.web.columns import use_columns
@@ -23,7 +24,10 @@ FILTERS = (
         options=(
             (COUNTED, msgid("Counted")),
             (REPEAT, msgid("Repeat within 30 seconds")),
-            (OUTSIDE, msgid("Outside the enrolment")),
+            (Rule.OUTSIDE, msgid("Outside the enrolment")),
+            (Rule.OVER_ENROLMENT, msgid("More learners than enrolled")),
+            (Rule.OWN_SCHOOL, msgid("Author's own school")),
+            (Rule.VENDOR_STAFF, msgid("Staff of the vendor")),
         ),
     ),
 )

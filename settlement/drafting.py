@@ -1,0 +1,186 @@
+"""Drafting: the lines that a month's statement has, or would have now; nothing is stored here.
+
+A payer's month is counted and rated whole: first what late use adds to earlier months, the oldest
+first, then the month's own lines, since each takes its part of the same ceilings. A period that is
+sealed is drafted from its seal, one that is open from what is known now (a preview).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from uuid import UUID
+
+from kernel.clock import Month, next_month
+from kernel.ids import new_id
+from kernel.unit import Unit
+from settlement.adjusting import Recount, recounts, stated_before
+from settlement.metering.counting import SchoolCount, count_uses
+from settlement.metering.exclusions import Exclusions, as_sealed, known_now
+from settlement.metering.judging import ENDLESS, Scope, sealed_scopes
+from settlement.metering.metrics import metered_agreements
+from settlement.phases import Phases
+from settlement.pricing import Metric, metric_of
+from settlement.rating import Rated, Stated, adjust, break_down, rate
+from settlement.remaining import AgreementState, agreement_states
+
+USE, ADJUSTMENT = "use", "adjustment"
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A line before it is stored: what was counted by school, its amounts, what was left before.
+
+    Of an adjustment, `counts` are the recount and `stated` is what was known of `of_month` before.
+    """
+
+    id: UUID
+    agreement_id: UUID
+    agreement: AgreementState
+    kind: str
+    of_month: Month
+    counts: Sequence[SchoolCount]
+    rated: Rated
+    ceiling_left_before_fen: int
+    stated: Stated
+    year_is_closed: bool = False
+
+    @property
+    def metric(self) -> Metric:
+        return metric_of(self.agreement.terms)
+
+    @property
+    def quantity(self) -> int:
+        """What the line adds, in units of its metric."""
+        return sum(count.quantity for count in self.counts) - self.stated.quantity
+
+    @property
+    def ends(self) -> bool:
+        """Whether this line uses up what was left of the ceiling."""
+        billed = self.rated.amount_fen
+        return billed > 0 and billed == self.ceiling_left_before_fen
+
+    def parts(self) -> Iterator[tuple[SchoolCount, int, int]]:
+        """Yield each school's count with the quantity and fen that this line adds for it."""
+        weigh_uses = self.metric is Metric.PERIODS
+        parts_before = sum(fen for _, fen in self.stated.parts.values())
+        amounts = break_down(
+            parts_before + self.rated.amount_fen,
+            [count.uses if weigh_uses else count.quantity for count in self.counts],
+        )
+        for count, fen in zip(self.counts, amounts, strict=True):
+            quantity_before, fen_before = self.stated.parts.get(count.school_id, (0, 0))
+            yield count, count.quantity - quantity_before, fen - fen_before
+
+
+def draft_lines(
+    unit: Unit,
+    month: Month,
+    *,
+    payer_ids: Sequence[UUID],
+    phases: Phases | None = None,
+    exclusions: Exclusions | None = None,
+) -> list[DraftLine]:
+    """Return the lines of these payers' month, counted and rated, in no order that matters.
+
+    Of an open month its uses up to now. `exclusions` stand in for what is known (a simulation).
+    """
+    phases = phases or Phases()
+    with phases.timed("count"):
+        pay_otherwise = metered_agreements(unit, payer_ids)
+        scopes = _scopes(unit, month, payer_ids=payer_ids)
+        late = [
+            one for scope in scopes for one in recounts(unit, month, scope, metered=pay_otherwise)
+        ]
+        counts = [
+            count
+            for scope in scopes
+            for count in count_uses(
+                unit,
+                scope,
+                exclusions or _exclusions(unit, scope),
+                metered=pay_otherwise,
+            )
+        ]
+    with phases.timed("rate"):
+        agreements = agreement_states(
+            unit,
+            {count.agreement_id for count in counts}
+            | {count.agreement_id for one in late for count in one.counts},
+        )
+        return [
+            *_adjustments(unit, late, agreements),
+            *_uses(month, counts, agreements),
+        ]
+
+
+def _uses(
+    month: Month, counts: Sequence[SchoolCount], agreements: dict[UUID, AgreementState]
+) -> Iterator[DraftLine]:
+    last_day = next_month(month) - timedelta(days=1)
+    for agreement_id, group in groupby(counts, key=lambda count: count.agreement_id):
+        agreement = agreements[agreement_id]
+        schools = list(group)
+        left = agreement.room.ceiling_left_fen
+        quantity = sum(count.quantity for count in schools)
+        rated = rate(agreement.terms, quantity, room=agreement.room, last_day=last_day)
+        agreement.room.take(rated)
+        yield DraftLine(
+            new_id(), agreement_id, agreement, USE, month, schools, rated, left, Stated()
+        )
+
+
+def _adjustments(
+    unit: Unit, late: Sequence[Recount], agreements: dict[UUID, AgreementState]
+) -> Iterator[DraftLine]:
+    """Yield a line for each agreement of which a recount found more events than were stated."""
+    for recount in sorted(late, key=lambda one: one.month):
+        last_day = next_month(recount.month) - timedelta(days=1)
+        groups = {
+            agreement_id: list(group)
+            for agreement_id, group in groupby(recount.counts, key=lambda one: one.agreement_id)
+        }
+        before = stated_before(unit, recount.month, agreement_ids=groups)
+        for agreement_id, schools in groups.items():
+            known = before.get(agreement_id)
+            if known is not None and known.events == sum(count.events for count in schools):
+                continue
+            agreement = agreements[agreement_id]
+            left = agreement.room.ceiling_left_fen
+            closed = agreement.payer_id in recount.closed
+            stated = known.stated if known is not None else Stated()
+            rated = adjust(
+                agreement.terms,
+                sum(count.quantity for count in schools),
+                stated=stated,
+                room=agreement.room,
+                last_day=last_day,
+                year_is_closed=closed,
+            )
+            agreement.room.take(rated)
+            yield DraftLine(
+                new_id(),
+                agreement_id,
+                agreement,
+                ADJUSTMENT,
+                recount.month,
+                schools,
+                rated,
+                left,
+                stated,
+                year_is_closed=closed,
+            )
+
+
+def _scopes(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> list[Scope]:
+    """Return the sealed scopes, and one of the payers whose month is open, up to now."""
+    sealed = list(sealed_scopes(unit, month, payer_ids=payer_ids))
+    covered = {payer_id for scope in sealed for payer_id in scope.payer_ids}
+    unsealed = [payer_id for payer_id in payer_ids if payer_id not in covered]
+    return [*sealed, Scope(month, unsealed, ENDLESS)] if unsealed else sealed
+
+
+def _exclusions(unit: Unit, scope: Scope) -> Exclusions:
+    if scope.through == ENDLESS:
+        return known_now(unit, scope.month, payer_ids=scope.payer_ids, through=ENDLESS)
+    return as_sealed(unit, scope.month, payer_ids=scope.payer_ids)

@@ -1,0 +1,142 @@
+"""Counting and pricing each stated month again: its own lines from its seal, then late use."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from kernel.clock import Month, show_month
+from kernel.identity.recording import among
+from kernel.money import yuan
+from kernel.unit import Unit
+from settlement.adjusting import recount
+from settlement.drafting import USE
+from settlement.metering.counting import SchoolCount, count_uses
+from settlement.metering.exclusions import as_sealed
+from settlement.metering.judging import RULE, sealed_scopes
+from settlement.metering.metrics import metered_agreements
+from settlement.metering.models import LateUse
+from settlement.models import Agreement, Period, StatementLine
+from settlement.pricing import Split, price, split
+
+STATED = ("stated", "posted", "closed")
+SEALED = ("sealed", *STATED)
+
+
+def check_counts(unit: Unit) -> Iterator[str]:
+    """Compare each month's lines, and what all lines say of it after late use, with its events."""
+    for month in months_in(unit, STATED):
+        payers = unit.session.scalars(
+            select(Period.payer_id).where(Period.month == month, Period.state.in_(STATED))
+        ).all()
+        metered = metered_agreements(unit, payers)
+        own = [
+            count
+            for scope in sealed_scopes(unit, month, payer_ids=payers)
+            for count in count_uses(
+                unit,
+                scope,
+                as_sealed(unit, month, payer_ids=scope.payer_ids),
+                metered=metered,
+            )
+        ]
+        lines = _lines(unit, month, payers)
+        first = [line for line in lines if line.kind == USE]
+        yield from _compare(unit, month, first, own, what="line says")
+        for through, late_payers in _settled_late(unit, month, payers).items():
+            late = [
+                count
+                for scope in sealed_scopes(unit, month, payer_ids=late_payers)
+                for count in recount(unit, scope, through=through, metered=metered)
+            ]
+            whole = [line for line in lines if line.payer_id in set(late_payers)]
+            yield from _compare(unit, month, whole, late, what="lines with late use say")
+
+
+def months_in(unit: Unit, states: Sequence[str]) -> list[Month]:
+    """Return the months in which a period has one of these states, in order."""
+    found = unit.session.scalars(
+        select(func.distinct(Period.month)).where(Period.state.in_(states)).order_by(Period.month)
+    )
+    return [Month(month) for month in found]
+
+
+def _lines(unit: Unit, month: Month, payers: Sequence[UUID]) -> list[StatementLine]:
+    return list(
+        unit.session.scalars(
+            select(StatementLine).where(
+                StatementLine.of_month == month, among(StatementLine.payer_id, payers)
+            )
+        )
+    )
+
+
+def _settled_late(unit: Unit, month: Month, payers: Sequence[UUID]) -> dict[int, list[UUID]]:
+    """Return the payers whose late use of a month is settled, by the sequence of the last time."""
+    rows = unit.session.execute(
+        select(LateUse.payer_id, func.max(Period.sealed_sequence))
+        .join(
+            Period,
+            (Period.payer_id == LateUse.payer_id) & (Period.month == LateUse.settled_in),
+        )
+        .where(LateUse.month == month, among(LateUse.payer_id, payers))
+        .group_by(LateUse.payer_id)
+    )
+    found: dict[int, list[UUID]] = {}
+    for payer_id, through in rows:
+        found.setdefault(int(through or 0), []).append(payer_id)
+    return found
+
+
+def _compare(
+    unit: Unit,
+    month: Month,
+    lines: Sequence[StatementLine],
+    counts: Sequence[SchoolCount],
+    *,
+    what: str,
+) -> Iterator[str]:
+    quantities: dict[UUID, int] = {}
+    for count in counts:
+        known = quantities.get(count.agreement_id, 0)
+        quantities[count.agreement_id] = known + count.quantity
+    stored: dict[UUID, list[StatementLine]] = {}
+    for line in lines:
+        stored.setdefault(line.agreement_id, []).append(line)
+    terms = _terms(unit, [*stored, *quantities])
+    for agreement_id in sorted({*stored, *quantities}, key=str):
+        number, agreed = terms[agreement_id]
+        of_agreement = stored.get(agreement_id, [])
+        quantity = quantities.get(agreement_id, 0)
+        said = sum(line.quantity for line in of_agreement)
+        said_fen = sum(line.rated_fen for line in of_agreement)
+        rated = price(agreed, quantity).amount_fen
+        where = f"{show_month(month)}, agreement {number}"
+        if not of_agreement:
+            yield f"{where}: {quantity} counted, but no statement line"
+        elif (said, said_fen) != (quantity, rated):
+            yield (
+                f"{where}: {what} {said}, {yuan(said_fen)}; its usage gives {quantity}, "
+                f"{yuan(rated)} (rule {RULE})"
+            )
+        elif split(agreed, sum(line.drawn_fen for line in of_agreement)) != _shares(of_agreement):
+            yield f"{where}: the shares are not what the terms give"
+
+
+def _shares(lines: Sequence[StatementLine]) -> Split:
+    return Split(
+        sum(line.vendor_fen for line in lines),
+        sum(line.school_fen for line in lines),
+        sum(line.fee_fen for line in lines),
+        sum(line.retention_fen for line in lines),
+    )
+
+
+def _terms(unit: Unit, agreement_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, dict[str, Any]]]:
+    rows = unit.session.execute(
+        select(Agreement.id, Agreement.number, Agreement.terms).where(
+            among(Agreement.id, agreement_ids)
+        )
+    )
+    return {agreement_id: (number, agreed) for agreement_id, number, agreed in rows}
