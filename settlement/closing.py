@@ -20,6 +20,7 @@ from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.bookings import post_confirmed
 from settlement.confirmations import confirm_by_silence
+from settlement.metering.rematch import release_waiting
 from settlement.periods import (
     check_earlier_settled,
     check_over,
@@ -103,6 +104,8 @@ def seal_month(
         check_over(unit, month)
         payers = payers_of(unit, month, payer_code=payer_code)
         check_earlier_settled(unit, month, payer_ids=payers)
+    with units(actor) as unit:
+        release_waiting(unit)
     with units(actor) as unit:
         sealed = seal_periods(unit, month, payer_ids=payers)
         _note(unit, "period.sealed", month, payers=sealed, payer_code=payer_code)

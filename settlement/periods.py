@@ -1,6 +1,6 @@
 """Periods: which payers have a month to close, and its seal.
 
-A period is one payer's month. Sealing takes the month's lock alone for a moment, only to flip the
+A period is one payer's month. Sealing takes usage's lock alone for a moment, only to flip the
 states and to fix the sequence up to which events belong to the period; counts and fingerprint are
 computed afterwards, when ingest runs again.
 """
@@ -25,7 +25,7 @@ from kernel.unit import Unit
 from settlement.metering.exclusions import seal_exclusions
 from settlement.metering.judging import Scope, sealed_scopes
 from settlement.metering.models import LateUse, UsageEvent
-from settlement.metering.partitions import ensure_partitions, lock_month_alone
+from settlement.metering.partitions import ensure_partitions, lock_usage_alone
 from settlement.models import Agreement, Period
 
 SHARD = 1_600
@@ -128,7 +128,7 @@ def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
     """
     unit.actor.require("period.seal", Role.OPERATOR, Role.BUREAU_FINANCE)
     check_over(unit, month)
-    lock_month_alone(unit, month)
+    lock_usage_alone(unit)
     unit.session.execute(
         text(
             "INSERT INTO period (payer_id, month, state) "

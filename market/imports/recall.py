@@ -24,6 +24,7 @@ def recall_outcomes(
     quarantined = select(UsageQuarantine.position, UsageQuarantine.reason).where(
         UsageQuarantine.batch_id == batch.id,
         UsageQuarantine.position.between(first_position, first_position + len(rows) - 1),
+        UsageQuarantine.released_at.is_(None),
     )
     known = select(UsageIdentity.event_id, UsageIdentity.digest).where(
         UsageIdentity.source_id == batch.source_id,

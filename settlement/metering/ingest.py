@@ -8,17 +8,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import select, update
 
 from kernel.actors import Role
 from kernel.clock import month_of, shanghai_day
 from kernel.errors import InvalidInput
+from kernel.identity.models import Organisation
 from kernel.identity.visibility import require_visible
 from kernel.ids import BatchId, SourceId, new_id
 from kernel.unit import Unit
@@ -27,17 +27,19 @@ from settlement.metering.models import (
     TRUST_ATTESTED,
     TRUST_ATTESTED_COUNTED,
     TRUST_PLAYER,
+    TRUST_TICKETED,
     UsageBatch,
+    UsageSource,
 )
-from settlement.metering.partitions import ensure_partitions, lock_months_shared
+from settlement.metering.partitions import ensure_partitions, lock_usage_shared
+from settlement.metering.retrying import execute_retrying
 from settlement.metering.sources import source_by_code
+from settlement.metering.tallies import Fate, add_to_tallies
 
 EARLIEST = datetime(2005, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 LARGEST_QUANTITY = 1_000_000
 """Uses that one row may stand for; a larger count is a mistake, and would outgrow a bill."""
-ATTEMPTS = 5
-RETRIED = frozenset({"23505", "40P01"})  # unique_violation, deadlock_detected
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +49,7 @@ class UsageRow:
     `learner_hash` is the keyed hash of the person number; `quantity` is above 1 only in rows that
     are counts already. `school_code` may be empty: the roster then tells the school. A use of a
     launch names it (`launch_id`) and, if a vendor reports it, the learner's `pseudonym` there; all
-    else is the launch's.
+    else is the launch's (but its `session`, if it names one).
     """
 
     event_id: str
@@ -65,7 +67,7 @@ class UsageRow:
 
     def digest(self) -> bytes:
         """Return SHA-256 over the content; the time is not part of it (R28)."""
-        content = (
+        content: tuple[str | int, ...] = (
             self.learner_hash.hex(),
             self.school_code,
             self.vendor_code,
@@ -73,6 +75,8 @@ class UsageRow:
             self.session,
             self.quantity,
         )
+        if self.launch_id is not None or self.pseudonym:
+            content += (self.launch_id.hex if self.launch_id else "", self.pseudonym)
         return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 
@@ -89,6 +93,7 @@ class Batch:
     """A delivery in progress; `rows_taken` rows of it are in the books already.
 
     `source_region`: the source reports for schools in this region's subtree, no others.
+    `reporter_id`: the organisation whose machines report through the source, if any.
     """
 
     id: BatchId
@@ -96,6 +101,7 @@ class Batch:
     source_region: str
     trust: int
     rows_taken: int
+    reporter_id: UUID | None = None
 
 
 def begin_batch(
@@ -110,9 +116,6 @@ def begin_batch(
     bureau = require_visible(unit, source.admitted_for)
     if pre_counted and source.trust != "attested":
         raise InvalidInput(field="pre_counted", value=source_code, expected="an attested source")
-    trust = TRUST_PLAYER
-    if source.trust == "attested":
-        trust = TRUST_ATTESTED_COUNTED if pre_counted else TRUST_ATTESTED
     begun = unit.session.scalars(
         select(UsageBatch)
         .where(
@@ -125,32 +128,74 @@ def begin_batch(
         .limit(1)
         .with_for_update()
     ).first()
-    if begun is None:
-        begun = UsageBatch(
-            id=new_id(),
-            source_id=source.id,
-            file_name=file_name,
-            file_digest=file_digest,
-            sent_by=unit.actor.name,
-            begun_at=unit.clock.now(),
-            pre_counted=pre_counted,
-            rows_taken=0,
-        )
-        unit.session.add(begun)
-        unit.session.flush()
+    if begun is not None:
+        return _batch(begun, source, region_code=bureau.region_code)
+    return open_batch(
+        unit,
+        source,
+        name=file_name,
+        digest=file_digest,
+        channel="file",
+        pre_counted=pre_counted,
+    )
+
+
+def open_batch(
+    unit: Unit,
+    source: UsageSource,
+    *,
+    name: str,
+    digest: bytes,
+    channel: str,
+    signature: bytes | None = None,
+    pre_counted: bool = False,
+) -> Batch:
+    """Begin a new delivery; who may send through this channel was asked by the caller.
+
+    `digest` is SHA-256 of what was sent, `signature` the sender's, where the channel has one.
+    """
+    begun = UsageBatch(
+        id=new_id(),
+        source_id=source.id,
+        file_name=name,
+        file_digest=digest,
+        sent_by=unit.actor.name,
+        begun_at=unit.clock.now(),
+        pre_counted=pre_counted,
+        rows_taken=0,
+        channel=channel,
+        signature=signature,
+    )
+    unit.session.add(begun)
+    unit.session.flush()
+    region_code = unit.session.scalar(
+        select(Organisation.region_code).where(Organisation.id == source.admitted_for)
+    )
+    return _batch(begun, source, region_code=region_code or "")
+
+
+def _batch(begun: UsageBatch, source: UsageSource, *, region_code: str) -> Batch:
+    match source.trust:
+        case "ticketed":
+            trust = TRUST_TICKETED
+        case "attested":
+            trust = TRUST_ATTESTED_COUNTED if begun.pre_counted else TRUST_ATTESTED
+        case _:
+            trust = TRUST_PLAYER
     return Batch(
-        BatchId(begun.id), SourceId(source.id), bureau.region_code, trust, begun.rows_taken
+        BatchId(begun.id),
+        SourceId(source.id),
+        region_code,
+        trust,
+        begun.rows_taken,
+        source.organisation_id,
     )
 
 
 def ingest_rows(
     unit: Unit, batch: Batch, rows: Sequence[UsageRow], *, first_position: int
 ) -> list[UsageOutcome]:
-    """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates.
-
-    Two deliveries may carry the same event at the same moment: the one that loses the race on its
-    identity is judged again and finds a duplicate.
-    """
+    """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates."""
     months = [
         month_of(shanghai_day(row.occurred_at))
         for row in rows
@@ -158,12 +203,12 @@ def ingest_rows(
         and EARLIEST <= row.occurred_at <= unit.clock.now() + CLOCK_SKEW
     ]
     ensure_partitions(unit, months)
-    lock_months_shared(unit, months)
+    lock_usage_shared(unit)
     judged = _store(unit, batch, rows, first_position=first_position)
-    tally: Counter[tuple[date | None, str, str]] = Counter(
-        (month, outcome, reason) for _, outcome, reason, month in judged
+    tally: Counter[Fate] = Counter(
+        Fate(batch.id, month, outcome, reason) for _, outcome, reason, month in judged
     )
-    _add_to_tally(unit, batch, tally)
+    add_to_tallies(unit, tally)
     unit.session.execute(
         update(UsageBatch)
         .where(UsageBatch.id == batch.id)
@@ -200,6 +245,8 @@ def _store(
         "digest": [row.digest() for row in rows],
         "error": [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows],
         "detail": [row.detail for row in rows],
+        "launch_id": [row.launch_id for row in rows],
+        "pseudonym": [row.pseudonym for row in rows],
         "source_id": batch.source_id,
         "source_region": batch.source_region,
         "batch_id": batch.id,
@@ -209,32 +256,7 @@ def _store(
         "pre_counted": batch.trust == TRUST_ATTESTED_COUNTED,
         "largest": LARGEST_QUANTITY,
         "trust": batch.trust,
+        "ticketed": batch.trust == TRUST_TICKETED,
+        "reporter_id": batch.reporter_id,
     }
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with unit.session.begin_nested():
-                return unit.session.execute(CLASSIFY_AND_STORE, parameters).all()
-        except (IntegrityError, OperationalError) as error:
-            if getattr(error.orig, "sqlstate", None) not in RETRIED or attempt == ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _add_to_tally(unit: Unit, batch: Batch, tally: Counter[tuple[date | None, str, str]]) -> None:
-    unit.session.execute(
-        text(
-            "INSERT INTO usage_tally (id, batch_id, month, outcome, reason, rows) "
-            "SELECT gen_random_uuid(), :batch, t.month, t.outcome, t.reason, t.rows FROM unnest("
-            "CAST(:month AS date[]), CAST(:outcome AS text[]), CAST(:reason AS text[]), "
-            "CAST(:rows AS bigint[])) AS t(month, outcome, reason, rows) "
-            "ON CONFLICT (batch_id, month, outcome, reason) "
-            "DO UPDATE SET rows = usage_tally.rows + excluded.rows"
-        ),
-        {
-            "batch": batch.id,
-            "month": [month for month, _, _ in tally],
-            "outcome": [outcome for _, outcome, _ in tally],
-            "reason": [reason for _, _, reason in tally],
-            "rows": list(tally.values()),
-        },
-    )
+    return execute_retrying(unit, CLASSIFY_AND_STORE, parameters)

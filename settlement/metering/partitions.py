@@ -9,7 +9,11 @@ from kernel.unit import Unit
 
 PARTITION_LOCK = 0x7061_7274
 MONTH_LOCK = 0x6D6F_6E74
-"""Class of the advisory locks on a month: ingest shares it, a seal takes it alone."""
+"""Class of the advisory lock on all months of usage: ingest shares it, a seal takes it alone.
+
+One for all months, since what comes late for an older month must not commit behind a later
+month's seal with a smaller sequence than the sealed one: it would be adjusted in no statement.
+"""
 
 
 def partition_name(month: Month) -> str:
@@ -48,18 +52,13 @@ def _exists(unit: Unit, month: Month) -> bool:
     )
 
 
-def lock_months_shared(unit: Unit, months: Iterable[Month]) -> None:
-    """Share these months until the end of the transaction, in order, against their seals."""
-    for month in sorted(set(months)):
-        unit.session.execute(
-            text("SELECT pg_advisory_xact_lock_shared(:class, :month)"),
-            {"class": MONTH_LOCK, "month": month.year * 100 + month.month},
-        )
-
-
-def lock_month_alone(unit: Unit, month: Month) -> None:
-    """Take the month alone until the end of the transaction: waits for every running ingest."""
+def lock_usage_shared(unit: Unit) -> None:
+    """Share the usage until the end of the transaction, against every seal."""
     unit.session.execute(
-        text("SELECT pg_advisory_xact_lock(:class, :month)"),
-        {"class": MONTH_LOCK, "month": month.year * 100 + month.month},
+        text("SELECT pg_advisory_xact_lock_shared(:class, 0)"), {"class": MONTH_LOCK}
     )
+
+
+def lock_usage_alone(unit: Unit) -> None:
+    """Take the usage alone until the end of the transaction: waits for every running ingest."""
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(:class, 0)"), {"class": MONTH_LOCK})

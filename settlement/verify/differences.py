@@ -119,7 +119,10 @@ WITH tallied AS (
         COALESCE(sum(rows) FILTER (WHERE outcome = 'quarantined'), 0) AS quarantined
     FROM usage_tally GROUP BY batch_id
 ), events AS (SELECT batch_id, count(*) AS n FROM usage_event GROUP BY batch_id),
-quarantine AS (SELECT batch_id, count(*) AS n FROM usage_quarantine GROUP BY batch_id)
+quarantine AS (
+    SELECT batch_id, count(*) AS n FROM usage_quarantine WHERE released_at IS NULL
+    GROUP BY batch_id
+)
 SELECT b.file_name, b.rows_taken, COALESCE(t.received, 0) AS received,
     COALESCE(t.accepted, 0) AS accepted, COALESCE(e.n, 0) AS events,
     COALESCE(t.quarantined, 0) AS quarantined, COALESCE(q.n, 0) AS kept
