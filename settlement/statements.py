@@ -170,6 +170,8 @@ def _of_counts(counts: Sequence[SchoolCount]) -> dict[str, Any]:
         "events": sum(count.events for count in counts),
         "repeats": sum(count.repeats for count in counts),
         "excluded": excluded,
+        "counted": sum(count.events - count.repeats for count in counts)
+        - sum(one["events"] for one in excluded.values()),
         "uses": sum(count.uses for count in counts),
         "attested_uses": sum(count.attested_uses for count in counts),
         "quantity": sum(count.quantity for count in counts),

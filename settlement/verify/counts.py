@@ -18,7 +18,7 @@ from settlement.metering.judging import RULE, sealed_scopes
 from settlement.metering.metrics import metered_agreements
 from settlement.metering.models import LateUse
 from settlement.models import Agreement, Period, StatementLine
-from settlement.pricing import Split, price, split
+from settlement.pricing import Split, metric_of, price, split
 
 STATED = ("stated", "posted", "closed")
 SEALED = ("sealed", *STATED)
@@ -117,8 +117,8 @@ def _compare(
             yield f"{where}: {quantity} counted, but no statement line"
         elif (said, said_fen) != (quantity, rated):
             yield (
-                f"{where}: {what} {said}, {yuan(said_fen)}; its usage gives {quantity}, "
-                f"{yuan(rated)} (rule {RULE})"
+                f"{where}: {what} {said} {metric_of(agreed)}, {yuan(said_fen)}; its usage gives "
+                f"{quantity}, {yuan(rated)} (rule {RULE})"
             )
         elif split(agreed, sum(line.drawn_fen for line in of_agreement)) != _shares(of_agreement):
             yield f"{where}: the shares are not what the terms give"

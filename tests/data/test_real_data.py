@@ -109,8 +109,11 @@ def test_uses_and_exclusions_of_each_school_are_those_of_a_plain_count(result, e
         school["billed_fen"] += line["amount_fen"]
         for part in line["schools"]:
             assert part["school"] == line["payer"]
-            for name in ("events", "uses", "outside_events", "outside_uses"):
+            for name in ("events", "uses"):
                 school[name] += part["explanation"][name]
+            outside = part["explanation"]["excluded"].get("outside", {"events": 0, "uses": 0})
+            school["outside_events"] += outside["events"]
+            school["outside_uses"] += outside["uses"]
     wanted = {
         code: {
             name: expected["periods"][period].get(region, {}).get(name, 0)
@@ -134,7 +137,7 @@ def test_some_agreements_reach_their_ceiling_and_one_learner_left_before_the_use
         (line["payer"], period)
         for period, lines in result["lines"].items()
         for line in lines
-        if line["explanation"]["outside_events"]
+        if "outside" in line["explanation"]["excluded"]
     ]
     assert len(outside) == 1
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.faults
 ROOT = Path(__file__).parents[2]
 # Each close opens six units: the check, the seal, its fingerprint, the statements, the postings,
 # and the summary. The second close, after the days of silence, opens them again.
-UNITS = 12
+UNITS = 14
 
 
 @contextmanager
@@ -41,8 +41,10 @@ def used_market(server: str) -> Iterator[tuple[str, Units]]:
         units = Units(engine, clock, told, RecordingDispatcher())
         market = a_market(units, ceiling_fen=400)
         deliver(units, [a_use(units, market, f"e{n}", at(2, 8, n)) for n in range(20)])
-        yield url, units
-        engine.dispose()
+        try:
+            yield url, units
+        finally:
+            engine.dispose()
 
 
 def close(units: Units) -> bytes:

@@ -1,5 +1,6 @@
 """What must always hold of money: no fen is lost or made, nothing is rounded twice (R33, R38)."""
 
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from kernel.errors import InvalidAmount
 from kernel.money import parse_fen, parse_rate, plain_yuan, split_by_largest_remainder, yuan
 from settlement.pricing import Split, price, split
-from settlement.rating import Room, break_down, rate
+from settlement.rating import Fund, Room, break_down, rate
 
 fen = st.integers(0, 10**12)
 weights = st.lists(st.decimals(0, 1000, places=4), min_size=1, max_size=9).filter(any)
@@ -62,8 +63,12 @@ def test_an_amount_survives_being_shown_and_read(amount: int) -> None:
 def test_a_line_conserves_every_fen(
     frozen: dict[str, str], quantity: int, ceiling_left: int, committed: list[int]
 ) -> None:
-    draws = [(UUID(int=n), amount) for n, amount in enumerate(committed)]
-    rated = rate(frozen, quantity, room=Room(ceiling_left, draws))
+    funds = [
+        Fund(UUID(int=n), amount, fiscal_year=2026, lapses_on=date(2027, 1, 1))
+        for n, amount in enumerate(committed)
+    ]
+    room = Room(ceiling_left, funds)
+    rated = rate(frozen, quantity, room=room, last_day=date(2026, 3, 31))
 
     assert rated.rated_fen == price(frozen, quantity).amount_fen
     assert rated.rated_fen == rated.above_ceiling_fen + rated.amount_fen

@@ -160,7 +160,7 @@ def test_from_the_day_on_which_a_learner_left_use_is_shown_and_not_billed(units:
     settle(units, SYSTEM, MARCH)
     view = the_line(units)
     assert view.line.quantity == 1
-    assert (view.explanation["outside_events"], view.explanation["outside_uses"]) == (2, 2)
+    assert view.explanation["excluded"] == {"outside": {"events": 2, "uses": 2}}
 
 
 def test_a_departure_that_becomes_known_after_the_seal_changes_no_stated_line(
