@@ -4,25 +4,20 @@ Decides how a business event becomes legs. Whether an event may happen is the ca
 that nothing unbalanced, doubled or below a minimum gets in is the database's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import select, text, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from kernel.errors import BudgetExhausted
 from kernel.ids import AccountId, new_id
 from kernel.unit import Unit
-from settlement.ledger.models import Account, Transfer
 
 INSTALLATION = UUID(int=0)
 """Owner of the platform's own accounts (its fees)."""
-
-T = TypeVar("T")
 
 BELOW_MINIMUM = "ck_account_minimum"
 
@@ -98,19 +93,22 @@ def post(unit: Unit, drafts: Sequence[TransferDraft]) -> int:
     wanted = [draft for draft in drafts if any(entry.amount_fen for entry in draft.entries)]
     if not wanted:
         return 0
-    rows = [
-        {"id": new_id(), "key": draft.key, "at": unit.clock.now(), "memo": draft.memo}
-        for draft in wanted
-    ]
-    fresh: dict[str, UUID] = {}
-    for chunk in _chunks(rows):
-        inserted = unit.session.execute(
-            insert(Transfer)
-            .values(chunk)
-            .on_conflict_do_nothing(index_elements=["key"])
-            .returning(Transfer.key, Transfer.id)
-        )
-        fresh.update((key, transfer_id) for key, transfer_id in inserted)
+    fresh: dict[str, UUID] = dict(
+        unit.session.execute(
+            text(
+                "INSERT INTO transfer (id, key, at, memo) "
+                "SELECT t.id, t.key, :at, t.memo FROM unnest(CAST(:ids AS uuid[]), "
+                "CAST(:keys AS text[]), CAST(:memos AS text[])) AS t(id, key, memo) "
+                "ON CONFLICT (key) DO NOTHING RETURNING key, id"
+            ),
+            {
+                "at": unit.clock.now(),
+                "ids": [new_id() for _ in wanted],
+                "keys": [draft.key for draft in wanted],
+                "memos": [draft.memo for draft in wanted],
+            },
+        ).all()
+    )
     wanted = [draft for draft in wanted if draft.key in fresh]
     accounts = open_accounts(
         unit, {key for draft in wanted for e in draft.entries for key in (e.debit, e.credit)}
@@ -124,44 +122,40 @@ def open_accounts(unit: Unit, keys: Iterable[AccountKey]) -> dict[AccountKey, Ac
     wanted = sorted(set(keys), key=lambda key: (key.owner_id, key.kind))
     found = _find_accounts(unit, wanted)
     missing = [key for key in wanted if key not in found]
-    for chunk in _chunks(missing):
-        unit.session.execute(
-            insert(Account)
-            .values(
-                [
-                    {
-                        "id": new_id(),
-                        "owner_id": key.owner_id,
-                        "book": key.book,
-                        "kind": key.kind,
-                        "unit": "CNY",
-                        "minimum": key.minimum,
-                        "balance": 0,
-                    }
-                    for key in chunk
-                ]
-            )
-            .on_conflict_do_nothing()
-        )
     if missing:
+        unit.session.execute(
+            text(
+                "INSERT INTO account (id, owner_id, book, kind, unit, minimum, balance) "
+                "SELECT k.id, k.owner_id, k.book, k.kind, 'CNY', k.minimum, 0 "
+                "FROM unnest(CAST(:ids AS uuid[]), CAST(:owners AS uuid[]), "
+                "CAST(:books AS text[]), CAST(:kinds AS text[]), CAST(:minimums AS bigint[])) "
+                "AS k(id, owner_id, book, kind, minimum) ON CONFLICT DO NOTHING"
+            ),
+            {
+                "ids": [new_id() for _ in missing],
+                "owners": [key.owner_id for key in missing],
+                "books": [key.book for key in missing],
+                "kinds": [key.kind.value for key in missing],
+                "minimums": [key.minimum for key in missing],
+            },
+        )
         found.update(_find_accounts(unit, missing))
     return found
 
 
 def _find_accounts(unit: Unit, keys: Sequence[AccountKey]) -> dict[AccountKey, AccountId]:
-    found: dict[AccountKey, AccountId] = {}
-    for chunk in _chunks(keys):
-        rows = unit.session.execute(
-            select(Account.owner_id, Account.kind, Account.id).where(
-                tuple_(Account.owner_id, Account.kind).in_([(k.owner_id, k.kind) for k in chunk]),
-                Account.unit == "CNY",
-            )
-        )
-        found.update(
-            (AccountKey(owner, AccountKind(kind)), AccountId(account_id))
-            for owner, kind, account_id in rows
-        )
-    return found
+    rows = unit.session.execute(
+        text(
+            "SELECT a.owner_id, a.kind, a.id FROM account a "
+            "JOIN unnest(CAST(:owners AS uuid[]), CAST(:kinds AS text[])) AS k(owner_id, kind) "
+            "ON k.owner_id = a.owner_id AND k.kind = a.kind WHERE a.unit = 'CNY'"
+        ),
+        {"owners": [key.owner_id for key in keys], "kinds": [key.kind.value for key in keys]},
+    )
+    return {
+        AccountKey(owner, AccountKind(kind)): AccountId(account_id)
+        for owner, kind, account_id in rows
+    }
 
 
 def _insert_legs(
@@ -209,8 +203,3 @@ def constraint_of(error: IntegrityError) -> str | None:
     """Return the name of the constraint that refused a statement."""
     diagnostics = getattr(error.orig, "diag", None)
     return getattr(diagnostics, "constraint_name", None)
-
-
-def _chunks(rows: Sequence[T], size: int = 2_000) -> Iterator[Sequence[T]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
