@@ -250,7 +250,7 @@ class StatementLine(Base):
             name="metric",
         ),
         Index("ix_statement_line_payer_month", "payer_id", "month"),
-        Index("ix_statement_line_month_state", "month", "state"),
+        Index("ix_statement_line_month", "month"),
     )
 
 

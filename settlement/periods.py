@@ -22,7 +22,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.metering.exclusions import seal_exclusions
+from settlement.metering.exclusions import PARTLY, seal_exclusions
 from settlement.metering.judging import Scope, sealed_scopes
 from settlement.metering.models import LateUse, UsageEvent
 from settlement.metering.partitions import ensure_partitions, lock_usage_alone
@@ -33,16 +33,30 @@ SHARD = 1_600
 province's fit side by side on two cores."""
 
 # A sum over the rows' hashes does not hang on their order.
-FINGERPRINTS = text(
-    """
-SELECT u.payer_id, count(*) AS events, sum(u.quantity)::bigint AS uses,
-    sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity,
-        u.learner_id, u.agreement_id, u.school_id, u.trust), 0)) AS fingerprint
-FROM usage_event u
-WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= :through
-    AND u.payer_id = ANY(:payers)
-GROUP BY u.payer_id
+PRINT = """
+count(*) AS events, sum(u.quantity)::bigint AS uses,
+sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity, u.learner_id,
+    u.agreement_id, u.school_id, u.trust, u.session_id, u.in_class), 0)) AS fingerprint
 """
+SEALED = """
+u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= :through
+    AND u.payer_id = ANY(:payers)
+"""
+FINGERPRINTS = text(
+    f"SELECT u.payer_id, {PRINT} FROM usage_event u WHERE {SEALED} "  # noqa: S608 - this module's texts
+    "GROUP BY u.payer_id"
+)
+
+# The same, and in the same scan who was enrolled for a part of the month only.
+SEAL_SCAN = text(
+    f"""
+WITH {PARTLY}
+SELECT u.payer_id, e.learner_id, e.school_id, e.days::text AS days, {PRINT}
+FROM usage_event u
+LEFT JOIN partly e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
+WHERE {SEALED}
+GROUP BY u.payer_id, e.learner_id, e.school_id, e.days
+"""  # noqa: S608 - put together from the texts of this module
 )
 
 # Months in which use was taken in that were not stated: as a rule there are none left to look at.
@@ -188,9 +202,28 @@ def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) 
     What the rules on billable use rest on is kept with them.
     """
     fresh = periods_in(unit, month, payer_ids=payer_ids, states=["sealing"])
+    start, end = month_bounds(month)
     for scope in sealed_scopes(unit, month, payer_ids=fresh):
-        found = compute_fingerprints(unit, scope)
-        seal_exclusions(unit, month, payer_ids=scope.payer_ids, through=scope.through)
+        with set_wise(unit.session):
+            rows = unit.session.execute(
+                SEAL_SCAN,
+                {
+                    "payers": list(scope.payer_ids),
+                    "through": scope.through,
+                    "month": month,
+                    "next_month": next_month(month),
+                    "start": start,
+                    "end": end,
+                },
+            ).all()
+        partly = [row for row in rows if row.learner_id is not None]
+        seal_exclusions(unit, month, payer_ids=scope.payer_ids, partly=partly)
+        found: dict[UUID, Fingerprint] = {}
+        for row in rows:
+            one = found.get(row.payer_id, Fingerprint())
+            found[row.payer_id] = Fingerprint(
+                one.events + row.events, one.uses + row.uses, one.total + int(row.fingerprint)
+            )
         prints = [found.get(payer_id, Fingerprint()) for payer_id in scope.payer_ids]
         unit.session.execute(
             text(

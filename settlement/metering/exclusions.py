@@ -82,11 +82,9 @@ WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :
 """
 )
 
-# Learners with uses in the month who were enrolled for a part of it only; few. `known_from`: only
-# those without an event up to that sequence, for a month that is counted anew.
-PARTLY_ENROLLED = text(
-    """
-WITH partly AS MATERIALIZED (
+# Learners who were enrolled for a part of the month only.
+PARTLY = """
+partly AS MATERIALIZED (
     SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
     FROM enrolment e
     JOIN (SELECT DISTINCT learner_id, school_id FROM enrolment
@@ -94,13 +92,20 @@ WITH partly AS MATERIALIZED (
         USING (learner_id, school_id)
     GROUP BY e.learner_id, e.school_id
 )
+"""
+
+# Of these the ones with uses; few. `known_from`: only those without an event up to that sequence,
+# for a month that is counted anew.
+PARTLY_ENROLLED = text(
+    f"""
+WITH {PARTLY}
 SELECT u.payer_id, u.learner_id, u.school_id, min(e.days::text) AS days
 FROM usage_event u
 JOIN partly e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
 WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.payer_id = ANY(:payers)
 GROUP BY u.payer_id, u.learner_id, u.school_id
 HAVING min(u.sequence) > :known_from AND min(u.sequence) <= :through
-"""
+"""  # noqa: S608 - put together from the texts of this module
 )
 
 # Pupils by the census that was the latest in the month: of each stage and kind its last count, none
@@ -142,14 +147,12 @@ def known_now(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: i
     )
 
 
-def seal_exclusions(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: int) -> None:
-    """Keep with the month what the rules rest on now."""
+def seal_exclusions(
+    unit: Unit, month: Month, *, payer_ids: Sequence[UUID], partly: Sequence[Row[Any]]
+) -> None:
+    """Keep with the month what the rules rest on now; `partly` as from `partly_enrolled`."""
     own, staff, limits = _find(unit, month, payer_ids=payer_ids)
-    _keep_partly(
-        unit,
-        month,
-        partly_enrolled(unit, month, payer_ids=payer_ids, known_from=0, through=through),
-    )
+    _keep_partly(unit, month, partly)
     for rule, rows, subject in (
         (Rule.OWN_SCHOOL, own, "school_id"),
         (Rule.VENDOR_STAFF, staff, "learner_id"),

@@ -98,12 +98,20 @@ def basis_of(unit: Unit, scope: Scope, exclusions: Exclusions) -> Basis:
     )
 
 
-def judged(basis: Basis, *, columns: str, resource_ids: Sequence[UUID] | None = None) -> Judged:
+def judged(
+    basis: Basis,
+    *,
+    columns: str,
+    resource_ids: Sequence[UUID] | None = None,
+    one_by_one: bool = False,
+) -> Judged:
     """Return the query that judges events, with these columns of `usage_event u`.
 
     Only the joins that this month needs are in it: most have few exclusions, and ten million rows
     pass through each. `resource_ids` leaves only their events; whether an event counts hangs on no
-    other resource.
+    other resource. Of events at the very same moment the last counts, by trust, agreement and
+    school, so that sums don't hang on the order of arrival; which one of equals it is matters only
+    to lists, which say `one_by_one`.
     """
     scope = basis.scope
     start, end = month_bounds(scope.month)
@@ -123,13 +131,13 @@ def judged(basis: Basis, *, columns: str, resource_ids: Sequence[UUID] | None = 
     if resource_ids is not None:
         parameters["resources"] = list(resource_ids)
         wanted = "AND u.resource_id = ANY(:resources)"
-    # The collation does not matter to the rule, only that ties fall the same way every time.
+    tied = ', u.event_id COLLATE "C", u.source_id' if one_by_one else ""
     sql = f"""
 SELECT {columns}, ({excluded})::smallint AS excluded,
     {skips}COALESCE(
         lead(u.occurred_at) OVER (
             PARTITION BY u.learner_id, u.resource_id, u.payer_id{apart}
-            ORDER BY u.occurred_at, u.event_id COLLATE "C", u.source_id
+            ORDER BY u.occurred_at, u.trust, u.agreement_id, u.school_id{tied}
         ) - u.occurred_at > make_interval(secs => :window), true) AS counts
 FROM usage_event u
 {" ".join(joins)}

@@ -173,7 +173,9 @@ def _judged(
     for scope in _scopes(unit, head):
         recounted = head.line.kind == ADJUSTMENT
         known = as_sealed(unit, scope.month, payer_ids=scope.payer_ids, recounted=recounted)
-        found = judged(basis_of(unit, scope, known), columns=COLUMNS, resource_ids=resources)
+        found = judged(
+            basis_of(unit, scope, known), columns=COLUMNS, resource_ids=resources, one_by_one=True
+        )
         return unit.session.execute(
             text(USES.format(judged=found.sql)),
             {
