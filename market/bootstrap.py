@@ -9,7 +9,13 @@ from kernel.settings import Settings
 from kernel.tasks import chain_trail, forget_sessions
 from kernel.unit import Units
 from market import models
-from settlement.tasks import post_payer, post_what_is_due
+from settlement.tasks import (
+    close_range,
+    post_payer,
+    post_what_is_due,
+    release_launched,
+    resume_closes,
+)
 
 # Foreign keys cross packages: every table has to be known, whichever of them a process touches.
 assert models.ALL
@@ -17,6 +23,9 @@ assert models.ALL
 TASKS: dict[str, Callable[..., None]] = {
     "kernel.chain_trail": chain_trail,
     "kernel.forget_sessions": forget_sessions,
+    "settlement.close_shard": close_range,
+    "settlement.release_launched": release_launched,
+    "settlement.resume_closes": resume_closes,
     "settlement.post": post_payer,
     "settlement.post_due": post_what_is_due,
 }
@@ -25,6 +34,8 @@ TASKS: dict[str, Callable[..., None]] = {
 SCHEDULE: dict[str, float] = {
     "kernel.chain_trail": 15.0,
     "kernel.forget_sessions": 3600.0,
+    "settlement.release_launched": 300.0,
+    "settlement.resume_closes": 300.0,
     "settlement.post_due": 300.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""

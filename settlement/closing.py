@@ -99,17 +99,48 @@ def seal_month(
     units: Units, actor: Actor, month: Month, *, payer_code: str | None = None
 ) -> list[UUID]:
     """Seal what is open of a month that may be closed; return the payers, in id order."""
+    payers = payers_to_close(units, actor, month, payer_code=payer_code)
+    with units(actor) as unit:
+        release_waiting(unit)
+    with units(actor) as unit:
+        _seal(unit, month, payers=payers, payer_code=payer_code)
+    return payers
+
+
+def payers_to_close(
+    units: Units, actor: Actor, month: Month, *, payer_code: str | None = None
+) -> list[UUID]:
+    """Return whose month may be closed now, in id order; raise why not, before anything changes."""
     actor.require("period.settle", Role.OPERATOR, Role.BUREAU_FINANCE)
     with units(actor) as unit:
         check_over(unit, month)
         payers = payers_of(unit, month, payer_code=payer_code)
         check_earlier_settled(unit, month, payer_ids=payers)
-    with units(actor) as unit:
-        release_waiting(unit)
-    with units(actor) as unit:
-        sealed = seal_periods(unit, month, payer_ids=payers)
-        _note(unit, "period.sealed", month, payers=sealed, payer_code=payer_code)
     return payers
+
+
+def begin_to_close(
+    unit: Unit, month: Month, *, payers: Sequence[UUID], payer_code: str | None = None
+) -> int:
+    """Seal these payers' month and have the workers close it, shard by shard; return the shards.
+
+    The period's own rows say when the last one is through.
+    """
+    _seal(unit, month, payers=payers, payer_code=payer_code)
+    shards = shards_of(payers)
+    for shard in shards:
+        unit.after_commit(
+            "settlement.close_shard",
+            month=show_month(month),
+            first=str(shard[0]),
+            last=str(shard[-1]),
+        )
+    return len(shards)
+
+
+def _seal(unit: Unit, month: Month, *, payers: Sequence[UUID], payer_code: str | None) -> None:
+    sealed = seal_periods(unit, month, payer_ids=payers)
+    _note(unit, "period.sealed", month, payers=sealed, payer_code=payer_code)
 
 
 def close_shard(units: Units, actor: Actor, month: Month, payers: Sequence[UUID]) -> None:

@@ -7,15 +7,15 @@ computed afterwards, when ingest runs again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select, text, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
 
 from kernel.actors import Role
-from kernel.clock import Month, month_bounds, next_month, shanghai_day, show_month
+from kernel.clock import Month, month_bounds, month_of, next_month, shanghai_day, show_month
 from kernel.db import set_wise
 from kernel.errors import EarlierPeriodOpen, NothingToSettle, PeriodNotOver
 from kernel.identity.models import Organisation
@@ -114,6 +114,29 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
     if not payers:
         raise NothingToSettle(period=show_month(month))
     return payers
+
+
+def month_to_close(unit: Unit) -> Month | None:
+    """Return the month after the last that was closed for the actor's payers, if it is over.
+
+    Before any close, the month in which their first agreement begins.
+    """
+    payers = visible_organisations(unit).with_only_columns(Organisation.id)
+    last = unit.session.scalar(
+        select(func.max(Period.month)).where(
+            Period.payer_id.in_(payers), Period.state.not_in(("open",))
+        )
+    )
+    if last is not None:
+        month = next_month(Month(last))
+    else:
+        first = unit.session.scalar(
+            select(func.min(Agreement.starts_on)).where(Agreement.payer_id.in_(payers))
+        )
+        if first is None:
+            return None
+        month = month_of(first)
+    return month if shanghai_day(unit.clock.now()) >= next_month(month) else None
 
 
 def check_over(unit: Unit, month: Month) -> None:
@@ -262,11 +285,60 @@ def periods_in(
 
 def stated_periods(unit: Unit) -> dict[Month, list[UUID]]:
     """Return the payers whose statements are not wholly posted, by month."""
+    return _by_month(unit, Period.state == "stated")
+
+
+def unfinished_payers(unit: Unit, month: Month, *, first: UUID, last: UUID) -> list[UUID]:
+    """Return the payers in a range of ids whose sealed month is not wholly posted, in id order."""
+    return list(
+        unit.session.scalars(
+            select(Period.payer_id)
+            .where(
+                Period.month == month,
+                Period.payer_id.between(first, last),
+                Period.state.in_(("sealing", "sealed", "stated")),
+            )
+            .order_by(Period.payer_id)
+        )
+    )
+
+
+def payers_in_closing(unit: Unit, month: Month, payer_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of these payers whose month is sealed, but not stated yet."""
+    return list(
+        unit.session.scalars(
+            select(Period.payer_id).where(
+                Period.month == month,
+                among(Period.payer_id, payer_ids),
+                Period.state.in_(("sealing", "sealed")),
+            )
+        )
+    )
+
+
+def unsealed(unit: Unit, month: Month, payer_ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of these payers whose month is not sealed yet."""
+    sealed = set(
+        unit.session.scalars(
+            select(Period.payer_id).where(
+                Period.month == month, among(Period.payer_id, payer_ids), Period.state != "open"
+            )
+        )
+    )
+    return [payer_id for payer_id in payer_ids if payer_id not in sealed]
+
+
+def stuck_periods(unit: Unit, *, sealed_before: datetime) -> dict[Month, list[UUID]]:
+    """Return the payers whose months were sealed by then and are not stated yet, by month."""
+    return _by_month(
+        unit, Period.state.in_(("sealing", "sealed")), Period.sealed_at <= sealed_before
+    )
+
+
+def _by_month(unit: Unit, *where: ColumnElement[bool]) -> dict[Month, list[UUID]]:
     found: dict[Month, list[UUID]] = {}
     rows = unit.session.execute(
-        select(Period.month, Period.payer_id)
-        .where(Period.state == "stated")
-        .order_by(Period.month, Period.payer_id)
+        select(Period.month, Period.payer_id).where(*where).order_by(Period.month, Period.payer_id)
     )
     for month, payer_id in rows:
         found.setdefault(Month(month), []).append(payer_id)

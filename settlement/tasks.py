@@ -1,15 +1,50 @@
 """Background work of settlement: each task opens its unit and calls one service."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from kernel.actors import system_actor
 from kernel.clock import parse_month
 from kernel.unit import Units
 from settlement.bookings import post_confirmed
+from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
-from settlement.periods import periods_in, shards_of, stated_periods
+from settlement.metering.rematch import release_waiting
+from settlement.periods import (
+    periods_in,
+    shards_of,
+    stated_periods,
+    stuck_periods,
+    unfinished_payers,
+)
 
 WORKER = system_actor("worker")
+PATIENCE = timedelta(minutes=10)
+"""After which a sealed period that nobody states is taken up again; a shard takes far less."""
+
+
+def release_launched(units: Units) -> None:
+    """Match again the uses that wait for their launch."""
+    with units(WORKER) as unit:
+        release_waiting(unit)
+
+
+def close_range(units: Units, *, month: str, first: str, last: str) -> None:
+    """Close a sealed month for the payers from `first` to `last`, both included."""
+    period = parse_month(month)
+    with units(WORKER) as unit:
+        payers = unfinished_payers(unit, period, first=UUID(first), last=UUID(last))
+    if payers:
+        close_shard(units, WORKER, period, payers)
+
+
+def resume_closes(units: Units) -> None:
+    """Sweep the periods that were sealed and not stated: a worker died, or its message was lost."""
+    with units(WORKER) as unit:
+        stuck = stuck_periods(unit, sealed_before=unit.clock.now() - PATIENCE)
+    for month, payers in stuck.items():
+        for shard in shards_of(payers):
+            close_shard(units, WORKER, month, shard)
 
 
 def post_payer(units: Units, *, payer_id: str, month: str) -> None:

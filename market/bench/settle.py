@@ -40,8 +40,9 @@ def bench_settle(
 ) -> dict[str, Any]:
     """Close a generated month `rounds` times, each on a fresh copy, bare count and close in turn.
 
-    Returns medians: seconds of the close and by phase (summed over shards that run side by side), the bare counting query's seconds, their ratio, and the
-    process's peak memory in MB. Both sides run with the same settings of the same server.
+    Returns medians: seconds of the close and by phase (summed over shards that run side by side),
+    the bare counting query's seconds, their ratio, and the process's peak memory in MB. Both sides
+    run with the same settings of the same server.
     """
     actor = system_actor("bench")
     clock = FixedClock(datetime(2026, 4, 2, 2, tzinfo=UTC))

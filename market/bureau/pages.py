@@ -3,13 +3,14 @@
 from typing import Any, Final
 from uuid import UUID
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from market.bureau.closes import begin_close, show_question
 from market.bureau.home import show_home
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import school_place
@@ -22,6 +23,7 @@ from settlement.web.statements import show_statement, show_statements
 from settlement.web.uses import show_use, show_uses
 
 STAFF: Final = only(Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
+CLOSERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
 
 
 @get("/bureau", opt=STAFF, sync_to_thread=True)
@@ -40,6 +42,17 @@ def periods(request: AnyRequest, pages: Pages) -> Response[Any]:
 def period(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_period(page, month)
+
+
+@get("/bureau/periods/{month:str}/close", opt=CLOSERS, sync_to_thread=True)
+def ask_to_close(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_question(page, month)
+
+
+@post("/bureau/periods/{month:str}/close", opt=CLOSERS, status_code=200, sync_to_thread=True)
+def close(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
+    return begin_close(request, pages, month)
 
 
 @get("/bureau/periods/{month:str}/quarantine", opt=STAFF, sync_to_thread=True)
@@ -164,6 +177,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     home,
     periods,
     period,
+    ask_to_close,
+    close,
     quarantine,
     undated,
     schools,

@@ -5,12 +5,14 @@ from typing import Any
 
 from litestar import Response
 
+from kernel.actors import Role
 from kernel.clock import parse_month, show_month
 from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, Table, excerpt, tabulate
 from market.bureau.places import PERIODS, SCHOOLS, UNDATED
+from settlement.periods import month_to_close
 from settlement.queries.periods import PeriodBoard, PeriodRow, period_board
 from settlement.queries.statements import StatementRow, statements_of
 from settlement.web.columns import STATEMENT_SUMS, money, number, payers_columns
@@ -27,6 +29,7 @@ SUMS = (
         "above_ceiling_fen",
     ),
 )
+CLOSERS = (Role.OPERATOR, Role.BUREAU_FINANCE)
 NO_PERIODS = msgid("No period was closed yet. A month can be closed once it is over.")
 
 
@@ -42,8 +45,15 @@ def show_periods(page: Page) -> Response[Any]:
         summed=SUMS,
         empty=NO_PERIODS,
     )
+    to_close = month_to_close(page.unit) if page.actor.may(*CLOSERS) else None
     return page.render_table(
-        "bureau/periods.html", table, file_name="periods", board=board, undated=UNDATED
+        "bureau/periods.html",
+        table,
+        file_name="periods",
+        board=board,
+        undated=UNDATED,
+        to_close=to_close,
+        close_address=f"{PERIODS}/{show_month(to_close)}/close" if to_close else "",
     )
 
 

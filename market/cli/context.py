@@ -15,6 +15,7 @@ from kernel.unit import Unit, Units
 from market.bootstrap import build_units
 from market.embedded import ensure_server
 from market.schema import require_schema
+from market.worker import CeleryDispatcher, build_celery
 
 VIA = "cli"
 BY_NUMBER = "no:"
@@ -32,12 +33,15 @@ def database_url(settings: Settings) -> str:
 
 
 @contextmanager
-def open_units(settings: Settings) -> Iterator[Units]:
+def open_units(settings: Settings, *, sends: bool = False) -> Iterator[Units]:
     """Open the units of work of one command; raise `SchemaOutdated` if they can't be used.
 
-    Tasks that its commits ask for are not sent: the worker's sweep finds the rows they speak of.
+    Tasks that its commits ask for are not sent unless the command `sends`: the worker's sweep finds
+    the rows they speak of.
     """
-    units = build_units(settings, database_url(settings), RecordingDispatcher())
+    url = database_url(settings)
+    dispatcher = CeleryDispatcher(build_celery(settings, url)) if sends else RecordingDispatcher()
+    units = build_units(settings, url, dispatcher)
     try:
         require_schema(units.engine)
         yield units

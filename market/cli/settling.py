@@ -1,10 +1,12 @@
 """`market settle`, `confirm` and `verify`: the close of a month, and the proof of the books."""
 
+from collections.abc import Callable
+from time import sleep
 from typing import Any, Final
 
 import click
 
-from kernel.actors import OrganisationKind, Role
+from kernel.actors import Actor, OrganisationKind, Role
 from kernel.clock import Month, parse_month, show_month
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
@@ -21,9 +23,13 @@ from market.cli.output import (
     summary_lines,
 )
 from market.confirming import confirm_for_payers
+from settlement.closing import begin_to_close, payers_to_close
 from settlement.closing import settle as settle_month
+from settlement.periods import payers_in_closing
+from settlement.summaries import period_summary
 from settlement.verify.recompute import verify as find_differences
 
+LOOK_EVERY_S: Final = 0.5
 FINANCE: Final = (Role.SCHOOL_FINANCE, Role.BUREAU_FINANCE)
 TALLIED: Final = frozenset(
     {"received", "accepted", "duplicates", "conflicts", "quarantined", "late"}
@@ -34,29 +40,64 @@ TALLIED: Final = frozenset(
 @click.command()
 @click.argument("period", metavar="PERIOD")
 @payer_option
+@click.option(
+    "--background",
+    is_flag=True,
+    help="Seal here, have the workers close the shards, and follow them until they are through.",
+)
 @as_option
 @json_option
-def settle(period: str, payer_code: str | None, who: str | None, as_json: bool) -> None:
+def settle(
+    period: str, payer_code: str | None, background: bool, who: str | None, as_json: bool
+) -> None:
     """Close PERIOD (such as 2026-03): seal, count, rate, state, and post what is confirmed.
 
     Safe to repeat, and goes on where a run was killed. What nobody has confirmed waits for the next
     call, or for the silence of the set days.
     """
     month = parse_month(period)
-    with open_units(load_settings()) as units, progress_bar(period) as progress:
+    with (
+        open_units(load_settings(), sends=background) as units,
+        progress_bar(period) as progress,
+    ):
         actor = acting(units, who)
         if payer_code is not None:
             with units(actor) as unit:
                 _require_payer(unit, payer_code)
-        summary = settle_month(
-            units,
-            actor,
-            month,
-            payer_code=payer_code,
-            progress=lambda _step, done, total: progress(done, total),
-        )
+        if background:
+            summary = _by_workers(units, actor, month, payer_code=payer_code, progress=progress)
+        else:
+            summary = settle_month(
+                units,
+                actor,
+                month,
+                payer_code=payer_code,
+                progress=lambda _step, done, total: progress(done, total),
+            )
     shown = _with_all_payers_named(summary) if payer_code else summary
     emit(summary, summary_lines(shown), as_json=as_json)
+
+
+def _by_workers(
+    units: Units,
+    actor: Actor,
+    month: Month,
+    *,
+    payer_code: str | None,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Hand the month to the workers and follow its rows; interrupted, the work goes on."""
+    payers = payers_to_close(units, actor, month, payer_code=payer_code)
+    with units(actor) as unit:
+        shards = begin_to_close(unit, month, payers=payers, payer_code=payer_code)
+    note(f"{shards} shards handed to the workers; the close goes on if you leave.")
+    while True:
+        with units(actor) as unit:
+            left = len(payers_in_closing(unit, month, payers))
+            if not left:
+                return period_summary(unit, month, payer_ids=payers if payer_code else None)
+        progress(len(payers) - left, len(payers))
+        sleep(LOOK_EVERY_S)
 
 
 def _with_all_payers_named(summary: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class PeriodRow:
         return sum(self.payers.get(state, 0) for state in FINISHED)
 
     @property
+    def in_closing(self) -> int:
+        """How many payers' months are sealed, and not stated yet."""
+        return sum(self.payers.get(state, 0) for state in ("sealing", "sealed"))
+
+    @property
     def payers_in_all(self) -> int:
         return sum(self.payers.values())
 

@@ -30,6 +30,7 @@ SCHOOL_CHAIN = "/school/statements/{month}"
 BUREAU_CHAIN = "/bureau/schools/{code}/statements/{month}"
 VENDOR_CHAIN = "/vendor/periods/{month}"
 
+CLOSERS = frozenset({Role.BUREAU_FINANCE, Role.OPERATOR})
 WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/healthz"): EVERYBODY,
     ("GET", "/readyz"): EVERYBODY,
@@ -64,6 +65,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau"): BUREAU,
     ("GET", "/bureau/periods"): BUREAU,
     ("GET", "/bureau/periods/{month}"): BUREAU,
+    ("GET", "/bureau/periods/{month}/close"): CLOSERS,
+    ("POST", "/bureau/periods/{month}/close"): CLOSERS,
     ("GET", "/bureau/periods/{month}/quarantine"): BUREAU,
     ("GET", "/bureau/quarantine"): BUREAU,
     ("GET", "/bureau/schools"): BUREAU,
