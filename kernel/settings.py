@@ -144,6 +144,13 @@ class Settings:
         _share,
         "Share held back as quality retention, frozen into new agreements; may be 0.",
     )
+    retention_months: int = _setting(
+        "MARKET_RETENTION_MONTHS",
+        "6",
+        _whole,
+        "Months after the used month's end until the retention is released, frozen into new "
+        "agreements.",
+    )
     confirm_workdays: int = _setting(
         "MARKET_CONFIRM_WORKDAYS",
         "5",

@@ -14,6 +14,7 @@ from settlement.tasks import (
     post_payer,
     post_what_is_due,
     release_launched,
+    release_retention,
     resume_closes,
 )
 
@@ -28,6 +29,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.resume_closes": resume_closes,
     "settlement.post": post_payer,
     "settlement.post_due": post_what_is_due,
+    "settlement.release_retention": release_retention,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -37,6 +39,7 @@ SCHEDULE: dict[str, float] = {
     "settlement.release_launched": 300.0,
     "settlement.resume_closes": 300.0,
     "settlement.post_due": 300.0,
+    "settlement.release_retention": 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

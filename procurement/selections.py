@@ -262,6 +262,7 @@ def _terms(offer: Offer, version: Version, *, sku: str, settings: Settings) -> d
         "unit_price": f"{Decimal(offer.plan['unit_price']):.4f}",
         "fee_rate": f"{settings.platform_fee_rate:.4f}",
         "retention_rate": f"{settings.retention_rate:.4f}",
+        "retention_months": settings.retention_months,
         "resource_kind": version.kind,
         "title": version.title,
         "sku": sku,

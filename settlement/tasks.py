@@ -17,6 +17,7 @@ from settlement.periods import (
     stuck_periods,
     unfinished_payers,
 )
+from settlement.retention import release_all_due
 
 WORKER = system_actor("worker")
 PATIENCE = timedelta(minutes=10)
@@ -53,6 +54,11 @@ def post_payer(units: Units, *, payer_id: str, month: str) -> None:
     with units(WORKER) as unit:
         ready = periods_in(unit, period, payer_ids=[payer], states=["stated"])
         post_confirmed(unit, period, payer_ids=ready)
+
+
+def release_retention(units: Units) -> None:
+    """Release the retention whose term is over."""
+    release_all_due(units, WORKER)
 
 
 def post_what_is_due(units: Units) -> None:

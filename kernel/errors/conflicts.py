@@ -81,6 +81,18 @@ class EarlierPeriodOpen(Conflict):
     remedy = "Run: market settle {earlier}."
 
 
+class RetentionSettled(Conflict):
+    code = "retention-settled"
+    summary = "Nothing is held back any more for {agreement} in {period}."
+    remedy = "What was released or forfeited stays so."
+
+
+class RetentionDisputed(Conflict):
+    code = "retention-disputed"
+    summary = "The retention for {agreement} in {period} waits: a line of it is disputed."
+    remedy = "Decide the dispute first."
+
+
 class NothingToSettle(Conflict):
     code = "nothing-to-settle"
     summary = "Nobody has an agreement or a use in {period}."

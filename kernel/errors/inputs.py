@@ -70,6 +70,12 @@ class CrossesFiscalYear(InvalidInput):
     remedy = "Make one selection that ends on 31 December and another that starts on 1 January."
 
 
+class ReasonRequired(InvalidInput):
+    code = "reason-required"
+    summary = "This can't be done without its reason."
+    remedy = "Say why, so that whom it concerns can answer."
+
+
 class NoteRequired(InvalidInput):
     code = "note-required"
     summary = "A refusal needs its reason."

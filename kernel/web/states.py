@@ -31,6 +31,7 @@ BADGES: Final[dict[str, Badge]] = {
     "proposed": WAITING,
     "requested": WAITING,
     "waiting": WAITING,
+    "held": WAITING,
     "stated": WAITING,
     "unknown": WAITING,
     "newcomer": UNDER_WAY,
@@ -45,6 +46,7 @@ BADGES: Final[dict[str, Badge]] = {
     "upheld": DONE,
     "posted": DONE,
     "paid": DONE,
+    "released": DONE,
     "normal": DONE,
     "counted": DONE,
     "disputed": ATTENTION,
@@ -63,6 +65,7 @@ BADGES: Final[dict[str, Badge]] = {
     "terminated": ENDED,
     "withdrawn": ENDED,
     "cancelled": ENDED,
+    "forfeited": ENDED,
     "dismissed": ENDED,
     "left": ENDED,
 }

@@ -50,6 +50,10 @@ WITH legs AS (
     SELECT d.funding_line_id, sum(d.amount_fen) AS fen
     FROM statement_draw d JOIN statement_line s ON s.id = d.line_id
     WHERE s.state = 'posted' GROUP BY d.funding_line_id
+), forfeited AS (
+    SELECT a.owner_id, sum(CASE l.side WHEN 'C' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
+    WHERE t.key LIKE 'forfeit:%' AND a.kind = 'accrued' GROUP BY a.owner_id
 ), promised AS (
     SELECT line_id, sum(ceiling_fen) AS fen FROM agreement_draw GROUP BY line_id
 )
@@ -61,8 +65,10 @@ FROM funding_line f JOIN organisation o ON o.id = f.payer_id
 LEFT JOIN legs g ON g.owner_id = f.id AND g.kind = 'appropriation'
 LEFT JOIN kept k ON k.owner_id = f.id
 LEFT JOIN drawn d ON d.funding_line_id = f.id
+LEFT JOIN forfeited b ON b.owner_id = f.id
 LEFT JOIN promised p ON p.line_id = f.id
-WHERE COALESCE(-g.fen, 0) <> COALESCE(k.fen, 0) OR COALESCE(k.spent, 0) <> COALESCE(d.fen, 0)
+WHERE COALESCE(-g.fen, 0) <> COALESCE(k.fen, 0)
+   OR COALESCE(k.spent, 0) <> COALESCE(d.fen, 0) - COALESCE(b.fen, 0)
    OR COALESCE(k.committed, 0) <> COALESCE(p.fen, 0) - COALESCE(d.fen, 0)
 ORDER BY line
 """
@@ -164,6 +170,43 @@ SELECT COALESCE(p.key, m.key) AS key, COALESCE(p.drawn_fen, 0) AS stored,
 FROM posted p FULL JOIN moved m ON m.key = p.key
 WHERE COALESCE(p.drawn_fen, 0) <> COALESCE(m.accrued, 0)
    OR COALESCE(p.drawn_fen, 0) <> COALESCE(m.owed, 0)
+ORDER BY 1
+"""
+)
+
+# Ended retentions against what their transfers moved: from the vendor's retention to the payable,
+# or back to the payer and, as money to spend, to the funding lines.
+RETENTIONS_THAT_DIFFER = text(
+    """
+WITH ended AS (
+    SELECT CASE WHEN r.forfeited_fen <> 0 THEN 'forfeit:' ELSE 'release:' END || 'post:'
+            || t.number || ':' || a.number || ':' || s.kind || ':'
+            || to_char(s.of_month, 'YYYY-MM') AS key,
+        r.released_fen, r.forfeited_fen,
+        s.retention_fen - COALESCE(c.retention_fen, 0) AS retained_fen
+    FROM retention_release r JOIN statement_line s ON s.id = r.line_id
+    JOIN statement t ON t.id = s.statement_id JOIN agreement a ON a.id = s.agreement_id
+    LEFT JOIN credit_note c ON c.line_id = s.id
+), signed AS (
+    SELECT t.key, a.kind, CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END AS fen
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
+    WHERE t.key LIKE 'release:%' OR t.key LIKE 'forfeit:%'
+), moved AS (
+    SELECT key, COALESCE(sum(fen) FILTER (WHERE kind = 'retention'), 0) AS let_go,
+        -COALESCE(sum(fen) FILTER (WHERE kind = 'payable'), 0) AS paid,
+        -COALESCE(sum(fen) FILTER (WHERE kind = 'clearing'), 0) AS back,
+        COALESCE(sum(fen) FILTER (WHERE kind = 'available'), 0) AS available
+    FROM signed GROUP BY key
+)
+SELECT COALESCE(e.key, m.key) AS key, COALESCE(e.retained_fen, 0) AS retained,
+    COALESCE(e.released_fen, 0) AS released, COALESCE(e.forfeited_fen, 0) AS forfeited,
+    COALESCE(m.let_go, 0) AS moved
+FROM ended e FULL JOIN moved m ON m.key = e.key
+WHERE COALESCE(e.retained_fen, 0) <> COALESCE(e.released_fen + e.forfeited_fen, 0)
+   OR COALESCE(e.retained_fen, 0) <> COALESCE(m.let_go, 0)
+   OR COALESCE(e.released_fen, 0) <> COALESCE(m.paid, 0)
+   OR COALESCE(e.forfeited_fen, 0) <> COALESCE(m.back, 0)
+   OR COALESCE(e.forfeited_fen, 0) <> COALESCE(m.available, 0)
 ORDER BY 1
 """
 )

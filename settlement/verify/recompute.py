@@ -23,6 +23,7 @@ from settlement.models import Agreement, Period
 from settlement.periods import Fingerprint, compute_fingerprints
 from settlement.verify import differences as find
 from settlement.verify.counts import SEALED, check_counts, months_in
+from settlement.verify.retentions import check_retentions
 
 Check = Callable[[Unit], Iterator[str]]
 
@@ -140,6 +141,7 @@ CHECKS: tuple[Check, ...] = (
     check_balances,
     check_budgets,
     check_statements,
+    check_retentions,
     check_counts,
     check_terms,
     check_seals,

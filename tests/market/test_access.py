@@ -58,6 +58,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/school/agreements/{number}"): STAFF,
     ("GET", "/vendor"): VENDOR,
     ("GET", "/vendor/periods"): VENDOR,
+    ("GET", "/vendor/retention"): VENDOR,
     ("GET", VENDOR_CHAIN): VENDOR,
     ("GET", VENDOR_CHAIN + "/lines/{line_id}"): VENDOR,
     ("GET", VENDOR_CHAIN + "/lines/{line_id}/uses"): VENDOR,

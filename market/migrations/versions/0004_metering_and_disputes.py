@@ -379,7 +379,7 @@ def _disputes() -> None:
         sa.Column("forfeited_fen", sa.BigInteger(), nullable=False),
         sa.Column("because", sa.Text(), nullable=False),
         sa.CheckConstraint(
-            "released_fen >= 0 AND forfeited_fen >= 0", name=op.f("ck_retention_release_amounts")
+            "released_fen = 0 OR forfeited_fen = 0", name=op.f("ck_retention_release_amounts")
         ),
         sa.ForeignKeyConstraint(
             ["line_id"], ["statement_line.id"], name=op.f("fk_retention_release_line_id")
