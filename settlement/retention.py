@@ -33,36 +33,11 @@ from settlement.dispute_models import CreditDraw, CreditNote, RetentionRelease
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.models import Agreement, StatementDraw, StatementLine
 from settlement.periods import shards_of
+from settlement.queries.retention import RETAINED
 from settlement.queries.statements import visible_payers
 
 BY_TERM = "term"
 """Why a retention ends that nobody forfeited: its term is over."""
-
-# Every posted line with retention: what is held of it now, when it is due, what became of it.
-RETAINED = """
-WITH retained AS (
-SELECT s.id, s.payer_id, s.vendor_id, s.agreement_id, s.of_month,
-    t.number AS statement, a.number AS agreement,
-    'post:' || t.number || ':' || a.number || ':' || s.kind || ':'
-        || to_char(s.of_month, 'YYYY-MM') AS key,
-    s.retention_fen - COALESCE(c.retention_fen, 0) AS retained_fen,
-    (s.of_month + make_interval(months =>
-        1 + COALESCE((a.terms->>'retention_months')::int, :months)))::date AS due_on,
-    r.line_id IS NOT NULL AS settled, COALESCE(r.released_fen, 0) AS released_fen,
-    COALESCE(r.forfeited_fen, 0) AS forfeited_fen,
-    EXISTS (SELECT FROM dispute d JOIN statement_line o ON o.id = d.line_id
-            WHERE d.outcome IS NULL AND o.agreement_id = s.agreement_id
-                AND o.of_month = s.of_month) AS disputed,
-    EXISTS (SELECT FROM retention_release f JOIN statement_line o ON o.id = f.line_id
-            WHERE f.forfeited_fen <> 0 AND o.agreement_id = s.agreement_id
-                AND o.of_month = s.of_month) AS follows_forfeit
-FROM statement_line s JOIN statement t ON t.id = s.statement_id
-JOIN agreement a ON a.id = s.agreement_id
-LEFT JOIN credit_note c ON c.line_id = s.id
-LEFT JOIN retention_release r ON r.line_id = s.id
-WHERE s.state = 'posted' AND s.retention_fen <> 0
-)
-"""
 
 DUE = """, due AS (
 SELECT * FROM retained

@@ -17,6 +17,7 @@ from settlement.periods import (
     stuck_periods,
     unfinished_payers,
 )
+from settlement.metering.partitions import make_ahead
 from settlement.retention import release_all_due
 
 WORKER = system_actor("worker")
@@ -54,6 +55,12 @@ def post_payer(units: Units, *, payer_id: str, month: str) -> None:
     with units(WORKER) as unit:
         ready = periods_in(unit, period, payer_ids=[payer], states=["stated"])
         post_confirmed(unit, period, payer_ids=ready)
+
+
+def make_partitions(units: Units) -> None:
+    """Make the partitions of usage ahead of their months."""
+    with units(WORKER) as unit:
+        make_ahead(unit)
 
 
 def release_retention(units: Units) -> None:

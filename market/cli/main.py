@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "approve": "market.cli.approving:approve",
     "settle": "market.cli.settling:settle",
     "confirm": "market.cli.settling:confirm",
+    "usage": "market.cli.archiving:usage",
     "retention": "market.cli.retaining:retention",
     "verify": "market.cli.settling:verify",
     "export": "market.cli.exporting:export",

@@ -5,8 +5,8 @@ that it does not matter how a file is cut into deliveries:
 
 1. unreadable → quarantined with what could not be read;
 2. its identity (source, event id) is known → duplicate if the content is the same, else conflict;
-3. it can't be billed (time, launch, learner, school, resource, agreement) → quarantined with the
-   reason;
+3. its month is archived, or it can't be billed (time, launch, learner, school, resource,
+   agreement) → quarantined with the reason;
 4. else accepted; `late` if its period was sealed before it came, which leaves a row in `late_use`.
 
 A row that names a launch takes everything from it; the roster and the agreements are not asked. A
@@ -52,8 +52,11 @@ WITH raw AS MATERIALIZED (
            COALESCE(h.school_id, s.school_id) AS school_id, s.code AS found_school,
            COALESCE(h.payer_id, s.parent_id, s.school_id) AS payer_id,
            COALESCE(h.resource_id, x.id) AS resource_id,
-           COALESCE(h.agreement_id, a.id) AS agreement_id, c.distance IS NOT NULL AS source_serves
+           COALESCE(h.agreement_id, a.id) AS agreement_id, c.distance IS NOT NULL AS source_serves,
+           v.month IS NOT NULL AS is_archived
     FROM raw r
+    LEFT JOIN usage_archive v
+        ON v.month = date_trunc('month', r.day)::date AND v.state = 'detached'
     LEFT JOIN LATERAL (
         SELECT digest FROM usage_identity k
         WHERE k.source_id = :source_id AND k.event_id = r.event_id LIMIT 1
@@ -96,6 +99,7 @@ WITH raw AS MATERIALIZED (
             WHEN r.occurred_at < :earliest THEN 'time-too-old'
             WHEN r.quantity > :largest THEN 'quantity-too-large'
             WHEN r.quantity > 1 AND NOT :pre_counted THEN 'quantity-without-count'
+            WHEN r.is_archived THEN 'month-archived'
             WHEN r.launch_id IS NOT NULL THEN {LAUNCH_REASON}
             WHEN r.ticketed THEN 'without-launch'
             WHEN r.learner_id IS NULL THEN 'unknown-learner'

@@ -19,6 +19,7 @@ from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
 from settlement.drafting import ADJUSTMENT
+from settlement.metering.archive import require_present
 from settlement.metering.exclusions import Rule, as_sealed
 from settlement.metering.judging import (
     COUNTED,
@@ -167,6 +168,7 @@ def _judged(
     limit: int | None,
     offset: int = 0,
 ) -> Sequence[Any]:
+    require_present(unit, Month(head.line.of_month))
     resources = unit.session.scalars(
         select(Agreement.resource_id).where(Agreement.id == head.agreement_id)
     ).all()

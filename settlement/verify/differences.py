@@ -124,7 +124,13 @@ WITH tallied AS (
         COALESCE(sum(rows) FILTER (WHERE outcome = 'accepted'), 0) AS accepted,
         COALESCE(sum(rows) FILTER (WHERE outcome = 'quarantined'), 0) AS quarantined
     FROM usage_tally GROUP BY batch_id
-), events AS (SELECT batch_id, count(*) AS n FROM usage_event GROUP BY batch_id),
+), events AS (
+    SELECT batch_id, sum(n)::bigint AS n FROM (
+        SELECT batch_id, count(*) AS n FROM usage_event GROUP BY batch_id
+        UNION ALL
+        SELECT * FROM unnest(CAST(:batches AS uuid[]), CAST(:archived AS bigint[]))
+    ) present_and_archived GROUP BY batch_id
+),
 quarantine AS (
     SELECT batch_id, count(*) AS n FROM usage_quarantine WHERE released_at IS NULL
     GROUP BY batch_id
@@ -145,7 +151,10 @@ ORDER BY b.id
 IDENTITIES_THAT_DIFFER = text(
     """
 SELECT e.n AS events, i.n AS identities
-FROM (SELECT count(*) AS n FROM usage_event) e, (SELECT count(*) AS n FROM usage_identity) i
+FROM (
+    SELECT count(*) + COALESCE((
+        SELECT sum(rows) FROM usage_archive WHERE state = 'detached'), 0) AS n FROM usage_event
+) e, (SELECT count(*) AS n FROM usage_identity) i
 WHERE e.n <> i.n
 """
 )

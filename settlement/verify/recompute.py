@@ -19,9 +19,11 @@ from kernel.trail import broken_links
 from kernel.unit import Unit, Units
 from settlement.agreements import terms_digest
 from settlement.metering.judging import sealed_scopes
+from settlement.metering.partitions import archived_months
 from settlement.models import Agreement, Period
 from settlement.periods import Fingerprint, compute_fingerprints
 from settlement.verify import differences as find
+from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.retentions import check_retentions
 
@@ -104,7 +106,10 @@ def check_terms(unit: Unit) -> Iterator[str]:
 
 
 def check_seals(unit: Unit) -> Iterator[str]:
+    archived = archived_months(unit)  # their seals are checked with their files
     for month in months_in(unit, SEALED):
+        if month in archived:
+            continue
         periods = unit.session.scalars(
             select(Period).where(Period.month == month, Period.fingerprint.is_not(None))
         ).all()
@@ -123,7 +128,9 @@ def check_seals(unit: Unit) -> Iterator[str]:
 
 
 def check_usage(unit: Unit) -> Iterator[str]:
-    for row in unit.session.execute(find.TALLIES_THAT_DIFFER):
+    archived = archived_rows(unit)
+    batches = {"batches": list(archived), "archived": list(archived.values())}
+    for row in unit.session.execute(find.TALLIES_THAT_DIFFER, batches):
         yield (
             f"delivery {row.file_name}: {row.rows_taken} rows taken, {row.received} tallied; "
             f"{row.accepted} accepted, {row.events} events; {row.quarantined} quarantined, "
@@ -145,6 +152,7 @@ CHECKS: tuple[Check, ...] = (
     check_counts,
     check_terms,
     check_seals,
+    check_archives,
     check_usage,
     check_trail,
 )
