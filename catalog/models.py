@@ -26,7 +26,8 @@ class Resource(Base):
 class Version(Base):
     """One immutable state of a resource's content and metadata (R4, R5).
 
-    `metadata_` holds language, licence, author, keywords, conditions, address;
+    `metadata_` holds language, licence, author, keywords, conditions, address; of a teacher's
+    service work also ownership, school_share, author_school_id and author_school_code (R40);
     columns hold what is filtered by. After submission only `state` may change (trigger).
     """
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import insert
 
-from catalog.kinds import ResourceKind
+from catalog.kinds import Ownership, ResourceKind
 from catalog.models import Offer, Resource, Version
 from kernel.actors import ROLES_OF, OrganisationKind, Role
 from kernel.errors import (
@@ -263,10 +263,23 @@ def _terms(offer: Offer, version: Version, *, sku: str, settings: Settings) -> d
         "fee_rate": f"{settings.platform_fee_rate:.4f}",
         "retention_rate": f"{settings.retention_rate:.4f}",
         "retention_months": settings.retention_months,
+        **_school_share(version),
         "resource_kind": version.kind,
         "title": version.title,
         "sku": sku,
         "trial": False,
+    }
+
+
+def _school_share(version: Version) -> dict[str, Any]:
+    """Return what the terms say of the author's school, for a teacher's service work (R40)."""
+    metadata = version.metadata_
+    if metadata.get("ownership") != Ownership.SERVICE_WORK:
+        return {}
+    return {
+        "school_rate": metadata["school_share"],
+        "author_school_id": metadata["author_school_id"],
+        "author_school_code": metadata["author_school_code"],
     }
 
 

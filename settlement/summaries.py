@@ -65,8 +65,9 @@ def period_summary(
 ) -> dict[str, Any]:
     """Return one period's summary: of the payers that the actor may see, or of some of them.
 
-    `billed_fen` is what was stated; `drawn_fen` = vendor + fee + retention of what is posted;
-    `waiting_fen` is stated but not posted yet. billed = drawn + uncovered + waiting.
+    `billed_fen` is what was stated; `drawn_fen` = vendor + author's school + fee + retention
+    of what is posted; `waiting_fen` is stated but not posted yet. billed = drawn + uncovered +
+    waiting.
     """
     lines = select(
         func.count(StatementLine.id).label("lines"),
@@ -80,6 +81,7 @@ def period_summary(
             for name, column in (
                 ("drawn", StatementLine.drawn_fen),
                 ("vendor", StatementLine.vendor_fen),
+                ("school", StatementLine.school_fen),
                 ("fee", StatementLine.fee_fen),
                 ("retention", StatementLine.retention_fen),
             )
@@ -114,6 +116,7 @@ def period_summary(
         "uncovered_fen": int(sums.uncovered),
         "waiting_fen": int(sums.waiting),
         "vendor_fen": int(sums.vendor),
+        "school_share_fen": int(sums.school),
         "platform_fee_fen": int(sums.fee),
         "retention_fen": int(sums.retention),
         "ledger_balanced": unit.session.scalar(UNBALANCED) == 0,

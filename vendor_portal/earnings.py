@@ -16,7 +16,8 @@ from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
 from settlement.web.places import Place
 
 PERIOD_SUMS = (
-    *("lines", "uses", "amount_fen", "fee_fen", "retention_fen", "vendor_fen", "posted_fen"),
+    *("lines", "uses", "amount_fen", "fee_fen", "retention_fen", "school_fen", "vendor_fen"),
+    "posted_fen",
 )
 RETENTION_SUMS = (*("lines", "retained_fen", "held_fen", "released_fen", "forfeited_fen"),)
 RETENTION = "/vendor/retention"
@@ -38,7 +39,7 @@ def show_home(page: Page, place: Place) -> Response[Any]:
     earnings = _own(page)
     table = excerpt(
         translate(msgid("Latest periods"), page.locale),
-        _period_columns(place),
+        _period_columns(place, earnings),
         earnings.periods[:6],
         path=place.statements,
         summed=PERIOD_SUMS,
@@ -52,7 +53,7 @@ def show_home(page: Page, place: Place) -> Response[Any]:
 def show_periods(page: Page, place: Place) -> Response[Any]:
     """List all periods in which the vendor earned something."""
     earnings = _own(page)
-    columns = _period_columns(place)
+    columns = _period_columns(place, earnings)
     table = tabulate(
         translate(msgid("Periods"), page.locale),
         columns,
@@ -122,7 +123,7 @@ def _own(page: Page) -> Earnings:
     return earnings_of(page.unit, vendor_id)
 
 
-def _period_columns(place: Place) -> list[Column[EarningsRow]]:
+def _period_columns(place: Place, earnings: Earnings) -> list[Column[EarningsRow]]:
     def href(row: EarningsRow) -> str:
         return place.statement(row.month)
 
@@ -141,6 +142,12 @@ def _period_columns(place: Place) -> list[Column[EarningsRow]]:
         money("amount_fen", msgid("Billed"), href=href),
         money("fee_fen", msgid("Platform fee"), href=href, secondary=True),
         money("retention_fen", msgid("Quality retention"), href=href, secondary=True),
+        *(
+            # Only a teacher's service work is shared with a school.
+            [money("school_fen", msgid("Share of the author's school"), href=href, secondary=True)]
+            if any(row.school_fen for row in earnings.periods)
+            else []
+        ),
         money("vendor_fen", msgid("Vendor's share"), href=href),
         money("posted_fen", msgid("Of it booked"), href=href),
     ]

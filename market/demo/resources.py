@@ -72,6 +72,8 @@ def catalogue_rows() -> list[Row]:
         "author",
         "keywords",
         "conditions",
+        "ownership",
+        "school_share",
     )
     return [
         {name: resource.facts[name] for name in copied}

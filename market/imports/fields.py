@@ -45,6 +45,12 @@ TIERS = {
     "innovation": "innovation",
     "创新": "innovation",
 }
+OWNERSHIPS = {
+    "personal": "personal",
+    "个人": "personal",
+    "service_work": "service_work",
+    "职务作品": "service_work",
+}
 SETTINGS = {
     "urban": "urban",
     "城市": "urban",

@@ -3,6 +3,7 @@
 The order is that in which an installation is filled: what is named by a code must be there first.
 """
 
+from decimal import Decimal
 from typing import Final
 
 from catalog.offers import OfferRow, record_offers
@@ -24,6 +25,7 @@ from market.imports.fields import (
     KINDS,
     LEVELS,
     ORGANISATION_KINDS,
+    OWNERSHIPS,
     PLANS,
     QUOTA_KINDS,
     ROLES,
@@ -153,6 +155,8 @@ _KINDS: Final = (
             Column("keywords", "分数;小数", listed, blank=()),
             Column("conditions", "联网", blank=""),
             Column("address", "", blank=""),
+            Column("ownership", "personal", one_of(OWNERSHIPS), blank="personal"),
+            Column("school_share", "", unit_price, blank=Decimal(0)),
         ),
         make=CatalogueRow,
         record=record_catalogue,

@@ -58,6 +58,7 @@ class LineRow:
     uncovered_fen: int
     drawn_fen: int
     vendor_fen: int
+    school_fen: int
     fee_fen: int
     retention_fen: int
     state: str
@@ -232,6 +233,7 @@ def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
             line.uncovered_fen,
             line.drawn_fen,
             line.vendor_fen,
+            line.school_fen,
             line.fee_fen,
             line.retention_fen,
             line.state,

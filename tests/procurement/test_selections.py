@@ -78,6 +78,7 @@ def test_a_selection_carries_the_offer_of_its_first_day(county: CountyBuilder) -
         "unit_price": "0.0200",
         "fee_rate": "0.0500",
         "retention_rate": "0.0500",
+        "retention_months": 6,
         "resource_kind": "personalised",
         "title": "资源 maths-1",
         "sku": "maths-1",

@@ -115,7 +115,9 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     ]
     for one in (outcome, *outcome["periods"]):
         quarantined = sum(one["quarantined"].values())
-        shares = one["vendor_fen"] + one["platform_fee_fen"] + one["retention_fen"]
+        shares = sum(
+            one[f"{name}_fen"] for name in ("vendor", "school_share", "platform_fee", "retention")
+        )
         assert one["received"] == (
             one["accepted"] + one["duplicates"] + one["conflicts"] + quarantined
         )
