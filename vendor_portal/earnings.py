@@ -1,5 +1,6 @@
 """A vendor's earnings on pages: what is owed to it, by period, and one period's lines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response
@@ -37,12 +38,13 @@ def vendor_place(page: Page) -> Place:
 def show_home(page: Page, place: Place) -> Response[Any]:
     """Show what is owed to the vendor and its latest periods."""
     earnings = _own(page)
+    columns = _period_columns(place, earnings)
     table = excerpt(
         translate(msgid("Latest periods"), page.locale),
-        _period_columns(place, earnings),
+        columns,
         earnings.periods[:6],
         path=place.statements,
-        summed=PERIOD_SUMS,
+        summed=_summed(columns),
         empty=NOTHING,
     )
     return page.render(
@@ -59,7 +61,7 @@ def show_periods(page: Page, place: Place) -> Response[Any]:
         columns,
         earnings.periods,
         view=page.view(columns, sort="-month"),
-        summed=PERIOD_SUMS,
+        summed=_summed(columns),
         empty=NOTHING,
     )
     return page.render_table(
@@ -121,6 +123,10 @@ def _own(page: Page) -> Earnings:
     vendor_id = page.actor.organisation_id
     assert vendor_id is not None, "the route admits people of vendors only"
     return earnings_of(page.unit, vendor_id)
+
+
+def _summed(columns: Sequence[Column[EarningsRow]]) -> list[str]:
+    return [column.key for column in columns if column.key in PERIOD_SUMS]
 
 
 def _period_columns(place: Place, earnings: Earnings) -> list[Column[EarningsRow]]:
