@@ -18,8 +18,16 @@ from kernel.trail import TrailRow
 from kernel.unit import Units
 from settlement.closing import settle
 from settlement.dispute_models import CreditNote, Dispute
-from settlement.funding_lines import LineBalance, line_balances
-from settlement.models import StatementLine
+from settlement.funding_lines import LineBalance, issue_amount, line_balances
+from settlement.ledger.posting import (
+    INSTALLATION,
+    AccountKey,
+    AccountKind,
+    Entry,
+    TransferDraft,
+    post,
+)
+from settlement.models import StatementDraw, StatementLine
 from settlement.queries.earnings import earnings_of
 from settlement.queries.retention import retention_of_payers, retention_of_vendor
 from settlement.retention import (
@@ -32,7 +40,8 @@ from settlement.retention import (
     release_due,
 )
 from settlement.tasks import release_retention
-from settlement.verify.recompute import verify
+from settlement.verify.recompute import check_budgets, verify
+from settlement.verify.retentions import check_retentions
 from tests.support.builders import CITY, a_bureau, a_person, took
 from tests.support.settlement_builders import (
     MARCH,
@@ -274,6 +283,100 @@ def test_an_end_that_the_books_do_not_show_is_found(units: Units, market: Market
         )
     (finding,) = verify(units, SYSTEM)
     assert "0.51 held back, 0.50 released" in finding
+
+
+def adjust_down(units: Units, market: Market) -> None:
+    """Post an adjustment of March by hand: 4 yuan less, of which 20 fen had been held back."""
+    with units(SYSTEM) as unit:
+        line = unit.session.scalars(select(StatementLine)).one()
+        values = {
+            column.name: getattr(line, column.name) for column in StatementLine.__table__.columns
+        } | {
+            "id": new_id(),
+            "kind": "adjustment",
+            **dict.fromkeys(("rated_fen", "amount_fen", "drawn_fen"), -400),
+            "vendor_fen": -360, "fee_fen": -20, "retention_fen": -20,
+        }
+        unit.session.execute(insert(StatementLine).values(**values))
+        draw = {"line_id": values["id"], "position": 1, "funding_line_id": market.line_id}
+        unit.session.execute(insert(StatementDraw).values(**draw, amount_fen=-400))
+        clearing = AccountKey(market.school.id, AccountKind.CLEARING)
+        entries = [
+            Entry(
+                AccountKey(market.line_id, AccountKind.COMMITTED),
+                AccountKey(market.line_id, AccountKind.ACCRUED),
+                400,
+            ),
+            Entry(AccountKey(market.vendor.id, AccountKind.PAYABLE), clearing, 360),
+            Entry(AccountKey(INSTALLATION, AccountKind.FEE), clearing, 20),
+            Entry(AccountKey(market.vendor.id, AccountKind.RETENTION), clearing, 20),
+        ]
+        key = "post:2199000001-2026-03:2199000001-A-1:adjustment:2026-03"
+        post(unit, [TransferDraft(key, "adjustment", entries)])
+
+
+def test_an_adjustment_below_zero_reduces_what_is_released(
+    units: Units, market: Market, clock: FixedClock
+) -> None:
+    """R41: together with its month; what comes after the release is taken back from the payable."""
+    adjust_down(units, market)
+    clock.at = DUE
+    assert release_all_due(units, SYSTEM) == Ended(2, RETENTION - 20)
+    assert owed(units, market) == (930 - 360 + RETENTION - 20, 0)
+    assert retention_findings(units) == []
+
+
+def test_an_adjustment_after_the_release_is_taken_back(
+    units: Units, market: Market, clock: FixedClock
+) -> None:
+    clock.at = DUE
+    release_all_due(units, SYSTEM)
+    adjust_down(units, market)
+    assert release_all_due(units, SYSTEM) == Ended(1, -20)
+    assert owed(units, market) == (930 - 360 + RETENTION - 20, 0)
+    assert retention_findings(units) == []
+
+
+def test_an_adjustment_of_a_forfeited_month_follows_the_forfeit(
+    units: Units, market: Market
+) -> None:
+    """The payer had all of it back already: what the adjustment gave once more is taken again."""
+    forfeit(units, a_finance_person(units, market), line_of(units))
+    adjust_down(units, market)
+    before = balance_of(units, market)
+    assert release_all_due(units, SYSTEM) == Ended(1, 0, -20)  # its term is of no matter
+    after = balance_of(units, market)
+    assert (after.available_fen, after.accrued_fen) == (
+        before.available_fen - 20,
+        before.accrued_fen + 20,
+    )
+    assert owed(units, market) == (930 - 360, 0)
+    assert retention_findings(units) == []
+
+
+def test_an_adjustment_waits_where_the_forfeited_money_was_spent(
+    units: Units, market: Market
+) -> None:
+    forfeit(units, a_finance_person(units, market), line_of(units))
+    adjust_down(units, market)
+    with units(SYSTEM) as unit:
+        balance = line_balances(unit, [market.line_id])[market.line_id]
+        spent = Entry(
+            AccountKey(market.line_id, AccountKind.COMMITTED),
+            AccountKey(market.line_id, AccountKind.AVAILABLE),
+            balance.available_fen,
+        )
+        post(unit, [TransferDraft("spent", "spent", [spent])])
+    assert release_all_due(units, SYSTEM) == Ended()
+    with units(SYSTEM) as unit:
+        issue_amount(unit, market.line_id, amount_fen=20, key="more", memo="more")
+    assert release_all_due(units, SYSTEM) == Ended(1, 0, -20)
+
+
+def retention_findings(units: Units) -> list[str]:
+    """Return what differs in budgets and retentions; the adjustment made by hand counts nothing."""
+    with units(SYSTEM) as unit:
+        return [*check_retentions(unit), *check_budgets(unit)]
 
 
 amounts = st.integers(-(10**9), 10**9)
