@@ -12,7 +12,6 @@ from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, excerpt, tabulate
 from settlement.queries.earnings import Earnings, EarningsRow, earnings_of
 from settlement.queries.lines import lines_of
-from settlement.queries.retention import RetentionRow, retention_of_vendor
 from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
 from settlement.web.places import Place
 
@@ -20,9 +19,7 @@ PERIOD_SUMS = (
     *("lines", "uses", "amount_fen", "fee_fen", "retention_fen", "school_fen", "vendor_fen"),
     "posted_fen",
 )
-RETENTION_SUMS = (*("lines", "retained_fen", "held_fen", "released_fen", "forfeited_fen"),)
 RETENTION = "/vendor/retention"
-NOTHING_HELD = msgid("Nothing was held back yet. It is from each bill, once it is booked.")
 NOTHING = msgid("Nothing was used yet. What schools use appears here when their month is closed.")
 
 
@@ -66,32 +63,6 @@ def show_periods(page: Page, place: Place) -> Response[Any]:
     )
     return page.render_table(
         "vendor/periods.html", table, file_name=f"earnings-{earnings.vendor_code}", place=place
-    )
-
-
-def show_retention(page: Page, place: Place) -> Response[Any]:
-    """Show what is held back of which month, until when, and what became of it."""
-    earnings = _own(page)
-    rows = retention_of_vendor(page.unit, earnings.vendor_id)
-    columns = _retention_columns(place)
-    table = tabulate(
-        translate(msgid("Quality retention"), page.locale),
-        columns,
-        rows,
-        view=page.view(columns, sort="-of_month"),
-        summed=RETENTION_SUMS,
-        empty=NOTHING_HELD,
-    )
-    held = [row for row in rows if row.held_fen]
-    return page.render_table(
-        "vendor/retention.html",
-        table,
-        file_name=f"retention-{earnings.vendor_code}",
-        place=place,
-        held_fen=sum(row.held_fen for row in rows),
-        next_due=min((row.due_on for row in held), default=None),
-        released_fen=sum(row.released_fen for row in rows),
-        forfeited_fen=sum(row.forfeited_fen for row in rows),
     )
 
 
@@ -156,40 +127,4 @@ def _period_columns(place: Place, earnings: Earnings) -> list[Column[EarningsRow
         ),
         money("vendor_fen", msgid("Vendor's share"), href=href),
         money("posted_fen", msgid("Of it booked"), href=href),
-    ]
-
-
-def _retention_columns(place: Place) -> list[Column[RetentionRow]]:
-    def href(row: RetentionRow) -> str:
-        return place.statement(row.of_month)
-
-    return [
-        Column(
-            key="of_month",
-            title=msgid("Month of use"),
-            value=lambda row: row.of_month,
-            kind="month",
-            href=href,
-            sortable=True,
-        ),
-        Column(
-            key="due_on",
-            title=msgid("Released from"),
-            value=lambda row: row.due_on,
-            kind="day",
-            sortable=True,
-        ),
-        number("lines", msgid("Lines"), secondary=True),
-        money("retained_fen", msgid("Held back in all")),
-        money("held_fen", msgid("Still held")),
-        money("released_fen", msgid("Released")),
-        money("forfeited_fen", msgid("Forfeited")),
-        Column(
-            key="standing",
-            title=msgid("State"),
-            value=lambda row: row.standing,
-            kind="state",
-            label_kind="retention",
-            sortable=True,
-        ),
     ]

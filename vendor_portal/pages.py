@@ -17,9 +17,9 @@ from vendor_portal.earnings import (
     show_home,
     show_period,
     show_periods,
-    show_retention,
     vendor_place,
 )
+from vendor_portal.retention import show_retention
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
 

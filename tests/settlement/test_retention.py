@@ -295,7 +295,9 @@ def adjust_down(units: Units, market: Market) -> None:
             "id": new_id(),
             "kind": "adjustment",
             **dict.fromkeys(("rated_fen", "amount_fen", "drawn_fen"), -400),
-            "vendor_fen": -360, "fee_fen": -20, "retention_fen": -20,
+            "vendor_fen": -360,
+            "fee_fen": -20,
+            "retention_fen": -20,
         }
         unit.session.execute(insert(StatementLine).values(**values))
         draw = {"line_id": values["id"], "position": 1, "funding_line_id": market.line_id}
