@@ -9,6 +9,7 @@ from kernel.unit import Units
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
+from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
 from settlement.periods import (
     periods_in,
@@ -17,7 +18,6 @@ from settlement.periods import (
     stuck_periods,
     unfinished_payers,
 )
-from settlement.metering.partitions import make_ahead
 from settlement.retention import release_all_due
 
 WORKER = system_actor("worker")

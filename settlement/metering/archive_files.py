@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from kernel.clock import Month, show_month
 from kernel.unit import Unit
+from settlement.metering.fingerprints import PRINT
 from settlement.metering.partitions import partition_name
 
 GROUP_ROWS = 50_000
@@ -47,27 +48,23 @@ SCHEMA: Final = pa.schema(
     ]
 )
 COLUMNS: Final = tuple(SCHEMA.names)
-PROVED: Final = (
-    *("payer_id", "source_id", "event_id", "occurred_at", "quantity", "learner_id"),
-    *("agreement_id", "school_id", "trust", "sequence"),
-)
-"""The columns that a period's fingerprint covers, and the sequence that says what was sealed."""
-
-# As `periods` fingerprints a seal: the same hash over the same columns, summed by payer.
 PRINTS = """
-SELECT u.payer_id, count(*) AS events, sum(u.quantity)::bigint AS uses,
-    sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity,
-        u.learner_id, u.agreement_id, u.school_id, u.trust), 0)) AS total
+SELECT u.payer_id, {print}
 FROM {events} u JOIN period p ON p.payer_id = u.payer_id AND p.month = :month
 WHERE u.sequence <= p.sealed_sequence GROUP BY u.payer_id
 """
-GIVEN = """(SELECT * FROM unnest(CAST(:payer_id AS uuid[]), CAST(:source_id AS uuid[]),
-    CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]), CAST(:quantity AS bigint[]),
-    CAST(:learner_id AS uuid[]), CAST(:agreement_id AS uuid[]), CAST(:school_id AS uuid[]),
-    CAST(:trust AS smallint[]), CAST(:sequence AS bigint[]))
-    AS g(payer_id, source_id, event_id, occurred_at, quantity, learner_id, agreement_id, school_id,
-        trust, sequence))"""
-PRINTS_GIVEN = text(PRINTS.format(events=GIVEN))
+# Every column of a file, as the database has it: whatever a fingerprint covers is there.
+ARRAYS = {
+    UUID_BYTES: "uuid[]",
+    MOMENT: "timestamptz[]",
+    pa.int64(): "bigint[]",
+    pa.int16(): "smallint[]",
+    pa.string(): "text[]",
+    pa.bool_(): "boolean[]",
+}
+_GIVEN = ", ".join(f"CAST(:{field.name} AS {ARRAYS[field.type]})" for field in SCHEMA)
+GIVEN = f"(SELECT * FROM unnest({_GIVEN}) AS g({', '.join(COLUMNS)}))"  # noqa: S608 - our columns
+PRINTS_GIVEN = text(PRINTS.format(print=PRINT, events=GIVEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +140,7 @@ def batches_of(path: Path) -> Counter[UUID]:
 def prints_of_file(unit: Unit, month: Month, path: Path) -> dict[UUID, Print]:
     """Return the fingerprints of what was sealed, from a file; the database does the hashing."""
     found: dict[UUID, Print] = {}
-    for values in _groups(path, PROVED):
+    for values in _groups(path, COLUMNS):
         for payer_id, one in _prints(unit, PRINTS_GIVEN, {"month": month, **values}):
             found[payer_id] = found.get(payer_id, Print()) + one
     return found
@@ -151,7 +148,7 @@ def prints_of_file(unit: Unit, month: Month, path: Path) -> dict[UUID, Print]:
 
 def prints_of_table(unit: Unit, month: Month) -> dict[UUID, Print]:
     """Return the fingerprints of what was sealed, from a month's table, attached or not."""
-    statement = text(PRINTS.format(events=partition_name(month)))
+    statement = text(PRINTS.format(print=PRINT, events=partition_name(month)))
     return dict(_prints(unit, statement, {"month": month}))
 
 
