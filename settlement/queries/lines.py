@@ -50,6 +50,7 @@ class LineRow:
     agreement_number: str
     title: str
     sku: str
+    metric: str
     quantity: int
     unit_price: Decimal
     rated_fen: int
@@ -58,6 +59,7 @@ class LineRow:
     uncovered_fen: int
     drawn_fen: int
     vendor_fen: int
+    school_fen: int
     fee_fen: int
     retention_fen: int
     state: str
@@ -224,6 +226,7 @@ def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
             Agreement.number.label("agreement_number"),
             Agreement.terms["title"].astext.label("title"),
             Agreement.terms["sku"].astext.label("sku"),
+            line.metric,
             line.quantity,
             line.unit_price,
             line.rated_fen,
@@ -232,6 +235,7 @@ def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
             line.uncovered_fen,
             line.drawn_fen,
             line.vendor_fen,
+            line.school_fen,
             line.fee_fen,
             line.retention_fen,
             line.state,

@@ -53,7 +53,7 @@ def test_a_preview_is_the_statement_to_come(
             units,
             ceiling_fen=ceiling_fen,
             learners=["L1", "L2", "L3"],
-            **plan,
+            terms=plan,
         )
         rows = [
             a_use(

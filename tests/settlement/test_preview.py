@@ -87,7 +87,7 @@ def stated(units: Units) -> list[tuple[Any, ...]]:
 
 def test_a_preview_shows_an_open_month_up_to_now(units: Units) -> None:
     """R33: with tiers and a free allowance, as a statement would."""
-    market = a_market(units, unit_price="1.0000", tiers=TIERS, free_allowance=2)
+    market = a_market(units, unit_price="1.0000", terms={"tiers": TIERS, "free_allowance": 2})
     used(units, market, 9)
     (line,) = previewed(units, market).lines
     assert (line.quantity, line.amount_fen) == (9, 600)

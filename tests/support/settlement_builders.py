@@ -1,6 +1,6 @@
 """A school with a funding line, an agreement and a source of usage, for settlement tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -75,12 +75,9 @@ def a_market(
     unit_price: str = "0.3333",
     learners: Sequence[str] = ("L1", "L2"),
     school_code: str = "2199000001",
-    **plan: Any,
+    terms: Mapping[str, Any] | None = None,
 ) -> Market:
-    """Open a county with one school that has one agreement of March to June 2026.
-
-    `plan`: what its terms say beside (or instead of) a price per use.
-    """
+    """Open a county with one school that has one agreement of March to June 2026."""
     with units(SYSTEM) as unit:
         bureau = a_region_tree(unit)
         reviewer = a_person(unit, bureau, [Role.ADMISSION], person_no="S-1")
@@ -104,7 +101,7 @@ def a_market(
             resource_id=resource_id,
             draws=[Draw(line_id, ceiling_fen)],
             unit_price=unit_price,
-            **plan,
+            terms=terms,
         )
     return Market(bureau, vendor, school, finance, resource_id, "SKU-1", line_id, agreement_id)
 
@@ -120,9 +117,9 @@ def an_agreement(
     reference: str = "A-1",
     starts_on: date = date(2026, 3, 1),
     ends_on: date = date(2026, 6, 30),
-    **plan: Any,
+    terms: Mapping[str, Any] | None = None,
 ) -> AgreementId:
-    """Open an agreement whose ceiling is what its draws commit."""
+    """Open an agreement whose ceiling is what its draws commit; `terms` stand beside the usual."""
     return open_agreement(
         unit,
         AgreementDraft(
@@ -138,7 +135,7 @@ def an_agreement(
                 "retention_rate": "0.0500",
                 "title": "资源",
                 "sku": "SKU-1",
-                **plan,
+                **(terms or {}),
             },
             ceiling_fen=sum(draw.ceiling_fen for draw in draws),
             starts_on=starts_on,
