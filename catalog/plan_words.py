@@ -23,8 +23,8 @@ BY_TIERS: Final = {
     Plan.PER_LEARNER: msgid("per learner and month, {tiers}"),
     Plan.PER_CLASS: msgid("per class session, {tiers}"),
 }
-TIER: Final = msgid("up to {end} {price} yuan each")
-LAST_TIER: Final = msgid("above that {price} yuan each")
+TIER: Final = msgid("up to {end} at {price} yuan each")
+LAST_TIER: Final = msgid("above that at {price} yuan each")
 SEPARATOR: Final = msgid(", ")
 CLAUSES: Final = msgid("; ")
 FREE: Final = msgid("free")

@@ -153,7 +153,7 @@ def _events(view: LineView, locale: str) -> str:
         events = int(excluded.get(rule.value, {}).get("events", 0))
         left -= events
         if events:
-            name = label(rule.value, locale, kind="judgement")
+            name = label(rule.value, locale, kind="Rule")
             parts.append(say(EXCLUDED, rule=name, events=f"{events:,}"))
     parts.append(
         say(

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +39,14 @@ MAY_PREVIEW: Final = (
 )
 WARNED_AT: Final = Decimal("0.8")
 """Part of a ceiling from which on a running estimate warns (R33)."""
+
+
+class CeilingUse(StrEnum):
+    """How a ceiling stands with a month's estimate; from four fifths on it is nearly used."""
+
+    WITHIN = "within"
+    NEARLY_USED = "nearly_used"
+    USED_UP = "used_up"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,8 +90,19 @@ class PreviewLine:
         return Decimal(self.ceiling_fen - self.left_after_fen) / self.ceiling_fen
 
     @property
+    def used_percent(self) -> int:
+        """The same in whole per cent, never more than is used."""
+        return int(self.used_share * 100)
+
+    @property
     def warns(self) -> bool:
         return self.used_share >= WARNED_AT
+
+    @property
+    def ceiling_use(self) -> CeilingUse:
+        if not self.warns:
+            return CeilingUse.WITHIN
+        return CeilingUse.NEARLY_USED if self.left_after_fen > 0 else CeilingUse.USED_UP
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,6 +70,10 @@ class Difference:
     def difference_fen(self) -> int:
         return self.after_fen - self.before_fen
 
+    @property
+    def uncovered_fen(self) -> int:
+        return self.after.uncovered_fen if self.after else 0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Simulation:

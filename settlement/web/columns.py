@@ -20,7 +20,7 @@ LINE_SUMS: Final = ("quantity", "rated_fen", "above_ceiling_fen", "amount_fen", 
 EARNED_SUMS: Final = (
     *("quantity", "amount_fen", "uncovered_fen", "vendor_fen", "fee_fen", "retention_fen"),
 )
-AGREEMENT_SUMS: Final = ("ceiling_fen", "uses", "billed_fen", "left_fen", "above_ceiling_fen")
+AGREEMENT_SUMS: Final = ("ceiling_fen", "billed_fen", "left_fen", "above_ceiling_fen")
 
 Href = Callable[[Any], str]
 
@@ -178,7 +178,7 @@ def agreement_columns(place: Place, *, locale: str) -> list[Column[AgreementRow]
             value=lambda row: plan_words(row.terms, locale),
             secondary=True,
         ),
-        number("uses", msgid("Quantity"), href=href),
+        number("uses", msgid("Billable quantity"), href=href),
         money("ceiling_fen", msgid("Ceiling")),
         money("billed_fen", msgid("Billed"), href=href),
         money("left_fen", msgid("Left")),
@@ -293,7 +293,7 @@ def _priced(href: Href) -> list[Column[Any]]:
             label_kind="Metric",
             secondary=True,
         ),
-        number("quantity", msgid("Quantity"), href=href),
+        number("quantity", msgid("Billable quantity"), href=href),
         _price("unit_price", msgid("Unit price")),
     ]
 
