@@ -71,7 +71,7 @@ def test_what_can_not_be_read_is_said_beside_its_field(
 ) -> None:
     sign_in(client, Role.SCHOOL_FINANCE)
     text = read(client, month="2026-03", unit_price="cheap", pupils="-3", ceiling="1.005")
-    assert "有 3 处需要修改" in text
+    assert "有 3 处需要更正" in text
     assert "请填写学生人数" in text
     unknown = read(client, month="2026-03", unit_price="1", agreement="none")
     assert "none" in unknown

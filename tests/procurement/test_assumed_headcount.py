@@ -1,5 +1,7 @@
 """What another headcount would make of a school's funding line (R15)."""
 
+from datetime import date
+
 import pytest
 
 from kernel.actors import Role
@@ -29,7 +31,7 @@ def test_another_headcount_gives_the_line_that_its_census_would(county: CountyBu
     assert assumed.before_fen == before.line_fen > 0
     assert assumed.difference_fen != 0
     assert (same.code, same.difference_fen) == (SCHOOL, 0)
-    county.counted(SCHOOL, pupils=333)
+    county.counted(SCHOOL, pupils=333, as_of=date(2026, 3, 11))
     with county.units(bureau) as unit:
         (after,) = [one for one in preview_lines(unit, fiscal_year=2026) if one.code == SCHOOL]
     assert after.line_fen == assumed.after_fen
