@@ -58,7 +58,8 @@ class Version(Base):
 class Offer(Base):
     """Price terms of a resource from a day on, until the next offer begins. Never changed.
 
-    `plan`: {"plan": "per_use", "unit_price": "0.0200"}; basic resources carry the price 0 (R1).
+    `plan`: {"plan": "per_use", "unit_price": "0.0200"} and what else `catalog.plans` knows; basic
+    resources carry the price 0 (R1).
     """
 
     __tablename__ = "offer"

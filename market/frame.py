@@ -10,6 +10,7 @@ from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation, Region
 from kernel.unit import Unit
 from kernel.web.rendering import Frame, NavigationEntry
+from settlement.preview import MAY_PREVIEW
 
 PLATFORM: Final = msgid("Digital education resources")
 PLATFORM_OF: Final = msgid("Digital education resources of {region}")
@@ -18,6 +19,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     OrganisationKind.SCHOOL: (
         NavigationEntry(title=msgid("Home"), href="/school"),
         NavigationEntry(title=msgid("Our agreements"), href="/school/agreements"),
+        NavigationEntry(title=msgid("Estimate of the month"), href="/school/preview"),
         NavigationEntry(title=msgid("Statements"), href="/school/statements"),
         NavigationEntry(title=msgid("Funding"), href="/school/funding"),
     ),
@@ -32,6 +34,9 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     ),
 }
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""
+
+ONLY_FOR: Final[dict[str, frozenset[Role]]] = {"/school/preview": frozenset(MAY_PREVIEW)}
+"""Entries that not everybody of the organisation may open."""
 
 
 def complete_frame(unit: Unit, frame: Frame) -> Frame:
@@ -63,7 +68,9 @@ def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
     kind = actor.organisation_kind
     if kind is None or not actor.roles & (ROLES_OF[kind] - {Role.LEARNER}):
         return ()
-    return NAVIGATION[kind]
+    return tuple(
+        entry for entry in NAVIGATION[kind] if actor.roles & ONLY_FOR.get(entry.href, actor.roles)
+    )
 
 
 def home_of(actor: Actor) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from catalog.offers import OfferRow, record_offers
+from catalog.plans import parse_tiers
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.organisations import (
@@ -169,6 +170,10 @@ _KINDS: Final = (
             Column("valid_from", "2026-01-01", day),
             Column("plan", "per_use", one_of(PLANS)),
             Column("unit_price_yuan", "0.0200", unit_price),
+            Column("tiers", "1000:0.0200;*:0.0100", parse_tiers, blank=()),
+            Column("free_allowance", "100", whole_number, blank=None),
+            Column("period_cap_yuan", "300.00", unit_price, blank=None),
+            Column("learner_cap", "40", whole_number, blank=None),
         ),
         make=OfferRow,
         record=record_offers,

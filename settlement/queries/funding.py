@@ -1,9 +1,10 @@
 """Money boards: what each payer was allocated, has committed and spent, and its agreements."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -60,7 +61,7 @@ class AgreementRow:
     title: str
     sku: str
     vendor_name: str
-    unit_price: Decimal
+    terms: Mapping[str, Any]
     ceiling_fen: int
     billed_fen: int
     above_ceiling_fen: int
@@ -219,7 +220,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             title=agreement.terms["title"],
             sku=agreement.terms["sku"],
             vendor_name=vendor_name,
-            unit_price=Decimal(agreement.terms["unit_price"]),
+            terms=agreement.terms,
             ceiling_fen=agreement.ceiling_fen,
             billed_fen=int(billed),
             above_ceiling_fen=int(above),

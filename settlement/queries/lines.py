@@ -50,6 +50,7 @@ class LineRow:
     agreement_number: str
     title: str
     sku: str
+    metric: str
     quantity: int
     unit_price: Decimal
     rated_fen: int
@@ -225,6 +226,7 @@ def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
             Agreement.number.label("agreement_number"),
             Agreement.terms["title"].astext.label("title"),
             Agreement.terms["sku"].astext.label("sku"),
+            line.metric,
             line.quantity,
             line.unit_price,
             line.rated_fen,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
+from catalog.plan_words import plan_words
 from kernel.i18n import msgid
 from kernel.web.tables import Column
 from settlement.queries.funding import AgreementRow
@@ -19,7 +20,7 @@ LINE_SUMS: Final = ("quantity", "rated_fen", "above_ceiling_fen", "amount_fen", 
 EARNED_SUMS: Final = (
     *("quantity", "amount_fen", "uncovered_fen", "vendor_fen", "fee_fen", "retention_fen"),
 )
-AGREEMENT_SUMS: Final = ("ceiling_fen", "uses", "billed_fen", "left_fen", "above_ceiling_fen")
+AGREEMENT_SUMS: Final = ("ceiling_fen", "billed_fen", "left_fen", "above_ceiling_fen")
 
 Href = Callable[[Any], str]
 
@@ -155,8 +156,9 @@ def agreement_line_columns(place: Place) -> list[Column[LineRow]]:
     ]
 
 
-def agreement_columns(place: Place) -> list[Column[AgreementRow]]:
-    """Return the columns of a payer's agreements: ceilings, what is used of them, what is left."""
+def agreement_columns(place: Place, *, locale: str) -> list[Column[AgreementRow]]:
+    """Return the columns of a payer's agreements: prices in the reader's words, ceilings, what is
+    used of them, what is left."""
 
     def href(row: AgreementRow) -> str:
         return place.agreement(row.number)
@@ -170,8 +172,13 @@ def agreement_columns(place: Place) -> list[Column[AgreementRow]]:
             sortable=True,
         ),
         _vendor(),
-        _price("unit_price", msgid("Unit price")),
-        number("uses", msgid("Uses"), href=href),
+        Column(
+            key="plan",
+            title=msgid("Price"),
+            value=lambda row: plan_words(row.terms, locale),
+            secondary=True,
+        ),
+        number("uses", msgid("Billable quantity"), href=href),
         money("ceiling_fen", msgid("Ceiling")),
         money("billed_fen", msgid("Billed"), href=href),
         money("left_fen", msgid("Left")),
@@ -278,7 +285,15 @@ def _vendor() -> Column[Any]:
 
 def _priced(href: Href) -> list[Column[Any]]:
     return [
-        number("quantity", msgid("Uses"), href=href),
+        Column(
+            key="metric",
+            title=msgid("Paid by"),
+            value=attrgetter("metric"),
+            kind="label",
+            label_kind="Metric",
+            secondary=True,
+        ),
+        number("quantity", msgid("Billable quantity"), href=href),
         _price("unit_price", msgid("Unit price")),
     ]
 

@@ -24,6 +24,7 @@ from tests.support.site_builders import (
 PAGE = {"accept": "text/html"}
 STAFF, FINANCE = frozenset(SCHOOL_STAFF), frozenset({Role.SCHOOL_FINANCE})
 BUREAU, VENDOR = frozenset(BUREAU_STAFF), frozenset({Role.VENDOR_MANAGER})
+ACCOUNTABLE = FINANCE | {Role.ACADEMIC, Role.PRINCIPAL}
 EVERYBODY: frozenset[Role] | None = None
 
 SCHOOL_CHAIN = "/school/statements/{month}"
@@ -52,6 +53,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", SCHOOL_CHAIN + "/lines/{line_id}"): STAFF,
     ("GET", SCHOOL_CHAIN + "/lines/{line_id}/uses"): STAFF,
     ("GET", SCHOOL_CHAIN + "/lines/{line_id}/uses/{sequence}"): STAFF,
+    ("GET", "/school/preview"): ACCOUNTABLE,
     ("GET", "/school/funding"): STAFF,
     ("GET", "/school/funding/{line_id}"): STAFF,
     ("GET", "/school/agreements"): STAFF,
@@ -72,6 +74,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/quarantine"): BUREAU,
     ("GET", "/bureau/schools"): BUREAU,
     ("GET", "/bureau/schools/{code}"): BUREAU,
+    ("GET", "/bureau/schools/{code}/preview"): BUREAU - {Role.ADMISSION},
     ("GET", "/bureau/schools/{code}/funding"): BUREAU,
     ("GET", "/bureau/schools/{code}/funding/{line_id}"): BUREAU,
     ("GET", "/bureau/schools/{code}/agreements"): BUREAU,

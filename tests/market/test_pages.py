@@ -29,6 +29,12 @@ from tests.support.settlement_builders import MARCH, SYSTEM
 from tests.support.site_builders import Site, a_site, counted_queries, csrf_token, sign_in
 
 MOST_QUERIES = 12
+COUNTED_LIVE = {
+    # These count, judge and rate the month's uses anew, for one payer: a set number of questions,
+    # whatever was used.
+    "/school/preview": 60,
+    "/bureau/schools/{code}/preview": 60,
+}
 
 
 @pytest.fixture
@@ -71,7 +77,11 @@ def test_no_page_asks_more_than_twelve_questions_of_the_database(
                     assert client.get(address_of(site, path)).status_code == 200
                 counted[path] = len(sent)
     assert len(counted) > 25
-    assert {path: count for path, count in counted.items() if count > MOST_QUERIES} == {}
+    assert {
+        path: count
+        for path, count in counted.items()
+        if count > COUNTED_LIVE.get(path, MOST_QUERIES)
+    } == {}
 
 
 def let_sign_in(units: Units, login: str) -> None:
