@@ -11,6 +11,7 @@ from kernel.unit import Units
 from market import models
 from settlement.tasks import (
     close_range,
+    close_years,
     post_payer,
     post_what_is_due,
     release_launched,
@@ -28,6 +29,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.resume_closes": resume_closes,
     "settlement.post": post_payer,
     "settlement.post_due": post_what_is_due,
+    "settlement.close_years": close_years,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -37,6 +39,7 @@ SCHEDULE: dict[str, float] = {
     "settlement.release_launched": 300.0,
     "settlement.resume_closes": 300.0,
     "settlement.post_due": 300.0,
+    "settlement.close_years": 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

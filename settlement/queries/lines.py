@@ -203,6 +203,11 @@ def posting_key(statement: str, agreement: str, *, kind: str, of_month: date) ->
     return f"post:{statement}:{agreement}:{kind}:{show_month(of_month)}"
 
 
+def credit_key(number: str) -> str:
+    """Return the business key of the transfer that posts a credit note, once."""
+    return f"credit:{number}"
+
+
 def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
     line = StatementLine
     if unit.actor.organisation_kind is OrganisationKind.VENDOR:
