@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import aliased
 
 from kernel.identity.recording import among
@@ -86,12 +86,14 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
     that no account is looked at between a line and its credit. The caller has locked the periods. A
     period whose lines are all posted becomes `posted`.
     """
-    ready = (
+    ready = [
         StatementLine.month == month,
         among(StatementLine.payer_id, payer_ids),
         StatementLine.state.in_(BOOKABLE),
-        ~_waits_for_what_it_corrects(),
-    )
+    ]
+    held_up = _held_up(unit, month, payer_ids=payer_ids)
+    if held_up:
+        ready.append(StatementLine.agreement_id.not_in(held_up))
     lines = [
         _bookable(row)
         for row in unit.session.execute(
@@ -127,19 +129,39 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
     return len(lines)
 
 
-def _waits_for_what_it_corrects() -> ColumnElement[bool]:
-    """Select negative adjustments of what is not posted yet: nothing is given back untaken."""
-    corrected = aliased(StatementLine)
-    return and_(
-        StatementLine.amount_fen < 0,
-        exists().where(
-            corrected.agreement_id == StatementLine.agreement_id,
-            corrected.of_month == StatementLine.of_month,
-            corrected.month < StatementLine.month,
-            corrected.amount_fen > 0,
-            corrected.state != "posted",
-        ),
+def _held_up(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> set[UUID]:
+    """Return the agreements with a negative adjustment that can't be posted with this month.
+
+    Nothing is given back before it was taken, so it waits for the line that it corrects; and what
+    it gives back may have been billed again, so the lines after it wait for it.
+    """
+    late, corrected = StatementLine, aliased(StatementLine)
+    rows = unit.session.execute(
+        select(
+            late.agreement_id,
+            late.month,
+            late.state,
+            exists()
+            .where(
+                corrected.agreement_id == late.agreement_id,
+                corrected.of_month == late.of_month,
+                corrected.month < late.month,
+                corrected.amount_fen > 0,
+                corrected.state != "posted",
+            )
+            .label("too_early"),
+        ).where(
+            late.amount_fen < 0,
+            late.state != "posted",
+            late.month <= month,
+            among(late.payer_id, payer_ids),
+        )
     )
+    return {
+        row.agreement_id
+        for row in rows
+        if row.too_early or row.month != month or row.state not in BOOKABLE
+    }
 
 
 def _bookable_lines() -> Select[*tuple[Any, ...]]:

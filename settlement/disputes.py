@@ -32,7 +32,7 @@ from kernel.ids import new_id
 from kernel.money import yuan
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.credit_notes import issue_credit_note
+from settlement.credit_notes import creditable, issue_credit_note
 from settlement.dispute_models import Dispute
 from settlement.dispute_rules import (
     PAYER_REASONS,
@@ -48,6 +48,7 @@ from settlement.queries.uses import events_named
 
 OPEN_STATES = ("stated", "posted", "closed")
 LONGEST_TEXT = 2_000
+BY_SYSTEM = "system"
 
 
 def dispute_line(
@@ -102,9 +103,10 @@ def dispute_line(
 def refer_to_bureau(unit: Unit, line_ids: Sequence[UUID]) -> list[UUID]:
     """Have a bureau decide stated lines of a closed fiscal year (R37); return the disputes.
 
-    For the close, with lines that draw nothing. No vendor answers. Dismissed, the line stands as it
-    is and what is uncovered of it joins the unfunded queue; upheld, a credit note takes it away.
-    The caller has locked the periods.
+    For the close; the caller has locked the periods. No vendor answers. Of use that came late the
+    line draws nothing: dismissed, it stands, and what is uncovered of it joins the unfunded queue;
+    upheld, a credit note takes it away. A line below zero gives back what was drawn for the closed
+    year; it can only be let stand, and the money lapses with its funding line to the treasury.
     """
     unit.actor.require("line.refer", Role.OPERATOR, Role.BUREAU_FINANCE)
     disputes = []
@@ -115,8 +117,8 @@ def refer_to_bureau(unit: Unit, line_ids: Sequence[UUID]) -> list[UUID]:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all():
-        if line.drawn_fen:
-            raise ValueError("a line of a closed year draws nothing")
+        if line.drawn_fen > 0:
+            raise ValueError("nothing is drawn for a closed year")
         disputes.append(
             _open(
                 unit,
@@ -157,9 +159,11 @@ def answer_dispute(unit: Unit, dispute_id: UUID, *, answer: str, offered_fen: in
     dispute.answered_by = unit.actor.name
     dispute.decide_by = decide_by(unit.settings, today)
     _trail(unit, "dispute.answered", dispute, offered_fen=offered_fen)
-    if offered_fen == difference:
+    most = creditable(unit, line).amount_fen
+    if offered_fen == difference and most:
+        credit_fen = min(difference, most)
         _settle(
-            unit, dispute, line, outcome=DisputeOutcome.UPHELD, credit_fen=difference, note=None
+            unit, dispute, line, outcome=DisputeOutcome.UPHELD, credit_fen=credit_fen, note=None
         )
     unit.session.flush()
     return dispute
@@ -170,11 +174,23 @@ def decide_dispute(
 ) -> Dispute:
     """Decide a dispute once the vendor answered or its last day is over; the reason is required.
 
-    Upheld, `credit_fen` (1 to the line's amount) is credited; dismissed, it is 0 and the line
-    stands. For a finance person of a bureau above the payer who has held no role at the vendor.
-    Raises `NotFound`, `Conflict`, `AnswerAwaited`, `NoteRequired`, `VendorInterest`,
+    Upheld, `credit_fen` (1 to the line's amount, or what late adjustments left of it) is credited;
+    dismissed, it is 0 and the line stands. For a finance person of a bureau above the payer who has
+    held no role at the vendor. Raises `NotFound`, `Conflict`, `AnswerAwaited`, `NoteRequired`, `VendorInterest`,
     `InvalidInput`.
     """
+    dispute, line = check_decision(
+        unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=note
+    )
+    _settle(unit, dispute, line, outcome=outcome, credit_fen=credit_fen, note=_text("note", note))
+    unit.session.flush()
+    return dispute
+
+
+def check_decision(
+    unit: Unit, dispute_id: UUID, *, outcome: DisputeOutcome, credit_fen: int, note: str
+) -> tuple[Dispute, StatementLine]:
+    """Raise what `decide_dispute` would raise; else return dispute and line, locked."""
     unit.actor.require("dispute.decide", Role.BUREAU_FINANCE)
     dispute, line = _lock(unit, dispute_id)
     require_judge(unit, dispute)
@@ -187,12 +203,10 @@ def decide_dispute(
     if outcome is DisputeOutcome.UPHELD:
         if line.amount_fen <= 0:
             raise NotDisputable()
-        _require_amount("credit_fen", credit_fen, least=1, most=line.amount_fen)
+        _require_amount("credit_fen", credit_fen, least=1, most=creditable(unit, line).amount_fen)
     else:
         _require_amount("credit_fen", credit_fen, least=0, most=0)
-    _settle(unit, dispute, line, outcome=outcome, credit_fen=credit_fen, note=_text("note", note))
-    unit.session.flush()
-    return dispute
+    return dispute, line
 
 
 def require_judge(unit: Unit, dispute: Dispute) -> None:
@@ -241,7 +255,7 @@ def _open(
         claimed_fen=claimed_fen,
         evidence=evidence,
         opened_at=unit.clock.now(),
-        opened_by=unit.actor.name,
+        opened_by=BY_SYSTEM if reason is DisputeReason.FISCAL_YEAR_CLOSED else unit.actor.name,
         answer_by=last_answer,
         offered_fen=0,
         decide_by=decide_by(unit.settings, last_answer),

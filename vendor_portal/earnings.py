@@ -9,9 +9,11 @@ from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, excerpt, tabulate
+from settlement.queries.disputes import disputes_of
 from settlement.queries.earnings import Earnings, EarningsRow, earnings_of
 from settlement.queries.lines import lines_of
 from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
+from settlement.web.disputes import Desk
 from settlement.web.places import Place
 
 PERIOD_SUMS = (
@@ -29,6 +31,17 @@ def vendor_place(page: Page) -> Place:
     )
 
 
+def dispute_desk(page: Page) -> Desk:
+    """Return where a vendor finds the disputes about its lines."""
+    place = vendor_place(page)
+    return Desk(
+        root=place.root,
+        address="/vendor/disputes",
+        title=translate(msgid("Disputes"), page.locale),
+        place_of=lambda _row: place,
+    )
+
+
 def show_home(page: Page, place: Place) -> Response[Any]:
     """Show what is owed to the vendor and its latest periods."""
     earnings = _own(page)
@@ -40,7 +53,10 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         summed=PERIOD_SUMS,
         empty=NOTHING,
     )
-    return page.render("vendor/home.html", place=place, earnings=earnings, table=table)
+    waiting = [row for row in disputes_of(page.unit, only_open=True) if row.waits_for_answer]
+    return page.render(
+        "vendor/home.html", place=place, earnings=earnings, table=table, disputes=waiting
+    )
 
 
 def show_periods(page: Page, place: Place) -> Response[Any]:

@@ -12,6 +12,7 @@ from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from settlement.web.lines import show_line
 from settlement.web.uses import show_use, show_uses
+from vendor_portal.disputes import HANDLERS as DISPUTES
 from vendor_portal.earnings import show_home, show_period, show_periods, vendor_place
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
@@ -68,4 +69,12 @@ def use(
         return show_use(page, vendor_place(page), month, line_id, sequence=sequence)
 
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = (home, periods, period, line, uses, use)
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    home,
+    periods,
+    period,
+    line,
+    uses,
+    use,
+    *DISPUTES,
+)

@@ -79,6 +79,14 @@ class DisputeRow:
         )
 
     @property
+    def waits_for_answer(self) -> bool:
+        return self.standing is DisputeStanding.AWAITING_ANSWER
+
+    @property
+    def waits_for_decision(self) -> bool:
+        return self.standing in {DisputeStanding.AWAITING_DECISION, DisputeStanding.OVERDUE}
+
+    @property
     def of_closed_year(self) -> bool:
         return self.reason == DisputeReason.FISCAL_YEAR_CLOSED
 
