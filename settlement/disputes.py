@@ -176,8 +176,8 @@ def decide_dispute(
 
     Upheld, `credit_fen` (1 to the line's amount, or what late adjustments left of it) is credited;
     dismissed, it is 0 and the line stands. For a finance person of a bureau above the payer who has
-    held no role at the vendor. Raises `NotFound`, `Conflict`, `AnswerAwaited`, `NoteRequired`, `VendorInterest`,
-    `InvalidInput`.
+    held no role at the vendor. Raises `NotFound`, `Conflict`, `AnswerAwaited`, `NoteRequired`,
+    `VendorInterest`, `InvalidInput`.
     """
     dispute, line = check_decision(
         unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=note

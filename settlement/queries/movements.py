@@ -23,8 +23,9 @@ from settlement.queries.lines import credit_key, posting_key
 class Movement:
     """One transfer on a funding line: by how much it changed each of the four amounts, in fen.
 
-    `act` is the first word of its key (issue | commit | post | credit …). `agreement` and `title` are empty
-    where it has to do with none; `month` and `statement_line_id` name the line that it posted.
+    `act` is the first word of its key (issue | commit | post | credit …). `agreement` and `title`
+    are empty where it has to do with none; `month` and `statement_line_id` name the line that it
+    posted.
     """
 
     at: datetime
