@@ -191,6 +191,7 @@ def agreement_line_columns(place: Place) -> list[Column[LineRow]]:
         money("above_ceiling_fen", msgid("Above the ceiling"), href=href),
         money("amount_fen", msgid("Billed"), href=href),
         money("uncovered_fen", msgid("Uncovered"), href=href, secondary=True),
+        money("credited_fen", msgid("Credited"), href=href, secondary=True),
         _state(),
     ]
 

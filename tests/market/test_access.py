@@ -100,6 +100,9 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses/{sequence}"): BUREAU,
 }
+FORMS = {SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"}}
+"""What forms have to hold beside the token."""
+
 ROLES = [role for role in Role if role is not Role.SYSTEM]
 
 
@@ -160,7 +163,7 @@ def wrongly_answered(client: TestClient[Litestar], site: Site, role: Role) -> li
         response = client.request(
             method,
             address_of(site, path),
-            data={"csrf_token": token, "amount_fen": "90"} if method == "POST" else None,
+            data={"csrf_token": token, **FORMS.get(path, {})} if method == "POST" else None,
             follow_redirects=False,
         )
         let_in = {200, 303, 409, 422} if method == "POST" else {200, 303}
