@@ -1,11 +1,12 @@
 """Disputes: what waits, who may act and when, and where the money ends (R36, R41)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from kernel.actors import Actor
 from kernel.clock import FixedClock
@@ -296,3 +297,52 @@ def evidence_of(units: Units, line_id: UUID) -> dict[str, list[dict[str, str]]]:
     from_line = Dispute.line_id == line_id
     with units(SYSTEM) as unit:
         return unit.session.scalars(select(Dispute.evidence).where(from_line)).one()
+
+
+def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(
+    units: Units, clock: FixedClock
+) -> None:
+    quarrel = a_quarrel(units)
+    dispute_id = disputed(units, quarrel)
+    clock.advance(timedelta(days=8))
+
+    def decide(credit_fen: int) -> Exception | None:
+        try:
+            decided(units, quarrel, dispute_id, credit_fen=credit_fen)
+        except Conflict as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(decide, (100, 200)))
+    assert [type(one) for one in outcomes if one] == [Conflict]
+    settle(units, SYSTEM, MARCH)
+    assert verify(units, SYSTEM) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE credit_draw SET amount_fen = amount_fen + 1", "given back"),
+        ("UPDATE credit_note SET amount_fen = amount_fen + 1", "noted"),
+        ("UPDATE dispute SET credit_fen = credit_fen + 1", "decided"),
+        ("UPDATE credit_note SET drawn_fen = drawn_fen - 1", "credit:"),
+    ],
+)
+def test_verify_names_a_wrong_figure_of_a_credit(
+    units: Units, clock: FixedClock, change: str, said: str
+) -> None:
+    quarrel = a_quarrel(units)
+    dispute_id = disputed(units, quarrel)
+    clock.advance(timedelta(days=8))
+    decided(units, quarrel, dispute_id)
+    settle(units, SYSTEM, MARCH)
+    assert verify(units, SYSTEM) == []
+    with units(SYSTEM) as unit:
+        for table in ("credit_draw", "credit_note", "dispute"):
+            unit.session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+        for check in ("billed", "conserved"):
+            name = f"ck_credit_note_{check}"
+            unit.session.execute(text(f"ALTER TABLE credit_note DROP CONSTRAINT {name}"))
+        unit.session.execute(text(change))
+    assert any(said in finding for finding in verify(units, SYSTEM))
