@@ -8,6 +8,7 @@ with `Misconfigured`, naming the variable.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,21 @@ def _share(value: str) -> Decimal:
     if rate > 1:
         raise ValueError("expected a share between 0 and 1")
     return rate
+
+
+def _day_of_year(value: str) -> tuple[int, int]:
+    try:
+        day = date.fromisoformat(f"2001-{value.strip()}")  # no leap year: the day is in every year
+    except ValueError:
+        raise ValueError("expected a day of every year, as MM-DD") from None
+    return day.month, day.day
+
+
+def _base_address(value: str) -> str:
+    address = value.strip().rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return address
 
 
 def _locale(value: str) -> str:
@@ -157,6 +173,37 @@ class Settings:
         _whole,
         "Working days after which a stated line that nobody disputed counts as confirmed.",
     )
+    answer_workdays: int = _setting(
+        "MARKET_ANSWER_WORKDAYS",
+        "5",
+        _whole,
+        "Working days a vendor has to answer a dispute; then the bureau may decide without it.",
+    )
+    decide_workdays: int = _setting(
+        "MARKET_DECIDE_WORKDAYS",
+        "10",
+        _whole,
+        "Working days a bureau has to decide a dispute, from the answer on; later it is overdue.",
+    )
+    due_days: int = _setting(
+        "MARKET_DUE_DAYS",
+        "30",
+        _whole,
+        "Days after the last day for confirming until which a statement has to be paid.",
+    )
+    fiscal_close: tuple[int, int] = _setting(
+        "MARKET_FISCAL_CLOSE",
+        "01-31",
+        _day_of_year,
+        "Last day, in the following year, on which a fiscal year's books are open (MM-DD).",
+    )
+    public_url: str = _setting(
+        "MARKET_PUBLIC_URL",
+        "",
+        _base_address,
+        "Address under which people reach the site, as on printed statements; "
+        "empty: http:// with MARKET_HOST and MARKET_PORT.",
+    )
     database_pool: int = _setting(
         "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
     )
@@ -203,6 +250,12 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         return self.host in {"127.0.0.1", "localhost", "::1"}
+
+    @property
+    def site(self) -> str:
+        """The address under which people reach the site, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def embedded(self) -> bool:

@@ -11,6 +11,7 @@ from kernel.unit import Units
 from market import models
 from settlement.tasks import (
     close_range,
+    close_years,
     make_partitions,
     post_payer,
     post_what_is_due,
@@ -32,6 +33,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.post_due": post_what_is_due,
     "settlement.release_retention": release_retention,
     "settlement.make_partitions": make_partitions,
+    "settlement.close_years": close_years,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -43,6 +45,7 @@ SCHEDULE: dict[str, float] = {
     "settlement.post_due": 300.0,
     "settlement.release_retention": 3600.0,
     "settlement.make_partitions": 6 * 3600.0,
+    "settlement.close_years": 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

@@ -26,11 +26,13 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     OrganisationKind.VENDOR: (
         NavigationEntry(title=msgid("Home"), href="/vendor"),
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
+        NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
     ),
     OrganisationKind.BUREAU: (
         NavigationEntry(title=msgid("Home"), href="/bureau"),
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
+        NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
     ),
 }
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""

@@ -9,6 +9,7 @@ from kernel.unit import Units
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
+from settlement.fiscal_years import close_periods
 from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
 from settlement.periods import (
@@ -78,3 +79,9 @@ def post_what_is_due(units: Units) -> None:
                 ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
                 confirm_by_silence(unit, month, payer_ids=ready)
                 post_confirmed(unit, month, payer_ids=ready)
+
+
+def close_years(units: Units) -> None:
+    """Close the periods of the fiscal years whose books are closed."""
+    with units(WORKER) as unit:
+        close_periods(unit)

@@ -10,9 +10,11 @@ from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, excerpt, tabulate
+from settlement.queries.disputes import disputes_of
 from settlement.queries.earnings import Earnings, EarningsRow, earnings_of
 from settlement.queries.lines import lines_of
 from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
+from settlement.web.disputes import Desk
 from settlement.web.places import Place
 
 PERIOD_SUMS = (
@@ -32,6 +34,17 @@ def vendor_place(page: Page) -> Place:
     )
 
 
+def dispute_desk(page: Page) -> Desk:
+    """Return where a vendor finds the disputes about its lines."""
+    place = vendor_place(page)
+    return Desk(
+        root=place.root,
+        address="/vendor/disputes",
+        title=translate(msgid("Disputes"), page.locale),
+        place_of=lambda _row: place,
+    )
+
+
 def show_home(page: Page, place: Place) -> Response[Any]:
     """Show what is owed to the vendor and its latest periods."""
     earnings = _own(page)
@@ -44,8 +57,14 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         summed=_summed(columns),
         empty=NOTHING,
     )
+    waiting = [row for row in disputes_of(page.unit, only_open=True) if row.waits_for_answer]
     return page.render(
-        "vendor/home.html", place=place, earnings=earnings, table=table, retention=RETENTION
+        "vendor/home.html",
+        place=place,
+        earnings=earnings,
+        table=table,
+        retention=RETENTION,
+        disputes=waiting,
     )
 
 

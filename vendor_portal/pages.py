@@ -12,6 +12,7 @@ from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from settlement.web.lines import show_line
 from settlement.web.uses import show_use, show_uses
+from vendor_portal.disputes import HANDLERS as DISPUTES
 from vendor_portal.earnings import (
     RETENTION,
     show_home,
@@ -81,4 +82,13 @@ def use(
         return show_use(page, vendor_place(page), month, line_id, sequence=sequence)
 
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = (home, periods, retention, period, line, uses, use)
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    home,
+    periods,
+    retention,
+    period,
+    line,
+    uses,
+    use,
+    *DISPUTES,
+)

@@ -123,6 +123,24 @@ class RetentionDisputed(Conflict):
     remedy = "Decide the dispute first."
 
 
+class NotDisputable(Conflict):
+    code = "not-disputable"
+    summary = "There is nothing to dispute on this line: it bills no money."
+    remedy = "Only a line with an amount above zero can be disputed."
+
+
+class DeadlinePassed(Conflict):
+    code = "deadline-passed"
+    summary = "The last day for this was {day}."
+    remedy = "What was not done by then is taken as the guide on disputes says."
+
+
+class AnswerAwaited(Conflict):
+    code = "answer-awaited"
+    summary = "The vendor may still answer until {day}."
+    remedy = "Decide once it has answered, or after that day."
+
+
 class NothingToSettle(Conflict):
     code = "nothing-to-settle"
     summary = "Nobody has an agreement or a use in {period}."

@@ -11,6 +11,7 @@ from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.bureau.closes import begin_close, show_question
+from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.home import show_home
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import school_place
@@ -201,4 +202,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *DISPUTES,
 )

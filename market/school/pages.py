@@ -10,6 +10,7 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from market.school.disputes import HANDLERS as DISPUTES
 from market.school.home import school_place, show_home
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
@@ -140,4 +141,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     funding_line,
     agreements,
     agreement,
+    *DISPUTES,
 )

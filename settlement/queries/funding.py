@@ -15,6 +15,7 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
 from settlement.funding_lines import LineBalance
 from settlement.ledger.models import Account
 from settlement.ledger.posting import FUNDING_KINDS
@@ -64,6 +65,7 @@ class AgreementRow:
     terms: Mapping[str, Any]
     ceiling_fen: int
     billed_fen: int
+    credited_fen: int
     above_ceiling_fen: int
     uses: int
     starts_on: date
@@ -72,7 +74,7 @@ class AgreementRow:
 
     @property
     def left_fen(self) -> int:
-        return self.ceiling_fen - self.billed_fen
+        return self.ceiling_fen - self.billed_fen + self.credited_fen
 
 
 def fiscal_years(unit: Unit) -> list[int]:
@@ -202,11 +204,13 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             Agreement,
             vendor.name,
             func.coalesce(func.sum(StatementLine.amount_fen), 0),
+            func.coalesce(func.sum(CreditNote.amount_fen), 0),
             func.coalesce(func.sum(StatementLine.above_ceiling_fen), 0),
             func.coalesce(func.sum(StatementLine.quantity), 0),
         )
         .join(vendor, vendor.id == Agreement.vendor_id)
         .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(
             Agreement.payer_id.in_(_visible_schools(unit).where(Organisation.code == payer_code))
         )
@@ -223,6 +227,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             terms=agreement.terms,
             ceiling_fen=agreement.ceiling_fen,
             billed_fen=int(billed),
+            credited_fen=int(credited),
             above_ceiling_fen=int(above),
             uses=int(uses),
             starts_on=agreement.starts_on,
@@ -231,7 +236,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             if agreement.state == "open" and agreement.ends_on < today
             else agreement.state,
         )
-        for agreement, vendor_name, billed, above, uses in rows
+        for agreement, vendor_name, billed, credited, above, uses in rows
     ]
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from kernel.actors import OrganisationKind
-from kernel.clock import Month
+from kernel.clock import Month, month_bounds
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
@@ -30,7 +30,7 @@ from settlement.metering.judging import (
     judged,
     sealed_scopes,
 )
-from settlement.metering.models import UsageBatch, UsageIdentity, UsageSource
+from settlement.metering.models import UsageBatch, UsageEvent, UsageIdentity, UsageSource
 from settlement.models import Agreement
 from settlement.queries.lines import LineHead
 
@@ -152,6 +152,28 @@ def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
         sent_by="" if unit.actor.organisation_kind is OrganisationKind.VENDOR else batch.sent_by,
         begun_at=batch.begun_at,
     )
+
+
+def events_named(unit: Unit, head: LineHead, event_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return those of the named events that lie behind a line: {event_id, source, sequence}."""
+    found: list[dict[str, Any]] = []
+    for scope in _scopes(unit, head) if event_ids else ():
+        start, end = month_bounds(scope.month)
+        rows = unit.session.execute(
+            select(UsageEvent.event_id, UsageSource.code.label("source"), UsageEvent.sequence)
+            .join(UsageSource, UsageSource.id == UsageEvent.source_id)
+            .where(
+                UsageEvent.payer_id == head.line.payer_id,
+                UsageEvent.agreement_id == head.agreement_id,
+                UsageEvent.occurred_at >= start,
+                UsageEvent.occurred_at < end,
+                UsageEvent.sequence <= scope.through,
+                UsageEvent.event_id.in_(event_ids),
+            )
+            .order_by(UsageEvent.sequence)
+        )
+        found += [dict(row._mapping) for row in rows]
+    return found
 
 
 def pseudonym(learner_id: UUID, vendor_id: UUID) -> str:

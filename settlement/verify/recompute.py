@@ -95,6 +95,12 @@ def check_statements(unit: Unit) -> Iterator[str]:
             f"{row.key}: line {yuan(int(row.stored))}, books accrued {yuan(int(row.accrued))} "
             f"and owe {yuan(int(row.owed))}"
         )
+    for row in unit.session.execute(find.CREDITS_THAT_DIFFER):
+        yield (
+            f"credit {row.key}: decided {yuan(int(row.decided))} of {yuan(int(row.billed))}, noted "
+            f"{yuan(int(row.credited))}, of it drawn {yuan(int(row.drawn))}, given back "
+            f"{yuan(int(row.given_back))}"
+        )
 
 
 def check_terms(unit: Unit) -> Iterator[str]:

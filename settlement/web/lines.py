@@ -14,9 +14,12 @@ from kernel.clock import parse_month
 from kernel.http.pages import Page
 from kernel.money import FEN_PER_YUAN
 from settlement.explaining import whole_rated_fen
-from settlement.queries.lines import LineView, line_view
+from settlement.queries.lines import LineRow, LineView, line_view
+from settlement.queries.statements import statement_row
 from settlement.queries.uses import events_judged
+from settlement.web.disputes import panel_of
 from settlement.web.places import Place
+from settlement.web.statements import may_dispute
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +45,8 @@ class Arithmetic:
 def show_line(page: Page, place: Place, month_text: str, line_id: UUID) -> Response[Any]:
     """Show one line with all that it is made of; every figure leads on."""
     view = line_view(page.unit, line_id)
-    place.require_line(view, parse_month(month_text))
+    month = parse_month(month_text)
+    place.require_line(view, month)
     return page.render(
         "settlement/line.html",
         place=place,
@@ -52,7 +56,15 @@ def show_line(page: Page, place: Place, month_text: str, line_id: UUID) -> Respo
         arithmetic=arithmetic_of(view),
         plan=plan_words(view.terms, page.locale),
         for_vendor=page.actor.organisation_kind is OrganisationKind.VENDOR,
+        may_dispute=_may_dispute(page, place, view.line),
+        **panel_of(page, line_id),
     )
+
+
+def _may_dispute(page: Page, place: Place, line: LineRow) -> bool:
+    if line.state != "stated" or line.amount_fen <= 0 or not place.payer_code:
+        return False
+    return may_dispute(page, statement_row(page.unit, place.payer_code, line.month))
 
 
 def arithmetic_of(view: LineView) -> Arithmetic:

@@ -161,6 +161,7 @@ def a_use(
     session: str = "",
     quantity: int = 1,
     sku: str = "",
+    vendor_code: str = "",
     school_code: str = "",
     error: str = "",
 ) -> UsageRow:
@@ -169,7 +170,7 @@ def a_use(
         event_id=event_id,
         occurred_at=occurred_at,
         learner_hash=person_hash(units.settings, learner),
-        vendor_code=market.vendor.code,
+        vendor_code=vendor_code or market.vendor.code,
         sku=sku or market.sku,
         school_code=school_code,
         session=session,
