@@ -10,7 +10,8 @@ that it does not matter how a file is cut into deliveries:
 4. else accepted; `late` if its period was sealed before it came, which leaves a row in `late_use`.
 
 A row that names a launch takes everything from it; the roster and the agreements are not asked. A
-row of a ticketed source must name one (R26).
+row of a ticketed source must name one (R26). What an organisation's own machine attests without a
+launch is about itself: a school's learners, a vendor's resources.
 
 Parameters are arrays, one per column, of equal length.
 """
@@ -100,7 +101,9 @@ WITH raw AS MATERIALIZED (
             WHEN r.ticketed THEN 'without-launch'
             WHEN r.learner_id IS NULL THEN 'unknown-learner'
             WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
+            WHEN CAST(:own_school AS uuid) NOT IN (r.payer_id, r.school_id) THEN 'other-school'
             WHEN NOT r.source_serves THEN 'source-not-admitted'
+            WHEN r.vendor_code <> CAST(:own_vendor AS text) THEN 'other-vendor'
             WHEN r.resource_id IS NULL THEN 'unknown-resource'
             WHEN r.agreement_id IS NULL THEN 'no-agreement'
         END AS reason,

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select, update
 
-from kernel.actors import Role
+from kernel.actors import OrganisationKind, Role
 from kernel.clock import month_of, shanghai_day
 from kernel.errors import InvalidInput
 from kernel.identity.models import Organisation
@@ -93,7 +93,8 @@ class Batch:
     """A delivery in progress; `rows_taken` rows of it are in the books already.
 
     `source_region`: the source reports for schools in this region's subtree, no others.
-    `reporter_id`: the organisation whose machines report through the source, if any.
+    `reporter_id`: the organisation whose machines report through the source, if any; `own_school`
+    and `own_vendor` (its code) say which of the two it is.
     """
 
     id: BatchId
@@ -102,6 +103,8 @@ class Batch:
     trust: int
     rows_taken: int
     reporter_id: UUID | None = None
+    own_school: UUID | None = None
+    own_vendor: str | None = None
 
 
 def begin_batch(
@@ -113,7 +116,7 @@ def begin_batch(
     """
     unit.actor.require("usage.ingest", Role.OPERATOR, Role.ADMISSION)
     source = source_by_code(unit, source_code)
-    bureau = require_visible(unit, source.admitted_for)
+    require_visible(unit, source.admitted_for)
     if pre_counted and source.trust != "attested":
         raise InvalidInput(field="pre_counted", value=source_code, expected="an attested source")
     begun = unit.session.scalars(
@@ -129,7 +132,7 @@ def begin_batch(
         .with_for_update()
     ).first()
     if begun is not None:
-        return _batch(begun, source, region_code=bureau.region_code)
+        return _batch(unit, begun, source)
     return open_batch(
         unit,
         source,
@@ -168,13 +171,20 @@ def open_batch(
     )
     unit.session.add(begun)
     unit.session.flush()
-    region_code = unit.session.scalar(
-        select(Organisation.region_code).where(Organisation.id == source.admitted_for)
-    )
-    return _batch(begun, source, region_code=region_code or "")
+    return _batch(unit, begun, source)
 
 
-def _batch(begun: UsageBatch, source: UsageSource, *, region_code: str) -> Batch:
+def _batch(unit: Unit, begun: UsageBatch, source: UsageSource) -> Batch:
+    concerned = {
+        one.id: one
+        for one in unit.session.scalars(
+            select(Organisation).where(
+                Organisation.id.in_([source.admitted_for, source.organisation_id])
+            )
+        )
+    }
+    reporter = concerned.get(source.organisation_id) if source.organisation_id else None
+    kind = reporter.kind if reporter else None
     match source.trust:
         case "ticketed":
             trust = TRUST_TICKETED
@@ -183,12 +193,14 @@ def _batch(begun: UsageBatch, source: UsageSource, *, region_code: str) -> Batch
         case _:
             trust = TRUST_PLAYER
     return Batch(
-        BatchId(begun.id),
-        SourceId(source.id),
-        region_code,
-        trust,
-        begun.rows_taken,
-        source.organisation_id,
+        id=BatchId(begun.id),
+        source_id=SourceId(source.id),
+        source_region=concerned[source.admitted_for].region_code,
+        trust=trust,
+        rows_taken=begun.rows_taken,
+        reporter_id=source.organisation_id,
+        own_school=source.organisation_id if kind == OrganisationKind.SCHOOL else None,
+        own_vendor=reporter.code if reporter and kind == OrganisationKind.VENDOR else None,
     )
 
 
@@ -258,5 +270,7 @@ def _store(
         "trust": batch.trust,
         "ticketed": batch.trust == TRUST_TICKETED,
         "reporter_id": batch.reporter_id,
+        "own_school": batch.own_school,
+        "own_vendor": batch.own_vendor,
     }
     return execute_retrying(unit, CLASSIFY_AND_STORE, parameters)

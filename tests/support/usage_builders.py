@@ -99,3 +99,13 @@ def a_report(
         pseudonym=PSEUDONYM,
     )
     return replace(row, **facts)
+
+
+def an_attested_source(units: Units, market: Market, *, code: str, organisation_id: UUID) -> None:
+    """Admit an organisation's own system as a source without tickets."""
+    with units(SYSTEM) as unit:
+        reviewer = a_person(unit, market.bureau, [Role.ADMISSION], person_no="S-1")
+        with acting_as(unit, reviewer):
+            admit_source(
+                unit, code=code, name="自有系统", trust="attested", organisation_id=organisation_id
+            )
