@@ -63,9 +63,7 @@ class Refused(MarketError):
 
 class NoPublicKey(Refused):
     code = "no-public-key"
-    summary = (
-        "No public key is registered with this API key, so that it can't send anything."
-    )
+    summary = "No public key is registered with this API key, so that it can't send anything."
     remedy = "Make a key with one: market key create … --public-key FILE.pem."
 
 
