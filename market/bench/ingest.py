@@ -46,7 +46,7 @@ ACTOR = system_actor("bench")
 CONNECTIONS = 4
 STARTS_WITHIN_S = 30
 COPY_BLOCK = 1 << 16
-SECRET_KEY = "bench"
+SECRET_KEY = "bench"  # noqa: S105 - of a scratch database, which is dropped
 
 IDENTITY_COLUMNS = "source_id, event_id, digest"
 EVENT_COLUMNS = (

@@ -180,9 +180,11 @@ def _uses(
         session = f"{chance.getrandbits(64):016x}"
         issued_at = start + timedelta(seconds=chance.randrange(seconds))
         launches.append(
-            (launch_id, school_id, agreement_id, vendor_id, resource_id, version_id, school_id)
-            + (learner_id, "learner", "", session, pseudonym, None, issued_at)
-            + (issued_at + timedelta(hours=2),)
+            (
+                *(launch_id, school_id, agreement_id, vendor_id, resource_id, version_id),
+                *(school_id, learner_id, "learner", "", session, pseudonym, None),
+                *(issued_at, issued_at + timedelta(hours=2)),
+            )
         )
         for number in range(USES_PER_LAUNCH):
             uses.append(
@@ -256,9 +258,11 @@ def _school(
             *("terms_digest", "ceiling_fen", "starts_on", "ends_on", "state", "opened_at"),
         ),
         (
-            (agreement_id, f"{code}-{k}", school_id, vendor_id, resource_id, version_id)
-            + (msgspec.json.encode(TERMS).decode(), terms_digest(dict(TERMS)), 1_000_000)
-            + (date(2005, 1, 1), date(2199, 12, 31), "open", unit.clock.now())
+            (
+                *(agreement_id, f"{code}-{k}", school_id, vendor_id, resource_id, version_id),
+                *(msgspec.json.encode(TERMS).decode(), terms_digest(dict(TERMS)), 1_000_000),
+                *(date(2005, 1, 1), date(2199, 12, 31), "open", unit.clock.now()),
+            )
             for k, (agreement_id, (_, resource_id, version_id)) in enumerate(agreements)
         ),
     )

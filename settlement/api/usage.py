@@ -40,7 +40,7 @@ POLICY: Final = "events"
 REPORTERS: Final = only(Role.USAGE_REPORTER, Role.VENDOR_MANAGER)
 
 
-class EventOutcome(msgspec.Struct, frozen=True):
+class EventOutcome(msgspec.Struct, frozen=True, gc=False):
     """One event's fate: accepted | duplicate | conflict | quarantined.
 
     `reason`: why it was quarantined, or `late` for one accepted after its month was sealed.

@@ -44,24 +44,30 @@ ROSTER_REASON = """CASE
                 WHEN r.agreement_id IS NULL THEN 'no-agreement'
             END"""
 
-FROM_LAUNCH = """
-    SELECT h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id, h.session_id,
+# Look-ups are probes for one row (LIMIT): plans then don't hang on statistics, which lag behind on
+# tables that grow by the minute. What many rows of a delivery share is looked up once.
+OF_LAUNCH = """
+    SELECT d.*, h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id,
         h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
-        h.pseudonym AS launch_pseudonym, h.kind = 'class' AS in_class, NULL AS found_school
-    FROM launch h WHERE h.id = d.launch_id LIMIT 1"""
+        h.pseudonym AS launch_pseudonym, h.kind = 'class' AS in_class,
+        h.session_id AS launch_session, CAST(NULL AS text) AS found_school
+    FROM delivered d
+    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
 
-# Each look-up is a probe for one row (LIMIT): plans then don't hang on statistics, which lag behind
-# on tables that grow by the minute.
-FROM_ROSTER = """
-    SELECT COALESCE(s.parent_id, s.school_id) AS payer_id, a.id AS agreement_id, s.school_id,
-        x.id AS resource_id, l.id AS learner_id, CAST(NULL AS text) AS session_id,
-        CAST(NULL AS timestamptz) AS issued_at, CAST(NULL AS timestamptz) AS expires_at,
-        CAST(NULL AS uuid) AS launch_vendor_id, CAST(NULL AS text) AS launch_pseudonym,
-        false AS in_class, s.code AS found_school
-    FROM (SELECT) one
+ROSTER = """, items AS MATERIALIZED (
+    SELECT k.vendor_code, k.sku, x.id AS resource_id
+    FROM (SELECT DISTINCT vendor_code, sku FROM delivered WHERE launch_id IS NULL) k
+    JOIN LATERAL (
+        SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
+        WHERE v.kind = 'vendor' AND v.code = k.vendor_code AND x.sku = k.sku LIMIT 1
+    ) x ON true
+), enrolled AS MATERIALIZED (
+    SELECT d.*, l.id AS learner_id, s.school_id, s.code AS found_school,
+        COALESCE(s.parent_id, s.school_id) AS payer_id, x.resource_id
+    FROM delivered d
     LEFT JOIN LATERAL (
         SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
-        WHERE p.person_no_hash = d.learner_hash LIMIT 1
+        WHERE p.person_no_hash = d.learner_hash AND d.launch_id IS NULL LIMIT 1
     ) l ON true
     LEFT JOIN LATERAL (
         SELECT e.school_id, o.parent_id, o.code FROM enrolment e
@@ -72,23 +78,38 @@ FROM_ROSTER = """
                  e.joined_on DESC
         LIMIT 1
     ) s ON true
-    LEFT JOIN LATERAL (
-        SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
-        WHERE v.kind = 'vendor' AND v.code = d.vendor_code AND x.sku = d.sku LIMIT 1
-    ) x ON true
-    LEFT JOIN LATERAL (
-        SELECT a.id FROM agreement a JOIN agreement_school g ON g.agreement_id = a.id
-        WHERE a.payer_id = COALESCE(s.parent_id, s.school_id) AND a.resource_id = x.id
-          AND g.school_id = s.school_id AND d.day BETWEEN a.starts_on AND a.ends_on
-        ORDER BY a.starts_on, a.number LIMIT 1
-    ) a ON true"""
-
-FROM_EITHER = f"""
-    SELECT * FROM ({FROM_LAUNCH}) h WHERE d.launch_id IS NOT NULL
-    UNION ALL
-    SELECT * FROM ({FROM_ROSTER}) f WHERE d.launch_id IS NULL"""  # noqa: S608 - constants
-
-FOUND = {"launch": FROM_LAUNCH, "roster": FROM_ROSTER, "either": FROM_EITHER}
+    LEFT JOIN items x
+        ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
+), agreed AS MATERIALIZED (
+    SELECT k.payer_id, k.school_id, k.resource_id, a.ids, a.starts, a.ends
+    FROM (SELECT DISTINCT payer_id, school_id, resource_id FROM enrolled
+          WHERE payer_id IS NOT NULL AND resource_id IS NOT NULL) k
+    CROSS JOIN LATERAL (
+        SELECT array_agg(a.id ORDER BY a.starts_on, a.number) AS ids,
+            array_agg(a.starts_on ORDER BY a.starts_on, a.number) AS starts,
+            array_agg(a.ends_on ORDER BY a.starts_on, a.number) AS ends
+        FROM agreement a JOIN agreement_school g ON g.agreement_id = a.id
+        WHERE a.payer_id = k.payer_id AND a.resource_id = k.resource_id
+            AND g.school_id = k.school_id
+    ) a
+)"""
+OF_ROSTER = """
+    SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
+        d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
+        d.ordinal, d.day, COALESCE(h.payer_id, d.payer_id) AS payer_id,
+        CASE WHEN d.launch_id IS NOT NULL THEN h.agreement_id ELSE (
+            SELECT t.id FROM unnest(a.ids, a.starts, a.ends) AS t(id, first, last)
+            WHERE d.day BETWEEN t.first AND t.last LIMIT 1
+        ) END AS agreement_id,
+        COALESCE(h.school_id, d.school_id) AS school_id,
+        COALESCE(h.resource_id, d.resource_id) AS resource_id,
+        COALESCE(h.learner_id, d.learner_id) AS learner_id, h.issued_at, h.expires_at,
+        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
+        h.kind = 'class' AS in_class, h.session_id AS launch_session, d.found_school
+    FROM enrolled d
+    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true
+    LEFT JOIN agreed a ON a.payer_id = d.payer_id AND a.school_id = d.school_id
+        AND a.resource_id = d.resource_id"""
 
 # Where an id comes twice in a delivery, the first row that can be billed takes it.
 FIRSTS = """, firsts AS MATERIALIZED (
@@ -106,14 +127,14 @@ OUTCOME_OF_SINGLE = """
 
 
 @cache
-def classify_and_store(found: str, *, repeated: bool) -> TextClause:
-    """Return the statement for rows that are `found` by launch, roster or either.
+def classify_and_store(*, launched: bool, repeated: bool) -> TextClause:
+    """Return the statement for deliveries of which all rows have to name a launch, or not.
 
-    `repeated`: an event id may stand in the delivery more than once.
+    `repeated`: an event id stands in the delivery more than once.
     """
     return text(
         f"""
-WITH delivered AS (
+WITH delivered AS {"" if launched else "MATERIALIZED"} (
     SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
         THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
     FROM unnest(
@@ -124,22 +145,21 @@ WITH delivered AS (
         CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
     ) WITH ORDINALITY AS r(event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
            given_session, quantity, digest, error, detail, launch_id, pseudonym, ordinal)
-), resolved AS MATERIALIZED (
+){"" if launched else ROSTER}, resolved AS MATERIALIZED (
     SELECT :first_position - 1 + d.ordinal AS position, d.event_id, d.occurred_at, d.learner_hash,
         d.school_code, d.vendor_code, d.sku, d.given_session, d.quantity, d.digest, d.error,
         d.detail, d.launch_id, d.pseudonym, d.day, date_trunc('month', d.day)::date AS month,
         i.digest AS known_digest, CAST(:ticketed AS boolean) AS ticketed,
-        CAST(:reporter_id AS uuid) AS reporter_id, h.payer_id, h.agreement_id, h.school_id,
-        h.resource_id, h.learner_id, h.issued_at, h.expires_at, h.launch_vendor_id,
-        h.launch_pseudonym, h.found_school, COALESCE(h.in_class, false) AS in_class,
-        COALESCE(NULLIF(d.given_session, ''), h.session_id, '') AS session_id
-    FROM delivered d
+        CAST(:reporter_id AS uuid) AS reporter_id, d.payer_id, d.agreement_id, d.school_id,
+        d.resource_id, d.learner_id, d.issued_at, d.expires_at, d.launch_vendor_id,
+        d.launch_pseudonym, d.found_school, COALESCE(d.in_class, false) AS in_class,
+        COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') AS session_id
+    FROM ({OF_LAUNCH if launched else OF_ROSTER}
+    ) d
     LEFT JOIN LATERAL (
         SELECT digest FROM usage_identity k
         WHERE k.source_id = :source_id AND k.event_id = d.event_id LIMIT 1
     ) i ON true
-    LEFT JOIN LATERAL ({FOUND[found]}
-    ) h ON true
 ), places AS MATERIALIZED (
     SELECT p.payer_id, p.school_id, p.month, COALESCE(s.served, false) AS served,
         COALESCE(t.state, 'open') <> 'open' AS is_late

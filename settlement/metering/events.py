@@ -31,7 +31,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
-class UsageData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UsageData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What a use was. A ticketed source names the `launch`; an attested one learner and resource.
 
     `learner` is the person number, `quantity` above 1 only where a row is a count already.
@@ -46,7 +46,7 @@ class UsageData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sku: Text = ""
 
 
-class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One use, as a CloudEvent: `subject` is the learner's pseudonym from the ticket."""
 
     id: Id

@@ -43,7 +43,7 @@ LARGEST_QUANTITY = 1_000_000
 """Uses that one row may stand for; a larger count is a mistake, and would outgrow a bill."""
 
 
-class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One reported use. `error` names what could not be read; `detail` shows it.
 
     `learner_hash` is the keyed hash of the person number; `quantity` is above 1 only in rows that
@@ -78,7 +78,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
         if self.launch_id is None and not self.pseudonym:
             return hashlib.sha256(msgspec.json.encode(content)).digest()
         # No text holds a NUL, so that no two contents read alike.
-        with_launch = (*map(str, content), str(self.launch_id), self.pseudonym)
+        launch = self.launch_id.hex if self.launch_id else ""
+        with_launch = (*map(str, content), launch, self.pseudonym)
         return hashlib.sha256("\0".join(with_launch).encode()).digest()
 
 
@@ -294,9 +295,7 @@ def _store(
         "own_school": batch.own_school,
         "own_vendor": batch.own_vendor,
     }
-    if ticketed or None not in launches:
-        found = "launch"
-    else:
-        found = "either" if any(launches) else "roster"
-    statement = classify_and_store(found, repeated=len(set(ids)) < len(ids))
+    statement = classify_and_store(
+        launched=ticketed or None not in launches, repeated=len(set(ids)) < len(ids)
+    )
     return execute_retrying(unit, statement, parameters)
