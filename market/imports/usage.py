@@ -40,7 +40,7 @@ from settlement.metering.ingest import (
 )
 from settlement.metering.models import UsageTally
 
-CHUNK_ROWS = 5_000
+CHUNK_ROWS = 10_000
 
 
 class _DryRun(Exception):

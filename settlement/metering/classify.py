@@ -97,10 +97,14 @@ OF_ROSTER = """
     SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
         d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
         d.ordinal, d.day, COALESCE(h.payer_id, d.payer_id) AS payer_id,
-        CASE WHEN d.launch_id IS NOT NULL THEN h.agreement_id ELSE (
-            SELECT t.id FROM unnest(a.ids, a.starts, a.ends) AS t(id, first, last)
-            WHERE d.day BETWEEN t.first AND t.last LIMIT 1
-        ) END AS agreement_id,
+        CASE
+            WHEN d.launch_id IS NOT NULL THEN h.agreement_id
+            WHEN d.day BETWEEN a.starts[1] AND a.ends[1] THEN a.ids[1]
+            WHEN cardinality(a.ids) > 1 THEN (
+                SELECT t.id FROM unnest(a.ids, a.starts, a.ends) AS t(id, first, last)
+                WHERE d.day BETWEEN t.first AND t.last LIMIT 1
+            )
+        END AS agreement_id,
         COALESCE(h.school_id, d.school_id) AS school_id,
         COALESCE(h.resource_id, d.resource_id) AS resource_id,
         COALESCE(h.learner_id, d.learner_id) AS learner_id, h.issued_at, h.expires_at,
