@@ -207,6 +207,12 @@ class Settings:
     database_pool: int = _setting(
         "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
     )
+    usage_rate: int = _setting(
+        "MARKET_USAGE_RATE",
+        "600000",
+        _whole,
+        "Events that one API key may report in a minute; 0: as many as it likes.",
+    )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",
         "12",

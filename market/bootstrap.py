@@ -6,7 +6,7 @@ from kernel.clock import SystemClock
 from kernel.db import open_engine
 from kernel.jobs import Dispatcher
 from kernel.settings import Settings
-from kernel.tasks import chain_trail, forget_sessions
+from kernel.tasks import chain_trail, forget_sessions, forget_stored_answers
 from kernel.unit import Units
 from market import models
 from settlement.tasks import (
@@ -25,6 +25,7 @@ assert models.ALL
 
 TASKS: dict[str, Callable[..., None]] = {
     "kernel.chain_trail": chain_trail,
+    "kernel.forget_answers": forget_stored_answers,
     "kernel.forget_sessions": forget_sessions,
     "settlement.close_shard": close_range,
     "settlement.release_launched": release_launched,
@@ -39,6 +40,7 @@ TASKS: dict[str, Callable[..., None]] = {
 
 SCHEDULE: dict[str, float] = {
     "kernel.chain_trail": 15.0,
+    "kernel.forget_answers": 3600.0,
     "kernel.forget_sessions": 3600.0,
     "settlement.release_launched": 300.0,
     "settlement.resume_closes": 300.0,

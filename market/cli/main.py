@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "db": "market.cli.database:db",
     "doctor": "market.cli.doctor:doctor",
     "user": "market.cli.users:user",
+    "key": "market.cli.keys:key",
     "import": "market.cli.imports:import_",
     "source": "market.cli.admitting:source",
     "admit": "market.cli.admitting:admit",

@@ -107,7 +107,13 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
 FORMS = {SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"}}
 """What forms have to hold beside the token."""
 
-ROLES = [role for role in Role if role is not Role.SYSTEM]
+# Interfaces for machines are opened by an API key, never by a session (see tests/settlement/api).
+REPORTERS = frozenset({Role.USAGE_REPORTER, Role.VENDOR_MANAGER})
+BY_KEY: dict[tuple[str, str], frozenset[Role] | None] = {
+    ("POST", "/api/v1/usage"): REPORTERS,
+    ("GET", "/api/v1/usage/batches/{batch_id}"): REPORTERS,
+}
+ROLES = [role for role in Role if role not in {Role.SYSTEM, Role.USAGE_REPORTER}]
 
 
 @pytest.fixture
@@ -147,7 +153,18 @@ def address_of(site: Site, path: str) -> str:
 def test_every_route_stands_in_the_table_and_admits_whom_the_table_says(
     settings: Settings, units: Units
 ) -> None:
-    assert routes_of(create_app(settings, units)) == WHO_MAY
+    assert routes_of(create_app(settings, units)) == WHO_MAY | BY_KEY
+
+
+def test_a_signed_in_person_opens_no_interface_of_machines(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    for role in ROLES:
+        sign_in(client, role)
+        for method, path in BY_KEY:
+            address = path.format(batch_id=site.line_id)
+            response = client.request(method, address, json=[])
+            assert response.status_code == 401, f"{role}: {method} {path}"
 
 
 def test_each_role_opens_its_own_pages_and_is_refused_at_all_others(
