@@ -26,7 +26,8 @@ class Resource(Base):
 class Version(Base):
     """One immutable state of a resource's content and metadata (R4, R5).
 
-    `metadata_` holds language, licence, author, keywords, conditions, address;
+    `metadata_` holds language, licence, author, keywords, conditions, address (where it can be
+    seen), launch_url (where it is used, with a ticket; empty: in the platform's player);
     columns hold what is filtered by. After submission only `state` may change (trigger).
     """
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kernel.errors import InvalidAmount, Misconfigured
 from kernel.money import parse_rate
@@ -62,6 +63,21 @@ def _share(value: str) -> Decimal:
     if rate > 1:
         raise ValueError("expected a share between 0 and 1")
     return rate
+
+
+def _hours(value: str) -> int:
+    hours = _number(value)
+    if not 1 <= hours <= 24:
+        raise ValueError("expected a number of hours between 1 and 24")
+    return hours
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+    if value and not (parts.scheme in {"http", "https"} and parts.hostname and plain):
+        raise ValueError("expected an address without a path, such as https://market.example.cn")
+    return value.rstrip("/")
 
 
 def _locale(value: str) -> str:
@@ -153,6 +169,19 @@ class Settings:
     database_pool: int = _setting(
         "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
     )
+    public_url: str = _setting(
+        "MARKET_PUBLIC_URL",
+        "",
+        _origin,
+        "Address under which people and vendors reach the site, as https://market.example.cn: the "
+        "issuer of launch tickets; empty: http://MARKET_HOST:MARKET_PORT.",
+    )
+    launch_hours: int = _setting(
+        "MARKET_LAUNCH_HOURS",
+        "4",
+        _hours,
+        "Hours for which an opened resource may be used before it has to be opened again.",
+    )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",
         "12",
@@ -196,6 +225,14 @@ class Settings:
     @property
     def on_loopback(self) -> bool:
         return self.host in {"127.0.0.1", "localhost", "::1"}
+
+    @property
+    def origin(self) -> str:
+        """The address under which the site is reached, without a path."""
+        if self.public_url:
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def embedded(self) -> bool:

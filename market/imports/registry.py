@@ -153,6 +153,7 @@ _KINDS: Final = (
             Column("keywords", "分数;小数", listed, blank=()),
             Column("conditions", "联网", blank=""),
             Column("address", "", blank=""),
+            Column("launch_url", "", blank=""),
         ),
         make=CatalogueRow,
         record=record_catalogue,
