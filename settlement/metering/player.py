@@ -6,8 +6,6 @@ use.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,17 +13,17 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_update
 
-from kernel.actors import system_actor
 from kernel.clock import shanghai_day
 from kernel.errors import NoPlayer
 from kernel.identity.models import Organisation, RegionClosure
 from kernel.unit import Unit
-from settlement.metering.ingest import UsageRow, begin_batch, ingest_rows
+from settlement.metering.ingest import Batch, UsageRow, find_batch, ingest_rows, open_batch
 from settlement.metering.models import Launch, LaunchPresence, UsageSource
 
 BEAT_S: Final = 60
 """Seconds between two heartbeats of a page that is looked at."""
 OPENING: Final = ":open"
+SENDER: Final = "system:player"
 
 
 def player_source_for(unit: Unit, school: Organisation) -> UsageSource:
@@ -68,9 +66,8 @@ def record_opening(
         sku="",
         launch_id=launch.id,
     )
-    with as_system(unit, "player"):
-        batch = begin_batch(unit, source.code, file_name=name, file_digest=digest)
-        ingest_rows(unit, batch, [row], first_position=batch.rows_taken)
+    batch = _delivery(unit, source, name=name, digest=digest)
+    ingest_rows(unit, batch, [row], first_position=batch.rows_taken)
 
 
 def beat(unit: Unit, launch: Launch) -> None:
@@ -97,11 +94,9 @@ def last_seen(unit: Unit, launch_id: UUID) -> datetime | None:
     )
 
 
-@contextmanager
-def as_system(unit: Unit, capacity: str) -> Iterator[None]:
-    """Let the system do within this unit what its actor may cause, but not do by themselves."""
-    before, unit.actor = unit.actor, system_actor(capacity)
-    try:
-        yield
-    finally:
-        unit.actor = before
+def _delivery(unit: Unit, source: UsageSource, *, name: str, digest: bytes) -> Batch:
+    """Return the day's delivery, locked until the commit; it is the player's, whoever opens."""
+    begun = find_batch(unit, source, digest=digest)
+    return begun or open_batch(
+        unit, source, name=name, digest=digest, channel="player", sent_by=SENDER
+    )
