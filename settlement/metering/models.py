@@ -229,6 +229,7 @@ class Launch(Base):
         CheckConstraint("kind IN ('learner', 'class')", name="kind"),
         CheckConstraint("expires_at > issued_at", name="order"),
         Index("ix_launch_payer_issued", "payer_id", "issued_at"),
+        Index("ix_launch_learner_issued", "learner_id", "issued_at"),
     )
 
 

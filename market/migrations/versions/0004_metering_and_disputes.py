@@ -119,6 +119,7 @@ def _launches() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_launch")),
     )
     op.create_index("ix_launch_payer_issued", "launch", ["payer_id", "issued_at"])
+    op.create_index("ix_launch_learner_issued", "launch", ["learner_id", "issued_at"])
     op.create_table(
         "launch_presence",
         sa.Column("launch_id", sa.Uuid(), nullable=False),
