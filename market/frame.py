@@ -10,6 +10,7 @@ from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation, Region
 from kernel.unit import Unit
 from kernel.web.rendering import Frame, NavigationEntry
+from settlement.metering.devices import KEEPERS as DEVICE_KEEPERS
 
 PLATFORM: Final = msgid("Digital education resources")
 PLATFORM_OF: Final = msgid("Digital education resources of {region}")
@@ -29,9 +30,15 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Home"), href="/bureau"),
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
+        NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
     ),
 }
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""
+
+OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
+"""For who opens resources; their home where that is all they do."""
+DEVICES: Final = NavigationEntry(title=msgid("Classroom boxes"), href="/school/devices")
+CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
 
 
 def complete_frame(unit: Unit, frame: Frame) -> Frame:
@@ -59,11 +66,20 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
 
 
 def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
-    """Return the pages of the actor's kind of organisation; learners have none there."""
+    """Return the pages of the actor's kind of organisation, and those of their roles there.
+
+    Learners see nothing of a school but what they may open.
+    """
     kind = actor.organisation_kind
-    if kind is None or not actor.roles & (ROLES_OF[kind] - {Role.LEARNER}):
+    if kind is None or not actor.roles & ROLES_OF[kind]:
         return ()
-    return NAVIGATION[kind]
+    opening = (OPENING,) if actor.roles & CLASSROOM else ()
+    if actor.roles == {Role.LEARNER}:
+        return opening
+    kept = (DEVICES,) if actor.roles & set(DEVICE_KEEPERS) else ()
+    if actor.roles <= CLASSROOM:
+        return (*opening, *NAVIGATION[kind])
+    return (*NAVIGATION[kind], *opening, *kept)
 
 
 def home_of(actor: Actor) -> str:

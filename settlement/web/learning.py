@@ -1,8 +1,10 @@
 """Opening resources on pages: what may be opened today, and the player around what was opened."""
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from litestar import Response
 
 from kernel.actors import Role
@@ -12,6 +14,7 @@ from kernel.web.tables import Column, Filter, tabulate
 from settlement.metering.launches import enter, open_launch, own_launch
 from settlement.metering.openers import classes_of, school_of_opener
 from settlement.metering.player import BEAT_S, beat
+from settlement.metering.tickets import sign_ticket
 from settlement.queries.launches import OpenableRow, launch_view, openable_at, running_launches
 
 HOME: Final = "/learn"
@@ -122,6 +125,33 @@ def go_to_vendor(page: Page, launch_id: UUID) -> Response[None]:
     """Send the browser on to the vendor, with a ticket made for this moment."""
     address, ticket = enter(page.unit, launch_id)
     return _with_ticket(address, ticket.text)
+
+
+class LaunchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A launch with where to go; the ticket is there for what is used at its vendor."""
+
+    id: UUID
+    url: str
+    until: datetime
+    ticket: str = ""
+    redeem_by: datetime | None = None
+
+
+def launch_for_script(page: Page, *, vendor_code: str, sku: str, class_name: str) -> LaunchAnswer:
+    """Open a resource and return where to go: to the vendor with the ticket, else to the player."""
+    opened = open_launch(page.unit, vendor_code=vendor_code, sku=sku, class_name=class_name)
+    if not opened.address:
+        return LaunchAnswer(
+            id=opened.id, url=address_of_launch(opened.id), until=opened.launch.expires_at
+        )
+    ticket = sign_ticket(page.unit, opened.launch, opened.subject)
+    return LaunchAnswer(
+        id=opened.id,
+        url=ticketed(opened.address, ticket.text),
+        until=opened.launch.expires_at,
+        ticket=ticket.text,
+        redeem_by=ticket.redeem_by,
+    )
 
 
 def _with_ticket(address: str, ticket: str) -> Response[None]:
