@@ -27,6 +27,8 @@ from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
 from market.bootstrap import build_units
 from market.bureau import pages as bureau_pages
+from market.classrooms import api as classroom_api
+from market.classrooms import pages as classroom_pages
 from market.demo.accounts import DemoAccount, demo_accounts
 from market.embedded import ensure_server
 from market.frame import complete_frame
@@ -75,7 +77,11 @@ def create_app(
         asyncio.get_running_loop().set_default_executor(handlers)
 
     return Litestar(
-        route_handlers=[healthz, readyz, metrics, learn_api.keys, page_router()],
+        route_handlers=[
+            *(healthz, readyz, metrics, learn_api.keys),
+            *classroom_api.HANDLERS,
+            page_router(),
+        ],
         dependencies={
             "units": _given(units),
             "settings": _given(settings),
@@ -105,6 +111,7 @@ def page_router() -> Router:
         route_handlers=[
             *public_pages.HANDLERS,
             *school_pages.HANDLERS,
+            *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
             *learn_api.HANDLERS,
             *bureau_pages.HANDLERS,

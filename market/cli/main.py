@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "user": "market.cli.users:user",
     "import": "market.cli.imports:import_",
     "source": "market.cli.admitting:source",
+    "device": "market.cli.devices:device",
     "admit": "market.cli.admitting:admit",
     "fund": "market.cli.funding:fund",
     "approve": "market.cli.approving:approve",
