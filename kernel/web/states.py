@@ -62,6 +62,7 @@ BADGES: Final[dict[str, Badge]] = {
     "ended": ENDED,
     "terminated": ENDED,
     "withdrawn": ENDED,
+    "revoked": ENDED,
     "cancelled": ENDED,
     "dismissed": ENDED,
     "left": ENDED,

@@ -1,4 +1,4 @@
-"""`/api/v1/usage/packages`: where classroom boxes, or a school's machine for them, hand packages in.
+"""`/api/v1/usage/packages`: where a school's machines hand in the packages of its boxes.
 
 A call is made with an API key of the school; what the package says is signed by the box itself.
 """

@@ -56,8 +56,8 @@ def import_(
     catalogue, offers, selections, usage, or package.
 
     CSV (UTF-8 or GB18030), XLSX, or JSON lines (.jsonl). Master data is taken in whole or not at
-    all; each row of usage has its own fate, and a run that was stopped goes on where it was. A package is
-    the signed file of a classroom box.
+    all; each row of usage has its own fate, and a run that was stopped goes on where it was. A
+    package is the signed file of a classroom box.
     """
     if kind == PACKAGE:
         if file is None or map_path or rejects_path or source_code or template or dry_run:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import Row, Select, func, select
 
 from kernel.actors import Role
-from kernel.errors import AlreadyExists, Conflict, InvalidInput, MissingValue, NotFound, Refused
+from kernel.errors import AlreadyExists, Conflict, InvalidInput, NotFound, Refused
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import require_visible, visible_organisations
 from kernel.ids import DeviceId, new_id
@@ -56,10 +56,9 @@ def register_device(unit: Unit, *, name: str, public_key_pem: str) -> DeviceId:
     unit.actor.require("device.register", *KEEPERS)
     if unit.actor.organisation_id is None:
         raise Refused(act="device.register", needs="a person of a school", actor=unit.actor.name)
-    if not name.strip():
-        raise MissingValue(field="name")
-    if len(name.strip()) > LONGEST_NAME:
-        raise InvalidInput(field="name", value=name, expected=f"at most {LONGEST_NAME} characters")
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        expected = f"1 to {LONGEST_NAME} characters"
+        raise InvalidInput(field="name", value=name.strip()[:LONGEST_NAME], expected=expected)
     public_key = read_public_key(public_key_pem)
     # Locked, so that two registrations at once don't get one number.
     school = unit.session.scalars(

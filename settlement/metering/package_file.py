@@ -84,7 +84,7 @@ class Package:
 def read_package(content: bytes, *, name: str) -> Package:
     """Read a package; raise `InvalidPackage` for one that is cut off or says what is not so."""
     if len(content) > LARGEST_BYTES:
-        raise InvalidPackage(file=name, reason="too-large")
+        raise InvalidPackage(file=name, reason="file-too-large")
     lines = content.splitlines(keepends=True)
     if len(lines) < 2 or not lines[-1].strip():
         raise InvalidPackage(file=name, reason="cut-off")

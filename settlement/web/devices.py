@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from litestar import Response
 
-from kernel.errors import AlreadyExists, InvalidInput, MissingValue
+from kernel.errors import AlreadyExists, InvalidInput
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
 from kernel.web.tables import Column, tabulate
@@ -42,19 +42,12 @@ def show_devices(page: Page, base: str) -> Response[Any]:
 
 def register(page: Page, *, form: DeviceForm) -> Response[Any]:
     """Register a box and show it; what is wrong is said beside the form."""
-    field = ""
     try:
         register_device(page.unit, name=form.name, public_key_pem=form.public_key)
-    except MissingValue as error:
-        field, wrong, status = "name", error, 422
-    except InvalidInput as error:
-        field, wrong, status = str(error.facts["field"]), error, error.status
-    except AlreadyExists as error:
-        field, wrong, status = "public_key", error, error.status
-    else:
-        return page.redirect(SCHOOL_DEVICES)
-    message = translate_error(wrong, page.locale)
-    return _list(page, SCHOOL_DEVICES, form=form, errors={field: message}, status=status)
+    except (InvalidInput, AlreadyExists) as error:
+        errors = {str(error.facts.get("field", "public_key")): translate_error(error, page.locale)}
+        return _list(page, SCHOOL_DEVICES, form=form, errors=errors, status=error.status)
+    return page.redirect(SCHOOL_DEVICES)
 
 
 def show_device(page: Page, base: str, code: str) -> Response[Any]:
