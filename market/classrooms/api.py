@@ -10,6 +10,7 @@ from uuid import uuid4
 from litestar import Response, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import RawBody
 
 from kernel.actors import VISITOR
 from kernel.errors import NotSignedIn
@@ -23,7 +24,7 @@ BEARER: Final = "bearer "
 
 
 @post("/api/v1/usage/packages", opt=only(*SENDERS), status_code=200, sync_to_thread=True)
-def take(request: AnyRequest, body: bytes, units: NamedDependency[Units]) -> Response[Any]:
+def take(request: AnyRequest, body: RawBody, units: NamedDependency[Units]) -> Response[Any]:
     """Take in a package, whole or not at all; answer what became of its launches and uses."""
     visitor = replace(VISITOR, via=request.client.host if request.client else "")
     with units(visitor) as unit:

@@ -39,22 +39,22 @@ def register_(request: AnyRequest, pages: Pages, data: URLEncodedBody[DeviceForm
         return register(page, form=data)
 
 
-@get("/school/devices/{code:str}", opt=SCHOOL, sync_to_thread=True)
-def school_device(request: AnyRequest, pages: Pages, *, code: FromPath[str]) -> Response[Any]:
+@get("/school/devices/{device:str}", opt=SCHOOL, sync_to_thread=True)
+def school_device(request: AnyRequest, pages: Pages, *, device: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_device(page, SCHOOL_DEVICES, code)
+        return show_device(page, SCHOOL_DEVICES, device)
 
 
-@post("/school/devices/{code:str}/revoke", opt=SCHOOL, status_code=303, sync_to_thread=True)
+@post("/school/devices/{device:str}/revoke", opt=SCHOOL, status_code=303, sync_to_thread=True)
 def school_revokes(
     request: AnyRequest,
     pages: Pages,
     *,
-    code: FromPath[str],
+    device: FromPath[str],
     data: URLEncodedBody[DeviceAct],  # noqa: ARG001 - its token is read when the page is opened
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return revoke(page, SCHOOL_DEVICES, code)
+        return revoke(page, SCHOOL_DEVICES, device)
 
 
 @get("/bureau/devices", opt=BUREAU, sync_to_thread=True)
@@ -63,34 +63,34 @@ def bureau_devices(request: AnyRequest, pages: Pages) -> Response[Any]:
         return show_devices(page, BUREAU_DEVICES)
 
 
-@get("/bureau/devices/{code:str}", opt=BUREAU, sync_to_thread=True)
-def bureau_device(request: AnyRequest, pages: Pages, *, code: FromPath[str]) -> Response[Any]:
+@get("/bureau/devices/{device:str}", opt=BUREAU, sync_to_thread=True)
+def bureau_device(request: AnyRequest, pages: Pages, *, device: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_device(page, BUREAU_DEVICES, code)
+        return show_device(page, BUREAU_DEVICES, device)
 
 
-@post("/bureau/devices/{code:str}/confirm", opt=REVIEWERS, status_code=303, sync_to_thread=True)
+@post("/bureau/devices/{device:str}/confirm", opt=REVIEWERS, status_code=303, sync_to_thread=True)
 def bureau_confirms(
     request: AnyRequest,
     pages: Pages,
     *,
-    code: FromPath[str],
+    device: FromPath[str],
     data: URLEncodedBody[DeviceAct],  # noqa: ARG001 - its token is read when the page is opened
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return confirm(page, code)
+        return confirm(page, device)
 
 
-@post("/bureau/devices/{code:str}/revoke", opt=REVIEWERS, status_code=303, sync_to_thread=True)
+@post("/bureau/devices/{device:str}/revoke", opt=REVIEWERS, status_code=303, sync_to_thread=True)
 def bureau_revokes(
     request: AnyRequest,
     pages: Pages,
     *,
-    code: FromPath[str],
+    device: FromPath[str],
     data: URLEncodedBody[DeviceAct],  # noqa: ARG001 - its token is read when the page is opened
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return revoke(page, BUREAU_DEVICES, code)
+        return revoke(page, BUREAU_DEVICES, device)
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (

@@ -1,9 +1,11 @@
 """Who may open what: every route for every role, and what lies outside one's own is not there."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -12,6 +14,7 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from market.asgi import create_app
 from tests.support.accounts import an_account
+from tests.support.package_builders import pem
 from tests.support.site_builders import (
     BUREAU_STAFF,
     SCHOOL_STAFF,
@@ -22,8 +25,12 @@ from tests.support.site_builders import (
 )
 
 PAGE = {"accept": "text/html"}
+A_PUBLIC_KEY = pem(Ed25519PrivateKey.generate())
 STAFF, FINANCE = frozenset(SCHOOL_STAFF), frozenset({Role.SCHOOL_FINANCE})
 BUREAU, VENDOR = frozenset(BUREAU_STAFF), frozenset({Role.VENDOR_MANAGER})
+CLASSROOM = frozenset({Role.LEARNER, Role.TEACHER})
+KEEPERS, REVIEWERS = frozenset({Role.ACADEMIC, Role.PRINCIPAL}), frozenset({Role.ADMISSION})
+PACKAGE_SENDERS = KEEPERS | REVIEWERS | {Role.OPERATOR}
 EVERYBODY: frozenset[Role] | None = None
 
 SCHOOL_CHAIN = "/school/statements/{month}"
@@ -56,6 +63,22 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/school/funding/{line_id}"): STAFF,
     ("GET", "/school/agreements"): STAFF,
     ("GET", "/school/agreements/{number}"): STAFF,
+    ("GET", "/.well-known/jwks.json"): EVERYBODY,
+    ("GET", "/learn"): CLASSROOM,
+    ("POST", "/learn/open"): CLASSROOM,
+    ("GET", "/learn/play/{launch_id}"): CLASSROOM,
+    ("GET", "/learn/play/{launch_id}/enter"): CLASSROOM,
+    ("POST", "/learn/play/{launch_id}/heartbeat"): CLASSROOM,
+    ("POST", "/api/v1/launches"): CLASSROOM,
+    ("POST", "/api/v1/usage/packages"): PACKAGE_SENDERS,
+    ("GET", "/school/devices"): KEEPERS,
+    ("POST", "/school/devices"): KEEPERS,
+    ("GET", "/school/devices/{device}"): KEEPERS,
+    ("POST", "/school/devices/{device}/revoke"): KEEPERS,
+    ("GET", "/bureau/devices"): BUREAU,
+    ("GET", "/bureau/devices/{device}"): BUREAU,
+    ("POST", "/bureau/devices/{device}/confirm"): REVIEWERS,
+    ("POST", "/bureau/devices/{device}/revoke"): REVIEWERS,
     ("GET", "/vendor"): VENDOR,
     ("GET", "/vendor/periods"): VENDOR,
     ("GET", VENDOR_CHAIN): VENDOR,
@@ -80,6 +103,20 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", BUREAU_CHAIN + "/lines/{line_id}"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses/{sequence}"): BUREAU,
+}
+FORMS = {
+    SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"},
+    "/learn/open": {"resource": "nobody/nothing"},
+    "/school/devices": {"name": "Box", "public_key": A_PUBLIC_KEY},
+}
+SCRIPTS = {"/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"}}
+# Machines come with a key: a browser's session opens nothing there.
+BY_KEY = {"/api/v1/usage/packages"}
+# Who may act may do so with what is their own, and nobody has these.
+OF_NOBODY = {
+    path
+    for _, path in WHO_MAY
+    if "{launch_id}" in path or "{device}" in path or path in {"/learn/open", *SCRIPTS}
 }
 ROLES = [role for role in Role if role is not Role.SYSTEM]
 
@@ -137,14 +174,26 @@ def wrongly_answered(client: TestClient[Litestar], site: Site, role: Role) -> li
         if roles is EVERYBODY:
             continue
         response = client.request(
-            method,
-            address_of(site, path),
-            data={"csrf_token": token, "amount_fen": "90"} if method == "POST" else None,
-            follow_redirects=False,
+            method, address_of(site, path), **sent(method, path, token), follow_redirects=False
         )
-        if response.status_code not in ({200, 303} if role in roles else {403}):
+        if path in BY_KEY:
+            expected = {401}
+        elif role in roles:
+            expected = {404} if path in OF_NOBODY else {200, 303}
+        else:
+            expected = {403}
+        if response.status_code not in expected:
             wrong.append(f"{role}: {method} {path}: {response.status_code}")
     return wrong
+
+
+def sent(method: str, path: str, token: str) -> dict[str, Any]:
+    """Return what a request brings: a form with the session's token, or what a script sends."""
+    if method == "GET":
+        return {}
+    if path in SCRIPTS:
+        return {"json": SCRIPTS[path], "headers": {"x-csrf-token": token}}
+    return {"data": {"csrf_token": token, **FORMS.get(path, {})}}
 
 
 def test_a_visitor_is_asked_to_sign_in_everywhere(client: TestClient[Litestar], site: Site) -> None:
