@@ -6,7 +6,7 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 
-from kernel.actors import OrganisationKind
+from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from settlement.metering.devices import CONFIRMERS, KEEPERS
@@ -23,7 +23,7 @@ from settlement.web.devices import (
 )
 
 SCHOOL: Final = only(*KEEPERS)
-BUREAU: Final = only(OrganisationKind.BUREAU)
+BUREAU: Final = only(Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 REVIEWERS: Final = only(*CONFIRMERS)
 
 

@@ -105,7 +105,7 @@ def _list(
 def _columns(
     href: Callable[[DeviceRow], str], *, with_school: bool
 ) -> tuple[Column[DeviceRow], ...]:
-    school = Column[DeviceRow](
+    school: Column[DeviceRow] = Column(
         key="school_name", title=msgid("School"), value=lambda row: row.school_name, sortable=True
     )
     return (
