@@ -75,7 +75,7 @@ class InvalidPackage(ImportFailed):
     remedy = "Nothing was taken in: have the box write it anew."
 
 
-class SignatureWrong(ImportFailed):
-    code = "signature-wrong"
+class PackageSignatureWrong(ImportFailed):
+    code = "package-signature-wrong"
     summary = "The signature of {file} does not fit the key of the classroom box {device}."
     remedy = "Nothing was taken in: fetch the package from the box again, unchanged."

@@ -16,7 +16,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from kernel.errors import InvalidPackage, SignatureWrong
+from kernel.errors import InvalidPackage, PackageSignatureWrong
 
 FORMAT: Final = "xuanyong-classroom/1"
 LARGEST_BYTES: Final = 64 * 1024 * 1024
@@ -112,12 +112,12 @@ def read_package(content: bytes, *, name: str) -> Package:
 
 
 def require_signed(package: Package, public_key: bytes) -> None:
-    """Raise `SignatureWrong` unless the box with this key signed every byte."""
+    """Raise `PackageSignatureWrong` unless the box with this key signed every byte."""
     key = Ed25519PublicKey.from_public_bytes(public_key)
     try:
         key.verify(package.signature, package.signed)
     except InvalidSignature:
-        raise SignatureWrong(file=package.name, device=package.header.device) from None
+        raise PackageSignatureWrong(file=package.name, device=package.header.device) from None
 
 
 def write_package(

@@ -75,8 +75,8 @@ class PackageTally:
 def take_package(unit: Unit, content: bytes, *, name: str) -> PackageTally:
     """Take in a package of a box, whole or not at all; `name` is the file's.
 
-    Raises `InvalidPackage`, `SignatureWrong`, `DeviceNotReady` (not confirmed, or revoked), and
-    `NotFound` for a box that is not known or not the actor's to hand in for.
+    Raises `InvalidPackage`, `PackageSignatureWrong`, `DeviceNotReady` (not confirmed, or revoked),
+    and `NotFound` for a box that is not known or not the actor's to hand in for.
     """
     unit.actor.require("package.import", *SENDERS)
     package = read_package(content, name=name)

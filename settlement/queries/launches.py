@@ -120,7 +120,7 @@ def running_launches(unit: Unit, *, limit: int) -> list[LaunchView]:
     now = unit.clock.now()
     rows = unit.session.execute(
         _views(unit)
-        .where(Launch.expires_at > now)
+        .where(Launch.issued_at <= now, Launch.expires_at > now)
         .order_by(Launch.issued_at.desc(), Launch.id.desc())
         .limit(limit)
     )

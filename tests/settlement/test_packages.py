@@ -16,8 +16,8 @@ from kernel.errors import (
     InvalidPackage,
     MarketError,
     NotFound,
+    PackageSignatureWrong,
     Refused,
-    SignatureWrong,
 )
 from kernel.identity.models import Learner, Person
 from kernel.identity.secret import person_hash
@@ -265,7 +265,7 @@ def test_a_changed_or_cut_package_is_refused_whole(
     launch = a_packed_launch(classroom.market)
     content = packed(box, [launch], [a_packed_use(launch)])
     lines = content.splitlines(keepends=True)
-    assert refused(units, content.replace(b'"u1"', b'"u2"')) is SignatureWrong
+    assert refused(units, content.replace(b'"u1"', b'"u2"')) is PackageSignatureWrong
     assert refused(units, content[:-20]) is InvalidPackage
     assert refused(units, b"".join(lines[:-1])) is InvalidPackage
     assert refused(units, lines[0] + lines[2] + lines[3]) is InvalidPackage
@@ -288,7 +288,7 @@ def test_what_the_header_says_must_be_so(units: Units, classroom: Classroom, box
 def test_another_boxes_signature_does_not_do(units: Units, classroom: Classroom, box: Box) -> None:
     launch = a_packed_launch(classroom.market)
     forged = replace(box, key=Ed25519PrivateKey.generate())
-    assert refused(units, packed(forged, [launch], [a_packed_use(launch)])) is SignatureWrong
+    assert refused(units, packed(forged, [launch], [a_packed_use(launch)])) is PackageSignatureWrong
 
 
 def test_only_a_confirmed_box_delivers_and_a_revoked_one_no_more(
