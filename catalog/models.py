@@ -26,8 +26,10 @@ class Resource(Base):
 class Version(Base):
     """One immutable state of a resource's content and metadata (R4, R5).
 
-    `metadata_` holds language, licence, author, keywords, conditions, address; of a teacher's
-    service work also ownership, school_share, author_school_id and author_school_code (R40);
+    `metadata_` holds language, licence, author, keywords, conditions, address (where it can be
+    seen), launch_url (where it is used, with a ticket; empty: in the platform's player); of a
+    teacher's service work also ownership, school_share, author_school_id and author_school_code
+    (R40);
     columns hold what is filtered by. After submission only `state` may change (trigger).
     """
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -33,7 +34,11 @@ from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.unit import Unit
 
 COLUMNS = ("title", "kind", "tier", "stage", "subject", "grade", "type")
-METADATA = ("language", "licence", "author", "keywords", "conditions", "address")
+METADATA = ("language", "licence", "author", "keywords", "conditions", "address", "launch_url")
+LATER = frozenset({"launch_url"})
+"""Content that earlier versions could not have: empty, it is no part of the digest."""
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +66,7 @@ class CatalogueRow:
     address: str = ""
     ownership: str = Ownership.PERSONAL
     school_share: Decimal = Decimal(0)
+    launch_url: str = ""
 
 
 @dataclass(slots=True)
@@ -127,13 +133,21 @@ def record_catalogue(
 
 def content_digest(row: CatalogueRow) -> bytes:
     """Return SHA-256 over the canonical JSON of what a version says, without its key."""
-    content = {name: value for name, value in asdict(row).items() if name in COLUMNS + METADATA}
+    content = {
+        name: value
+        for name, value in asdict(row).items()
+        if name in COLUMNS + METADATA and (value or name not in LATER)
+    }
     if row.ownership == Ownership.SERVICE_WORK:  # what is personal keeps the digest it always had
         content |= _service(row)
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).digest()
 
 
 def _check(row: CatalogueRow, vendor: Organisation) -> None:
+    if row.launch_url and not _may_be_launched(row.launch_url):
+        expected = "an address that begins with https:// (http:// on this machine only)"
+        error = InvalidInput(field="launch_url", value=row.launch_url, expected=expected)
+        raise FieldError(error, field="launch_url")
     require_text(row.sku, field="sku")
     require_text(row.title, field="title")
     require_word(row.kind, KINDS, field="kind")
@@ -159,6 +173,20 @@ def _check(row: CatalogueRow, vendor: Organisation) -> None:
 
 def _service(row: CatalogueRow) -> dict[str, str]:
     return {"ownership": row.ownership, "school_share": f"{row.school_share:.4f}"}
+
+
+def _may_be_launched(address: str) -> bool:
+    """Whether a ticket may go there: over https, or to a vendor's trial on the same machine."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or not address.isascii() or not address.isprintable() or " " in address:
+        return False
+    bare = parts.username is None and parts.password is None and not parts.fragment
+    here = parts.scheme == "http" and host in LOOPBACK
+    return bare and (parts.scheme == "https" or here)
 
 
 def _histories(unit: Unit, keys: set[ResourceKey]) -> dict[ResourceKey, _History]:

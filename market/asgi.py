@@ -28,9 +28,13 @@ from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
 from market.bootstrap import build_units
 from market.bureau import pages as bureau_pages
+from market.classrooms import api as classroom_api
+from market.classrooms import pages as classroom_pages
 from market.demo.accounts import DemoAccount, demo_accounts
 from market.embedded import ensure_server
 from market.frame import complete_frame
+from market.learn import api as learn_api
+from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import pages as public_pages
@@ -75,7 +79,12 @@ def create_app(
         asyncio.get_running_loop().set_default_executor(handlers)
 
     return Litestar(
-        route_handlers=[healthz, readyz, metrics, page_router(), machine_router()],
+        route_handlers=[
+            *(healthz, readyz, metrics, learn_api.keys),
+            *classroom_api.HANDLERS,
+            page_router(),
+            machine_router(),
+        ],
         dependencies={
             "units": _given(units),
             "settings": _given(settings),
@@ -106,6 +115,9 @@ def page_router() -> Router:
         route_handlers=[
             *public_pages.HANDLERS,
             *school_pages.HANDLERS,
+            *classroom_pages.HANDLERS,
+            *learn_pages.HANDLERS,
+            *learn_api.HANDLERS,
             *bureau_pages.HANDLERS,
             *vendor_pages.HANDLERS,
         ],

@@ -10,6 +10,7 @@ from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation, Region
 from kernel.unit import Unit
 from kernel.web.rendering import Frame, NavigationEntry
+from settlement.metering.devices import KEEPERS as DEVICE_KEEPERS
 from settlement.preview import MAY_PREVIEW
 
 PLATFORM: Final = msgid("Digital education resources")
@@ -33,12 +34,17 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
+        NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
     ),
 }
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""
 
 ONLY_FOR: Final[dict[str, frozenset[Role]]] = {"/school/preview": frozenset(MAY_PREVIEW)}
 """Entries that not everybody of the organisation may open."""
+OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
+"""For who opens resources; their home where that is all they do."""
+DEVICES: Final = NavigationEntry(title=msgid("Classroom boxes"), href="/school/devices")
+CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
 
 
 def complete_frame(unit: Unit, frame: Frame) -> Frame:
@@ -66,13 +72,23 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
 
 
 def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
-    """Return the pages of the actor's kind of organisation; learners have none there."""
+    """Return the pages of the actor's kind of organisation, and those of their roles there.
+
+    Learners see nothing of a school but what they may open.
+    """
     kind = actor.organisation_kind
-    if kind is None or not actor.roles & (ROLES_OF[kind] - {Role.LEARNER}):
+    if kind is None or not actor.roles & ROLES_OF[kind]:
         return ()
-    return tuple(
+    opening = (OPENING,) if actor.roles & CLASSROOM else ()
+    if actor.roles == {Role.LEARNER}:
+        return opening
+    own = tuple(
         entry for entry in NAVIGATION[kind] if actor.roles & ONLY_FOR.get(entry.href, actor.roles)
     )
+    kept = (DEVICES,) if actor.roles & set(DEVICE_KEEPERS) else ()
+    if actor.roles <= CLASSROOM:
+        return (*opening, *own)
+    return (*own, *opening, *kept)
 
 
 def home_of(actor: Actor) -> str:

@@ -97,6 +97,12 @@ class EnrolledElsewhere(Refused):
     remedy = "Enrol from {today} on, or let that school's bureau record the departure first."
 
 
+class NotEnrolled(Refused):
+    code = "not-enrolled"
+    summary = "You are not enrolled at a school on {day}."
+    remedy = "Your school keeps the roster; ask it to record the enrolment."
+
+
 class NotFound(MarketError):
     status = 404
     code = "not-found"

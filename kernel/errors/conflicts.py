@@ -150,3 +150,51 @@ class PartlyLoaded(Conflict):
     code = "not-empty"
     summary = "The database already holds other data."
     remedy = "Use an empty MARKET_HOME or DATABASE_URL."
+
+
+class NoAgreement(Conflict):
+    code = "no-agreement"
+    summary = "{school} has no agreement for “{key}” on {day}."
+    remedy = "The school has to select it first."
+
+
+class AgreementOver(Conflict):
+    code = "agreement-over"
+    summary = "The agreement {number} of {school} is no longer open ({state})."
+    remedy = "The school may select the resource anew."
+
+
+class CeilingReached(Conflict):
+    code = "ceiling-reached"
+    summary = "The ceiling of the agreement {number} is reached, and its terms stop at it."
+    remedy = "The school may select the resource anew, with a further ceiling."
+
+
+class VersionNotOpen(Conflict):
+    code = "version-not-open"
+    summary = "“{title}” can't be opened now ({state})."
+    remedy = "Choose another resource; what was used before stays on record."
+
+
+class NoPlayer(Conflict):
+    code = "no-player"
+    summary = "No player is admitted as a source of use for {school}."
+    remedy = "Its education bureau admits one: market source admit CODE --trust player."
+
+
+class NoAddress(Conflict):
+    code = "no-address"
+    summary = "“{title}” is played here and has no address of its own to enter."
+    remedy = "Open it in the player."
+
+
+class LaunchOver(Conflict):
+    code = "launch-over"
+    summary = "This opening ended at {ended}."
+    remedy = "Open the resource again."
+
+
+class DeviceNotReady(Conflict):
+    code = "device-not-ready"
+    summary = "The classroom box {device} may not deliver ({state})."
+    remedy = "The education bureau confirms a box; a revoked one is registered anew."

@@ -67,3 +67,15 @@ class RowsRejected(ImportFailed):
     code = "rows-rejected"
     summary = "{rejected} of {received} rows of {file} were rejected, nothing was imported."
     remedy = "Mend them (--rejects FILE.csv lists all) and import the file again."
+
+
+class InvalidPackage(ImportFailed):
+    code = "invalid-package"
+    summary = "{file} is not a whole classroom package ({reason})."
+    remedy = "Nothing was taken in: have the box write it anew."
+
+
+class PackageSignatureWrong(ImportFailed):
+    code = "package-signature-wrong"
+    summary = "The signature of {file} does not fit the key of the classroom box {device}."
+    remedy = "Nothing was taken in: fetch the package from the box again, unchanged."

@@ -7,16 +7,25 @@ role may do is decided by the services. Learners hold no grant: their enrolment 
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, aggregate_order_by, array
 
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
+from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, NotFound, Refused
-from kernel.identity.models import Credential, Organisation, Person, PersonPrivate, RoleGrant
+from kernel.identity.models import (
+    Credential,
+    Enrolment,
+    Learner,
+    Organisation,
+    Person,
+    PersonPrivate,
+    RoleGrant,
+)
 from kernel.identity.secret import person_hash
 from kernel.identity.visibility import require_visible
 from kernel.ids import OrganisationId, PersonId, new_id
@@ -55,6 +64,9 @@ def select_actors(now: datetime) -> Select[*tuple[Any, ...]]:
         .correlate(Person)
         .scalar_subquery()
     )
+    none = func.cast(array([]), ARRAY(TEXT))
+    learner = func.cast(array([Role.LEARNER.value]), ARRAY(TEXT))
+    standing = case((_enrolled(shanghai_day(now)), learner), else_=none)
     return (
         select(
             Person.id,
@@ -66,11 +78,33 @@ def select_actors(now: datetime) -> Select[*tuple[Any, ...]]:
             Organisation.region_code,
             func.coalesce(PersonPrivate.name, "").label("person_name"),
             func.coalesce(Credential.login, "").label("login"),
-            func.coalesce(roles, func.cast(array([]), ARRAY(TEXT))).label("roles"),
+            func.array_cat(func.coalesce(roles, none), standing).label("roles"),
         )
         .join(Organisation, Organisation.id == Person.organisation_id)
         .outerjoin(PersonPrivate, PersonPrivate.person_id == Person.id)
         .outerjoin(Credential, Credential.person_id == Person.id)
+    )
+
+
+def _enrolled(day: date) -> ColumnElement[bool]:
+    """Return the condition that a person is a learner of their own school on a day."""
+    enrolment = (
+        select(Enrolment.learner_id)
+        .join(Learner, Learner.id == Enrolment.learner_id)
+        .where(
+            Learner.person_id == Person.id,
+            Enrolment.school_id == Person.organisation_id,
+            enrolled_on(day),
+        )
+        .correlate(Person)
+    )
+    return enrolment.exists()
+
+
+def enrolled_on(day: date) -> ColumnElement[bool]:
+    """Return the condition that an enrolment covers a day: from its first, until before its end."""
+    return and_(
+        Enrolment.joined_on <= day, or_(Enrolment.left_on.is_(None), Enrolment.left_on > day)
     )
 
 

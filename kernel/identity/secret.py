@@ -1,4 +1,4 @@
-"""The installation's key, and person numbers hashed under it.
+"""The installation's key, person numbers hashed under it, and the keys derived from it.
 
 A person number is short enough to be guessed, so a plain digest would tell it; under a key that
 never leaves the installation it does not (R29, R58). The number itself is stored nowhere.
@@ -11,6 +11,9 @@ import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from kernel.errors import Misconfigured
 from kernel.settings import Settings
 
@@ -21,6 +24,20 @@ KEY_BYTES = 32
 def person_hash(settings: Settings, person_no: str) -> bytes:
     """Return HMAC-SHA256 of a person number: 32 bytes, the same however the number was typed."""
     return hmac.digest(installation_key(settings), canonical(person_no).encode(), "sha256")
+
+
+def derived_key(settings: Settings, purpose: str) -> bytes:
+    """Return 32 bytes derived from the installation's key for one purpose (HKDF-SHA256).
+
+    Every process derives the same, nothing new has to be kept, and no purpose tells another's key.
+    """
+    return _derived(installation_key(settings), f"xuanyong/{purpose}")
+
+
+@lru_cache(maxsize=32)
+def _derived(key: bytes, purpose: str) -> bytes:
+    derivation = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode())
+    return derivation.derive(key)
 
 
 def canonical(person_no: str) -> str:

@@ -70,6 +70,7 @@ BADGES: Final[dict[str, Badge]] = {
     "ended": ENDED,
     "terminated": ENDED,
     "withdrawn": ENDED,
+    "revoked": ENDED,
     "cancelled": ENDED,
     "forfeited": ENDED,
     "dismissed": ENDED,

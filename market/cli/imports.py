@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from kernel.errors import MissingSource
+from kernel.errors import MissingSource, UnreadableFile
 from market.cli.context import acting, load_settings, open_units
-from market.cli.output import as_option, emit, json_option, note, progress_bar
+from market.cli.output import as_option, emit, json_option, note, progress_bar, summary_lines
 from market.imports.kinds import Column, field_names
 from market.imports.maps import NO_MAP, FieldMap, read_map
 from market.imports.master import import_master
@@ -16,9 +16,11 @@ from market.imports.registry import MASTER_KINDS
 from market.imports.tally import Rejects, Tally
 from market.imports.usage import Delivery, import_usage
 from market.imports.usage_rows import USAGE_COLUMNS
+from settlement.metering.packages import take_package
 
 USAGE = "usage"
-NAMES = [*MASTER_KINDS, USAGE]
+PACKAGE = "package"
+NAMES = [*MASTER_KINDS, USAGE, PACKAGE]
 
 
 @click.command("import")
@@ -51,11 +53,17 @@ def import_(
     as_json: bool,
 ) -> None:
     """Import FILE as KIND: regions, bureaus, schools, vendors, roster, enrolment, quotas,
-    catalogue, offers, selections or usage.
+    catalogue, offers, selections, usage, or package.
 
     CSV (UTF-8 or GB18030), XLSX, or JSON lines (.jsonl). Master data is taken in whole or not at
-    all; each row of usage has its own fate, and a run that was stopped goes on where it was.
+    all; each row of usage has its own fate, and a run that was stopped goes on where it was. A
+    package is the signed file of a classroom box.
     """
+    if kind == PACKAGE:
+        if file is None or map_path or rejects_path or source_code or template or dry_run:
+            raise click.UsageError("A package is a FILE by itself: only --as and --json apply.")
+        _take_package(file, who=who, as_json=as_json)
+        return
     columns = USAGE_COLUMNS if kind == USAGE else MASTER_KINDS[kind].columns
     if template:
         click.echo(_template(columns), nl=False)
@@ -98,6 +106,17 @@ def import_(
         finally:
             _show_rejects(rejects, rejects_path)
     _report(tally, file=file, as_json=as_json)
+
+
+def _take_package(file: Path, *, who: str | None, as_json: bool) -> None:
+    """Take in the package of a classroom box, whole or not at all."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(file=file, reason=error.strerror) from error
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        tally = take_package(unit, content, name=file.name)
+    emit(tally.as_json(), summary_lines(tally.as_json()), as_json=as_json)
 
 
 def _source(source_code: str | None, field_map: FieldMap) -> str:

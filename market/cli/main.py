@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "key": "market.cli.keys:key",
     "import": "market.cli.imports:import_",
     "source": "market.cli.admitting:source",
+    "device": "market.cli.devices:device",
     "admit": "market.cli.admitting:admit",
     "fund": "market.cli.funding:fund",
     "approve": "market.cli.approving:approve",

@@ -13,6 +13,7 @@ from kernel.identity.models import Credential, Organisation, Person, WebSession
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from market.demo.county import BUREAUS, CITY, COUNTY, SCHOOLS, VENDORS
+from market.demo.people import SIGNING_PUPIL, SIGNING_TEACHER
 from market.demo.rehearsal import SYSTEM
 
 PASSWORD = "qinghe-2026"  # noqa: S105 (shown to everybody, on loopback only)
@@ -38,6 +39,8 @@ _ACCOUNTS: tuple[tuple[str, str, str], ...] = (
     ("shiyan-finance", f"{_SCHOOL['shiyan']} · 财务", "school_finance"),
     ("shiyan-principal", f"{_SCHOOL['shiyan']} · 校长", "principal"),
     ("shiyan-academic", f"{_SCHOOL['shiyan']} · 教务", "academic"),
+    (SIGNING_TEACHER, f"{_SCHOOL['shiyan']} · 任课教师", "teacher"),
+    (SIGNING_PUPIL, f"{_SCHOOL['shiyan']} · 学生", "learner"),
     ("linxi-finance", f"{_SCHOOL['linxi']}（含两个教学点）· 财务", "school_finance"),
     ("zhisui", f"{_VENDOR['zhisui']} · 负责人", "vendor_manager"),
     ("zhouyingxue", f"{_VENDOR['zhouyingxue']} · 资源作者", "vendor_manager"),

@@ -62,6 +62,10 @@ BUREAU_ROLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
+SIGNING_TEACHER, SIGNING_PUPIL = "shiyan-teacher", "shiyan-pupil"
+"""Logins of the first school's first teacher, and of its first pupil who stays."""
+SIGNING_SCHOOL = "shiyan"
+
 CENSUSES = (("autumn", date(YEAR - 1, 9, 1)), ("spring", date(YEAR, 2, 20)))
 """What is known when the year's lines are issued: the autumn's stands in for the next autumn."""
 
@@ -190,16 +194,33 @@ def staff_rows() -> list[Row]:
                 kind="school",
                 organisation=school.code,
                 role="teacher",
+                login=SIGNING_TEACHER if school.slug == SIGNING_SCHOOL and index == 0 else "",
             )
             for index in range(teachers)
         ]
     return rows
 
 
+def signing_pupil() -> Learner:
+    """Return the pupil who has a login."""
+    return next(
+        learner
+        for learner in learners()
+        if learner.school.slug == SIGNING_SCHOOL and learner.left_on is None
+    )
+
+
 def learner_rows() -> list[Row]:
     """Return the roster of learners as it stood when the term began: everybody was there."""
+    signing = signing_pupil()
     return [
-        _person(learner.number, kind="school", organisation=learner.school.code, role="learner")
+        _person(
+            learner.number,
+            kind="school",
+            organisation=learner.school.code,
+            role="learner",
+            login=SIGNING_PUPIL if learner is signing else "",
+        )
         | {"stage": learner.stage, "grade": learner.grade, "class_name": learner.class_name}
         for learner in learners()
     ]

@@ -16,6 +16,7 @@ from kernel.unit import Unit, Units
 from market.confirming import confirm_for_payers
 from market.demo import quarrels
 from market.demo.deliveries import MONTHS, Delivery, deliveries
+from market.demo.openings import open_in_class
 from market.demo.people import departure_rows
 from market.demo.rehearsal import (
     SYSTEM,
@@ -52,6 +53,7 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
     arriving = deliveries()
     for number, month in enumerate(MONTHS):
         progress(show_month(month), number, len(MONTHS))
+        open_in_class(units, month)
         _deliver(units, month, [one for one in arriving if one.month == month])
         _close(units, month)
     progress("complete", len(MONTHS), len(MONTHS))

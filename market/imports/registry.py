@@ -156,6 +156,7 @@ _KINDS: Final = (
             Column("keywords", "分数;小数", listed, blank=()),
             Column("conditions", "联网", blank=""),
             Column("address", "", blank=""),
+            Column("launch_url", "", blank=""),
             Column("ownership", "personal", one_of(OWNERSHIPS), blank="personal"),
             Column("school_share", "", unit_price, blank=Decimal(0)),
         ),

@@ -28,6 +28,8 @@ LAUNCH_REASON = """CASE
                 WHEN r.ticketed AND r.reporter_id IS DISTINCT FROM r.launch_vendor_id
                     THEN 'other-vendor'
                 WHEN r.ticketed AND r.pseudonym <> r.launch_pseudonym THEN 'other-learner'
+                WHEN NOT r.ticketed AND r.reporter_id NOT IN (r.school_id, r.launch_vendor_id)
+                    THEN 'other-school'
                 WHEN r.occurred_at < r.issued_at - interval '5 minutes'
                     OR r.occurred_at > r.expires_at THEN 'outside-launch'
                 WHEN NOT r.source_serves THEN 'source-not-admitted'

@@ -125,21 +125,8 @@ def begin_batch(
     require_visible(unit, source.admitted_for)
     if pre_counted and source.trust != "attested":
         raise InvalidInput(field="pre_counted", value=source_code, expected="an attested source")
-    begun = unit.session.scalars(
-        select(UsageBatch)
-        .where(
-            UsageBatch.source_id == source.id,
-            UsageBatch.file_digest == file_digest,
-            UsageBatch.pre_counted == pre_counted,
-            UsageBatch.finished_at.is_(None),
-        )
-        .order_by(UsageBatch.id)
-        .limit(1)
-        .with_for_update()
-    ).first()
-    if begun is not None:
-        return _batch(unit, begun, source)
-    return open_batch(
+    begun = find_batch(unit, source, digest=file_digest, pre_counted=pre_counted)
+    return begun or open_batch(
         unit,
         source,
         name=file_name,
@@ -147,6 +134,26 @@ def begin_batch(
         channel="file",
         pre_counted=pre_counted,
     )
+
+
+def find_batch(
+    unit: Unit, source: UsageSource, *, digest: bytes, pre_counted: bool = False
+) -> Batch | None:
+    """Return the delivery of this content that was begun and not finished, locked; else None."""
+    begun = unit.session.scalars(
+        select(UsageBatch)
+        .where(
+            UsageBatch.source_id == source.id,
+            UsageBatch.file_digest == digest,
+            UsageBatch.pre_counted == pre_counted,
+            UsageBatch.finished_at.is_(None),
+        )
+        .order_by(UsageBatch.id)
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+    return _batch(unit, begun, source) if begun is not None else None
 
 
 def open_batch(
@@ -158,6 +165,7 @@ def open_batch(
     channel: str,
     signature: bytes | None = None,
     pre_counted: bool = False,
+    sent_by: str = "",
 ) -> Batch:
     """Begin a new delivery; who may send through this channel was asked by the caller.
 
@@ -168,7 +176,7 @@ def open_batch(
         source_id=source.id,
         file_name=name,
         file_digest=digest,
-        sent_by=unit.actor.name,
+        sent_by=sent_by or unit.actor.name,
         begun_at=unit.clock.now(),
         pre_counted=pre_counted,
         rows_taken=0,

@@ -183,14 +183,15 @@ class SigningKey(Base):
 class ClassroomDevice(Base):
     """A school's box for classrooms without a network; its packages are signed with its key (R31).
 
-    Its source is a player, since the platform's own player runs on it.
+    It has no source until the bureau confirms it; the source is a player, since the platform's own
+    player runs on it.
     """
 
     __tablename__ = "classroom_device"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
-    source_id: Mapped[UUID] = mapped_column(ForeignKey("usage_source.id"))
+    source_id: Mapped[UUID | None] = mapped_column(ForeignKey("usage_source.id"))
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     public_key: Mapped[bytes] = mapped_column(LargeBinary)
@@ -228,7 +229,18 @@ class Launch(Base):
         CheckConstraint("kind IN ('learner', 'class')", name="kind"),
         CheckConstraint("expires_at > issued_at", name="order"),
         Index("ix_launch_payer_issued", "payer_id", "issued_at"),
+        Index("ix_launch_learner_issued", "learner_id", "issued_at"),
     )
+
+
+class LaunchPresence(Base):
+    """How long an opened resource was in use, as its player said; nothing is billed by it."""
+
+    __tablename__ = "launch_presence"
+
+    launch_id: Mapped[UUID] = mapped_column(primary_key=True)
+    beats: Mapped[int]
+    last_seen_at: Mapped[datetime]
 
 
 class LateUse(Base):

@@ -4,7 +4,6 @@ People who pay see the learner's random number; a vendor sees a pseudonym of its
 nothing by which two vendors could compare theirs.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +29,15 @@ from settlement.metering.judging import (
     judged,
     sealed_scopes,
 )
-from settlement.metering.models import UsageBatch, UsageEvent, UsageIdentity, UsageSource
+from settlement.metering.models import (
+    Launch,
+    LaunchPresence,
+    UsageBatch,
+    UsageEvent,
+    UsageIdentity,
+    UsageSource,
+)
+from settlement.metering.pseudonyms import learner_pseudonym
 from settlement.models import Agreement
 from settlement.queries.lines import LineHead
 
@@ -56,8 +63,25 @@ class UseRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchFacts:
+    """The launch that a use belongs to, its id being the ticket's; `minutes`: how long it was seen
+    in use, None if its player never said. A vendor sees neither class nor minutes.
+    """
+
+    id: UUID
+    kind: str
+    class_name: str
+    issued_at: datetime
+    expires_at: datetime
+    minutes: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UseView:
-    """One event with the delivery and the source it came by, and who answers for the source."""
+    """One event with the delivery and the source it came by, and who answers for the source.
+
+    `file_digest` is empty for what the platform's player saw itself: nothing was sent.
+    """
 
     use: UseRow
     received_at: datetime
@@ -70,6 +94,7 @@ class UseView:
     file_digest: str
     sent_by: str
     begun_at: datetime
+    launch: LaunchFacts | None
 
 
 COLUMNS = (
@@ -148,9 +173,37 @@ def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
         admitted_by=admitter or "",
         admitted_for=bureau,
         file_name=batch.file_name,
-        file_digest=batch.file_digest.hex(),
+        file_digest="" if batch.channel == "player" else batch.file_digest.hex(),
         sent_by="" if unit.actor.organisation_kind is OrganisationKind.VENDOR else batch.sent_by,
         begun_at=batch.begun_at,
+        launch=_launch(unit, head.line.payer_id, event),
+    )
+
+
+def _launch(unit: Unit, payer_id: UUID, event: Any) -> LaunchFacts | None:
+    """Return the launch of an event; None for one that was reported without."""
+    found = unit.session.execute(
+        select(Launch, LaunchPresence.last_seen_at)
+        .join(UsageEvent, UsageEvent.launch_id == Launch.id)
+        .outerjoin(LaunchPresence, LaunchPresence.launch_id == Launch.id)
+        .where(
+            UsageEvent.payer_id == payer_id,
+            UsageEvent.occurred_at == event.occurred_at,
+            UsageEvent.sequence == event.sequence,
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    launch, last_seen_at = found
+    for_vendor = unit.actor.organisation_kind is OrganisationKind.VENDOR
+    seen = None if for_vendor or last_seen_at is None else last_seen_at - launch.issued_at
+    return LaunchFacts(
+        id=launch.id,
+        kind=launch.kind,
+        class_name="" if for_vendor else launch.class_name,
+        issued_at=launch.issued_at,
+        expires_at=launch.expires_at,
+        minutes=None if seen is None else int(seen.total_seconds()) // 60,
     )
 
 
@@ -174,11 +227,6 @@ def events_named(unit: Unit, head: LineHead, event_ids: Sequence[str]) -> list[d
         )
         found += [dict(row._mapping) for row in rows]
     return found
-
-
-def pseudonym(learner_id: UUID, vendor_id: UUID) -> str:
-    """Return the learner's number as this vendor sees it; it differs for every vendor (R29)."""
-    return hashlib.sha256(vendor_id.bytes + learner_id.bytes).hexdigest()[:12]
 
 
 def _judged(
@@ -242,7 +290,7 @@ def _rows(unit: Unit, head: LineHead, rows: Sequence[Any]) -> list[UseRow]:
             sequence=row.sequence,
             event_id=row.event_id,
             source_code=sources[row.source_id],
-            learner=pseudonym(row.learner_id, head.line.vendor_id)
+            learner=learner_pseudonym(unit.settings, row.learner_id, vendor_id=head.line.vendor_id)
             if for_vendor
             else row.learner_id.hex[-RANDOM_DIGITS:],
             school_code=schools[row.school_id][0],

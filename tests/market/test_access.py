@@ -1,17 +1,23 @@
 """Who may open what: every route for every role, and what lies outside one's own is not there."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from kernel.actors import Role
+from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
 from market.asgi import create_app
-from tests.support.accounts import an_account
+from tests.support.accounts import PASSWORD
+from tests.support.launch_builders import a_pupil
+from tests.support.package_builders import pem
+from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import (
     BUREAU_STAFF,
     SCHOOL_STAFF,
@@ -22,10 +28,14 @@ from tests.support.site_builders import (
 )
 
 PAGE = {"accept": "text/html"}
+A_PUBLIC_KEY = pem(Ed25519PrivateKey.generate())
 STAFF, FINANCE = frozenset(SCHOOL_STAFF), frozenset({Role.SCHOOL_FINANCE})
 PAYERS = frozenset({Role.SCHOOL_FINANCE, Role.PRINCIPAL})
 BUREAU, VENDOR = frozenset(BUREAU_STAFF), frozenset({Role.VENDOR_MANAGER})
 ACCOUNTABLE = FINANCE | {Role.ACADEMIC, Role.PRINCIPAL}
+CLASSROOM = frozenset({Role.LEARNER, Role.TEACHER})
+KEEPERS, REVIEWERS = frozenset({Role.ACADEMIC, Role.PRINCIPAL}), frozenset({Role.ADMISSION})
+PACKAGE_SENDERS = KEEPERS | REVIEWERS | {Role.OPERATOR}
 EVERYBODY: frozenset[Role] | None = None
 
 SCHOOL_CHAIN = "/school/statements/{month}"
@@ -66,6 +76,22 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/school/funding/{line_id}"): STAFF,
     ("GET", "/school/agreements"): STAFF,
     ("GET", "/school/agreements/{number}"): STAFF,
+    ("GET", "/.well-known/jwks.json"): EVERYBODY,
+    ("GET", "/learn"): CLASSROOM,
+    ("POST", "/learn/open"): CLASSROOM,
+    ("GET", "/learn/play/{launch_id}"): CLASSROOM,
+    ("GET", "/learn/play/{launch_id}/enter"): CLASSROOM,
+    ("POST", "/learn/play/{launch_id}/heartbeat"): CLASSROOM,
+    ("POST", "/api/v1/launches"): CLASSROOM,
+    ("POST", "/api/v1/usage/packages"): PACKAGE_SENDERS,
+    ("GET", "/school/devices"): KEEPERS,
+    ("POST", "/school/devices"): KEEPERS,
+    ("GET", "/school/devices/{device}"): KEEPERS,
+    ("POST", "/school/devices/{device}/revoke"): KEEPERS,
+    ("GET", "/bureau/devices"): BUREAU,
+    ("GET", "/bureau/devices/{device}"): BUREAU,
+    ("POST", "/bureau/devices/{device}/confirm"): REVIEWERS,
+    ("POST", "/bureau/devices/{device}/revoke"): REVIEWERS,
     ("GET", "/vendor"): VENDOR,
     ("GET", "/vendor/periods"): VENDOR,
     ("GET", "/vendor/retention"): VENDOR,
@@ -104,14 +130,25 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses/{sequence}"): BUREAU,
 }
-FORMS = {SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"}}
-"""What forms have to hold beside the token."""
-
+FORMS = {
+    SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"},
+    "/learn/open": {"resource": "nobody/nothing"},
+    "/school/devices": {"name": "Box", "public_key": A_PUBLIC_KEY},
+}
+SCRIPTS = {"/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"}}
 # Interfaces for machines are opened by an API key, never by a session (see tests/settlement/api).
 REPORTERS = frozenset({Role.USAGE_REPORTER, Role.VENDOR_MANAGER})
 BY_KEY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/api/v1/usage"): REPORTERS,
     ("GET", "/api/v1/usage/batches/{batch_id}"): REPORTERS,
+}
+# A browser's session opens nothing here either: these take a key of the sender.
+BY_SENDERS_KEY = {"/api/v1/usage/packages"}
+# Who may act may do so with what is their own, and nobody has these.
+OF_NOBODY = {
+    path
+    for _, path in WHO_MAY
+    if "{launch_id}" in path or "{device}" in path or path in {"/learn/open", *SCRIPTS}
 }
 ROLES = [role for role in Role if role not in {Role.SYSTEM, Role.USAGE_REPORTER}]
 
@@ -123,7 +160,10 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def client(settings: Settings, units: Units, site: Site) -> Iterator[TestClient[Litestar]]:
-    an_account(units, login=Role.LEARNER, roles=(Role.LEARNER,))
+    with units(SYSTEM) as unit:
+        pupil = a_pupil(unit, site.market.school, "P-1", login=Role.LEARNER)
+        assert pupil.person_id is not None
+        set_password(unit, pupil.person_id, login=Role.LEARNER, password=PASSWORD)
     with TestClient(create_app(settings, units)) as client:
         client.headers.update(PAGE)
         yield client
@@ -173,6 +213,11 @@ def test_each_role_opens_its_own_pages_and_is_refused_at_all_others(
     assert [wrong for role in ROLES for wrong in wrongly_answered(client, site, role)] == []
 
 
+def let_in(method: str) -> set[int]:
+    """Return what tells that a role was let in; a form's content may still be refused."""
+    return {200, 303, 409, 422} if method == "POST" else {200, 303}
+
+
 def wrongly_answered(client: TestClient[Litestar], site: Site, role: Role) -> list[str]:
     """Try every page that is not everybody's as this role; return what the table says otherwise."""
     sign_in(client, role)
@@ -182,15 +227,26 @@ def wrongly_answered(client: TestClient[Litestar], site: Site, role: Role) -> li
         if roles is EVERYBODY:
             continue
         response = client.request(
-            method,
-            address_of(site, path),
-            data={"csrf_token": token, **FORMS.get(path, {})} if method == "POST" else None,
-            follow_redirects=False,
+            method, address_of(site, path), **sent(method, path, token), follow_redirects=False
         )
-        let_in = {200, 303, 409, 422} if method == "POST" else {200, 303}
-        if response.status_code not in (let_in if role in roles else {403}):
+        if path in BY_SENDERS_KEY:
+            expected = {401}
+        elif role in roles:
+            expected = {404, 422} if path in OF_NOBODY else let_in(method)
+        else:
+            expected = {403}
+        if response.status_code not in expected:
             wrong.append(f"{role}: {method} {path}: {response.status_code}")
     return wrong
+
+
+def sent(method: str, path: str, token: str) -> dict[str, Any]:
+    """Return what a request brings: a form with the session's token, or what a script sends."""
+    if method == "GET":
+        return {}
+    if path in SCRIPTS:
+        return {"json": SCRIPTS[path], "headers": {"x-csrf-token": token}}
+    return {"data": {"csrf_token": token, **FORMS.get(path, {})}}
 
 
 def test_a_visitor_is_asked_to_sign_in_everywhere(client: TestClient[Litestar], site: Site) -> None:

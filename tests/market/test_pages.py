@@ -22,7 +22,7 @@ from settlement.models import StatementLine
 from settlement.queries.lines import line_head
 from settlement.queries.movements import line_history
 from settlement.queries.uses import use_of, uses_of
-from tests.market.test_access import WHO_MAY, address_of
+from tests.market.test_access import OF_NOBODY, WHO_MAY, address_of
 from tests.support.accounts import PASSWORD
 from tests.support.funding_builders import SCHOOL, a_county, a_selection
 from tests.support.settlement_builders import MARCH, SYSTEM
@@ -72,8 +72,10 @@ def test_no_page_asks_more_than_twelve_questions_of_the_database(
         (Role.VENDOR_MANAGER, "/vendor"),
     ):
         sign_in(client, login)
-        for method, path in WHO_MAY:
-            if method == "GET" and path.startswith(base):
+        for (method, path), roles in WHO_MAY.items():
+            if method == "GET" and path.startswith(base) and login in (roles or ()):
+                if path in OF_NOBODY:
+                    continue
                 with counted_queries(engine) as sent:
                     assert client.get(address_of(site, path)).status_code == 200
                 counted[path] = len(sent)

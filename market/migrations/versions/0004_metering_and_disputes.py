@@ -93,7 +93,7 @@ def _launches() -> None:
         "classroom_device",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("school_id", sa.Uuid(), nullable=False),
-        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("source_id", sa.Uuid(), nullable=True),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
@@ -132,6 +132,14 @@ def _launches() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_launch")),
     )
     op.create_index("ix_launch_payer_issued", "launch", ["payer_id", "issued_at"])
+    op.create_index("ix_launch_learner_issued", "launch", ["learner_id", "issued_at"])
+    op.create_table(
+        "launch_presence",
+        sa.Column("launch_id", sa.Uuid(), nullable=False),
+        sa.Column("beats", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("launch_id", name=op.f("pk_launch_presence")),
+    )
 
 
 def _sources_and_keys() -> None:
@@ -426,6 +434,7 @@ def downgrade() -> None:
         "late_use",
         "rate_window",
         "idempotency",
+        "launch_presence",
         "launch",
         "classroom_device",
         "signing_key",

@@ -17,7 +17,7 @@ HEADERS = {
     "enrolment": "school_code,stage,kind,as_of,basis,pupils",
     "quotas": "region_code,stage,kind,valid_from,amount_yuan,source,verified",
     "catalogue": "vendor_code,sku,title,kind,tier,stage,subject,grade,type,language,licence,"
-    "author,keywords,conditions,address,ownership,school_share",
+    "author,keywords,conditions,address,launch_url,ownership,school_share",
     "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan,tiers,free_allowance,"
     "period_cap_yuan,learner_cap",
     "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"

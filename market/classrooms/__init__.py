@@ -1,0 +1,1 @@
+"""Classroom boxes: their pages for schools and bureaus, and where their packages come in."""
