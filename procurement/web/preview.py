@@ -185,7 +185,7 @@ def _estimated(page: Page, place: Place, now: Preview) -> Table[PreviewLine]:
             value=lambda row: row.metric.value,
             kind="label",
             label_kind="Metric",
-            secondary=True,
+            export_only=True,  # on the page the price says it
         ),
         money("rated_fen", msgid("At the agreed prices"), secondary=True),
         money("above_ceiling_fen", msgid("Above the ceiling"), secondary=True),
