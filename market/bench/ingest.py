@@ -212,22 +212,23 @@ def _blocks(lines: Sequence[str]) -> list[bytes]:
 
 
 def _copy(engine: Engine, blocks: tuple[list[bytes], list[bytes]]) -> float:
-    raw = engine.raw_connection()
-    driver: Any = raw.driver_connection
-    started = perf_counter()
-    for table, columns, rows in zip(
-        ("usage_identity", "usage_event"), (IDENTITY_COLUMNS, EVENT_COLUMNS), blocks, strict=True
-    ):
-        with (
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
-        ):
-            for block in rows:
-                copy.write(block)
-    driver.commit()
-    taken = perf_counter() - started
-    raw.close()
-    return taken
+    with engine.connect() as connection:
+        started = perf_counter()
+        with connection.begin():
+            driver: Any = connection.connection.driver_connection
+            for table, columns, rows in zip(
+                ("usage_identity", "usage_event"),
+                (IDENTITY_COLUMNS, EVENT_COLUMNS),
+                blocks,
+                strict=True,
+            ):
+                with (
+                    driver.cursor() as cursor,
+                    cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+                ):
+                    for block in rows:
+                        copy.write(block)
+        return perf_counter() - started
 
 
 # HTTP
