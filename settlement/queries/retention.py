@@ -1,11 +1,11 @@
 """Retention as people look at it: what is held of which month, until when, what became of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from kernel.unit import Unit
 from settlement.queries.statements import visible_payers
@@ -36,19 +36,19 @@ WHERE s.state = 'posted' AND s.retention_fen <> 0
 )
 """
 
-BY_MONTH = text(
+BY_MONTH = (
     RETAINED
     + """
 SELECT of_month, due_on, count(*) AS lines, sum(retained_fen) AS retained_fen,
     COALESCE(sum(retained_fen) FILTER (WHERE NOT settled), 0) AS held_fen,
     COALESCE(sum(retained_fen) FILTER (WHERE NOT settled AND disputed), 0) AS disputed_fen,
     sum(released_fen) AS released_fen, sum(forfeited_fen) AS forfeited_fen
-FROM retained
-WHERE CASE WHEN CAST(:vendor AS uuid) IS NULL THEN payer_id = ANY(CAST(:payers AS uuid[]))
-    ELSE vendor_id = :vendor END
+FROM retained WHERE {whose}
 GROUP BY of_month, due_on ORDER BY of_month DESC, due_on
 """
 )
+OF_VENDOR = text(BY_MONTH.format(whose="vendor_id = :vendor"))
+OF_PAYERS = text(BY_MONTH.format(whose="payer_id = ANY(:payers)"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,24 +80,17 @@ class RetentionRow:
 
 def retention_of_vendor(unit: Unit, vendor_id: UUID) -> list[RetentionRow]:
     """Return a vendor's retention by month, newest first; the caller has checked who asks."""
-    return _rows(unit, vendor_id=vendor_id, payer_ids=())
+    return _rows(unit, OF_VENDOR, {"vendor": vendor_id})
 
 
 def retention_of_payers(unit: Unit) -> list[RetentionRow]:
     """Return the retention on what the actor's payers were billed, by month, newest first."""
     payers = unit.session.scalars(visible_payers(unit)).all()
-    return _rows(unit, vendor_id=None, payer_ids=payers)
+    return _rows(unit, OF_PAYERS, {"payers": list(payers)})
 
 
-def _rows(unit: Unit, *, vendor_id: UUID | None, payer_ids: Sequence[UUID]) -> list[RetentionRow]:
-    rows = unit.session.execute(
-        BY_MONTH,
-        {
-            "vendor": vendor_id,
-            "payers": list(payer_ids),
-            "months": unit.settings.retention_months,
-        },
-    )
+def _rows(unit: Unit, statement: TextClause, whose: dict[str, Any]) -> list[RetentionRow]:
+    rows = unit.session.execute(statement, {"months": unit.settings.retention_months, **whose})
     return [
         RetentionRow(
             of_month=row.of_month,
