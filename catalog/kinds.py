@@ -1,4 +1,4 @@
-"""What resources are sorted by: kind (R1) and tier (R2)."""
+"""What resources are sorted by: kind (R1), tier (R2), and whose work a teacher's is (R40)."""
 
 from enum import StrEnum
 
@@ -15,5 +15,11 @@ class Tier(StrEnum):
     INNOVATION = "innovation"  # 创新
 
 
+class Ownership(StrEnum):
+    PERSONAL = "personal"  # the vendor's own
+    SERVICE_WORK = "service_work"  # 职务作品: made in a school's service, which has a share
+
+
 KINDS = frozenset(ResourceKind)
 TIERS = frozenset(Tier)
+OWNERSHIPS = frozenset(Ownership)

@@ -27,7 +27,9 @@ class Version(Base):
     """One immutable state of a resource's content and metadata (R4, R5).
 
     `metadata_` holds language, licence, author, keywords, conditions, address (where it can be
-    seen), launch_url (where it is used, with a ticket; empty: in the platform's player);
+    seen), launch_url (where it is used, with a ticket; empty: in the platform's player); of a
+    teacher's service work also ownership, school_share, author_school_id and author_school_code
+    (R40);
     columns hold what is filtered by. After submission only `state` may change (trigger).
     """
 
@@ -58,7 +60,8 @@ class Version(Base):
 class Offer(Base):
     """Price terms of a resource from a day on, until the next offer begins. Never changed.
 
-    `plan`: {"plan": "per_use", "unit_price": "0.0200"}; basic resources carry the price 0 (R1).
+    `plan`: {"plan": "per_use", "unit_price": "0.0200"} and what else `catalog.plans` knows; basic
+    resources carry the price 0 (R1).
     """
 
     __tablename__ = "offer"

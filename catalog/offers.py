@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -15,36 +15,36 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from catalog.kinds import ResourceKind
 from catalog.models import Offer
+from catalog.plans import Tier, check_plan, is_free, normalised
 from catalog.queries import latest_versions, listed_versions, resources_by_key, vendors_priced
-from kernel.errors import AlreadyExists, InvalidAmount, InvalidInput, MarketError, NotFound
+from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.recording import (
     FieldError,
     among,
     lock_recording,
-    require_word,
     trail_recording,
 )
 from kernel.ids import ResourceId, new_id
-from kernel.money import parse_rate
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.unit import Unit
 
-PER_USE = "per_use"
-PLANS = frozenset({PER_USE})
-PRICE_PLACES = 4
-LARGEST_UNIT_PRICE = Decimal(100_000)
-"""Yuan; more for one use is a slipped digit."""
+COLUMN_OF: Final = {"unit_price": "unit_price_yuan", "period_cap": "period_cap_yuan"}
+"""Where a key of the plan stands in a row, unless it has the same name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OfferRow:
-    """One price; `unit_price_yuan` is exact to four decimals."""
+    """One price plan (see `catalog.plans`); amounts in yuan, exact to four decimals."""
 
     vendor_code: str
     sku: str
     valid_from: date
     plan: str
     unit_price_yuan: Decimal
+    tiers: Sequence[Tier] = ()
+    free_allowance: int | None = None
+    period_cap_yuan: Decimal | None = None
+    learner_cap: int | None = None
 
 
 def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
@@ -118,23 +118,26 @@ def offer_in_force(
     return {ResourceId(offer.resource_id): offer for offer in rows}
 
 
-def _plan(row: OfferRow, *, is_basic: bool) -> dict[str, str]:
+def _plan(row: OfferRow, *, is_basic: bool) -> dict[str, Any]:
     """Return the plan as it is stored: words and decimal strings, so that it compares exactly."""
-    require_word(row.plan, PLANS, field="plan")
+    plan: dict[str, Any] = {"plan": row.plan, "unit_price": f"{row.unit_price_yuan:f}"}
+    if row.tiers:
+        plan["tiers"] = [
+            {"up_to": tier.up_to, "unit_price": f"{tier.unit_price:f}"} for tier in row.tiers
+        ]
+    if row.free_allowance is not None:
+        plan["free_allowance"] = row.free_allowance
+    if row.period_cap_yuan is not None:
+        plan["period_cap"] = f"{row.period_cap_yuan:f}"
+    if row.learner_cap is not None:
+        plan["learner_cap"] = row.learner_cap
     try:
-        price = parse_rate(f"{row.unit_price_yuan:f}", places=PRICE_PLACES)
-    except InvalidAmount as error:
-        raise _wrong_price(error) from None
-    if price > LARGEST_UNIT_PRICE:
-        expected = f"at most {LARGEST_UNIT_PRICE}"
-        raise _wrong_price(InvalidInput(field="unit_price_yuan", value=price, expected=expected))
-    if is_basic and price:
-        free = InvalidInput(
-            field="unit_price_yuan", value=price, expected="0, since basic resources are free"
-        )
-        raise _wrong_price(free)
-    return {"plan": row.plan, "unit_price": f"{price:.{PRICE_PLACES}f}"}
-
-
-def _wrong_price(error: MarketError) -> FieldError:
-    return FieldError(error, field="unit_price_yuan")
+        check_plan(plan)
+        if is_basic and not is_free(plan):
+            expected = "0, since basic resources are free"
+            raise InvalidInput(field="unit_price", value=plan["unit_price"], expected=expected)
+    except InvalidInput as error:
+        key = str(error.facts["field"])
+        error.facts["field"] = column = COLUMN_OF.get(key, key)
+        raise FieldError(error, field=column) from None
+    return normalised(plan)

@@ -4,10 +4,11 @@ Decides which plans there are and what each may carry. An offer stores them, a s
 them into its terms, and settlement prices by them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kernel.errors import InvalidAmount, InvalidInput
 from kernel.money import parse_rate
@@ -21,6 +22,13 @@ class Plan(StrEnum):
     PER_LEARNER = "per_learner"
     PER_CLASS = "per_class"
     FLAT = "flat"
+
+
+class Tier(NamedTuple):
+    """One price of several: units up to `up_to` (None: all the others) cost `unit_price` yuan."""
+
+    up_to: int | None
+    unit_price: Decimal
 
 
 PLAN_KEYS: Final = (
@@ -38,6 +46,7 @@ LARGEST_UNIT_PRICE: Final = Decimal(100_000)
 """Yuan; more for one unit is a slipped digit."""
 LARGEST_FLAT_PRICE: Final = Decimal(10_000_000)
 LARGEST_COUNT: Final = 10**12
+TIER: Final = re.compile(r"(\d{1,12}|\*)\s*:\s*(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
 OF_SINGLE_USES: Final = frozenset({Plan.PER_USE, Plan.PER_UNIQUE_USE})
 """Plans under which one learner may have several units, so that a learner cap means something."""
 
@@ -77,6 +86,38 @@ def is_free(plan: Mapping[str, Any]) -> bool:
     """Tell whether nothing is ever due: every price of the plan is zero."""
     prices = [tier["unit_price"] for tier in plan.get("tiers", ())] or [plan["unit_price"]]
     return not any(Decimal(price) for price in prices)
+
+
+def normalised(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checked plan with each decimal at four places, so that equal plans compare equal."""
+    return {key: _normalised(key, value) for key, value in plan.items()}
+
+
+def parse_tiers(text: str) -> tuple[Tier, ...]:
+    """Read `1000:0.0200;*:0.0100`: up to 1,000 units at 0.0200 yuan each, the others at 0.0100.
+
+    Raises `InvalidInput` (its field is for the caller to name). Whether the tiers make sense is
+    decided by `check_plan`.
+    """
+    tiers = []
+    for part in text.replace("；", ";").replace("：", ":").split(";"):
+        match = TIER.fullmatch(part.strip())
+        if match is None:
+            raise InvalidInput(field="", value=text, expected="1000:0.0200;*:0.0100")
+        end, price = match.groups()
+        tiers.append(Tier(None if end == "*" else int(end), Decimal(price)))
+    return tuple(tiers)
+
+
+def _normalised(key: str, value: Any) -> Any:
+    if key in ("unit_price", "period_cap"):
+        return f"{Decimal(value):.{PRICE_PLACES}f}"
+    if key == "tiers":
+        return [
+            {"up_to": tier["up_to"], "unit_price": _normalised("unit_price", tier["unit_price"])}
+            for tier in value
+        ]
+    return value
 
 
 def _check_tiers(tiers: object, *, first: Decimal) -> None:

@@ -7,6 +7,7 @@ the matter of `admission`, what it costs of `offers`.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -14,11 +15,12 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import insert, select
 
-from catalog.kinds import KINDS, TIERS
+from catalog.kinds import KINDS, OWNERSHIPS, TIERS, Ownership
 from catalog.models import Resource, Version
 from catalog.queries import ResourceKey, resources_by_key, vendors_served
 from catalog.states import VersionState
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
+from kernel.identity.models import Organisation
 from kernel.identity.recording import (
     FieldError,
     among,
@@ -41,7 +43,11 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CatalogueRow:
-    """One resource as its vendor describes it now; all but the key is the version's content."""
+    """One resource as its vendor describes it now; all but the key is the version's content.
+
+    `school_share`: of what fee and retention leave, the part of the author's school (0 to 1); only
+    for a teacher's service work (R40).
+    """
 
     vendor_code: str
     sku: str
@@ -59,6 +65,8 @@ class CatalogueRow:
     conditions: str = ""
     address: str = ""
     launch_url: str = ""
+    ownership: str = Ownership.PERSONAL
+    school_share: Decimal = Decimal(0)
 
 
 @dataclass(slots=True)
@@ -90,7 +98,7 @@ def record_catalogue(
         try:
             if vendor is None:
                 raise FieldError(NotFound(what="vendor", key=row.vendor_code), field="vendor_code")
-            _check(row)
+            _check(row, vendor)
         except FieldError as error:
             outcomes.append(error.outcome)
             continue
@@ -115,7 +123,7 @@ def record_catalogue(
         else:
             submitted[key] = digest
             history.digests.add(digest)
-            versions.append(_version(unit, row, history, digest))
+            versions.append(_version(unit, row, history, digest, vendor=vendor))
             outcomes.append(ACCEPTED)
     for table, values in ((Resource, resources), (Version, versions)):
         if values:
@@ -130,10 +138,12 @@ def content_digest(row: CatalogueRow) -> bytes:
         for name, value in asdict(row).items()
         if name in COLUMNS + METADATA and (value or name not in LATER)
     }
+    if row.ownership == Ownership.SERVICE_WORK:  # what is personal keeps the digest it always had
+        content |= _service(row)
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).digest()
 
 
-def _check(row: CatalogueRow) -> None:
+def _check(row: CatalogueRow, vendor: Organisation) -> None:
     if row.launch_url and not _may_be_launched(row.launch_url):
         expected = "an address that begins with https:// (http:// on this machine only)"
         error = InvalidInput(field="launch_url", value=row.launch_url, expected=expected)
@@ -143,6 +153,26 @@ def _check(row: CatalogueRow) -> None:
     require_word(row.kind, KINDS, field="kind")
     require_word(row.tier, TIERS, field="tier")
     require_word(row.stage, STAGES, field="stage")
+    require_word(row.ownership, OWNERSHIPS, field="ownership")
+    if row.ownership == Ownership.SERVICE_WORK:
+        if "school_code" not in vendor.facts:
+            expected = "personal: only a teacher's work can be a school's, too"
+            raise FieldError(
+                InvalidInput(field="ownership", value=row.ownership, expected=expected),
+                field="ownership",
+            )
+        expected, most = "a share between 0 and 1", Decimal(1)
+    else:
+        expected, most = "0: the work is personal", Decimal(0)
+    if not 0 <= row.school_share <= most:
+        raise FieldError(
+            InvalidInput(field="school_share", value=row.school_share, expected=expected),
+            field="school_share",
+        )
+
+
+def _service(row: CatalogueRow) -> dict[str, str]:
+    return {"ownership": row.ownership, "school_share": f"{row.school_share:.4f}"}
 
 
 def _may_be_launched(address: str) -> bool:
@@ -173,14 +203,23 @@ def _histories(unit: Unit, keys: set[ResourceKey]) -> dict[ResourceKey, _History
     return {key: by_id[resource.id] for key, resource in found.items()}
 
 
-def _version(unit: Unit, row: CatalogueRow, history: _History, digest: bytes) -> dict[str, Any]:
+def _version(
+    unit: Unit, row: CatalogueRow, history: _History, digest: bytes, *, vendor: Organisation
+) -> dict[str, Any]:
     values = asdict(row)
+    metadata = {name: values[name] for name in METADATA}
+    if row.ownership == Ownership.SERVICE_WORK:
+        # The school of now: who changes the school later leaves their work there.
+        metadata |= _service(row) | {
+            "author_school_id": vendor.facts["school_id"],
+            "author_school_code": vendor.facts["school_code"],
+        }
     return {
         "id": new_id(),
         "resource_id": history.resource_id,
         "number": history.last_number + 1,
         "state": VersionState.SUBMITTED,
-        "metadata_": {name: values[name] for name in METADATA},
+        "metadata_": metadata,
         "digest": digest,
         "created_at": unit.clock.now(),
         **{name: values[name] for name in COLUMNS},

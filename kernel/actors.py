@@ -29,6 +29,7 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     VENDOR_MANAGER = "vendor_manager"
     OPERATOR = "operator"  # runs the installation: imports, closes of periods
+    USAGE_REPORTER = "usage_reporter"  # a machine that reports use, and does nothing else
     SYSTEM = "system"
 
 
@@ -48,6 +49,13 @@ ROLES_OF: dict[OrganisationKind, frozenset[Role]] = {
     ),
     OrganisationKind.VENDOR: frozenset({Role.VENDOR_MANAGER}),
 }
+
+KEY_ROLES_OF: dict[OrganisationKind, frozenset[Role]] = {
+    OrganisationKind.SCHOOL: frozenset({Role.USAGE_REPORTER}),
+    OrganisationKind.BUREAU: frozenset(),
+    OrganisationKind.VENDOR: frozenset({Role.USAGE_REPORTER}),
+}
+"""Roles that only API keys have, no person: less than what any person there may do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from kernel.arrays import register_arrays
 from kernel.errors import DatabaseUnavailable, InvalidInput, MarketError, OutOfSpace
 
 NAMING = {
@@ -64,6 +65,7 @@ def open_engine(url: str, *, pool_size: int = 16) -> Engine:
     JIT is off: the statements here are short or set-wise, and compiling them costs more than it
     saves. The session's zone is UTC, so that no cast depends on the machine.
     """
+    register_arrays()
     plain = url.replace("postgres://", "postgresql://", 1)
     return create_engine(
         plain.replace("postgresql://", "postgresql+psycopg://", 1),

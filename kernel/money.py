@@ -93,3 +93,65 @@ def yuan(amount_fen: int) -> str:
 def plain_yuan(amount_fen: int) -> str:
     """Show fen as yuan for machines and spreadsheets: no separators, two decimals."""
     return yuan(amount_fen).replace(",", "")
+
+
+DIGITS_IN_CAPITALS = "零壹贰叁肆伍陆柒捌玖"
+PLACES_IN_CAPITALS = ("", "拾", "佰", "仟")
+GROUPS_IN_CAPITALS = ("", "万", "亿", "万亿")
+
+
+def capitals(amount_fen: int) -> str:
+    """Show fen as Chinese vouchers write them out: 壹万贰仟叁佰元零伍分, 叁元整, 负伍角整.
+
+    One 零 stands for any run of empty places between two written ones; 整 ends an amount without
+    分. By the rules for bills and settlement vouchers (支付结算办法, 附一).
+    """
+    sign = "负" if amount_fen < 0 else ""
+    yuan_part, cents = divmod(abs(amount_fen), FEN_PER_YUAN)
+    jiao, fen = divmod(cents, 10)
+    text = f"{_whole_in_capitals(yuan_part)}元" if yuan_part else ""
+    if jiao:
+        # An empty place of single yuan before the 角 is read as 零, as in 壹拾元零伍角.
+        text += "零" if yuan_part and yuan_part % 10 == 0 else ""
+        text += f"{DIGITS_IN_CAPITALS[jiao]}角"
+    if fen:
+        text += "零" if yuan_part and not jiao else ""
+        return f"{sign}{text}{DIGITS_IN_CAPITALS[fen]}分"
+    return f"{sign}{text or '零元'}整"
+
+
+def _whole_in_capitals(number: int) -> str:
+    """Write a whole number above zero, four digits by four."""
+    groups = []
+    while number:
+        number, group = divmod(number, 10_000)
+        groups.append(group)
+    if len(groups) > len(GROUPS_IN_CAPITALS):
+        raise ValueError("too large to be written out")
+    text = ""
+    for position in range(len(groups) - 1, -1, -1):
+        group = groups[position]
+        if not group:
+            continue
+        higher = groups[position + 1] if position + 1 < len(groups) else 0
+        gap = bool(text) and (group < 1_000 or higher % 10 == 0)
+        text += ("零" if gap else "") + _four_in_capitals(group) + _group_name(groups, position)
+    return text
+
+
+def _group_name(groups: Sequence[int], position: int) -> str:
+    """Return 万, 亿 or 万亿; before a written 亿 the 万 of 万亿 stands alone."""
+    name = GROUPS_IN_CAPITALS[position]
+    return "万" if position == 3 and groups[2] else name
+
+
+def _four_in_capitals(group: int) -> str:
+    text, gap = "", False
+    for position, place in zip(range(3, -1, -1), reversed(PLACES_IN_CAPITALS), strict=True):
+        digit = group // 10**position % 10
+        if digit:
+            text += ("零" if gap and text else "") + DIGITS_IN_CAPITALS[digit] + place
+            gap = False
+        else:
+            gap = True
+    return text

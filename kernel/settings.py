@@ -8,10 +8,10 @@ with `Misconfigured`, naming the variable.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from kernel.errors import InvalidAmount, Misconfigured
 from kernel.money import parse_rate
@@ -72,12 +72,19 @@ def _hours(value: str) -> int:
     return hours
 
 
-def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-    if value and not (parts.scheme in {"http", "https"} and parts.hostname and plain):
-        raise ValueError("expected an address without a path, such as https://market.example.cn")
-    return value.rstrip("/")
+def _day_of_year(value: str) -> tuple[int, int]:
+    try:
+        day = date.fromisoformat(f"2001-{value.strip()}")  # no leap year: the day is in every year
+    except ValueError:
+        raise ValueError("expected a day of every year, as MM-DD") from None
+    return day.month, day.day
+
+
+def _base_address(value: str) -> str:
+    address = value.strip().rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return address
 
 
 def _locale(value: str) -> str:
@@ -160,27 +167,64 @@ class Settings:
         _share,
         "Share held back as quality retention, frozen into new agreements; may be 0.",
     )
+    retention_months: int = _setting(
+        "MARKET_RETENTION_MONTHS",
+        "6",
+        _whole,
+        "Months after the used month's end until the retention is released, frozen into new "
+        "agreements.",
+    )
     confirm_workdays: int = _setting(
         "MARKET_CONFIRM_WORKDAYS",
         "5",
         _whole,
         "Working days after which a stated line that nobody disputed counts as confirmed.",
     )
-    database_pool: int = _setting(
-        "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
+    answer_workdays: int = _setting(
+        "MARKET_ANSWER_WORKDAYS",
+        "5",
+        _whole,
+        "Working days a vendor has to answer a dispute; then the bureau may decide without it.",
+    )
+    decide_workdays: int = _setting(
+        "MARKET_DECIDE_WORKDAYS",
+        "10",
+        _whole,
+        "Working days a bureau has to decide a dispute, from the answer on; later it is overdue.",
+    )
+    due_days: int = _setting(
+        "MARKET_DUE_DAYS",
+        "30",
+        _whole,
+        "Days after the last day for confirming until which a statement has to be paid.",
+    )
+    fiscal_close: tuple[int, int] = _setting(
+        "MARKET_FISCAL_CLOSE",
+        "01-31",
+        _day_of_year,
+        "Last day, in the following year, on which a fiscal year's books are open (MM-DD).",
     )
     public_url: str = _setting(
         "MARKET_PUBLIC_URL",
         "",
-        _origin,
-        "Address under which people and vendors reach the site, as https://market.example.cn: the "
-        "issuer of launch tickets; empty: http://MARKET_HOST:MARKET_PORT.",
+        _base_address,
+        "Address under which people reach the site, as on printed statements; "
+        "empty: http:// with MARKET_HOST and MARKET_PORT.",
+    )
+    database_pool: int = _setting(
+        "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
     )
     launch_hours: int = _setting(
         "MARKET_LAUNCH_HOURS",
         "4",
         _hours,
         "Hours for which an opened resource may be used before it has to be opened again.",
+    )
+    usage_rate: int = _setting(
+        "MARKET_USAGE_RATE",
+        "600000",
+        _whole,
+        "Events that one API key may report in a minute; 0: as many as it likes.",
     )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",
@@ -227,12 +271,10 @@ class Settings:
         return self.host in {"127.0.0.1", "localhost", "::1"}
 
     @property
-    def origin(self) -> str:
-        """The address under which the site is reached, without a path."""
-        if self.public_url:
-            return self.public_url
+    def site(self) -> str:
+        """The address under which people reach the site, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def embedded(self) -> bool:

@@ -1,6 +1,7 @@
 """Background work of the kernel: chaining the trail, forgetting what has expired."""
 
 from kernel.actors import system_actor
+from kernel.http.idempotency import forget_answers
 from kernel.identity.sessions import forget_expired
 from kernel.trail import sequence_trail
 from kernel.unit import Units
@@ -21,3 +22,9 @@ def forget_sessions(units: Units) -> None:
     """Drop browser sessions that have run out."""
     with units(WORKER) as unit:
         forget_expired(unit)
+
+
+def forget_stored_answers(units: Units) -> None:
+    """Drop answers kept for repeated requests that have run out."""
+    with units(WORKER) as unit:
+        forget_answers(unit)

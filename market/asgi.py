@@ -17,6 +17,7 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from kernel.http.machines import MachineDoor
 from kernel.http.pages import PUBLIC, PageOpener
 from kernel.http.problems import problem_handler
 from kernel.http.security import add_security_headers
@@ -39,6 +40,7 @@ from market.probes import healthz, metrics, readyz
 from market.public import pages as public_pages
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
+from settlement.api import usage as usage_api
 from vendor_portal import pages as vendor_pages
 
 LONGEST_BODY_BYTES = 10_000_000
@@ -79,18 +81,19 @@ def create_app(
     return Litestar(
         route_handlers=[
             *(healthz, readyz, metrics, learn_api.keys),
-            *classroom_api.HANDLERS,
             page_router(),
+            machine_router(),
         ],
         dependencies={
             "units": _given(units),
             "settings": _given(settings),
             "pages": _given(pages),
+            "machines": _given(MachineDoor(units)),
             "assets": _given(renderer.assets),
             "request_metrics": _given(request_metrics),
             "demo_accounts": _given(shown),
         },
-        signature_types=[Assets, PageOpener, RequestMetrics, Settings, Units],
+        signature_types=[Assets, MachineDoor, PageOpener, RequestMetrics, Settings, Units],
         exception_handlers={
             Exception: problem_handler(pages.error_page, locale=settings.locale),
         },
@@ -120,6 +123,11 @@ def page_router() -> Router:
         before_request=check_form,
         include_in_schema=False,
     )
+
+
+def machine_router() -> Router:
+    """Return the interfaces for machines, which come with keys and never with cookies."""
+    return Router("/api/v1", route_handlers=[*usage_api.HANDLERS, *classroom_api.HANDLERS])
 
 
 def _units(settings: Settings) -> Units:

@@ -6,14 +6,17 @@ from kernel.clock import SystemClock
 from kernel.db import open_engine
 from kernel.jobs import Dispatcher
 from kernel.settings import Settings
-from kernel.tasks import chain_trail, forget_sessions
+from kernel.tasks import chain_trail, forget_sessions, forget_stored_answers
 from kernel.unit import Units
 from market import models
 from settlement.tasks import (
     close_range,
+    close_years,
+    make_partitions,
     post_payer,
     post_what_is_due,
     release_launched,
+    release_retention,
     resume_closes,
 )
 
@@ -22,21 +25,29 @@ assert models.ALL
 
 TASKS: dict[str, Callable[..., None]] = {
     "kernel.chain_trail": chain_trail,
+    "kernel.forget_answers": forget_stored_answers,
     "kernel.forget_sessions": forget_sessions,
     "settlement.close_shard": close_range,
     "settlement.release_launched": release_launched,
     "settlement.resume_closes": resume_closes,
     "settlement.post": post_payer,
     "settlement.post_due": post_what_is_due,
+    "settlement.release_retention": release_retention,
+    "settlement.make_partitions": make_partitions,
+    "settlement.close_years": close_years,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
 SCHEDULE: dict[str, float] = {
     "kernel.chain_trail": 15.0,
+    "kernel.forget_answers": 3600.0,
     "kernel.forget_sessions": 3600.0,
     "settlement.release_launched": 300.0,
     "settlement.resume_closes": 300.0,
     "settlement.post_due": 300.0,
+    "settlement.release_retention": 3600.0,
+    "settlement.make_partitions": 6 * 3600.0,
+    "settlement.close_years": 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

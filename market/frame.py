@@ -11,6 +11,7 @@ from kernel.identity.models import Organisation, Region
 from kernel.unit import Unit
 from kernel.web.rendering import Frame, NavigationEntry
 from settlement.metering.devices import KEEPERS as DEVICE_KEEPERS
+from settlement.preview import MAY_PREVIEW
 
 PLATFORM: Final = msgid("Digital education resources")
 PLATFORM_OF: Final = msgid("Digital education resources of {region}")
@@ -19,17 +20,21 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     OrganisationKind.SCHOOL: (
         NavigationEntry(title=msgid("Home"), href="/school"),
         NavigationEntry(title=msgid("Our agreements"), href="/school/agreements"),
+        NavigationEntry(title=msgid("Estimate of the month"), href="/school/preview"),
         NavigationEntry(title=msgid("Statements"), href="/school/statements"),
         NavigationEntry(title=msgid("Funding"), href="/school/funding"),
+        NavigationEntry(title=msgid("Classroom boxes"), href="/school/devices"),
     ),
     OrganisationKind.VENDOR: (
         NavigationEntry(title=msgid("Home"), href="/vendor"),
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
+        NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
     ),
     OrganisationKind.BUREAU: (
         NavigationEntry(title=msgid("Home"), href="/bureau"),
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
+        NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
     ),
 }
@@ -37,8 +42,12 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
 
 OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
 """For who opens resources; their home where that is all they do."""
-DEVICES: Final = NavigationEntry(title=msgid("Classroom boxes"), href="/school/devices")
 CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
+ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
+    "/school/preview": frozenset(MAY_PREVIEW),
+    "/school/devices": frozenset(DEVICE_KEEPERS),
+}
+"""Entries that not everybody of the organisation may open."""
 
 
 def complete_frame(unit: Unit, frame: Frame) -> Frame:
@@ -76,10 +85,10 @@ def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
     opening = (OPENING,) if actor.roles & CLASSROOM else ()
     if actor.roles == {Role.LEARNER}:
         return opening
-    kept = (DEVICES,) if actor.roles & set(DEVICE_KEEPERS) else ()
-    if actor.roles <= CLASSROOM:
-        return (*opening, *NAVIGATION[kind])
-    return (*NAVIGATION[kind], *opening, *kept)
+    entries = tuple(
+        entry for entry in NAVIGATION[kind] if actor.roles & ONLY_FOR.get(entry.href, actor.roles)
+    )
+    return (*opening, *entries) if actor.roles <= CLASSROOM else (*entries, *opening)
 
 
 def home_of(actor: Actor) -> str:

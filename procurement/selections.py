@@ -11,13 +11,13 @@ later part needs a ceiling on lines that don't exist yet.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import insert
 
-from catalog.kinds import ResourceKind
+from catalog.kinds import Ownership, ResourceKind
 from catalog.models import Offer, Resource, Version
+from catalog.plans import is_free, normalised
 from kernel.actors import ROLES_OF, OrganisationKind, Role
 from kernel.errors import (
     AlreadyExists,
@@ -124,7 +124,7 @@ def request_selection(
 
 def amount_to_commit(terms: Mapping[str, Any], ceiling_fen: int) -> int:
     """Return the fen a selection needs on funding lines: none if its price is zero, else all."""
-    return ceiling_fen if Decimal(terms["unit_price"]) else 0
+    return 0 if is_free(terms) else ceiling_fen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,11 +230,11 @@ def _request(
     if offer is None:
         raise FieldError(NoOffer(key=shown, day=row.starts_on), field="starts_on")
     terms = _terms(offer, version, sku=row.sku, settings=settings)
-    if version.kind == ResourceKind.BASIC and Decimal(terms["unit_price"]):
+    if version.kind == ResourceKind.BASIC and not is_free(terms):
         # Priced as something else before this version was listed; R1 holds all the same.
         priced = BasicIsFree(key=shown, price=terms["unit_price"], day=row.starts_on)
         raise FieldError(priced, field="sku")
-    if row.ceiling_fen < 0 or (row.ceiling_fen == 0 and Decimal(terms["unit_price"])):
+    if row.ceiling_fen < 0 or (row.ceiling_fen == 0 and not is_free(terms)):
         shown_yuan = plain_yuan(row.ceiling_fen)
         raise FieldError(
             InvalidInput(value=shown_yuan, field="ceiling_yuan", expected="more than 0"),
@@ -256,16 +256,29 @@ def _request(
 
 
 def _terms(offer: Offer, version: Version, *, sku: str, settings: Settings) -> dict[str, Any]:
-    """Return the offer's snapshot with the rates of this moment, decimals as text of 4 places."""
+    """Return the offer's whole plan with the rates of this moment, decimals as text of 4 places."""
     return {
-        **offer.plan,
-        "unit_price": f"{Decimal(offer.plan['unit_price']):.4f}",
+        **normalised(offer.plan),
         "fee_rate": f"{settings.platform_fee_rate:.4f}",
         "retention_rate": f"{settings.retention_rate:.4f}",
+        "retention_months": settings.retention_months,
+        **_school_share(version),
         "resource_kind": version.kind,
         "title": version.title,
         "sku": sku,
         "trial": False,
+    }
+
+
+def _school_share(version: Version) -> dict[str, Any]:
+    """Return what the terms say of the author's school, for a teacher's service work (R40)."""
+    metadata = version.metadata_
+    if metadata.get("ownership") != Ownership.SERVICE_WORK:
+        return {}
+    return {
+        "school_rate": metadata["school_share"],
+        "author_school_id": metadata["author_school_id"],
+        "author_school_code": metadata["author_school_code"],
     }
 
 

@@ -1,29 +1,61 @@
-"""Booking: confirmed statement lines go into both books, each once, and their period follows.
+"""Booking: confirmed and decided lines go into both books, each once, and their period follows.
 
 Budget book: committed → accrued on each drawn line. Money book: the payer's clearing account owes
-the vendor, the platform's fee and the vendor's retention. Money moves later, by payments.
+the vendor, the author's school, the platform's fee and the vendor's retention. A negative
+adjustment is the same with debit and credit exchanged. Money moves later, by payments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, exists, select, update
+from sqlalchemy.orm import aliased
 
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.credit_notes import credits_of
 from settlement.ledger.posting import (
     INSTALLATION,
     AccountKey,
     AccountKind,
-    Entry,
+    Move,
     TransferDraft,
     post,
 )
 from settlement.models import Agreement, Period, Statement, StatementDraw, StatementLine
-from settlement.queries.lines import posting_key
+from settlement.queries.lines import credit_key, posting_key
+
+BOOKABLE = ("confirmed", "dismissed", "upheld")
+"""States of a line that nobody has to act on any more."""
+
+Draws = Sequence[tuple[UUID, int]]
+"""(funding line, fen drawn from it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How what was drawn is shared, in fen; all below zero where it is given back."""
+
+    vendor_fen: int
+    school_fen: int
+    fee_fen: int
+    retention_fen: int
+
+    @property
+    def drawn_fen(self) -> int:
+        return self.vendor_fen + self.school_fen + self.fee_fen + self.retention_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Between whom a line's money moves; `author_school_id` where a school has a share (R40)."""
+
+    payer_id: UUID
+    vendor_id: UUID
+    author_school_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +63,11 @@ class BookableLine:
     """A statement line as the books need it."""
 
     id: UUID
-    payer_id: UUID
-    vendor_id: UUID
+    parties: Parties
     kind: str
     of_month: date
-    drawn_fen: int
-    vendor_fen: int
-    fee_fen: int
-    retention_fen: int
+    shares: Shares
+    state: str
     number: str
     agreement_number: str
 
@@ -51,34 +80,44 @@ class BookableLine:
 
 
 def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int:
-    """Post the confirmed lines of these payers' month and return how many were posted.
+    """Post the lines of these payers' month that are confirmed or decided; return how many.
 
-    The caller has locked the periods. A period whose lines are all posted becomes `posted`.
+    An upheld line is posted in full, and its credit note beside it. All go in by one statement, so
+    that no account is looked at between a line and its credit. The caller has locked the periods. A
+    period whose lines are all posted becomes `posted`.
     """
-    rows = unit.session.execute(
-        bookable_lines()
-        .where(
-            StatementLine.month == month,
-            among(StatementLine.payer_id, payer_ids),
-            StatementLine.state == "confirmed",
+    ready = [
+        StatementLine.month == month,
+        among(StatementLine.payer_id, payer_ids),
+        StatementLine.state.in_(BOOKABLE),
+    ]
+    held_up = _held_up(unit, month, payer_ids=payer_ids)
+    if held_up:
+        ready.append(StatementLine.agreement_id.not_in(held_up))
+    lines = [
+        _bookable(row)
+        for row in unit.session.execute(
+            _bookable_lines()
+            .where(*ready)
+            .order_by(StatementLine.payer_id, Agreement.number, StatementLine.of_month)
+            .with_for_update(of=StatementLine)
         )
-        .order_by(StatementLine.payer_id, Agreement.number)
-        .with_for_update(of=StatementLine)
-    )
-    lines = [BookableLine(*row) for row in rows]
+    ]
     draws: dict[UUID, list[tuple[UUID, int]]] = {}
     for line_id, funding_line_id, fen in unit.session.execute(
         select(StatementDraw.line_id, StatementDraw.funding_line_id, StatementDraw.amount_fen)
         .join(StatementLine, StatementLine.id == StatementDraw.line_id)
-        .where(
-            StatementLine.month == month,
-            among(StatementLine.payer_id, payer_ids),
-            StatementLine.state == "confirmed",
-        )
+        .where(*ready)
         .order_by(StatementDraw.line_id, StatementDraw.position)
     ):
         draws.setdefault(line_id, []).append((funding_line_id, fen))
-    post(unit, [booking(line, draws=draws.get(line.id, [])) for line in lines])
+    post(
+        unit,
+        [
+            *(booking(line, draws=draws.get(line.id, [])) for line in lines),
+            *_credits(unit, {line.id: line for line in lines if line.state == "upheld"}),
+        ],
+    )
     if lines:
         unit.session.execute(
             update(StatementLine)
@@ -90,50 +129,120 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
     return len(lines)
 
 
-def bookable_lines() -> Select[*tuple[Any, ...]]:
-    """Return the query of lines in the columns of `BookableLine`."""
+def _held_up(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> set[UUID]:
+    """Return the agreements with a negative adjustment that can't be posted with this month.
+
+    Nothing is given back before it was taken, so it waits for the line that it corrects; and what
+    it gives back may have been billed again, so the lines after it wait for it.
+    """
+    late, corrected = StatementLine, aliased(StatementLine)
+    rows = unit.session.execute(
+        select(
+            late.agreement_id,
+            late.month,
+            late.state,
+            exists()
+            .where(
+                corrected.agreement_id == late.agreement_id,
+                corrected.of_month == late.of_month,
+                corrected.month < late.month,
+                corrected.amount_fen > 0,
+                corrected.state != "posted",
+            )
+            .label("too_early"),
+        ).where(
+            late.amount_fen < 0,
+            late.state != "posted",
+            late.month <= month,
+            among(late.payer_id, payer_ids),
+        )
+    )
+    return {
+        row.agreement_id
+        for row in rows
+        if row.too_early or row.month != month or row.state not in BOOKABLE
+    }
+
+
+def _bookable_lines() -> Select[*tuple[Any, ...]]:
+    line = StatementLine
     return (
         select(
-            StatementLine.id,
-            StatementLine.payer_id,
-            StatementLine.vendor_id,
-            StatementLine.kind,
-            StatementLine.of_month,
-            StatementLine.drawn_fen,
-            StatementLine.vendor_fen,
-            StatementLine.fee_fen,
-            StatementLine.retention_fen,
+            line.id,
+            line.payer_id,
+            line.vendor_id,
+            Agreement.terms["author_school_id"].astext.label("author_school_id"),
+            line.kind,
+            line.of_month,
+            line.vendor_fen,
+            line.school_fen,
+            line.fee_fen,
+            line.retention_fen,
+            line.state,
             Statement.number,
-            Agreement.number,
+            Agreement.number.label("agreement_number"),
         )
-        .join(Statement, Statement.id == StatementLine.statement_id)
-        .join(Agreement, Agreement.id == StatementLine.agreement_id)
+        .join(Statement, Statement.id == line.statement_id)
+        .join(Agreement, Agreement.id == line.agreement_id)
     )
 
 
-def booking(line: BookableLine, *, draws: Sequence[tuple[UUID, int]]) -> TransferDraft:
+def _bookable(row: Any) -> BookableLine:
+    author = row.author_school_id
+    return BookableLine(
+        id=row.id,
+        parties=Parties(row.payer_id, row.vendor_id, UUID(author) if author else None),
+        kind=row.kind,
+        of_month=row.of_month,
+        shares=Shares(row.vendor_fen, row.school_fen, row.fee_fen, row.retention_fen),
+        state=row.state,
+        number=row.number,
+        agreement_number=row.agreement_number,
+    )
+
+
+def booking(line: BookableLine, *, draws: Draws) -> TransferDraft:
     """Return the transfer of one line, in both books, under its business key."""
-    clearing = AccountKey(line.payer_id, AccountKind.CLEARING)
-    shares = (
-        (AccountKey(line.vendor_id, AccountKind.PAYABLE), line.vendor_fen),
-        (AccountKey(INSTALLATION, AccountKind.FEE), line.fee_fen),
-        (AccountKey(line.vendor_id, AccountKind.RETENTION), line.retention_fen),
-    )
     return TransferDraft(
         key=line.key,
         memo=f"statement {line.number}, agreement {line.agreement_number}",
-        entries=[
-            *(
-                Entry(
-                    debit=AccountKey(funding_line_id, AccountKind.ACCRUED),
-                    credit=AccountKey(funding_line_id, AccountKind.COMMITTED),
-                    amount_fen=fen,
-                )
-                for funding_line_id, fen in draws
-            ),
-            *(Entry(debit=clearing, credit=to, amount_fen=fen) for to, fen in shares),
-        ],
+        moves=_moves(line.parties, line.shares, draws=draws),
     )
+
+
+def _credits(unit: Unit, upheld: Mapping[UUID, BookableLine]) -> list[TransferDraft]:
+    """Return the transfers of the upheld lines' credit notes: each undoes a part of its line."""
+    if not upheld:
+        return []
+    return [
+        TransferDraft(
+            key=credit_key(note.number),
+            memo=f"credit note {note.number}",
+            moves=_moves(
+                upheld[note.line_id].parties,
+                Shares(-note.vendor_fen, -note.school_fen, -note.fee_fen, -note.retention_fen),
+                draws=[(funding_line_id, -fen) for funding_line_id, fen in draws],
+            ),
+        )
+        for note, draws in credits_of(unit, list(upheld))
+    ]
+
+
+def _moves(parties: Parties, shares: Shares, *, draws: Draws) -> list[Move]:
+    moves: list[Move] = []
+    for funding_line_id, fen in draws:
+        moves.append(Move(AccountKey(funding_line_id, AccountKind.ACCRUED), fen))
+        moves.append(Move(AccountKey(funding_line_id, AccountKind.COMMITTED), -fen))
+    moves.append(Move(AccountKey(parties.payer_id, AccountKind.CLEARING), shares.drawn_fen))
+    moves.append(Move(AccountKey(parties.vendor_id, AccountKind.PAYABLE), -shares.vendor_fen))
+    if shares.school_fen:
+        if parties.author_school_id is None:
+            raise ValueError("a school's share, but no school in the terms")
+        author = AccountKey(parties.author_school_id, AccountKind.SCHOOL_SHARE)
+        moves.append(Move(author, -shares.school_fen))
+    moves.append(Move(AccountKey(INSTALLATION, AccountKind.FEE), -shares.fee_fen))
+    moves.append(Move(AccountKey(parties.vendor_id, AccountKind.RETENTION), -shares.retention_fen))
+    return moves
 
 
 def _finish_periods(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> None:

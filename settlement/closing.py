@@ -20,6 +20,7 @@ from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.bookings import post_confirmed
 from settlement.confirmations import confirm_by_silence
+from settlement.fiscal_years import close_periods
 from settlement.metering.rematch import release_waiting
 from settlement.periods import (
     check_earlier_settled,
@@ -92,6 +93,7 @@ def settle(
             for finished in as_completed(running):
                 finished.result()
     with units(actor) as unit:
+        close_periods(unit)
         return period_summary(unit, month, payer_ids=payers if payer_code else None)
 
 

@@ -90,7 +90,10 @@ class CreditDraw(Base):
 
 
 class RetentionRelease(Base):
-    """The end of a line's quality retention: paid to the vendor, or back to its line (R63)."""
+    """The end of a line's quality retention: paid to the vendor, or back to its line (R63).
+
+    One of the two amounts is zero; an adjustment's may be below zero, as its retention is.
+    """
 
     __tablename__ = "retention_release"
 
@@ -101,4 +104,4 @@ class RetentionRelease(Base):
     forfeited_fen: Mapped[int]
     because: Mapped[str]
 
-    __table_args__ = (CheckConstraint("released_fen >= 0 AND forfeited_fen >= 0", name="amounts"),)
+    __table_args__ = (CheckConstraint("released_fen = 0 OR forfeited_fen = 0", name="amounts"),)

@@ -15,6 +15,7 @@ from kernel.clock import Month, next_month
 from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.adjusting import Recount, recounts, stated_before
+from settlement.assumptions import Assumptions
 from settlement.metering.counting import SchoolCount, count_uses
 from settlement.metering.exclusions import Exclusions, as_sealed, known_now
 from settlement.metering.judging import ENDLESS, Scope, sealed_scopes
@@ -79,13 +80,17 @@ def draft_lines(
     *,
     payer_ids: Sequence[UUID],
     phases: Phases | None = None,
-    exclusions: Exclusions | None = None,
+    assumed: Assumptions | None = None,
 ) -> list[DraftLine]:
     """Return the lines of these payers' month, counted and rated, in no order that matters.
 
-    Of an open month its uses up to now. `exclusions` stand in for what is known (a simulation).
+    Of an open month its uses up to now. `assumed` (a preview or a simulation) takes the place of
+    what is agreed and known for the month's own lines, not for what late use corrects; a month that
+    is stated is then drafted once more, as if its own lines and all later ones were not there.
     """
     phases = phases or Phases()
+    before = month if assumed is not None else None
+    assumed = assumed or Assumptions()
     with phases.timed("count"):
         pay_otherwise = metered_agreements(unit, payer_ids)
         scopes = _scopes(unit, month, payer_ids=payer_ids)
@@ -98,8 +103,8 @@ def draft_lines(
             for count in count_uses(
                 unit,
                 scope,
-                exclusions or _exclusions(unit, scope),
-                metered=pay_otherwise,
+                assumed.exclusions(_exclusions(unit, scope)),
+                metered=assumed.metered(pay_otherwise),
             )
         ]
     with phases.timed("rate"):
@@ -107,10 +112,12 @@ def draft_lines(
             unit,
             {count.agreement_id for count in counts}
             | {count.agreement_id for one in late for count in one.counts},
+            before=before,
         )
+        agreements = assumed.ceilings(agreements)
         return [
             *_adjustments(unit, late, agreements),
-            *_uses(month, counts, agreements),
+            *_uses(month, counts, assumed.terms(agreements)),
         ]
 
 

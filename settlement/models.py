@@ -9,7 +9,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Numeric, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Numeric,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import DATEMULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -251,6 +259,11 @@ class StatementLine(Base):
         ),
         Index("ix_statement_line_payer_month", "payer_id", "month"),
         Index("ix_statement_line_month", "month"),
+        Index(
+            "ix_statement_line_negative",
+            "payer_id",
+            postgresql_where=text("amount_fen < 0"),
+        ),
     )
 
 

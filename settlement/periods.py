@@ -23,6 +23,7 @@ from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.metering.exclusions import PARTLY, seal_exclusions
+from settlement.metering.fingerprints import PRINT
 from settlement.metering.judging import Scope, sealed_scopes
 from settlement.metering.models import LateUse, UsageEvent
 from settlement.metering.partitions import ensure_partitions, lock_usage_alone
@@ -32,12 +33,6 @@ SHARD = 1_600
 """Payers per shard at most. Each scans the month once, so that few large ones read least; two of a
 province's fit side by side on two cores."""
 
-# A sum over the rows' hashes does not hang on their order.
-PRINT = """
-count(*) AS events, sum(u.quantity)::bigint AS uses,
-sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity, u.learner_id,
-    u.agreement_id, u.school_id, u.trust, u.session_id, u.in_class), 0)) AS fingerprint
-"""
 SEALED = """
 u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= :through
     AND u.payer_id = ANY(:payers)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 
+from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.dispute_models import CreditDraw, CreditNote
@@ -26,17 +27,22 @@ class AgreementState:
     room: Room
 
 
-def agreement_states(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, AgreementState]:
+def agreement_states(
+    unit: Unit, agreement_ids: Collection[UUID], *, before: Month | None = None
+) -> dict[UUID, AgreementState]:
     """Return these agreements, each with its ceiling less what earlier lines billed.
 
-    What credit notes took off is free again.
+    What credit notes took off is free again. `before`: as if this month's own lines, and all of
+    later months, were not stated.
     """
+    known = _known(before)
     billed = _sums(
         unit,
         select(StatementLine.agreement_id, func.sum(StatementLine.amount_fen)).group_by(
             StatementLine.agreement_id
         ),
         agreement_ids,
+        known,
     )
     credited = _sums(
         unit,
@@ -44,8 +50,9 @@ def agreement_states(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, 
         .join(CreditNote, CreditNote.line_id == StatementLine.id)
         .group_by(StatementLine.agreement_id),
         agreement_ids,
+        known,
     )
-    funds = _funds(unit, agreement_ids)
+    funds = _funds(unit, agreement_ids, known)
     rows = unit.session.execute(
         select(
             Agreement.id,
@@ -72,12 +79,26 @@ def agreement_states(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, 
     }
 
 
-def _sums(unit: Unit, wanted: Any, agreement_ids: Collection[UUID]) -> dict[UUID, int]:
-    rows = unit.session.execute(wanted.where(among(StatementLine.agreement_id, agreement_ids)))
+def _known(before: Month | None) -> ColumnElement[bool]:
+    """Return which statement lines have taken their part already."""
+    if before is None:
+        return true()
+    adjusts = (StatementLine.month == before) & (StatementLine.kind == "adjustment")
+    return (StatementLine.month < before) | adjusts
+
+
+def _sums(
+    unit: Unit, wanted: Any, agreement_ids: Collection[UUID], known: ColumnElement[bool]
+) -> dict[UUID, int]:
+    rows = unit.session.execute(
+        wanted.where(among(StatementLine.agreement_id, agreement_ids), known)
+    )
     return {agreement_id: int(fen) for agreement_id, fen in rows}
 
 
-def _funds(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, list[Fund]]:
+def _funds(
+    unit: Unit, agreement_ids: Collection[UUID], known: ColumnElement[bool]
+) -> dict[UUID, list[Fund]]:
     """Return what is still committed per agreement on each line, in draw order."""
     drawn: dict[tuple[UUID, UUID], int] = {}
     for sign, wanted in (
@@ -104,7 +125,7 @@ def _funds(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, list[Fund]
         ),
     ):
         for agreement_id, line_id, fen in unit.session.execute(
-            wanted.where(among(StatementLine.agreement_id, agreement_ids))
+            wanted.where(among(StatementLine.agreement_id, agreement_ids), known)
         ):
             key = (agreement_id, line_id)
             drawn[key] = drawn.get(key, 0) + sign * int(fen)

@@ -5,11 +5,9 @@ its lines and the period's new state are one transaction: it is there whole or n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-import chinese_calendar
 import msgspec
 from sqlalchemy import insert, select, update
 
@@ -25,6 +23,7 @@ from settlement.metering.counting import SchoolCount
 from settlement.metering.judging import RULE, sealed_scopes
 from settlement.models import Agreement, Period, Statement
 from settlement.phases import Phases
+from settlement.workdays import after_workdays
 
 LINE_COLUMNS = (
     "id",
@@ -178,25 +177,9 @@ def _of_counts(counts: Sequence[SchoolCount]) -> dict[str, Any]:
     }
 
 
-def confirm_by(day: date, workdays: int) -> date:
-    """Return the last day for a dispute: `workdays` working days after `day` (Chinese calendar).
-
-    Past the years whose holidays are published, Monday to Friday stand in.
-    """
-    left = workdays
-    while left > 0:
-        day += timedelta(days=1)
-        try:
-            works = chinese_calendar.is_workday(day)
-        except NotImplementedError:
-            works = day.weekday() < 5
-        left -= works
-    return day
-
-
 def _open_statements(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> dict[UUID, UUID]:
     now = unit.clock.now()
-    deadline = confirm_by(shanghai_day(now), unit.settings.confirm_workdays)
+    deadline = after_workdays(shanghai_day(now), unit.settings.confirm_workdays)
     codes = dict(
         unit.session.execute(
             select(Organisation.id, Organisation.code).where(among(Organisation.id, payer_ids))

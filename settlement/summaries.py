@@ -12,6 +12,7 @@ from kernel.clock import show_month
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
 from settlement.metering.models import UsageBatch, UsageSource, UsageTally
 from settlement.models import Period, Statement, StatementLine
 
@@ -65,8 +66,9 @@ def period_summary(
 ) -> dict[str, Any]:
     """Return one period's summary: of the payers that the actor may see, or of some of them.
 
-    `billed_fen` is what was stated; `drawn_fen` = vendor + fee + retention of what is posted;
-    `waiting_fen` is stated but not posted yet. billed = drawn + uncovered + waiting.
+    `billed_fen` is what was stated; `drawn_fen` = vendor + author's school + fee + retention
+    of what is posted; `waiting_fen` is stated but not posted yet. billed = drawn + uncovered +
+    waiting. `credited_fen` is what credit notes took off.
     """
     lines = select(
         func.count(StatementLine.id).label("lines"),
@@ -80,6 +82,7 @@ def period_summary(
             for name, column in (
                 ("drawn", StatementLine.drawn_fen),
                 ("vendor", StatementLine.vendor_fen),
+                ("school", StatementLine.school_fen),
                 ("fee", StatementLine.fee_fen),
                 ("retention", StatementLine.retention_fen),
             )
@@ -87,6 +90,7 @@ def period_summary(
         func.coalesce(
             func.sum(StatementLine.drawn_fen).filter(StatementLine.state != "posted"), 0
         ).label("waiting"),
+        func.coalesce(func.sum(CreditNote.amount_fen), 0).label("credited"),
     ).where(StatementLine.month == month)
     states = (
         select(Period.state, func.count())
@@ -99,7 +103,9 @@ def period_summary(
         lines = lines.where(StatementLine.payer_id.in_(payers))
         states = states.where(Period.payer_id.in_(payers))
         statements = statements.where(Statement.payer_id.in_(payers))
-    sums = unit.session.execute(lines).one()
+    sums = unit.session.execute(
+        lines.outerjoin_from(StatementLine, CreditNote, CreditNote.line_id == StatementLine.id)
+    ).one()
     return {
         "period": show_month(month),
         **tally(unit, month),
@@ -113,7 +119,9 @@ def period_summary(
         "drawn_fen": int(sums.drawn),
         "uncovered_fen": int(sums.uncovered),
         "waiting_fen": int(sums.waiting),
+        "credited_fen": int(sums.credited),
         "vendor_fen": int(sums.vendor),
+        "school_share_fen": int(sums.school),
         "platform_fee_fen": int(sums.fee),
         "retention_fen": int(sums.retention),
         "ledger_balanced": unit.session.scalar(UNBALANCED) == 0,

@@ -9,6 +9,8 @@ from kernel.unit import Units
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
+from settlement.fiscal_years import close_periods
+from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
 from settlement.periods import (
     periods_in,
@@ -17,6 +19,7 @@ from settlement.periods import (
     stuck_periods,
     unfinished_payers,
 )
+from settlement.retention import release_all_due
 
 WORKER = system_actor("worker")
 PATIENCE = timedelta(minutes=10)
@@ -55,6 +58,17 @@ def post_payer(units: Units, *, payer_id: str, month: str) -> None:
         post_confirmed(unit, period, payer_ids=ready)
 
 
+def make_partitions(units: Units) -> None:
+    """Make the partitions of usage ahead of their months."""
+    with units(WORKER) as unit:
+        make_ahead(unit)
+
+
+def release_retention(units: Units) -> None:
+    """Release the retention whose term is over."""
+    release_all_due(units, WORKER)
+
+
 def post_what_is_due(units: Units) -> None:
     """Sweep all stated periods: silence confirms, and a lost message is made good."""
     with units(WORKER) as unit:
@@ -65,3 +79,9 @@ def post_what_is_due(units: Units) -> None:
                 ready = periods_in(unit, month, payer_ids=shard, states=["stated"])
                 confirm_by_silence(unit, month, payer_ids=ready)
                 post_confirmed(unit, month, payer_ids=ready)
+
+
+def close_years(units: Units) -> None:
+    """Close the periods of the fiscal years whose books are closed."""
+    with units(WORKER) as unit:
+        close_periods(unit)

@@ -1,5 +1,6 @@
 """A vendor's earnings on pages: what is owed to it, by period, and one period's lines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response
@@ -9,14 +10,18 @@ from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, excerpt, tabulate
+from settlement.queries.disputes import disputes_of
 from settlement.queries.earnings import Earnings, EarningsRow, earnings_of
 from settlement.queries.lines import lines_of
 from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
+from settlement.web.disputes import Desk
 from settlement.web.places import Place
 
 PERIOD_SUMS = (
-    *("lines", "uses", "amount_fen", "fee_fen", "retention_fen", "vendor_fen", "posted_fen"),
+    *("lines", "uses", "amount_fen", "fee_fen", "retention_fen", "school_fen", "vendor_fen"),
+    "posted_fen",
 )
+RETENTION = "/vendor/retention"
 NOTHING = msgid("Nothing was used yet. What schools use appears here when their month is closed.")
 
 
@@ -29,30 +34,50 @@ def vendor_place(page: Page) -> Place:
     )
 
 
+def dispute_desk(page: Page) -> Desk:
+    """Return where a vendor finds the disputes about its lines."""
+    place = vendor_place(page)
+    return Desk(
+        root=place.root,
+        address="/vendor/disputes",
+        title=translate(msgid("Disputes"), page.locale),
+        place_of=lambda _row: place,
+    )
+
+
 def show_home(page: Page, place: Place) -> Response[Any]:
     """Show what is owed to the vendor and its latest periods."""
     earnings = _own(page)
+    columns = _period_columns(place, earnings)
     table = excerpt(
         translate(msgid("Latest periods"), page.locale),
-        _period_columns(place),
+        columns,
         earnings.periods[:6],
         path=place.statements,
-        summed=PERIOD_SUMS,
+        summed=_summed(columns),
         empty=NOTHING,
     )
-    return page.render("vendor/home.html", place=place, earnings=earnings, table=table)
+    waiting = [row for row in disputes_of(page.unit, only_open=True) if row.waits_for_answer]
+    return page.render(
+        "vendor/home.html",
+        place=place,
+        earnings=earnings,
+        table=table,
+        retention=RETENTION,
+        disputes=waiting,
+    )
 
 
 def show_periods(page: Page, place: Place) -> Response[Any]:
     """List all periods in which the vendor earned something."""
     earnings = _own(page)
-    columns = _period_columns(place)
+    columns = _period_columns(place, earnings)
     table = tabulate(
         translate(msgid("Periods"), page.locale),
         columns,
         earnings.periods,
         view=page.view(columns, sort="-month"),
-        summed=PERIOD_SUMS,
+        summed=_summed(columns),
         empty=NOTHING,
     )
     return page.render_table(
@@ -90,7 +115,11 @@ def _own(page: Page) -> Earnings:
     return earnings_of(page.unit, vendor_id)
 
 
-def _period_columns(place: Place) -> list[Column[EarningsRow]]:
+def _summed(columns: Sequence[Column[EarningsRow]]) -> list[str]:
+    return [column.key for column in columns if column.key in PERIOD_SUMS]
+
+
+def _period_columns(place: Place, earnings: Earnings) -> list[Column[EarningsRow]]:
     def href(row: EarningsRow) -> str:
         return place.statement(row.month)
 
@@ -109,6 +138,12 @@ def _period_columns(place: Place) -> list[Column[EarningsRow]]:
         money("amount_fen", msgid("Billed"), href=href),
         money("fee_fen", msgid("Platform fee"), href=href, secondary=True),
         money("retention_fen", msgid("Quality retention"), href=href, secondary=True),
+        *(
+            # Only a teacher's service work is shared with a school.
+            [money("school_fen", msgid("Share of the author's school"), href=href, secondary=True)]
+            if any(row.school_fen for row in earnings.periods)
+            else []
+        ),
         money("vendor_fen", msgid("Vendor's share"), href=href),
         money("posted_fen", msgid("Of it booked"), href=href),
     ]

@@ -12,7 +12,15 @@ from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from settlement.web.lines import show_line
 from settlement.web.uses import show_use, show_uses
-from vendor_portal.earnings import show_home, show_period, show_periods, vendor_place
+from vendor_portal.disputes import HANDLERS as DISPUTES
+from vendor_portal.earnings import (
+    RETENTION,
+    show_home,
+    show_period,
+    show_periods,
+    vendor_place,
+)
+from vendor_portal.retention import show_retention
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
 
@@ -27,6 +35,12 @@ def home(request: AnyRequest, pages: Pages) -> Response[Any]:
 def periods(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_periods(page, vendor_place(page))
+
+
+@get(RETENTION, opt=MANAGER, sync_to_thread=True)
+def retention(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_retention(page, vendor_place(page))
 
 
 @get("/vendor/periods/{month:str}", opt=MANAGER, sync_to_thread=True)
@@ -68,4 +82,13 @@ def use(
         return show_use(page, vendor_place(page), month, line_id, sequence=sequence)
 
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = (home, periods, period, line, uses, use)
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    home,
+    periods,
+    retention,
+    period,
+    line,
+    uses,
+    use,
+    *DISPUTES,
+)

@@ -23,11 +23,48 @@ class TooManyAttempts(NotSignedIn):
     remedy = "Try again in {minutes} minutes."
 
 
+class ApiKeyRefused(NotSignedIn):
+    code = "api-key-refused"
+    summary = "The API key is missing, unknown or revoked."
+    remedy = "Send it as “Authorization: Bearer KEY”; a new one is made with market key create."
+
+
+class SignatureMissing(NotSignedIn):
+    code = "signature-missing"
+    summary = "The request is not signed: {header} is missing or can't be read."
+    remedy = "Sign timestamp, “.” and body with Ed25519; see docs/guides/report-usage.md."
+
+
+class SignatureStale(NotSignedIn):
+    code = "signature-stale"
+    summary = "The request was signed at {timestamp}, which is too far from our clock ({now})."
+    remedy = "Set your clock, sign anew and send at once."
+
+
+class SignatureWrong(NotSignedIn):
+    code = "signature-wrong"
+    summary = "The signature does not fit the timestamp and the body as they came."
+    remedy = "Sign the bytes that are sent (after compression), with the key registered for {key}."
+
+
+class RateExceeded(MarketError):
+    status = 429
+    code = "rate-exceeded"
+    summary = "{wanted} more would pass the {limit} that this key may send in {window_s} seconds."
+    remedy = "Try again in {retry_after_s} seconds."
+
+
 class Refused(MarketError):
     status = 403
     code = "refused"
     summary = "You may not do this ({act})."
     remedy = "Needed: {needs}."
+
+
+class NoPublicKey(Refused):
+    code = "no-public-key"
+    summary = "No public key is registered with this API key, so that it can't send anything."
+    remedy = "Make a key with one: market key create … --public-key FILE.pem."
 
 
 class PageRefused(Refused):

@@ -81,6 +81,66 @@ class EarlierPeriodOpen(Conflict):
     remedy = "Run: market settle {earlier}."
 
 
+class MonthArchived(Conflict):
+    code = "month-archived"
+    summary = "The uses of {period} are in the archive, not in the database."
+    remedy = "The operator of the installation can bring them back: market usage restore {period}."
+
+
+class NotArchivable(Conflict):
+    code = "not-archivable"
+    summary = "{period} can't be archived: {reason}."
+    remedy = "A month can be once all its periods are closed and its late use is settled."
+
+
+class NotArchived(Conflict):
+    code = "not-archived"
+    summary = "{period} is not in the archive."
+    remedy = "market usage list shows where each month is."
+
+
+class ArchiveDamaged(Conflict):
+    code = "archive-damaged"
+    summary = "The archive {file} is not what was written: {reason}."
+    remedy = "Bring the file back from a backup; market verify checks all archives."
+
+
+class UsageBusy(Conflict):
+    code = "usage-busy"
+    summary = "Usage is being read by others, so {period} can't be moved now."
+    remedy = "Nothing was changed; do it again when they are done."
+
+
+class RetentionSettled(Conflict):
+    code = "retention-settled"
+    summary = "Nothing is held back any more for {agreement} in {period}."
+    remedy = "What was released or forfeited stays so."
+
+
+class RetentionDisputed(Conflict):
+    code = "retention-disputed"
+    summary = "The retention for {agreement} in {period} waits: a line of it is disputed."
+    remedy = "Decide the dispute first."
+
+
+class NotDisputable(Conflict):
+    code = "not-disputable"
+    summary = "There is nothing to dispute on this line: it bills no money."
+    remedy = "Only a line with an amount above zero can be disputed."
+
+
+class DeadlinePassed(Conflict):
+    code = "deadline-passed"
+    summary = "The last day for this was {day}."
+    remedy = "What was not done by then is taken as the guide on disputes says."
+
+
+class AnswerAwaited(Conflict):
+    code = "answer-awaited"
+    summary = "The vendor may still answer until {day}."
+    remedy = "Decide once it has answered, or after that day."
+
+
 class NothingToSettle(Conflict):
     code = "nothing-to-settle"
     summary = "Nobody has an agreement or a use in {period}."

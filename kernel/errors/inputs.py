@@ -1,4 +1,4 @@
-"""What was sent is not right (400, 422)."""
+"""What was sent is not right (400, 413, 415, 422)."""
 
 from kernel.errors.base import MarketError
 
@@ -70,7 +70,52 @@ class CrossesFiscalYear(InvalidInput):
     remedy = "Make one selection that ends on 31 December and another that starts on 1 January."
 
 
+class ReasonRequired(InvalidInput):
+    code = "reason-required"
+    summary = "This can't be done without its reason."
+    remedy = "Say why, so that whom it concerns can answer."
+
+
 class NoteRequired(InvalidInput):
     code = "note-required"
     summary = "A refusal needs its reason."
     remedy = "Say why in the note."
+
+
+class UnreadableBody(MarketError):
+    status = 400
+    code = "unreadable-body"
+    summary = "The body can't be read: {reason}."
+    remedy = "Expected: {expected}."
+
+
+class BodyTooLarge(MarketError):
+    status = 413
+    code = "body-too-large"
+    summary = "The body has more than {most_bytes} bytes, unpacked."
+    remedy = "Send it in parts."
+
+
+class UnsupportedBody(MarketError):
+    status = 415
+    code = "unsupported-body"
+    summary = "{header} “{value}” is not understood."
+    remedy = "Expected: {expected}."
+
+
+class BatchTooLarge(InvalidInput):
+    code = "batch-too-large"
+    summary = "The batch has {events} events."
+    remedy = "Send at most {most} at a time."
+
+
+class EmptyBatch(InvalidInput):
+    code = "empty-batch"
+    summary = "The batch holds no event."
+    remedy = "Send 1 to {most} events."
+
+
+class IdempotencyKeyReused(InvalidInput):
+    code = "idempotency-key-reused"
+    summary = "The idempotency key “{key}” was used for another request."
+    remedy = "Take a new key for each request, and the same one only to repeat it."

@@ -89,16 +89,30 @@ class Page:
         return view.everything() if self._export() else view
 
     def render_table(
-        self, template: str, table: Table[Any], *, file_name: str, **context: Any
+        self,
+        template: str,
+        table: Table[Any],
+        *,
+        file_name: str,
+        export_totals: bool = False,
+        **context: Any,
     ) -> Response[Any]:
-        """Return the page with `table`, or its rows as a file if the address asks for an export."""
+        """Return the page with `table`, or its rows as a file if the address asks for an export.
+
+        `export_totals`: the file ends with the totals, as a document that is filed does.
+        """
+        totals = table.totals if export_totals else None
         match self._export():
             case "csv":
-                content = export_csv(table.rows, table.columns, locale=self.locale)
+                content = export_csv(table.rows, table.columns, locale=self.locale, totals=totals)
                 return _download(content, CSV_TYPE, f"{file_name}.csv")
             case "xlsx":
                 content = export_xlsx(
-                    table.rows, table.columns, locale=self.locale, sheet=table.caption
+                    table.rows,
+                    table.columns,
+                    locale=self.locale,
+                    sheet=table.caption,
+                    totals=totals,
                 )
                 return _download(content, XLSX_TYPE, f"{file_name}.xlsx")
         return self.render(template, table=table, **context)

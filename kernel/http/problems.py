@@ -16,7 +16,14 @@ import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from kernel.errors import InvalidInput, MarketError, NotSignedIn, TooManyAttempts
+from kernel.errors import (
+    ApiKeyRefused,
+    InvalidInput,
+    MarketError,
+    NotSignedIn,
+    RateExceeded,
+    TooManyAttempts,
+)
 from kernel.i18n import label, msgid, negotiate, translate, translate_error
 
 log = logging.getLogger(__name__)
@@ -30,6 +37,8 @@ MACHINE_PATHS: Final = ("/api/", "/webhooks/", "/schema", "/healthz", "/readyz",
 LANGUAGE_COOKIE: Final = "xuanyong_language"
 SIGN_IN_PATH: Final = "/sign-in"
 RETRY_AFTER_S: Final = 30
+ANSWER_HEADERS: Final = "answer_headers"
+"""Where a request keeps headers for its answer, which an error's answer carries, too."""
 
 UNEXPECTED: Final = msgid("Something went wrong on our side. It has been recorded.")
 UNAVAILABLE: Final = msgid(
@@ -85,7 +94,7 @@ def problem_handler(error_page: ErrorPage, *, locale: str) -> Callable[..., Resp
         if type(error) is NotSignedIn and wants_page(request):
             return Response(None, status_code=303, headers={"Location": sign_in_address(request)})
         problem = describe(request, error, locale=reader_locale(request, locale))
-        headers = _headers(error, problem)
+        headers = _headers(request, error, problem)
         if wants_page(request):
             return Response(
                 error_page(request, problem),
@@ -192,10 +201,15 @@ def _incident(request: AnyRequest, error: Exception, locale: str) -> Problem:
     )
 
 
-def _headers(error: Exception, problem: Problem) -> dict[str, str]:
+def _headers(request: AnyRequest, error: Exception, problem: Problem) -> dict[str, str]:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    headers |= request.state.get(ANSWER_HEADERS) or {}
     if isinstance(error, TooManyAttempts) and isinstance(error.facts.get("minutes"), int):
         headers["Retry-After"] = str(error.facts["minutes"] * 60)
+    elif isinstance(error, RateExceeded):
+        headers["Retry-After"] = str(error.facts["retry_after_s"])
+    elif isinstance(error, ApiKeyRefused):
+        headers["WWW-Authenticate"] = "Bearer"
     elif problem.status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return headers

@@ -7,7 +7,7 @@ formula is written so that it stays a text (OWASP: CSV injection).
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -40,24 +40,45 @@ NUMBER_FORMATS: Final[dict[Kind, str]] = {
 WORDS: Final[frozenset[Kind]] = frozenset({"state", "label"})
 
 IN_YUAN: Final = msgid(" (yuan)")
+TOTAL: Final = msgid("Total")
 
 Row = TypeVar("Row")
 
 
-def export_csv(rows: Iterable[Row], columns: Sequence[Column[Row]], *, locale: str) -> bytes:
-    """Return the rows as CSV: a header of titles, CRLF, UTF-8 with BOM as spreadsheets expect."""
+def export_csv(
+    rows: Iterable[Row],
+    columns: Sequence[Column[Row]],
+    *,
+    locale: str,
+    totals: Mapping[str, Cell] | None = None,
+) -> bytes:
+    """Return the rows as CSV: a header of titles, CRLF, UTF-8 with BOM as spreadsheets expect.
+
+    `totals`, if given, make a last row.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([title_of(column, locale) for column in columns])
     for row in rows:
         writer.writerow([_as_text(column, column.value(row), locale) for column in columns])
+    if totals:
+        last = [_as_text(column, totals.get(column.key), locale) for column in columns]
+        writer.writerow([translate(TOTAL, locale), *last[1:]])
     return text.getvalue().encode("utf-8-sig")
 
 
 def export_xlsx(
-    rows: Iterable[Row], columns: Sequence[Column[Row]], *, locale: str, sheet: str
+    rows: Iterable[Row],
+    columns: Sequence[Column[Row]],
+    *,
+    locale: str,
+    sheet: str,
+    totals: Mapping[str, Cell] | None = None,
 ) -> bytes:
-    """Return the rows as a workbook with one sheet: a bold, frozen header and typed cells."""
+    """Return the rows as a workbook with one sheet: a bold, frozen header and typed cells.
+
+    `totals`, if given, make a last row, as bold as the header.
+    """
     workbook = Workbook(write_only=True)
     page = workbook.create_sheet(re.sub(r"[\\/*?:\[\]]", " ", sheet)[:31])
     page.freeze_panes = "A2"
@@ -71,6 +92,12 @@ def export_xlsx(
     page.append(header)
     for row in rows:
         page.append([_as_cell(page, column, column.value(row), locale) for column in columns])
+    if totals:
+        cells = [_as_cell(page, column, totals.get(column.key), locale) for column in columns]
+        cells[0].value = translate(TOTAL, locale)
+        for cell in cells:
+            cell.font = Font(bold=True)
+        page.append(cells)
     content = io.BytesIO()
     workbook.save(content)
     return content.getvalue()

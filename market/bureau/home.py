@@ -11,8 +11,10 @@ from market.bureau.places import SCHOOLS, UNDATED
 from procurement.approvals import waiting_steps
 from procurement.web.funding import BoardLine, latest_year
 from procurement.web.waiting import waiting_table
+from settlement.queries.disputes import disputes_of
 from settlement.queries.funding import LineBoard, lines_board, total
 from settlement.queries.periods import period_board
+from settlement.queries.unfunded import unfunded
 
 ALL_SCHOOLS = msgid("{lines} funding lines of {year}")
 
@@ -23,6 +25,8 @@ def show_home(page: Page) -> Response[Any]:
     return page.render(
         "bureau/home.html",
         board=[_region_line(page, boards)] if boards else [],
+        disputes=[row for row in disputes_of(page.unit, only_open=True) if row.waits_for_decision],
+        unfunded_fen=sum(row.unfunded_fen for row in unfunded(page.unit)),
         to_sign=waiting_table(page, waiting_steps(page.unit)),
         unfinished=[row for row in periods.periods if row.finished < row.payers_in_all],
         periods=latest_periods(page, periods),

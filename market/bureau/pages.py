@@ -11,12 +11,14 @@ from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.bureau.closes import begin_close, show_question
+from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.home import show_home
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import school_place
 from market.bureau.quarantine import show_quarantine, show_undated
 from market.bureau.schools import show_school, show_schools
 from procurement.web.funding import show_funding, show_funding_line
+from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
 from settlement.web.lines import show_line
 from settlement.web.statements import show_statement, show_statements
@@ -24,6 +26,7 @@ from settlement.web.uses import show_use, show_uses
 
 STAFF: Final = only(Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 CLOSERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
+ACCOUNTABLE: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 
 
 @get("/bureau", opt=STAFF, sync_to_thread=True)
@@ -77,6 +80,12 @@ def schools(request: AnyRequest, pages: Pages) -> Response[Any]:
 def school(request: AnyRequest, pages: Pages, *, code: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_school(page, school_place(page, code))
+
+
+@get("/bureau/schools/{code:str}/preview", opt=ACCOUNTABLE, sync_to_thread=True)
+def estimate(request: AnyRequest, pages: Pages, *, code: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_preview(page, school_place(page, code))
 
 
 @get("/bureau/schools/{code:str}/funding", opt=STAFF, sync_to_thread=True)
@@ -183,6 +192,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     undated,
     schools,
     school,
+    estimate,
     funding,
     funding_line,
     agreements,
@@ -192,4 +202,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *DISPUTES,
 )

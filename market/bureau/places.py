@@ -8,11 +8,13 @@ from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
-from settlement.web.places import Place
+from settlement.web.disputes import Desk
+from settlement.web.places import Crumb, Place
 
 SCHOOLS = "/bureau/schools"
 PERIODS = "/bureau/periods"
 UNDATED = "/bureau/quarantine"
+DISPUTES = "/bureau/disputes"
 
 
 def school_place(page: Page, code: str) -> Place:
@@ -27,6 +29,11 @@ def school_place(page: Page, code: str) -> Place:
     )
     if name is None:
         raise NotFound(what="school", key=code)
+    return place_of(page, code, name=name)
+
+
+def place_of(page: Page, code: str, *, name: str) -> Place:
+    """Return the place of a school that the bureau is known to see."""
     own = f"{SCHOOLS}/{code}"
     return Place(
         root=(
@@ -41,3 +48,17 @@ def school_place(page: Page, code: str) -> Place:
         payer_code=code,
         payer_name=name,
     )
+
+
+def dispute_desk(page: Page) -> Desk:
+    """Return where a bureau finds the disputes of its region."""
+    return Desk(
+        root=bureau_root(page),
+        address=DISPUTES,
+        title=translate(msgid("Disputes to decide"), page.locale),
+        place_of=lambda row: place_of(page, row.payer_code, name=row.payer_name),
+    )
+
+
+def bureau_root(page: Page) -> tuple[Crumb, ...]:
+    return ((translate(msgid("Home"), page.locale), "/bureau"),)

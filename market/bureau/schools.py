@@ -11,6 +11,7 @@ from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, Filter, tabulate
 from market.bureau.places import SCHOOLS
 from procurement.web.funding import board_lines, latest_year
+from settlement.preview import MAY_PREVIEW
 from settlement.queries.funding import (
     SchoolRow,
     agreements_of,
@@ -71,6 +72,7 @@ def show_school(page: Page, place: Place) -> Response[Any]:
         board=board_lines(page, place, latest_year(boards)),
         statements=latest_statements(page, place, statements[:6]),
         agreements=all_agreements(page, place, agreements),
+        may_preview=page.actor.may(*MAY_PREVIEW),
     )
 
 

@@ -8,7 +8,7 @@ from catalog.admission import (
     decide_admission,
     propose_admission,
 )
-from market.cli.context import acting, load_settings, open_units
+from market.cli.context import acting, find_organisation, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from settlement.metering.sources import admit_source
 
@@ -23,20 +23,42 @@ def source() -> None:
 @click.option("--name", required=True, help="What the source is, for people.")
 @click.option(
     "--trust",
-    type=click.Choice(["player", "attested"]),
+    type=click.Choice(["player", "attested", "ticketed"]),
     required=True,
-    help="player: the platform's own; attested: a log without tickets.",
+    help="player: the platform's own; ticketed: a vendor that reports uses of launches; "
+    "attested: a log without tickets.",
+)
+@click.option(
+    "--organisation",
+    "organisation_code",
+    metavar="CODE",
+    help="The vendor or school whose machines report through it by the API.",
 )
 @as_option
 @json_option
-def admit_source_(*, code: str, name: str, trust: str, who: str | None, as_json: bool) -> None:
+def admit_source_(
+    *,
+    code: str,
+    name: str,
+    trust: str,
+    organisation_code: str | None,
+    who: str | None,
+    as_json: bool,
+) -> None:
     """Admit the source CODE in the name of a bureau's reviewer (--as)."""
     with open_units(load_settings()) as units:
         actor = acting(units, who)
         with units(actor) as unit:
-            admit_source(unit, code=code, name=name, trust=trust)
+            reporter = find_organisation(unit, organisation_code) if organisation_code else None
+            admit_source(
+                unit,
+                code=code,
+                name=name,
+                trust=trust,
+                organisation_id=reporter.id if reporter else None,
+            )
     emit(
-        {"source": code, "trust": trust},
+        {"source": code, "trust": trust, "organisation": organisation_code},
         [f"Usage from {code} is taken in ({trust}), admitted by {actor.name}."],
         as_json=as_json,
     )

@@ -2,6 +2,7 @@
 
 import click
 
+from market.bench.ingest import bench_ingest
 from market.bench.settle import bench_settle
 from market.cli.context import database_url, load_settings
 from market.cli.output import emit, json_option, note, summary_lines
@@ -20,4 +21,18 @@ def settle(events: int, rounds: int, as_json: bool) -> None:
     """The close of a month against the bare counting query on the same table."""
     settings = load_settings()
     found = bench_settle(settings, database_url(settings), events=events, rounds=rounds, say=note)
+    emit(found, summary_lines(found), as_json=as_json)
+
+
+@bench.command()
+@click.option("--events", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
+@click.option("--batch", type=click.IntRange(1, 5_000), default=1_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@json_option
+def ingest(events: int, batch: int, rounds: int, as_json: bool) -> None:
+    """Reports over HTTP and files of usage against raw COPY of the same rows."""
+    settings = load_settings()
+    found = bench_ingest(
+        settings, database_url(settings), events=events, batch=batch, rounds=rounds, say=note
+    )
     emit(found, summary_lines(found), as_json=as_json)

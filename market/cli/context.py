@@ -5,10 +5,13 @@ stop` ends it. A database whose schema is not this version's is refused, never c
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from kernel.actors import Actor, system_actor
+from kernel.actors import Actor, OrganisationKind, system_actor
+from kernel.errors import NotFound
 from kernel.identity.grants import actor_of
+from kernel.identity.models import Organisation
+from kernel.identity.organisations import organisation_by_code
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Unit, Units
@@ -62,3 +65,12 @@ def acting(units: Units, who: str | None) -> Actor:
         return OPERATOR
     with units(OPERATOR) as unit:
         return find_actor(unit, who)
+
+
+def find_organisation(unit: Unit, code: str) -> Organisation:
+    """Return the vendor, school or bureau of this code, in this order; raise `NotFound`."""
+    kinds = (OrganisationKind.VENDOR, OrganisationKind.SCHOOL, OrganisationKind.BUREAU)
+    for kind in kinds:
+        with suppress(NotFound):
+            return organisation_by_code(unit, kind, code=code)
+    raise NotFound(what="organisation", key=code)

@@ -1,6 +1,7 @@
 """`market export`: what leaves the installation as a file, in open formats."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -10,6 +11,8 @@ from kernel.errors import UnwritableFile
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, payer_option
 from settlement.exports import export_statements
+from settlement.journal import export_journal
+from settlement.journal_formats import FORMATS
 
 out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File (default: stdout)."
@@ -34,14 +37,56 @@ def statements(period: str, payer_code: str | None, out: Path | None, who: str |
     """
     month = parse_month(period)
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        _write(export_statements(unit, month, payer_code=payer_code), out)
+        _write([export_statements(unit, month, payer_code=payer_code)], out)
 
 
-def _write(content: bytes, out: Path | None) -> None:
+@export.command("journal")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(sorted(FORMATS)),
+    default="hledger",
+    show_default=True,
+    help="The program that is to read it.",
+)
+@click.option("--from", "first", metavar="PERIOD", help="First month (default: the books' first).")
+@click.option("--to", "last", metavar="PERIOD", help="Last month (default: until now).")
+@payer_option
+@out_option
+@as_option
+def journal(
+    *,
+    format_name: str,
+    first: str | None,
+    last: str | None,
+    payer_code: str | None,
+    out: Path | None,
+    who: str | None,
+) -> None:
+    """Export the ledger as a plain-text journal that hledger or Beancount checks.
+
+    Every transfer is one transaction; in the end each account's balance is asserted as this
+    program has it. A bureau's finance person or auditor exports what its own payers moved.
+    """
+    months = {
+        name: parse_month(value)
+        for name, value in (("first", first), ("last", last))
+        if value is not None
+    }
+    with open_units(load_settings()) as units:
+        actor = acting(units, who)
+        with units(actor) as unit:
+            parts = export_journal(unit, format_name, payer_code=payer_code, **months)
+            _write((part.encode() for part in parts), out)
+
+
+def _write(content: Iterable[bytes], out: Path | None) -> None:
+    """Write the parts one after the other, to standard output or a file."""
     if out is None:
-        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.writelines(content)
         return
     try:
-        out.write_bytes(content)
+        with out.open("wb") as file:
+            file.writelines(content)
     except OSError as error:
         raise UnwritableFile(file=out, reason=error.strerror) from error

@@ -28,6 +28,7 @@ class Resource:
     stage: str
     grade: str
     type: str
+    plan: str
     unit_price: Decimal
     facts: Row
 
@@ -51,6 +52,7 @@ def resources() -> tuple[Resource, ...]:
             stage=row["stage"],
             grade=row["grade"],
             type=row["type"],
+            plan=row["plan"],
             unit_price=Decimal(row["unit_price_yuan"]),
             facts=row,
         )
@@ -72,6 +74,8 @@ def catalogue_rows() -> list[Row]:
         "author",
         "keywords",
         "conditions",
+        "ownership",
+        "school_share",
     )
     return [
         {name: resource.facts[name] for name in copied}
@@ -90,8 +94,10 @@ def offer_rows() -> list[Row]:
             "vendor_code": resource.vendor.code,
             "sku": resource.sku,
             "valid_from": OFFERED_FROM,
-            "plan": "per_use",
+            "plan": resource.plan,
             "unit_price_yuan": str(resource.unit_price),
+            "tiers": resource.facts["tiers"],
+            "free_allowance": resource.facts["free_allowance"],
         }
         for resource in resources()
     ]

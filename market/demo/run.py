@@ -14,6 +14,7 @@ from sqlalchemy import exists, func, or_, select
 from kernel.clock import SHANGHAI, Month, next_month, show_month
 from kernel.unit import Unit, Units
 from market.confirming import confirm_for_payers
+from market.demo import quarrels
 from market.demo.deliveries import MONTHS, Delivery, deliveries
 from market.demo.openings import open_in_class
 from market.demo.people import departure_rows
@@ -117,12 +118,20 @@ def _import(units: Units, delivery: Delivery) -> None:
 
 
 def _close(units: Units, month: Month) -> None:
-    """Close the month, have every payer confirm, and close what was confirmed."""
+    """Close the month, have every payer confirm or object, and close what was confirmed.
+
+    What a dispute decided is booked by one more close.
+    """
     then = _after(units, month, CLOSED_AFTER)
     operator = person(then, "qinghe-operator")
     settle(then, operator, month)
+    quarrels.raise_dispute(_after(units, month, quarrels.RAISED_AFTER), month)
     confirm_for_payers(_after(units, month, CONFIRMED_AFTER), month, via=VIA)
     settle(_after(units, month, POSTED_AFTER), operator, month)
+    quarrels.answer(_after(units, month, quarrels.ANSWERED_AFTER), month)
+    quarrels.decide(_after(units, month, quarrels.DECIDED_AFTER), month)
+    if quarrels.is_decided(month):
+        settle(_after(units, month, quarrels.BOOKED_AFTER), operator, month)
 
 
 def _after(units: Units, month: Month, delay: timedelta) -> Units:

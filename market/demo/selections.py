@@ -17,6 +17,7 @@ from market.demo.resources import Resource, resources
 TERM_START = date(YEAR, 3, 1)
 TERM_END = date(YEAR, 6, 30)
 SCHOOL_DAYS = 83
+TERM_MONTHS = 4
 
 LESSON_SHARE = 0.060
 """Chance that a class works with a resource for lessons on a school day."""
@@ -119,9 +120,16 @@ def _ceiling(school: School, resource: Resource, *, factor: Decimal) -> Decimal:
     """Return the expected cost of the term times `factor`, in whole steps; 0 if it is free."""
     if resource.is_free:
         return Decimal(0)
-    share = EVENING_SHARE if resource.type in EVENING_TYPES else LESSON_SHARE
-    uses = len(served_learners(school, resource)) * SCHOOL_DAYS * Decimal(str(share))
-    steps = uses * resource.unit_price * factor / CEILING_STEP
+    served = len(served_learners(school, resource))
+    match resource.plan:
+        case "flat":
+            units = Decimal(TERM_MONTHS)
+        case "per_learner":
+            units = Decimal(served * TERM_MONTHS)
+        case _:
+            share = EVENING_SHARE if resource.type in EVENING_TYPES else LESSON_SHARE
+            units = served * SCHOOL_DAYS * Decimal(str(share))
+    steps = units * resource.unit_price * factor / CEILING_STEP
     return max(CEILING_STEP, steps.to_integral_value(ROUND_UP) * CEILING_STEP)
 
 

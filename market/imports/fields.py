@@ -45,6 +45,12 @@ TIERS = {
     "innovation": "innovation",
     "创新": "innovation",
 }
+OWNERSHIPS = {
+    "personal": "personal",
+    "个人": "personal",
+    "service_work": "service_work",
+    "职务作品": "service_work",
+}
 SETTINGS = {
     "urban": "urban",
     "城市": "urban",
@@ -87,7 +93,20 @@ QUOTA_KINDS = {
     "特殊教育": "special",
 }
 BASES = {"spring": "spring", "春季": "spring", "autumn": "autumn", "秋季": "autumn"}
-PLANS = {"per_use": "per_use", "按次": "per_use"}
+PLANS = {
+    "per_use": "per_use",
+    "按次": "per_use",
+    "per_unique_use": "per_unique_use",
+    "按去重使用": "per_unique_use",
+    "per_learner": "per_learner",
+    "按学生": "per_learner",
+    "按人": "per_learner",
+    "per_class": "per_class",
+    "按课堂": "per_class",
+    "flat": "flat",
+    "按月包干": "flat",
+    "包干": "flat",
+}
 YES_NO = {"yes": True, "是": True, "true": True, "no": False, "否": False, "false": False}
 ROLES = {role.value: role for role in Role if role is not Role.SYSTEM} | {
     "学生": Role.LEARNER,

@@ -3,9 +3,11 @@
 The order is that in which an installation is filled: what is named by a code must be there first.
 """
 
+from decimal import Decimal
 from typing import Final
 
 from catalog.offers import OfferRow, record_offers
+from catalog.plans import parse_tiers
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.organisations import (
@@ -24,6 +26,7 @@ from market.imports.fields import (
     KINDS,
     LEVELS,
     ORGANISATION_KINDS,
+    OWNERSHIPS,
     PLANS,
     QUOTA_KINDS,
     ROLES,
@@ -154,6 +157,8 @@ _KINDS: Final = (
             Column("conditions", "联网", blank=""),
             Column("address", "", blank=""),
             Column("launch_url", "", blank=""),
+            Column("ownership", "personal", one_of(OWNERSHIPS), blank="personal"),
+            Column("school_share", "", unit_price, blank=Decimal(0)),
         ),
         make=CatalogueRow,
         record=record_catalogue,
@@ -166,6 +171,10 @@ _KINDS: Final = (
             Column("valid_from", "2026-01-01", day),
             Column("plan", "per_use", one_of(PLANS)),
             Column("unit_price_yuan", "0.0200", unit_price),
+            Column("tiers", "1000:0.0200;*:0.0100", parse_tiers, blank=()),
+            Column("free_allowance", "100", whole_number, blank=None),
+            Column("period_cap_yuan", "300.00", unit_price, blank=None),
+            Column("learner_cap", "40", whole_number, blank=None),
         ),
         make=OfferRow,
         record=record_offers,

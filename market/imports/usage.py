@@ -22,6 +22,7 @@ from kernel.db import database_errors
 from kernel.errors import ImportInProgress
 from kernel.i18n import readable
 from kernel.unit import Unit, Units
+from market.imports.ahead import read_ahead
 from market.imports.files import SourceFile, examine
 from market.imports.kinds import field_names, needed_names
 from market.imports.maps import ALL_COLUMNS, NO_MAP, FieldMap, UsageSection
@@ -39,7 +40,7 @@ from settlement.metering.ingest import (
 )
 from settlement.metering.models import UsageTally
 
-CHUNK_ROWS = 5_000
+CHUNK_ROWS = 10_000
 
 
 class _DryRun(Exception):
@@ -107,12 +108,13 @@ def import_usage(
         for position, chunk in run.earlier_chunks(batch):
             with units(actor) as unit:
                 run.recall(unit, batch, chunk, first_position=position)
-        for position, chunk in run.chunks(batch):
-            with units(actor) as unit:
-                judged = ingest_rows(
-                    unit, batch, [read.row for _, read in chunk], first_position=position
-                )
-            run.report(chunk, judged)
+        with read_ahead(run.chunks(batch)) as chunks:
+            for position, chunk in chunks:
+                with units(actor) as unit:
+                    judged = ingest_rows(
+                        unit, batch, [read.row for _, read in chunk], first_position=position
+                    )
+                run.report(chunk, judged)
         with units(actor) as unit:
             finish_batch(unit, batch)
             return run.tally(unit, batch)

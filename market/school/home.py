@@ -11,8 +11,11 @@ from kernel.i18n import msgid, translate
 from procurement.approvals import waiting_steps
 from procurement.web.funding import board_lines, latest_year
 from procurement.web.waiting import waiting_table
+from settlement.queries.disputes import disputes_of
 from settlement.queries.funding import lines_board
 from settlement.queries.statements import StatementRow, statements_of
+from settlement.queries.unfunded import unfunded
+from settlement.web.disputes import Desk
 from settlement.web.places import Place
 from settlement.web.statements import latest_statements
 
@@ -36,6 +39,10 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         "school/home.html",
         place=place,
         to_confirm=[row for row in statements if row.unconfirmed],
+        disputes=disputes_of(page.unit, payer_code=place.payer_code, only_open=True),
+        unfunded_fen=sum(
+            row.unfunded_fen for row in unfunded(page.unit, payer_code=place.payer_code)
+        ),
         to_sign=waiting_table(page, waiting_steps(page.unit)),
         board=board_lines(page, place, boards),
         used=_used_so_far(statements),
@@ -51,8 +58,20 @@ def school_place(page: Page) -> Place:
         statements_title=translate(msgid("Statements"), page.locale),
         agreements="/school/agreements",
         funding="/school/funding",
+        disputes="/school/disputes",
         payer_code=page.actor.organisation_code,
         payer_name=page.actor.organisation_name,
+    )
+
+
+def dispute_desk(page: Page) -> Desk:
+    """Return where a school's disputes are listed."""
+    place = school_place(page)
+    return Desk(
+        root=place.above_statements,
+        address="/school/disputes",
+        title=translate(msgid("Our disputes"), page.locale),
+        place_of=lambda _row: place,
     )
 
 

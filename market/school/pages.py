@@ -10,8 +10,10 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from market.school.disputes import HANDLERS as DISPUTES
 from market.school.home import school_place, show_home
 from procurement.web.funding import show_funding, show_funding_line
+from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
 from settlement.web.lines import show_line
 from settlement.web.statements import (
@@ -26,6 +28,7 @@ from settlement.web.uses import show_use, show_uses
 STAFF: Final = only(
     Role.TEACHER, Role.RESEARCH_LEAD, Role.ACADEMIC, Role.SCHOOL_FINANCE, Role.PRINCIPAL
 )
+ACCOUNTABLE: Final = only(Role.ACADEMIC, Role.SCHOOL_FINANCE, Role.PRINCIPAL)
 FINANCE: Final = only(Role.SCHOOL_FINANCE)
 
 
@@ -94,6 +97,12 @@ def use(
         return show_use(page, school_place(page), month, line_id, sequence=sequence)
 
 
+@get("/school/preview", opt=ACCOUNTABLE, sync_to_thread=True)
+def estimate(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_preview(page, school_place(page))
+
+
 @get("/school/funding", opt=STAFF, sync_to_thread=True)
 def funding(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
@@ -127,8 +136,10 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    estimate,
     funding,
     funding_line,
     agreements,
     agreement,
+    *DISPUTES,
 )

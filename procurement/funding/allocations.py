@@ -82,8 +82,8 @@ def preview_lines(
     unit.actor.require("compute funding lines", Role.BUREAU_FINANCE, Role.AUDITOR)
     if not 2000 <= fiscal_year <= 2100:
         raise InvalidInput(value=fiscal_year, field="year", expected="a year such as 2026")
-    schools = _schools_with_points(unit)
-    inputs = _gather(
+    schools = schools_with_points(unit)
+    inputs = gather_inputs(
         unit,
         [place for places in schools for place in places],
         fiscal_year=fiscal_year,
@@ -96,7 +96,7 @@ def preview_lines(
         issued_fen, issues = issued.get(school.id, (0, 0))
         problem: MarketError | None = None
         try:
-            computed = _compute(places, inputs)
+            computed = compute_school(places, inputs)
         except MarketError as error:
             # What stands against one school's line must not stop the others: it is listed.
             computed, problem = LineComputation(0, {}), error
@@ -212,7 +212,7 @@ def _issue(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Inputs:
+class Inputs:
     """All that the computations of a year read, gathered once for all schools."""
 
     fiscal_year: int
@@ -223,10 +223,11 @@ class _Inputs:
     quotas: QuotasByTerm
 
 
-def _gather(unit: Unit, places: Sequence[Place], *, fiscal_year: int, source: str) -> _Inputs:
+def gather_inputs(unit: Unit, places: Sequence[Place], *, fiscal_year: int, source: str) -> Inputs:
+    """Return what these places' lines are computed from, in a set number of queries."""
     now = unit.clock.now()
     regions = {place.region_code for place in places}
-    return _Inputs(
+    return Inputs(
         fiscal_year=fiscal_year,
         source=source,
         today=shanghai_day(now),
@@ -241,7 +242,7 @@ def _gather(unit: Unit, places: Sequence[Place], *, fiscal_year: int, source: st
     )
 
 
-def _compute(places: Sequence[Place], inputs: _Inputs) -> LineComputation:
+def compute_school(places: Sequence[Place], inputs: Inputs) -> LineComputation:
     """Compute one school's line; the rule is that of the school's region on 1 January."""
     school = places[0]
     rule = inputs.rules.get(school.region_code)
@@ -262,7 +263,7 @@ def _compute(places: Sequence[Place], inputs: _Inputs) -> LineComputation:
     )
 
 
-def _schools_with_points(unit: Unit) -> list[list[Place]]:
+def schools_with_points(unit: Unit) -> list[list[Place]]:
     """Return each visible school followed by its teaching points, by code."""
     schools = unit.session.scalars(
         visible_organisations(unit, OrganisationKind.SCHOOL)

@@ -4,7 +4,7 @@ Decides how a business event becomes legs. Whether an event may happen is the ca
 that nothing unbalanced, doubled or below a minimum gets in is the database's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -20,6 +20,7 @@ INSTALLATION = UUID(int=0)
 """Owner of the platform's own accounts (its fees)."""
 
 BELOW_MINIMUM = "ck_account_minimum"
+DEBIT, CREDIT = "D", "C"
 
 
 class AccountKind(StrEnum):
@@ -75,22 +76,48 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A change of one account, in fen: above zero a debit, below zero a credit.
+
+    For an event with more than two sides, where entries would touch one account many times. The
+    moves of a draft add up to zero in each book, or the database refuses them.
+    """
+
+    account: AccountKey
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class TransferDraft:
-    """One business event to be posted: its unique key, a memo, and its entries in both books."""
+    """One business event to be posted: its unique key, a memo, and what it moves in both books."""
 
     key: str
     memo: str
     entries: Sequence[Entry] = field(default_factory=tuple)
+    moves: Sequence[Move] = field(default_factory=tuple)
+
+    def legs(self) -> Iterator[tuple[AccountKey, str, int]]:
+        """Yield (account, side, amount) of all that is not zero."""
+        for entry in self.entries:
+            if entry.amount_fen:
+                yield entry.debit, DEBIT, entry.amount_fen
+                yield entry.credit, CREDIT, entry.amount_fen
+        for move in self.moves:
+            if move.amount_fen > 0:
+                yield move.account, DEBIT, move.amount_fen
+            elif move.amount_fen < 0:
+                yield move.account, CREDIT, -move.amount_fen
 
 
 def post(unit: Unit, drafts: Sequence[TransferDraft]) -> int:
     """Post the drafts that are not in the books yet; return how many that were.
 
     All legs go in by one statement, so that the database checks and moves each account once. A
-    draft whose entries are all zero is nothing and is left out. Raises `BudgetExhausted` if a
+    draft whose amounts are all zero is nothing and is left out. Raises `BudgetExhausted` if a
     funding account would fall below zero; the caller's unit is then lost as a whole.
     """
-    wanted = [draft for draft in drafts if any(entry.amount_fen for entry in draft.entries)]
+    legs = {draft.key: list(draft.legs()) for draft in drafts}
+    wanted = [draft for draft in drafts if legs[draft.key]]
     if not wanted:
         return 0
     fresh: dict[str, UUID] = dict(
@@ -109,12 +136,10 @@ def post(unit: Unit, drafts: Sequence[TransferDraft]) -> int:
             },
         ).all()
     )
-    wanted = [draft for draft in wanted if draft.key in fresh]
-    accounts = open_accounts(
-        unit, {key for draft in wanted for e in draft.entries for key in (e.debit, e.credit)}
-    )
-    _insert_legs(unit, wanted, fresh=fresh, accounts=accounts)
-    return len(wanted)
+    new = {fresh[key]: legs[key] for key in fresh}
+    accounts = open_accounts(unit, {account for one in new.values() for account, _, _ in one})
+    _insert_legs(unit, new, accounts=accounts)
+    return len(new)
 
 
 def open_accounts(unit: Unit, keys: Iterable[AccountKey]) -> dict[AccountKey, AccountId]:
@@ -160,28 +185,22 @@ def _find_accounts(unit: Unit, keys: Sequence[AccountKey]) -> dict[AccountKey, A
 
 def _insert_legs(
     unit: Unit,
-    drafts: Sequence[TransferDraft],
+    legs: Mapping[UUID, Sequence[tuple[AccountKey, str, int]]],
     *,
-    fresh: dict[str, UUID],
-    accounts: dict[AccountKey, AccountId],
+    accounts: Mapping[AccountKey, AccountId],
 ) -> None:
     transfer_ids: list[UUID] = []
     positions: list[int] = []
     account_ids: list[UUID] = []
     sides: list[str] = []
     amounts: list[int] = []
-    for draft in drafts:
-        position = 0
-        for entry in draft.entries:
-            if entry.amount_fen == 0:
-                continue
-            for key, side in ((entry.debit, "D"), (entry.credit, "C")):
-                position += 1
-                transfer_ids.append(fresh[draft.key])
-                positions.append(position)
-                account_ids.append(accounts[key])
-                sides.append(side)
-                amounts.append(entry.amount_fen)
+    for transfer_id, own in legs.items():
+        for position, (account, side, amount_fen) in enumerate(own, start=1):
+            transfer_ids.append(transfer_id)
+            positions.append(position)
+            account_ids.append(accounts[account])
+            sides.append(side)
+            amounts.append(amount_fen)
     if not transfer_ids:
         return
     try:

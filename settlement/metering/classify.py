@@ -5,17 +5,21 @@ that it does not matter how a file is cut into deliveries:
 
 1. unreadable → quarantined with what could not be read;
 2. its identity (source, event id) is known → duplicate if the content is the same, else conflict;
-3. it can't be billed (time, launch, learner, school, resource, agreement) → quarantined with the
-   reason;
+3. its month is archived, or it can't be billed (time, launch, learner, school, resource,
+   agreement) → quarantined with the reason;
 4. else accepted; `late` if its period was sealed before it came, which leaves a row in `late_use`.
 
 A row that names a launch takes everything from it; the roster and the agreements are not asked. A
-row of a ticketed source must name one (R26).
+row of a ticketed source must name one (R26). What an organisation's own machine attests without a
+launch is about itself: a school's learners, a vendor's resources.
 
-Parameters are arrays, one per column, of equal length.
+Parameters are arrays, one per column, of equal length. The statement returns the rows that were not
+simply accepted, each with its position, and of the others their number by month.
 """
 
-from sqlalchemy import text
+from functools import cache
+
+from sqlalchemy import TextClause, text
 
 # Asked of a row `r` that names a launch; `ticketed` rows are a vendor's word, so they must agree
 # with the ticket in everything. Launches are issued by another machine: its clock may be behind.
@@ -31,65 +35,151 @@ LAUNCH_REASON = """CASE
                 WHEN NOT r.source_serves THEN 'source-not-admitted'
             END"""
 
-CLASSIFY_AND_STORE = text(
-    f"""
-WITH raw AS MATERIALIZED (
+ROSTER_REASON = """CASE
+                WHEN r.ticketed THEN 'without-launch'
+                WHEN r.learner_id IS NULL THEN 'unknown-learner'
+                WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
+                WHEN CAST(:own_school AS uuid) NOT IN (r.payer_id, r.school_id) THEN 'other-school'
+                WHEN NOT r.source_serves THEN 'source-not-admitted'
+                WHEN r.vendor_code <> CAST(:own_vendor AS text) THEN 'other-vendor'
+                WHEN r.resource_id IS NULL THEN 'unknown-resource'
+                WHEN r.agreement_id IS NULL THEN 'no-agreement'
+            END"""
+
+# Look-ups are probes for one row (LIMIT): plans then don't hang on statistics, which lag behind on
+# tables that grow by the minute. What many rows of a delivery share is looked up once.
+OF_LAUNCH = """
+    SELECT d.*, h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id,
+        h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
+        h.pseudonym AS launch_pseudonym, h.kind = 'class' AS in_class,
+        h.session_id AS launch_session, CAST(NULL AS text) AS found_school
+    FROM delivered d
+    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
+
+ROSTER = """, items AS MATERIALIZED (
+    SELECT k.vendor_code, k.sku, x.id AS resource_id
+    FROM (SELECT DISTINCT vendor_code, sku FROM delivered WHERE launch_id IS NULL) k
+    JOIN LATERAL (
+        SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
+        WHERE v.kind = 'vendor' AND v.code = k.vendor_code AND x.sku = k.sku LIMIT 1
+    ) x ON true
+), enrolled AS MATERIALIZED (
+    SELECT d.*, l.id AS learner_id, s.school_id, s.code AS found_school,
+        COALESCE(s.parent_id, s.school_id) AS payer_id, x.resource_id
+    FROM delivered d
+    LEFT JOIN LATERAL (
+        SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
+        WHERE p.person_no_hash = d.learner_hash AND d.launch_id IS NULL LIMIT 1
+    ) l ON true
+    LEFT JOIN LATERAL (
+        SELECT e.school_id, o.parent_id, o.code FROM enrolment e
+        JOIN organisation o ON o.id = e.school_id
+        WHERE e.learner_id = l.id
+        ORDER BY (o.code = d.school_code) DESC,
+                 (e.joined_on <= d.day AND (e.left_on IS NULL OR e.left_on > d.day)) DESC,
+                 e.joined_on DESC
+        LIMIT 1
+    ) s ON true
+    LEFT JOIN items x
+        ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
+), agreed AS MATERIALIZED (
+    SELECT k.payer_id, k.school_id, k.resource_id, a.ids, a.starts, a.ends
+    FROM (SELECT DISTINCT payer_id, school_id, resource_id FROM enrolled
+          WHERE payer_id IS NOT NULL AND resource_id IS NOT NULL) k
+    CROSS JOIN LATERAL (
+        SELECT array_agg(a.id ORDER BY a.starts_on, a.number) AS ids,
+            array_agg(a.starts_on ORDER BY a.starts_on, a.number) AS starts,
+            array_agg(a.ends_on ORDER BY a.starts_on, a.number) AS ends
+        FROM agreement a JOIN agreement_school g ON g.agreement_id = a.id
+        WHERE a.payer_id = k.payer_id AND a.resource_id = k.resource_id
+            AND g.school_id = k.school_id
+    ) a
+)"""
+OF_ROSTER = """
+    SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
+        d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
+        d.ordinal, d.day, COALESCE(h.payer_id, d.payer_id) AS payer_id,
+        CASE
+            WHEN d.launch_id IS NOT NULL THEN h.agreement_id
+            WHEN d.day BETWEEN a.starts[1] AND a.ends[1] THEN a.ids[1]
+            WHEN cardinality(a.ids) > 1 THEN (
+                SELECT t.id FROM unnest(a.ids, a.starts, a.ends) AS t(id, first, last)
+                WHERE d.day BETWEEN t.first AND t.last LIMIT 1
+            )
+        END AS agreement_id,
+        COALESCE(h.school_id, d.school_id) AS school_id,
+        COALESCE(h.resource_id, d.resource_id) AS resource_id,
+        COALESCE(h.learner_id, d.learner_id) AS learner_id, h.issued_at, h.expires_at,
+        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
+        h.kind = 'class' AS in_class, h.session_id AS launch_session, d.found_school
+    FROM enrolled d
+    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true
+    LEFT JOIN agreed a ON a.payer_id = d.payer_id AND a.school_id = d.school_id
+        AND a.resource_id = d.resource_id"""
+
+# Where an id comes twice in a delivery, the first row that can be billed takes it.
+FIRSTS = """, firsts AS MATERIALIZED (
+    SELECT DISTINCT ON (event_id COLLATE "C") event_id, position AS first_position,
+        digest AS first_digest
+    FROM reasoned WHERE reason IS NULL AND known_digest IS NULL
+    ORDER BY event_id COLLATE "C", position
+)"""
+OUTCOME_OF_REPEATED = """
+            WHEN r.position = f.first_position THEN 'accepted'
+            WHEN r.position > f.first_position AND r.digest = f.first_digest THEN 'duplicate'
+            WHEN r.position > f.first_position THEN 'conflict'"""
+OUTCOME_OF_SINGLE = """
+            WHEN r.reason IS NULL THEN 'accepted'"""
+
+
+@cache
+def classify_and_store(*, launched: bool, repeated: bool) -> TextClause:
+    """Return the statement for deliveries of which all rows have to name a launch, or not.
+
+    `repeated`: an event id stands in the delivery more than once.
+    """
+    return text(
+        f"""
+WITH delivered AS {"" if launched else "MATERIALIZED"} (
     SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
-        THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day,
-        CAST(:ticketed AS boolean) AS ticketed, CAST(:reporter_id AS uuid) AS reporter_id
+        THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
     FROM unnest(
-        CAST(:position AS bigint[]), CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
+        CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
         CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]), CAST(:vendor_code AS text[]),
         CAST(:sku AS text[]), CAST(:session AS text[]), CAST(:quantity AS bigint[]),
         CAST(:digest AS bytea[]), CAST(:error AS text[]), CAST(:detail AS text[]),
         CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
-    ) AS r(position, event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
-           given_session, quantity, digest, error, detail, launch_id, pseudonym)
-), resolved AS MATERIALIZED (
-    SELECT r.*, i.digest AS known_digest,
-           h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
-           h.pseudonym AS launch_pseudonym, COALESCE(h.kind = 'class', false) AS in_class,
-           COALESCE(NULLIF(r.given_session, ''), h.session_id, '') AS session_id,
-           COALESCE(h.learner_id, l.id) AS learner_id,
-           COALESCE(h.school_id, s.school_id) AS school_id, s.code AS found_school,
-           COALESCE(h.payer_id, s.parent_id, s.school_id) AS payer_id,
-           COALESCE(h.resource_id, x.id) AS resource_id,
-           COALESCE(h.agreement_id, a.id) AS agreement_id, c.distance IS NOT NULL AS source_serves
-    FROM raw r
+    ) WITH ORDINALITY AS r(event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
+           given_session, quantity, digest, error, detail, launch_id, pseudonym, ordinal)
+){"" if launched else ROSTER}, resolved AS MATERIALIZED (
+    SELECT :first_position - 1 + d.ordinal AS position, d.event_id, d.occurred_at, d.learner_hash,
+        d.school_code, d.vendor_code, d.sku, d.given_session, d.quantity, d.digest, d.error,
+        d.detail, d.launch_id, d.pseudonym, d.day, date_trunc('month', d.day)::date AS month,
+        i.digest AS known_digest, CAST(:ticketed AS boolean) AS ticketed,
+        CAST(:reporter_id AS uuid) AS reporter_id, d.payer_id, d.agreement_id, d.school_id,
+        d.resource_id, d.learner_id, d.issued_at, d.expires_at, d.launch_vendor_id,
+        d.launch_pseudonym, d.found_school, COALESCE(d.in_class, false) AS in_class,
+        COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') AS session_id
+    FROM ({OF_LAUNCH if launched else OF_ROSTER}
+    ) d
     LEFT JOIN LATERAL (
         SELECT digest FROM usage_identity k
-        WHERE k.source_id = :source_id AND k.event_id = r.event_id LIMIT 1
+        WHERE k.source_id = :source_id AND k.event_id = d.event_id LIMIT 1
     ) i ON true
+), places AS MATERIALIZED (
+    SELECT p.payer_id, p.school_id, p.month, COALESCE(s.served, false) AS served,
+        COALESCE(t.state, 'open') <> 'open' AS is_late,
+        EXISTS (SELECT FROM usage_archive v
+            WHERE v.month = p.month AND v.state = 'detached') AS is_archived
+    FROM (SELECT DISTINCT payer_id, school_id, month FROM resolved) p
     LEFT JOIN LATERAL (
-        SELECT h.*, o.region_code FROM launch h JOIN organisation o ON o.id = h.school_id
-        WHERE h.id = r.launch_id LIMIT 1
-    ) h ON true
-    LEFT JOIN LATERAL (
-        SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
-        WHERE p.person_no_hash = r.learner_hash AND r.launch_id IS NULL AND NOT r.ticketed LIMIT 1
-    ) l ON true
-    LEFT JOIN LATERAL (
-        SELECT e.school_id, o.parent_id, o.code, o.region_code FROM enrolment e
-        JOIN organisation o ON o.id = e.school_id
-        WHERE e.learner_id = l.id
-        ORDER BY (o.code = r.school_code) DESC,
-                 (e.joined_on <= r.day AND (e.left_on IS NULL OR e.left_on > r.day)) DESC,
-                 e.joined_on DESC
-        LIMIT 1
+        SELECT true AS served FROM organisation o
+        JOIN region_closure c ON c.region_code = o.region_code
+        WHERE o.id = p.school_id AND c.ancestor_code = :source_region LIMIT 1
     ) s ON true
-    LEFT JOIN region_closure c ON c.region_code = COALESCE(h.region_code, s.region_code)
-        AND c.ancestor_code = :source_region
     LEFT JOIN LATERAL (
-        SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
-        WHERE v.kind = 'vendor' AND v.code = r.vendor_code AND x.sku = r.sku
-            AND r.launch_id IS NULL LIMIT 1
-    ) x ON true
-    LEFT JOIN LATERAL (
-        SELECT a.id FROM agreement a JOIN agreement_school g ON g.agreement_id = a.id
-        WHERE a.payer_id = COALESCE(s.parent_id, s.school_id) AND a.resource_id = x.id
-          AND g.school_id = s.school_id AND r.day BETWEEN a.starts_on AND a.ends_on
-        ORDER BY a.starts_on, a.number LIMIT 1
-    ) a ON true
+        SELECT state FROM period t WHERE t.payer_id = p.payer_id AND t.month = p.month LIMIT 1
+    ) t ON true
 ), reasoned AS MATERIALIZED (
     SELECT r.*,
         CASE
@@ -98,34 +188,28 @@ WITH raw AS MATERIALIZED (
             WHEN r.occurred_at < :earliest THEN 'time-too-old'
             WHEN r.quantity > :largest THEN 'quantity-too-large'
             WHEN r.quantity > 1 AND NOT :pre_counted THEN 'quantity-without-count'
+            WHEN r.is_archived THEN 'month-archived'
             WHEN r.launch_id IS NOT NULL THEN {LAUNCH_REASON}
-            WHEN r.ticketed THEN 'without-launch'
-            WHEN r.learner_id IS NULL THEN 'unknown-learner'
-            WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
-            WHEN NOT r.source_serves THEN 'source-not-admitted'
-            WHEN r.resource_id IS NULL THEN 'unknown-resource'
-            WHEN r.agreement_id IS NULL THEN 'no-agreement'
-        END AS reason,
-        date_trunc('month', r.day)::date AS month
-    FROM resolved r
-), firsts AS MATERIALIZED (
-    SELECT DISTINCT ON (event_id) event_id, position AS first_position, digest AS first_digest
-    FROM reasoned WHERE reason IS NULL AND known_digest IS NULL
-    ORDER BY event_id, position
-), judged AS MATERIALIZED (
-    SELECT r.*, COALESCE(p.state, 'open') <> 'open' AS is_late,
+            ELSE {ROSTER_REASON}
+        END AS reason
+    FROM (
+        SELECT r.*, COALESCE(p.served, false) AS source_serves,
+            COALESCE(p.is_late, false) AS is_late, COALESCE(p.is_archived, false) AS is_archived
+        FROM resolved r
+        LEFT JOIN places p ON p.payer_id = r.payer_id AND p.school_id = r.school_id
+            AND p.month = r.month
+    ) r
+){FIRSTS if repeated else ""}, judged AS MATERIALIZED (
+    SELECT r.*,
         CASE
             WHEN r.error <> '' THEN 'quarantined'
             WHEN r.known_digest = r.digest THEN 'duplicate'
             WHEN r.known_digest IS NOT NULL THEN 'conflict'
-            WHEN r.position = f.first_position THEN 'accepted'
-            WHEN r.position > f.first_position AND r.digest = f.first_digest THEN 'duplicate'
-            WHEN r.position > f.first_position THEN 'conflict'
+            {OUTCOME_OF_REPEATED if repeated else OUTCOME_OF_SINGLE}
             ELSE 'quarantined'
         END AS outcome
     FROM reasoned r
-    LEFT JOIN firsts f ON f.event_id = r.event_id
-    LEFT JOIN period p ON p.payer_id = r.payer_id AND p.month = r.month
+    {"LEFT JOIN firsts f ON f.event_id = r.event_id" if repeated else ""}
 ), accepted AS MATERIALIZED (
     SELECT a.*, nextval('usage_sequence') AS sequence
     FROM (SELECT * FROM judged WHERE outcome = 'accepted' ORDER BY position) a
@@ -156,13 +240,13 @@ WITH raw AS MATERIALIZED (
         :received_at, CASE WHEN reason = 'no-launch' THEN launch_id END
     FROM judged WHERE outcome = 'quarantined'
 )
+SELECT CAST(NULL AS bigint) AS position, 'accepted' AS outcome, '' AS reason, month,
+    count(*) AS rows
+FROM judged WHERE outcome = 'accepted' AND NOT is_late GROUP BY month
+UNION ALL
 SELECT position, outcome,
-    CASE
-        WHEN outcome = 'quarantined' THEN reason
-        WHEN outcome = 'accepted' AND is_late THEN 'late'
-        ELSE ''
-    END AS reason,
-    month
-FROM judged ORDER BY position
-"""  # noqa: S608 - joined with a constant of this module
-)
+    CASE outcome WHEN 'quarantined' THEN reason WHEN 'accepted' THEN 'late' ELSE '' END,
+    month, 1
+FROM judged WHERE outcome <> 'accepted' OR is_late
+"""  # noqa: S608 - joined with constants of this module
+    )

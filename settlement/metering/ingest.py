@@ -15,14 +15,15 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import select, update
 
-from kernel.actors import Role
-from kernel.clock import month_of, shanghai_day
+from kernel.actors import OrganisationKind, Role
+from kernel.arrays import BytesArray, IntegerArray, MomentArray, TextArray, UuidArray
+from kernel.clock import Month, month_of, shanghai_day
 from kernel.errors import InvalidInput
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import require_visible
 from kernel.ids import BatchId, SourceId, new_id
 from kernel.unit import Unit
-from settlement.metering.classify import CLASSIFY_AND_STORE
+from settlement.metering.classify import classify_and_store
 from settlement.metering.models import (
     TRUST_ATTESTED,
     TRUST_ATTESTED_COUNTED,
@@ -42,8 +43,7 @@ LARGEST_QUANTITY = 1_000_000
 """Uses that one row may stand for; a larger count is a mistake, and would outgrow a bill."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UsageRow:
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One reported use. `error` names what could not be read; `detail` shows it.
 
     `learner_hash` is the keyed hash of the person number; `quantity` is above 1 only in rows that
@@ -67,7 +67,7 @@ class UsageRow:
 
     def digest(self) -> bytes:
         """Return SHA-256 over the content; the time is not part of it (R28)."""
-        content: tuple[str | int, ...] = (
+        content = (
             self.learner_hash.hex(),
             self.school_code,
             self.vendor_code,
@@ -75,9 +75,12 @@ class UsageRow:
             self.session,
             self.quantity,
         )
-        if self.launch_id is not None or self.pseudonym:
-            content += (self.launch_id.hex if self.launch_id else "", self.pseudonym)
-        return hashlib.sha256(msgspec.json.encode(content)).digest()
+        if self.launch_id is None and not self.pseudonym:
+            return hashlib.sha256(msgspec.json.encode(content)).digest()
+        # No text holds a NUL, so that no two contents read alike.
+        launch = self.launch_id.hex if self.launch_id else ""
+        with_launch = (*map(str, content), launch, self.pseudonym)
+        return hashlib.sha256("\0".join(with_launch).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,16 @@ class UsageOutcome:
     reason: str = ""
 
 
+ACCEPTED = UsageOutcome("accepted")
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A delivery in progress; `rows_taken` rows of it are in the books already.
 
     `source_region`: the source reports for schools in this region's subtree, no others.
-    `reporter_id`: the organisation whose machines report through the source, if any.
+    `reporter_id`: the organisation whose machines report through the source, if any; `own_school`
+    and `own_vendor` (its code) say which of the two it is.
     """
 
     id: BatchId
@@ -102,6 +109,8 @@ class Batch:
     trust: int
     rows_taken: int
     reporter_id: UUID | None = None
+    own_school: UUID | None = None
+    own_vendor: str | None = None
 
 
 def begin_batch(
@@ -180,9 +189,16 @@ def open_batch(
 
 
 def _batch(unit: Unit, begun: UsageBatch, source: UsageSource) -> Batch:
-    region_code = unit.session.scalars(
-        select(Organisation.region_code).where(Organisation.id == source.admitted_for)
-    ).one()
+    concerned = {
+        one.id: one
+        for one in unit.session.scalars(
+            select(Organisation).where(
+                Organisation.id.in_([source.admitted_for, source.organisation_id])
+            )
+        )
+    }
+    reporter = concerned.get(source.organisation_id) if source.organisation_id else None
+    kind = reporter.kind if reporter else None
     match source.trust:
         case "ticketed":
             trust = TRUST_TICKETED
@@ -191,12 +207,14 @@ def _batch(unit: Unit, begun: UsageBatch, source: UsageSource) -> Batch:
         case _:
             trust = TRUST_PLAYER
     return Batch(
-        BatchId(begun.id),
-        SourceId(source.id),
-        region_code,
-        trust,
-        begun.rows_taken,
-        source.organisation_id,
+        id=BatchId(begun.id),
+        source_id=SourceId(source.id),
+        source_region=concerned[source.admitted_for].region_code,
+        trust=trust,
+        rows_taken=begun.rows_taken,
+        reporter_id=source.organisation_id,
+        own_school=source.organisation_id if kind == OrganisationKind.SCHOOL else None,
+        own_vendor=reporter.code if reporter and kind == OrganisationKind.VENDOR else None,
     )
 
 
@@ -204,18 +222,15 @@ def ingest_rows(
     unit: Unit, batch: Batch, rows: Sequence[UsageRow], *, first_position: int
 ) -> list[UsageOutcome]:
     """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates."""
-    months = [
-        month_of(shanghai_day(row.occurred_at))
-        for row in rows
-        if row.occurred_at is not None
-        and EARLIEST <= row.occurred_at <= unit.clock.now() + CLOCK_SKEW
-    ]
-    ensure_partitions(unit, months)
+    ensure_partitions(unit, _months(rows, latest=unit.clock.now() + CLOCK_SKEW))
     lock_usage_shared(unit)
-    judged = _store(unit, batch, rows, first_position=first_position)
-    tally: Counter[Fate] = Counter(
-        Fate(batch.id, month, outcome, reason) for _, outcome, reason, month in judged
-    )
+    outcomes = [ACCEPTED] * len(rows)
+    tally: Counter[Fate] = Counter()
+    judged = _store(unit, batch, rows, first_position=first_position) if rows else ()
+    for position, outcome, reason, month, number in judged:
+        tally[Fate(batch.id, month, outcome, reason)] += number
+        if position is not None:
+            outcomes[position - first_position] = UsageOutcome(outcome, reason)
     add_to_tallies(unit, tally)
     unit.session.execute(
         update(UsageBatch)
@@ -223,7 +238,7 @@ def ingest_rows(
         .values(rows_taken=first_position + len(rows))
         .execution_options(synchronize_session=False)
     )
-    return [UsageOutcome(outcome, reason) for _, outcome, reason, _ in judged]
+    return outcomes
 
 
 def finish_batch(unit: Unit, batch: Batch) -> None:
@@ -236,25 +251,44 @@ def finish_batch(unit: Unit, batch: Batch) -> None:
     )
 
 
+def _months(rows: Sequence[UsageRow], *, latest: datetime) -> set[Month]:
+    """Return the months of the rows whose time may be right."""
+    times = [row.occurred_at for row in rows if row.occurred_at is not None]
+    if not times:
+        return set()
+    # Most deliveries lie within one month, which two looks tell.
+    ends = {
+        month_of(shanghai_day(min(max(at, EARLIEST), latest))) for at in (min(times), max(times))
+    }
+    if len(ends) == 1:
+        return ends
+    return {month_of(shanghai_day(at)) for at in times if EARLIEST <= at <= latest}
+
+
 def _store(
     unit: Unit, batch: Batch, rows: Sequence[UsageRow], *, first_position: int
 ) -> Sequence[Any]:
     now = unit.clock.now()
+    ids = [row.event_id for row in rows]
+    launches = [row.launch_id for row in rows]
+    ticketed = batch.trust == TRUST_TICKETED
     parameters = {
-        "position": list(range(first_position, first_position + len(rows))),
-        "event_id": [row.event_id for row in rows],
-        "occurred_at": [row.occurred_at for row in rows],
-        "learner_hash": [row.learner_hash for row in rows],
-        "school_code": [row.school_code for row in rows],
-        "vendor_code": [row.vendor_code for row in rows],
-        "sku": [row.sku for row in rows],
-        "session": [row.session for row in rows],
-        "quantity": [row.quantity for row in rows],
-        "digest": [row.digest() for row in rows],
-        "error": [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows],
-        "detail": [row.detail for row in rows],
-        "launch_id": [row.launch_id for row in rows],
-        "pseudonym": [row.pseudonym for row in rows],
+        "first_position": first_position,
+        "event_id": TextArray.of(ids),
+        "occurred_at": MomentArray.of([row.occurred_at for row in rows]),
+        "learner_hash": BytesArray.of([row.learner_hash for row in rows]),
+        "school_code": TextArray.of([row.school_code for row in rows]),
+        "vendor_code": TextArray.of([row.vendor_code for row in rows]),
+        "sku": TextArray.of([row.sku for row in rows]),
+        "session": TextArray.of([row.session for row in rows]),
+        "quantity": IntegerArray.of([row.quantity for row in rows]),
+        "digest": BytesArray.of([row.digest() for row in rows]),
+        "error": TextArray.of(
+            [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows]
+        ),
+        "detail": TextArray.of([row.detail for row in rows]),
+        "launch_id": UuidArray.of(launches),
+        "pseudonym": TextArray.of([row.pseudonym for row in rows]),
         "source_id": batch.source_id,
         "source_region": batch.source_region,
         "batch_id": batch.id,
@@ -264,7 +298,12 @@ def _store(
         "pre_counted": batch.trust == TRUST_ATTESTED_COUNTED,
         "largest": LARGEST_QUANTITY,
         "trust": batch.trust,
-        "ticketed": batch.trust == TRUST_TICKETED,
+        "ticketed": ticketed,
         "reporter_id": batch.reporter_id,
+        "own_school": batch.own_school,
+        "own_vendor": batch.own_vendor,
     }
-    return execute_retrying(unit, CLASSIFY_AND_STORE, parameters)
+    statement = classify_and_store(
+        launched=ticketed or None not in launches, repeated=len(set(ids)) < len(ids)
+    )
+    return execute_retrying(unit, statement, parameters)

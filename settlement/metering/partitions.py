@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from kernel.clock import Month, month_bounds
+from kernel.clock import Month, month_bounds, month_of, next_month, shanghai_day
 from kernel.unit import Unit
+from settlement.metering.models import UsageArchive
 
 PARTITION_LOCK = 0x7061_7274
+AHEAD = 3
+"""Months after this one whose partitions are there before anybody asks."""
 MONTH_LOCK = 0x6D6F_6E74
 """Class of the advisory lock on all months of usage: ingest shares it, a seal takes it alone.
 
@@ -21,30 +24,79 @@ def partition_name(month: Month) -> str:
 
 
 def ensure_partitions(unit: Unit, months: Iterable[Month]) -> None:
-    """Create what is missing; concurrent callers wait for each other, not for ingest."""
+    """Create what is missing; concurrent callers wait for each other, not for ingest.
+
+    An archived month gets none: its uses are in its file, and an empty partition would hide that.
+    """
     wanted = sorted(set(months))
-    missing = [month for month in wanted if not _exists(unit, month)]
+    missing = [month for month in wanted if not partition_exists(unit, month)]
     if not missing:
         return
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
+    lock_partitions(unit)
+    archived = archived_months(unit)
     for month in missing:
-        start, end = month_bounds(month)
-        unit.session.execute(
-            text(
-                f"CREATE TABLE IF NOT EXISTS {partition_name(month)} PARTITION OF usage_event "
-                f"FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
-            )
-        )
-        # A statement trigger on the partitioned table does not reach its partitions.
-        unit.session.execute(
-            text(
-                f"CREATE OR REPLACE TRIGGER refuse_truncate BEFORE TRUNCATE "
-                f"ON {partition_name(month)} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-            )
-        )
+        if month not in archived and not partition_exists(unit, month):
+            create_beside(unit, month)
+            attach(unit, month)
 
 
-def _exists(unit: Unit, month: Month) -> bool:
+def make_ahead(unit: Unit) -> None:
+    """Make the partitions of this month and the next, so that no ingest has to."""
+    month = month_of(shanghai_day(unit.clock.now()))
+    months = [month]
+    for _ in range(AHEAD):
+        months.append(next_month(months[-1]))
+    ensure_partitions(unit, months)
+
+
+def create_beside(unit: Unit, month: Month) -> None:
+    """Create a month's table with all that a partition needs, not attached yet."""
+    unit.session.execute(
+        text(f"CREATE TABLE {partition_name(month)} (LIKE usage_event INCLUDING ALL)")
+    )
+
+
+def attach(unit: Unit, month: Month) -> None:
+    """Attach a month's table: readers and writers of other months go on meanwhile.
+
+    `CREATE TABLE … PARTITION OF` would lock all of usage against them.
+    """
+    start, end = month_bounds(month)
+    name = partition_name(month)
+    unit.session.execute(
+        text(
+            f"ALTER TABLE usage_event ATTACH PARTITION {name} "
+            f"FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
+        )
+    )
+    # A statement trigger on the partitioned table does not reach its partitions.
+    unit.session.execute(
+        text(
+            f"CREATE OR REPLACE TRIGGER refuse_truncate BEFORE TRUNCATE "
+            f"ON {name} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+    )
+
+
+def archived_months(unit: Unit) -> set[Month]:
+    """Return the months whose uses are in a file and not in the database."""
+    return {
+        Month(month)
+        for month in unit.session.scalars(
+            select(UsageArchive.month).where(UsageArchive.state == "detached")
+        )
+    }
+
+
+def lock_partitions(unit: Unit) -> None:
+    """Until the end of the transaction nobody else makes or drops a partition.
+
+    Taken before the lock on usage, since who makes one may go on to share that.
+    """
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
+
+
+def partition_exists(unit: Unit, month: Month) -> bool:
     return bool(
         unit.session.scalar(
             text("SELECT to_regclass(:name) IS NOT NULL"), {"name": partition_name(month)}

@@ -52,8 +52,10 @@ WITH waiting AS MATERIALIZED (
     WHERE q.launch_id IS NOT NULL AND q.released_at IS NULL
     ORDER BY q.received_at, q.batch_id, q.position LIMIT :chunk
 ), reasoned AS MATERIALIZED (
-    SELECT r.*, i.digest AS known_digest, {LAUNCH_REASON} AS reason
+    SELECT r.*, i.digest AS known_digest,
+        CASE WHEN v.month IS NOT NULL THEN 'month-archived' ELSE {LAUNCH_REASON} END AS reason
     FROM waiting r
+    LEFT JOIN usage_archive v ON v.month = r.month AND v.state = 'detached'
     LEFT JOIN LATERAL (
         SELECT digest FROM usage_identity k
         WHERE k.source_id = r.source_id AND k.event_id = r.event_id LIMIT 1

@@ -29,6 +29,7 @@ class EarningsRow:
     above_ceiling_fen: int
     uncovered_fen: int
     vendor_fen: int
+    school_fen: int
     fee_fen: int
     retention_fen: int
     posted_fen: int
@@ -69,6 +70,7 @@ def earnings_of(unit: Unit, vendor_id: UUID) -> Earnings:
                     ("above_ceiling_fen", line.above_ceiling_fen),
                     ("uncovered_fen", line.uncovered_fen),
                     ("vendor_fen", line.vendor_fen),
+                    ("school_fen", line.school_fen),
                     ("fee_fen", line.fee_fen),
                     ("retention_fen", line.retention_fen),
                 )

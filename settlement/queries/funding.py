@@ -1,9 +1,10 @@
 """Money boards: what each payer was allocated, has committed and spent, and its agreements."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -14,6 +15,7 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
 from settlement.funding_lines import LineBalance
 from settlement.ledger.models import Account
 from settlement.ledger.posting import FUNDING_KINDS
@@ -60,9 +62,10 @@ class AgreementRow:
     title: str
     sku: str
     vendor_name: str
-    unit_price: Decimal
+    terms: Mapping[str, Any]
     ceiling_fen: int
     billed_fen: int
+    credited_fen: int
     above_ceiling_fen: int
     uses: int
     starts_on: date
@@ -71,7 +74,7 @@ class AgreementRow:
 
     @property
     def left_fen(self) -> int:
-        return self.ceiling_fen - self.billed_fen
+        return self.ceiling_fen - self.billed_fen + self.credited_fen
 
 
 def fiscal_years(unit: Unit) -> list[int]:
@@ -201,11 +204,13 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             Agreement,
             vendor.name,
             func.coalesce(func.sum(StatementLine.amount_fen), 0),
+            func.coalesce(func.sum(CreditNote.amount_fen), 0),
             func.coalesce(func.sum(StatementLine.above_ceiling_fen), 0),
             func.coalesce(func.sum(StatementLine.quantity), 0),
         )
         .join(vendor, vendor.id == Agreement.vendor_id)
         .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(
             Agreement.payer_id.in_(_visible_schools(unit).where(Organisation.code == payer_code))
         )
@@ -219,9 +224,10 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             title=agreement.terms["title"],
             sku=agreement.terms["sku"],
             vendor_name=vendor_name,
-            unit_price=Decimal(agreement.terms["unit_price"]),
+            terms=agreement.terms,
             ceiling_fen=agreement.ceiling_fen,
             billed_fen=int(billed),
+            credited_fen=int(credited),
             above_ceiling_fen=int(above),
             uses=int(uses),
             starts_on=agreement.starts_on,
@@ -230,7 +236,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             if agreement.state == "open" and agreement.ends_on < today
             else agreement.state,
         )
-        for agreement, vendor_name, billed, above, uses in rows
+        for agreement, vendor_name, billed, credited, above, uses in rows
     ]
 
 

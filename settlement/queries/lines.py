@@ -17,7 +17,9 @@ from kernel.actors import OrganisationKind
 from kernel.clock import show_month
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
+from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.dispute_models import CreditDraw, CreditNote
 from settlement.ledger.models import Account, Leg, Transfer
 from settlement.models import (
     Agreement,
@@ -50,6 +52,7 @@ class LineRow:
     agreement_number: str
     title: str
     sku: str
+    metric: str
     quantity: int
     unit_price: Decimal
     rated_fen: int
@@ -58,8 +61,10 @@ class LineRow:
     uncovered_fen: int
     drawn_fen: int
     vendor_fen: int
+    school_fen: int
     fee_fen: int
     retention_fen: int
+    credited_fen: int
     state: str
     confirmed_at: datetime | None
     confirmed_by: str | None
@@ -198,9 +203,45 @@ def line_view(unit: Unit, line_id: UUID) -> LineView:
     )
 
 
+def draws_of_lines(unit: Unit, line_ids: Sequence[UUID]) -> list[DrawRow]:
+    """Return what lines draw from each funding line, credit notes taken off, by year and source.
+
+    The caller has found the lines as the actor may see them.
+    """
+    given_back = (
+        select(CreditNote.line_id, CreditDraw.funding_line_id, CreditDraw.amount_fen)
+        .join(CreditDraw, CreditDraw.credit_note_id == CreditNote.id)
+        .subquery()
+    )
+    net = func.sum(StatementDraw.amount_fen - func.coalesce(given_back.c.amount_fen, 0))
+    rows = unit.session.execute(
+        select(
+            StatementDraw.funding_line_id,
+            FundingLine.fiscal_year,
+            FundingLine.source,
+            net.label("amount_fen"),
+        )
+        .join(FundingLine, FundingLine.id == StatementDraw.funding_line_id)
+        .outerjoin(
+            given_back,
+            (given_back.c.line_id == StatementDraw.line_id)
+            & (given_back.c.funding_line_id == StatementDraw.funding_line_id),
+        )
+        .where(among(StatementDraw.line_id, line_ids))
+        .group_by(StatementDraw.funding_line_id, FundingLine.fiscal_year, FundingLine.source)
+        .order_by(FundingLine.fiscal_year, FundingLine.source, StatementDraw.funding_line_id)
+    )
+    return [DrawRow(**{**row._mapping, "amount_fen": int(row.amount_fen)}) for row in rows]
+
+
 def posting_key(statement: str, agreement: str, *, kind: str, of_month: date) -> str:
     """Return the business key of the transfer that posts a line, once."""
     return f"post:{statement}:{agreement}:{kind}:{show_month(of_month)}"
+
+
+def credit_key(number: str) -> str:
+    """Return the business key of the transfer that posts a credit note, once."""
+    return f"credit:{number}"
 
 
 def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
@@ -224,6 +265,7 @@ def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
             Agreement.number.label("agreement_number"),
             Agreement.terms["title"].astext.label("title"),
             Agreement.terms["sku"].astext.label("sku"),
+            line.metric,
             line.quantity,
             line.unit_price,
             line.rated_fen,
@@ -232,8 +274,10 @@ def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
             line.uncovered_fen,
             line.drawn_fen,
             line.vendor_fen,
+            line.school_fen,
             line.fee_fen,
             line.retention_fen,
+            func.coalesce(CreditNote.amount_fen, 0).label("credited_fen"),
             line.state,
             line.confirmed_at,
             line.confirmed_by,
@@ -242,6 +286,7 @@ def _lines(unit: Unit) -> Select[*tuple[Any, ...]]:
         .join(Agreement, Agreement.id == line.agreement_id)
         .join(Payer, Payer.id == line.payer_id)
         .join(Vendor, Vendor.id == line.vendor_id)
+        .outerjoin(CreditNote, CreditNote.line_id == line.id)
         .where(own)
     )
 

@@ -10,20 +10,22 @@ from sqlalchemy import Row, case, func, select
 
 from kernel.errors import NotFound
 from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
 from settlement.funding_lines import LineBalance
 from settlement.ledger.models import Account, Leg, Transfer
 from settlement.ledger.posting import FUNDING_KINDS
 from settlement.models import Agreement, AgreementDraw, Statement, StatementDraw, StatementLine
 from settlement.queries.funding import LineBoard, lines_board
-from settlement.queries.lines import posting_key
+from settlement.queries.lines import credit_key, posting_key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Movement:
     """One transfer on a funding line: by how much it changed each of the four amounts, in fen.
 
-    `act` is the first word of its key (issue | commit | post …). `agreement` and `title` are empty
-    where it has to do with none; `month` and `statement_line_id` name the line that it posted.
+    `act` is the first word of its key (issue | commit | post | credit …). `agreement` and `title`
+    are empty where it has to do with none; `month` and `statement_line_id` name the line that it
+    posted.
     """
 
     at: datetime
@@ -107,7 +109,7 @@ def _titles_on(unit: Unit, line_id: UUID) -> dict[str, str]:
 
 
 def _posted_on(unit: Unit, line_id: UUID) -> dict[str, Row[*tuple[Any, ...]]]:
-    """Return the statement lines that draw on a funding line, by the key that posts them."""
+    """Return the lines that draw on a funding line, by the keys that post them and credit them."""
     rows = unit.session.execute(
         select(
             StatementLine.id,
@@ -116,13 +118,18 @@ def _posted_on(unit: Unit, line_id: UUID) -> dict[str, Row[*tuple[Any, ...]]]:
             Statement.number.label("statement"),
             StatementLine.kind,
             StatementLine.of_month,
+            CreditNote.number.label("credit"),
         )
         .join(StatementDraw, StatementDraw.line_id == StatementLine.id)
         .join(Statement, Statement.id == StatementLine.statement_id)
         .join(Agreement, Agreement.id == StatementLine.agreement_id)
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(StatementDraw.funding_line_id == line_id)
     )
-    return {
-        posting_key(row.statement, row.agreement, kind=row.kind, of_month=row.of_month): row
-        for row in rows
-    }
+    found = {}
+    for row in rows:
+        key = posting_key(row.statement, row.agreement, kind=row.kind, of_month=row.of_month)
+        found[key] = row
+        if row.credit:
+            found[credit_key(row.credit)] = row
+    return found

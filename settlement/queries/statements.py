@@ -17,6 +17,7 @@ from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
 from settlement.models import (
     Period,
     Statement,
@@ -47,11 +48,21 @@ class StatementRow:
     uncovered_fen: int
     unconfirmed: int
     unconfirmed_fen: int
+    disputed: int
+    disputed_fen: int
+    credited_fen: int
+
+    @property
+    def net_fen(self) -> int:
+        """What is billed less what credit notes took off."""
+        return self.amount_fen - self.credited_fen
 
     @property
     def standing(self) -> str:
-        """How far it has come: stated → confirmed → posted → closed."""
-        return "confirmed" if self.state == "stated" and not self.unconfirmed else self.state
+        """How far it has come: stated → (disputed →) confirmed → posted → closed."""
+        if self.state != "stated" or self.unconfirmed:
+            return self.state
+        return "disputed" if self.disputed else "confirmed"
 
 
 def statements_of(
@@ -85,10 +96,16 @@ def statements_of(
             func.coalesce(func.sum(line.amount_fen).filter(line.state == "stated"), 0).label(
                 "unconfirmed_fen"
             ),
+            func.count(line.id).filter(line.state == "disputed").label("disputed"),
+            func.coalesce(func.sum(line.amount_fen).filter(line.state == "disputed"), 0).label(
+                "disputed_fen"
+            ),
+            func.coalesce(func.sum(CreditNote.amount_fen), 0).label("credited_fen"),
         )
         .join(Payer, Payer.id == Statement.payer_id)
         .join(Period, (Period.payer_id == Statement.payer_id) & (Period.month == Statement.month))
         .outerjoin(line, line.statement_id == Statement.id)
+        .outerjoin(CreditNote, CreditNote.line_id == line.id)
         .where(Statement.payer_id.in_(visible_payers(unit)))
         .group_by(Statement.id, Payer.code, Payer.name, Period.state)
         .order_by(Statement.month.desc(), Payer.code)

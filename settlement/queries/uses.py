@@ -13,11 +13,12 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from kernel.actors import OrganisationKind
-from kernel.clock import Month
+from kernel.clock import Month, month_bounds
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
 from settlement.drafting import ADJUSTMENT
+from settlement.metering.archive import require_present
 from settlement.metering.exclusions import Rule, as_sealed
 from settlement.metering.judging import (
     COUNTED,
@@ -209,6 +210,28 @@ def _facts(unit: Unit, launch: Launch, last_seen_at: datetime | None) -> LaunchF
     )
 
 
+def events_named(unit: Unit, head: LineHead, event_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return those of the named events that lie behind a line: {event_id, source, sequence}."""
+    found: list[dict[str, Any]] = []
+    for scope in _scopes(unit, head) if event_ids else ():
+        start, end = month_bounds(scope.month)
+        rows = unit.session.execute(
+            select(UsageEvent.event_id, UsageSource.code.label("source"), UsageEvent.sequence)
+            .join(UsageSource, UsageSource.id == UsageEvent.source_id)
+            .where(
+                UsageEvent.payer_id == head.line.payer_id,
+                UsageEvent.agreement_id == head.agreement_id,
+                UsageEvent.occurred_at >= start,
+                UsageEvent.occurred_at < end,
+                UsageEvent.sequence <= scope.through,
+                UsageEvent.event_id.in_(event_ids),
+            )
+            .order_by(UsageEvent.sequence)
+        )
+        found += [dict(row._mapping) for row in rows]
+    return found
+
+
 def _judged(
     unit: Unit,
     head: LineHead,
@@ -218,6 +241,7 @@ def _judged(
     limit: int | None,
     offset: int = 0,
 ) -> Sequence[Any]:
+    require_present(unit, Month(head.line.of_month))
     resources = unit.session.scalars(
         select(Agreement.resource_id).where(Agreement.id == head.agreement_id)
     ).all()

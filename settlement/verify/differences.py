@@ -33,7 +33,7 @@ ORDER BY t.key
 )
 
 # Per line: allocated = available + committed + accrued + paid (from legs, against the kept
-# balances), and accrued + paid = what posted statement lines drew.
+# balances), and accrued + paid = what posted statement lines drew, less their credit notes.
 BUDGETS_THAT_DIFFER = text(
     """
 WITH legs AS (
@@ -46,10 +46,19 @@ WITH legs AS (
         sum(balance) FILTER (WHERE kind IN ('accrued', 'paid')) AS spent,
         sum(balance) FILTER (WHERE kind = 'committed') AS committed
     FROM account WHERE book = 'budget' AND minimum IS NOT NULL GROUP BY owner_id
+), moved AS (
+    SELECT d.funding_line_id, d.amount_fen AS fen
+    FROM statement_draw d JOIN statement_line s ON s.id = d.line_id WHERE s.state = 'posted'
+    UNION ALL
+    SELECT d.funding_line_id, -d.amount_fen
+    FROM credit_draw d JOIN credit_note c ON c.id = d.credit_note_id
+    JOIN statement_line s ON s.id = c.line_id WHERE s.state = 'posted'
 ), drawn AS (
-    SELECT d.funding_line_id, sum(d.amount_fen) AS fen
-    FROM statement_draw d JOIN statement_line s ON s.id = d.line_id
-    WHERE s.state = 'posted' GROUP BY d.funding_line_id
+    SELECT funding_line_id, sum(fen) AS fen FROM moved GROUP BY funding_line_id
+), forfeited AS (
+    SELECT a.owner_id, sum(CASE l.side WHEN 'C' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
+    WHERE t.key LIKE 'forfeit:%' AND a.kind = 'accrued' GROUP BY a.owner_id
 ), promised AS (
     SELECT line_id, sum(ceiling_fen) AS fen FROM agreement_draw GROUP BY line_id
 )
@@ -61,8 +70,10 @@ FROM funding_line f JOIN organisation o ON o.id = f.payer_id
 LEFT JOIN legs g ON g.owner_id = f.id AND g.kind = 'appropriation'
 LEFT JOIN kept k ON k.owner_id = f.id
 LEFT JOIN drawn d ON d.funding_line_id = f.id
+LEFT JOIN forfeited b ON b.owner_id = f.id
 LEFT JOIN promised p ON p.line_id = f.id
-WHERE COALESCE(-g.fen, 0) <> COALESCE(k.fen, 0) OR COALESCE(k.spent, 0) <> COALESCE(d.fen, 0)
+WHERE COALESCE(-g.fen, 0) <> COALESCE(k.fen, 0)
+   OR COALESCE(k.spent, 0) <> COALESCE(d.fen, 0) - COALESCE(b.fen, 0)
    OR COALESCE(k.committed, 0) <> COALESCE(p.fen, 0) - COALESCE(d.fen, 0)
 ORDER BY line
 """
@@ -94,18 +105,24 @@ ORDER BY 1, 2
 """
 )
 
-# Ceilings: what all statements bill under an agreement, and draw from each of its lines.
+# Ceilings: what all statements bill under an agreement and draw from each of its lines, less what
+# credit notes gave back.
 CEILINGS_EXCEEDED = text(
     """
-SELECT a.number AS agreement, a.ceiling_fen AS ceiling, sum(s.amount_fen) AS billed
+SELECT a.number AS agreement, a.ceiling_fen AS ceiling,
+    sum(s.amount_fen - COALESCE(c.amount_fen, 0)) AS billed
 FROM agreement a JOIN statement_line s ON s.agreement_id = a.id
-GROUP BY a.id HAVING sum(s.amount_fen) > a.ceiling_fen
+LEFT JOIN credit_note c ON c.line_id = s.id
+GROUP BY a.id HAVING sum(s.amount_fen - COALESCE(c.amount_fen, 0)) > a.ceiling_fen
 UNION ALL
-SELECT a.number, w.ceiling_fen, sum(d.amount_fen)
+SELECT a.number, w.ceiling_fen, sum(d.amount_fen - COALESCE(k.amount_fen, 0))
 FROM agreement_draw w JOIN agreement a ON a.id = w.agreement_id
 JOIN statement_line s ON s.agreement_id = a.id
 JOIN statement_draw d ON d.line_id = s.id AND d.funding_line_id = w.line_id
-GROUP BY a.id, w.line_id, w.ceiling_fen HAVING sum(d.amount_fen) > w.ceiling_fen
+LEFT JOIN credit_note c ON c.line_id = s.id
+LEFT JOIN credit_draw k ON k.credit_note_id = c.id AND k.funding_line_id = d.funding_line_id
+GROUP BY a.id, w.line_id, w.ceiling_fen
+HAVING sum(d.amount_fen - COALESCE(k.amount_fen, 0)) > w.ceiling_fen
 ORDER BY 1
 """
 )
@@ -118,7 +135,13 @@ WITH tallied AS (
         COALESCE(sum(rows) FILTER (WHERE outcome = 'accepted'), 0) AS accepted,
         COALESCE(sum(rows) FILTER (WHERE outcome = 'quarantined'), 0) AS quarantined
     FROM usage_tally GROUP BY batch_id
-), events AS (SELECT batch_id, count(*) AS n FROM usage_event GROUP BY batch_id),
+), events AS (
+    SELECT batch_id, sum(n)::bigint AS n FROM (
+        SELECT batch_id, count(*) AS n FROM usage_event GROUP BY batch_id
+        UNION ALL
+        SELECT * FROM unnest(CAST(:batches AS uuid[]), CAST(:archived AS bigint[]))
+    ) present_and_archived GROUP BY batch_id
+),
 quarantine AS (
     SELECT batch_id, count(*) AS n FROM usage_quarantine WHERE released_at IS NULL
     GROUP BY batch_id
@@ -139,31 +162,60 @@ ORDER BY b.id
 IDENTITIES_THAT_DIFFER = text(
     """
 SELECT e.n AS events, i.n AS identities
-FROM (SELECT count(*) AS n FROM usage_event) e, (SELECT count(*) AS n FROM usage_identity) i
+FROM (
+    SELECT count(*) + COALESCE((
+        SELECT sum(rows) FROM usage_archive WHERE state = 'detached'), 0) AS n FROM usage_event
+) e, (SELECT count(*) AS n FROM usage_identity) i
 WHERE e.n <> i.n
 """
 )
 
-# Posted lines against what their transfer moved in each book.
+# Posted lines and their credit notes against what their transfer moved in each book.
 POSTINGS_THAT_DIFFER = text(
     """
 WITH posted AS (
-    SELECT s.id, s.drawn_fen,
-        'post:' || t.number || ':' || a.number || ':' || s.kind || ':'
-            || to_char(s.of_month, 'YYYY-MM') AS key
+    SELECT 'post:' || t.number || ':' || a.number || ':' || s.kind || ':'
+            || to_char(s.of_month, 'YYYY-MM') AS key, s.drawn_fen
     FROM statement_line s JOIN statement t ON t.id = s.statement_id
     JOIN agreement a ON a.id = s.agreement_id WHERE s.state = 'posted'
-), moved AS (
-    SELECT t.key, COALESCE(sum(l.amount_fen) FILTER (WHERE a.kind = 'accrued'), 0) AS accrued,
-        COALESCE(sum(l.amount_fen) FILTER (WHERE a.kind = 'clearing'), 0) AS owed
+    UNION ALL
+    SELECT 'credit:' || c.number, -c.drawn_fen
+    FROM credit_note c JOIN statement_line s ON s.id = c.line_id WHERE s.state = 'posted'
+), signed AS (
+    SELECT t.key, a.kind, CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END AS fen
     FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
-    WHERE l.side = 'D' AND t.key LIKE 'post:%' GROUP BY t.key
+    WHERE t.key LIKE 'post:%' OR t.key LIKE 'credit:%'
+), moved AS (
+    SELECT key, COALESCE(sum(fen) FILTER (WHERE kind = 'accrued'), 0) AS accrued,
+        COALESCE(sum(fen) FILTER (WHERE kind = 'clearing'), 0) AS owed
+    FROM signed GROUP BY key
 )
 SELECT COALESCE(p.key, m.key) AS key, COALESCE(p.drawn_fen, 0) AS stored,
     COALESCE(m.accrued, 0) AS accrued, COALESCE(m.owed, 0) AS owed
 FROM posted p FULL JOIN moved m ON m.key = p.key
 WHERE COALESCE(p.drawn_fen, 0) <> COALESCE(m.accrued, 0)
    OR COALESCE(p.drawn_fen, 0) <> COALESCE(m.owed, 0)
+ORDER BY 1
+"""
+)
+
+# Decisions against their credit notes, and these against their draws.
+CREDITS_THAT_DIFFER = text(
+    """
+SELECT COALESCE(c.number, t.number || ' ' || a.number) AS key,
+    CASE WHEN d.outcome = 'upheld' THEN d.credit_fen ELSE 0 END AS decided,
+    COALESCE(c.amount_fen, 0) AS credited, COALESCE(c.drawn_fen, 0) AS drawn,
+    COALESCE(k.fen, 0) AS given_back, s.amount_fen AS billed
+FROM dispute d JOIN statement_line s ON s.id = d.line_id
+JOIN statement t ON t.id = s.statement_id JOIN agreement a ON a.id = s.agreement_id
+FULL JOIN credit_note c ON c.dispute_id = d.id
+LEFT JOIN (
+    SELECT credit_note_id, sum(amount_fen) AS fen FROM credit_draw GROUP BY credit_note_id
+) k ON k.credit_note_id = c.id
+WHERE COALESCE(c.amount_fen, 0) <> CASE WHEN d.outcome = 'upheld' THEN d.credit_fen ELSE 0 END
+   OR COALESCE(c.drawn_fen, 0) <> COALESCE(k.fen, 0)
+   OR COALESCE(c.amount_fen, 0) > GREATEST(s.amount_fen, 0)
+   OR c.line_id <> s.id
 ORDER BY 1
 """
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Response
 
+from catalog.plan_words import plan_words
 from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
@@ -26,7 +27,7 @@ NO_AGREEMENTS = msgid(
 
 def show_agreements(page: Page, place: Place) -> Response[Any]:
     """List a payer's agreements."""
-    columns = agreement_columns(place)
+    columns = agreement_columns(place, locale=page.locale)
     table = tabulate(
         translate(msgid("Agreements"), page.locale),
         columns,
@@ -47,7 +48,7 @@ def all_agreements(page: Page, place: Place, rows: Sequence[AgreementRow]) -> Ta
     """Return a payer's agreements as a table beside others."""
     return excerpt(
         translate(msgid("Agreements"), page.locale),
-        agreement_columns(place),
+        agreement_columns(place, locale=page.locale),
         rows,
         path=place.agreements,
         summed=AGREEMENT_SUMS,
@@ -75,4 +76,5 @@ def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
         file_name=f"agreement-{number}",
         place=place,
         agreement=found[0],
+        plan=plan_words(found[0].terms, page.locale),
     )

@@ -1,9 +1,11 @@
 """Columns of settlement's tables, for pages and exports alike; a place says where they lead."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
+from catalog.plan_words import plan_words
 from kernel.i18n import msgid
 from kernel.web.tables import Column
 from settlement.queries.funding import AgreementRow
@@ -14,12 +16,19 @@ from settlement.web.places import Place
 
 STATEMENT_SUMS: Final = (
     *("lines", "quantity", "rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen"),
+    "credited_fen",
 )
-LINE_SUMS: Final = ("quantity", "rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen")
+LINE_SUMS: Final = (
+    *("quantity", "rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen"),
+    "credited_fen",
+)
+SHARE_SUMS: Final = ("drawn_fen", "vendor_fen", "school_fen", "fee_fen", "retention_fen")
+STATEMENT_LINE_SUMS: Final = (*LINE_SUMS, *SHARE_SUMS)
 EARNED_SUMS: Final = (
     *("quantity", "amount_fen", "uncovered_fen", "vendor_fen", "fee_fen", "retention_fen"),
+    "credited_fen",
 )
-AGREEMENT_SUMS: Final = ("ceiling_fen", "uses", "billed_fen", "left_fen", "above_ceiling_fen")
+AGREEMENT_SUMS: Final = ("ceiling_fen", "billed_fen", "left_fen", "above_ceiling_fen")
 
 Href = Callable[[Any], str]
 
@@ -85,6 +94,7 @@ def _statement_figures(href: Callable[[StatementRow], str]) -> list[Column[State
         money("above_ceiling_fen", msgid("Above the ceiling"), href=href),
         money("amount_fen", msgid("Billed"), href=href),
         money("uncovered_fen", msgid("Uncovered"), href=href),
+        money("credited_fen", msgid("Credited"), href=href, secondary=True),
         Column(
             key="confirm_by",
             title=msgid("Confirm by"),
@@ -105,16 +115,46 @@ def _statement_figures(href: Callable[[StatementRow], str]) -> list[Column[State
 
 
 def line_columns(place: Place) -> list[Column[LineRow]]:
-    """Return the columns of the lines of one payer's statement."""
+    """Return the columns of the lines of one payer's statement; exports carry all that it says."""
     href = _line_href(place)
     return [
         _title(href),
+        *_only_exported(
+            Column(key="sku", title=msgid("Article number"), value=attrgetter("sku"), kind="code"),
+            Column(
+                key="agreement_number",
+                title=msgid("Agreement"),
+                value=attrgetter("agreement_number"),
+                kind="code",
+            ),
+            Column(
+                key="kind",
+                title=msgid("Kind of line"),
+                value=attrgetter("kind"),
+                kind="label",
+                label_kind="line",
+            ),
+            Column(
+                key="of_month",
+                title=msgid("Used in"),
+                value=attrgetter("of_month"),
+                kind="month",
+            ),
+        ),
         _vendor(),
         *_priced(href),
         money("rated_fen", msgid("At the agreed prices"), href=href, secondary=True),
         money("above_ceiling_fen", msgid("Above the ceiling"), href=href),
         money("amount_fen", msgid("Billed"), href=href),
         money("uncovered_fen", msgid("Uncovered"), href=href, secondary=True),
+        *_only_exported(
+            money("drawn_fen", msgid("Drawn from funding lines")),
+            money("vendor_fen", msgid("Vendor's share")),
+            money("school_fen", msgid("Share of the author's school")),
+            money("fee_fen", msgid("Platform fee")),
+            money("retention_fen", msgid("Quality retention")),
+        ),
+        money("credited_fen", msgid("Credited"), href=href, secondary=True),
         _state(),
     ]
 
@@ -137,6 +177,7 @@ def earned_columns(place: Place) -> list[Column[LineRow]]:
         money("fee_fen", msgid("Platform fee"), href=href, secondary=True),
         money("retention_fen", msgid("Quality retention"), href=href, secondary=True),
         money("vendor_fen", msgid("Vendor's share"), href=href),
+        money("credited_fen", msgid("Credited"), href=href, secondary=True),
         _state(),
     ]
 
@@ -151,12 +192,14 @@ def agreement_line_columns(place: Place) -> list[Column[LineRow]]:
         money("above_ceiling_fen", msgid("Above the ceiling"), href=href),
         money("amount_fen", msgid("Billed"), href=href),
         money("uncovered_fen", msgid("Uncovered"), href=href, secondary=True),
+        money("credited_fen", msgid("Credited"), href=href, secondary=True),
         _state(),
     ]
 
 
-def agreement_columns(place: Place) -> list[Column[AgreementRow]]:
-    """Return the columns of a payer's agreements: ceilings, what is used of them, what is left."""
+def agreement_columns(place: Place, *, locale: str) -> list[Column[AgreementRow]]:
+    """Return the columns of a payer's agreements: prices in the reader's words, ceilings, what is
+    used of them, what is left."""
 
     def href(row: AgreementRow) -> str:
         return place.agreement(row.number)
@@ -170,8 +213,13 @@ def agreement_columns(place: Place) -> list[Column[AgreementRow]]:
             sortable=True,
         ),
         _vendor(),
-        _price("unit_price", msgid("Unit price")),
-        number("uses", msgid("Uses"), href=href),
+        Column(
+            key="plan",
+            title=msgid("Price"),
+            value=lambda row: plan_words(row.terms, locale),
+            secondary=True,
+        ),
+        number("uses", msgid("Billable quantity"), href=href),
         money("ceiling_fen", msgid("Ceiling")),
         money("billed_fen", msgid("Billed"), href=href),
         money("left_fen", msgid("Left")),
@@ -242,6 +290,10 @@ def use_columns(href: Callable[[UseRow], str], *, for_vendor: bool) -> list[Colu
     return [column for column in columns if not (for_vendor and column.key == "session")]
 
 
+def _only_exported(*columns: Column[Any]) -> list[Column[Any]]:
+    return [replace(column, export_only=True, sortable=False) for column in columns]
+
+
 def _line_href(place: Place) -> Callable[[LineRow], str]:
     def href(row: LineRow) -> str:
         return place.line(row.month, row.id)
@@ -278,7 +330,15 @@ def _vendor() -> Column[Any]:
 
 def _priced(href: Href) -> list[Column[Any]]:
     return [
-        number("quantity", msgid("Uses"), href=href),
+        Column(
+            key="metric",
+            title=msgid("Paid by"),
+            value=attrgetter("metric"),
+            kind="label",
+            label_kind="Metric",
+            secondary=True,
+        ),
+        number("quantity", msgid("Billable quantity"), href=href),
         _price("unit_price", msgid("Unit price")),
     ]
 

@@ -22,7 +22,7 @@ class Place:
     below which each has its month, and `statements_title` what the list is called.
 
     `payer_code` and `payer_name` are empty where the lines of many payers are shown (to a vendor);
-    `agreements` and `funding` where there are no such pages.
+    `agreements`, `funding` and `disputes` where there are no such pages.
     """
 
     root: tuple[Crumb, ...]
@@ -30,6 +30,7 @@ class Place:
     statements_title: str
     agreements: str = ""
     funding: str = ""
+    disputes: str = ""
     payer_code: str = ""
     payer_name: str = ""
 
@@ -47,6 +48,16 @@ class Place:
 
     def line(self, month: date, line_id: UUID) -> str:
         return f"{self.statement(month)}/lines/{line_id}"
+
+    def dispute(self, month: date, line_id: UUID) -> str:
+        """The address of the form by which a payer objects to a line."""
+        return f"{self.line(month, line_id)}/dispute"
+
+    def credit_note(self, month: date, line_id: UUID) -> str:
+        return f"{self.line(month, line_id)}/credit-note"
+
+    def printed(self, month: date) -> str:
+        return f"{self.statement(month)}/print"
 
     def uses(self, month: date, line_id: UUID, *, judgement: str = "") -> str:
         address = f"{self.line(month, line_id)}/uses"

@@ -1,21 +1,27 @@
 """Statements on pages: the list of a payer's, one with its lines, and its confirmation."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from litestar import Response
 
 from kernel.actors import Role
-from kernel.clock import parse_month
+from kernel.clock import Month, parse_month, shanghai_day
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate
 from kernel.ids import OrganisationId
 from kernel.web.tables import Table, excerpt, tabulate
 from settlement.confirmations import BY_SILENCE, confirm_lines
+from settlement.queries.disputes import disputes_of
 from settlement.queries.lines import LineRow, lines_of
 from settlement.queries.statements import StatementRow, statement_row, statements_of
-from settlement.web.columns import LINE_SUMS, STATEMENT_SUMS, line_columns, statement_columns
+from settlement.web.columns import (
+    STATEMENT_LINE_SUMS,
+    STATEMENT_SUMS,
+    line_columns,
+    statement_columns,
+)
 from settlement.web.places import Place
 
 NO_STATEMENTS = msgid(
@@ -34,6 +40,12 @@ class ConfirmForm(Form, frozen=True):
     """The amount that the person was asked about: what is confirmed is what was shown."""
 
     amount_fen: int
+    line_id: str | list[str] = ""
+
+    def chosen(self) -> set[str]:
+        """The ids of the ticked lines: a form posts one as a text, several as a list."""
+        ids = self.line_id if isinstance(self.line_id, list) else [self.line_id]
+        return {one for one in ids if one}
 
 
 def show_statements(page: Page, place: Place) -> Response[Any]:
@@ -80,22 +92,31 @@ def show_statement(page: Page, place: Place, month_text: str) -> Response[Any]:
         columns,
         lines,
         view=page.view(columns),
-        summed=LINE_SUMS,
+        summed=STATEMENT_LINE_SUMS,
         empty=msgid("Nothing was used in this month, so there is nothing to pay."),
     )
     return page.render_table(
         "settlement/statement.html",
         table,
         file_name=f"statement-{statement.number}",
+        export_totals=True,
+        due=statement.confirm_by + timedelta(days=page.unit.settings.due_days),
+        disputes=disputes_of(page.unit, payer_code=place.payer_code, month=month),
         place=place,
         statement=statement,
         history=_history(statement, lines, page.locale),
         may_confirm=bool(statement.unconfirmed) and _is_its_finance(page, statement),
+        may_dispute=bool(statement.unconfirmed) and may_dispute(page, statement),
     )
 
 
 def ask_to_confirm(
-    page: Page, place: Place, month_text: str, *, asked_before: bool = False
+    page: Page,
+    place: Place,
+    month_text: str,
+    *,
+    asked_before: bool = False,
+    none_chosen: bool = False,
 ) -> Response[Any]:
     """Ask once, naming what will be confirmed; nothing waiting leads back to the statement."""
     month = parse_month(month_text)
@@ -104,23 +125,49 @@ def ask_to_confirm(
         return page.redirect(place.statement(month))
     return page.render(
         "settlement/confirm.html",
-        status=409 if asked_before else 200,
+        status=409 if asked_before else 422 if none_chosen else 200,
         place=place,
         statement=statement,
+        waiting=_waiting(page, place, month),
         asked_before=asked_before,
+        none_chosen=none_chosen,
     )
 
 
 def confirm_statement(
     page: Page, place: Place, month_text: str, *, form: ConfirmForm
 ) -> Response[Any]:
-    """Confirm what the person was asked about; if that is another amount by now, ask again."""
+    """Confirm the ticked lines of those asked about; if these are others by now, ask again."""
     month = parse_month(month_text)
     statement = statement_row(page.unit, place.payer_code, month)
     if statement.unconfirmed and statement.unconfirmed_fen != form.amount_fen:
         return ask_to_confirm(page, place, month_text, asked_before=True)
-    confirm_lines(page.unit, OrganisationId(statement.payer_id), month)
+    waiting = _waiting(page, place, month)
+    chosen = form.chosen()
+    if waiting and not chosen:
+        return ask_to_confirm(page, place, month_text, none_chosen=True)
+    confirm_lines(
+        page.unit,
+        OrganisationId(statement.payer_id),
+        month,
+        line_ids=[line.id for line in waiting if str(line.id) in chosen],
+    )
     return page.redirect(place.statement(month))
+
+
+def may_dispute(page: Page, statement: StatementRow) -> bool:
+    """Return whether the actor may object to a stated line of this statement today."""
+    actor = page.actor
+    return (
+        actor.may(Role.SCHOOL_FINANCE, Role.PRINCIPAL)
+        and actor.organisation_id == statement.payer_id
+        and shanghai_day(page.unit.clock.now()) <= statement.confirm_by
+    )
+
+
+def _waiting(page: Page, place: Place, month: Month) -> list[LineRow]:
+    lines = lines_of(page.unit, payer_code=place.payer_code, month=month)
+    return [line for line in lines if line.state == "stated"]
 
 
 def _is_its_finance(page: Page, statement: StatementRow) -> bool:

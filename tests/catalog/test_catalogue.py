@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog.models import Offer, Version
 from catalog.offers import OfferRow, offer_in_force, record_offers
+from catalog.plans import parse_tiers
 from catalog.queries import latest_versions, listed_versions, resources_by_key
 from catalog.resources import CatalogueRow, content_digest, record_catalogue
 from kernel.actors import OrganisationKind, Role, system_actor
@@ -183,7 +184,15 @@ def test_a_price_is_never_changed(units, firm):
     [
         ({"sku": "none"}, "sku"),
         ({"vendor_code": "nobody"}, "sku"),
-        ({"plan": "flat"}, "plan"),
+        ({"plan": "per_month"}, "plan"),
+        ({"tiers": parse_tiers("1000:0.0200")}, "tiers"),
+        ({"tiers": parse_tiers("1000:0.0200;500:0.0150;*:0.0100")}, "tiers"),
+        ({"tiers": parse_tiers("1000:0.0300;*:0.0100")}, "unit_price_yuan"),
+        ({"free_allowance": 0}, "free_allowance"),
+        ({"period_cap_yuan": Decimal(0)}, "period_cap_yuan"),
+        ({"period_cap_yuan": Decimal("1.00001")}, "period_cap_yuan"),
+        ({"plan": "flat", "period_cap_yuan": Decimal(1)}, "period_cap_yuan"),
+        ({"plan": "per_learner", "learner_cap": 5}, "learner_cap"),
         ({"unit_price_yuan": Decimal("0.00005")}, "unit_price_yuan"),
         ({"unit_price_yuan": Decimal("-1")}, "unit_price_yuan"),
         ({"unit_price_yuan": Decimal("100000.0001")}, "unit_price_yuan"),
@@ -202,7 +211,39 @@ def test_basic_resources_are_free_by_policy(units, firm):
     with units(SYSTEM) as unit:
         record_catalogue(unit, [replace(ROW, kind="basic")])
         free = replace(OFFER, unit_price_yuan=Decimal(0))
-        assert fates(record_offers(unit, [OFFER, free])) == [Fate.REJECTED, Fate.ACCEPTED]
+        later_tier = replace(free, tiers=parse_tiers("10:0;*:0.01"))
+        assert fates(record_offers(unit, [OFFER, later_tier, free])) == [
+            Fate.REJECTED,
+            Fate.REJECTED,
+            Fate.ACCEPTED,
+        ]
+
+
+def test_a_whole_plan_is_stored_as_text_that_compares_exactly(units, firm):
+    """The same plan, written with fewer decimals, is the same offer."""
+    whole = replace(
+        OFFER,
+        tiers=parse_tiers("1000:0.02; *:0.01"),
+        free_allowance=100,
+        period_cap_yuan=Decimal(300),
+        learner_cap=40,
+    )
+    same = replace(whole, tiers=parse_tiers("1000:0.0200;*:0.0100"))
+    with units(SYSTEM) as unit:
+        record_catalogue(unit, [ROW])
+        assert fates(record_offers(unit, [whole, same])) == [Fate.ACCEPTED, Fate.DUPLICATE]
+        (offer,) = unit.session.scalars(select(Offer))
+        assert offer.plan == {
+            "plan": "per_use",
+            "unit_price": "0.0200",
+            "tiers": [
+                {"up_to": 1000, "unit_price": "0.0200"},
+                {"up_to": None, "unit_price": "0.0100"},
+            ],
+            "free_allowance": 100,
+            "period_cap": "300.0000",
+            "learner_cap": 40,
+        }
 
 
 def test_a_vendor_records_its_own_catalogue_and_no_other(units, firm):

@@ -95,7 +95,9 @@ def test_two_periods_end_in_statements_of_thirteen_payers_each(result, expected)
     for one in result["summaries"]:
         assert one["statements"] == 13 and one["ledger_balanced"]
         assert one["duplicates"] == expected["duplicates"][one["period"]]
-        shares = one["vendor_fen"] + one["platform_fee_fen"] + one["retention_fen"]
+        shares = sum(
+            one[f"{name}_fen"] for name in ("vendor", "school_share", "platform_fee", "retention")
+        )
         assert one["drawn_fen"] == shares == one["billed_fen"]
         assert one["uncovered_fen"] == one["waiting_fen"] == 0
 

@@ -14,6 +14,7 @@ from catalog.admission import (
     propose_admission,
 )
 from catalog.offers import OfferRow, record_offers
+from catalog.plans import Tier, plan_of
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.actors import Role, system_actor
 from kernel.errors import (
@@ -35,6 +36,7 @@ from procurement.policy import Threshold
 from procurement.queries import selections_of
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections, request_selection
+from settlement.pricing import check_terms
 from tests.support.funding_builders import (
     COUNTY,
     OTHER_COUNTY,
@@ -78,12 +80,36 @@ def test_a_selection_carries_the_offer_of_its_first_day(county: CountyBuilder) -
         "unit_price": "0.0200",
         "fee_rate": "0.0500",
         "retention_rate": "0.0500",
+        "retention_months": 6,
         "resource_kind": "personalised",
         "title": "资源 maths-1",
         "sku": "maths-1",
         "trial": False,
     }
     assert view.requested_by == county.actor(f"teacher-{SCHOOL}").person_id
+
+
+def test_a_selection_freezes_the_whole_plan(county: CountyBuilder) -> None:
+    """R23: what the offer says of tiers, allowance and caps stands in the terms."""
+    tiers = [Tier(1000, Decimal("0.02")), Tier(None, Decimal("0.01"))]
+    plan = {"tiers": tiers, "free_allowance": 100, "period_cap_yuan": Decimal(30)}
+    county.listed("tiered", price="0.0200", learner_cap=40, **plan)
+    county.select(a_selection(sku="tiered"))
+    with county.units(county.actor(f"principal-{SCHOOL}")) as unit:
+        assert unit.actor.organisation_id is not None
+        (view,) = selections_of(unit, unit.actor.organisation_id)
+    check_terms(view.terms)
+    assert plan_of(view.terms) == {
+        "plan": "per_use",
+        "unit_price": "0.0200",
+        "tiers": [
+            {"up_to": 1000, "unit_price": "0.0200"},
+            {"up_to": None, "unit_price": "0.0100"},
+        ],
+        "free_allowance": 100,
+        "period_cap": "30.0000",
+        "learner_cap": 40,
+    }
 
 
 @pytest.mark.parametrize(

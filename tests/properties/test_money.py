@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.errors import InvalidAmount
-from kernel.money import parse_fen, parse_rate, plain_yuan, split_by_largest_remainder, yuan
+from kernel.money import (
+    capitals,
+    parse_fen,
+    parse_rate,
+    plain_yuan,
+    split_by_largest_remainder,
+    yuan,
+)
 from settlement.pricing import Split, price, split
 from settlement.rating import Fund, Room, break_down, rate
 
@@ -162,3 +169,56 @@ def test_what_is_no_amount_is_refused_with_its_reason(text: str, reason: str) ->
 def test_amounts_are_read_as_people_write_them() -> None:
     assert parse_fen(" ¥1,234.50元 ") == 123450
     assert parse_rate("0.0250") == Decimal("0.0250")
+
+
+DIGITS = {digit: number for number, digit in enumerate("零壹贰叁肆伍陆柒捌玖")}
+PLACES = {"拾": 10, "佰": 100, "仟": 1_000}
+
+
+def read_capitals(text: str) -> int:
+    """Read a written amount back as fen; 万 and 亿 multiply all that stands before them."""
+    sign = -1 if text.startswith("负") else 1
+    whole, _, rest = text.removeprefix("负").rpartition("元")
+    total = section = digit = 0
+    for sign_of in whole:
+        if sign_of in DIGITS:
+            digit = DIGITS[sign_of]
+        elif sign_of in PLACES:
+            section, digit = section + digit * PLACES[sign_of], 0
+        elif sign_of == "万":
+            section, digit = (section + digit) * 10_000, 0
+        else:  # 亿 takes all before it
+            total, section, digit = (total + section + digit) * 10**8, 0, 0
+    found = (total + section + digit) * 100
+    for mark, worth in (("角", 10), ("分", 1)):
+        before, found_mark, after = rest.partition(mark)
+        if found_mark:
+            found, rest = found + DIGITS[before[-1]] * worth, after
+    return sign * found
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_an_amount_in_capitals_reads_back_as_itself(amount: int) -> None:
+    text = capitals(amount)
+    assert read_capitals(text) == amount
+    assert "零零" not in text
+    assert text.endswith("整") is (amount % 10 == 0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "零元整"),
+        (5, "伍分"),
+        (50, "伍角整"),
+        (105, "壹元零伍分"),
+        (1_230_005, "壹万贰仟叁佰元零伍分"),
+        (140_950, "壹仟肆佰零玖元伍角整"),
+        (600_714, "陆仟零柒元壹角肆分"),
+        (10_000_000_00, "壹仟万元整"),
+        (1_0000_0001_00, "壹亿零壹元整"),
+        (-32_000, "负叁佰贰拾元整"),
+    ],
+)
+def test_capitals_follow_the_rules_for_vouchers(amount: int, text: str) -> None:
+    assert capitals(amount) == text

@@ -134,7 +134,7 @@ def test_settling_again_changes_nothing(units: Units) -> None:
     assert settle(units, SYSTEM, MARCH) == first
     with units(SYSTEM) as unit:
         assert export_statements(unit, MARCH) == before
-        assert unit.session.connection().exec_driver_sql("SELECT count(*) FROM leg").scalar() == 12
+        assert unit.session.connection().exec_driver_sql("SELECT count(*) FROM leg").scalar() == 10
 
 
 def test_use_after_the_seal_is_late_and_stays_out_of_the_statement(units: Units) -> None:

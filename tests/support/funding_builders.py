@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 from stdnum.cn import uscc
@@ -193,8 +194,9 @@ class CountyBuilder:
         kind: str = "personalised",
         subject: str = "math",
         valid_from: date = date(2026, 1, 1),
+        **plan: Any,
     ) -> None:
-        """Resources that two reviewers admitted, each with an offer."""
+        """Resources that two reviewers admitted, each with an offer (`plan`: of its row)."""
         with self.units(system_actor("test")) as unit:
             must(
                 record_catalogue(
@@ -221,8 +223,8 @@ class CountyBuilder:
                             vendor_code=VENDOR,
                             sku=sku,
                             valid_from=valid_from,
-                            plan="per_use",
                             unit_price_yuan=Decimal(price),
+                            **{"plan": "per_use", **plan},
                         )
                         for sku in skus
                     ],

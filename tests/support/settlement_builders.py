@@ -1,8 +1,9 @@
 """A school with a funding line, an agreement and a source of usage, for settlement tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from stdnum.cn import uscc
@@ -74,6 +75,7 @@ def a_market(
     unit_price: str = "0.3333",
     learners: Sequence[str] = ("L1", "L2"),
     school_code: str = "2199000001",
+    terms: Mapping[str, Any] | None = None,
 ) -> Market:
     """Open a county with one school that has one agreement of March to June 2026."""
     with units(SYSTEM) as unit:
@@ -99,6 +101,7 @@ def a_market(
             resource_id=resource_id,
             draws=[Draw(line_id, ceiling_fen)],
             unit_price=unit_price,
+            terms=terms,
         )
     return Market(bureau, vendor, school, finance, resource_id, "SKU-1", line_id, agreement_id)
 
@@ -114,8 +117,9 @@ def an_agreement(
     reference: str = "A-1",
     starts_on: date = date(2026, 3, 1),
     ends_on: date = date(2026, 6, 30),
+    terms: Mapping[str, Any] | None = None,
 ) -> AgreementId:
-    """Open an agreement whose ceiling is what its draws commit."""
+    """Open an agreement whose ceiling is what its draws commit; `terms` stand beside the usual."""
     return open_agreement(
         unit,
         AgreementDraft(
@@ -131,6 +135,7 @@ def an_agreement(
                 "retention_rate": "0.0500",
                 "title": "资源",
                 "sku": "SKU-1",
+                **(terms or {}),
             },
             ceiling_fen=sum(draw.ceiling_fen for draw in draws),
             starts_on=starts_on,
@@ -156,6 +161,7 @@ def a_use(
     session: str = "",
     quantity: int = 1,
     sku: str = "",
+    vendor_code: str = "",
     school_code: str = "",
     error: str = "",
 ) -> UsageRow:
@@ -164,7 +170,7 @@ def a_use(
         event_id=event_id,
         occurred_at=occurred_at,
         learner_hash=person_hash(units.settings, learner),
-        vendor_code=market.vendor.code,
+        vendor_code=vendor_code or market.vendor.code,
         sku=sku or market.sku,
         school_code=school_code,
         session=session,

@@ -17,11 +17,14 @@ from litestar.testing import TestClient
 from sqlalchemy import Engine, event
 
 from kernel.actors import Role
+from kernel.identity.grants import actor_of
 from kernel.identity.models import Organisation
 from kernel.identity.regions import RegionRow, record_regions
 from kernel.unit import Unit, Units
 from settlement.agreements import Draw
 from settlement.closing import settle
+from settlement.dispute_rules import DisputeReason
+from settlement.disputes import answer_dispute, dispute_line
 from settlement.funding_lines import issue_amount, open_line
 from settlement.queries.lines import lines_of
 from tests.support.accounts import PASSWORD
@@ -67,6 +70,8 @@ class Site:
     line_id: UUID
     other_line_id: UUID
     sequence: int
+    dispute_id: UUID | None = None
+    credited_line_id: UUID | None = None
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -80,14 +85,21 @@ class Site:
             "name": "base.css",
             "launch_id": "0198c0de-0000-7000-8000-000000000000",
             "device": "box-none",
+            "dispute_id": str(self.dispute_id),
         }
 
 
-def a_site(units: Units) -> Site:
-    """Build all of it; the month is stated, nothing is confirmed."""
+def a_site(units: Units, *, disputes: bool = False) -> Site:
+    """Build all of it; the month is stated, nothing is confirmed.
+
+    With `disputes` the first school has two more lines: one disputed, one with a credit note.
+    """
     market = a_market(units, ceiling_fen=90)
     with units(SYSTEM) as unit:
         other = _a_neighbour(unit, market)
+        if disputes:
+            for number in (3, 4):
+                _sell_more(unit, market, number)
         a_learner(unit, market.school, "L3", left_on=date(2026, 3, 5))
         for role in SCHOOL_STAFF:
             a_person(unit, market.school, [role], login=role, password=PASSWORD)
@@ -102,16 +114,53 @@ def a_site(units: Units) -> Site:
         )
         _neighbouring_people(unit, other)
     _deliver(units, market, other)
+    if disputes:
+        more = [a_use(units, market, f"s{n}", at(8), sku=f"SKU-{n}") for n in (3, 4)]
+        deliver(units, more, source=PLAYER, name="more.csv")
     settle(units, SYSTEM, MARCH)
     with units(SYSTEM) as unit:
-        by_payer = {line.payer_code: line.id for line in lines_of(unit)}
+        lines = {(line.payer_code, line.agreement_number[-3:]): line.id for line in lines_of(unit)}
+    code = market.school.code
     return Site(
         market=market,
         other=other,
-        line_id=by_payer[market.school.code],
-        other_line_id=by_payer[other.school.code],
+        line_id=lines[code, "A-1"],
+        other_line_id=lines[other.school.code, "A-1"],
         sequence=1,
+        dispute_id=_quarrel(units, market, lines[code, "A-3"]) if disputes else None,
+        credited_line_id=_settled(units, market, lines[code, "A-4"]) if disputes else None,
     )
+
+
+def _sell_more(unit: Unit, market: Market, number: int) -> None:
+    sku = f"SKU-{number}"
+    resource_id = a_resource(unit, market.vendor, sku, unit_price="0.5000")
+    an_agreement(
+        unit,
+        market.school,
+        vendor_id=market.vendor.id,
+        resource_id=resource_id,
+        draws=[Draw(market.line_id, 500)],
+        unit_price="0.5000",
+        reference=f"A-{number}",
+    )
+
+
+def _quarrel(units: Units, market: Market, line_id: UUID) -> UUID:
+    with units(market.finance) as unit:
+        return dispute_line(
+            unit, line_id, reason=DisputeReason.UNUSABLE, claim="打不开", claimed_fen=20
+        )
+
+
+def _settled(units: Units, market: Market, line_id: UUID) -> UUID:
+    """Have the vendor credit what is disputed of a line; return the line."""
+    dispute_id = _quarrel(units, market, line_id)
+    with units(SYSTEM) as unit:
+        manager = actor_of(unit, login=Role.VENDOR_MANAGER, via="test")
+    with units(manager) as unit:
+        answer_dispute(unit, dispute_id, answer="属实", offered_fen=30)
+    return line_id
 
 
 def _a_neighbour(unit: Unit, market: Market) -> Market:

@@ -1,10 +1,10 @@
 """Launches, and what vendors report of them, for tests of metering."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import select
 
 from kernel.actors import Role
@@ -98,4 +98,14 @@ def a_report(
         launch_id=launch_id,
         pseudonym=PSEUDONYM,
     )
-    return replace(row, **facts)
+    return msgspec.structs.replace(row, **facts)
+
+
+def an_attested_source(units: Units, market: Market, *, code: str, organisation_id: UUID) -> None:
+    """Admit an organisation's own system as a source without tickets."""
+    with units(SYSTEM) as unit:
+        reviewer = a_person(unit, market.bureau, [Role.ADMISSION], person_no="S-1")
+        with acting_as(unit, reviewer):
+            admit_source(
+                unit, code=code, name="自有系统", trust="attested", organisation_id=organisation_id
+            )

@@ -37,6 +37,18 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON dispute
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
+# Closed is the end of what was posted whole, and of nothing else.
+CLOSES_WHEN_POSTED = """
+CREATE FUNCTION period_closes_when_posted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'period % of %: % to closed is refused', OLD.month, OLD.payer_id, OLD.state
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER closes_when_posted BEFORE UPDATE ON period
+    FOR EACH ROW WHEN (NEW.state = 'closed' AND OLD.state NOT IN ('posted', 'closed'))
+    EXECUTE FUNCTION period_closes_when_posted();
+"""
+
 
 # Amounts never change, the state of many lines does at once: columns are compared without turning
 # both rows into JSON, and a line's new state finds room on its own page.
@@ -65,6 +77,7 @@ def upgrade() -> None:
     for table in INSERT_ONLY:
         op.execute(APPEND_ONLY.format(table))
     op.execute(FROZEN)
+    op.execute(CLOSES_WHEN_POSTED)
 
 
 def _launches() -> None:
@@ -286,6 +299,12 @@ def _statements() -> None:
     op.drop_index("ix_statement_line_month_state", "statement_line")
     op.create_index("ix_statement_line_month", "statement_line", ["month"])
     op.execute(FROZEN_AMOUNTS)
+    op.create_index(
+        "ix_statement_line_negative",
+        "statement_line",
+        ["payer_id"],
+        postgresql_where=sa.text("amount_fen < 0"),
+    )
 
 
 def _disputes() -> None:
@@ -387,7 +406,7 @@ def _disputes() -> None:
         sa.Column("forfeited_fen", sa.BigInteger(), nullable=False),
         sa.Column("because", sa.Text(), nullable=False),
         sa.CheckConstraint(
-            "released_fen >= 0 AND forfeited_fen >= 0", name=op.f("ck_retention_release_amounts")
+            "released_fen = 0 OR forfeited_fen = 0", name=op.f("ck_retention_release_amounts")
         ),
         sa.ForeignKeyConstraint(
             ["line_id"], ["statement_line.id"], name=op.f("fk_retention_release_line_id")
@@ -422,6 +441,9 @@ def downgrade() -> None:
     ):
         op.drop_table(table)
     op.drop_index("ix_usage_quarantine_waiting", "usage_quarantine")
+    op.drop_index("ix_statement_line_negative", "statement_line")
+    op.execute("DROP TRIGGER closes_when_posted ON period")
+    op.execute("DROP FUNCTION period_closes_when_posted()")
     for table, column in (
         ("usage_quarantine", "released_at"),
         ("usage_quarantine", "launch_id"),

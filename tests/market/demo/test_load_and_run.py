@@ -116,12 +116,14 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     ]
     for one in (outcome, *outcome["periods"]):
         quarantined = sum(one["quarantined"].values())
-        shares = one["vendor_fen"] + one["platform_fee_fen"] + one["retention_fen"]
+        shares = sum(
+            one[f"{name}_fen"] for name in ("vendor", "school_share", "platform_fee", "retention")
+        )
         assert one["received"] == (
             one["accepted"] + one["duplicates"] + one["conflicts"] + quarantined
         )
         assert one["drawn_fen"] == shares
-        assert one["billed_fen"] == one["drawn_fen"] + one["uncovered_fen"]
+        assert one["billed_fen"] == one["drawn_fen"] + one["uncovered_fen"] + one["waiting_fen"]
         assert one["statements"] == 12
         assert one["ledger_balanced"] is True
     received = sum(one["received"] for one in outcome["periods"])
@@ -129,6 +131,11 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     opened = OPENINGS_A_MONTH * len(outcome["periods"])
     assert received + outcome["undated"]["received"] == delivered + opened
     assert outcome["above_ceiling_fen"] > 0
+    assert [one["states"] for one in outcome["periods"]] == [
+        *([{"posted": 12}] * 3),
+        {"posted": 11, "stated": 1},  # one school's dispute waits
+    ]
+    assert outcome["periods"][0]["credited_fen"] > 0
     assert outcome["periods"][0]["late"] > 0
     assert verify(units, SYSTEM) == []
     before = trail_rows(units)

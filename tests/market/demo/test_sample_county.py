@@ -175,8 +175,16 @@ def test_basic_resources_are_free_and_the_others_have_a_price():
     for resource in resources():
         if resource.kind == "basic":
             assert resource.unit_price == 0
+        elif resource.plan == "flat":
+            assert Decimal(20) <= resource.unit_price <= Decimal(200)
         else:
             assert Decimal("0.05") <= resource.unit_price <= Decimal("1.50")
+
+
+def test_the_sample_shows_several_plans_in_use():
+    taken = {one.resource.plan for one in selections()}
+    tiered = [one for one in selections() if one.resource.facts["tiers"]]
+    assert taken == {"per_use", "per_learner", "flat"} and tiered
 
 
 def test_every_selection_serves_learners_and_free_ones_commit_nothing():
@@ -193,7 +201,8 @@ def test_some_selections_are_used_above_their_ceiling():
     above = [
         one
         for one in selections()
-        if uses[one.school.code, one.reference] * one.resource.unit_price > one.ceiling_yuan
+        if one.resource.plan == "per_use"
+        and uses[one.school.code, one.reference] * one.resource.unit_price > one.ceiling_yuan
     ]
 
     assert 5 <= len(above) <= 25

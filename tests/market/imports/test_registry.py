@@ -17,8 +17,9 @@ HEADERS = {
     "enrolment": "school_code,stage,kind,as_of,basis,pupils",
     "quotas": "region_code,stage,kind,valid_from,amount_yuan,source,verified",
     "catalogue": "vendor_code,sku,title,kind,tier,stage,subject,grade,type,language,licence,"
-    "author,keywords,conditions,address,launch_url",
-    "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan",
+    "author,keywords,conditions,address,launch_url,ownership,school_share",
+    "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan,tiers,free_allowance,"
+    "period_cap_yuan,learner_cap",
     "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
     "requested_by",
 }
@@ -43,7 +44,11 @@ def test_every_kind_is_known_here():
         ("offers", "unit_price_yuan", "-0.02", "invalid-amount"),
         ("offers", "unit_price_yuan", "0.02001", "invalid-amount"),
         ("offers", "valid_from", "2026-02-30", "invalid-date"),
-        ("offers", "plan", "flat", "invalid-input"),
+        ("offers", "plan", "per_month", "invalid-input"),
+        ("offers", "tiers", "1000=0.02", "invalid-input"),
+        ("offers", "tiers", "0.02", "invalid-input"),
+        ("offers", "free_allowance", "-1", "invalid-input"),
+        ("offers", "period_cap_yuan", "1.00001", "invalid-amount"),
         ("selections", "ceiling_yuan", "500.005", "invalid-amount"),
         ("selections", "ceiling_yuan", "NaN", "invalid-amount"),
         ("selections", "reference", "x" * 101, "invalid-input"),

@@ -1,0 +1,32 @@
+"""Reading ahead: the next chunk of a file is read while the database works on this one."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def read_ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Yield the items in their order, each read on a thread while the one before it is in use.
+
+    One item at most is read ahead. What reading raises is raised in its item's place; when the
+    block is left, reading has ended.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        yield _ahead(items, reader)
+
+
+def _ahead(items: Iterator[T], reader: ThreadPoolExecutor) -> Iterator[T]:
+    coming: Future[tuple[T] | None] = reader.submit(_next, items)
+    while (found := coming.result()) is not None:
+        coming = reader.submit(_next, items)
+        yield found[0]
+
+
+def _next(items: Iterator[T]) -> tuple[T] | None:
+    for item in items:
+        return (item,)
+    return None

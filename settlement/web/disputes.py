@@ -1,0 +1,296 @@
+"""Disputes on pages: raised from a line, listed, answered and decided, with what happened."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response
+
+from kernel.actors import OrganisationKind, Role
+from kernel.clock import parse_month
+from kernel.errors import MarketError
+from kernel.http.pages import Page
+from kernel.i18n import label, msgid, translate
+from kernel.money import yuan
+from kernel.web.tables import Column, Filter, tabulate
+from settlement.dispute_rules import (
+    PAYER_REASONS,
+    DisputeOutcome,
+    DisputeReason,
+    DisputeStanding,
+)
+from settlement.disputes import answer_dispute, check_decision, decide_dispute, dispute_line
+from settlement.queries.disputes import DisputeRow, dispute_of_line, dispute_row, disputes_of
+from settlement.queries.lines import line_head
+from settlement.queries.statements import statement_row
+from settlement.web.columns import money
+from settlement.web.dispute_forms import (
+    CHOOSE,
+    AnswerForm,
+    DecisionForm,
+    DisputeForm,
+    field_errors,
+    read_fen,
+)
+from settlement.web.places import Crumb, Place
+
+History = list[tuple[datetime, str, str]]
+
+NO_DISPUTES: Final = msgid("No line of a statement is disputed.")
+OPENED, REFERRED = msgid("Disputed"), msgid("Referred to the education bureau by the close")
+ANSWERED = msgid("Answered, offering a credit of {amount} yuan")
+DISMISSED, UPHELD = msgid("Dismissed: the line stands"), msgid("Upheld: {amount} yuan credited")
+STANDINGS: Final = tuple((one.value, one) for one in DisputeStanding)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desk:
+    """Where disputes are listed for those who look: its crumbs and address, and where lines are."""
+
+    root: tuple[Crumb, ...]
+    address: str
+    title: str
+    place_of: Callable[[DisputeRow], Place]
+
+    def dispute(self, dispute_id: UUID) -> str:
+        return f"{self.address}/{dispute_id}"
+
+    def line(self, row: DisputeRow) -> str:
+        return self.place_of(row).line(row.month, row.line_id)
+
+    @property
+    def above(self) -> tuple[Crumb, ...]:
+        return (*self.root, (self.title, self.address))
+
+
+def ask_dispute(
+    page: Page,
+    place: Place,
+    month_text: str,
+    line_id: UUID,
+    *,
+    form: DisputeForm | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response[Any]:
+    """Show the form by which a payer objects to a line; one that is not stated leads back."""
+    head = line_head(page.unit, line_id)
+    month = parse_month(month_text)
+    place.require_line(head, month)
+    if head.line.state != "stated" or head.line.amount_fen <= 0:
+        return page.redirect(place.line(month, line_id))
+    return page.render(
+        "settlement/dispute_form.html",
+        status=422 if errors else 200,
+        place=place,
+        line=head.line,
+        statement=statement_row(page.unit, place.payer_code, month),
+        form=form or DisputeForm(),
+        errors=errors or {},
+        reasons=[("", ""), *((one.value, label(one, page.locale)) for one in PAYER_REASONS)],
+        answer_workdays=page.unit.settings.answer_workdays,
+    )
+
+
+def raise_dispute(
+    page: Page, place: Place, month_text: str, line_id: UUID, *, form: DisputeForm
+) -> Response[Any]:
+    """Dispute a line, or show the form again with what is wrong."""
+    head = line_head(page.unit, line_id)
+    month = parse_month(month_text)
+    place.require_line(head, month)
+    reason = form.chosen_reason()
+    if reason is None:
+        errors = {"reason": translate(CHOOSE, page.locale)}
+        return ask_dispute(page, place, month_text, line_id, form=form, errors=errors)
+    try:
+        dispute_line(
+            page.unit,
+            line_id,
+            reason=reason,
+            claim=form.claim,
+            claimed_fen=read_fen(form.claimed, field="claimed"),
+            evidence=form.texts(),
+            uses=form.event_ids(),
+        )
+    except MarketError as error:
+        errors = field_errors(error, page.locale)
+        return ask_dispute(page, place, month_text, line_id, form=form, errors=errors)
+    return page.redirect(f"{place.line(month, line_id)}#dispute")
+
+
+def show_disputes(page: Page, desk: Desk) -> Response[Any]:
+    """List the disputes that the actor may see, those with the next deadline first."""
+    columns = _columns(page, desk)
+    by_standing = Filter(
+        key="standing",
+        title=msgid("Standing"),
+        options=tuple((value, label(one, page.locale)) for value, one in STANDINGS),
+    )
+    view = page.view(columns, filters=(by_standing,))
+    wanted = view.filters.get("standing")
+    rows = [row for row in disputes_of(page.unit) if wanted in {None, row.standing}]
+    table = tabulate(
+        desk.title,
+        columns,
+        rows,
+        view=view,
+        summed=("amount_fen", "difference_fen", "credit_fen"),
+        filters=(by_standing,),
+        empty=NO_DISPUTES,
+    )
+    return page.render_table("settlement/disputes.html", table, file_name="disputes", desk=desk)
+
+
+def show_dispute(
+    page: Page,
+    desk: Desk,
+    dispute_id: UUID,
+    *,
+    answer: AnswerForm | None = None,
+    decision: DecisionForm | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response[Any]:
+    """Show one dispute with what happened, and the form of whoever has the ball."""
+    row = dispute_row(page.unit, dispute_id)
+    return page.render(
+        "settlement/dispute.html",
+        status=422 if errors else 200,
+        desk=desk,
+        place=desk.place_of(row),
+        row=row,
+        history=history_of(row, page.locale),
+        may_answer=_may_answer(page, row),
+        may_decide=_may_decide(page, row),
+        answer=answer or AnswerForm(),
+        decision=decision or DecisionForm(),
+        errors=errors or {},
+    )
+
+
+def post_answer(page: Page, desk: Desk, dispute_id: UUID, *, form: AnswerForm) -> Response[Any]:
+    """Answer a dispute as its vendor, or show the form again with what is wrong."""
+    try:
+        answer_dispute(
+            page.unit,
+            dispute_id,
+            answer=form.answer,
+            offered_fen=read_fen(form.offered, field="offered"),
+        )
+    except MarketError as error:
+        errors = field_errors(error, page.locale)
+        return show_dispute(page, desk, dispute_id, answer=form, errors=errors)
+    return page.redirect(desk.dispute(dispute_id))
+
+
+def post_decision(page: Page, desk: Desk, dispute_id: UUID, *, form: DecisionForm) -> Response[Any]:
+    """Ask once, naming what the decision does; then decide."""
+    row = dispute_row(page.unit, dispute_id)
+    outcome = form.chosen_outcome()
+    if outcome is None:
+        errors = {"outcome": translate(CHOOSE, page.locale)}
+        return show_dispute(page, desk, dispute_id, decision=form, errors=errors)
+    try:
+        upheld = outcome is DisputeOutcome.UPHELD
+        credit_fen = read_fen(form.credit, field="credit") if upheld else 0
+        if form.confirmed:
+            decide_dispute(
+                page.unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=form.note
+            )
+            return page.redirect(desk.dispute(dispute_id))
+        check_decision(
+            page.unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=form.note
+        )
+    except MarketError as error:
+        errors = field_errors(error, page.locale)
+        return show_dispute(page, desk, dispute_id, decision=form, errors=errors)
+    return page.render(
+        "settlement/decision.html", desk=desk, row=row, form=form, credit_fen=credit_fen
+    )
+
+
+def panel_of(page: Page, line_id: UUID) -> dict[str, Any]:
+    """Return what a line's page shows of its dispute: the row, if any, and its history."""
+    row = dispute_of_line(page.unit, line_id)
+    return {"dispute": row, "dispute_history": history_of(row, page.locale) if row else []}
+
+
+def history_of(row: DisputeRow, locale: str) -> History:
+    """Return what happened in a dispute, the latest first: (moment, text, by whom)."""
+    opened = REFERRED if row.of_closed_year else OPENED
+    history: History = [
+        (row.opened_at, translate(opened, locale), "" if row.of_closed_year else row.opened_by)
+    ]
+    if row.answered_at is not None:
+        text = translate(ANSWERED, locale).format(amount=yuan(row.offered_fen))
+        history.append((row.answered_at, text, row.answered_by or ""))
+    if row.decided_at is not None:
+        ended = UPHELD if row.outcome == DisputeOutcome.UPHELD else DISMISSED
+        text = translate(ended, locale).format(amount=yuan(row.credit_fen))
+        history.append((row.decided_at, text, row.decided_by or ""))
+    return history[::-1]
+
+
+def _may_answer(page: Page, row: DisputeRow) -> bool:
+    return (
+        page.actor.organisation_kind is OrganisationKind.VENDOR
+        and page.actor.may(Role.VENDOR_MANAGER)
+        and row.standing is DisputeStanding.AWAITING_ANSWER
+    )
+
+
+def _may_decide(page: Page, row: DisputeRow) -> bool:
+    return (
+        page.actor.organisation_kind is OrganisationKind.BUREAU
+        and page.actor.may(Role.BUREAU_FINANCE)
+        and page.actor.organisation_code != row.payer_code
+        and row.standing in {DisputeStanding.AWAITING_DECISION, DisputeStanding.OVERDUE}
+    )
+
+
+def _columns(page: Page, desk: Desk) -> list[Column[DisputeRow]]:
+    def href(row: DisputeRow) -> str:
+        return desk.dispute(row.id)
+
+    kind = page.actor.organisation_kind
+    columns: list[Column[DisputeRow]] = [
+        Column(key="title", title=msgid("Resource"), value=lambda row: row.title, href=href),
+        Column(
+            key="payer_name",
+            title=msgid("School"),
+            value=lambda row: row.payer_name,
+            sortable=True,
+        ),
+        Column(
+            key="vendor_name",
+            title=msgid("Vendor"),
+            value=lambda row: row.vendor_name,
+            sortable=True,
+            secondary=True,
+        ),
+        Column(key="month", title=msgid("Period"), value=lambda row: row.month, kind="month"),
+        Column(
+            key="reason",
+            title=msgid("Reason"),
+            value=lambda row: row.reason,
+            kind="label",
+            label_kind=DisputeReason.__name__,
+            secondary=True,
+        ),
+        money("amount_fen", msgid("Billed"), href=desk.line),
+        money("difference_fen", msgid("Disputed amount"), href=href),
+        money("credit_fen", msgid("Credited"), href=href, secondary=True),
+        Column(key="due", title=msgid("By"), value=lambda row: row.due, kind="day", sortable=True),
+        Column(
+            key="standing",
+            title=msgid("Standing"),
+            value=lambda row: row.standing,
+            kind="state",
+            label_kind=DisputeStanding.__name__,
+            sortable=True,
+        ),
+    ]
+    own = "payer_name" if kind is OrganisationKind.SCHOOL else "vendor_name"
+    is_party = kind in {OrganisationKind.SCHOOL, OrganisationKind.VENDOR}
+    return [column for column in columns if not (is_party and column.key == own)]
