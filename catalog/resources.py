@@ -64,9 +64,9 @@ class CatalogueRow:
     keywords: tuple[str, ...] = ()
     conditions: str = ""
     address: str = ""
+    launch_url: str = ""
     ownership: str = Ownership.PERSONAL
     school_share: Decimal = Decimal(0)
-    launch_url: str = ""
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from kernel.errors import InvalidAmount, Misconfigured
 from kernel.money import parse_rate
@@ -66,6 +65,13 @@ def _share(value: str) -> Decimal:
     return rate
 
 
+def _hours(value: str) -> int:
+    hours = _number(value)
+    if not 1 <= hours <= 24:
+        raise ValueError("expected a number of hours between 1 and 24")
+    return hours
+
+
 def _day_of_year(value: str) -> tuple[int, int]:
     try:
         day = date.fromisoformat(f"2001-{value.strip()}")  # no leap year: the day is in every year
@@ -74,19 +80,11 @@ def _day_of_year(value: str) -> tuple[int, int]:
     return day.month, day.day
 
 
-def _hours(value: str) -> int:
-    hours = _number(value)
-    if not 1 <= hours <= 24:
-        raise ValueError("expected a number of hours between 1 and 24")
-    return hours
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(value)
-    plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-    if value and not (parts.scheme in {"http", "https"} and parts.hostname and plain):
-        raise ValueError("expected an address without a path, such as https://market.example.cn")
-    return value.rstrip("/")
+def _base_address(value: str) -> str:
+    address = value.strip().rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ValueError("expected an address that begins with http:// or https://")
+    return address
 
 
 def _locale(value: str) -> str:
@@ -209,25 +207,24 @@ class Settings:
     public_url: str = _setting(
         "MARKET_PUBLIC_URL",
         "",
-        _origin,
-        "Address under which people and vendors reach the site, as https://market.example.cn: on "
-        "printed statements, and as the issuer of launch tickets; empty: http:// with MARKET_HOST "
-        "and MARKET_PORT.",
+        _base_address,
+        "Address under which people reach the site, as on printed statements; "
+        "empty: http:// with MARKET_HOST and MARKET_PORT.",
     )
     database_pool: int = _setting(
         "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
-    )
-    usage_rate: int = _setting(
-        "MARKET_USAGE_RATE",
-        "600000",
-        _whole,
-        "Events that one API key may report in a minute; 0: as many as it likes.",
     )
     launch_hours: int = _setting(
         "MARKET_LAUNCH_HOURS",
         "4",
         _hours,
         "Hours for which an opened resource may be used before it has to be opened again.",
+    )
+    usage_rate: int = _setting(
+        "MARKET_USAGE_RATE",
+        "600000",
+        _whole,
+        "Events that one API key may report in a minute; 0: as many as it likes.",
     )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",
@@ -274,8 +271,8 @@ class Settings:
         return self.host in {"127.0.0.1", "localhost", "::1"}
 
     @property
-    def origin(self) -> str:
-        """The address under which the site is reached, without a path."""
+    def site(self) -> str:
+        """The address under which people reach the site, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"
 

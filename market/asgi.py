@@ -81,7 +81,6 @@ def create_app(
     return Litestar(
         route_handlers=[
             *(healthz, readyz, metrics, learn_api.keys),
-            *classroom_api.HANDLERS,
             page_router(),
             machine_router(),
         ],
@@ -128,7 +127,7 @@ def page_router() -> Router:
 
 def machine_router() -> Router:
     """Return the interfaces for machines, which come with keys and never with cookies."""
-    return Router("/api/v1", route_handlers=[*usage_api.HANDLERS])
+    return Router("/api/v1", route_handlers=[*usage_api.HANDLERS, *classroom_api.HANDLERS])
 
 
 def _units(settings: Settings) -> Units:

@@ -23,6 +23,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Estimate of the month"), href="/school/preview"),
         NavigationEntry(title=msgid("Statements"), href="/school/statements"),
         NavigationEntry(title=msgid("Funding"), href="/school/funding"),
+        NavigationEntry(title=msgid("Classroom boxes"), href="/school/devices"),
     ),
     OrganisationKind.VENDOR: (
         NavigationEntry(title=msgid("Home"), href="/vendor"),
@@ -39,12 +40,14 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
 }
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""
 
-ONLY_FOR: Final[dict[str, frozenset[Role]]] = {"/school/preview": frozenset(MAY_PREVIEW)}
-"""Entries that not everybody of the organisation may open."""
 OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
 """For who opens resources; their home where that is all they do."""
-DEVICES: Final = NavigationEntry(title=msgid("Classroom boxes"), href="/school/devices")
 CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
+ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
+    "/school/preview": frozenset(MAY_PREVIEW),
+    "/school/devices": frozenset(DEVICE_KEEPERS),
+}
+"""Entries that not everybody of the organisation may open."""
 
 
 def complete_frame(unit: Unit, frame: Frame) -> Frame:
@@ -82,13 +85,10 @@ def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
     opening = (OPENING,) if actor.roles & CLASSROOM else ()
     if actor.roles == {Role.LEARNER}:
         return opening
-    own = tuple(
+    entries = tuple(
         entry for entry in NAVIGATION[kind] if actor.roles & ONLY_FOR.get(entry.href, actor.roles)
     )
-    kept = (DEVICES,) if actor.roles & set(DEVICE_KEEPERS) else ()
-    if actor.roles <= CLASSROOM:
-        return (*opening, *own)
-    return (*own, *opening, *kept)
+    return (*opening, *entries) if actor.roles <= CLASSROOM else (*entries, *opening)
 
 
 def home_of(actor: Actor) -> str:

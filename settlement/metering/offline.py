@@ -157,7 +157,7 @@ class LaunchJudge:
 def _wrong_in_itself(packed: PackedLaunch) -> str:
     texts = (packed.class_name, packed.session)
     if packed.kind not in KINDS or any(len(text) > LONGEST_TEXT for text in texts):
-        return "unreadable-launch"
+        return "malformed-launch"
     return ""
 
 

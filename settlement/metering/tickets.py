@@ -63,7 +63,7 @@ def sign_ticket(unit: Unit, launch: Launch, subject: Subject) -> Ticket:
     now = unit.clock.now()
     redeem_by = min(now + REDEEM_WITHIN, launch.expires_at)
     claims: dict[str, Any] = {
-        "iss": unit.settings.origin,
+        "iss": unit.settings.site,
         "aud": subject.vendor_code,
         "sub": launch.pseudonym,
         "jti": str(launch.id),

@@ -151,8 +151,16 @@ def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
     if not rows:
         raise NotFound(what="use", key=sequence)
     event = rows[0]
-    batch, source, digest, admitter, bureau = unit.session.execute(
-        select(UsageBatch, UsageSource, UsageIdentity.digest, PersonPrivate.name, Organisation.name)
+    batch, source, digest, admitter, bureau, launch, last_seen_at = unit.session.execute(
+        select(
+            UsageBatch,
+            UsageSource,
+            UsageIdentity.digest,
+            PersonPrivate.name,
+            Organisation.name,
+            Launch,
+            LaunchPresence.last_seen_at,
+        )
         .select_from(UsageBatch)
         .join(UsageSource, UsageSource.id == UsageBatch.source_id)
         .join(
@@ -162,6 +170,14 @@ def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
         )
         .join(Organisation, Organisation.id == UsageSource.admitted_for)
         .outerjoin(PersonPrivate, PersonPrivate.person_id == UsageSource.admitted_by)
+        .join(
+            UsageEvent,
+            (UsageEvent.payer_id == head.line.payer_id)
+            & (UsageEvent.occurred_at == event.occurred_at)
+            & (UsageEvent.sequence == event.sequence),
+        )
+        .outerjoin(Launch, Launch.id == UsageEvent.launch_id)
+        .outerjoin(LaunchPresence, LaunchPresence.launch_id == Launch.id)
         .where(UsageBatch.id == event.batch_id)
     ).one()
     return UseView(
@@ -176,25 +192,12 @@ def use_of(unit: Unit, head: LineHead, sequence: int) -> UseView:
         file_digest="" if batch.channel == "player" else batch.file_digest.hex(),
         sent_by="" if unit.actor.organisation_kind is OrganisationKind.VENDOR else batch.sent_by,
         begun_at=batch.begun_at,
-        launch=_launch(unit, head.line.payer_id, event),
+        launch=_facts(unit, launch, last_seen_at) if launch else None,
     )
 
 
-def _launch(unit: Unit, payer_id: UUID, event: Any) -> LaunchFacts | None:
-    """Return the launch of an event; None for one that was reported without."""
-    found = unit.session.execute(
-        select(Launch, LaunchPresence.last_seen_at)
-        .join(UsageEvent, UsageEvent.launch_id == Launch.id)
-        .outerjoin(LaunchPresence, LaunchPresence.launch_id == Launch.id)
-        .where(
-            UsageEvent.payer_id == payer_id,
-            UsageEvent.occurred_at == event.occurred_at,
-            UsageEvent.sequence == event.sequence,
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    launch, last_seen_at = found
+def _facts(unit: Unit, launch: Launch, last_seen_at: datetime | None) -> LaunchFacts:
+    """Return what the actor may know of the launch that a use belongs to."""
     for_vendor = unit.actor.organisation_kind is OrganisationKind.VENDOR
     seen = None if for_vendor or last_seen_at is None else last_seen_at - launch.issued_at
     return LaunchFacts(

@@ -68,7 +68,7 @@ def _render(
 ) -> Response[Any]:
     credited = sum(line.credited_fen for line in lines)
     net = sum(line.amount_fen for line in lines) - credited
-    online = f"{page.unit.settings.origin}{place.statement(month)}"
+    online = f"{page.unit.settings.site}{place.statement(month)}"
     return page.render(
         "settlement/printed.html",
         place=place,

@@ -1,9 +1,11 @@
 """The catalogue: versions by content, prices by day, and who records them (R1, R4)."""
 
-from dataclasses import replace
+import hashlib
+from dataclasses import asdict, replace
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +14,7 @@ from catalog.models import Offer, Version
 from catalog.offers import OfferRow, offer_in_force, record_offers
 from catalog.plans import parse_tiers
 from catalog.queries import latest_versions, listed_versions, resources_by_key
-from catalog.resources import CatalogueRow, record_catalogue
+from catalog.resources import CatalogueRow, content_digest, record_catalogue
 from kernel.actors import OrganisationKind, Role, system_actor
 from kernel.errors import Refused
 from kernel.identity.organisations import organisation_by_code
@@ -85,6 +87,7 @@ def test_new_content_is_a_new_version_and_the_same_a_duplicate(units, firm):
         "keywords": ["识字", "藏语"],
         "conditions": "",
         "address": "",
+        "launch_url": "",
     }
 
 
@@ -103,6 +106,12 @@ def test_two_contents_of_one_resource_in_one_file_are_a_conflict(units, firm):
         ({"kind": "free"}, "kind"),
         ({"tier": "top"}, "tier"),
         ({"stage": "nursery"}, "stage"),
+        ({"launch_url": "http://vendor.example/open"}, "launch_url"),
+        ({"launch_url": "javascript:alert(1)"}, "launch_url"),
+        ({"launch_url": "https://user:word@vendor.example/"}, "launch_url"),
+        ({"launch_url": "https://vendor.example/a b"}, "launch_url"),
+        ({"launch_url": "https://vendor.example/#part"}, "launch_url"),
+        ({"launch_url": "https://[vendor"}, "launch_url"),
     ],
 )
 def test_a_row_that_is_not_right_is_rejected_with_its_field(units, firm, change, field):
@@ -110,6 +119,25 @@ def test_a_row_that_is_not_right_is_rejected_with_its_field(units, firm, change,
         (outcome,) = record_catalogue(unit, [replace(ROW, **change)])
         assert unit.session.scalars(select(Version)).all() == []
     assert (outcome.fate, outcome.field) == (Fate.REJECTED, field)
+
+
+def test_an_address_to_launch_is_content_and_none_changes_nothing(units, firm):
+    """R26: where tickets go is reviewed like all content; rows from before it are duplicates."""
+    with units(SYSTEM) as unit:
+        took(record_catalogue(unit, [ROW]))
+        (again,) = record_catalogue(unit, [replace(ROW, launch_url="")])
+        elsewhere = replace(ROW, launch_url="https://vendor.example:8443/open?from=xuanyong")
+        (changed,) = record_catalogue(unit, [elsewhere])
+        (here,) = record_catalogue(unit, [replace(ROW, launch_url="http://127.0.0.1:8000/")])
+    assert [again.fate, changed.fate, here.fate] == [
+        Fate.DUPLICATE,
+        Fate.ACCEPTED,
+        Fate.ACCEPTED,
+    ]
+    before = {name: value for name, value in asdict(ROW).items() if name != "launch_url"}
+    content = {key: value for key, value in before.items() if key not in {"vendor_code", "sku"}}
+    digest = hashlib.sha256(msgspec.json.encode(content, order="deterministic")).digest()
+    assert content_digest(ROW) == digest
 
 
 def test_what_was_submitted_can_not_be_edited_in_the_database_either(units, firm):

@@ -166,8 +166,8 @@ def test_the_day_of_the_launch_decides_not_the_day_of_the_delivery(
         ({"sku": "none"}, "unknown-resource"),
         ({"issued_at": at(28, month=2)}, "no-agreement"),
         ({"issued_at": at(7)}, "time-in-future"),
-        ({"kind": "crowd"}, "unreadable-launch"),
-        ({"class_name": "x" * 201}, "unreadable-launch"),
+        ({"kind": "crowd"}, "malformed-launch"),
+        ({"class_name": "x" * 201}, "malformed-launch"),
     ],
 )
 def test_a_launch_that_can_not_be_made_takes_its_uses_into_quarantine(

@@ -83,9 +83,9 @@ class Site:
             "sequence": str(self.sequence),
             "number": f"{self.market.school.code}-A-1",
             "name": "base.css",
-            "dispute_id": str(self.dispute_id),
             "launch_id": "0198c0de-0000-7000-8000-000000000000",
             "device": "box-none",
+            "dispute_id": str(self.dispute_id),
         }
 
 

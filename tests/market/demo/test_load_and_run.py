@@ -21,6 +21,7 @@ from market.demo import load, run
 from market.demo.accounts import close_accounts, demo_accounts, open_accounts
 from market.demo.deliveries import deliveries
 from market.demo.load import load_sample
+from market.demo.openings import OPENINGS_A_MONTH
 from market.demo.run import run_demo
 from procurement.models import Selection
 from settlement.models import Agreement
@@ -127,7 +128,8 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
         assert one["ledger_balanced"] is True
     received = sum(one["received"] for one in outcome["periods"])
     delivered = sum(len(delivery.rows) for delivery in deliveries())
-    assert received + outcome["undated"]["received"] == delivered
+    opened = OPENINGS_A_MONTH * len(outcome["periods"])
+    assert received + outcome["undated"]["received"] == delivered + opened
     assert outcome["above_ceiling_fen"] > 0
     assert [one["states"] for one in outcome["periods"]] == [
         *([{"posted": 12}] * 3),
