@@ -18,6 +18,7 @@ from kernel.identity.recording import among
 from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.adjusting import keep_newcomers, mark_settled
+from settlement.disputes import refer_to_bureau
 from settlement.drafting import ADJUSTMENT, DraftLine, draft_lines
 from settlement.metering.counting import SchoolCount
 from settlement.metering.judging import RULE, sealed_scopes
@@ -74,6 +75,7 @@ def state_periods(
         _store_lines(unit, month, lines, statements=statements)
         for scope in scopes:
             mark_settled(unit, month, scope=scope)
+        refer_to_bureau(unit, [o.id for o in lines if o.year_is_closed and o.rated.amount_fen])
         _mark(unit, month, payer_ids=payer_ids, exhausted=[o.agreement_id for o in lines if o.ends])
     return len(lines)
 

@@ -135,6 +135,21 @@ FROM schools s JOIN pupils p ON p.school_id = s.id LEFT JOIN learners l ON l.sch
 )
 
 
+AS_SEALED = text(
+    """
+SELECT rule, agreement_id, subject_id, NULL::text AS days, NULL::bigint AS pupils,
+    NULL::bigint AS learners
+FROM sealed_exclusion WHERE month = :month AND payer_id = ANY(:payers)
+UNION ALL
+SELECT 'outside', learner_id, school_id, days::text, NULL, NULL
+FROM sealed_enrolment WHERE month = :month AND payer_id = ANY(:payers)
+UNION ALL
+SELECT 'over-enrolment', school_id, NULL, NULL, pupils, learners
+FROM sealed_school WHERE month = :month AND payer_id = ANY(:payers)
+"""
+)
+
+
 def known_now(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: int) -> Exclusions:
     """Return what the rules rest on as is known now, for events up to a sequence."""
     own, staff, limits = _find(unit, month, payer_ids=payer_ids)
@@ -220,37 +235,22 @@ def as_sealed(
     `recounted`: for a month with late use, whose learners the seal could not count: then each
     school with a census is looked at.
     """
-    where = {"month": month, "payers": list(payer_ids)}
-    excluded = unit.session.execute(
-        text(
-            "SELECT rule, agreement_id, subject_id FROM sealed_exclusion "
-            "WHERE month = :month AND payer_id = ANY(:payers)"
-        ),
-        where,
-    ).all()
-    partly = unit.session.execute(
-        text(
-            "SELECT learner_id, school_id, days::text FROM sealed_enrolment "
-            "WHERE month = :month AND payer_id = ANY(:payers)"
-        ),
-        where,
-    ).all()
-    limits = unit.session.execute(
-        text(
-            "SELECT school_id, pupils, learners FROM sealed_school "
-            "WHERE month = :month AND payer_id = ANY(:payers)"
-        ),
-        where,
-    ).all()
-    return Exclusions(
-        own_school=[(row[1], row[2]) for row in excluded if row[0] == Rule.OWN_SCHOOL],
-        vendor_staff=[(row[1], row[2]) for row in excluded if row[0] == Rule.VENDOR_STAFF],
-        partly_enrolled=[(learner, school, days) for learner, school, days in partly],
-        limits={
-            school: Limit(pupils, pupils + 1 if recounted else learners)
-            for school, pupils, learners in limits
-        },
-    )
+    own: list[tuple[UUID, UUID]] = []
+    staff: list[tuple[UUID, UUID]] = []
+    partly: list[tuple[UUID, UUID, str]] = []
+    limits: dict[UUID, Limit] = {}
+    rows = unit.session.execute(AS_SEALED, {"month": month, "payers": list(payer_ids)})
+    for rule, first, second, days, pupils, learners in rows:
+        match rule:
+            case Rule.OWN_SCHOOL:
+                own.append((first, second))
+            case Rule.VENDOR_STAFF:
+                staff.append((first, second))
+            case Rule.OUTSIDE:
+                partly.append((first, second, days))
+            case _:
+                limits[first] = Limit(pupils, pupils + 1 if recounted else learners)
+    return Exclusions(own, staff, partly, limits)
 
 
 def partly_enrolled(
