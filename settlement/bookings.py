@@ -121,7 +121,7 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
     if lines:
         unit.session.execute(
             update(StatementLine)
-            .where(among(StatementLine.id, [line.id for line in lines]))
+            .where(*ready)  # the same lines: they are locked, and so is their period
             .values(state="posted")
             .execution_options(synchronize_session=False)
         )

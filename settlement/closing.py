@@ -78,6 +78,8 @@ def settle(
     phases = phases or Phases()
     with phases.timed("seal"):
         payers = seal_month(units, actor, month, payer_code=payer_code)
+        with units(actor) as unit:  # one scan for all, on as many cores as the database likes
+            fingerprint_periods(unit, month, payer_ids=payers)
     reported = _Reported(progress, len(payers))
     shards = shards_of(payers)
     if len(shards) == 1:

@@ -45,10 +45,9 @@ FINGERPRINTS = text(
 # The same, and in the same scan who was enrolled for a part of the month only.
 SEAL_SCAN = text(
     f"""
-WITH {PARTLY}
 SELECT u.payer_id, e.learner_id, e.school_id, e.days::text AS days, {PRINT}
 FROM usage_event u
-LEFT JOIN partly e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
+LEFT JOIN {PARTLY} e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
 WHERE {SEALED}
 GROUP BY u.payer_id, e.learner_id, e.school_id, e.days
 """  # noqa: S608 - put together from the texts of this module

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from kernel.arrays import IntegerArray, TextArray, UuidArray
 from kernel.errors import BudgetExhausted
 from kernel.ids import AccountId, new_id
 from kernel.unit import Unit
@@ -130,9 +131,9 @@ def post(unit: Unit, drafts: Sequence[TransferDraft]) -> int:
             ),
             {
                 "at": unit.clock.now(),
-                "ids": [new_id() for _ in wanted],
-                "keys": [draft.key for draft in wanted],
-                "memos": [draft.memo for draft in wanted],
+                "ids": UuidArray.of([new_id() for _ in wanted]),
+                "keys": TextArray.of([draft.key for draft in wanted]),
+                "memos": TextArray.of([draft.memo for draft in wanted]),
             },
         ).all()
     )
@@ -157,11 +158,11 @@ def open_accounts(unit: Unit, keys: Iterable[AccountKey]) -> dict[AccountKey, Ac
                 "AS k(id, owner_id, book, kind, minimum) ON CONFLICT DO NOTHING"
             ),
             {
-                "ids": [new_id() for _ in missing],
-                "owners": [key.owner_id for key in missing],
-                "books": [key.book for key in missing],
-                "kinds": [key.kind.value for key in missing],
-                "minimums": [key.minimum for key in missing],
+                "ids": UuidArray.of([new_id() for _ in missing]),
+                "owners": UuidArray.of([key.owner_id for key in missing]),
+                "books": TextArray.of([key.book for key in missing]),
+                "kinds": TextArray.of([key.kind.value for key in missing]),
+                "minimums": IntegerArray.of([key.minimum for key in missing]),
             },
         )
         found.update(_find_accounts(unit, missing))
@@ -175,7 +176,10 @@ def _find_accounts(unit: Unit, keys: Sequence[AccountKey]) -> dict[AccountKey, A
             "JOIN unnest(CAST(:owners AS uuid[]), CAST(:kinds AS text[])) AS k(owner_id, kind) "
             "ON k.owner_id = a.owner_id AND k.kind = a.kind WHERE a.unit = 'CNY'"
         ),
-        {"owners": [key.owner_id for key in keys], "kinds": [key.kind.value for key in keys]},
+        {
+            "owners": UuidArray.of([key.owner_id for key in keys]),
+            "kinds": TextArray.of([key.kind.value for key in keys]),
+        },
     )
     return {
         AccountKey(owner, AccountKind(kind)): AccountId(account_id)
@@ -210,7 +214,13 @@ def _insert_legs(
                 "SELECT * FROM unnest(CAST(:t AS uuid[]), CAST(:p AS smallint[]), "
                 "CAST(:a AS uuid[]), CAST(:s AS text[]), CAST(:m AS bigint[]))"
             ),
-            {"t": transfer_ids, "p": positions, "a": account_ids, "s": sides, "m": amounts},
+            {
+                "t": UuidArray.of(transfer_ids),
+                "p": IntegerArray.of(positions),
+                "a": UuidArray.of(account_ids),
+                "s": TextArray.of(sides),
+                "m": IntegerArray.of(amounts),
+            },
         )
     except IntegrityError as error:
         if constraint_of(error) == BELOW_MINIMUM:

@@ -82,9 +82,10 @@ WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :
 """
 )
 
-# Learners who were enrolled for a part of the month only.
+# Learners who were enrolled for a part of the month only. A subquery, since what is named by WITH
+# keeps the scan that joins it from running in parallel.
 PARTLY = """
-partly AS MATERIALIZED (
+(
     SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
     FROM enrolment e
     JOIN (SELECT DISTINCT learner_id, school_id FROM enrolment
@@ -98,10 +99,9 @@ partly AS MATERIALIZED (
 # for a month that is counted anew.
 PARTLY_ENROLLED = text(
     f"""
-WITH {PARTLY}
 SELECT u.payer_id, u.learner_id, u.school_id, min(e.days::text) AS days
 FROM usage_event u
-JOIN partly e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
+JOIN {PARTLY} e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
 WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.payer_id = ANY(:payers)
 GROUP BY u.payer_id, u.learner_id, u.school_id
 HAVING min(u.sequence) > :known_from AND min(u.sequence) <= :through
