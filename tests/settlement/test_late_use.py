@@ -1,14 +1,14 @@
 """Late use becomes a linked adjustment in the next statement (R37)."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
 
 from kernel.actors import Role
-from kernel.clock import Month, parse_month
+from kernel.clock import FixedClock, Month, parse_month
 from kernel.unit import Units
 from settlement.agreements import Draw
 from settlement.closing import settle
@@ -262,10 +262,14 @@ def test_late_use_of_a_closed_year_draws_nothing_and_waits_for_a_bureau(
     assert (late.vendor_fen, late.fee_fen, late.retention_fen) == (0, 0, 0)
 
 
-def test_late_use_is_drawn_from_lines_that_may_pay_for_its_own_month(
-    units: Units, market: Market
+@pytest.mark.parametrize(
+    ("today", "closed"),
+    [(datetime(2026, 3, 31, 2, tzinfo=UTC), False), (datetime(2026, 4, 1, 2, tzinfo=UTC), True)],
+)
+def test_decembers_late_use_is_paid_by_its_own_year_or_by_none(
+    units: Units, clock: FixedClock, market: Market, today: datetime, closed: bool
 ) -> None:
-    """R19, R34: December's late use, settled in January, is paid by December's year."""
+    """R19, R37: settled in January; while the old year's books are open its line pays."""
     with units(SYSTEM) as unit:
         old = a_line_of(unit, market.school, source="surcharge", year=2025, amount_fen=1_000)
         new = a_line_of(unit, market.school, source="surcharge", year=2026, amount_fen=1_000)
@@ -276,15 +280,21 @@ def test_late_use_is_drawn_from_lines_that_may_pay_for_its_own_month(
         starts_on=date(2025, 9, 1),
         ends_on=date(2026, 2, 28),
     )
+    clock.at = today
+    told = replace(units.settings, fiscal_close=(3, 31))
+    units = Units(units.engine, clock, told, units.dispatcher)
     december, january = parse_month("2025-12"), parse_month("2026-01")
-    deliver(units, [a_use(units, over_new_year, "d", at(2).replace(year=2025, month=12))])
+    deliver(units, [a_use(units, over_new_year, "d", at(2, month=12).replace(year=2025))])
     close(units, market, december)
-    late = a_use(units, over_new_year, "late", at(9).replace(year=2025, month=12))
+    late = a_use(units, over_new_year, "late", at(9, month=12).replace(year=2025))
     deliver(units, [late], name="late")
     deliver(units, [a_use(units, over_new_year, "j", at(9, month=1))], name="january")
     close(units, market, january)
     lines = lines_by_month(units, over_new_year)
-    assert draws_of(units, lines["2026-01", "2025-12"]) == [(old, 34)]
+    adjustment = lines["2026-01", "2025-12"]
+    assert adjustment.explanation["year_is_closed"] is closed
+    assert draws_of(units, adjustment) == ([] if closed else [(old, 34)])
+    assert adjustment.uncovered_fen == (34 if closed else 0)
     assert draws_of(units, lines["2026-01", "2026-01"]) == [(new, 33)]
 
 
@@ -295,7 +305,7 @@ def test_a_payer_without_an_agreement_in_the_next_month_is_settled_for_its_late_
         school = a_school(unit)
         finance = a_person(unit, school, [Role.SCHOOL_FINANCE])
         a_learner(unit, school, "S1")
-        line_id = a_line_of(unit, school, source="own", amount_fen=1_000)
+        line_id = a_line_of(unit, school, source="surcharge", amount_fen=1_000)
     payer = replace(market, school=school, finance=finance, line_id=line_id)
     short = a_purchase(units, payer, ceiling_fen=1_000, ends_on=date(2026, 3, 31))
     deliver(units, [a_use(units, short, "march", at(2), learner="S1")], name="march")
