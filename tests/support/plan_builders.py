@@ -20,11 +20,12 @@ from tests.support.builders import (
     JOINED_ON,
     a_learner,
     a_listed_version,
+    a_person,
     a_resource,
     a_school,
     took,
 )
-from tests.support.settlement_builders import SYSTEM, Market
+from tests.support.settlement_builders import SYSTEM, Market, an_agreement
 
 RATES = {"fee_rate": "0.0500", "retention_rate": "0.0500"}
 PER_USE = {"plan": "per_use", "unit_price": "0.3333"}
@@ -78,7 +79,7 @@ def a_line_of(
 ) -> FundingLineId:
     """Open a funding line with money on it."""
     line_id = open_line(unit, school.id, fiscal_year=year, source=source)
-    issue_amount(unit, line_id, amount_fen=amount_fen, key=f"{source}{year}", memo="allocation")
+    issue_amount(unit, line_id, amount_fen=amount_fen, key=f"{school.code} {source} {year}", memo="allocation")
     return line_id
 
 
@@ -170,3 +171,25 @@ def also_enrolled(
                 left_on=left_on,
             )
         )
+
+
+def a_neighbour(units: Units, market: Market, *, code: str, learner: str) -> Market:
+    """Make another school of the county that buys the market's resource; return the market of it.
+
+    It has money and an agreement of its own, and one learner.
+    """
+    with units(SYSTEM) as unit:
+        school = a_school(unit, code=code)
+        finance = a_person(unit, school, [Role.SCHOOL_FINANCE])
+        a_learner(unit, school, learner)
+        line_id = a_line_of(unit, school, source="surcharge", amount_fen=1_000)
+        agreement_id = an_agreement(
+            unit,
+            school,
+            vendor_id=market.vendor.id,
+            resource_id=market.resource_id,
+            draws=[Draw(line_id, 500)],
+        )
+    return replace(
+        market, school=school, finance=finance, line_id=line_id, agreement_id=agreement_id
+    )
