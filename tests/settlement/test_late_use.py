@@ -2,20 +2,18 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from kernel.actors import Role
 from kernel.clock import FixedClock, Month, parse_month
 from kernel.unit import Units
 from settlement.agreements import Draw
-from settlement.closing import settle
+from settlement.closing import close_shard, seal_month, settle
 from settlement.exports import export_statements
 from settlement.funding_lines import line_balances
 from settlement.metering.models import LateUse
-from settlement.models import StatementDraw, StatementLine
 from settlement.queries.earnings import earnings_of
 from settlement.verify.recompute import verify
 from tests.support.builders import a_learner, a_person, a_school
@@ -37,7 +35,7 @@ from tests.support.settlement_builders import (
     confirm_all,
     deliver,
 )
-from tests.support.statement_readings import adds_up, lines_by_month
+from tests.support.statement_readings import adds_up, draws_of, lines_by_month
 
 MAY = parse_month("2026-05")
 OWN, LATE, LATER = ("2026-03", "2026-03"), ("2026-04", "2026-03"), ("2026-05", "2026-03")
@@ -63,16 +61,6 @@ def close(units: Units, market: Market, month: Month) -> None:
     confirm_all(units, market, month)
     settle(units, SYSTEM, month)
     assert verify(units, SYSTEM) == []
-
-
-def draws_of(units: Units, line: StatementLine) -> list[tuple[UUID, int]]:
-    with units(SYSTEM) as unit:
-        found = unit.session.scalars(
-            select(StatementDraw)
-            .where(StatementDraw.line_id == line.id)
-            .order_by(StatementDraw.position)
-        )
-        return [(draw.funding_line_id, draw.amount_fen) for draw in found]
 
 
 def test_late_use_is_a_line_of_its_own_in_the_next_statement(
@@ -325,6 +313,20 @@ def test_use_of_an_agreement_that_had_none_in_time_is_an_adjustment_too(
     assert set(lines) == {LATE}
     assert (lines[LATE].quantity, lines[LATE].amount_fen) == (2, 67)
     assert lines[LATE].explanation["stated"]["quantity"] == 0
+
+
+def test_use_that_comes_while_a_seal_runs_is_late_and_adjusted(
+    units: Units, market: Market
+) -> None:
+    """R37: after the seal and before the count, it is not March's any more."""
+    use(units, market, "march", 2)
+    payers = seal_month(units, SYSTEM, MARCH)
+    assert use(units, market, "late", 1, day=9)[0].reason == "late"
+    close_shard(units, SYSTEM, MARCH, payers)
+    close(units, market, MARCH)
+    close(units, market, APRIL)
+    lines = lines_by_month(units, market)
+    assert (lines[OWN].quantity, lines[LATE].quantity) == (2, 1)
 
 
 def test_a_learner_who_first_appears_late_is_judged_by_the_enrolment(

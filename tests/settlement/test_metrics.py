@@ -102,6 +102,17 @@ def test_a_session_that_is_called_like_an_hour_is_not_that_hour(
     assert line.quantity == 2
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_sessions_at_one_moment_the_same_counts_in_any_order(
+    units: Units, market: Market, order: int
+) -> None:
+    """R39: what is a repeat of what does not hang on which came in first."""
+    one = bought(units, market, "per_unique_use")
+    rows = [use(units, one, "L1", s="a"), use(units, one, "L1", s="b")]
+    line = stated(units, one, *rows[::order], use(units, one, "L1", minute=9, s="b"))
+    assert (line.quantity, line.explanation["repeats"]) == (1, 1)
+
+
 def test_learners_are_counted_once_a_month(units: Units, market: Market) -> None:
     one = bought(units, market, "per_learner", "2.5000")
     rows = [use(units, one, who, day=day) for who in ("L1", "L2") for day in (2, 3, 30)]

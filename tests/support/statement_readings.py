@@ -37,6 +37,17 @@ def the_line(units: Units, market: Market, month: date) -> StatementLine:
     return lines_by_month(units, market)[show_month(month), show_month(month)]
 
 
+def draws_of(units: Units, line: StatementLine) -> list[tuple[UUID, int]]:
+    """Return (funding line, fen) of a line's draws, in their order."""
+    with units(SYSTEM) as unit:
+        found = unit.session.scalars(
+            select(StatementDraw)
+            .where(StatementDraw.line_id == line.id)
+            .order_by(StatementDraw.position)
+        )
+        return [(draw.funding_line_id, draw.amount_fen) for draw in found]
+
+
 def events_by_judgement(units: Units, line_id: UUID) -> dict[str, set[str]]:
     """Return the ids of the events behind a line by what became of them."""
     found: dict[str, set[str]] = {}
