@@ -119,9 +119,7 @@ def test_a_close_killed_between_its_shards_ends_in_the_same_bytes(
             assert close(units) == plain, f"killed {moment} the commit of unit {unit}"
 
 
-def test_two_processes_that_close_a_month_at_once_close_it_once(
-    server: str, plain: bytes
-) -> None:
+def test_two_processes_that_close_a_month_at_once_close_it_once(server: str, plain: bytes) -> None:
     with used_county(server) as (url, units):
         both = [child(url, unit=0) for _ in range(2)]
         assert [one.wait(120) for one in both] == [closing_child.SETTLED] * 2

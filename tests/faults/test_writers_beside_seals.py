@@ -1,4 +1,4 @@
-"""Eight writers ingest while months are sealed: no event is lost, none is in two periods (R32, R39).
+"""Eight writers ingest while months are sealed: no event is lost or in two periods (R32, R39).
 
 One database for all rounds: each seals another month of its own, while late and timely events of
 earlier months come in as well.
@@ -100,8 +100,7 @@ def test_what_races_a_seal_is_in_the_month_or_late_and_in_the_next_statement(
         for month in rounds():
             ready = Barrier(WRITERS + 1)
             writers = [
-                pool.submit(write, units, market, month, writer, ready)
-                for writer in range(WRITERS)
+                pool.submit(write, units, market, month, writer, ready) for writer in range(WRITERS)
             ]
             closing = pool.submit(close, units, month, ready)
             closing.result()

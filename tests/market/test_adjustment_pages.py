@@ -72,6 +72,7 @@ def texts(html: str) -> str:
 def test_an_adjustment_shows_the_month_anew_and_what_it_adds(
     units: Units,
     client: TestClient[Litestar],
+    *,
     seconds: list[int],
     late: list[int],
     quantity: int,
@@ -117,9 +118,7 @@ def test_an_adjustment_is_exported_with_what_it_corrects(units: Units) -> None:
     assert (line["kind"], line["of_month"], line["month"]) == ("adjustment", "2026-03", "2026-04")
     assert (line["quantity"], line["rated_fen"]) == (1, 33)
     assert line["explanation"]["stated"]["quantity"] == 2
-    assert line["draws"] == [
-        {"fiscal_year": 2026, "source": "per_student", "amount_fen": 33}
-    ]
+    assert line["draws"] == [{"fiscal_year": 2026, "source": "per_student", "amount_fen": 33}]
     assert line["schools"][0]["school"] == market.school.code
     assert str(market.agreement_id).encode() not in exported
     assert msgspec.json.encode(line, order="deterministic") + b"\n" == exported

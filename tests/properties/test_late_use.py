@@ -129,7 +129,9 @@ def check_books(units: Units, *, ceiling_fen: int) -> None:
         settle(units, SYSTEM, month)
     assert verify(units, SYSTEM) == []
     with units(SYSTEM) as unit:
-        billed = unit.session.scalar(text("SELECT COALESCE(sum(amount_fen), 0) FROM statement_line"))
+        billed = unit.session.scalar(
+            text("SELECT COALESCE(sum(amount_fen), 0) FROM statement_line")
+        )
         waiting = unit.session.scalar(
             text("SELECT count(*) FROM statement_line WHERE state <> 'posted'")
         )
@@ -142,19 +144,20 @@ SMALL = profile(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-worlds = (
-    st.lists(uses, min_size=1, max_size=25),
-    st.sampled_from(PLANS),
-    st.sampled_from(SPLITS),
-    st.sampled_from([None, 1, 2]),
-)
+WORLDS = {
+    "seen": st.lists(uses, min_size=1, max_size=25),
+    "plan": st.sampled_from(PLANS),
+    "split": st.sampled_from(SPLITS),
+    "pupils": st.sampled_from([None, 1, 2]),
+}
 
 
 @SMALL
-@given(*worlds)
+@given(**WORLDS)
 def test_adjusted_late_use_is_billed_as_if_it_had_come_in_time(
     server: str,
     settings: Settings,
+    *,
     seen: list[Use],
     plan: dict[str, Any],
     split: dict[str, Any],
@@ -166,18 +169,17 @@ def test_adjusted_late_use_is_billed_as_if_it_had_come_in_time(
     for in_time in (True, False):
         with fresh_units(server, settings) as units:
             sums.append(
-                settled(
-                    units, seen, plan=terms, pupils=pupils, ceiling_fen=20_000, in_time=in_time
-                )
+                settled(units, seen, plan=terms, pupils=pupils, ceiling_fen=20_000, in_time=in_time)
             )
     assert sums[0] == sums[1]
 
 
 @SMALL
-@given(*worlds, st.integers(151, 400))
+@given(**WORLDS, ceiling_fen=st.integers(151, 400))
 def test_late_use_under_a_tight_ceiling_is_rated_alike_and_never_billed_above_it(
     server: str,
     settings: Settings,
+    *,
     seen: list[Use],
     plan: dict[str, Any],
     split: dict[str, Any],

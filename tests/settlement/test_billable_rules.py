@@ -139,7 +139,10 @@ def test_learners_beyond_the_pupils_of_the_census_are_those_who_began_last(
     found = judge(
         units,
         market,
-        **{"late": ("L1", 9), "first": ("L4", 0), "second": ("L2", 1), "third": ("L3", 5)},
+        late=("L1", 9),
+        first=("L4", 0),
+        second=("L2", 1),
+        third=("L3", 5),
         **{"first again": ("L4", 20), "late again": ("L1", 30)},
     )
     assert found == {
@@ -172,7 +175,10 @@ def test_a_lesson_of_a_class_counts_no_learner(units: Units, market: Market) -> 
     counted_pupils(units, market.school, 1)
     lesson = a_launch(units, market, kind="class", class_name="三年二班", session_id="lesson-1")
     deliver(units, [a_report(lesson, "lesson", occurred_at=at(2, 8, 1))], name="lesson")
-    rows = [a_use(units, market, who, at(2, 9, n), learner=who) for n, who in enumerate(["L2", "L1"])]
+    rows = [
+        a_use(units, market, who, at(2, 9, minute), learner=who)
+        for minute, who in enumerate(["L2", "L1"])
+    ]
     deliver(units, rows)
     assert judgements(units, market) == {"counted": {"lesson", "L2"}, "over-enrolment": {"L1"}}
 
@@ -250,7 +256,7 @@ def test_the_rules_are_asked_in_their_order_and_repeats_before_them(
         units,
         market,
         **{"first": ("L1", 0), "staff and gone": ("gone", 1), "staff and beyond": ("L2", 2)},
-        **{"beyond": ("L3", 3)},
+        beyond=("L3", 3),
     )
     assert found == {
         "counted": {"first"},

@@ -63,9 +63,7 @@ def close(units: Units, market: Market, month: Month) -> None:
     assert verify(units, SYSTEM) == []
 
 
-def test_late_use_is_a_line_of_its_own_in_the_next_statement(
-    units: Units, market: Market
-) -> None:
+def test_late_use_is_a_line_of_its_own_in_the_next_statement(units: Units, market: Market) -> None:
     """R37: quantity, amounts, draws and shares of what came late; March stays as it was stated."""
     use(units, market, "march", 10)
     close(units, market, MARCH)

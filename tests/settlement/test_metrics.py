@@ -63,8 +63,7 @@ def stated(units: Units, market: Market, *rows: UsageRow) -> StatementLine:
 def by_school(units: Units, line: StatementLine) -> dict[str, tuple[int, int]]:
     with units(SYSTEM) as unit:
         return {
-            part.code: (part.quantity, part.amount_fen)
-            for part in line_view(unit, line.id).schools
+            part.code: (part.quantity, part.amount_fen) for part in line_view(unit, line.id).schools
         }
 
 
@@ -187,17 +186,13 @@ def test_class_sessions_are_lessons_that_were_opened_for_a_class(
     assert line.explanation["uses"] == 9
 
 
-def test_a_flat_plan_is_due_once_in_a_month_with_billable_use(
-    units: Units, market: Market
-) -> None:
+def test_a_flat_plan_is_due_once_in_a_month_with_billable_use(units: Units, market: Market) -> None:
     one = bought(units, market, "flat", "99.5000")
     line = stated(units, one, *[use(units, one, "L1", day=day) for day in range(2, 9)])
     assert (line.metric, line.quantity, line.amount_fen) == ("periods", 1, 9_950)
 
 
-def test_a_flat_plan_is_not_due_for_use_that_is_not_billable(
-    units: Units, market: Market
-) -> None:
+def test_a_flat_plan_is_not_due_for_use_that_is_not_billable(units: Units, market: Market) -> None:
     counted_pupils(units, market.school, 0)
     one = bought(units, market, "flat", "99.5000")
     line = stated(units, one, use(units, one, "L1"))

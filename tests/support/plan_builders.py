@@ -79,7 +79,8 @@ def a_line_of(
 ) -> FundingLineId:
     """Open a funding line with money on it."""
     line_id = open_line(unit, school.id, fiscal_year=year, source=source)
-    issue_amount(unit, line_id, amount_fen=amount_fen, key=f"{school.code} {source} {year}", memo="allocation")
+    key = f"{school.code} {source} {year}"
+    issue_amount(unit, line_id, amount_fen=amount_fen, key=key, memo="allocation")
     return line_id
 
 
@@ -136,9 +137,7 @@ def works_for(
     """Let a learner hold a role at a vendor for some time."""
     with units(SYSTEM) as unit:
         person_id = unit.session.scalars(
-            select(Person.id).where(
-                Person.person_no_hash == person_hash(unit.settings, person_no)
-            )
+            select(Person.id).where(Person.person_no_hash == person_hash(unit.settings, person_no))
         ).one()
         unit.session.add(
             RoleGrant(

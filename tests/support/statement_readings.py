@@ -1,4 +1,4 @@
-"""What statements say, read back for comparison: lines, sums over lines, and events by judgement."""
+"""What statements say, read back: lines, sums over lines, and events by judgement."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -61,9 +61,7 @@ def events_by_judgement(units: Units, line_id: UUID) -> dict[str, set[str]]:
 def adds_up(explanation: dict[str, Any]) -> bool:
     """Return whether events = repeats + those excluded by each rule + counted."""
     excluded = sum(one["events"] for one in explanation["excluded"].values())
-    return bool(
-        explanation["events"] == explanation["repeats"] + excluded + explanation["counted"]
-    )
+    return bool(explanation["events"] == explanation["repeats"] + excluded + explanation["counted"])
 
 
 @dataclass(slots=True)
