@@ -5,8 +5,10 @@ difference to what was stated becomes a linked line. What the rules on billable 
 was kept with the month; only learners who first appear late are looked up now.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -41,10 +43,30 @@ class Recount:
 
 @dataclass(slots=True)
 class Known:
-    """What all lines so far say of an agreement's month, and of how many events they know."""
+    """What all lines so far say of an agreement's month; `told`: the last one's explanation."""
 
     stated: Stated = field(default_factory=Stated)
-    events: int = 0
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def tells(self, counts: Sequence[SchoolCount]) -> bool:
+        """Return whether a recount found just what is known.
+
+        Not only its own events change an agreement's month: late use under another agreement makes
+        a repeat of one, or puts a learner beyond the enrolment.
+        """
+        excluded: Counter[str] = Counter()
+        for count in counts:
+            excluded.update({rule.value: one.events for rule, one in count.excluded.items()})
+        return (
+            self.told["events"] == sum(count.events for count in counts)
+            and self.told["repeats"] == sum(count.repeats for count in counts)
+            and self.told["uses"] == sum(count.uses for count in counts)
+            and {rule: one["events"] for rule, one in self.told["excluded"].items()} == excluded
+            and all(
+                self.stated.parts.get(count.school_id, (0, 0))[0] == count.quantity
+                for count in counts
+            )
+        )
 
 
 def late_months(unit: Unit, month: Month, *, scope: Scope) -> dict[Month, list[UUID]]:
@@ -147,7 +169,7 @@ def stated_before(
     of_line: dict[UUID, Known] = {}
     for line in lines:
         known = of_line[line.id] = found.setdefault(line.agreement_id, Known())
-        known.events = int(line.explanation["events"])  # each recount tells of all
+        known.told = line.explanation  # each recount tells of all
         known.stated.quantity += line.quantity
         known.stated.rated_fen += line.rated_fen
         known.stated.above_ceiling_fen += line.above_ceiling_fen

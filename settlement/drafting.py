@@ -56,10 +56,9 @@ class DraftLine:
         return sum(count.quantity for count in self.counts) - self.stated.quantity
 
     @property
-    def ends(self) -> bool:
-        """Whether this line uses up what was left of the ceiling."""
-        billed = self.rated.amount_fen
-        return billed > 0 and billed == self.ceiling_left_before_fen
+    def leaves_fen(self) -> int:
+        """What all lines of the draft together leave of the agreement's ceiling."""
+        return self.agreement.room.ceiling_left_fen
 
     def parts(self) -> Iterator[tuple[SchoolCount, int, int]]:
         """Yield each school's count with the quantity and fen that this line adds for it."""
@@ -140,7 +139,7 @@ def _uses(
 def _adjustments(
     unit: Unit, late: Sequence[Recount], agreements: dict[UUID, AgreementState]
 ) -> Iterator[DraftLine]:
-    """Yield a line for each agreement of which a recount found more events than were stated."""
+    """Yield a line for each agreement of which a recount found something else than was stated."""
     for recount in sorted(late, key=lambda one: one.month):
         last_day = next_month(recount.month) - timedelta(days=1)
         groups = {
@@ -150,7 +149,7 @@ def _adjustments(
         before = stated_before(unit, recount.month, agreement_ids=groups)
         for agreement_id, schools in groups.items():
             known = before.get(agreement_id)
-            if known is not None and known.events == sum(count.events for count in schools):
+            if known is not None and known.tells(schools):
                 continue
             agreement = agreements[agreement_id]
             left = agreement.room.ceiling_left_fen

@@ -76,7 +76,8 @@ def state_periods(
         for scope in scopes:
             mark_settled(unit, month, scope=scope)
         refer_to_bureau(unit, [o.id for o in lines if o.year_is_closed and o.rated.amount_fen])
-        _mark(unit, month, payer_ids=payer_ids, exhausted=[o.agreement_id for o in lines if o.ends])
+        _mark_stated(unit, month, payer_ids=payer_ids)
+        _mark_agreements(unit, lines)
     return len(lines)
 
 
@@ -205,22 +206,30 @@ def _open_statements(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> 
     return statements
 
 
-def _mark(
-    unit: Unit, month: Month, *, payer_ids: Sequence[UUID], exhausted: Sequence[UUID]
-) -> None:
+def _mark_stated(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
     unit.session.execute(
         update(Period)
         .where(Period.month == month, among(Period.payer_id, payer_ids), Period.state == "sealed")
         .values(state="stated")
         .execution_options(synchronize_session=False)
     )
-    if exhausted:
-        unit.session.execute(
-            update(Agreement)
-            .where(among(Agreement.id, exhausted), Agreement.state == "open")
-            .values(state="exhausted")
-            .execution_options(synchronize_session=False)
-        )
+
+
+def _mark_agreements(unit: Unit, lines: Sequence[DraftLine]) -> None:
+    """Mark agreements whose ceiling was used up, and open those that got some of it back."""
+    used_up = {o.agreement_id for o in lines if o.rated.amount_fen > 0 and o.leaves_fen <= 0}
+    given_back = {o.agreement_id for o in lines if o.rated.amount_fen < 0 and o.leaves_fen > 0}
+    for agreement_ids, before, after in (
+        (used_up, "open", "exhausted"),
+        (given_back, "exhausted", "open"),
+    ):
+        if agreement_ids:
+            unit.session.execute(
+                update(Agreement)
+                .where(among(Agreement.id, agreement_ids), Agreement.state == before)
+                .values(state=after)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def _json(value: dict[str, Any]) -> str:

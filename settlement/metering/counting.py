@@ -102,8 +102,8 @@ def count_uses(
 BY_LEARNER = """
 SELECT agreement_id, (array_agg(school_id ORDER BY occurred_at, school_id))[1] AS school_id,
     sum(quantity)::bigint AS uses,
-    count(DISTINCT CASE WHEN session_id <> '' THEN session_id
-        ELSE date_trunc('hour', occurred_at)::text END) AS unique_uses
+    count(DISTINCT (session_id,
+        CASE WHEN session_id = '' THEN date_trunc('hour', occurred_at) END)) AS unique_uses
 FROM ({judged}) judged
 WHERE agreement_id = ANY(:agreements) AND counts AND excluded = 0
 GROUP BY agreement_id, learner_id

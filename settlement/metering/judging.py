@@ -110,8 +110,9 @@ def judged(
     Only the joins that this month needs are in it: most have few exclusions, and ten million rows
     pass through each. `resource_ids` leaves only their events; whether an event counts hangs on no
     other resource. Of events at the very same moment the last counts, by trust, agreement and
-    school, so that sums don't hang on the order of arrival; which one of equals it is matters only
-    to lists, which say `one_by_one`.
+    school, so that sums don't hang on the order of arrival; by lesson and session, too, where one
+    resource's uses are looked at or lessons are billable beyond the enrolment. Which one of equals
+    it is matters only to lists, which say `one_by_one`.
     """
     scope = basis.scope
     start, end = month_bounds(scope.month)
@@ -131,7 +132,10 @@ def judged(
     if resource_ids is not None:
         parameters["resources"] = list(resource_ids)
         wanted = "AND u.resource_id = ANY(:resources)"
-    tied = ', u.event_id COLLATE "C", u.source_id' if one_by_one else ""
+    by_session = resource_ids is not None or bool(basis.beyond)
+    tied = ', u.in_class, u.session_id COLLATE "C"' if by_session else ""
+    if one_by_one:
+        tied += ', u.event_id COLLATE "C", u.source_id'
     sql = f"""
 SELECT {columns}, ({excluded})::smallint AS excluded,
     {skips}COALESCE(
