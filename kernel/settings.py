@@ -72,12 +72,12 @@ def _hours(value: str) -> int:
     return hours
 
 
-def _day_of_year(value: str) -> tuple[int, int]:
+def _day_of_year(value: str) -> str:
     try:
         day = date.fromisoformat(f"2001-{value.strip()}")  # no leap year: the day is in every year
     except ValueError:
         raise ValueError("expected a day of every year, as MM-DD") from None
-    return day.month, day.day
+    return f"{day:%m-%d}"
 
 
 def _base_address(value: str) -> str:
@@ -198,7 +198,7 @@ class Settings:
         _whole,
         "Days after the last day for confirming until which a statement has to be paid.",
     )
-    fiscal_close: tuple[int, int] = _setting(
+    fiscal_close: str = _setting(
         "MARKET_FISCAL_CLOSE",
         "01-31",
         _day_of_year,

@@ -18,8 +18,7 @@ from settlement.queries.statements import visible_payers
 
 def last_open_day(settings: Settings, fiscal_year: int) -> date:
     """Return the last day on which the year's books are open."""
-    month, day = settings.fiscal_close
-    return date(fiscal_year + 1, month, day)
+    return date.fromisoformat(f"{fiscal_year + 1}-{settings.fiscal_close}")
 
 
 def are_books_closed(unit: Unit, month: date) -> bool:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kernel.errors import AddressInUse, AlreadyRunning
 from kernel.settings import Settings
-from market.processes import PidFile
+from market.processes import PidFile, environment_of
 from market.supervisor import end_left_over, serve_all, stop_all
 
 RUN = """
@@ -163,3 +164,17 @@ def test_next_start_ends_what_a_killed_supervisor_left(installation, running):
         assert not set(left) & set(now)
         again.send_signal(signal.SIGTERM)
         assert again.wait(60) == 0
+
+
+def test_a_child_reads_the_settings_that_its_parent_has() -> None:
+    given = Settings.load(
+        {
+            "MARKET_FISCAL_CLOSE": "03-05",
+            "MARKET_PLATFORM_FEE_RATE": "0.0625",
+            "MARKET_PUBLIC_URL": "https://market.example.cn",
+            "MARKET_DEMO": "yes",
+        }
+    )
+    url = "postgresql://somewhere/market"
+
+    assert Settings.load(environment_of(given, url)) == replace(given, database_url=url)

@@ -267,7 +267,7 @@ def test_decembers_late_use_is_paid_by_its_own_year_or_by_none(
         ends_on=date(2026, 2, 28),
     )
     clock.at = today
-    told = replace(units.settings, fiscal_close=(3, 31))
+    told = replace(units.settings, fiscal_close="03-31")
     units = Units(units.engine, clock, told, units.dispatcher)
     december, january = parse_month("2025-12"), parse_month("2026-01")
     deliver(units, [a_use(units, over_new_year, "d", at(2, month=12).replace(year=2025))])
