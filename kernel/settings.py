@@ -200,9 +200,10 @@ class Settings:
     )
     fiscal_close: str = _setting(
         "MARKET_FISCAL_CLOSE",
-        "01-31",
+        "03-31",
         _day_of_year,
-        "Last day, in the following year, on which a fiscal year's books are open (MM-DD).",
+        "Last day, in the following year, on which a fiscal year's books are open (MM-DD); after "
+        "January's statement, which adjusts late use of December.",
     )
     public_url: str = _setting(
         "MARKET_PUBLIC_URL",

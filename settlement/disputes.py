@@ -27,6 +27,7 @@ from kernel.errors import (
     VendorInterest,
 )
 from kernel.identity.models import Organisation, RoleGrant
+from kernel.identity.recording import among
 from kernel.identity.visibility import require_visible
 from kernel.ids import new_id
 from kernel.money import yuan
@@ -112,7 +113,7 @@ def refer_to_bureau(unit: Unit, line_ids: Sequence[UUID]) -> list[UUID]:
     disputes = []
     for line in unit.session.scalars(
         select(StatementLine)
-        .where(StatementLine.id.in_(line_ids), StatementLine.state == "stated")
+        .where(among(StatementLine.id, line_ids), StatementLine.state == "stated")
         .order_by(StatementLine.id)
         .with_for_update()
         .execution_options(populate_existing=True)

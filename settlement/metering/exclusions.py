@@ -88,8 +88,10 @@ PARTLY = """
 (
     SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
     FROM enrolment e
-    JOIN (SELECT DISTINCT learner_id, school_id FROM enrolment
-          WHERE left_on < :next_month OR joined_on > :month) moved
+    JOIN (SELECT DISTINCT n.learner_id, n.school_id
+          FROM enrolment n JOIN organisation o ON o.id = n.school_id
+          WHERE COALESCE(o.parent_id, o.id) = ANY(:payers)
+              AND (n.left_on < :next_month OR n.joined_on > :month)) moved
         USING (learner_id, school_id)
     GROUP BY e.learner_id, e.school_id
 )

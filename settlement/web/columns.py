@@ -134,13 +134,8 @@ def line_columns(place: Place) -> list[Column[LineRow]]:
                 kind="label",
                 label_kind="line",
             ),
-            Column(
-                key="of_month",
-                title=msgid("Used in"),
-                value=attrgetter("of_month"),
-                kind="month",
-            ),
         ),
+        _used_in(),
         _vendor(),
         *_priced(href),
         money("rated_fen", msgid("At the agreed prices"), href=href, secondary=True),
@@ -171,6 +166,7 @@ def earned_columns(place: Place) -> list[Column[LineRow]]:
             sortable=True,
         ),
         _title(href),
+        _used_in(),
         *_priced(href),
         money("amount_fen", msgid("Billed"), href=href),
         money("uncovered_fen", msgid("Uncovered"), href=href, secondary=True),
@@ -315,6 +311,18 @@ def _month(href: Href) -> Column[Any]:
 def _title(href: Href) -> Column[Any]:
     return Column(
         key="title", title=msgid("Resource"), value=attrgetter("title"), href=href, sortable=True
+    )
+
+
+def _used_in() -> Column[Any]:
+    """Tell adjustments from the month's own lines: what they bill was used earlier."""
+    return Column(
+        key="of_month",
+        title=msgid("Used in"),
+        value=attrgetter("of_month"),
+        kind="month",
+        sortable=True,
+        secondary=True,
     )
 
 

@@ -30,9 +30,9 @@ def test_a_years_periods_close_after_its_last_open_day(units: Units, clock: Fixe
     quarrel = a_quarrel(units)
     confirm_all(units, quarrel.market)
     assert settle(units, SYSTEM, MARCH)["states"] == {"posted": 1}
-    clock.at = at(31, 23, 59, 59, month=1).replace(year=2027)
+    clock.at = at(31, 23, 59, 59, month=3).replace(year=2027)
     with units(SYSTEM) as unit:
-        assert last_open_day(unit.settings, 2026) == date(2027, 1, 31)
+        assert last_open_day(unit.settings, 2026) == date(2027, 3, 31)
         assert not are_books_closed(unit, MARCH)
         assert close_periods(unit) == 0
     clock.advance(timedelta(seconds=1))
@@ -45,7 +45,7 @@ def test_a_years_periods_close_after_its_last_open_day(units: Units, clock: Fixe
 
 def test_only_what_is_posted_closes(units: Units, clock: FixedClock) -> None:
     quarrel = a_quarrel(units)
-    clock.at = at(1, month=3).replace(year=2027)
+    clock.at = at(1, month=5).replace(year=2027)
     with units(SYSTEM) as unit:
         assert close_periods(unit) == 0
         assert unit.session.scalars(select(Period.state)).all() == ["stated"]
