@@ -17,6 +17,7 @@ from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.fiscal_years import are_books_closed
 from settlement.metering.counting import SchoolCount, count_uses
 from settlement.metering.exclusions import (
     as_sealed,
@@ -88,18 +89,33 @@ def late_months(unit: Unit, month: Month, *, scope: Scope) -> dict[Month, list[U
     return found
 
 
+def lock_corrected(unit: Unit, month: Month, *, scope: Scope) -> None:
+    """Lock the periods that hold lines of the months that are about to be corrected.
+
+    So that no dispute credits meanwhile what a correction takes back. In one order for all, and
+    after the month's own periods, as every close does.
+    """
+    late = late_months(unit, month, scope=scope)
+    if late:
+        concerned = {payer_id for payers in late.values() for payer_id in payers}
+        unit.session.execute(
+            select(Period.payer_id)
+            .where(
+                Period.month >= min(late), Period.month < month, among(Period.payer_id, concerned)
+            )
+            .order_by(Period.payer_id, Period.month)
+            .with_for_update()
+        )
+
+
 def recounts(
     unit: Unit, month: Month, scope: Scope, *, metered: Mapping[UUID, Metered]
 ) -> Iterator[Recount]:
     """Yield the recounts of months with late use that a statement of `month` has to settle."""
     for late_month, payers in late_months(unit, month, scope=scope).items():
-        closed = unit.session.scalars(
-            select(Period.payer_id).where(
-                Period.month == late_month,
-                among(Period.payer_id, payers),
-                Period.state == "closed",
-            )
-        )
+        # By the calendar: the sweep that marks periods as closed may not have run yet, and it
+        # passes by those of which a line is still disputed.
+        closed = payers if are_books_closed(unit, late_month) else ()
         counts = [
             count
             for sealed in sealed_scopes(unit, late_month, payer_ids=payers)
