@@ -9,9 +9,10 @@ that it does not matter how a file is cut into deliveries:
    agreement) → quarantined with the reason;
 4. else accepted; `late` if its period was sealed before it came, which leaves a row in `late_use`.
 
-A row that names a launch takes everything from it; the roster and the agreements are not asked. A
-row of a ticketed source must name one (R26). What an organisation's own machine attests without a
-launch is about itself: a school's learners, a vendor's resources.
+A row that names a launch takes everything from it; the roster and the agreements are not asked.
+Its session may be the reporter's, but not in a lesson: who is paid by the lesson does not say how
+many there were. A row of a ticketed source must name a launch (R26). What an organisation's own
+machine attests without one is about itself: a school's learners, a vendor's resources.
 
 Parameters are arrays, one per column, of equal length. The statement returns the rows that were not
 simply accepted, each with its position, and of the others their number by month.
@@ -159,7 +160,8 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
         CAST(:reporter_id AS uuid) AS reporter_id, d.payer_id, d.agreement_id, d.school_id,
         d.resource_id, d.learner_id, d.issued_at, d.expires_at, d.launch_vendor_id,
         d.launch_pseudonym, d.found_school, COALESCE(d.in_class, false) AS in_class,
-        COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') AS session_id
+        CASE WHEN d.in_class THEN d.launch_session
+            ELSE COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') END AS session_id
     FROM ({OF_LAUNCH if launched else OF_ROSTER}
     ) d
     LEFT JOIN LATERAL (
