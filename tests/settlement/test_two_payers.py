@@ -33,7 +33,7 @@ from tests.support.usage_builders import TICKETS, a_launch, a_report, a_ticketed
 
 @pytest.fixture
 def market(units: Units) -> Market:
-    """A school with an agreement of its own, and one of its bureau for the same resource."""
+    """A school with an agreement of its own; its bureau bought the same until 2 March (`bulk`)."""
     found = a_market(units)
     a_ticketed_source(units, found)
     return found
@@ -56,7 +56,7 @@ def bulk(units: Units, market: Market) -> UUID:
                 terms={**own.terms, "kind": "bulk"},
                 ceiling_fen=50_000,
                 starts_on=date(2026, 3, 1),
-                ends_on=date(2026, 6, 30),
+                ends_on=date(2026, 3, 2),
                 draws=[Draw(line, 50_000)],
                 school_ids=[market.school.id],
             ),
@@ -140,6 +140,16 @@ def test_what_a_bureau_buys_is_not_billed_for_more_learners_than_enrolled(
         launched(units, market, bulk, learner, at(2, 8 + hour))
     if apart:
         settle(units, SYSTEM, MARCH, payer_code=market.school.code)
+    settle(units, SYSTEM, MARCH)
+    assert counted(units, market) == {"bulk": 1}
+    assert verify(units, SYSTEM) == []
+
+
+def test_an_attested_use_falls_under_the_bulk_agreement_first(
+    units: Units, market: Market, bulk: UUID
+) -> None:
+    """R33: bulk before single, and its payer pays, also for a use that needs no launch."""
+    deliver(units, [a_use(units, market, "c", at(2))], source=LOG)
     settle(units, SYSTEM, MARCH)
     assert counted(units, market) == {"bulk": 1}
     assert verify(units, SYSTEM) == []
