@@ -17,7 +17,6 @@ from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.dispute_models import CreditDraw, CreditNote
-from settlement.fiscal_years import are_books_closed
 from settlement.metering.counting import SchoolCount, count_uses
 from settlement.metering.exclusions import (
     as_sealed,
@@ -31,6 +30,7 @@ from settlement.metering.models import LateUse
 from settlement.models import Period, StatementBreakdown, StatementDraw, StatementLine
 from settlement.pricing import Split
 from settlement.rating import Stated
+from settlement.year_ends import are_books_closed
 
 
 @dataclass(frozen=True, slots=True)
