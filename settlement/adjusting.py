@@ -113,9 +113,18 @@ def recounts(
 ) -> Iterator[Recount]:
     """Yield the recounts of months with late use that a statement of `month` has to settle."""
     for late_month, payers in late_months(unit, month, scope=scope).items():
-        # By the calendar: the sweep that marks periods as closed may not have run yet, and it
+        # By the calendar, too: the sweep that marks periods as closed may not have run yet, and it
         # passes by those of which a line is still disputed.
-        closed = payers if are_books_closed(unit, late_month) else ()
+        closed = set(payers) if are_books_closed(unit, late_month) else set()
+        closed |= set(
+            unit.session.scalars(
+                select(Period.payer_id).where(
+                    Period.month == late_month,
+                    among(Period.payer_id, payers),
+                    Period.state == "closed",
+                )
+            )
+        )
         counts = [
             count
             for sealed in sealed_scopes(unit, late_month, payer_ids=payers)
