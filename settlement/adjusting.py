@@ -30,6 +30,7 @@ from settlement.metering.models import LateUse
 from settlement.models import Period, StatementBreakdown, StatementDraw, StatementLine
 from settlement.pricing import Split
 from settlement.rating import Stated
+from settlement.year_ends import are_books_closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +89,40 @@ def late_months(unit: Unit, month: Month, *, scope: Scope) -> dict[Month, list[U
     return found
 
 
+def lock_corrected(unit: Unit, month: Month, *, scope: Scope) -> None:
+    """Lock the periods that hold lines of the months that are about to be corrected.
+
+    So that no dispute credits meanwhile what a correction takes back. In one order for all, and
+    after the month's own periods, as every close does.
+    """
+    late = late_months(unit, month, scope=scope)
+    if late:
+        concerned = {payer_id for payers in late.values() for payer_id in payers}
+        unit.session.execute(
+            select(Period.payer_id)
+            .where(
+                Period.month >= min(late), Period.month < month, among(Period.payer_id, concerned)
+            )
+            .order_by(Period.payer_id, Period.month)
+            .with_for_update()
+        )
+
+
 def recounts(
     unit: Unit, month: Month, scope: Scope, *, metered: Mapping[UUID, Metered]
 ) -> Iterator[Recount]:
     """Yield the recounts of months with late use that a statement of `month` has to settle."""
     for late_month, payers in late_months(unit, month, scope=scope).items():
-        closed = unit.session.scalars(
-            select(Period.payer_id).where(
-                Period.month == late_month,
-                among(Period.payer_id, payers),
-                Period.state == "closed",
+        # By the calendar, too: the sweep that marks periods as closed may not have run yet, and it
+        # passes by those of which a line is still disputed.
+        closed = set(payers) if are_books_closed(unit, late_month) else set()
+        closed |= set(
+            unit.session.scalars(
+                select(Period.payer_id).where(
+                    Period.month == late_month,
+                    among(Period.payer_id, payers),
+                    Period.state == "closed",
+                )
             )
         )
         counts = [

@@ -4,7 +4,7 @@ Decides how an assumed plan, ceiling or headcount takes the place of the real on
 stored; what is assumed for whom is decided by `simulation`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -41,13 +41,14 @@ class Assumptions:
                 would[agreement_id] = one
         return would
 
-    def exclusions(self, known: Exclusions) -> Exclusions:
-        """Return what the rules on billable use would rest on (R30)."""
+    def exclusions(self, known: Exclusions, *, payer_ids: Sequence[UUID]) -> Exclusions:
+        """Return what the rules on billable use would rest on for these payers (R30)."""
         limits = dict(known.limits)
         for school_id, pupils in self.pupils.items():
-            before = limits.get(school_id)
-            learners = before.learners if before is not None else pupils + 1
-            limits[school_id] = Limit(pupils, max(learners, pupils + 1))
+            for payer_id in payer_ids:
+                before = limits.get((payer_id, school_id))
+                learners = before.learners if before is not None else pupils + 1
+                limits[payer_id, school_id] = Limit(pupils, max(learners, pupils + 1))
         return replace(known, limits=limits)
 
     def ceilings(self, states: Mapping[UUID, AgreementState]) -> dict[UUID, AgreementState]:

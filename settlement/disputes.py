@@ -42,7 +42,7 @@ from settlement.dispute_rules import (
     answer_by,
     decide_by,
 )
-from settlement.models import Statement, StatementLine
+from settlement.models import Agreement, Statement, StatementLine
 from settlement.periods import periods_in
 from settlement.queries.lines import line_head
 from settlement.queries.uses import events_named
@@ -293,12 +293,21 @@ def _settle(
 
 
 def _lock(unit: Unit, dispute_id: UUID) -> tuple[Dispute, StatementLine]:
-    """Lock period, line and dispute, in this order; raise `NotFound` outside what one may see."""
+    """Lock period, line, agreement and dispute, in this order.
+
+    Raises `NotFound` outside what one may see.
+    """
     line_id = unit.session.scalar(select(Dispute.line_id).where(Dispute.id == dispute_id))
     if line_id is None:
         raise NotFound(what="dispute", key=dispute_id)
     line_head(unit, line_id)
     line = _lock_line(unit, line_id)
+    # What is left to credit hangs on all lines of the agreement, also in other periods.
+    unit.session.execute(
+        select(Agreement.id)
+        .where(Agreement.id == line.agreement_id)
+        .with_for_update(key_share=True)
+    )
     dispute = unit.session.scalars(
         select(Dispute)
         .where(Dispute.id == dispute_id)

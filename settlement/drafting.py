@@ -102,7 +102,7 @@ def draft_lines(
             for count in count_uses(
                 unit,
                 scope,
-                assumed.exclusions(_exclusions(unit, scope)),
+                assumed.exclusions(_exclusions(unit, scope), payer_ids=scope.payer_ids),
                 metered=assumed.metered(pay_otherwise),
             )
         ]

@@ -9,22 +9,11 @@ from datetime import date
 from sqlalchemy import select, update
 
 from kernel.clock import shanghai_day
-from kernel.settings import Settings
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.models import Period
 from settlement.queries.statements import visible_payers
-
-
-def last_open_day(settings: Settings, fiscal_year: int) -> date:
-    """Return the last day on which the year's books are open."""
-    return date.fromisoformat(f"{fiscal_year + 1}-{settings.fiscal_close}")
-
-
-def are_books_closed(unit: Unit, month: date) -> bool:
-    """Return whether the books of a month's fiscal year are closed today."""
-    today = shanghai_day(unit.clock.now())
-    return today > last_open_day(unit.settings, month.year)
+from settlement.year_ends import are_books_closed
 
 
 def close_periods(unit: Unit) -> int:

@@ -17,7 +17,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.ids import new_id
 from kernel.unit import Unit
-from settlement.adjusting import keep_newcomers, mark_settled
+from settlement.adjusting import keep_newcomers, lock_corrected, mark_settled
 from settlement.disputes import refer_to_bureau
 from settlement.drafting import ADJUSTMENT, DraftLine, draft_lines
 from settlement.metering.counting import SchoolCount
@@ -68,6 +68,7 @@ def state_periods(
     with phases.timed("count"):
         scopes = list(sealed_scopes(unit, month, payer_ids=payer_ids))
         for scope in scopes:
+            lock_corrected(unit, month, scope=scope)
             keep_newcomers(unit, month, scope=scope)
     lines = draft_lines(unit, month, payer_ids=payer_ids, phases=phases)
     with phases.timed("state"):

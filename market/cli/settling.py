@@ -25,6 +25,7 @@ from market.cli.output import (
 from market.confirming import confirm_for_payers
 from settlement.closing import begin_to_close, payers_to_close
 from settlement.closing import settle as settle_month
+from settlement.metering.rematch import release_waiting
 from settlement.periods import payers_in_closing
 from settlement.summaries import period_summary
 from settlement.verify.recompute import verify as find_differences
@@ -88,6 +89,8 @@ def _by_workers(
 ) -> dict[str, Any]:
     """Hand the month to the workers and follow its rows; interrupted, the work goes on."""
     payers = payers_to_close(units, actor, month, payer_code=payer_code)
+    with units(actor) as unit:  # before the seal's own, which takes usage alone
+        release_waiting(unit)
     with units(actor) as unit:
         shards = begin_to_close(unit, month, payers=payers, payer_code=payer_code)
     note(f"{shards} shards handed to the workers; the close goes on if you leave.")

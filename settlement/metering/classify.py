@@ -9,9 +9,10 @@ that it does not matter how a file is cut into deliveries:
    agreement) → quarantined with the reason;
 4. else accepted; `late` if its period was sealed before it came, which leaves a row in `late_use`.
 
-A row that names a launch takes everything from it; the roster and the agreements are not asked. A
-row of a ticketed source must name one (R26). What an organisation's own machine attests without a
-launch is about itself: a school's learners, a vendor's resources.
+A row that names a launch takes everything from it; the roster and the agreements are not asked.
+Its session may be the reporter's, but not in a lesson: who is paid by the lesson does not say how
+many there were. A row of a ticketed source must name a launch (R26). What an organisation's own
+machine attests without one is about itself: a school's learners, a vendor's resources.
 
 Parameters are arrays, one per column, of equal length. The statement returns the rows that were not
 simply accepted, each with its position, and of the others their number by month.
@@ -20,6 +21,8 @@ simply accepted, each with its position, and of the others their number by month
 from functools import cache
 
 from sqlalchemy import TextClause, text
+
+from settlement.metering.precedence import PRECEDENCE
 
 # Asked of a row `r` that names a launch; `ticketed` rows are a vendor's word, so they must agree
 # with the ticket in everything. Launches are issued by another machine: its clock may be behind.
@@ -39,7 +42,7 @@ ROSTER_REASON = """CASE
                 WHEN r.ticketed THEN 'without-launch'
                 WHEN r.learner_id IS NULL THEN 'unknown-learner'
                 WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
-                WHEN CAST(:own_school AS uuid) NOT IN (r.payer_id, r.school_id) THEN 'other-school'
+                WHEN CAST(:own_school AS uuid) NOT IN (r.home_id, r.school_id) THEN 'other-school'
                 WHEN NOT r.source_serves THEN 'source-not-admitted'
                 WHEN r.vendor_code <> CAST(:own_vendor AS text) THEN 'other-vendor'
                 WHEN r.resource_id IS NULL THEN 'unknown-resource'
@@ -52,11 +55,12 @@ OF_LAUNCH = """
     SELECT d.*, h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id,
         h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
         h.pseudonym AS launch_pseudonym, h.kind = 'class' AS in_class,
-        h.session_id AS launch_session, CAST(NULL AS text) AS found_school
+        h.session_id AS launch_session, CAST(NULL AS text) AS found_school,
+        CAST(NULL AS uuid) AS home_id
     FROM delivered d
     LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
 
-ROSTER = """, items AS MATERIALIZED (
+ROSTER = f""", items AS MATERIALIZED (
     SELECT k.vendor_code, k.sku, x.id AS resource_id
     FROM (SELECT DISTINCT vendor_code, sku FROM delivered WHERE launch_id IS NULL) k
     JOIN LATERAL (
@@ -65,7 +69,7 @@ ROSTER = """, items AS MATERIALIZED (
     ) x ON true
 ), enrolled AS MATERIALIZED (
     SELECT d.*, l.id AS learner_id, s.school_id, s.code AS found_school,
-        COALESCE(s.parent_id, s.school_id) AS payer_id, x.resource_id
+        COALESCE(s.parent_id, s.school_id) AS home_id, x.resource_id
     FROM delivered d
     LEFT JOIN LATERAL (
         SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
@@ -83,39 +87,44 @@ ROSTER = """, items AS MATERIALIZED (
     LEFT JOIN items x
         ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
 ), agreed AS MATERIALIZED (
-    SELECT k.payer_id, k.school_id, k.resource_id, a.ids, a.starts, a.ends
-    FROM (SELECT DISTINCT payer_id, school_id, resource_id FROM enrolled
-          WHERE payer_id IS NOT NULL AND resource_id IS NOT NULL) k
+    SELECT k.school_id, k.resource_id, a.ids, a.payers, a.starts, a.ends
+    FROM (SELECT DISTINCT school_id, resource_id FROM enrolled
+          WHERE school_id IS NOT NULL AND resource_id IS NOT NULL) k
     CROSS JOIN LATERAL (
-        SELECT array_agg(a.id ORDER BY a.starts_on, a.number) AS ids,
-            array_agg(a.starts_on ORDER BY a.starts_on, a.number) AS starts,
-            array_agg(a.ends_on ORDER BY a.starts_on, a.number) AS ends
-        FROM agreement a JOIN agreement_school g ON g.agreement_id = a.id
-        WHERE a.payer_id = k.payer_id AND a.resource_id = k.resource_id
-            AND g.school_id = k.school_id
+        SELECT array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
+            array_agg(a.payer_id ORDER BY {PRECEDENCE}) AS payers,
+            array_agg(a.starts_on ORDER BY {PRECEDENCE}) AS starts,
+            array_agg(a.ends_on ORDER BY {PRECEDENCE}) AS ends
+        FROM agreement_school g JOIN agreement a ON a.id = g.agreement_id
+        WHERE a.resource_id = k.resource_id AND g.school_id = k.school_id
     ) a
-)"""
+)"""  # noqa: S608 - the order is a constant of metering
 OF_ROSTER = """
     SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
         d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
-        d.ordinal, d.day, COALESCE(h.payer_id, d.payer_id) AS payer_id,
-        CASE
-            WHEN d.launch_id IS NOT NULL THEN h.agreement_id
-            WHEN d.day BETWEEN a.starts[1] AND a.ends[1] THEN a.ids[1]
-            WHEN cardinality(a.ids) > 1 THEN (
-                SELECT t.id FROM unnest(a.ids, a.starts, a.ends) AS t(id, first, last)
-                WHERE d.day BETWEEN t.first AND t.last LIMIT 1
-            )
-        END AS agreement_id,
+        d.ordinal, d.day, COALESCE(h.payer_id, d.agreed_payer_id, d.home_id) AS payer_id,
+        CASE WHEN d.launch_id IS NOT NULL THEN h.agreement_id ELSE d.agreed_id END AS agreement_id,
         COALESCE(h.school_id, d.school_id) AS school_id,
         COALESCE(h.resource_id, d.resource_id) AS resource_id,
         COALESCE(h.learner_id, d.learner_id) AS learner_id, h.issued_at, h.expires_at,
         h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
-        h.kind = 'class' AS in_class, h.session_id AS launch_session, d.found_school
-    FROM enrolled d
-    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true
-    LEFT JOIN agreed a ON a.payer_id = d.payer_id AND a.school_id = d.school_id
-        AND a.resource_id = d.resource_id"""
+        h.kind = 'class' AS in_class, h.session_id AS launch_session, d.found_school, d.home_id
+    FROM (
+        SELECT a.*, a.ids[a.place] AS agreed_id, a.payers[a.place] AS agreed_payer_id
+        FROM (
+            SELECT d.*, a.ids, a.payers, CASE
+                WHEN d.day BETWEEN a.starts[1] AND a.ends[1] THEN 1
+                WHEN cardinality(a.ids) > 1 THEN (
+                    SELECT min(t.place)
+                    FROM unnest(a.starts, a.ends) WITH ORDINALITY AS t(first, last, place)
+                    WHERE d.day BETWEEN t.first AND t.last
+                )
+            END AS place
+            FROM enrolled d
+            LEFT JOIN agreed a ON a.school_id = d.school_id AND a.resource_id = d.resource_id
+        ) a
+    ) d
+    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
 
 # Where an id comes twice in a delivery, the first row that can be billed takes it.
 FIRSTS = """, firsts AS MATERIALIZED (
@@ -158,8 +167,9 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
         i.digest AS known_digest, CAST(:ticketed AS boolean) AS ticketed,
         CAST(:reporter_id AS uuid) AS reporter_id, d.payer_id, d.agreement_id, d.school_id,
         d.resource_id, d.learner_id, d.issued_at, d.expires_at, d.launch_vendor_id,
-        d.launch_pseudonym, d.found_school, COALESCE(d.in_class, false) AS in_class,
-        COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') AS session_id
+        d.launch_pseudonym, d.found_school, d.home_id, COALESCE(d.in_class, false) AS in_class,
+        CASE WHEN d.in_class THEN d.launch_session
+            ELSE COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') END AS session_id
     FROM ({OF_LAUNCH if launched else OF_ROSTER}
     ) d
     LEFT JOIN LATERAL (

@@ -6,6 +6,10 @@
 - `over-enrolment`: use of more learners than the school has pupils by its census. Those whose first
   use came last go beyond it (then by number). Lessons opened for a class count no learner.
 
+A bureau that buys for schools is a payer beside them. Each payer's month is sealed for itself, so
+that the rules are asked payer by payer: what one is billed never hangs on whose months were closed
+together with it.
+
 What a rule rests on (who works where, who is enrolled, how many pupils there are) is kept with the
 sealed month, so that what becomes known later does not change what was stated. Which events a rule
 hits is decided by `counting`; a preview uses what is known now, and keeps nothing.
@@ -49,13 +53,14 @@ class Exclusions:
     """(agreement, school)"""
     vendor_staff: Sequence[tuple[UUID, UUID]] = ()
     """(agreement, learner)"""
-    partly_enrolled: Sequence[tuple[UUID, UUID, str]] = ()
-    """(learner, school, days enrolled as a datemultirange): learners enrolled for a part."""
-    limits: dict[UUID, Limit] = field(default_factory=dict)
+    partly_enrolled: Sequence[tuple[UUID, UUID, UUID, str]] = ()
+    """(payer, learner, school, days enrolled as a datemultirange): who was enrolled for a part."""
+    limits: dict[tuple[UUID, UUID], Limit] = field(default_factory=dict)
+    """By payer and school."""
 
-    def crowded(self) -> list[UUID]:
-        """Return the schools that may have more learners than pupils."""
-        return [school for school, one in self.limits.items() if one.learners > one.pupils]
+    def crowded(self) -> list[tuple[UUID, UUID]]:
+        """Return (payer, school) of the schools that may have more learners than pupils."""
+        return [place for place, one in self.limits.items() if one.learners > one.pupils]
 
 
 OWN_SCHOOLS = text(
@@ -112,24 +117,29 @@ HAVING min(u.sequence) > :known_from AND min(u.sequence) <= :through
 
 # Pupils by the census that was the latest in the month: of each stage and kind its last count, none
 # of an earlier school year. Learners: those on the roster who had not left before the month.
+# Schools: a payer's own with its teaching points, and those for which it has an agreement.
 LIMITS = text(
     """
 WITH schools AS (
     SELECT id, COALESCE(parent_id, id) AS payer_id FROM organisation
     WHERE kind = 'school' AND COALESCE(parent_id, id) = ANY(:payers)
+    UNION
+    SELECT g.school_id, a.payer_id FROM agreement a
+    JOIN agreement_school g ON g.agreement_id = a.id
+    WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :month
 ), counted AS (
     SELECT DISTINCT ON (c.school_id, c.stage, c.kind) c.school_id, c.as_of, c.pupils,
         max(c.as_of) OVER (PARTITION BY c.school_id) AS latest
-    FROM census c JOIN schools s ON s.id = c.school_id
-    WHERE c.kind IN ('enrolled', 'special') AND c.as_of < :next_month
+    FROM census c WHERE c.school_id IN (SELECT id FROM schools)
+        AND c.kind IN ('enrolled', 'special') AND c.as_of < :next_month
     ORDER BY c.school_id, c.stage, c.kind, c.as_of DESC
 ), pupils AS (
     SELECT school_id, sum(pupils)::bigint AS pupils FROM counted
     WHERE as_of > latest - 300 GROUP BY school_id
 ), learners AS (
     SELECT e.school_id, count(DISTINCT e.learner_id) AS learners
-    FROM enrolment e JOIN schools s ON s.id = e.school_id
-    WHERE e.left_on IS NULL OR e.left_on > :month GROUP BY e.school_id
+    FROM enrolment e WHERE e.school_id IN (SELECT id FROM schools)
+        AND (e.left_on IS NULL OR e.left_on > :month) GROUP BY e.school_id
 )
 SELECT s.payer_id, s.id AS school_id, p.pupils, COALESCE(l.learners, 0) AS learners
 FROM schools s JOIN pupils p ON p.school_id = s.id LEFT JOIN learners l ON l.school_id = s.id
@@ -139,14 +149,14 @@ FROM schools s JOIN pupils p ON p.school_id = s.id LEFT JOIN learners l ON l.sch
 
 AS_SEALED = text(
     """
-SELECT rule, agreement_id, subject_id, NULL::text AS days, NULL::bigint AS pupils,
+SELECT payer_id, rule, agreement_id, subject_id, NULL::text AS days, NULL::bigint AS pupils,
     NULL::bigint AS learners
 FROM sealed_exclusion WHERE month = :month AND payer_id = ANY(:payers)
 UNION ALL
-SELECT 'outside', learner_id, school_id, days::text, NULL, NULL
+SELECT payer_id, 'outside', learner_id, school_id, days::text, NULL, NULL
 FROM sealed_enrolment WHERE month = :month AND payer_id = ANY(:payers)
 UNION ALL
-SELECT 'over-enrolment', school_id, NULL, NULL, pupils, learners
+SELECT payer_id, 'over-enrolment', school_id, NULL, NULL, pupils, learners
 FROM sealed_school WHERE month = :month AND payer_id = ANY(:payers)
 """
 )
@@ -159,8 +169,8 @@ def known_now(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: i
     return Exclusions(
         own_school=[(row.agreement_id, row.school_id) for row in own],
         vendor_staff=[(row.agreement_id, row.learner_id) for row in staff],
-        partly_enrolled=[(row.learner_id, row.school_id, row.days) for row in partly],
-        limits={row.school_id: Limit(row.pupils, row.learners) for row in limits},
+        partly_enrolled=[_of_partly(row) for row in partly],
+        limits={(row.payer_id, row.school_id): Limit(row.pupils, row.learners) for row in limits},
     )
 
 
@@ -220,12 +230,8 @@ def seal_newcomers(
 
 def with_newcomers(known: Exclusions, newcomers: Sequence[Row[Any]]) -> Exclusions:
     """Return the exclusions with learners who were not known when the month was sealed."""
-    kept = {(learner, school) for learner, school, _ in known.partly_enrolled}
-    fresh = [
-        (row.learner_id, row.school_id, row.days)
-        for row in newcomers
-        if (row.learner_id, row.school_id) not in kept
-    ]
+    kept = {(payer, learner, school) for payer, learner, school, _ in known.partly_enrolled}
+    fresh = [one for one in map(_of_partly, newcomers) if one[:3] not in kept]
     return replace(known, partly_enrolled=[*known.partly_enrolled, *fresh])
 
 
@@ -239,20 +245,24 @@ def as_sealed(
     """
     own: list[tuple[UUID, UUID]] = []
     staff: list[tuple[UUID, UUID]] = []
-    partly: list[tuple[UUID, UUID, str]] = []
-    limits: dict[UUID, Limit] = {}
+    partly: list[tuple[UUID, UUID, UUID, str]] = []
+    limits: dict[tuple[UUID, UUID], Limit] = {}
     rows = unit.session.execute(AS_SEALED, {"month": month, "payers": list(payer_ids)})
-    for rule, first, second, days, pupils, learners in rows:
+    for payer, rule, first, second, days, pupils, learners in rows:
         match rule:
             case Rule.OWN_SCHOOL:
                 own.append((first, second))
             case Rule.VENDOR_STAFF:
                 staff.append((first, second))
             case Rule.OUTSIDE:
-                partly.append((first, second, days))
+                partly.append((payer, first, second, days))
             case _:
-                limits[first] = Limit(pupils, pupils + 1 if recounted else learners)
+                limits[payer, first] = Limit(pupils, pupils + 1 if recounted else learners)
     return Exclusions(own, staff, partly, limits)
+
+
+def _of_partly(row: Row[Any]) -> tuple[UUID, UUID, UUID, str]:
+    return (row.payer_id, row.learner_id, row.school_id, row.days)
 
 
 def partly_enrolled(

@@ -125,6 +125,9 @@ def begin_batch(
     require_visible(unit, source.admitted_for)
     if pre_counted and source.trust != "attested":
         raise InvalidInput(field="pre_counted", value=source_code, expected="an attested source")
+    if source.trust == "player" and source.organisation_id is not None:
+        expected = "a source that is no classroom box, whose uses come in signed packages"
+        raise InvalidInput(field="source", value=source_code, expected=expected)
     begun = find_batch(unit, source, digest=file_digest, pre_counted=pre_counted)
     return begun or open_batch(
         unit,

@@ -67,13 +67,13 @@ def sealed_scopes(
 class Basis:
     """All that judging a scope needs: the exclusions, and what follows from the events at large.
 
-    `beyond`: (school, learner) of those beyond their school's pupils. `pre_counted`: whether some
-    rows of the month are counts already.
+    `beyond`: (payer, school, learner) of those beyond their school's pupils. `pre_counted`: whether
+    some rows of the month are counts already.
     """
 
     scope: Scope
     exclusions: Exclusions
-    beyond: Sequence[tuple[UUID, UUID]]
+    beyond: Sequence[tuple[UUID, UUID, UUID]]
     pre_counted: bool
 
 
@@ -176,14 +176,13 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
         )
         cases.append(f"WHEN staff.learner_id IS NOT NULL THEN {code[Rule.VENDOR_STAFF]}")
     if exclusions.partly_enrolled:
-        parameters["part_learners"] = [learner for learner, _, _ in exclusions.partly_enrolled]
-        parameters["part_schools"] = [school for _, school, _ in exclusions.partly_enrolled]
-        parameters["part_days"] = [days for _, _, days in exclusions.partly_enrolled]
+        parameters |= _partly(exclusions)
         joins.append(
-            "LEFT JOIN (SELECT learner_id, school_id, days::datemultirange AS days FROM unnest("
-            "CAST(:part_learners AS uuid[]), CAST(:part_schools AS uuid[]), "
-            "CAST(:part_days AS text[])) AS e(learner_id, school_id, days)) part "
-            "ON part.learner_id = u.learner_id AND part.school_id = u.school_id"
+            "LEFT JOIN (SELECT payer_id, learner_id, school_id, days::datemultirange AS days "
+            "FROM unnest(CAST(:part_payers AS uuid[]), CAST(:part_learners AS uuid[]), "
+            "CAST(:part_schools AS uuid[]), CAST(:part_days AS text[])) "
+            "AS e(payer_id, learner_id, school_id, days)) part ON part.payer_id = u.payer_id "
+            "AND part.learner_id = u.learner_id AND part.school_id = u.school_id"
         )
         cases.append(
             "WHEN part.days IS NOT NULL "
@@ -191,12 +190,14 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
             f"THEN {code[Rule.OUTSIDE]}"
         )
     if beyond:
-        parameters["over_schools"] = [school for school, _ in beyond]
-        parameters["over_learners"] = [learner for _, learner in beyond]
+        parameters["over_payers"] = [payer for payer, _, _ in beyond]
+        parameters["over_schools"] = [school for _, school, _ in beyond]
+        parameters["over_learners"] = [learner for _, _, learner in beyond]
         joins.append(
-            "LEFT JOIN unnest(CAST(:over_schools AS uuid[]), CAST(:over_learners AS uuid[])) "
-            "AS beyond(school_id, learner_id) "
-            "ON beyond.school_id = u.school_id AND beyond.learner_id = u.learner_id"
+            "LEFT JOIN unnest(CAST(:over_payers AS uuid[]), CAST(:over_schools AS uuid[]), "
+            "CAST(:over_learners AS uuid[])) AS beyond(payer_id, school_id, learner_id) "
+            "ON beyond.payer_id = u.payer_id AND beyond.school_id = u.school_id "
+            "AND beyond.learner_id = u.learner_id"
         )
         cases.append(
             f"WHEN beyond.learner_id IS NOT NULL AND NOT u.in_class "
@@ -205,58 +206,73 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
     return joins, cases
 
 
+def _partly(exclusions: Exclusions) -> dict[str, object]:
+    rows = exclusions.partly_enrolled
+    return {
+        "part_payers": [payer for payer, _, _, _ in rows],
+        "part_learners": [learner for _, learner, _, _ in rows],
+        "part_schools": [school for _, _, school, _ in rows],
+        "part_days": [days for _, _, _, days in rows],
+    }
+
+
 # Learners in the order of their first use of the month, without use outside their enrolment.
 LEARNERS_BEYOND = text(
     """
 WITH part AS (
-    SELECT learner_id, school_id, days::datemultirange AS days FROM unnest(
-        CAST(:part_learners AS uuid[]), CAST(:part_schools AS uuid[]), CAST(:part_days AS text[])
-    ) AS e(learner_id, school_id, days)
+    SELECT payer_id, learner_id, school_id, days::datemultirange AS days FROM unnest(
+        CAST(:part_payers AS uuid[]), CAST(:part_learners AS uuid[]),
+        CAST(:part_schools AS uuid[]), CAST(:part_days AS text[])
+    ) AS e(payer_id, learner_id, school_id, days)
+), limited AS (
+    SELECT * FROM unnest(
+        CAST(:limited AS uuid[]), CAST(:schools AS uuid[]), CAST(:pupils AS bigint[])
+    ) AS l(payer_id, school_id, pupils)
 ), ranked AS (
-    SELECT u.school_id, u.learner_id,
-        row_number() OVER (PARTITION BY u.school_id ORDER BY min(u.occurred_at), u.learner_id)
-            AS place
+    SELECT u.payer_id, u.school_id, u.learner_id, l.pupils,
+        row_number() OVER (
+            PARTITION BY u.payer_id, u.school_id ORDER BY min(u.occurred_at), u.learner_id
+        ) AS place
     FROM usage_event u
-    LEFT JOIN part ON part.learner_id = u.learner_id AND part.school_id = u.school_id
+    JOIN limited l ON l.payer_id = u.payer_id AND l.school_id = u.school_id
+    LEFT JOIN part ON part.payer_id = u.payer_id AND part.learner_id = u.learner_id
+        AND part.school_id = u.school_id
     WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.payer_id = ANY(:payers)
-        AND u.sequence <= :through AND u.school_id = ANY(:schools) AND NOT u.in_class
+        AND u.sequence <= :through AND NOT u.in_class
         AND (part.days IS NULL
             OR part.days @> (u.occurred_at AT TIME ZONE 'Asia/Shanghai')::date)
-    GROUP BY u.school_id, u.learner_id
+    GROUP BY u.payer_id, u.school_id, u.learner_id, l.pupils
 )
-SELECT r.school_id, r.learner_id FROM ranked r
-JOIN unnest(CAST(:schools AS uuid[]), CAST(:pupils AS bigint[])) AS l(school_id, pupils)
-    ON l.school_id = r.school_id
-WHERE r.place > l.pupils
-ORDER BY r.school_id, r.place
+SELECT payer_id, school_id, learner_id FROM ranked
+WHERE place > pupils
+ORDER BY payer_id, school_id, place
 """
 )
 
 
 def learners_beyond(
     unit: Unit, scope: Scope, exclusions: Exclusions
-) -> Sequence[tuple[UUID, UUID]]:
-    """Return (school, learner) of those beyond their school's pupils in a month (R30)."""
-    schools = exclusions.crowded()
-    if not schools:
+) -> Sequence[tuple[UUID, UUID, UUID]]:
+    """Return (payer, school, learner) of those beyond their school's pupils in a month (R30)."""
+    crowded = exclusions.crowded()
+    if not crowded:
         return ()
     start, end = month_bounds(scope.month)
     with set_wise(unit.session):
         rows = unit.session.execute(
             LEARNERS_BEYOND,
             {
-                "payers": list(scope.payer_ids),
+                "payers": sorted({payer for payer, _ in crowded} & set(scope.payer_ids)),
                 "start": start,
                 "end": end,
                 "through": scope.through,
-                "schools": schools,
-                "pupils": [exclusions.limits[school].pupils for school in schools],
-                "part_learners": [learner for learner, _, _ in exclusions.partly_enrolled],
-                "part_schools": [school for _, school, _ in exclusions.partly_enrolled],
-                "part_days": [days for _, _, days in exclusions.partly_enrolled],
+                "limited": [payer for payer, _ in crowded],
+                "schools": [school for _, school in crowded],
+                "pupils": [exclusions.limits[place].pupils for place in crowded],
+                **_partly(exclusions),
             },
         ).all()
-    return [(row.school_id, row.learner_id) for row in rows]
+    return [(row.payer_id, row.school_id, row.learner_id) for row in rows]
 
 
 def _has_counts(unit: Unit, month: Month) -> bool:

@@ -31,6 +31,7 @@ from kernel.errors import (
 from kernel.identity.models import Learner, Organisation
 from kernel.ids import LaunchId, new_id
 from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
 from settlement.metering.models import Launch
 from settlement.metering.openers import Opener, opener_of
 from settlement.metering.player import player_source_for, record_opening
@@ -154,19 +155,19 @@ def agreements_on(
 def _stopped(unit: Unit, agreement: Agreement, school: Organisation) -> MarketError | None:
     if agreement.state in OVER:
         return AgreementOver(number=agreement.number, school=school.name, state=agreement.state)
-    if agreement.terms.get("stop_at_ceiling") and _is_exhausted(unit, agreement):
+    if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement):
         return CeilingReached(number=agreement.number)
     return None
 
 
-def _is_exhausted(unit: Unit, agreement: Agreement) -> bool:
-    """Whether what was billed so far leaves nothing of the ceiling."""
+def is_exhausted(unit: Unit, agreement: Agreement) -> bool:
+    """Whether what was billed so far, less credit notes, leaves nothing of the ceiling."""
     if agreement.state == "exhausted":
         return True
     billed = unit.session.scalar(
-        select(func.coalesce(func.sum(StatementLine.amount_fen), 0)).where(
-            StatementLine.agreement_id == agreement.id
-        )
+        select(func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0)))
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .where(StatementLine.agreement_id == agreement.id)
     )
     return int(billed or 0) >= agreement.ceiling_fen
 

@@ -135,6 +135,7 @@ def _source(unit: Unit, events: Sequence[Event]) -> UsageSource:
             select(UsageSource).where(
                 UsageSource.organisation_id == unit.actor.organisation_id,
                 UsageSource.organisation_id.is_not(None),
+                UsageSource.trust != "player",  # a box's, which only its signed packages come by
             )
         )
     }

@@ -11,6 +11,7 @@ from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
 from settlement.adjusting import recount
+from settlement.dispute_models import CreditNote
 from settlement.drafting import USE
 from settlement.metering.counting import SchoolCount, count_uses
 from settlement.metering.exclusions import as_sealed
@@ -58,7 +59,11 @@ def check_counts(unit: Unit) -> Iterator[str]:
                 for count in recount(unit, scope, through=through, metered=metered)
             ]
             whole = [line for line in lines if line.payer_id in set(late_payers)]
-            yield from _compare(unit, month, whole, late, what="lines with late use say")
+            # An adjustment starts from what credit notes left, a month's own line from nothing.
+            notes = _credits(unit, whole)
+            yield from _compare(
+                unit, month, whole, late, what="lines with late use say", notes=notes
+            )
 
 
 def months_in(unit: Unit, states: Sequence[str]) -> list[Month]:
@@ -103,6 +108,7 @@ def _compare(
     counts: Sequence[SchoolCount],
     *,
     what: str,
+    notes: Sequence[CreditNote] = (),
 ) -> Iterator[str]:
     quantities: dict[UUID, int] = {}
     for count in counts:
@@ -111,6 +117,10 @@ def _compare(
     stored: dict[UUID, list[StatementLine]] = {}
     for line in lines:
         stored.setdefault(line.agreement_id, []).append(line)
+    agreement_of = {line.id: line.agreement_id for line in lines}
+    credits_of: dict[UUID, list[CreditNote]] = {}
+    for note in notes:
+        credits_of.setdefault(agreement_of[note.line_id], []).append(note)
     terms = _terms(unit, [*stored, *quantities])
     for agreement_id in sorted({*stored, *quantities}, key=str):
         number, agreed = terms[agreement_id]
@@ -127,11 +137,33 @@ def _compare(
                 f"{where}: {what} {said} {metric_of(agreed)}, {yuan(said_fen)}; its usage gives "
                 f"{quantity}, {yuan(rated)} (rule {RULE})"
             )
-        elif split(agreed, sum(line.drawn_fen for line in of_agreement)) != _shares(of_agreement):
+        elif not _are_shared(agreed, of_agreement, credits_of.get(agreement_id, [])):
             yield f"{where}: the shares are not what the terms give"
 
 
-def _shares(lines: Sequence[StatementLine]) -> Split:
+def _credits(unit: Unit, lines: Sequence[StatementLine]) -> list[CreditNote]:
+    return list(
+        unit.session.scalars(
+            select(CreditNote).where(among(CreditNote.line_id, [line.id for line in lines]))
+        )
+    )
+
+
+def _are_shared(
+    agreed: Mapping[str, Any], lines: Sequence[StatementLine], notes: Sequence[CreditNote]
+) -> bool:
+    """Return whether lines less their credit notes are shared as the terms say."""
+    shares, credited = _shares(lines), _shares(notes)
+    drawn = sum(one.drawn_fen for one in lines) - sum(one.drawn_fen for one in notes)
+    return split(agreed, drawn) == Split(
+        shares.vendor_fen - credited.vendor_fen,
+        shares.school_fen - credited.school_fen,
+        shares.fee_fen - credited.fee_fen,
+        shares.retention_fen - credited.retention_fen,
+    )
+
+
+def _shares(lines: Sequence[StatementLine | CreditNote]) -> Split:
     return Split(
         sum(line.vendor_fen for line in lines),
         sum(line.school_fen for line in lines),

@@ -8,14 +8,16 @@ from litestar.testing import TestClient
 
 from kernel.actors import Role
 from kernel.clock import FixedClock
+from kernel.errors import InvalidInput
 from kernel.identity.api_keys import create_api_key
 from kernel.settings import Settings
 from kernel.unit import Units
 from market.asgi import create_app
+from tests.support.api import a_machine, an_event
 from tests.support.builders import a_school
 from tests.support.launch_builders import Classroom, a_classroom, events
 from tests.support.package_builders import Box, a_box, a_packed_launch, a_packed_use, packed
-from tests.support.settlement_builders import SYSTEM, at
+from tests.support.settlement_builders import SYSTEM, a_use, at, deliver
 
 ADDRESS = "/api/v1/usage/packages"
 
@@ -87,4 +89,17 @@ def test_a_key_and_a_signature_are_both_needed(
     assert client.post(ADDRESS, content=content, headers=teacher).status_code == 403
     changed = client.post(ADDRESS, content=content.replace(b"u1", b"u2"), headers=key)
     assert (changed.status_code, changed.json()["code"]) == (422, "package-signature-wrong")
+    assert events(units) == []
+
+
+def test_nothing_but_a_signed_package_comes_in_as_a_boxs_word(
+    client: TestClient[Litestar], units: Units, classroom: Classroom, box: Box
+) -> None:
+    """R26: a school's key, or a file, can't pass off its own list as what a box has seen."""
+    machine = a_machine(client, units, classroom.school.id)
+    facts = {"learner": "L1", "vendor_code": classroom.market.vendor.code, "sku": "SKU-1"}
+    event = an_event(None, source=box.code, time=at(5).isoformat(), data=facts) | {"subject": ""}
+    assert machine.send([event]).status_code == 404
+    with pytest.raises(InvalidInput):
+        deliver(units, [a_use(units, classroom.market, "e1", at(5))], source=box.code)
     assert events(units) == []

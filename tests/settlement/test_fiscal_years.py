@@ -13,12 +13,13 @@ from kernel.unit import Units
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome
 from settlement.disputes import answer_dispute, decide_dispute, refer_to_bureau
-from settlement.fiscal_years import are_books_closed, close_periods, last_open_day
+from settlement.fiscal_years import close_periods
 from settlement.models import Period, StatementLine
 from settlement.queries.disputes import disputes_of
 from settlement.queries.unfunded import unfunded
 from settlement.tasks import close_years
 from settlement.verify.recompute import verify
+from settlement.year_ends import are_books_closed, last_open_day
 from tests.support.dispute_builders import Quarrel, a_quarrel
 from tests.support.settlement_builders import MARCH, SYSTEM, at, confirm_all
 
