@@ -21,6 +21,8 @@ from functools import cache
 
 from sqlalchemy import TextClause, text
 
+from settlement.metering.precedence import PRECEDENCE
+
 # Asked of a row `r` that names a launch; `ticketed` rows are a vendor's word, so they must agree
 # with the ticket in everything. Launches are issued by another machine: its clock may be behind.
 LAUNCH_REASON = """CASE
@@ -49,13 +51,45 @@ ROSTER_REASON = """CASE
 # Look-ups are probes for one row (LIMIT): plans then don't hang on statistics, which lag behind on
 # tables that grow by the minute. What many rows of a delivery share is looked up once.
 OF_LAUNCH = """
-    SELECT d.*, h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id,
-        h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
-        h.pseudonym AS launch_pseudonym, h.kind = 'class' AS in_class,
-        h.session_id AS launch_session, CAST(NULL AS text) AS found_school
+    SELECT d.*, h.payer_id, h.school_id, h.resource_id, h.learner_id,
+        h.agreement_id AS launch_agreement_id, h.issued_at, h.expires_at,
+        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
+        COALESCE(h.kind = 'class', false) AS in_class,
+        COALESCE(NULLIF(d.given_session, ''), h.session_id, '') AS session_id,
+        CAST(NULL AS text) AS found_school
     FROM delivered d
     LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
+OF_ROSTER = """
+    SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
+        d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
+        d.ordinal, d.day, d.month,
+        COALESCE(h.payer_id, s.payer_id) AS payer_id,
+        COALESCE(h.school_id, s.school_id) AS school_id,
+        COALESCE(h.resource_id, x.resource_id) AS resource_id,
+        COALESCE(h.learner_id, d.learner_id) AS learner_id,
+        h.agreement_id AS launch_agreement_id, h.issued_at, h.expires_at,
+        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
+        COALESCE(h.kind = 'class', false) AS in_class,
+        COALESCE(NULLIF(d.given_session, ''), h.session_id, '') AS session_id,
+        s.code AS found_school
+    FROM (
+        SELECT d.*, l.learner_id, CASE WHEN cardinality(l.schools) = 1 THEN l.schools[1] ELSE (
+                SELECT e.school_id FROM enrolment e JOIN organisation o ON o.id = e.school_id
+                WHERE e.learner_id = l.learner_id
+                ORDER BY (o.code = d.school_code) DESC,
+                    (e.joined_on <= d.day AND (e.left_on IS NULL OR e.left_on > d.day)) DESC,
+                    e.joined_on DESC
+                LIMIT 1
+            ) END AS enrolled_at
+        FROM delivered d
+        LEFT JOIN learners l ON l.learner_hash = d.learner_hash AND d.launch_id IS NULL
+    ) d
+    LEFT JOIN schools s ON s.school_id = d.enrolled_at
+    LEFT JOIN items x
+        ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
+    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE {which} LIMIT 1) h ON true"""
 
+# A learner who was at several schools was, for a use, at the one it names, else that of its day.
 ROSTER = """, items AS MATERIALIZED (
     SELECT k.vendor_code, k.sku, x.id AS resource_id
     FROM (SELECT DISTINCT vendor_code, sku FROM delivered WHERE launch_id IS NULL) k
@@ -63,59 +97,46 @@ ROSTER = """, items AS MATERIALIZED (
         SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
         WHERE v.kind = 'vendor' AND v.code = k.vendor_code AND x.sku = k.sku LIMIT 1
     ) x ON true
-), enrolled AS MATERIALIZED (
-    SELECT d.*, l.id AS learner_id, s.school_id, s.code AS found_school,
-        COALESCE(s.parent_id, s.school_id) AS payer_id, x.resource_id
-    FROM delivered d
-    LEFT JOIN LATERAL (
+), learners AS MATERIALIZED (
+    SELECT k.learner_hash, l.id AS learner_id,
+        ARRAY(SELECT e.school_id FROM enrolment e WHERE e.learner_id = l.id) AS schools
+    FROM (SELECT DISTINCT learner_hash FROM delivered WHERE launch_id IS NULL) k
+    JOIN LATERAL (
         SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
-        WHERE p.person_no_hash = d.learner_hash AND d.launch_id IS NULL LIMIT 1
+        WHERE p.person_no_hash = k.learner_hash LIMIT 1
     ) l ON true
-    LEFT JOIN LATERAL (
-        SELECT e.school_id, o.parent_id, o.code FROM enrolment e
-        JOIN organisation o ON o.id = e.school_id
-        WHERE e.learner_id = l.id
-        ORDER BY (o.code = d.school_code) DESC,
-                 (e.joined_on <= d.day AND (e.left_on IS NULL OR e.left_on > d.day)) DESC,
-                 e.joined_on DESC
-        LIMIT 1
-    ) s ON true
-    LEFT JOIN items x
-        ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
-), agreed AS MATERIALIZED (
+), schools AS MATERIALIZED (
+    SELECT k.school_id, o.code, COALESCE(o.parent_id, k.school_id) AS payer_id
+    FROM (SELECT DISTINCT unnest(schools) AS school_id FROM learners) k
+    JOIN LATERAL (
+        SELECT o.code, o.parent_id FROM organisation o WHERE o.id = k.school_id LIMIT 1
+    ) o ON true
+)"""
+AGREED = f""", agreed AS MATERIALIZED (
     SELECT k.payer_id, k.school_id, k.resource_id, a.ids, a.starts, a.ends
-    FROM (SELECT DISTINCT payer_id, school_id, resource_id FROM enrolled
-          WHERE payer_id IS NOT NULL AND resource_id IS NOT NULL) k
+    FROM (SELECT DISTINCT payer_id, school_id, resource_id FROM placed
+          WHERE launch_id IS NULL AND payer_id IS NOT NULL AND resource_id IS NOT NULL) k
     CROSS JOIN LATERAL (
-        SELECT array_agg(a.id ORDER BY a.starts_on, a.number) AS ids,
-            array_agg(a.starts_on ORDER BY a.starts_on, a.number) AS starts,
-            array_agg(a.ends_on ORDER BY a.starts_on, a.number) AS ends
+        SELECT array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
+            array_agg(a.starts_on ORDER BY {PRECEDENCE}) AS starts,
+            array_agg(a.ends_on ORDER BY {PRECEDENCE}) AS ends
         FROM agreement a JOIN agreement_school g ON g.agreement_id = a.id
         WHERE a.payer_id = k.payer_id AND a.resource_id = k.resource_id
             AND g.school_id = k.school_id
     ) a
-)"""
-OF_ROSTER = """
-    SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
-        d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
-        d.ordinal, d.day, COALESCE(h.payer_id, d.payer_id) AS payer_id,
-        CASE
-            WHEN d.launch_id IS NOT NULL THEN h.agreement_id
-            WHEN d.day BETWEEN a.starts[1] AND a.ends[1] THEN a.ids[1]
+)"""  # noqa: S608 - joined with a constant of ours
+AGREEMENT_OF_LAUNCH = "r.launch_agreement_id"
+AGREEMENT_OF_ROSTER = """CASE
+            WHEN r.launch_id IS NOT NULL THEN r.launch_agreement_id
+            WHEN r.day BETWEEN a.starts[1] AND a.ends[1] THEN a.ids[1]
             WHEN cardinality(a.ids) > 1 THEN (
                 SELECT t.id FROM unnest(a.ids, a.starts, a.ends) AS t(id, first, last)
-                WHERE d.day BETWEEN t.first AND t.last LIMIT 1
+                WHERE r.day BETWEEN t.first AND t.last LIMIT 1
             )
-        END AS agreement_id,
-        COALESCE(h.school_id, d.school_id) AS school_id,
-        COALESCE(h.resource_id, d.resource_id) AS resource_id,
-        COALESCE(h.learner_id, d.learner_id) AS learner_id, h.issued_at, h.expires_at,
-        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
-        h.kind = 'class' AS in_class, h.session_id AS launch_session, d.found_school
-    FROM enrolled d
-    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true
-    LEFT JOIN agreed a ON a.payer_id = d.payer_id AND a.school_id = d.school_id
-        AND a.resource_id = d.resource_id"""
+        END"""
+AGREED_JOIN = """
+        LEFT JOIN agreed a ON a.payer_id = r.payer_id AND a.school_id = r.school_id
+            AND a.resource_id = r.resource_id"""
 
 # Where an id comes twice in a delivery, the first row that can be billed takes it.
 FIRSTS = """, firsts AS MATERIALIZED (
@@ -133,45 +154,37 @@ OUTCOME_OF_SINGLE = """
 
 
 @cache
-def classify_and_store(*, launched: bool, repeated: bool) -> TextClause:
+def classify_and_store(*, launched: bool, mixed: bool, repeated: bool) -> TextClause:
     """Return the statement for deliveries of which all rows have to name a launch, or not.
 
-    `repeated`: an event id stands in the delivery more than once.
+    `mixed`: not all have to, but some do. `repeated`: an event id stands in the delivery more than
+    once.
     """
+    roster = OF_ROSTER.format(which="h.id = d.launch_id" if mixed else "false")
     return text(
         f"""
 WITH delivered AS {"" if launched else "MATERIALIZED"} (
-    SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
-        THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
-    FROM unnest(
-        CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
-        CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]), CAST(:vendor_code AS text[]),
-        CAST(:sku AS text[]), CAST(:session AS text[]), CAST(:quantity AS bigint[]),
-        CAST(:digest AS bytea[]), CAST(:error AS text[]), CAST(:detail AS text[]),
-        CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
-    ) WITH ORDINALITY AS r(event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
-           given_session, quantity, digest, error, detail, launch_id, pseudonym, ordinal)
-){"" if launched else ROSTER}, resolved AS MATERIALIZED (
-    SELECT :first_position - 1 + d.ordinal AS position, d.event_id, d.occurred_at, d.learner_hash,
-        d.school_code, d.vendor_code, d.sku, d.given_session, d.quantity, d.digest, d.error,
-        d.detail, d.launch_id, d.pseudonym, d.day, date_trunc('month', d.day)::date AS month,
-        i.digest AS known_digest, CAST(:ticketed AS boolean) AS ticketed,
-        CAST(:reporter_id AS uuid) AS reporter_id, d.payer_id, d.agreement_id, d.school_id,
-        d.resource_id, d.learner_id, d.issued_at, d.expires_at, d.launch_vendor_id,
-        d.launch_pseudonym, d.found_school, COALESCE(d.in_class, false) AS in_class,
-        COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') AS session_id
-    FROM ({OF_LAUNCH if launched else OF_ROSTER}
-    ) d
-    LEFT JOIN LATERAL (
-        SELECT digest FROM usage_identity k
-        WHERE k.source_id = :source_id AND k.event_id = d.event_id LIMIT 1
-    ) i ON true
-), places AS MATERIALIZED (
+    SELECT r.*, date_trunc('month', r.day::timestamp)::date AS month
+    FROM (
+        SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
+            THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
+        FROM unnest(
+            CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
+            CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]),
+            CAST(:vendor_code AS text[]), CAST(:sku AS text[]), CAST(:session AS text[]),
+            CAST(:quantity AS bigint[]), CAST(:digest AS bytea[]), CAST(:error AS text[]),
+            CAST(:detail AS text[]), CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
+        ) WITH ORDINALITY AS r(event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
+            given_session, quantity, digest, error, detail, launch_id, pseudonym, ordinal)
+        OFFSET 0
+    ) r
+){"" if launched else ROSTER}, placed AS MATERIALIZED ({OF_LAUNCH if launched else roster}
+){"" if launched else AGREED}, places AS MATERIALIZED (
     SELECT p.payer_id, p.school_id, p.month, COALESCE(s.served, false) AS served,
         COALESCE(t.state, 'open') <> 'open' AS is_late,
         EXISTS (SELECT FROM usage_archive v
             WHERE v.month = p.month AND v.state = 'detached') AS is_archived
-    FROM (SELECT DISTINCT payer_id, school_id, month FROM resolved) p
+    FROM (SELECT DISTINCT payer_id, school_id, month FROM placed) p
     LEFT JOIN LATERAL (
         SELECT true AS served FROM organisation o
         JOIN region_closure c ON c.region_code = o.region_code
@@ -180,7 +193,7 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
     LEFT JOIN LATERAL (
         SELECT state FROM period t WHERE t.payer_id = p.payer_id AND t.month = p.month LIMIT 1
     ) t ON true
-), reasoned AS MATERIALIZED (
+), reasoned AS {"MATERIALIZED" if repeated else ""} (
     SELECT r.*,
         CASE
             WHEN r.error <> '' THEN r.error
@@ -193,12 +206,20 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
             ELSE {ROSTER_REASON}
         END AS reason
     FROM (
-        SELECT r.*, COALESCE(p.served, false) AS source_serves,
-            COALESCE(p.is_late, false) AS is_late, COALESCE(p.is_archived, false) AS is_archived
-        FROM resolved r
+        SELECT r.*, :first_position - 1 + r.ordinal AS position, i.digest AS known_digest,
+            {AGREEMENT_OF_LAUNCH if launched else AGREEMENT_OF_ROSTER} AS agreement_id,
+            CAST(:ticketed AS boolean) AS ticketed, CAST(:reporter_id AS uuid) AS reporter_id,
+            COALESCE(p.served, false) AS source_serves, COALESCE(p.is_late, false) AS is_late,
+            COALESCE(p.is_archived, false) AS is_archived
+        FROM placed r{"" if launched else AGREED_JOIN}
         LEFT JOIN places p ON p.payer_id = r.payer_id AND p.school_id = r.school_id
             AND p.month = r.month
+        LEFT JOIN LATERAL (
+            SELECT digest FROM usage_identity k
+            WHERE k.source_id = :source_id AND k.event_id = r.event_id LIMIT 1
+        ) i ON true
     ) r
+    OFFSET 0
 ){FIRSTS if repeated else ""}, judged AS MATERIALIZED (
     SELECT r.*,
         CASE
