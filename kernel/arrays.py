@@ -50,6 +50,11 @@ class BinaryArray:
         return cls([elements[value] for value in values], nulls=nulls)
 
     @classmethod
+    def usually(cls, usual: Any, values: Sequence[Any]) -> "BinaryArray":
+        """Return the column of `values`, empty if all are what is usual: `unnest` then has NULL."""
+        return cls([]) if values.count(usual) == len(values) else cls.of(values)
+
+    @classmethod
     def encoded(cls, values: Sequence[Any]) -> list[bytes]:
         """Return each value with its length before it."""
         raise NotImplementedError

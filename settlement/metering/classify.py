@@ -40,10 +40,10 @@ LAUNCH_REASON = """CASE
 ROSTER_REASON = """CASE
                 WHEN r.ticketed THEN 'without-launch'
                 WHEN r.learner_id IS NULL THEN 'unknown-learner'
-                WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
+                WHEN r.other_school THEN 'other-school'
                 WHEN CAST(:own_school AS uuid) NOT IN (r.payer_id, r.school_id) THEN 'other-school'
                 WHEN NOT r.source_serves THEN 'source-not-admitted'
-                WHEN r.vendor_code <> CAST(:own_vendor AS text) THEN 'other-vendor'
+                WHEN r.other_vendor THEN 'other-vendor'
                 WHEN r.resource_id IS NULL THEN 'unknown-resource'
                 WHEN r.agreement_id IS NULL THEN 'no-agreement'
             END"""
@@ -51,27 +51,28 @@ ROSTER_REASON = """CASE
 # Look-ups are probes for one row (LIMIT): plans then don't hang on statistics, which lag behind on
 # tables that grow by the minute. What many rows of a delivery share is looked up once.
 OF_LAUNCH = """
-    SELECT d.*, h.payer_id, h.school_id, h.resource_id, h.learner_id,
+    SELECT d.ordinal, d.event_id, d.occurred_at, d.quantity, d.digest, d.error, d.launch_id, d.day,
+        d.month, h.payer_id, h.school_id, h.resource_id, h.learner_id,
         h.agreement_id AS launch_agreement_id, h.issued_at, h.expires_at,
-        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
+        h.vendor_id AS launch_vendor_id, d.pseudonym, h.pseudonym AS launch_pseudonym,
         COALESCE(h.kind = 'class', false) AS in_class,
         COALESCE(NULLIF(d.given_session, ''), h.session_id, '') AS session_id,
-        CAST(NULL AS text) AS found_school
+        false AS other_school, false AS other_vendor
     FROM delivered d
     LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
 OF_ROSTER = """
-    SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
-        d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
-        d.ordinal, d.day, d.month,
+    SELECT d.ordinal, d.event_id, d.occurred_at, d.quantity, d.digest, d.error, d.launch_id, d.day,
+        d.month,
         COALESCE(h.payer_id, s.payer_id) AS payer_id,
         COALESCE(h.school_id, s.school_id) AS school_id,
         COALESCE(h.resource_id, x.resource_id) AS resource_id,
         COALESCE(h.learner_id, d.learner_id) AS learner_id,
         h.agreement_id AS launch_agreement_id, h.issued_at, h.expires_at,
-        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
+        h.vendor_id AS launch_vendor_id, d.pseudonym, h.pseudonym AS launch_pseudonym,
         COALESCE(h.kind = 'class', false) AS in_class,
         COALESCE(NULLIF(d.given_session, ''), h.session_id, '') AS session_id,
-        s.code AS found_school
+        d.school_code <> '' AND d.school_code <> s.code AS other_school,
+        d.vendor_code <> CAST(:own_vendor AS text) AS other_vendor
     FROM (
         SELECT d.*, l.learner_id, CASE WHEN cardinality(l.schools) = 1 THEN l.schools[1] ELSE (
                 SELECT e.school_id FROM enrolment e JOIN organisation o ON o.id = e.school_id
@@ -163,11 +164,15 @@ def classify_and_store(*, launched: bool, mixed: bool, repeated: bool) -> TextCl
     roster = OF_ROSTER.format(which="h.id = d.launch_id" if mixed else "false")
     return text(
         f"""
-WITH delivered AS {"" if launched else "MATERIALIZED"} (
+WITH delivered AS MATERIALIZED (
     SELECT r.*, date_trunc('month', r.day::timestamp)::date AS month
     FROM (
-        SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
-            THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
+        SELECT r.ordinal, r.event_id, r.occurred_at, r.learner_hash, r.school_code, r.vendor_code,
+            r.sku, r.digest, r.launch_id, COALESCE(r.given_session, '') AS given_session,
+            COALESCE(r.quantity, 1) AS quantity, COALESCE(r.error, '') AS error,
+            COALESCE(r.detail, '') AS detail, COALESCE(r.pseudonym, '') AS pseudonym,
+            CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
+                THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
         FROM unnest(
             CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
             CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]),
@@ -221,7 +226,9 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
     ) r
     OFFSET 0
 ){FIRSTS if repeated else ""}, judged AS MATERIALIZED (
-    SELECT r.*,
+    SELECT r.position, r.ordinal, r.event_id, r.digest, r.payer_id, r.agreement_id, r.school_id,
+        r.resource_id, r.learner_id, r.occurred_at, r.quantity, r.session_id, r.launch_id,
+        r.in_class, r.month, r.is_late, r.reason,
         CASE
             WHEN r.error <> '' THEN 'quarantined'
             WHEN r.known_digest = r.digest THEN 'duplicate'
@@ -233,7 +240,11 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
     {"LEFT JOIN firsts f ON f.event_id = r.event_id" if repeated else ""}
 ), accepted AS MATERIALIZED (
     SELECT a.*, nextval('usage_sequence') AS sequence
-    FROM (SELECT * FROM judged WHERE outcome = 'accepted' ORDER BY position) a
+    FROM (
+        SELECT event_id, digest, payer_id, agreement_id, school_id, resource_id, learner_id,
+            occurred_at, quantity, session_id, launch_id, in_class, month, is_late
+        FROM judged WHERE outcome = 'accepted' ORDER BY position
+    ) a
 ), new_identities AS (
     INSERT INTO usage_identity (source_id, event_id, digest)
     SELECT :source_id, event_id, digest FROM accepted ORDER BY event_id
@@ -252,14 +263,17 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
 ), new_quarantine AS (
     INSERT INTO usage_quarantine (id, batch_id, source_id, event_id, position, reason, school_id,
         month, body, received_at, launch_id)
-    SELECT gen_random_uuid(), :batch_id, :source_id, event_id, position, reason, school_id, month,
-        jsonb_build_object('time', occurred_at, 'learner', left(encode(learner_hash, 'hex'), 16),
-            'school_code', school_code, 'vendor_code', vendor_code, 'sku', sku,
-            'session', given_session, 'quantity', quantity, 'detail', detail)
-        || CASE WHEN launch_id IS NULL AND pseudonym = '' THEN '{{}}' ELSE jsonb_build_object(
-            'launch', launch_id, 'pseudonym', pseudonym, 'digest', encode(digest, 'hex')) END,
-        :received_at, CASE WHEN reason = 'no-launch' THEN launch_id END
-    FROM judged WHERE outcome = 'quarantined'
+    SELECT gen_random_uuid(), :batch_id, :source_id, j.event_id, j.position, j.reason, j.school_id,
+        j.month,
+        jsonb_build_object('time', d.occurred_at, 'learner',
+            left(encode(d.learner_hash, 'hex'), 16), 'school_code', d.school_code, 'vendor_code',
+            d.vendor_code, 'sku', d.sku, 'session', d.given_session, 'quantity', d.quantity,
+            'detail', d.detail)
+        || CASE WHEN d.launch_id IS NULL AND d.pseudonym = '' THEN '{{}}' ELSE jsonb_build_object(
+            'launch', d.launch_id, 'pseudonym', d.pseudonym, 'digest', encode(d.digest, 'hex')) END,
+        :received_at, CASE WHEN j.reason = 'no-launch' THEN j.launch_id END
+    FROM judged j JOIN delivered d ON d.ordinal = j.ordinal
+    WHERE j.outcome = 'quarantined'
 )
 SELECT CAST(NULL AS bigint) AS position, 'accepted' AS outcome, '' AS reason, month,
     count(*) AS rows

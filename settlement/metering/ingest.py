@@ -246,15 +246,15 @@ class Columns:
             "school_code": TextArray.of([row.school_code for row in rows]),
             "vendor_code": TextArray.of([row.vendor_code for row in rows]),
             "sku": TextArray.of([row.sku for row in rows]),
-            "session": TextArray.of([row.session for row in rows]),
-            "quantity": IntegerArray.of([row.quantity for row in rows]),
+            "session": TextArray.usually("", [row.session for row in rows]),
+            "quantity": IntegerArray.usually(1, [row.quantity for row in rows]),
             "digest": BytesArray.of([row.digest() for row in rows]),
-            "error": TextArray.of(
-                [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows]
+            "error": TextArray.usually(
+                "", [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows]
             ),
-            "detail": TextArray.of([row.detail for row in rows]),
-            "launch_id": UuidArray.of(launches),
-            "pseudonym": TextArray.of([row.pseudonym for row in rows]),
+            "detail": TextArray.usually("", [row.detail for row in rows]),
+            "launch_id": UuidArray.usually(None, launches),
+            "pseudonym": TextArray.usually("", [row.pseudonym for row in rows]),
         }
         return cls(
             size=len(rows),
@@ -266,16 +266,10 @@ class Columns:
 
 
 def ingest_rows(
-    unit: Unit, batch: Batch, rows: Sequence[UsageRow], *, first_position: int
+    unit: Unit, batch: Batch, given: Sequence[UsageRow] | Columns, *, first_position: int
 ) -> list[UsageOutcome]:
     """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates."""
-    return ingest_columns(unit, batch, Columns.of(rows), first_position=first_position)
-
-
-def ingest_columns(
-    unit: Unit, batch: Batch, rows: Columns, *, first_position: int
-) -> list[UsageOutcome]:
-    """Do what `ingest_rows` does, with rows that were made ready before."""
+    rows = given if isinstance(given, Columns) else Columns.of(given)
     ensure_partitions(unit, _months(rows.times, latest=unit.clock.now() + CLOCK_SKEW))
     lock_usage_shared(unit)
     _plan_for_many(unit)
