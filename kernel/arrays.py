@@ -38,22 +38,21 @@ class BinaryArray:
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "BinaryArray":
-        """Return the column of `values`; None is NULL."""
-        if values and values.count(values[0]) == len(values):
-            element = cls._elements(values[:1])
-            return cls(element * len(values), nulls=values[0] is None)
-        nulls = None in values
-        if not nulls:
-            return cls(cls._elements(values))
-        found = iter(cls._elements([value for value in values if value is not None]))
-        elements = [_NULL if value is None else next(found) for value in values]
-        return cls(elements, nulls=True)
+        """Return the column of `values`; None is NULL. What stands often is encoded once."""
+        distinct = set(values)
+        nulls = None in distinct
+        if not nulls and len(distinct) * 2 > len(values):
+            return cls(cls.encoded(values))
+        distinct.discard(None)
+        known = list(distinct)
+        elements: dict[Any, bytes] = dict(zip(known, cls.encoded(known), strict=True))
+        elements[None] = _NULL
+        return cls([elements[value] for value in values], nulls=nulls)
 
     @classmethod
-    def _elements(cls, values: Sequence[Any]) -> list[bytes]:
-        if values and values[0] is None:
-            return [_NULL]
-        return cls.encoded(values)
+    def usually(cls, usual: Any, values: Sequence[Any]) -> "BinaryArray":
+        """Return the column of `values`, empty if all are what is usual: `unnest` then has NULL."""
+        return cls([]) if values.count(usual) == len(values) else cls.of(values)
 
     @classmethod
     def encoded(cls, values: Sequence[Any]) -> list[bytes]:

@@ -3,7 +3,7 @@
 The encoding is decided strictly over the whole file, never guessed from its beginning: UTF-8 (with
 or without a byte order mark), else GB18030, else `UnknownEncoding` names the byte. Nearly any bytes
 are valid GB18030, so that a UTF-8 file that is damaged must be told from a GB18030 one: by how much
-of it was UTF-8. One pass, in blocks, so that a file of any size fits.
+of it was UTF-8. Read in blocks, so that a file of any size fits; what is not UTF-8 is read twice.
 """
 
 import codecs
@@ -51,7 +51,7 @@ def examine(path: Path, *, kind: str) -> SourceFile:
     `kind` whose template helps) or `UnknownEncoding`.
     """
     digest = hashlib.sha256()
-    utf8, gb18030 = _Candidate("utf-8"), _Candidate("gb18030")
+    utf8 = _Candidate("utf-8")
     head, lines, has_nul = b"", 0, False
     try:
         with path.open("rb") as file:
@@ -62,7 +62,6 @@ def examine(path: Path, *, kind: str) -> SourceFile:
                 has_nul = has_nul or b"\0" in block
                 if not head.startswith(ZIP_MAGIC):
                     utf8.feed(block)
-                    gb18030.feed(block)
     except OSError as error:
         raise UnreadableFile(file=path.name, reason=error.strerror) from error
     if not head:
@@ -78,7 +77,7 @@ def examine(path: Path, *, kind: str) -> SourceFile:
     if head.startswith(UTF16_MARKS):
         raise UnknownEncoding(file=path.name, offset=0)
     try:
-        encoding = _decide(utf8, gb18030, path=path)
+        encoding = _decide(utf8, path=path)
     except UnknownEncoding as error:
         if is_text_by_name:
             raise
@@ -125,11 +124,23 @@ class _Candidate:
         self._fed += len(block)
 
 
-def _decide(utf8: _Candidate, gb18030: _Candidate, *, path: Path) -> str:
-    for candidate in (utf8, gb18030):
-        candidate.feed(b"", final=True)
+def _tried(path: Path, encoding: str) -> _Candidate:
+    candidate = _Candidate(encoding)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                candidate.feed(block)
+    except OSError as error:
+        raise UnreadableFile(file=path.name, reason=error.strerror) from error
+    candidate.feed(b"", final=True)
+    return candidate
+
+
+def _decide(utf8: _Candidate, *, path: Path) -> str:
+    utf8.feed(b"", final=True)
     if utf8.bad_offset is None:
         return utf8.encoding
+    gb18030 = _tried(path, "gb18030")
     damaged = utf8.surplus >= MEANT_AS_UTF8 or (utf8.cut_short and utf8.surplus)
     if gb18030.bad_offset is None and not damaged:
         return gb18030.encoding

@@ -61,8 +61,7 @@ BOOK_ERRORS = (
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One row of the file: texts by column; `error` if it could not be taken apart."""
 
     row: int
@@ -212,14 +211,21 @@ def _storable(text: str) -> str:
 # JSON lines
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def _json_records(lines: Iterator[str]) -> Iterator[Record]:
     row = 0
     for line in lines:
-        if not line.strip():
+        if line.isspace():
             continue
         row += 1
+        if len(line) <= CELL_CHARACTERS and "\0" not in line and "\\u0000" not in line:
+            try:  # most files hold nothing but texts
+                yield Record(row, _decode_texts(line))
+                continue
+            except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+                pass  # some other value, or no object: looked at below
         try:
             found = _decode(line)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:

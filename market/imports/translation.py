@@ -31,8 +31,12 @@ class CellError(Exception):
 
 @dataclass(slots=True)
 class Translation:
-    """A map made ready for one file: `records` picks its rows, `translate` reads one of them."""
+    """A map made ready for one file: `records` picks its rows, `translate` reads one of them.
 
+    `plain`: our fields are the file's columns, so that a row's texts are its values.
+    """
+
+    plain: bool = False
     outside: int = 0
     grouped: int = 0
     _where: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -97,6 +101,9 @@ def prepare(
     if given.group is not None:
         here = set(given.group.by) if here is None else here
     ready = Translation(
+        plain=not any(
+            (given.columns, given.constants, given.templates, given.days, given.values, given.group)
+        ),
         _where={column: _texts(wanted) for column, wanted in given.where.items()},
         _by=list(given.group.by) if given.group else [],
     )

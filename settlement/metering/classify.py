@@ -9,10 +9,9 @@ that it does not matter how a file is cut into deliveries:
    agreement) → quarantined with the reason;
 4. else accepted; `late` if its period was sealed before it came, which leaves a row in `late_use`.
 
-A row that names a launch takes everything from it; the roster and the agreements are not asked.
-Its session may be the reporter's, but not in a lesson: who is paid by the lesson does not say how
-many there were. A row of a ticketed source must name a launch (R26). What an organisation's own
-machine attests without one is about itself: a school's learners, a vendor's resources.
+A row that names a launch takes everything from it, its session too: who is paid by sessions does
+not say how many there were. A row of a ticketed source must name one (R26). What an organisation's own machine attests without a
+launch is about itself: a school's learners, a vendor's resources.
 
 Parameters are arrays, one per column, of equal length. The statement returns the rows that were not
 simply accepted, each with its position, and of the others their number by month.
@@ -41,10 +40,10 @@ LAUNCH_REASON = """CASE
 ROSTER_REASON = """CASE
                 WHEN r.ticketed THEN 'without-launch'
                 WHEN r.learner_id IS NULL THEN 'unknown-learner'
-                WHEN r.school_code <> '' AND r.school_code <> r.found_school THEN 'other-school'
+                WHEN r.other_school THEN 'other-school'
                 WHEN CAST(:own_school AS uuid) NOT IN (r.home_id, r.school_id) THEN 'other-school'
                 WHEN NOT r.source_serves THEN 'source-not-admitted'
-                WHEN r.vendor_code <> CAST(:own_vendor AS text) THEN 'other-vendor'
+                WHEN r.other_vendor THEN 'other-vendor'
                 WHEN r.resource_id IS NULL THEN 'unknown-resource'
                 WHEN r.agreement_id IS NULL THEN 'no-agreement'
             END"""
@@ -52,44 +51,73 @@ ROSTER_REASON = """CASE
 # Look-ups are probes for one row (LIMIT): plans then don't hang on statistics, which lag behind on
 # tables that grow by the minute. What many rows of a delivery share is looked up once.
 OF_LAUNCH = """
-    SELECT d.*, h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id,
-        h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
-        h.pseudonym AS launch_pseudonym, h.kind = 'class' AS in_class,
-        h.session_id AS launch_session, CAST(NULL AS text) AS found_school,
-        CAST(NULL AS uuid) AS home_id
+    SELECT d.ordinal, d.event_id, d.occurred_at, d.quantity, d.digest, d.error, d.launch_id, d.day,
+        d.month, h.payer_id, h.payer_id AS home_id, h.school_id, h.resource_id, h.learner_id,
+        h.agreement_id, h.issued_at, h.expires_at,
+        h.vendor_id AS launch_vendor_id, d.pseudonym, h.pseudonym AS launch_pseudonym,
+        COALESCE(h.kind = 'class', false) AS in_class,
+        COALESCE(h.session_id, d.given_session) AS session_id,
+        false AS other_school, false AS other_vendor
     FROM delivered d
     LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
+OF_ROSTER = """
+    SELECT d.ordinal, d.event_id, d.occurred_at, d.quantity, d.digest, d.error, d.launch_id, d.day,
+        d.month,
+        h.payer_id AS launch_payer_id, s.home_id,
+        COALESCE(h.school_id, s.school_id) AS school_id,
+        COALESCE(h.resource_id, x.resource_id) AS resource_id,
+        COALESCE(h.learner_id, d.learner_id) AS learner_id,
+        h.agreement_id AS launch_agreement_id, h.issued_at, h.expires_at,
+        h.vendor_id AS launch_vendor_id, d.pseudonym, h.pseudonym AS launch_pseudonym,
+        COALESCE(h.kind = 'class', false) AS in_class,
+        COALESCE(h.session_id, d.given_session) AS session_id,
+        d.school_code <> '' AND d.school_code <> s.code AS other_school,
+        d.vendor_code <> CAST(:own_vendor AS text) AS other_vendor
+    FROM (
+        SELECT d.*, l.learner_id, CASE WHEN cardinality(l.schools) = 1 THEN l.schools[1] ELSE (
+                SELECT e.school_id FROM enrolment e JOIN organisation o ON o.id = e.school_id
+                WHERE e.learner_id = l.learner_id
+                ORDER BY (o.code = d.school_code) DESC,
+                    (e.joined_on <= d.day AND (e.left_on IS NULL OR e.left_on > d.day)) DESC,
+                    e.joined_on DESC
+                LIMIT 1
+            ) END AS enrolled_at
+        FROM delivered d
+        LEFT JOIN learners l ON l.learner_hash = d.learner_hash AND d.launch_id IS NULL
+    ) d
+    LEFT JOIN schools s ON s.school_id = d.enrolled_at
+    LEFT JOIN items x
+        ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
+    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE {which} LIMIT 1) h ON true"""
 
-ROSTER = f""", items AS MATERIALIZED (
+# A learner who was at several schools was, for a use, at the one it names, else that of its day.
+ROSTER = """, items AS MATERIALIZED (
     SELECT k.vendor_code, k.sku, x.id AS resource_id
     FROM (SELECT DISTINCT vendor_code, sku FROM delivered WHERE launch_id IS NULL) k
     JOIN LATERAL (
         SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
         WHERE v.kind = 'vendor' AND v.code = k.vendor_code AND x.sku = k.sku LIMIT 1
     ) x ON true
-), enrolled AS MATERIALIZED (
-    SELECT d.*, l.id AS learner_id, s.school_id, s.code AS found_school,
-        COALESCE(s.parent_id, s.school_id) AS home_id, x.resource_id
-    FROM delivered d
-    LEFT JOIN LATERAL (
+), learners AS MATERIALIZED (
+    SELECT k.learner_hash, l.id AS learner_id,
+        ARRAY(SELECT e.school_id FROM enrolment e WHERE e.learner_id = l.id) AS schools
+    FROM (SELECT DISTINCT learner_hash FROM delivered WHERE launch_id IS NULL) k
+    JOIN LATERAL (
         SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
-        WHERE p.person_no_hash = d.learner_hash AND d.launch_id IS NULL LIMIT 1
+        WHERE p.person_no_hash = k.learner_hash LIMIT 1
     ) l ON true
-    LEFT JOIN LATERAL (
-        SELECT e.school_id, o.parent_id, o.code FROM enrolment e
-        JOIN organisation o ON o.id = e.school_id
-        WHERE e.learner_id = l.id
-        ORDER BY (o.code = d.school_code) DESC,
-                 (e.joined_on <= d.day AND (e.left_on IS NULL OR e.left_on > d.day)) DESC,
-                 e.joined_on DESC
-        LIMIT 1
-    ) s ON true
-    LEFT JOIN items x
-        ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
-), agreed AS MATERIALIZED (
+), schools AS MATERIALIZED (
+    SELECT k.school_id, o.code, COALESCE(o.parent_id, k.school_id) AS home_id
+    FROM (SELECT DISTINCT unnest(schools) AS school_id FROM learners) k
+    JOIN LATERAL (
+        SELECT o.code, o.parent_id FROM organisation o WHERE o.id = k.school_id LIMIT 1
+    ) o ON true
+)"""
+# Whose agreement a use falls under is who pays for it: the school, or a bureau that bought for it.
+AGREED = f""", agreed AS MATERIALIZED (
     SELECT k.school_id, k.resource_id, a.ids, a.payers, a.starts, a.ends
-    FROM (SELECT DISTINCT school_id, resource_id FROM enrolled
-          WHERE school_id IS NOT NULL AND resource_id IS NOT NULL) k
+    FROM (SELECT DISTINCT school_id, resource_id FROM placed
+          WHERE launch_id IS NULL AND school_id IS NOT NULL AND resource_id IS NOT NULL) k
     CROSS JOIN LATERAL (
         SELECT array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
             array_agg(a.payer_id ORDER BY {PRECEDENCE}) AS payers,
@@ -98,33 +126,25 @@ ROSTER = f""", items AS MATERIALIZED (
         FROM agreement_school g JOIN agreement a ON a.id = g.agreement_id
         WHERE a.resource_id = k.resource_id AND g.school_id = k.school_id
     ) a
-)"""  # noqa: S608 - the order is a constant of metering
-OF_ROSTER = """
-    SELECT d.event_id, d.occurred_at, d.learner_hash, d.school_code, d.vendor_code, d.sku,
-        d.given_session, d.quantity, d.digest, d.error, d.detail, d.launch_id, d.pseudonym,
-        d.ordinal, d.day, COALESCE(h.payer_id, d.agreed_payer_id, d.home_id) AS payer_id,
-        CASE WHEN d.launch_id IS NOT NULL THEN h.agreement_id ELSE d.agreed_id END AS agreement_id,
-        COALESCE(h.school_id, d.school_id) AS school_id,
-        COALESCE(h.resource_id, d.resource_id) AS resource_id,
-        COALESCE(h.learner_id, d.learner_id) AS learner_id, h.issued_at, h.expires_at,
-        h.vendor_id AS launch_vendor_id, h.pseudonym AS launch_pseudonym,
-        h.kind = 'class' AS in_class, h.session_id AS launch_session, d.found_school, d.home_id
+), bound AS MATERIALIZED (
+    SELECT r.*,
+        CASE WHEN r.launch_id IS NULL THEN r.ids[r.place] ELSE r.launch_agreement_id END
+            AS agreement_id,
+        CASE WHEN r.launch_id IS NULL THEN COALESCE(r.payers[r.place], r.home_id)
+            ELSE r.launch_payer_id END AS payer_id
     FROM (
-        SELECT a.*, a.ids[a.place] AS agreed_id, a.payers[a.place] AS agreed_payer_id
-        FROM (
-            SELECT d.*, a.ids, a.payers, CASE
-                WHEN d.day BETWEEN a.starts[1] AND a.ends[1] THEN 1
-                WHEN cardinality(a.ids) > 1 THEN (
-                    SELECT min(t.place)
-                    FROM unnest(a.starts, a.ends) WITH ORDINALITY AS t(first, last, place)
-                    WHERE d.day BETWEEN t.first AND t.last
-                )
-            END AS place
-            FROM enrolled d
-            LEFT JOIN agreed a ON a.school_id = d.school_id AND a.resource_id = d.resource_id
-        ) a
-    ) d
-    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
+        SELECT p.*, a.ids, a.payers, CASE
+            WHEN p.day BETWEEN a.starts[1] AND a.ends[1] THEN 1
+            WHEN cardinality(a.ids) > 1 THEN (
+                SELECT min(t.place)
+                FROM unnest(a.starts, a.ends) WITH ORDINALITY AS t(first, last, place)
+                WHERE p.day BETWEEN t.first AND t.last
+            ) END AS place
+        FROM placed p
+        LEFT JOIN agreed a ON a.school_id = p.school_id AND a.resource_id = p.resource_id
+            AND p.launch_id IS NULL
+    ) r
+)"""  # noqa: S608 - joined with a constant of ours
 
 # Where an id comes twice in a delivery, the first row that can be billed takes it.
 FIRSTS = """, firsts AS MATERIALIZED (
@@ -141,47 +161,48 @@ OUTCOME_OF_SINGLE = """
             WHEN r.reason IS NULL THEN 'accepted'"""
 
 
+def _bound(*, launched: bool, mixed: bool) -> str:
+    """Return the part that binds each row to a learner, a school, a resource and an agreement."""
+    if launched:
+        return f", bound AS MATERIALIZED ({OF_LAUNCH}\n)"
+    placed = OF_ROSTER.format(which="h.id = d.launch_id" if mixed else "false")
+    return f"{ROSTER}, placed AS MATERIALIZED ({placed}\n){AGREED}"
+
+
 @cache
-def classify_and_store(*, launched: bool, repeated: bool) -> TextClause:
+def classify_and_store(*, launched: bool, mixed: bool, repeated: bool) -> TextClause:
     """Return the statement for deliveries of which all rows have to name a launch, or not.
 
-    `repeated`: an event id stands in the delivery more than once.
+    `mixed`: not all have to, but some do. `repeated`: an event id stands in the delivery more than
+    once.
     """
     return text(
         f"""
-WITH delivered AS {"" if launched else "MATERIALIZED"} (
-    SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
-        THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
-    FROM unnest(
-        CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
-        CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]), CAST(:vendor_code AS text[]),
-        CAST(:sku AS text[]), CAST(:session AS text[]), CAST(:quantity AS bigint[]),
-        CAST(:digest AS bytea[]), CAST(:error AS text[]), CAST(:detail AS text[]),
-        CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
-    ) WITH ORDINALITY AS r(event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
-           given_session, quantity, digest, error, detail, launch_id, pseudonym, ordinal)
-){"" if launched else ROSTER}, resolved AS MATERIALIZED (
-    SELECT :first_position - 1 + d.ordinal AS position, d.event_id, d.occurred_at, d.learner_hash,
-        d.school_code, d.vendor_code, d.sku, d.given_session, d.quantity, d.digest, d.error,
-        d.detail, d.launch_id, d.pseudonym, d.day, date_trunc('month', d.day)::date AS month,
-        i.digest AS known_digest, CAST(:ticketed AS boolean) AS ticketed,
-        CAST(:reporter_id AS uuid) AS reporter_id, d.payer_id, d.agreement_id, d.school_id,
-        d.resource_id, d.learner_id, d.issued_at, d.expires_at, d.launch_vendor_id,
-        d.launch_pseudonym, d.found_school, d.home_id, COALESCE(d.in_class, false) AS in_class,
-        CASE WHEN d.in_class THEN d.launch_session
-            ELSE COALESCE(NULLIF(d.given_session, ''), d.launch_session, '') END AS session_id
-    FROM ({OF_LAUNCH if launched else OF_ROSTER}
-    ) d
-    LEFT JOIN LATERAL (
-        SELECT digest FROM usage_identity k
-        WHERE k.source_id = :source_id AND k.event_id = d.event_id LIMIT 1
-    ) i ON true
-), places AS MATERIALIZED (
+WITH delivered AS MATERIALIZED (
+    SELECT r.*, date_trunc('month', r.day::timestamp)::date AS month
+    FROM (
+        SELECT r.ordinal, r.event_id, r.occurred_at, r.learner_hash, r.school_code, r.vendor_code,
+            r.sku, r.digest, r.launch_id, COALESCE(r.given_session, '') AS given_session,
+            COALESCE(r.quantity, 1) AS quantity, COALESCE(r.error, '') AS error,
+            COALESCE(r.detail, '') AS detail, COALESCE(r.pseudonym, '') AS pseudonym,
+            CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
+                THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
+        FROM unnest(
+            CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
+            CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]),
+            CAST(:vendor_code AS text[]), CAST(:sku AS text[]), CAST(:session AS text[]),
+            CAST(:quantity AS bigint[]), CAST(:digest AS bytea[]), CAST(:error AS text[]),
+            CAST(:detail AS text[]), CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
+        ) WITH ORDINALITY AS r(event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
+            given_session, quantity, digest, error, detail, launch_id, pseudonym, ordinal)
+        OFFSET 0
+    ) r
+){_bound(launched=launched, mixed=mixed)}, places AS MATERIALIZED (
     SELECT p.payer_id, p.school_id, p.month, COALESCE(s.served, false) AS served,
         COALESCE(t.state, 'open') <> 'open' AS is_late,
         EXISTS (SELECT FROM usage_archive v
             WHERE v.month = p.month AND v.state = 'detached') AS is_archived
-    FROM (SELECT DISTINCT payer_id, school_id, month FROM resolved) p
+    FROM (SELECT DISTINCT payer_id, school_id, month FROM bound) p
     LEFT JOIN LATERAL (
         SELECT true AS served FROM organisation o
         JOIN region_closure c ON c.region_code = o.region_code
@@ -190,7 +211,7 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
     LEFT JOIN LATERAL (
         SELECT state FROM period t WHERE t.payer_id = p.payer_id AND t.month = p.month LIMIT 1
     ) t ON true
-), reasoned AS MATERIALIZED (
+), reasoned AS {"MATERIALIZED" if repeated else ""} (
     SELECT r.*,
         CASE
             WHEN r.error <> '' THEN r.error
@@ -203,14 +224,23 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
             ELSE {ROSTER_REASON}
         END AS reason
     FROM (
-        SELECT r.*, COALESCE(p.served, false) AS source_serves,
-            COALESCE(p.is_late, false) AS is_late, COALESCE(p.is_archived, false) AS is_archived
-        FROM resolved r
+        SELECT r.*, :first_position - 1 + r.ordinal AS position, i.digest AS known_digest,
+            CAST(:ticketed AS boolean) AS ticketed, CAST(:reporter_id AS uuid) AS reporter_id,
+            COALESCE(p.served, false) AS source_serves, COALESCE(p.is_late, false) AS is_late,
+            COALESCE(p.is_archived, false) AS is_archived
+        FROM bound r
         LEFT JOIN places p ON p.payer_id = r.payer_id AND p.school_id = r.school_id
             AND p.month = r.month
+        LEFT JOIN LATERAL (
+            SELECT digest FROM usage_identity k
+            WHERE k.source_id = :source_id AND k.event_id = r.event_id LIMIT 1
+        ) i ON true
     ) r
+    OFFSET 0
 ){FIRSTS if repeated else ""}, judged AS MATERIALIZED (
-    SELECT r.*,
+    SELECT r.position, r.ordinal, r.event_id, r.digest, r.payer_id, r.agreement_id, r.school_id,
+        r.resource_id, r.learner_id, r.occurred_at, r.quantity, r.session_id, r.launch_id,
+        r.in_class, r.month, r.is_late, r.reason,
         CASE
             WHEN r.error <> '' THEN 'quarantined'
             WHEN r.known_digest = r.digest THEN 'duplicate'
@@ -222,7 +252,11 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
     {"LEFT JOIN firsts f ON f.event_id = r.event_id" if repeated else ""}
 ), accepted AS MATERIALIZED (
     SELECT a.*, nextval('usage_sequence') AS sequence
-    FROM (SELECT * FROM judged WHERE outcome = 'accepted' ORDER BY position) a
+    FROM (
+        SELECT event_id, digest, payer_id, agreement_id, school_id, resource_id, learner_id,
+            occurred_at, quantity, session_id, launch_id, in_class, month, is_late
+        FROM judged WHERE outcome = 'accepted' ORDER BY position
+    ) a
 ), new_identities AS (
     INSERT INTO usage_identity (source_id, event_id, digest)
     SELECT :source_id, event_id, digest FROM accepted ORDER BY event_id
@@ -241,14 +275,17 @@ WITH delivered AS {"" if launched else "MATERIALIZED"} (
 ), new_quarantine AS (
     INSERT INTO usage_quarantine (id, batch_id, source_id, event_id, position, reason, school_id,
         month, body, received_at, launch_id)
-    SELECT gen_random_uuid(), :batch_id, :source_id, event_id, position, reason, school_id, month,
-        jsonb_build_object('time', occurred_at, 'learner', left(encode(learner_hash, 'hex'), 16),
-            'school_code', school_code, 'vendor_code', vendor_code, 'sku', sku,
-            'session', given_session, 'quantity', quantity, 'detail', detail)
-        || CASE WHEN launch_id IS NULL AND pseudonym = '' THEN '{{}}' ELSE jsonb_build_object(
-            'launch', launch_id, 'pseudonym', pseudonym, 'digest', encode(digest, 'hex')) END,
-        :received_at, CASE WHEN reason = 'no-launch' THEN launch_id END
-    FROM judged WHERE outcome = 'quarantined'
+    SELECT gen_random_uuid(), :batch_id, :source_id, j.event_id, j.position, j.reason, j.school_id,
+        j.month,
+        jsonb_build_object('time', d.occurred_at, 'learner',
+            left(encode(d.learner_hash, 'hex'), 16), 'school_code', d.school_code, 'vendor_code',
+            d.vendor_code, 'sku', d.sku, 'session', d.given_session, 'quantity', d.quantity,
+            'detail', d.detail)
+        || CASE WHEN d.launch_id IS NULL AND d.pseudonym = '' THEN '{{}}' ELSE jsonb_build_object(
+            'launch', d.launch_id, 'pseudonym', d.pseudonym, 'digest', encode(d.digest, 'hex')) END,
+        :received_at, CASE WHEN j.reason = 'no-launch' THEN j.launch_id END
+    FROM judged j JOIN delivered d ON d.ordinal = j.ordinal
+    WHERE j.outcome = 'quarantined'
 )
 SELECT CAST(NULL AS bigint) AS position, 'accepted' AS outcome, '' AS reason, month,
     count(*) AS rows

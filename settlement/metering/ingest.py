@@ -6,17 +6,17 @@ the statement in `classify`; what is counted and billed later, by `counting` and
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from kernel.actors import OrganisationKind, Role
-from kernel.arrays import BytesArray, IntegerArray, MomentArray, TextArray, UuidArray
+from kernel.arrays import BinaryArray, BytesArray, IntegerArray, MomentArray, TextArray, UuidArray
 from kernel.clock import Month, month_of, shanghai_day
 from kernel.errors import InvalidInput
 from kernel.identity.models import Organisation
@@ -39,6 +39,8 @@ from settlement.metering.tallies import Fate, add_to_tallies
 
 EARLIEST = datetime(2005, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
+WORK_MEMORY = "32MB"
+"""What each step of the statement may hold: a chunk of a file, with room."""
 LARGEST_QUANTITY = 1_000_000
 """Uses that one row may stand for; a larger count is a mistake, and would outgrow a bill."""
 
@@ -221,15 +223,62 @@ def _batch(unit: Unit, begun: UsageBatch, source: UsageSource) -> Batch:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Rows as the database takes them: what costs time and asks nobody, so that it can be done
+    while the database is busy with other rows.
+
+    `named`: how many of them name a launch; `repeated`: an event id stands there more than once.
+    """
+
+    size: int
+    arrays: dict[str, BinaryArray]
+    times: list[datetime]
+    named: int
+    repeated: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[UsageRow]) -> "Columns":
+        ids = [row.event_id for row in rows]
+        times = [row.occurred_at for row in rows]
+        launches = [row.launch_id for row in rows]
+        arrays: dict[str, BinaryArray] = {
+            "event_id": TextArray.of(ids),
+            "occurred_at": MomentArray.of(times),
+            "learner_hash": BytesArray.of([row.learner_hash for row in rows]),
+            "school_code": TextArray.of([row.school_code for row in rows]),
+            "vendor_code": TextArray.of([row.vendor_code for row in rows]),
+            "sku": TextArray.of([row.sku for row in rows]),
+            "session": TextArray.usually("", [row.session for row in rows]),
+            "quantity": IntegerArray.usually(1, [row.quantity for row in rows]),
+            "digest": BytesArray.of([row.digest() for row in rows]),
+            "error": TextArray.usually(
+                "", [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows]
+            ),
+            "detail": TextArray.usually("", [row.detail for row in rows]),
+            "launch_id": UuidArray.usually(None, launches),
+            "pseudonym": TextArray.usually("", [row.pseudonym for row in rows]),
+        }
+        return cls(
+            size=len(rows),
+            arrays=arrays,
+            times=[at for at in times if at is not None],
+            named=len(rows) - launches.count(None),
+            repeated=len(set(ids)) < len(ids),
+        )
+
+
 def ingest_rows(
-    unit: Unit, batch: Batch, rows: Sequence[UsageRow], *, first_position: int
+    unit: Unit, batch: Batch, given: Sequence[UsageRow] | Columns, *, first_position: int
 ) -> list[UsageOutcome]:
     """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates."""
-    ensure_partitions(unit, _months(rows, latest=unit.clock.now() + CLOCK_SKEW))
+    rows = given if isinstance(given, Columns) else Columns.of(given)
+    ensure_partitions(unit, _months(rows.times, latest=unit.clock.now() + CLOCK_SKEW))
     lock_usage_shared(unit)
-    outcomes = [ACCEPTED] * len(rows)
+    _plan_for_many(unit)
+    outcomes = [ACCEPTED] * rows.size
     tally: Counter[Fate] = Counter()
-    judged = _store(unit, batch, rows, first_position=first_position) if rows else ()
+    judged = _store(unit, batch, rows, first_position=first_position) if rows.size else ()
     for position, outcome, reason, month, number in judged:
         tally[Fate(batch.id, month, outcome, reason)] += number
         if position is not None:
@@ -238,7 +287,7 @@ def ingest_rows(
     unit.session.execute(
         update(UsageBatch)
         .where(UsageBatch.id == batch.id)
-        .values(rows_taken=first_position + len(rows))
+        .values(rows_taken=first_position + rows.size)
         .execution_options(synchronize_session=False)
     )
     return outcomes
@@ -254,9 +303,8 @@ def finish_batch(unit: Unit, batch: Batch) -> None:
     )
 
 
-def _months(rows: Sequence[UsageRow], *, latest: datetime) -> set[Month]:
+def _months(times: Collection[datetime], *, latest: datetime) -> set[Month]:
     """Return the months of the rows whose time may be right."""
-    times = [row.occurred_at for row in rows if row.occurred_at is not None]
     if not times:
         return set()
     # Most deliveries lie within one month, which two looks tell.
@@ -268,30 +316,29 @@ def _months(rows: Sequence[UsageRow], *, latest: datetime) -> set[Month]:
     return {month_of(shanghai_day(at)) for at in times if EARLIEST <= at <= latest}
 
 
-def _store(
-    unit: Unit, batch: Batch, rows: Sequence[UsageRow], *, first_position: int
-) -> Sequence[Any]:
+def _plan_for_many(unit: Unit) -> None:
+    """Have the rest of the transaction planned for the rows at hand, and joined by hashing.
+
+    The planner knows the length of an array only if it plans anew; and it takes few distinct values
+    for many, so that it would sort whole deliveries to merge them with a handful of rows.
+    """
+    unit.session.execute(
+        text(
+            "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), "
+            "set_config('enable_mergejoin', 'off', true), "
+            "set_config('enable_sort', 'off', true), "
+            "set_config('work_mem', :memory, true)"
+        ),
+        {"memory": WORK_MEMORY},
+    )
+
+
+def _store(unit: Unit, batch: Batch, rows: Columns, *, first_position: int) -> Sequence[Any]:
     now = unit.clock.now()
-    ids = [row.event_id for row in rows]
-    launches = [row.launch_id for row in rows]
     ticketed = batch.trust == TRUST_TICKETED
     parameters = {
+        **rows.arrays,
         "first_position": first_position,
-        "event_id": TextArray.of(ids),
-        "occurred_at": MomentArray.of([row.occurred_at for row in rows]),
-        "learner_hash": BytesArray.of([row.learner_hash for row in rows]),
-        "school_code": TextArray.of([row.school_code for row in rows]),
-        "vendor_code": TextArray.of([row.vendor_code for row in rows]),
-        "sku": TextArray.of([row.sku for row in rows]),
-        "session": TextArray.of([row.session for row in rows]),
-        "quantity": IntegerArray.of([row.quantity for row in rows]),
-        "digest": BytesArray.of([row.digest() for row in rows]),
-        "error": TextArray.of(
-            [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows]
-        ),
-        "detail": TextArray.of([row.detail for row in rows]),
-        "launch_id": UuidArray.of(launches),
-        "pseudonym": TextArray.of([row.pseudonym for row in rows]),
         "source_id": batch.source_id,
         "source_region": batch.source_region,
         "batch_id": batch.id,
@@ -307,6 +354,8 @@ def _store(
         "own_vendor": batch.own_vendor,
     }
     statement = classify_and_store(
-        launched=ticketed or None not in launches, repeated=len(set(ids)) < len(ids)
+        launched=ticketed or rows.named == rows.size,
+        mixed=0 < rows.named < rows.size,
+        repeated=rows.repeated,
     )
     return execute_retrying(unit, statement, parameters)

@@ -33,8 +33,7 @@ WITH waiting AS MATERIALIZED (
         row_number() OVER (ORDER BY q.received_at, q.batch_id, q.position) AS place,
         (q.body->>'time')::timestamptz AS occurred_at, q.body->>'pseudonym' AS pseudonym,
         (q.body->>'quantity')::bigint AS quantity, decode(q.body->>'digest', 'hex') AS digest,
-        CASE WHEN h.kind = 'class' THEN h.session_id
-            ELSE COALESCE(NULLIF(q.body->>'session', ''), h.session_id) END AS session_id,
+        h.session_id,
         h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id,
         h.kind = 'class' AS in_class, h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
         h.pseudonym AS launch_pseudonym, s.trust = 'ticketed' AS ticketed,
