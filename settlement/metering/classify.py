@@ -10,8 +10,8 @@ that it does not matter how a file is cut into deliveries:
 4. else accepted; `late` if its period was sealed before it came, which leaves a row in `late_use`.
 
 A row that names a launch takes everything from it, its session too: who is paid by sessions does
-not say how many there were. A row of a ticketed source must name one (R26). What an organisation's own machine attests without a
-launch is about itself: a school's learners, a vendor's resources.
+not say how many there were. A row of a ticketed source must name one (R26). What an organisation's
+own machine attests without a launch is about itself: a school's learners, a vendor's resources.
 
 Parameters are arrays, one per column, of equal length. The statement returns the rows that were not
 simply accepted, each with its position, and of the others their number by month.

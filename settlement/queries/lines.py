@@ -115,6 +115,7 @@ class LineHead:
 
     line: LineRow
     agreement_id: UUID
+    resource_id: UUID
     rule: str
     explanation: dict[str, Any]
     terms: dict[str, Any]
@@ -169,6 +170,7 @@ def line_head(unit: Unit, line_id: UUID) -> LineHead:
         _lines(unit)
         .add_columns(
             StatementLine.agreement_id,
+            Agreement.resource_id,
             StatementLine.rule_version.label("rule"),
             StatementLine.explanation,
             Agreement.terms,
@@ -178,7 +180,10 @@ def line_head(unit: Unit, line_id: UUID) -> LineHead:
     if row is None:
         raise NotFound(what="statement line", key=line_id)
     facts = dict(row._mapping)
-    own = {name: facts.pop(name) for name in ("agreement_id", "rule", "explanation", "terms")}
+    own = {
+        name: facts.pop(name)
+        for name in ("agreement_id", "resource_id", "rule", "explanation", "terms")
+    }
     return LineHead(line=LineRow(**facts), **own)
 
 
@@ -194,6 +199,7 @@ def line_view(unit: Unit, line_id: UUID) -> LineView:
     return LineView(
         line=head.line,
         agreement_id=head.agreement_id,
+        resource_id=head.resource_id,
         rule=head.rule,
         explanation=head.explanation,
         terms=head.terms,

@@ -38,7 +38,6 @@ from settlement.metering.models import (
     UsageSource,
 )
 from settlement.metering.pseudonyms import learner_pseudonym
-from settlement.models import Agreement
 from settlement.queries.lines import LineHead
 
 LARGEST_SEQUENCE = 2**63 - 1  # what a bigint holds
@@ -242,14 +241,14 @@ def _judged(
     offset: int = 0,
 ) -> Sequence[Any]:
     require_present(unit, Month(head.line.of_month))
-    resources = unit.session.scalars(
-        select(Agreement.resource_id).where(Agreement.id == head.agreement_id)
-    ).all()
     for scope in _scopes(unit, head):
         recounted = head.line.kind == ADJUSTMENT
         known = as_sealed(unit, scope.month, payer_ids=scope.payer_ids, recounted=recounted)
         found = judged(
-            basis_of(unit, scope, known), columns=COLUMNS, resource_ids=resources, one_by_one=True
+            basis_of(unit, scope, known),
+            columns=COLUMNS,
+            resource_ids=[head.resource_id],
+            one_by_one=True,
         )
         return unit.session.execute(
             text(USES.format(judged=found.sql)),

@@ -116,10 +116,10 @@ def test_a_finance_person_confirms_a_statement_once(page: Page, site: Site) -> N
     sign_in(page, Role.SCHOOL_FINANCE)
     page.get_by_role("link", name="确认 2026-03 对账单").click()
     page.get_by_role("link", name="确认对账").click()
-    expect(page.get_by_text("您将确认 1 行，合计 0.90 元。")).to_be_visible()
+    expect(page.get_by_text("待确认 1 行，合计 0.90 元。")).to_be_visible()
     check(page)
 
-    page.get_by_role("button", name="确认 0.90 元").click()
+    page.get_by_role("button", name="确认勾选的行").click()
     heading(page, "2026-03 对账单")
     expect(page.get_by_label("办理进度")).to_contain_text("已确认")
     expect(page.get_by_role("link", name="确认对账")).to_have_count(0)
