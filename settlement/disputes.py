@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from kernel.actors import OrganisationKind, Role
+from kernel.actors import Role
 from kernel.clock import shanghai_day, show_month
 from kernel.errors import (
     AnswerAwaited,
@@ -24,11 +24,8 @@ from kernel.errors import (
     NoteRequired,
     NotFound,
     Refused,
-    VendorInterest,
 )
-from kernel.identity.models import Organisation, RoleGrant
 from kernel.identity.recording import among
-from kernel.identity.visibility import require_visible
 from kernel.ids import new_id
 from kernel.money import yuan
 from kernel.trail import record
@@ -42,6 +39,7 @@ from settlement.dispute_rules import (
     answer_by,
     decide_by,
 )
+from settlement.impartiality import require_judge
 from settlement.models import Agreement, Statement, StatementLine
 from settlement.periods import periods_in
 from settlement.queries.lines import line_head
@@ -194,7 +192,7 @@ def check_decision(
     """Raise what `decide_dispute` would raise; else return dispute and line, locked."""
     unit.actor.require("dispute.decide", Role.BUREAU_FINANCE)
     dispute, line = _lock(unit, dispute_id)
-    require_judge(unit, dispute)
+    require_judge(unit, "dispute.decide", payer_id=dispute.payer_id, vendor_id=dispute.vendor_id)
     if dispute.outcome is not None:
         raise Conflict(what="dispute", key=line.id, state=dispute.outcome, wanted=outcome)
     if shanghai_day(unit.clock.now()) <= dispute.answer_by and dispute.answered_at is None:
@@ -208,28 +206,6 @@ def check_decision(
     else:
         _require_amount("credit_fen", credit_fen, least=0, most=0)
     return dispute, line
-
-
-def require_judge(unit: Unit, dispute: Dispute) -> None:
-    """Raise unless a person of a bureau above the payer acts, with no part in the matter."""
-    actor = unit.actor
-    if (
-        actor.person_id is None
-        or actor.organisation_kind is not OrganisationKind.BUREAU
-        or Role.BUREAU_FINANCE not in actor.roles
-    ):
-        raise Refused(act="dispute.decide", needs=Role.BUREAU_FINANCE, actor=actor.name)
-    payer = require_visible(unit, dispute.payer_id)
-    if payer.kind == OrganisationKind.BUREAU and payer.region_code == actor.region_code:
-        raise Refused(act="dispute.decide", needs="the bureau above the payer", actor=actor.name)
-    vendor = unit.session.scalars(
-        select(Organisation.name)
-        .join(RoleGrant, RoleGrant.organisation_id == Organisation.id)
-        .where(Organisation.id == dispute.vendor_id, RoleGrant.person_id == actor.person_id)
-        .limit(1)
-    ).first()
-    if vendor is not None:
-        raise VendorInterest(act="dispute.decide", person=actor.name, vendor=vendor)
 
 
 def _open(

@@ -26,10 +26,10 @@ from kernel.errors import (
     RetentionSettled,
 )
 from kernel.identity.recording import among
-from kernel.identity.visibility import require_visible
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.dispute_models import CreditDraw, CreditNote, RetentionRelease
+from settlement.impartiality import require_judge
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.models import Agreement, StatementDraw, StatementLine
 from settlement.periods import shards_of
@@ -142,7 +142,7 @@ def forfeit_retention(unit: Unit, line_id: UUID, *, because: str) -> Ended:
     line = unit.session.get(StatementLine, line_id)
     if line is None:
         raise NotFound(what="statement line", key=line_id)
-    require_visible(unit, line.payer_id)
+    require_judge(unit, "retention.forfeit", payer_id=line.payer_id, vendor_id=line.vendor_id)
     held = unit.session.execute(
         OF_THE_MONTH,
         {"agreement": line.agreement_id, "of_month": line.of_month, **_moment(unit)},

@@ -258,7 +258,7 @@ def test_only_a_bureaus_finance_person_above_the_payer_forfeits(
         auditor = a_person(unit, market.bureau, [Role.AUDITOR], person_no="F-3")
     with pytest.raises(NotFound):
         forfeit(units, stranger, line_id)
-    for actor in (auditor, market.finance):
+    for actor in (auditor, market.finance, SYSTEM):
         with pytest.raises(Refused):
             forfeit(units, actor, line_id)
     with pytest.raises(ReasonRequired):
