@@ -74,6 +74,30 @@ ORDER BY m.month, o.code LIMIT 1
 )
 
 
+# Months before this one, since the payer's first agreement, in which nothing was used: they are
+# over, and what comes for them later is late use. Uses need a look only where any were taken in.
+CLOSE_EMPTY_EARLIER = text(
+    """
+INSERT INTO period (payer_id, month, state, sealed_at, sealed_sequence, counts, fingerprint)
+SELECT a.payer_id, m.month::date, 'posted', :now, :sequence,
+    jsonb_build_object('events', 0, 'uses', 0), 0
+FROM (SELECT payer_id, min(starts_on) AS first_day FROM agreement
+      WHERE payer_id = ANY(:payers) GROUP BY payer_id) a
+CROSS JOIN LATERAL generate_series(date_trunc('month', a.first_day::timestamp),
+    CAST(:month AS date) - interval '1 month', interval '1 month') AS m(month)
+WHERE NOT EXISTS (
+        SELECT FROM period p WHERE p.payer_id = a.payer_id AND p.month = m.month::date)
+    AND (m.month::date NOT IN (
+            SELECT t.month FROM usage_tally t WHERE t.outcome = 'accepted' AND t.month < :month)
+        OR NOT EXISTS (
+            SELECT FROM usage_event u WHERE u.payer_id = a.payer_id
+                AND u.occurred_at >= m.month AT TIME ZONE 'Asia/Shanghai'
+                AND u.occurred_at < (m.month + interval '1 month') AT TIME ZONE 'Asia/Shanghai'))
+ON CONFLICT DO NOTHING
+"""
+)
+
+
 def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
     """Return the actor's payers with an agreement or a use in the month, or unsettled late use.
 
@@ -155,7 +179,8 @@ def check_earlier_settled(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]
 def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
     """Seal what is still open: wait for running ingest, fix the sequence, let ingest go on.
 
-    Returns how many periods were sealed now. What comes later is late (R37).
+    Returns how many periods were sealed now. What comes later is late (R37), and so is what comes
+    for an earlier month in which nothing was used: months are settled in their order.
     """
     unit.actor.require("period.seal", Role.OPERATOR, Role.BUREAU_FINANCE)
     check_over(unit, month)
@@ -171,6 +196,15 @@ def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
     # Before its first use a sequence says 1, which then is the first event's number, too.
     sequence = unit.session.scalar(
         text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usage_sequence")
+    )
+    unit.session.execute(
+        CLOSE_EMPTY_EARLIER,
+        {
+            "payers": list(payer_ids),
+            "month": month,
+            "sequence": sequence,
+            "now": unit.clock.now(),
+        },
     )
     sealed = unit.session.execute(
         update(Period)
