@@ -82,7 +82,7 @@ def test_late_use_of_a_year_whose_books_are_over_goes_to_the_bureau_before_any_s
     confirm_all(units, market)
     assert settle(units, SYSTEM, MARCH)["states"] == {"posted": 1}
     deliver(units, [a_use(units, market, "late", at(4))], name="late")
-    clock.at = at(5, month=2).replace(year=2027)
+    clock.at = at(5, month=4).replace(year=2027)
     settle(units, SYSTEM, APRIL)
     with units(SYSTEM) as unit:
         (line,) = (one for one in lines_of(unit) if one.kind == "adjustment")
