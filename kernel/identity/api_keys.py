@@ -122,12 +122,6 @@ def create_api_key(
     return NewApiKey(id=key_id, prefix=prefix, key=key)
 
 
-def key_actor(unit: Unit, key: str) -> Actor | None:
-    """Return the actor that a key stands for; None if it is unknown or revoked."""
-    holder = key_holder(unit, key)
-    return holder.actor if holder else None
-
-
 def key_holder(unit: Unit, key: str) -> KeyHolder | None:
     """Return whom a key stands for; None if it is unknown or revoked."""
     mark, _, rest = key.partition(SEPARATOR)

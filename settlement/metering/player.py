@@ -6,9 +6,7 @@ use.
 """
 
 import hashlib
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_update
@@ -84,13 +82,6 @@ def beat(unit: Unit, launch: Launch) -> None:
                 "last_seen_at": func.greatest(LaunchPresence.last_seen_at, now),
             },
         )
-    )
-
-
-def last_seen(unit: Unit, launch_id: UUID) -> datetime | None:
-    """Return when a launch was last seen in use, None if its player never said."""
-    return unit.session.scalar(
-        select(LaunchPresence.last_seen_at).where(LaunchPresence.launch_id == launch_id)
     )
 
 

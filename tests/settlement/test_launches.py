@@ -26,8 +26,8 @@ from kernel.identity.grants import actor_of
 from kernel.identity.models import Learner
 from kernel.unit import Units
 from settlement.metering.launches import Opened, enter, open_launch, own_launch
-from settlement.metering.models import Launch, UsageBatch
-from settlement.metering.player import beat, last_seen
+from settlement.metering.models import Launch, LaunchPresence, UsageBatch
+from settlement.metering.player import beat
 from settlement.models import Agreement
 from settlement.verify.recompute import verify
 from tests.support.builders import a_learner, a_resource, a_school, a_vendor
@@ -358,7 +358,8 @@ def test_a_heartbeat_shows_how_long_and_is_never_a_use(
     clock.advance(timedelta(hours=4))
     with units(classroom.pupil) as unit:
         beat(unit, own_launch(unit, found.id))
-        assert last_seen(unit, found.id) == at(2, 9, 30)
+        seen = unit.session.get_one(LaunchPresence, found.id)
+        assert seen.last_seen_at == at(2, 9, 30)
     assert len(events(units)) == 1
 
 

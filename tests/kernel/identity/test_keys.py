@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from kernel.actors import VISITOR, OrganisationKind, Role, system_actor
 from kernel.errors import InvalidInput, Misconfigured, NotFound, Refused
-from kernel.identity.api_keys import create_api_key, key_actor, revoke_api_key
+from kernel.identity.api_keys import create_api_key, key_holder, revoke_api_key
 from kernel.identity.models import ApiKey
 from kernel.identity.organisations import organisation_by_code
 from kernel.identity.secret import installation_key, person_hash
@@ -30,14 +30,14 @@ def test_a_key_acts_for_its_organisation_until_it_is_revoked(units, manager):
             unit, manager.organisation_id, label="报送", scopes=[Role.VENDOR_MANAGER]
         )
     with units(VISITOR) as unit:
-        actor = key_actor(unit, made.key)
+        actor = key_holder(unit, made.key).actor
         stored = unit.session.scalars(select(ApiKey)).one()
     assert actor.organisation_id == manager.organisation_id
     assert actor.roles == {Role.VENDOR_MANAGER} and actor.person_id is None
     assert made.key.encode() not in stored.secret_hash and made.prefix in made.key
     with units(manager) as unit:
         revoke_api_key(unit, made.id)
-        assert key_actor(unit, made.key) is None
+        assert key_holder(unit, made.key) is None
         with pytest.raises(NotFound):
             revoke_api_key(unit, made.id)
 
@@ -48,7 +48,7 @@ def test_a_key_that_is_almost_right_is_nobodys(units, manager):
             unit, manager.organisation_id, label="报送", scopes=[Role.VENDOR_MANAGER]
         )
         for wrong in ("", "xuanyong", made.key[:-1], made.key + "x", f"other.{made.key}"):
-            assert key_actor(unit, wrong) is None
+            assert key_holder(unit, wrong) is None
 
 
 def test_keys_are_made_for_what_one_sees_and_for_roles_of_its_kind(units, manager):
