@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import cast
 
 from kernel.errors import InvalidAmount
 
@@ -37,7 +38,8 @@ def split_by_largest_remainder(total_fen: int, weights: Sequence[Decimal | int])
         raise ValueError("weights must not be negative")
     if total_fen < 0:
         return [-part for part in split_by_largest_remainder(-total_fen, weights)]
-    scaled, base = _whole_numbers(weights)
+    scaled = whole_numbers(weights)
+    base = sum(scaled)
     if base == 0:
         if total_fen != 0:
             raise ValueError("nothing to share by: all weights are zero")
@@ -51,12 +53,13 @@ def split_by_largest_remainder(total_fen: int, weights: Sequence[Decimal | int])
     return parts
 
 
-def _whole_numbers(weights: Sequence[Decimal | int]) -> tuple[list[int], int]:
-    """Scale the weights to integers of the same proportions; return them and their sum."""
+def whole_numbers(weights: Sequence[Decimal | int]) -> Sequence[int]:
+    """Scale weights to integers of the same proportions."""
+    if all(isinstance(weight, int) for weight in weights):
+        return cast("Sequence[int]", weights)
     ratios = [Decimal(weight).as_integer_ratio() for weight in weights]
     common = math.lcm(*(denominator for _, denominator in ratios)) if ratios else 1
-    scaled = [numerator * (common // denominator) for numerator, denominator in ratios]
-    return scaled, sum(scaled)
+    return [numerator * (common // denominator) for numerator, denominator in ratios]
 
 
 def parse_fen(text: str) -> int:

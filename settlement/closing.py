@@ -25,7 +25,7 @@ from settlement.metering.rematch import release_waiting
 from settlement.periods import (
     check_earlier_settled,
     check_over,
-    fingerprint_periods,
+    keep_rules,
     payers_of,
     periods_in,
     seal_periods,
@@ -79,7 +79,7 @@ def settle(
     with phases.timed("seal"):
         payers = seal_month(units, actor, month, payer_code=payer_code)
         with units(actor) as unit:  # one scan for all, on as many cores as the database likes
-            fingerprint_periods(unit, month, payer_ids=payers)
+            keep_rules(unit, month, payer_ids=payers)
     reported = _Reported(progress, len(payers))
     shards = shards_of(payers)
     if len(shards) == 1:
@@ -169,7 +169,7 @@ def _close_shard(
     phases: Phases,
 ) -> None:
     with phases.timed("seal"), units(actor) as unit:
-        fingerprint_periods(unit, month, payer_ids=payers)
+        keep_rules(unit, month, payer_ids=payers)
     reported.add("seal", len(payers))
     with units(actor) as unit:
         ready = periods_in(unit, month, payer_ids=payers, states=["sealed"])

@@ -80,12 +80,14 @@ def draft_lines(
     payer_ids: Sequence[UUID],
     phases: Phases | None = None,
     assumed: Assumptions | None = None,
+    fingerprinted: bool = False,
 ) -> list[DraftLine]:
     """Return the lines of these payers' month, counted and rated, in no order that matters.
 
     Of an open month its uses up to now. `assumed` (a preview or a simulation) takes the place of
     what is agreed and known for the month's own lines, not for what late use corrects; a month that
     is stated is then drafted once more, as if its own lines and all later ones were not there.
+    `fingerprinted`: the counts of the month's own lines come with their events' fingerprints.
     """
     phases = phases or Phases()
     before = month if assumed is not None else None
@@ -104,6 +106,7 @@ def draft_lines(
                 scope,
                 assumed.exclusions(_exclusions(unit, scope), payer_ids=scope.payer_ids),
                 metered=assumed.metered(pay_otherwise),
+                fingerprinted=fingerprinted,
             )
         ]
     with phases.timed("rate"):

@@ -1,20 +1,19 @@
 """Periods: which payers have a month to close, and its seal.
 
 A period is one payer's month. Sealing takes usage's lock alone for a moment, only to flip the
-states and to fix the sequence up to which events belong to the period; counts and fingerprint are
-computed afterwards, when ingest runs again.
+states and to fix the sequence up to which events belong to the period. What the rules rest on is
+kept afterwards, when ingest runs again; events are counted and fingerprinted with the statement.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
 
 from kernel.actors import Role
+from kernel.arrays import UuidArray
 from kernel.clock import Month, month_bounds, month_of, next_month, shanghai_day, show_month
 from kernel.db import set_wise
 from kernel.errors import EarlierPeriodOpen, NothingToSettle, PeriodNotOver
@@ -22,9 +21,9 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.metering.exclusions import PARTLY, seal_exclusions
-from settlement.metering.fingerprints import PRINT
-from settlement.metering.judging import Scope, sealed_scopes
+from settlement.metering.exclusions import seal_exclusions
+from settlement.metering.fingerprints import PRINT, Fingerprint
+from settlement.metering.judging import WITHIN, Scope, sealed_scopes
 from settlement.metering.models import LateUse, UsageEvent
 from settlement.metering.partitions import ensure_partitions, lock_usage_alone
 from settlement.models import Agreement, Period
@@ -33,24 +32,9 @@ SHARD = 1_600
 """Payers per shard at most. Each scans the month once, so that few large ones read least; two of a
 province's fit side by side on two cores."""
 
-SEALED = """
-u.occurred_at >= :start AND u.occurred_at < :end AND u.sequence <= :through
-    AND u.payer_id = ANY(:payers)
-"""
 FINGERPRINTS = text(
-    f"SELECT u.payer_id, {PRINT} FROM usage_event u WHERE {SEALED} "  # noqa: S608 - this module's texts
+    f"SELECT u.payer_id, {PRINT} FROM usage_event u WHERE {WITHIN} "  # noqa: S608 - this module's texts
     "GROUP BY u.payer_id"
-)
-
-# The same, and in the same scan who was enrolled for a part of the month only.
-SEAL_SCAN = text(
-    f"""
-SELECT u.payer_id, e.learner_id, e.school_id, e.days::text AS days, {PRINT}
-FROM usage_event u
-LEFT JOIN {PARTLY} e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
-WHERE {SEALED}
-GROUP BY u.payer_id, e.learner_id, e.school_id, e.days
-"""  # noqa: S608 - put together from the texts of this module
 )
 
 # Months in which use was taken in that were not stated: as a rule there are none left to look at.
@@ -169,7 +153,9 @@ def check_earlier_settled(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]
 
     An earlier line uses up part of the ceiling, so months are settled in their order.
     """
-    found = unit.session.execute(OPEN_EARLIER, {"payers": list(payer_ids), "month": month}).first()
+    found = unit.session.execute(
+        OPEN_EARLIER, {"payers": UuidArray.of(payer_ids), "month": month}
+    ).first()
     if found is not None:
         raise EarlierPeriodOpen(
             earlier=show_month(found.month), payer=found.code, period=show_month(month)
@@ -191,7 +177,7 @@ def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
             "SELECT payer_id, :month, 'open' FROM unnest(CAST(:payers AS uuid[])) AS p(payer_id) "
             "ON CONFLICT DO NOTHING"
         ),
-        {"payers": list(payer_ids), "month": month},
+        {"payers": UuidArray.of(payer_ids), "month": month},
     )
     # Before its first use a sequence says 1, which then is the first event's number, too.
     sequence = unit.session.scalar(
@@ -200,7 +186,7 @@ def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
     unit.session.execute(
         CLOSE_EMPTY_EARLIER,
         {
-            "payers": list(payer_ids),
+            "payers": UuidArray.of(payer_ids),
             "month": month,
             "sequence": sequence,
             "now": unit.clock.now(),
@@ -216,15 +202,6 @@ def seal_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> int:
     return len(sealed.all())
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What a sealed period holds: events, uses, and the sum over its events' hashes."""
-
-    events: int = 0
-    uses: int = 0
-    total: int = 0
-
-
 def compute_fingerprints(unit: Unit, scope: Scope) -> dict[UUID, Fingerprint]:
     """Return the fingerprints of a scope's payers from their events, in one scan of the month.
 
@@ -235,7 +212,7 @@ def compute_fingerprints(unit: Unit, scope: Scope) -> dict[UUID, Fingerprint]:
         rows = unit.session.execute(
             FINGERPRINTS,
             {
-                "payers": list(scope.payer_ids),
+                "payers": UuidArray.of(scope.payer_ids),
                 "through": scope.through,
                 "start": start,
                 "end": end,
@@ -247,51 +224,16 @@ def compute_fingerprints(unit: Unit, scope: Scope) -> dict[UUID, Fingerprint]:
     }
 
 
-def fingerprint_periods(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
-    """Count and fingerprint the events of freshly sealed periods: sealing → sealed.
-
-    What the rules on billable use rest on is kept with them.
-    """
+def keep_rules(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
+    """Keep with freshly sealed periods what the rules on billable use rest on: sealing → sealed."""
     fresh = periods_in(unit, month, payer_ids=payer_ids, states=["sealing"])
-    start, end = month_bounds(month)
     for scope in sealed_scopes(unit, month, payer_ids=fresh):
-        with set_wise(unit.session):
-            rows = unit.session.execute(
-                SEAL_SCAN,
-                {
-                    "payers": list(scope.payer_ids),
-                    "through": scope.through,
-                    "month": month,
-                    "next_month": next_month(month),
-                    "start": start,
-                    "end": end,
-                },
-            ).all()
-        partly = [row for row in rows if row.learner_id is not None]
-        seal_exclusions(unit, month, payer_ids=scope.payer_ids, partly=partly)
-        found: dict[UUID, Fingerprint] = {}
-        for row in rows:
-            one = found.get(row.payer_id, Fingerprint())
-            found[row.payer_id] = Fingerprint(
-                one.events + row.events, one.uses + row.uses, one.total + int(row.fingerprint)
-            )
-        prints = [found.get(payer_id, Fingerprint()) for payer_id in scope.payer_ids]
+        seal_exclusions(unit, month, payer_ids=scope.payer_ids, through=scope.through)
         unit.session.execute(
-            text(
-                "UPDATE period p SET state = 'sealed', fingerprint = f.fingerprint, "
-                "counts = jsonb_build_object('events', f.events, 'uses', f.uses) "
-                "FROM unnest(CAST(:payers AS uuid[]), CAST(:events AS bigint[]), "
-                "CAST(:uses AS bigint[]), CAST(:totals AS numeric[])) "
-                "AS f(payer_id, events, uses, fingerprint) "
-                "WHERE p.month = :month AND p.payer_id = f.payer_id"
-            ),
-            {
-                "month": month,
-                "payers": list(scope.payer_ids),
-                "events": [one.events for one in prints],
-                "uses": [one.uses for one in prints],
-                "totals": [Decimal(one.total) for one in prints],
-            },
+            update(Period)
+            .where(Period.month == month, among(Period.payer_id, scope.payer_ids))
+            .values(state="sealed")
+            .execution_options(synchronize_session=False)
         )
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from catalog.plans import Plan, check_plan, plan_of
-from kernel.money import round_to_fen, split_by_largest_remainder
+from kernel.money import round_to_fen, split_by_largest_remainder, whole_numbers
 from settlement.arithmetic import Step, arithmetic_text
 
 PRICE_PLACES = Decimal("0.0001")
@@ -156,11 +157,13 @@ def split(terms: Mapping[str, Any], drawn_fen: int) -> Split:
     What fee and retention leave is the author's, of which the school has `school_rate` (none in
     terms that don't name it). All four are cut at once, so that nothing is rounded twice.
     """
-    fee = Decimal(terms["fee_rate"])
-    retention = Decimal(terms["retention_rate"])
-    school = Decimal(terms.get("school_rate", "0"))
+    weights = _weights(terms["fee_rate"], terms["retention_rate"], terms.get("school_rate", "0"))
+    return Split(*split_by_largest_remainder(drawn_fen, weights))
+
+
+@lru_cache(maxsize=1024)
+def _weights(fee_rate: str, retention_rate: str, school_rate: str) -> Sequence[int]:
+    """Return the four shares' weights as whole numbers; few different rates are agreed."""
+    fee, retention, school = Decimal(fee_rate), Decimal(retention_rate), Decimal(school_rate)
     left = 1 - fee - retention
-    parts = split_by_largest_remainder(
-        drawn_fen, [left * (1 - school), left * school, fee, retention]
-    )
-    return Split(*parts)
+    return whole_numbers([left * (1 - school), left * school, fee, retention])

@@ -5,12 +5,14 @@ its lines and the period's new state are one transaction: it is there whole or n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, text, update
 
+from kernel.arrays import IntegerArray, TextArray, UuidArray
 from kernel.clock import Month, shanghai_day, show_month
 from kernel.copying import copy_rows
 from kernel.identity.models import Organisation
@@ -19,10 +21,11 @@ from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.adjusting import keep_newcomers, lock_corrected, mark_settled
 from settlement.disputes import refer_to_bureau
-from settlement.drafting import ADJUSTMENT, DraftLine, draft_lines
+from settlement.drafting import ADJUSTMENT, USE, DraftLine, draft_lines
 from settlement.metering.counting import SchoolCount
+from settlement.metering.fingerprints import NO_EVENTS
 from settlement.metering.judging import RULE, sealed_scopes
-from settlement.models import Agreement, Period, Statement
+from settlement.models import Agreement
 from settlement.phases import Phases
 from settlement.workdays import after_workdays
 
@@ -70,14 +73,14 @@ def state_periods(
         for scope in scopes:
             lock_corrected(unit, month, scope=scope)
             keep_newcomers(unit, month, scope=scope)
-    lines = draft_lines(unit, month, payer_ids=payer_ids, phases=phases)
+    lines = draft_lines(unit, month, payer_ids=payer_ids, phases=phases, fingerprinted=True)
     with phases.timed("state"):
         statements = _open_statements(unit, month, payer_ids=payer_ids)
         _store_lines(unit, month, lines, statements=statements)
         for scope in scopes:
             mark_settled(unit, month, scope=scope)
         refer_to_bureau(unit, [o.id for o in lines if o.year_is_closed and o.rated.amount_fen])
-        _mark_stated(unit, month, payer_ids=payer_ids)
+        _mark_stated(unit, month, payer_ids=payer_ids, lines=lines)
         _mark_agreements(unit, lines)
     return len(lines)
 
@@ -134,7 +137,7 @@ def _line_rows(
 def _breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...]]:
     for line in lines:
         for count, quantity, fen in line.parts():
-            yield (line.id, count.school_id, quantity, fen, _json(_of_counts([count])))
+            yield (line.id, count.school_id, quantity, fen, _json(_of_count(count)))
 
 
 def explain_line(line: DraftLine) -> dict[str, Any]:
@@ -144,7 +147,7 @@ def explain_line(line: DraftLine) -> dict[str, Any]:
     """
     rated = line.rated
     explanation = {
-        **_of_counts(line.counts),
+        **_summed([_of_count(count) for count in line.counts]),
         "rule": RULE,
         "arithmetic": rated.arithmetic,
         "steps": list(rated.steps),
@@ -162,22 +165,35 @@ def explain_line(line: DraftLine) -> dict[str, Any]:
     return explanation
 
 
-def _of_counts(counts: Sequence[SchoolCount]) -> dict[str, Any]:
-    excluded: dict[str, dict[str, int]] = {}
-    for count in counts:
-        for rule, one in count.excluded.items():
-            sums = excluded.setdefault(rule.value, {"events": 0, "uses": 0})
-            sums["events"] += one.events
-            sums["uses"] += one.uses
+def _of_count(count: SchoolCount) -> dict[str, Any]:
+    excluded = {
+        rule.value: {"events": one.events, "uses": one.uses} for rule, one in count.excluded.items()
+    }
     return {
-        "events": sum(count.events for count in counts),
-        "repeats": sum(count.repeats for count in counts),
+        "events": count.events,
+        "repeats": count.repeats,
         "excluded": excluded,
-        "counted": sum(count.events - count.repeats for count in counts)
-        - sum(one["events"] for one in excluded.values()),
-        "uses": sum(count.uses for count in counts),
-        "attested_uses": sum(count.attested_uses for count in counts),
-        "quantity": sum(count.quantity for count in counts),
+        "counted": count.events - count.repeats - sum(one["events"] for one in excluded.values()),
+        "uses": count.uses,
+        "attested_uses": count.attested_uses,
+        "quantity": count.quantity,
+    }
+
+
+def _summed(schools: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Add up what is told of several schools; most agreements are one school's."""
+    if len(schools) == 1:
+        return schools[0]
+    excluded: dict[str, dict[str, int]] = {}
+    for school in schools:
+        for rule, one in school["excluded"].items():
+            sums = excluded.setdefault(rule, {"events": 0, "uses": 0})
+            sums["events"] += one["events"]
+            sums["uses"] += one["uses"]
+    figures = ("events", "repeats", "counted", "uses", "attested_uses", "quantity")
+    return {
+        **{figure: sum(school[figure] for school in schools) for figure in figures},
+        "excluded": excluded,
     }
 
 
@@ -191,28 +207,52 @@ def _open_statements(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> 
     )
     statements = {payer_id: new_id() for payer_id in payer_ids}
     unit.session.execute(
-        insert(Statement),
-        [
-            {
-                "id": statement_id,
-                "payer_id": payer_id,
-                "month": month,
-                "number": f"{codes[payer_id]}-{show_month(month)}",
-                "stated_at": now,
-                "confirm_by": deadline,
-            }
-            for payer_id, statement_id in statements.items()
-        ],
+        text(
+            "INSERT INTO statement (id, payer_id, month, number, stated_at, confirm_by) "
+            "SELECT s.id, s.payer_id, :month, s.number, :now, :deadline "
+            "FROM unnest(CAST(:ids AS uuid[]), CAST(:payers AS uuid[]), CAST(:numbers AS text[])) "
+            "AS s(id, payer_id, number)"
+        ),
+        {
+            "month": month,
+            "now": now,
+            "deadline": deadline,
+            "ids": UuidArray.of(list(statements.values())),
+            "payers": UuidArray.of(list(statements)),
+            "numbers": TextArray.of(
+                [f"{codes[payer_id]}-{show_month(month)}" for payer_id in statements]
+            ),
+        },
     )
     return statements
 
 
-def _mark_stated(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
+def _mark_stated(
+    unit: Unit, month: Month, *, payer_ids: Sequence[UUID], lines: Sequence[DraftLine]
+) -> None:
+    """Move the periods on, each with the fingerprint of the events that were counted for it."""
+    found = dict.fromkeys(payer_ids, NO_EVENTS)
+    for line in lines:
+        if line.kind == USE:
+            payer_id = line.agreement.payer_id
+            for count in line.counts:
+                found[payer_id] += count.fingerprint
     unit.session.execute(
-        update(Period)
-        .where(Period.month == month, among(Period.payer_id, payer_ids), Period.state == "sealed")
-        .values(state="stated")
-        .execution_options(synchronize_session=False)
+        text(
+            "UPDATE period p SET state = 'stated', fingerprint = f.fingerprint, "
+            "counts = jsonb_build_object('events', f.events, 'uses', f.uses) "
+            "FROM unnest(CAST(:payers AS uuid[]), CAST(:events AS bigint[]), "
+            "CAST(:uses AS bigint[]), CAST(:totals AS numeric[])) "
+            "AS f(payer_id, events, uses, fingerprint) "
+            "WHERE p.month = :month AND p.payer_id = f.payer_id AND p.state = 'sealed'"
+        ),
+        {
+            "month": month,
+            "payers": UuidArray.of(list(found)),
+            "events": IntegerArray.of([one.events for one in found.values()]),
+            "uses": IntegerArray.of([one.uses for one in found.values()]),
+            "totals": [Decimal(one.total) for one in found.values()],
+        },
     )
 
 

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, any_, literal, text
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, literal, text
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import UserDefinedType
 
+from kernel.arrays import UuidArray
 from kernel.errors import InvalidInput, MarketError, MissingValue
 from kernel.identity.models import NATION
 from kernel.outcomes import Fate, RowOutcome, rejected
@@ -59,7 +61,16 @@ def among(column: InstrumentedAttribute[Any], values: Collection[Any]) -> Column
 
     `IN` sends a parameter per value, and the protocol carries at most 65,535 of them.
     """
+    if isinstance(column.type, Uuid):
+        sent = literal(UuidArray.of(list(values)), _Ready())
+        return column == any_(cast(sent, ARRAY(column.type)))
     return column == any_(literal(list(values), ARRAY(column.type)))
+
+
+class _Ready(UserDefinedType[Any]):
+    """A value that is in the driver's form already; a cast says what it is."""
+
+    cache_ok = True
 
 
 def require_text(value: str, *, field: str, expected: str = "") -> str:

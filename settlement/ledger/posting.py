@@ -7,6 +7,7 @@ that nothing unbalanced, doubled or below a minimum gets in is the database's.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -50,8 +51,7 @@ FUNDING_KINDS = (
 """The four accounts of a funding line; none may fall below zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKey:
+class AccountKey(NamedTuple):
     """An account by its business key: who owns it, and what it holds."""
 
     owner_id: UUID

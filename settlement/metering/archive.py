@@ -24,7 +24,6 @@ from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.metering.archive_files import (
     COLUMNS,
-    Print,
     archive_path,
     digest_of,
     prints_of_file,
@@ -33,6 +32,7 @@ from settlement.metering.archive_files import (
     rows_of,
     write_month,
 )
+from settlement.metering.fingerprints import Fingerprint
 from settlement.metering.models import LateUse, UsageArchive
 from settlement.metering.partitions import (
     attach,
@@ -133,8 +133,8 @@ def require_present(unit: Unit, month: Month) -> None:
 
 
 def check_against_seals(
-    unit: Unit, month: Month, found: dict[UUID, Print]
-) -> list[tuple[UUID, Print, Print]]:
+    unit: Unit, month: Month, found: dict[UUID, Fingerprint]
+) -> list[tuple[UUID, Fingerprint, Fingerprint]]:
     """Return (payer, as sealed, as found) of the periods whose fingerprint is another one."""
     periods = unit.session.scalars(
         select(Period).where(Period.month == month, Period.fingerprint.is_not(None))
@@ -142,9 +142,9 @@ def check_against_seals(
     wrong = []
     for period in periods:
         counts = period.counts or {}
-        sealed = Print(counts["events"], counts["uses"], int(period.fingerprint or 0))
-        if found.get(period.payer_id, Print()) != sealed:
-            wrong.append((period.payer_id, sealed, found.get(period.payer_id, Print())))
+        sealed = Fingerprint(counts["events"], counts["uses"], int(period.fingerprint or 0))
+        if found.get(period.payer_id, Fingerprint()) != sealed:
+            wrong.append((period.payer_id, sealed, found.get(period.payer_id, Fingerprint())))
     return wrong
 
 
@@ -187,7 +187,7 @@ def _require_all_payers(unit: Unit, month: Month) -> None:
         raise NotArchivable(period=show_month(month), reason="it holds uses of other regions")
 
 
-def _check_prints(unit: Unit, month: Month, found: dict[UUID, Print], *, file: Path) -> None:
+def _check_prints(unit: Unit, month: Month, found: dict[UUID, Fingerprint], *, file: Path) -> None:
     wrong = check_against_seals(unit, month, found)
     if wrong:
         _, sealed, now = wrong[0]

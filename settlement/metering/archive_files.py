@@ -8,7 +8,6 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +18,7 @@ from sqlalchemy import text
 
 from kernel.clock import Month, show_month
 from kernel.unit import Unit
-from settlement.metering.fingerprints import PRINT
+from settlement.metering.fingerprints import PRINT, Fingerprint
 from settlement.metering.partitions import partition_name
 
 GROUP_ROWS = 50_000
@@ -65,18 +64,6 @@ ARRAYS = {
 _GIVEN = ", ".join(f"CAST(:{field.name} AS {ARRAYS[field.type]})" for field in SCHEMA)
 GIVEN = f"(SELECT * FROM unnest({_GIVEN}) AS g({', '.join(COLUMNS)}))"  # noqa: S608 - our columns
 PRINTS_GIVEN = text(PRINTS.format(print=PRINT, events=GIVEN))
-
-
-@dataclass(frozen=True, slots=True)
-class Print:
-    """What a payer's sealed month holds: events, uses, and the sum over its events' hashes."""
-
-    events: int = 0
-    uses: int = 0
-    total: int = 0
-
-    def __add__(self, other: "Print") -> "Print":
-        return Print(self.events + other.events, self.uses + other.uses, self.total + other.total)
 
 
 def archive_path(unit: Unit, month: Month) -> Path:
@@ -137,24 +124,26 @@ def batches_of(path: Path) -> Counter[UUID]:
     return found
 
 
-def prints_of_file(unit: Unit, month: Month, path: Path) -> dict[UUID, Print]:
+def prints_of_file(unit: Unit, month: Month, path: Path) -> dict[UUID, Fingerprint]:
     """Return the fingerprints of what was sealed, from a file; the database does the hashing."""
-    found: dict[UUID, Print] = {}
+    found: dict[UUID, Fingerprint] = {}
     for values in _groups(path, COLUMNS):
         for payer_id, one in _prints(unit, PRINTS_GIVEN, {"month": month, **values}):
-            found[payer_id] = found.get(payer_id, Print()) + one
+            found[payer_id] = found.get(payer_id, Fingerprint()) + one
     return found
 
 
-def prints_of_table(unit: Unit, month: Month) -> dict[UUID, Print]:
+def prints_of_table(unit: Unit, month: Month) -> dict[UUID, Fingerprint]:
     """Return the fingerprints of what was sealed, from a month's table, attached or not."""
     statement = text(PRINTS.format(print=PRINT, events=partition_name(month)))
     return dict(_prints(unit, statement, {"month": month}))
 
 
-def _prints(unit: Unit, statement: Any, given: dict[str, Any]) -> Iterator[tuple[UUID, Print]]:
+def _prints(
+    unit: Unit, statement: Any, given: dict[str, Any]
+) -> Iterator[tuple[UUID, Fingerprint]]:
     for payer_id, events, uses, total in unit.session.execute(statement, given):
-        yield payer_id, Print(events, uses, int(total))
+        yield payer_id, Fingerprint(events, uses, int(total))
 
 
 def _table(rows: Sequence[Any]) -> pa.Table:

@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 from kernel.db import set_wise
 from kernel.unit import Unit
 from settlement.metering.exclusions import Exclusions, Rule
+from settlement.metering.fingerprints import Fingerprint
 from settlement.metering.judging import Basis, Scope, basis_of, judged
 from settlement.metering.metrics import Metered
 from settlement.metering.models import TRUST_PLAYER, TRUST_TICKETED
@@ -36,7 +37,8 @@ class SchoolCount:
     """What one school used under an agreement in a month.
 
     `events` received = `repeats` (within 30 s) + excluded by rules + those that are billable, in
-    which there are `uses`. `quantity` is what the agreement pays for, in its metric.
+    which there are `uses`. `quantity` is what the agreement pays for, in its metric; `received` is
+    what all events say together.
     """
 
     agreement_id: UUID
@@ -47,17 +49,24 @@ class SchoolCount:
     attested_uses: int = 0
     quantity: int = 0
     excluded: dict[Rule, Excluded] = field(default_factory=dict)
+    received: int = 0
+    print_total: int = 0
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """That of all its events, if the count was asked for it."""
+        return Fingerprint(self.events, self.received, self.print_total)
 
 
 # One small number for what becomes of an event, so that ten million rows meet two plain sums.
 COUNT = """
 SELECT agreement_id, school_id, verdict / 4 AS excluded, verdict / 2 % 2 = 1 AS counts,
-    verdict % 2 = 1 AS attested, events, quantity
+    verdict % 2 = 1 AS attested, events, quantity, fingerprint
 FROM (
     SELECT agreement_id, school_id,
         excluded * 4 + counts::int * 2 + (trust <> {player} AND trust <> {ticketed})::int
             AS verdict,
-        count(*) AS events, sum(quantity)::bigint AS quantity
+        count(*) AS events, sum(quantity)::bigint AS quantity, {fingerprint} AS fingerprint
     FROM ({judged}) judged
     GROUP BY agreement_id, school_id, verdict
 ) verdicts
@@ -66,23 +75,41 @@ ORDER BY agreement_id, school_id, verdict
 
 
 def count_uses(
-    unit: Unit, scope: Scope, exclusions: Exclusions, *, metered: Mapping[UUID, Metered]
+    unit: Unit,
+    scope: Scope,
+    exclusions: Exclusions,
+    *,
+    metered: Mapping[UUID, Metered],
+    fingerprinted: bool = False,
 ) -> list[SchoolCount]:
     """Return the counts of a scope, ordered by agreement and school.
 
-    `metered` names the agreements that don't pay simply by the use.
+    `metered` names the agreements that don't pay simply by the use. `fingerprinted`: with the
+    fingerprint of each count's events, in the same scan.
     """
     basis = basis_of(unit, scope, exclusions)
-    query = judged(basis, columns="u.agreement_id, u.school_id, u.quantity, u.trust")
+    query = judged(
+        basis,
+        columns="u.agreement_id, u.school_id, u.quantity, u.trust"
+        + (", u.print" if fingerprinted else ""),
+        fingerprinted=fingerprinted,
+    )
     counts: dict[tuple[UUID, UUID], SchoolCount] = {}
-    statement = COUNT.format(judged=query.sql, player=TRUST_PLAYER, ticketed=TRUST_TICKETED)
+    statement = COUNT.format(
+        judged=query.sql,
+        player=TRUST_PLAYER,
+        ticketed=TRUST_TICKETED,
+        fingerprint="sum(print)" if fingerprinted else "0",
+    )
     with set_wise(unit.session):
         rows = unit.session.execute(text(statement), query.parameters).all()
-    for agreement_id, school_id, excluded, counted, attested, events, quantity in rows:
+    for agreement_id, school_id, excluded, counted, attested, events, quantity, total in rows:
         count = counts.get((agreement_id, school_id))
         if count is None:
             count = counts[agreement_id, school_id] = SchoolCount(agreement_id, school_id)
         count.events += events
+        count.received += quantity
+        count.print_total += int(total)
         if not counted:
             count.repeats += events
         elif excluded:

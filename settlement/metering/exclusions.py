@@ -23,6 +23,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
+from kernel.arrays import UuidArray
 from kernel.clock import Month, month_bounds, next_month
 from kernel.db import set_wise
 from kernel.unit import Unit
@@ -87,20 +88,30 @@ WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :
 """
 )
 
+# A payer's schools: its own with their teaching points, and those for which it has an agreement.
+PLACES = """
+SELECT id AS school_id, COALESCE(parent_id, id) AS payer_id FROM organisation
+WHERE kind = 'school' AND COALESCE(parent_id, id) = ANY(:payers)
+UNION
+SELECT g.school_id, a.payer_id FROM agreement a
+JOIN agreement_school g ON g.agreement_id = a.id
+WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :month
+"""
+
 # Learners who were enrolled for a part of the month only. A subquery, since what is named by WITH
 # keeps the scan that joins it from running in parallel.
-PARTLY = """
+PARTLY = f"""
 (
     SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
     FROM enrolment e
     JOIN (SELECT DISTINCT n.learner_id, n.school_id
-          FROM enrolment n JOIN organisation o ON o.id = n.school_id
-          WHERE COALESCE(o.parent_id, o.id) = ANY(:payers)
-              AND (n.left_on < :next_month OR n.joined_on > :month)) moved
+          FROM enrolment n JOIN (SELECT DISTINCT school_id FROM ({PLACES}) p) place
+              USING (school_id)
+          WHERE n.left_on < :next_month OR n.joined_on > :month) moved
         USING (learner_id, school_id)
     GROUP BY e.learner_id, e.school_id
 )
-"""
+"""  # noqa: S608 - put together from the texts of this module
 
 # Of these the ones with uses; few. `known_from`: only those without an event up to that sequence,
 # for a month that is counted anew.
@@ -117,20 +128,12 @@ HAVING min(u.sequence) > :known_from AND min(u.sequence) <= :through
 
 # Pupils by the census that was the latest in the month: of each stage and kind its last count, none
 # of an earlier school year. Learners: those on the roster who had not left before the month.
-# Schools: a payer's own with its teaching points, and those for which it has an agreement.
 LIMITS = text(
-    """
-WITH schools AS (
-    SELECT id, COALESCE(parent_id, id) AS payer_id FROM organisation
-    WHERE kind = 'school' AND COALESCE(parent_id, id) = ANY(:payers)
-    UNION
-    SELECT g.school_id, a.payer_id FROM agreement a
-    JOIN agreement_school g ON g.agreement_id = a.id
-    WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :month
-), counted AS (
+    f"""
+WITH schools AS ({PLACES}), counted AS (
     SELECT DISTINCT ON (c.school_id, c.stage, c.kind) c.school_id, c.as_of, c.pupils,
         max(c.as_of) OVER (PARTITION BY c.school_id) AS latest
-    FROM census c WHERE c.school_id IN (SELECT id FROM schools)
+    FROM census c WHERE c.school_id IN (SELECT school_id FROM schools)
         AND c.kind IN ('enrolled', 'special') AND c.as_of < :next_month
     ORDER BY c.school_id, c.stage, c.kind, c.as_of DESC
 ), pupils AS (
@@ -138,12 +141,12 @@ WITH schools AS (
     WHERE as_of > latest - 300 GROUP BY school_id
 ), learners AS (
     SELECT e.school_id, count(DISTINCT e.learner_id) AS learners
-    FROM enrolment e WHERE e.school_id IN (SELECT id FROM schools)
+    FROM enrolment e WHERE e.school_id IN (SELECT school_id FROM schools)
         AND (e.left_on IS NULL OR e.left_on > :month) GROUP BY e.school_id
 )
-SELECT s.payer_id, s.id AS school_id, p.pupils, COALESCE(l.learners, 0) AS learners
-FROM schools s JOIN pupils p ON p.school_id = s.id LEFT JOIN learners l ON l.school_id = s.id
-"""
+SELECT s.payer_id, s.school_id, p.pupils, COALESCE(l.learners, 0) AS learners
+FROM schools s JOIN pupils p USING (school_id) LEFT JOIN learners l USING (school_id)
+"""  # noqa: S608 - put together from the texts of this module
 )
 
 
@@ -174,12 +177,14 @@ def known_now(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: i
     )
 
 
-def seal_exclusions(
-    unit: Unit, month: Month, *, payer_ids: Sequence[UUID], partly: Sequence[Row[Any]]
-) -> None:
-    """Keep with the month what the rules rest on now; `partly` as from `partly_enrolled`."""
+def seal_exclusions(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: int) -> None:
+    """Keep with the month, for events up to a sequence, what the rules rest on now."""
     own, staff, limits = _find(unit, month, payer_ids=payer_ids)
-    _keep_partly(unit, month, partly)
+    _keep_partly(
+        unit,
+        month,
+        partly_enrolled(unit, month, payer_ids=payer_ids, known_from=0, through=through),
+    )
     for rule, rows, subject in (
         (Rule.OWN_SCHOOL, own, "school_id"),
         (Rule.VENDOR_STAFF, staff, "learner_id"),
@@ -210,7 +215,7 @@ def seal_exclusions(
         {
             "month": month,
             "payers": [row.payer_id for row in limits],
-            "schools": [row.school_id for row in limits],
+            "schools": UuidArray.of([row.school_id for row in limits]),
             "pupils": [row.pupils for row in limits],
             "learners": [row.learners for row in limits],
         },
@@ -247,7 +252,7 @@ def as_sealed(
     staff: list[tuple[UUID, UUID]] = []
     partly: list[tuple[UUID, UUID, UUID, str]] = []
     limits: dict[tuple[UUID, UUID], Limit] = {}
-    rows = unit.session.execute(AS_SEALED, {"month": month, "payers": list(payer_ids)})
+    rows = unit.session.execute(AS_SEALED, {"month": month, "payers": UuidArray.of(payer_ids)})
     for payer, rule, first, second, days, pupils, learners in rows:
         match rule:
             case Rule.OWN_SCHOOL:
@@ -277,7 +282,7 @@ def partly_enrolled(
         return unit.session.execute(
             PARTLY_ENROLLED,
             {
-                "payers": list(payer_ids),
+                "payers": UuidArray.of(payer_ids),
                 "month": month,
                 "next_month": next_month(month),
                 "start": start,
@@ -293,7 +298,7 @@ def _find(
 ) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]], Sequence[Row[Any]]]:
     start, end = month_bounds(month)
     parameters = {
-        "payers": list(payer_ids),
+        "payers": UuidArray.of(payer_ids),
         "month": month,
         "next_month": next_month(month),
         "start": start,
@@ -320,7 +325,7 @@ def _keep_partly(unit: Unit, month: Month, rows: Sequence[Row[Any]]) -> None:
             "month": month,
             "payers": [row.payer_id for row in rows],
             "learners": [row.learner_id for row in rows],
-            "schools": [row.school_id for row in rows],
+            "schools": UuidArray.of([row.school_id for row in rows]),
             "days": [row.days for row in rows],
         },
     )

@@ -4,9 +4,30 @@ One text for all who compute it, from the partition or from a file: what is summ
 what an archive is compared with.
 """
 
-# Over events `u`; a sum over the rows' hashes does not hang on their order.
-PRINT = """
-count(*) AS events, sum(u.quantity)::bigint AS uses,
-sum(hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity, u.learner_id,
-    u.agreement_id, u.school_id, u.trust, u.session_id, u.in_class), 0)) AS fingerprint
+from dataclasses import dataclass
+
+# Of one event of `u`.
+ROW_PRINT = """
+hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity, u.learner_id,
+    u.agreement_id, u.school_id, u.trust, u.session_id, u.in_class), 0)
 """
+
+# Over events `u`; a sum over the rows' hashes does not hang on their order.
+PRINT = f"count(*) AS events, sum(u.quantity)::bigint AS uses, sum({ROW_PRINT}) AS fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a sealed period holds: events, uses, and the sum over its events' hashes."""
+
+    events: int = 0
+    uses: int = 0
+    total: int = 0
+
+    def __add__(self, other: "Fingerprint") -> "Fingerprint":
+        return Fingerprint(
+            self.events + other.events, self.uses + other.uses, self.total + other.total
+        )
+
+
+NO_EVENTS = Fingerprint()

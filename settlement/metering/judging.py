@@ -14,11 +14,13 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from kernel.arrays import TextArray, UuidArray
 from kernel.clock import Month, month_bounds
 from kernel.db import set_wise
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.metering.exclusions import Exclusions, Rule
+from settlement.metering.fingerprints import ROW_PRINT
 from settlement.metering.models import TRUST_ATTESTED_COUNTED, TRUST_PLAYER, TRUST_TICKETED
 from settlement.models import Period
 
@@ -29,6 +31,15 @@ COUNTED, REPEAT = "counted", "repeat"
 
 ENDLESS = 2**62
 """A sequence beyond every event's: the month as it stands now."""
+
+WITHIN = """u.occurred_at >= :start AND u.occurred_at < :end
+    AND u.payer_id = ANY(:payers) AND u.sequence <= :through"""
+
+# Fenced, so that rows are hashed below the sort, which then carries eight bytes more and not all
+# the columns that they come from.
+HASHED = f"""(
+    SELECT u.*, {ROW_PRINT} AS print FROM usage_event u WHERE {WITHIN} OFFSET 0
+) u"""  # noqa: S608 - this module's texts
 
 MATCHED = (TRUST_PLAYER, TRUST_TICKETED)
 """Trusts whose uses the platform itself has seen or launched; all others are attested."""
@@ -104,6 +115,7 @@ def judged(
     columns: str,
     resource_ids: Sequence[UUID] | None = None,
     one_by_one: bool = False,
+    fingerprinted: bool = False,
 ) -> Judged:
     """Return the query that judges events, with these columns of `usage_event u`.
 
@@ -112,12 +124,13 @@ def judged(
     other resource. Of events at the very same moment the last counts, by trust, agreement and
     school, so that sums don't hang on the order of arrival; by lesson and session, too, where one
     resource's uses are looked at or lessons are billable beyond the enrolment. Which one of equals
-    it is matters only to lists, which say `one_by_one`.
+    it is matters only to lists, which say `one_by_one`. `fingerprinted` adds `u.print`, each row's
+    hash, to what `columns` may name.
     """
     scope = basis.scope
     start, end = month_bounds(scope.month)
     parameters: dict[str, object] = {
-        "payers": list(scope.payer_ids),
+        "payers": UuidArray.of(scope.payer_ids),
         "start": start,
         "end": end,
         "through": scope.through,
@@ -136,6 +149,7 @@ def judged(
     tied = ', u.in_class, u.session_id COLLATE "C"' if by_session else ""
     if one_by_one:
         tied += ', u.event_id COLLATE "C", u.source_id'
+    events, within = (HASHED, "true") if fingerprinted else ("usage_event u", WITHIN)
     sql = f"""
 SELECT {columns}, ({excluded})::smallint AS excluded,
     {skips}COALESCE(
@@ -143,10 +157,9 @@ SELECT {columns}, ({excluded})::smallint AS excluded,
             PARTITION BY u.learner_id, u.resource_id, u.payer_id{apart}
             ORDER BY u.occurred_at, u.trust, u.agreement_id, u.school_id{tied}
         ) - u.occurred_at > make_interval(secs => :window), true) AS counts
-FROM usage_event u
+FROM {events}
 {" ".join(joins)}
-WHERE u.occurred_at >= :start AND u.occurred_at < :end
-    AND u.payer_id = ANY(:payers) AND u.sequence <= :through {wanted}
+WHERE {within} {wanted}
 """  # noqa: S608 - put together from the texts of this module; every value is a parameter
     return Judged(sql, parameters)
 
@@ -158,8 +171,10 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
     cases: list[str] = []
     code = {rule: number for number, rule in enumerate(Rule, start=1)}
     if exclusions.own_school:
-        parameters["own_agreements"] = [agreement for agreement, _ in exclusions.own_school]
-        parameters["own_schools"] = [school for _, school in exclusions.own_school]
+        parameters["own_agreements"] = UuidArray.of(
+            [agreement for agreement, _ in exclusions.own_school]
+        )
+        parameters["own_schools"] = UuidArray.of([school for _, school in exclusions.own_school])
         joins.append(
             "LEFT JOIN unnest(CAST(:own_agreements AS uuid[]), CAST(:own_schools AS uuid[])) "
             "AS own(agreement_id, school_id) "
@@ -167,8 +182,10 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
         )
         cases.append(f"WHEN own.school_id IS NOT NULL THEN {code[Rule.OWN_SCHOOL]}")
     if exclusions.vendor_staff:
-        parameters["staff_agreements"] = [agreement for agreement, _ in exclusions.vendor_staff]
-        parameters["staff"] = [learner for _, learner in exclusions.vendor_staff]
+        parameters["staff_agreements"] = UuidArray.of(
+            [agreement for agreement, _ in exclusions.vendor_staff]
+        )
+        parameters["staff"] = UuidArray.of([learner for _, learner in exclusions.vendor_staff])
         joins.append(
             "LEFT JOIN unnest(CAST(:staff_agreements AS uuid[]), CAST(:staff AS uuid[])) "
             "AS staff(agreement_id, learner_id) "
@@ -190,9 +207,9 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
             f"THEN {code[Rule.OUTSIDE]}"
         )
     if beyond:
-        parameters["over_payers"] = [payer for payer, _, _ in beyond]
-        parameters["over_schools"] = [school for _, school, _ in beyond]
-        parameters["over_learners"] = [learner for _, _, learner in beyond]
+        parameters["over_payers"] = UuidArray.of([payer for payer, _, _ in beyond])
+        parameters["over_schools"] = UuidArray.of([school for _, school, _ in beyond])
+        parameters["over_learners"] = UuidArray.of([learner for _, _, learner in beyond])
         joins.append(
             "LEFT JOIN unnest(CAST(:over_payers AS uuid[]), CAST(:over_schools AS uuid[]), "
             "CAST(:over_learners AS uuid[])) AS beyond(payer_id, school_id, learner_id) "
@@ -209,10 +226,10 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
 def _partly(exclusions: Exclusions) -> dict[str, object]:
     rows = exclusions.partly_enrolled
     return {
-        "part_payers": [payer for payer, _, _, _ in rows],
-        "part_learners": [learner for _, learner, _, _ in rows],
-        "part_schools": [school for _, _, school, _ in rows],
-        "part_days": [days for _, _, _, days in rows],
+        "part_payers": UuidArray.of([payer for payer, _, _, _ in rows]),
+        "part_learners": UuidArray.of([learner for _, learner, _, _ in rows]),
+        "part_schools": UuidArray.of([school for _, _, school, _ in rows]),
+        "part_days": TextArray.of([days for _, _, _, days in rows]),
     }
 
 
@@ -266,8 +283,8 @@ def learners_beyond(
                 "start": start,
                 "end": end,
                 "through": scope.through,
-                "limited": [payer for payer, _ in crowded],
-                "schools": [school for _, school in crowded],
+                "limited": UuidArray.of([payer for payer, _ in crowded]),
+                "schools": UuidArray.of([school for _, school in crowded]),
                 "pupils": [exclusions.limits[place].pupils for place in crowded],
                 **_partly(exclusions),
             },

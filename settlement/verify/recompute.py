@@ -18,10 +18,11 @@ from kernel.money import yuan
 from kernel.trail import broken_links
 from kernel.unit import Unit, Units
 from settlement.agreements import terms_digest
+from settlement.metering.fingerprints import NO_EVENTS, Fingerprint
 from settlement.metering.judging import sealed_scopes
 from settlement.metering.partitions import archived_months
 from settlement.models import Agreement, Period
-from settlement.periods import Fingerprint, compute_fingerprints
+from settlement.periods import compute_fingerprints
 from settlement.verify import differences as find
 from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.counts import SEALED, check_counts, months_in
@@ -125,7 +126,7 @@ def check_seals(unit: Unit) -> Iterator[str]:
         for period in periods:
             counts = period.counts or {}
             sealed = Fingerprint(counts["events"], counts["uses"], int(period.fingerprint or 0))
-            found = now.get(period.payer_id, Fingerprint())
+            found = now.get(period.payer_id, NO_EVENTS)
             if found != sealed:
                 yield (
                     f"period {show_month(month)} of {period.payer_id}: sealed with {sealed.events} "
