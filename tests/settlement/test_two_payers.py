@@ -159,7 +159,7 @@ def test_an_attested_use_falls_under_the_bulk_agreement_first(
 def test_what_a_bureau_buys_is_not_billed_for_a_learner_who_had_left(
     units: Units, market: Market, bulk: UUID, apart: bool
 ) -> None:
-    """R30: whether a bureau's bill knows a school's roster does not hang on whose month is closed."""
+    """R30: that a bureau's bill knows a roster does not hang on whose month is closed."""
     departs(units, market, "L1", date(2026, 3, 2))
     launched(units, market, bulk, "L1", at(2))
     if apart:
