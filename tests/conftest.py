@@ -1,5 +1,6 @@
 """What every test may ask for: a fresh database, a clock that stands still, and a unit of work."""
 
+import gc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from kernel.db import open_engine
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Units
+from market.cli.main import COLLECT_AFTER
 from tests.support.browser import open_browser
 from tests.support.database import (
     discard,
@@ -27,6 +29,7 @@ HOME = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(*COLLECT_AFTER)
     given: dict[str, str] | None = getattr(config, "workerinput", None)
     config.stash[HOME] = Path(given["database_home"]) if given else home_of_run()
 
