@@ -53,7 +53,7 @@ ROSTER_REASON = """CASE
 # Look-ups are probes for one row (LIMIT), or are kept from being joined otherwise (OFFSET 0): plans
 # then don't hang on statistics, which lag behind on tables that grow by the minute.
 LAUNCHES = """launches AS MATERIALIZED (
-    SELECT h.* FROM (SELECT DISTINCT unnest(CAST(:launch_id AS uuid[])) AS id) k
+    SELECT h.* FROM (SELECT DISTINCT k.id FROM unnest(CAST(:launch_id AS uuid[])) AS k(id)) k
     JOIN LATERAL (
         SELECT h.id, h.payer_id, h.school_id, h.resource_id, h.learner_id, h.agreement_id,
             h.issued_at, h.expires_at, h.vendor_id, h.pseudonym, h.session_id,
@@ -63,7 +63,7 @@ LAUNCHES = """launches AS MATERIALIZED (
 ), """
 # A learner who was at several schools was, for a use, at the one it names, else that of its day.
 ROSTER = """learners AS MATERIALIZED (
-    SELECT k.who, k.school_code, l.id AS learner_id,
+    SELECT DISTINCT ON (k.who) k.who, k.school_code, l.id AS learner_id,
         ARRAY(SELECT e.school_id FROM enrolment e WHERE e.learner_id = l.id) AS schools
     FROM unnest(CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]))
         WITH ORDINALITY AS k(learner_hash, school_code, who)
@@ -72,7 +72,8 @@ ROSTER = """learners AS MATERIALIZED (
         WHERE p.person_no_hash = k.learner_hash LIMIT 1
     ) l ON true
 ), items AS MATERIALIZED (
-    SELECT k.what, k.vendor_code <> CAST(:own_vendor AS text) AS other_vendor, x.id AS resource_id
+    SELECT DISTINCT ON (k.what) k.what, x.id AS resource_id,
+        k.vendor_code <> CAST(:own_vendor AS text) AS other_vendor
     FROM unnest(CAST(:vendor_code AS text[]), CAST(:sku AS text[]))
         WITH ORDINALITY AS k(vendor_code, sku, what)
     LEFT JOIN LATERAL (
@@ -82,36 +83,31 @@ ROSTER = """learners AS MATERIALIZED (
 ), """
 # Whose agreement a use falls under is who pays for it: the school, or a bureau that bought for it.
 AGREED = f"""agreed AS MATERIALIZED (
-    SELECT k.school_id, k.resource_id, a.ids, a.payers, a.starts, a.ends
-    FROM (
-        SELECT DISTINCT unnest(l.schools) AS school_id, x.resource_id
-        FROM unnest(CAST(:ordinal AS integer[]), CAST(:who AS integer[]), CAST(:what AS integer[]))
-            AS r(ordinal, who, what)
-        JOIN learners l ON l.who = COALESCE(r.who, 1)
-        JOIN items x ON x.what = COALESCE(r.what, 1) AND x.resource_id IS NOT NULL
-    ) k
-    CROSS JOIN LATERAL (
-        SELECT array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
-            array_agg(a.payer_id ORDER BY {PRECEDENCE}) AS payers,
-            array_agg(a.starts_on ORDER BY {PRECEDENCE}) AS starts,
-            array_agg(a.ends_on ORDER BY {PRECEDENCE}) AS ends
-        FROM agreement_school g JOIN agreement a ON a.id = g.agreement_id
-        WHERE a.resource_id = k.resource_id AND g.school_id = k.school_id
-    ) a
+    SELECT s.school_id, a.resource_id, array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
+        array_agg(a.payer_id ORDER BY {PRECEDENCE}) AS payers,
+        array_agg(a.starts_on ORDER BY {PRECEDENCE}) AS starts,
+        array_agg(a.ends_on ORDER BY {PRECEDENCE}) AS ends
+    FROM schools s
+    JOIN LATERAL (SELECT g.agreement_id FROM agreement_school g
+        WHERE g.school_id = s.school_id OFFSET 0) g ON true
+    JOIN LATERAL (SELECT a.* FROM agreement a WHERE a.id = g.agreement_id LIMIT 1) a ON true
+    JOIN items x ON x.resource_id = a.resource_id
+    GROUP BY s.school_id, a.resource_id
 ), """  # noqa: S608 - joined with a constant of ours
-PLACES = """schools AS MATERIALIZED (
+SCHOOLS = """schools AS MATERIALIZED (
     SELECT k.school_id, o.code, o.home_id, EXISTS (
             SELECT FROM region_closure c
             WHERE c.region_code = o.region_code AND c.ancestor_code = :source_region
         ) AS served
-    FROM ({school_ids}) k
+    FROM (SELECT DISTINCT school_id FROM ({school_ids} OFFSET 0) k) k
     JOIN LATERAL (
         SELECT o.code, o.region_code, COALESCE(o.parent_id, o.id) AS home_id
         FROM organisation o WHERE o.id = k.school_id LIMIT 1
     ) o ON true
-), late AS MATERIALIZED (
+), """
+LATE = """late AS MATERIALIZED (
     SELECT p.payer_id, t.month
-    FROM ({payer_ids}) p
+    FROM (SELECT DISTINCT payer_id FROM ({payer_ids} OFFSET 0) k) p
     JOIN LATERAL (
         SELECT t.month FROM period t
         WHERE t.payer_id = p.payer_id AND t.state <> 'open'
@@ -119,10 +115,12 @@ PLACES = """schools AS MATERIALIZED (
         OFFSET 0
     ) t ON true
 ), """
-LAUNCH_SCHOOLS = "SELECT DISTINCT school_id FROM launches"
-LAUNCH_PAYERS = "SELECT DISTINCT payer_id FROM launches"
-ROSTER_SCHOOLS = "SELECT DISTINCT unnest(schools) AS school_id FROM learners"
-ROSTER_PAYERS = "SELECT home_id AS payer_id FROM schools UNION SELECT unnest(payers) FROM agreed"
+LAUNCH_SCHOOLS = "SELECT school_id FROM launches"
+LAUNCH_PAYERS = "SELECT payer_id FROM launches"
+ROSTER_SCHOOLS = "SELECT unnest(schools) AS school_id FROM learners"
+ROSTER_PAYERS = (
+    "SELECT home_id AS payer_id FROM schools UNION ALL SELECT unnest(payers) FROM agreed"
+)
 
 REASON = """CASE outcome WHEN 'quarantined' THEN reason
             WHEN 'accepted' THEN CASE WHEN is_late THEN 'late' ELSE '' END ELSE '' END"""
@@ -217,19 +215,17 @@ OUTCOME_OF_SINGLE = """
 def _bound(*, launched: bool, mixed: bool) -> tuple[str, str]:
     """Return what is looked up, and the rows, each bound to learner, school, item and agreement."""
     if launched:
-        places = PLACES.format(school_ids=LAUNCH_SCHOOLS, payer_ids=LAUNCH_PAYERS)
-        return LAUNCHES + places, OF_LAUNCH
+        schools = SCHOOLS.format(school_ids=LAUNCH_SCHOOLS)
+        return LAUNCHES + schools + LATE.format(payer_ids=LAUNCH_PAYERS), OF_LAUNCH
     if not mixed:
-        places = PLACES.format(school_ids=ROSTER_SCHOOLS, payer_ids=ROSTER_PAYERS)
-        return ROSTER + AGREED + places, OF_ROSTER
-    places = PLACES.format(
-        school_ids=f"{LAUNCH_SCHOOLS} UNION {ROSTER_SCHOOLS}",
-        payer_ids=f"{LAUNCH_PAYERS} UNION {ROSTER_PAYERS}",
-    )
+        schools = SCHOOLS.format(school_ids=ROSTER_SCHOOLS)
+        return ROSTER + schools + AGREED + LATE.format(payer_ids=ROSTER_PAYERS), OF_ROSTER
+    schools = SCHOOLS.format(school_ids=f"{LAUNCH_SCHOOLS} UNION ALL {ROSTER_SCHOOLS}")
+    late = LATE.format(payer_ids=f"{LAUNCH_PAYERS} UNION ALL {ROSTER_PAYERS}")
     rows = (
         f"{OF_LAUNCH} WHERE d.launch_id IS NOT NULL UNION ALL {OF_ROSTER} WHERE d.launch_id IS NULL"
     )
-    return LAUNCHES + ROSTER + AGREED + places, rows
+    return LAUNCHES + ROSTER + schools + AGREED + late, rows
 
 
 @cache

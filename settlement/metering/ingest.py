@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -93,8 +93,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return hashlib.sha256(of_launch.encode()).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class UsageOutcome:
+class UsageOutcome(NamedTuple):
     """A row's fate: accepted | duplicate | conflict | quarantined, with its reason."""
 
     outcome: str
@@ -292,7 +291,7 @@ class Columns:
         )
 
 
-def _numbered(values: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], NumberArray]:
+def _numbered(values: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], BinaryArray]:
     """Return the distinct values, and of each row the number of its value among them, from 1 on.
 
     Where all rows have one value, their column is empty: it is the first.
