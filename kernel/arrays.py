@@ -38,6 +38,8 @@ class BinaryArray:
         """Return the column of `values`; None is NULL. What stands often is encoded once."""
         distinct = set(values)
         nulls = None in distinct
+        if not nulls and len(distinct) * 2 > len(values):
+            return cls.of_distinct(values)
         distinct.discard(None)
         known = list(distinct)
         elements: dict[Any, bytes] = {

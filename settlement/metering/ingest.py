@@ -85,7 +85,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             )
             return hashlib.sha256(content).digest()
         # No text holds a NUL, so that no two contents read alike.
-        launch = self.launch_id.hex if self.launch_id else ""
+        launch = self.launch_id.bytes.hex() if self.launch_id else ""
         of_launch = (
             f"{learner}\0{self.school_code}\0{self.vendor_code}\0{self.sku}\0{self.session}\0"
             f"{self.quantity}\0{launch}\0{self.pseudonym}"
