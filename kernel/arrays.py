@@ -19,7 +19,6 @@ _HEADER: Final = struct.Struct(">iiIii")
 _NULL: Final = b"\xff\xff\xff\xff"
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LENGTHS: Final = [struct.pack(">i", length) for length in range(1024)]
-_pack_integer: Final = struct.Struct(">iq").pack
 _length: Final = struct.Struct(">i").pack
 
 
@@ -30,11 +29,9 @@ class BinaryArray:
     element_oid: ClassVar[int]
     __slots__ = ("content",)
 
-    def __init__(self, elements: Sequence[bytes], *, nulls: bool = False) -> None:
-        size = len(elements)
+    def __init__(self, content: bytes, *, size: int, nulls: bool = False) -> None:
         shape = (1, int(nulls), self.element_oid, size, 1) if size else (0, 0, self.element_oid)
-        header = _HEADER.pack(*shape) if size else struct.pack(">iiI", *shape)
-        self.content = header + b"".join(elements)
+        self.content = (_HEADER.pack(*shape) if size else struct.pack(">iiI", *shape)) + content
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "BinaryArray":
@@ -42,80 +39,133 @@ class BinaryArray:
         distinct = set(values)
         nulls = None in distinct
         if not nulls and len(distinct) * 2 > len(values):
-            return cls(cls.encoded(values))
+            return cls.of_distinct(values)
         distinct.discard(None)
         known = list(distinct)
-        elements: dict[Any, bytes] = dict(zip(known, cls.encoded(known), strict=True))
+        elements: dict[Any, bytes] = {
+            value: _length(len(one)) + one
+            for value, one in zip(known, cls.encoded(known), strict=True)
+        }
         elements[None] = _NULL
-        return cls([elements[value] for value in values], nulls=nulls)
+        content = b"".join([elements[value] for value in values])
+        return cls(content, size=len(values), nulls=nulls)
+
+    @classmethod
+    def of_distinct(cls, values: Sequence[Any]) -> "BinaryArray":
+        """Return the column of `values` of which few stand twice; None is not among them."""
+        return cls(cls.joined(values), size=len(values))
 
     @classmethod
     def usually(cls, usual: Any, values: Sequence[Any]) -> "BinaryArray":
         """Return the column of `values`, empty if all are what is usual: `unnest` then has NULL."""
-        return cls([]) if values.count(usual) == len(values) else cls.of(values)
+        return cls.of([]) if values.count(usual) == len(values) else cls.of(values)
 
     @classmethod
-    def encoded(cls, values: Sequence[Any]) -> list[bytes]:
-        """Return each value with its length before it."""
+    def encoded(cls, values: Sequence[Any]) -> Sequence[bytes]:
+        """Return each value as PostgreSQL has it, without its length."""
         raise NotImplementedError
 
+    @classmethod
+    def joined(cls, values: Sequence[Any]) -> bytes:
+        """Return the values one behind another, each with its length before it."""
+        return _joined(cls.encoded(values))
 
-def _with_lengths(contents: Sequence[bytes]) -> list[bytes]:
+
+def _joined(contents: Sequence[bytes]) -> bytes:
+    lengths = set(map(len, contents))
+    if len(lengths) == 1:
+        prefix = _length(lengths.pop())
+        return prefix + prefix.join(contents)
     known, most = _LENGTHS, len(_LENGTHS)
-    return [
-        (known[len(content)] if len(content) < most else _length(len(content))) + content
-        for content in contents
-    ]
+    return b"".join(
+        [
+            (known[len(content)] if len(content) < most else _length(len(content))) + content
+            for content in contents
+        ]
+    )
 
 
 class TextArray(BinaryArray):
     oid, element_oid = 1009, 25
 
     @classmethod
-    def encoded(cls, values: Sequence[str]) -> list[bytes]:
-        return _with_lengths([value.encode() for value in values])
+    def encoded(cls, values: Sequence[str]) -> Sequence[bytes]:
+        return [value.encode() for value in values]
 
 
 class BytesArray(BinaryArray):
     oid, element_oid = 1001, 17
 
     @classmethod
-    def encoded(cls, values: Sequence[bytes]) -> list[bytes]:
-        return _with_lengths(values)
+    def encoded(cls, values: Sequence[bytes]) -> Sequence[bytes]:
+        return values
 
 
 class UuidArray(BinaryArray):
     oid, element_oid = 2951, 2950
 
     @classmethod
-    def encoded(cls, values: Sequence[UUID]) -> list[bytes]:
-        prefix = _LENGTHS[16]
-        return [prefix + value.bytes for value in values]
+    def encoded(cls, values: Sequence[UUID]) -> Sequence[bytes]:
+        return [value.bytes for value in values]
 
 
-class IntegerArray(BinaryArray):
+class _FixedArray(BinaryArray):
+    """Numbers of one width, which are laid out all at once."""
+
+    width: ClassVar[int]
+
+    @classmethod
+    def packed(cls, values: Sequence[Any]) -> bytes:
+        """Return the values one behind another, without their lengths."""
+        raise NotImplementedError
+
+    @classmethod
+    def encoded(cls, values: Sequence[Any]) -> Sequence[bytes]:
+        packed, width = cls.packed(values), cls.width
+        return [packed[start : start + width] for start in range(0, len(packed), width)]
+
+    @classmethod
+    def joined(cls, values: Sequence[Any]) -> bytes:
+        packed, width = cls.packed(values), cls.width
+        content = bytearray((_length(width) + bytes(width)) * len(values))
+        for place in range(width):
+            content[4 + place :: 4 + width] = packed[place::width]
+        return bytes(content)
+
+
+class IntegerArray(_FixedArray):
     """Integers of 64 bits."""
 
-    oid, element_oid = 1016, 20
+    oid, element_oid, width = 1016, 20, 8
 
     @classmethod
-    def encoded(cls, values: Sequence[int]) -> list[bytes]:
-        return [_pack_integer(8, value) for value in values]
+    def packed(cls, values: Sequence[int]) -> bytes:
+        return struct.pack(f">{len(values)}q", *values)
 
 
-class MomentArray(BinaryArray):
+class NumberArray(_FixedArray):
+    """Integers of 32 bits: places in another column."""
+
+    oid, element_oid, width = 1007, 23, 4
+
+    @classmethod
+    def packed(cls, values: Sequence[int]) -> bytes:
+        return struct.pack(f">{len(values)}i", *values)
+
+
+class MomentArray(_FixedArray):
     """Moments with their zone."""
 
-    oid, element_oid = 1185, 1184
+    oid, element_oid, width = 1185, 1184, 8
 
     @classmethod
-    def encoded(cls, values: Sequence[datetime]) -> list[bytes]:
-        epoch, pack = _EPOCH, _pack_integer
+    def packed(cls, values: Sequence[datetime]) -> bytes:
+        epoch = _EPOCH
         since = [value - epoch for value in values]
-        return [
-            pack(8, (one.days * 86_400 + one.seconds) * 1_000_000 + one.microseconds)
-            for one in since
+        microseconds = [
+            (one.days * 86_400 + one.seconds) * 1_000_000 + one.microseconds for one in since
         ]
+        return struct.pack(f">{len(values)}q", *microseconds)
 
 
 ARRAYS: Final[tuple[type[BinaryArray], ...]] = (
@@ -123,6 +173,7 @@ ARRAYS: Final[tuple[type[BinaryArray], ...]] = (
     BytesArray,
     UuidArray,
     IntegerArray,
+    NumberArray,
     MomentArray,
 )
 

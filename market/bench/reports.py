@@ -21,6 +21,7 @@ from kernel.identity.models import NATION, Learner, Organisation, Person, Region
 from kernel.identity.secret import person_hash
 from kernel.ids import new_id, new_learner_id
 from kernel.unit import Unit
+from market.bench.workload import TERMS
 from settlement.agreements import terms_digest
 from settlement.metering.models import UsageSource
 from settlement.metering.partitions import ensure_partitions
@@ -31,7 +32,6 @@ AGREEMENTS_PER_SCHOOL = 10
 LEARNERS_PER_SCHOOL = 100
 TICKETS, LOG = "bench-tickets", "bench-log"
 VENDOR_CODE = "BENCH-VENDOR"
-TERMS = {"plan": "per_use", "unit_price": "0.0200", "title": "bench", "sku": "bench"}
 LAUNCH_COLUMNS = (
     *("id", "payer_id", "agreement_id", "vendor_id", "resource_id", "version_id", "school_id"),
     *("learner_id", "kind", "class_name", "session_id", "pseudonym", "device_id", "issued_at"),
@@ -83,6 +83,7 @@ class Use:
 class Reports:
     """What was generated: who reports, and the uses in the order in which they are sent."""
 
+    month: Month
     vendor_id: UUID
     source_id: UUID
     uses: list[Use]
@@ -96,7 +97,7 @@ def build_reports(unit: Unit, month: Month, *, events: int) -> Reports:
     resources = _resources(unit, vendor_id, number=max(agreements // 6, AGREEMENTS_PER_SCHOOL))
     uses = list(_uses(unit, month, vendor_id, resources, schools=schools, events=events))
     ensure_partitions(unit, [month])
-    return Reports(vendor_id, source_id, uses)
+    return Reports(month, vendor_id, source_id, uses)
 
 
 def _organisations(unit: Unit) -> tuple[UUID, UUID]:

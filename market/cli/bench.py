@@ -4,6 +4,7 @@ import click
 
 from market.bench.ingest import bench_ingest
 from market.bench.settle import bench_settle
+from market.bench.twice import bench_twice
 from market.cli.context import database_url, load_settings
 from market.cli.output import emit, json_option, note, summary_lines
 
@@ -28,11 +29,20 @@ def settle(events: int, rounds: int, as_json: bool) -> None:
 @click.option("--events", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 5_000), default=1_000, show_default=True)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option(
+    "--twice",
+    is_flag=True,
+    help="Take in the same uses twice: exit 1 unless all are duplicates and the bill is the same.",
+)
 @json_option
-def ingest(events: int, batch: int, rounds: int, as_json: bool) -> None:
+def ingest(*, events: int, batch: int, rounds: int, twice: bool, as_json: bool) -> None:
     """Reports over HTTP and files of usage against raw COPY of the same rows."""
     settings = load_settings()
-    found = bench_ingest(
-        settings, database_url(settings), events=events, batch=batch, rounds=rounds, say=note
-    )
+    url = database_url(settings)
+    if twice:
+        found = bench_twice(settings, url, events=events, batch=batch, say=note)
+    else:
+        found = bench_ingest(settings, url, events=events, batch=batch, rounds=rounds, say=note)
     emit(found, summary_lines(found), as_json=as_json)
+    if not found.get("same", True):
+        click.get_current_context().exit(1)

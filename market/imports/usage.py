@@ -41,7 +41,7 @@ from settlement.metering.ingest import (
 )
 from settlement.metering.models import UsageTally
 
-CHUNK_ROWS = 10_000
+CHUNK_ROWS = 20_000
 
 
 class _DryRun(Exception):

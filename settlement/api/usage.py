@@ -5,6 +5,7 @@ single events is told event by event in an answer of 200; an error means that no
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,13 +133,13 @@ def report(request: AnyRequest, body: RawBody, machines: Machines) -> Response[b
     def act(unit: Unit) -> Answer:
         batch_id, outcomes = report_usage(unit, events, delivery=delivery)
         totals = BatchTotals()
-        for one in outcomes:
-            totals.add(one.outcome, one.reason, 1)
+        for (outcome, reason), rows in Counter(outcomes).items():
+            totals.add(outcome, reason, rows)
         receipt = UsageReceipt(
             batch=batch_id,
             outcomes=[
-                EventOutcome(event.id, one.outcome, one.reason)
-                for event, one in zip(events, outcomes, strict=True)
+                EventOutcome(event.id, outcome, reason)
+                for event, (outcome, reason) in zip(events, outcomes, strict=True)
             ],
             **_members(totals),
         )

@@ -13,8 +13,10 @@ A row that names a launch takes everything from it, its session too: who is paid
 not say how many there were. A row of a ticketed source must name one (R26). What an organisation's
 own machine attests without a launch is about itself: a school's learners, a vendor's resources.
 
-Parameters are arrays, one per column, of equal length. The statement returns the rows that were not
-simply accepted, each with its position, and of the others their number by month.
+Parameters are arrays, one per column, of equal length; what many rows share (who used it, what was
+used) comes once, and each row has its number there. The statement looks these up, then passes the
+rows through in one stream and keeps them once, judged. It adds to the delivery's tallies, notes how
+far it was taken in, and returns the rows that were not simply accepted, each with its position.
 """
 
 from functools import cache
@@ -48,125 +50,182 @@ ROSTER_REASON = """CASE
                 WHEN r.agreement_id IS NULL THEN 'no-agreement'
             END"""
 
-# Look-ups are probes for one row (LIMIT): plans then don't hang on statistics, which lag behind on
-# tables that grow by the minute. What many rows of a delivery share is looked up once.
-OF_LAUNCH = """
-    SELECT d.ordinal, d.event_id, d.occurred_at, d.quantity, d.digest, d.error, d.launch_id, d.day,
-        d.month, h.payer_id, h.payer_id AS home_id, h.school_id, h.resource_id, h.learner_id,
-        h.agreement_id, h.issued_at, h.expires_at,
-        h.vendor_id AS launch_vendor_id, d.pseudonym, h.pseudonym AS launch_pseudonym,
-        COALESCE(h.kind = 'class', false) AS in_class,
-        COALESCE(h.session_id, d.given_session) AS session_id,
-        false AS other_school, false AS other_vendor
-    FROM delivered d
-    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE h.id = d.launch_id LIMIT 1) h ON true"""
-OF_ROSTER = """
-    SELECT d.ordinal, d.event_id, d.occurred_at, d.quantity, d.digest, d.error, d.launch_id, d.day,
-        d.month,
-        h.payer_id AS launch_payer_id, s.home_id,
-        COALESCE(h.school_id, s.school_id) AS school_id,
-        COALESCE(h.resource_id, x.resource_id) AS resource_id,
-        COALESCE(h.learner_id, d.learner_id) AS learner_id,
-        h.agreement_id AS launch_agreement_id, h.issued_at, h.expires_at,
-        h.vendor_id AS launch_vendor_id, d.pseudonym, h.pseudonym AS launch_pseudonym,
-        COALESCE(h.kind = 'class', false) AS in_class,
-        COALESCE(h.session_id, d.given_session) AS session_id,
-        d.school_code <> '' AND d.school_code <> s.code AS other_school,
-        d.vendor_code <> CAST(:own_vendor AS text) AS other_vendor
-    FROM (
-        SELECT d.*, l.learner_id, CASE WHEN cardinality(l.schools) = 1 THEN l.schools[1] ELSE (
-                SELECT e.school_id FROM enrolment e JOIN organisation o ON o.id = e.school_id
-                WHERE e.learner_id = l.learner_id
-                ORDER BY (o.code = d.school_code) DESC,
-                    (e.joined_on <= d.day AND (e.left_on IS NULL OR e.left_on > d.day)) DESC,
-                    e.joined_on DESC
-                LIMIT 1
-            ) END AS enrolled_at
-        FROM delivered d
-        LEFT JOIN learners l ON l.learner_hash = d.learner_hash AND d.launch_id IS NULL
-    ) d
-    LEFT JOIN schools s ON s.school_id = d.enrolled_at
-    LEFT JOIN items x
-        ON x.vendor_code = d.vendor_code AND x.sku = d.sku AND d.launch_id IS NULL
-    LEFT JOIN LATERAL (SELECT * FROM launch h WHERE {which} LIMIT 1) h ON true"""
-
-# A learner who was at several schools was, for a use, at the one it names, else that of its day.
-ROSTER = """, items AS MATERIALIZED (
-    SELECT k.vendor_code, k.sku, x.id AS resource_id
-    FROM (SELECT DISTINCT vendor_code, sku FROM delivered WHERE launch_id IS NULL) k
+# Look-ups are probes for one row (LIMIT), or are kept from being joined otherwise (OFFSET 0): plans
+# then don't hang on statistics, which lag behind on tables that grow by the minute.
+LAUNCHES = """launches AS MATERIALIZED (
+    SELECT h.* FROM (SELECT DISTINCT k.id FROM unnest(CAST(:launch_id AS uuid[])) AS k(id)) k
     JOIN LATERAL (
-        SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
-        WHERE v.kind = 'vendor' AND v.code = k.vendor_code AND x.sku = k.sku LIMIT 1
-    ) x ON true
-), learners AS MATERIALIZED (
-    SELECT k.learner_hash, l.id AS learner_id,
+        SELECT h.id, h.payer_id, h.school_id, h.resource_id, h.learner_id, h.agreement_id,
+            h.issued_at, h.expires_at, h.vendor_id, h.pseudonym, h.session_id,
+            h.kind = 'class' AS in_class
+        FROM launch h WHERE h.id = k.id LIMIT 1
+    ) h ON true
+), """
+# A learner who was at several schools was, for a use, at the one it names, else that of its day.
+ROSTER = """learners AS MATERIALIZED (
+    SELECT DISTINCT ON (k.who) k.who, k.school_code, l.id AS learner_id,
         ARRAY(SELECT e.school_id FROM enrolment e WHERE e.learner_id = l.id) AS schools
-    FROM (SELECT DISTINCT learner_hash FROM delivered WHERE launch_id IS NULL) k
+    FROM unnest(CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]))
+        WITH ORDINALITY AS k(learner_hash, school_code, who)
     JOIN LATERAL (
         SELECT l.id FROM person p JOIN learner l ON l.person_id = p.id
         WHERE p.person_no_hash = k.learner_hash LIMIT 1
     ) l ON true
-), schools AS MATERIALIZED (
-    SELECT k.school_id, o.code, COALESCE(o.parent_id, k.school_id) AS home_id
-    FROM (SELECT DISTINCT unnest(schools) AS school_id FROM learners) k
-    JOIN LATERAL (
-        SELECT o.code, o.parent_id FROM organisation o WHERE o.id = k.school_id LIMIT 1
-    ) o ON true
-)"""
+), items AS MATERIALIZED (
+    SELECT DISTINCT ON (k.what) k.what, x.id AS resource_id,
+        k.vendor_code <> CAST(:own_vendor AS text) AS other_vendor
+    FROM unnest(CAST(:vendor_code AS text[]), CAST(:sku AS text[]))
+        WITH ORDINALITY AS k(vendor_code, sku, what)
+    LEFT JOIN LATERAL (
+        SELECT x.id FROM organisation v JOIN resource x ON x.vendor_id = v.id
+        WHERE v.kind = 'vendor' AND v.code = k.vendor_code AND x.sku = k.sku LIMIT 1
+    ) x ON true
+), """
 # Whose agreement a use falls under is who pays for it: the school, or a bureau that bought for it.
-AGREED = f""", agreed AS MATERIALIZED (
-    SELECT k.school_id, k.resource_id, a.ids, a.payers, a.starts, a.ends
-    FROM (SELECT DISTINCT school_id, resource_id FROM placed
-          WHERE launch_id IS NULL AND school_id IS NOT NULL AND resource_id IS NOT NULL) k
-    CROSS JOIN LATERAL (
-        SELECT array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
-            array_agg(a.payer_id ORDER BY {PRECEDENCE}) AS payers,
-            array_agg(a.starts_on ORDER BY {PRECEDENCE}) AS starts,
-            array_agg(a.ends_on ORDER BY {PRECEDENCE}) AS ends
-        FROM agreement_school g JOIN agreement a ON a.id = g.agreement_id
-        WHERE a.resource_id = k.resource_id AND g.school_id = k.school_id
-    ) a
-), bound AS MATERIALIZED (
-    SELECT r.*,
-        CASE WHEN r.launch_id IS NULL THEN r.ids[r.place] ELSE r.launch_agreement_id END
-            AS agreement_id,
-        CASE WHEN r.launch_id IS NULL THEN COALESCE(r.payers[r.place], r.home_id)
-            ELSE r.launch_payer_id END AS payer_id
-    FROM (
-        SELECT p.*, a.ids, a.payers, CASE
-            WHEN p.day BETWEEN a.starts[1] AND a.ends[1] THEN 1
-            WHEN cardinality(a.ids) > 1 THEN (
-                SELECT min(t.place)
-                FROM unnest(a.starts, a.ends) WITH ORDINALITY AS t(first, last, place)
-                WHERE p.day BETWEEN t.first AND t.last
-            ) END AS place
-        FROM placed p
-        LEFT JOIN agreed a ON a.school_id = p.school_id AND a.resource_id = p.resource_id
-            AND p.launch_id IS NULL
-    ) r
-)"""  # noqa: S608 - joined with a constant of ours
+AGREED = f"""agreed AS MATERIALIZED (
+    SELECT s.school_id, a.resource_id, array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
+        array_agg(a.payer_id ORDER BY {PRECEDENCE}) AS payers,
+        array_agg(a.starts_on ORDER BY {PRECEDENCE}) AS starts,
+        array_agg(a.ends_on ORDER BY {PRECEDENCE}) AS ends
+    FROM schools s
+    JOIN LATERAL (SELECT g.agreement_id FROM agreement_school g
+        WHERE g.school_id = s.school_id OFFSET 0) g ON true
+    JOIN LATERAL (SELECT a.* FROM agreement a WHERE a.id = g.agreement_id LIMIT 1) a ON true
+    JOIN items x ON x.resource_id = a.resource_id
+    GROUP BY s.school_id, a.resource_id
+), """  # noqa: S608 - joined with a constant of ours
+SCHOOLS = """schools AS MATERIALIZED (
+    SELECT k.school_id, o.code, o.home_id, EXISTS (
+            SELECT FROM region_closure c
+            WHERE c.region_code = o.region_code AND c.ancestor_code = :source_region
+        ) AS served
+    FROM (SELECT DISTINCT school_id FROM ({school_ids} OFFSET 0) k) k
+    JOIN LATERAL (
+        SELECT o.code, o.region_code, COALESCE(o.parent_id, o.id) AS home_id
+        FROM organisation o WHERE o.id = k.school_id LIMIT 1
+    ) o ON true
+), """
+LATE = """late AS MATERIALIZED (
+    SELECT p.payer_id, t.month
+    FROM (SELECT DISTINCT payer_id FROM ({payer_ids} OFFSET 0) k) p
+    JOIN LATERAL (
+        SELECT t.month FROM period t
+        WHERE t.payer_id = p.payer_id AND t.state <> 'open'
+            AND t.month BETWEEN CAST(:first_month AS date) AND CAST(:last_month AS date)
+        OFFSET 0
+    ) t ON true
+), """
+LAUNCH_SCHOOLS = "SELECT school_id FROM launches"
+LAUNCH_PAYERS = "SELECT payer_id FROM launches"
+ROSTER_SCHOOLS = "SELECT unnest(schools) AS school_id FROM learners"
+ROSTER_PAYERS = (
+    "SELECT home_id AS payer_id FROM schools UNION ALL SELECT unnest(payers) FROM agreed"
+)
+
+REASON = """CASE outcome WHEN 'quarantined' THEN reason
+            WHEN 'accepted' THEN CASE WHEN is_late THEN 'late' ELSE '' END ELSE '' END"""
+
+GIVEN = """(
+                SELECT r.ordinal, r.event_id, r.occurred_at, COALESCE(r.who, 1) AS who,
+                    COALESCE(r.what, 1) AS what, r.digest, r.launch_id,
+                    COALESCE(r.given_session, '') AS given_session,
+                    COALESCE(r.quantity, 1) AS quantity, COALESCE(r.error, '') AS error,
+                    COALESCE(r.detail, '') AS detail, COALESCE(r.pseudonym, '') AS pseudonym,
+                    r.day, date_trunc('month', r.day::timestamp)::date AS month
+                FROM (SELECT r.*, CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
+                    THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
+                FROM unnest(
+                    CAST(:ordinal AS integer[]), CAST(:event_id AS text[]),
+                    CAST(:occurred_at AS timestamptz[]), CAST(:who AS integer[]),
+                    CAST(:what AS integer[]), CAST(:session AS text[]), CAST(:quantity AS bigint[]),
+                    CAST(:digest AS bytea[]), CAST(:error AS text[]), CAST(:detail AS text[]),
+                    CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
+                ) AS r(ordinal, event_id, occurred_at, who, what, given_session, quantity, digest,
+                    error, detail, launch_id, pseudonym)
+                OFFSET 0) r
+                OFFSET 0
+            )"""
+OF_ROW = """d.ordinal, d.event_id, d.occurred_at, d.who, d.what, d.quantity, d.digest, d.error,
+                d.detail, d.launch_id, d.pseudonym, d.given_session, d.day, d.month"""
+OF_LAUNCH = f"""
+            SELECT {OF_ROW},
+                h.payer_id, h.payer_id AS home_id, h.school_id, h.resource_id, h.learner_id,
+                h.agreement_id, h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
+                h.pseudonym AS launch_pseudonym, COALESCE(h.in_class, false) AS in_class,
+                COALESCE(h.session_id, d.given_session) AS session_id, s.served,
+                false AS other_school, false AS other_vendor
+            FROM {GIVEN} d
+            LEFT JOIN launches h ON h.id = d.launch_id
+            LEFT JOIN schools s ON s.school_id = h.school_id"""  # noqa: S608 - constants of ours
+ENROLLED = """CASE WHEN cardinality(l.schools) = 1 THEN l.schools[1] ELSE (
+                        SELECT e.school_id
+                        FROM enrolment e JOIN organisation o ON o.id = e.school_id
+                        WHERE e.learner_id = l.learner_id
+                        ORDER BY (o.code = l.school_code) DESC,
+                            (e.joined_on <= d.day AND (e.left_on IS NULL OR e.left_on > d.day))
+                                DESC,
+                            e.joined_on DESC
+                        LIMIT 1
+                    ) END"""
+PLACE = """CASE
+                    WHEN d.day BETWEEN a.starts[1] AND a.ends[1] THEN 1
+                    WHEN cardinality(a.ids) > 1 THEN (
+                        SELECT min(t.place)
+                        FROM unnest(a.starts, a.ends) WITH ORDINALITY AS t(first, last, place)
+                        WHERE d.day BETWEEN t.first AND t.last
+                    ) END"""
+OF_ROSTER = f"""
+            SELECT {OF_ROW},
+                COALESCE(d.payers[d.place], d.home_id) AS payer_id, d.home_id, d.school_id,
+                d.resource_id, d.learner_id, d.ids[d.place] AS agreement_id,
+                CAST(NULL AS timestamptz) AS issued_at, CAST(NULL AS timestamptz) AS expires_at,
+                CAST(NULL AS uuid) AS launch_vendor_id, CAST(NULL AS text) AS launch_pseudonym,
+                false AS in_class, d.given_session AS session_id, d.served, d.other_school,
+                d.other_vendor
+            FROM (
+                SELECT {OF_ROW}, d.learner_id, s.home_id, s.school_id, s.served,
+                    d.school_code <> '' AND d.school_code <> s.code AS other_school,
+                    x.resource_id, x.other_vendor, a.ids, a.payers, {PLACE} AS place
+                FROM (
+                    SELECT d.*, l.learner_id, l.school_code, {ENROLLED} AS enrolled_at
+                    FROM {GIVEN} d LEFT JOIN learners l ON l.who = d.who
+                    OFFSET 0
+                ) d
+                LEFT JOIN schools s ON s.school_id = d.enrolled_at
+                LEFT JOIN items x ON x.what = d.what
+                LEFT JOIN agreed a ON a.school_id = s.school_id AND a.resource_id = x.resource_id
+                OFFSET 0
+            ) d"""  # noqa: S608 - joined with constants of ours
 
 # Where an id comes twice in a delivery, the first row that can be billed takes it.
 FIRSTS = """, firsts AS MATERIALIZED (
-    SELECT DISTINCT ON (event_id COLLATE "C") event_id, position AS first_position,
+    SELECT DISTINCT ON (event_id COLLATE "C") event_id, ordinal AS first_ordinal,
         digest AS first_digest
     FROM reasoned WHERE reason IS NULL AND known_digest IS NULL
-    ORDER BY event_id COLLATE "C", position
+    ORDER BY event_id COLLATE "C", ordinal
 )"""
 OUTCOME_OF_REPEATED = """
-            WHEN r.position = f.first_position THEN 'accepted'
-            WHEN r.position > f.first_position AND r.digest = f.first_digest THEN 'duplicate'
-            WHEN r.position > f.first_position THEN 'conflict'"""
+            WHEN r.ordinal = f.first_ordinal THEN 'accepted'
+            WHEN r.ordinal > f.first_ordinal AND r.digest = f.first_digest THEN 'duplicate'
+            WHEN r.ordinal > f.first_ordinal THEN 'conflict'"""
 OUTCOME_OF_SINGLE = """
             WHEN r.reason IS NULL THEN 'accepted'"""
 
 
-def _bound(*, launched: bool, mixed: bool) -> str:
-    """Return the part that binds each row to a learner, a school, a resource and an agreement."""
+def _bound(*, launched: bool, mixed: bool) -> tuple[str, str]:
+    """Return what is looked up, and the rows, each bound to learner, school, item and agreement."""
     if launched:
-        return f", bound AS MATERIALIZED ({OF_LAUNCH}\n)"
-    placed = OF_ROSTER.format(which="h.id = d.launch_id" if mixed else "false")
-    return f"{ROSTER}, placed AS MATERIALIZED ({placed}\n){AGREED}"
+        schools = SCHOOLS.format(school_ids=LAUNCH_SCHOOLS)
+        return LAUNCHES + schools + LATE.format(payer_ids=LAUNCH_PAYERS), OF_LAUNCH
+    if not mixed:
+        schools = SCHOOLS.format(school_ids=ROSTER_SCHOOLS)
+        return ROSTER + schools + AGREED + LATE.format(payer_ids=ROSTER_PAYERS), OF_ROSTER
+    schools = SCHOOLS.format(school_ids=f"{LAUNCH_SCHOOLS} UNION ALL {ROSTER_SCHOOLS}")
+    late = LATE.format(payer_ids=f"{LAUNCH_PAYERS} UNION ALL {ROSTER_PAYERS}")
+    rows = (
+        f"{OF_LAUNCH} WHERE d.launch_id IS NOT NULL UNION ALL {OF_ROSTER} WHERE d.launch_id IS NULL"
+    )
+    return LAUNCHES + ROSTER + schools + AGREED + late, rows
 
 
 @cache
@@ -176,42 +235,10 @@ def classify_and_store(*, launched: bool, mixed: bool, repeated: bool) -> TextCl
     `mixed`: not all have to, but some do. `repeated`: an event id stands in the delivery more than
     once.
     """
+    looked_up, rows = _bound(launched=launched, mixed=mixed)
     return text(
         f"""
-WITH delivered AS MATERIALIZED (
-    SELECT r.*, date_trunc('month', r.day::timestamp)::date AS month
-    FROM (
-        SELECT r.ordinal, r.event_id, r.occurred_at, r.learner_hash, r.school_code, r.vendor_code,
-            r.sku, r.digest, r.launch_id, COALESCE(r.given_session, '') AS given_session,
-            COALESCE(r.quantity, 1) AS quantity, COALESCE(r.error, '') AS error,
-            COALESCE(r.detail, '') AS detail, COALESCE(r.pseudonym, '') AS pseudonym,
-            CASE WHEN r.occurred_at BETWEEN :earliest AND :latest
-                THEN (r.occurred_at AT TIME ZONE 'Asia/Shanghai')::date END AS day
-        FROM unnest(
-            CAST(:event_id AS text[]), CAST(:occurred_at AS timestamptz[]),
-            CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]),
-            CAST(:vendor_code AS text[]), CAST(:sku AS text[]), CAST(:session AS text[]),
-            CAST(:quantity AS bigint[]), CAST(:digest AS bytea[]), CAST(:error AS text[]),
-            CAST(:detail AS text[]), CAST(:launch_id AS uuid[]), CAST(:pseudonym AS text[])
-        ) WITH ORDINALITY AS r(event_id, occurred_at, learner_hash, school_code, vendor_code, sku,
-            given_session, quantity, digest, error, detail, launch_id, pseudonym, ordinal)
-        OFFSET 0
-    ) r
-){_bound(launched=launched, mixed=mixed)}, places AS MATERIALIZED (
-    SELECT p.payer_id, p.school_id, p.month, COALESCE(s.served, false) AS served,
-        COALESCE(t.state, 'open') <> 'open' AS is_late,
-        EXISTS (SELECT FROM usage_archive v
-            WHERE v.month = p.month AND v.state = 'detached') AS is_archived
-    FROM (SELECT DISTINCT payer_id, school_id, month FROM bound) p
-    LEFT JOIN LATERAL (
-        SELECT true AS served FROM organisation o
-        JOIN region_closure c ON c.region_code = o.region_code
-        WHERE o.id = p.school_id AND c.ancestor_code = :source_region LIMIT 1
-    ) s ON true
-    LEFT JOIN LATERAL (
-        SELECT state FROM period t WHERE t.payer_id = p.payer_id AND t.month = p.month LIMIT 1
-    ) t ON true
-), reasoned AS {"MATERIALIZED" if repeated else ""} (
+WITH {looked_up}reasoned AS {"MATERIALIZED" if repeated else ""} (
     SELECT r.*,
         CASE
             WHEN r.error <> '' THEN r.error
@@ -219,18 +246,19 @@ WITH delivered AS MATERIALIZED (
             WHEN r.occurred_at < :earliest THEN 'time-too-old'
             WHEN r.quantity > :largest THEN 'quantity-too-large'
             WHEN r.quantity > 1 AND NOT :pre_counted THEN 'quantity-without-count'
-            WHEN r.is_archived THEN 'month-archived'
+            WHEN r.payer_id IS NOT NULL AND r.month = ANY(
+                ARRAY(SELECT v.month FROM usage_archive v WHERE v.state = 'detached')
+            ) THEN 'month-archived'
             WHEN r.launch_id IS NOT NULL THEN {LAUNCH_REASON}
             ELSE {ROSTER_REASON}
         END AS reason
     FROM (
-        SELECT r.*, :first_position - 1 + r.ordinal AS position, i.digest AS known_digest,
-            CAST(:ticketed AS boolean) AS ticketed, CAST(:reporter_id AS uuid) AS reporter_id,
-            COALESCE(p.served, false) AS source_serves, COALESCE(p.is_late, false) AS is_late,
-            COALESCE(p.is_archived, false) AS is_archived
-        FROM bound r
-        LEFT JOIN places p ON p.payer_id = r.payer_id AND p.school_id = r.school_id
-            AND p.month = r.month
+        SELECT r.*, i.digest AS known_digest, CAST(:ticketed AS boolean) AS ticketed,
+            CAST(:reporter_id AS uuid) AS reporter_id,
+            COALESCE(r.served, false) AS source_serves, t.month IS NOT NULL AS is_late
+        FROM ({rows}
+        ) r
+        LEFT JOIN late t ON t.payer_id = r.payer_id AND t.month = r.month
         LEFT JOIN LATERAL (
             SELECT digest FROM usage_identity k
             WHERE k.source_id = :source_id AND k.event_id = r.event_id LIMIT 1
@@ -238,9 +266,10 @@ WITH delivered AS MATERIALIZED (
     ) r
     OFFSET 0
 ){FIRSTS if repeated else ""}, judged AS MATERIALIZED (
-    SELECT r.position, r.ordinal, r.event_id, r.digest, r.payer_id, r.agreement_id, r.school_id,
+    SELECT r.ordinal, r.event_id, r.digest, r.payer_id, r.agreement_id, r.school_id,
         r.resource_id, r.learner_id, r.occurred_at, r.quantity, r.session_id, r.launch_id,
-        r.in_class, r.month, r.is_late, r.reason,
+        r.in_class, r.month, r.is_late, r.reason, r.who, r.what, r.given_session, r.detail,
+        r.pseudonym,
         CASE
             WHEN r.error <> '' THEN 'quarantined'
             WHEN r.known_digest = r.digest THEN 'duplicate'
@@ -255,7 +284,7 @@ WITH delivered AS MATERIALIZED (
     FROM (
         SELECT event_id, digest, payer_id, agreement_id, school_id, resource_id, learner_id,
             occurred_at, quantity, session_id, launch_id, in_class, month, is_late
-        FROM judged WHERE outcome = 'accepted' ORDER BY position
+        FROM judged WHERE outcome = 'accepted' ORDER BY ordinal
     ) a
 ), new_identities AS (
     INSERT INTO usage_identity (source_id, event_id, digest)
@@ -275,25 +304,35 @@ WITH delivered AS MATERIALIZED (
 ), new_quarantine AS (
     INSERT INTO usage_quarantine (id, batch_id, source_id, event_id, position, reason, school_id,
         month, body, received_at, launch_id)
-    SELECT gen_random_uuid(), :batch_id, :source_id, j.event_id, j.position, j.reason, j.school_id,
-        j.month,
-        jsonb_build_object('time', d.occurred_at, 'learner',
-            left(encode(d.learner_hash, 'hex'), 16), 'school_code', d.school_code, 'vendor_code',
-            d.vendor_code, 'sku', d.sku, 'session', d.given_session, 'quantity', d.quantity,
-            'detail', d.detail)
-        || CASE WHEN d.launch_id IS NULL AND d.pseudonym = '' THEN '{{}}' ELSE jsonb_build_object(
-            'launch', d.launch_id, 'pseudonym', d.pseudonym, 'digest', encode(d.digest, 'hex')) END,
+    SELECT gen_random_uuid(), :batch_id, :source_id, j.event_id, :first_position - 1 + j.ordinal,
+        j.reason, j.school_id, j.month,
+        jsonb_build_object('time', j.occurred_at, 'learner',
+            left(encode(l.learner_hash, 'hex'), 16), 'school_code', l.school_code, 'vendor_code',
+            x.vendor_code, 'sku', x.sku, 'session', j.given_session, 'quantity', j.quantity,
+            'detail', j.detail)
+        || CASE WHEN j.launch_id IS NULL AND j.pseudonym = '' THEN '{{}}' ELSE jsonb_build_object(
+            'launch', j.launch_id, 'pseudonym', j.pseudonym, 'digest', encode(j.digest, 'hex')) END,
         :received_at, CASE WHEN j.reason = 'no-launch' THEN j.launch_id END
-    FROM judged j JOIN delivered d ON d.ordinal = j.ordinal
+    FROM judged j
+    LEFT JOIN unnest(CAST(:learner_hash AS bytea[]), CAST(:school_code AS text[]))
+        WITH ORDINALITY AS l(learner_hash, school_code, who) ON l.who = j.who
+    LEFT JOIN unnest(CAST(:vendor_code AS text[]), CAST(:sku AS text[]))
+        WITH ORDINALITY AS x(vendor_code, sku, what) ON x.what = j.what
     WHERE j.outcome = 'quarantined'
+), new_tallies AS (
+    INSERT INTO usage_tally (id, batch_id, month, outcome, reason, rows)
+    SELECT gen_random_uuid(), :batch_id, t.month, t.outcome, t.reason, t.rows
+    FROM (
+        SELECT month, outcome, {REASON} AS reason, count(*) AS rows
+        FROM judged GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ) t
+    ON CONFLICT (batch_id, month, outcome, reason)
+        DO UPDATE SET rows = usage_tally.rows + excluded.rows
+), taken AS (
+    UPDATE usage_batch SET rows_taken = :rows_taken, finished_at = :finished_at
+    WHERE id = :batch_id
 )
-SELECT CAST(NULL AS bigint) AS position, 'accepted' AS outcome, '' AS reason, month,
-    count(*) AS rows
-FROM judged WHERE outcome = 'accepted' AND NOT is_late GROUP BY month
-UNION ALL
-SELECT position, outcome,
-    CASE outcome WHEN 'quarantined' THEN reason WHEN 'accepted' THEN 'late' ELSE '' END,
-    month, 1
+SELECT :first_position - 1 + ordinal AS position, outcome, {REASON} AS reason
 FROM judged WHERE outcome <> 'accepted' OR is_late
 """  # noqa: S608 - joined with constants of this module
     )

@@ -5,18 +5,25 @@ the statement in `classify`; what is counted and billed later, by `counting` and
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from kernel.actors import OrganisationKind, Role
-from kernel.arrays import BinaryArray, BytesArray, IntegerArray, MomentArray, TextArray, UuidArray
+from kernel.arrays import (
+    BinaryArray,
+    BytesArray,
+    IntegerArray,
+    MomentArray,
+    NumberArray,
+    TextArray,
+    UuidArray,
+)
 from kernel.clock import Month, month_of, shanghai_day
 from kernel.errors import InvalidInput
 from kernel.identity.models import Organisation
@@ -32,10 +39,9 @@ from settlement.metering.models import (
     UsageBatch,
     UsageSource,
 )
-from settlement.metering.partitions import ensure_partitions, lock_usage_shared
+from settlement.metering.partitions import share_usage
 from settlement.metering.retrying import execute_retrying
 from settlement.metering.sources import source_by_code
-from settlement.metering.tallies import Fate, add_to_tallies
 
 EARLIEST = datetime(2005, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
@@ -69,24 +75,25 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def digest(self) -> bytes:
         """Return SHA-256 over the content; the time is not part of it (R28)."""
-        content = (
-            self.learner_hash.hex(),
-            self.school_code,
-            self.vendor_code,
-            self.sku,
-            self.session,
-            self.quantity,
-        )
+        learner = self.learner_hash.hex()
         if self.launch_id is None and not self.pseudonym:
-            return hashlib.sha256(msgspec.json.encode(content)).digest()
+            content = msgspec.json.encode(
+                (
+                    *(learner, self.school_code, self.vendor_code, self.sku),
+                    *(self.session, self.quantity),
+                )
+            )
+            return hashlib.sha256(content).digest()
         # No text holds a NUL, so that no two contents read alike.
-        launch = self.launch_id.hex if self.launch_id else ""
-        with_launch = (*map(str, content), launch, self.pseudonym)
-        return hashlib.sha256("\0".join(with_launch).encode()).digest()
+        launch = self.launch_id.bytes.hex() if self.launch_id else ""
+        of_launch = (
+            f"{learner}\0{self.school_code}\0{self.vendor_code}\0{self.sku}\0{self.session}\0"
+            f"{self.quantity}\0{launch}\0{self.pseudonym}"
+        )
+        return hashlib.sha256(of_launch.encode()).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class UsageOutcome:
+class UsageOutcome(NamedTuple):
     """A row's fate: accepted | duplicate | conflict | quarantined, with its reason."""
 
     outcome: str
@@ -228,7 +235,9 @@ class Columns:
     """Rows as the database takes them: what costs time and asks nobody, so that it can be done
     while the database is busy with other rows.
 
-    `named`: how many of them name a launch; `repeated`: an event id stands there more than once.
+    They lie in the order of their ids, since that is how the database will look for them; `ordinal`
+    is each one's place in the delivery. `named`: how many of them name a launch; `repeated`: an
+    event id stands there more than once.
     """
 
     size: int
@@ -238,58 +247,91 @@ class Columns:
     repeated: bool
 
     @classmethod
-    def of(cls, rows: Sequence[UsageRow]) -> "Columns":
-        ids = [row.event_id for row in rows]
+    def of(cls, given: Sequence[UsageRow]) -> "Columns":
+        ids = [row.event_id for row in given]
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        rows = [given[place] for place in order]
         times = [row.occurred_at for row in rows]
+        known = [at for at in times if at is not None]
         launches = [row.launch_id for row in rows]
+        named = len(rows) - launches.count(None)
+        learners, who = _numbered([(row.learner_hash, row.school_code) for row in rows])
+        items, what = _numbered([(row.vendor_code, row.sku) for row in rows])
+        errors = [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows]
         arrays: dict[str, BinaryArray] = {
-            "event_id": TextArray.of(ids),
-            "occurred_at": MomentArray.of(times),
-            "learner_hash": BytesArray.of([row.learner_hash for row in rows]),
-            "school_code": TextArray.of([row.school_code for row in rows]),
-            "vendor_code": TextArray.of([row.vendor_code for row in rows]),
-            "sku": TextArray.of([row.sku for row in rows]),
+            "ordinal": NumberArray.of_distinct([place + 1 for place in order]),
+            "event_id": TextArray.of_distinct([row.event_id for row in rows]),
+            "occurred_at": (
+                MomentArray.of_distinct(known) if len(known) == len(rows) else MomentArray.of(times)
+            ),
+            "learner_hash": BytesArray.of_distinct([learner for learner, _ in learners]),
+            "school_code": TextArray.of_distinct([school for _, school in learners]),
+            "who": who,
+            "vendor_code": TextArray.of_distinct([vendor for vendor, _ in items]),
+            "sku": TextArray.of_distinct([sku for _, sku in items]),
+            "what": what,
             "session": TextArray.usually("", [row.session for row in rows]),
             "quantity": IntegerArray.usually(1, [row.quantity for row in rows]),
-            "digest": BytesArray.of([row.digest() for row in rows]),
-            "error": TextArray.usually(
-                "", [row.error or ("" if row.occurred_at else "unreadable-time") for row in rows]
-            ),
+            "digest": BytesArray.of_distinct([row.digest() for row in rows]),
+            "error": TextArray.usually("", errors),
             "detail": TextArray.usually("", [row.detail for row in rows]),
-            "launch_id": UuidArray.usually(None, launches),
+            "launch_id": (
+                UuidArray.of_distinct(launches)
+                if named == len(rows)
+                else UuidArray.usually(None, launches)
+            ),
             "pseudonym": TextArray.usually("", [row.pseudonym for row in rows]),
         }
         return cls(
             size=len(rows),
             arrays=arrays,
-            times=[at for at in times if at is not None],
-            named=len(rows) - launches.count(None),
+            times=known,
+            named=named,
             repeated=len(set(ids)) < len(ids),
         )
 
 
+def _numbered(values: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], BinaryArray]:
+    """Return the distinct values, and of each row the number of its value among them, from 1 on.
+
+    Where all rows have one value, their column is empty: it is the first.
+    """
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(values), start=1)}
+    if len(numbers) <= 1:
+        return list(numbers), NumberArray.of_distinct([])
+    return list(numbers), NumberArray.of_distinct([numbers[value] for value in values])
+
+
 def ingest_rows(
-    unit: Unit, batch: Batch, given: Sequence[UsageRow] | Columns, *, first_position: int
+    unit: Unit,
+    batch: Batch,
+    given: Sequence[UsageRow] | Columns,
+    *,
+    first_position: int,
+    finish: bool = False,
 ) -> list[UsageOutcome]:
-    """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates."""
+    """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates.
+
+    `finish`: these are the last of it.
+    """
     rows = given if isinstance(given, Columns) else Columns.of(given)
-    ensure_partitions(unit, _months(rows.times, latest=unit.clock.now() + CLOCK_SKEW))
-    lock_usage_shared(unit)
-    _plan_for_many(unit)
     outcomes = [ACCEPTED] * rows.size
-    tally: Counter[Fate] = Counter()
-    judged = _store(unit, batch, rows, first_position=first_position) if rows.size else ()
-    for position, outcome, reason, month, number in judged:
-        tally[Fate(batch.id, month, outcome, reason)] += number
-        if position is not None:
-            outcomes[position - first_position] = UsageOutcome(outcome, reason)
-    add_to_tallies(unit, tally)
-    unit.session.execute(
-        update(UsageBatch)
-        .where(UsageBatch.id == batch.id)
-        .values(rows_taken=first_position + rows.size)
-        .execution_options(synchronize_session=False)
+    if not rows.size:
+        return outcomes
+    now = unit.clock.now()
+    months = _months(rows.times, latest=now + CLOCK_SKEW)
+    share_usage(unit, months, memory=WORK_MEMORY)
+    judged = _store(
+        unit,
+        batch,
+        rows,
+        first_position=first_position,
+        first_month=min(months, default=None),
+        last_month=max(months, default=None),
+        finished_at=now if finish else None,
     )
+    for position, outcome, reason in judged:
+        outcomes[position - first_position] = UsageOutcome(outcome, reason)
     return outcomes
 
 
@@ -316,29 +358,16 @@ def _months(times: Collection[datetime], *, latest: datetime) -> set[Month]:
     return {month_of(shanghai_day(at)) for at in times if EARLIEST <= at <= latest}
 
 
-def _plan_for_many(unit: Unit) -> None:
-    """Have the rest of the transaction planned for the rows at hand, and joined by hashing.
-
-    The planner knows the length of an array only if it plans anew; and it takes few distinct values
-    for many, so that it would sort whole deliveries to merge them with a handful of rows.
-    """
-    unit.session.execute(
-        text(
-            "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), "
-            "set_config('enable_mergejoin', 'off', true), "
-            "set_config('enable_sort', 'off', true), "
-            "set_config('work_mem', :memory, true)"
-        ),
-        {"memory": WORK_MEMORY},
-    )
-
-
-def _store(unit: Unit, batch: Batch, rows: Columns, *, first_position: int) -> Sequence[Any]:
+def _store(
+    unit: Unit, batch: Batch, rows: Columns, *, first_position: int, **facts: Any
+) -> Sequence[Any]:
     now = unit.clock.now()
     ticketed = batch.trust == TRUST_TICKETED
     parameters = {
         **rows.arrays,
+        **facts,
         "first_position": first_position,
+        "rows_taken": first_position + rows.size,
         "source_id": batch.source_id,
         "source_region": batch.source_region,
         "batch_id": batch.id,

@@ -81,19 +81,31 @@ class Package:
     signature: bytes
 
 
-def read_package(content: bytes, *, name: str) -> Package:
-    """Read a package; raise `InvalidPackage` for one that is cut off or says what is not so."""
+def read_header(content: bytes, *, name: str) -> Header:
+    """Read what a package says of itself, which `read_package` holds it to.
+
+    Raises `InvalidPackage` if it says what can't be.
+    """
     if len(content) > LARGEST_BYTES:
         raise InvalidPackage(file=name, reason="file-too-large")
-    lines = content.splitlines(keepends=True)
-    if len(lines) < 2 or not lines[-1].strip():
+    line, ended, _ = content.partition(b"\n")
+    if not ended:
         raise InvalidPackage(file=name, reason="cut-off")
-    signature = _signature(lines[-1], name)
-    header = _decoded(lines[0], Header, name)
+    header: Header = _decoded(line, Header, name)
     if header.format != FORMAT:
         raise InvalidPackage(file=name, reason="unknown-format")
     if header.launches < 0 or header.uses < 0:
         raise InvalidPackage(file=name, reason="wrong-counts")
+    return header
+
+
+def read_package(content: bytes, *, name: str) -> Package:
+    """Read a package; raise `InvalidPackage` for one that is cut off or says what is not so."""
+    header = read_header(content, name=name)
+    lines = content.splitlines(keepends=True)
+    if len(lines) < 2 or not lines[-1].strip():
+        raise InvalidPackage(file=name, reason="cut-off")
+    signature = _signature(lines[-1], name)
     body = lines[1:-1]
     if len(body) != header.launches + header.uses:
         raise InvalidPackage(file=name, reason="wrong-counts")

@@ -18,6 +18,23 @@ One for all months, since what comes late for an older month must not commit beh
 month's seal with a smaller sequence than the sealed one: it would be adjusted in no statement.
 """
 
+SHARE = text(
+    """
+SELECT CASE WHEN r.is_ready THEN CAST(pg_advisory_xact_lock_shared(:class, 0) AS text) END
+FROM (
+    SELECT NOT EXISTS (
+            SELECT FROM unnest(CAST(:names AS text[])) AS t(name) WHERE to_regclass(t.name) IS NULL
+        ) AS is_ready,
+        set_config('plan_cache_mode', 'force_custom_plan', true),
+        set_config('enable_mergejoin', 'off', true), set_config('enable_sort', 'off', true),
+        set_config('work_mem', :memory, true)
+    OFFSET 0
+) r
+"""
+)
+"""In one go, as nearly all deliveries find their partitions there: who has to make one does so
+before sharing the usage (see `lock_partitions`)."""
+
 
 def partition_name(month: Month) -> str:
     return f"usage_event_y{month.year:04d}m{month.month:02d}"
@@ -38,6 +55,24 @@ def ensure_partitions(unit: Unit, months: Iterable[Month]) -> None:
         if month not in archived and not partition_exists(unit, month):
             create_beside(unit, month)
             attach(unit, month)
+
+
+def share_usage(unit: Unit, months: Iterable[Month], *, memory: str) -> None:
+    """Share the usage until the end of the transaction, with the partitions of `months` in place.
+
+    The rest of the transaction is planned for the rows at hand and joined by hashing, each step
+    within `memory`: the planner knows the length of an array only if it plans anew; and it takes
+    few distinct values for many, so that it would sort whole deliveries to merge them with a
+    handful of rows.
+    """
+    wanted = sorted(set(months))
+    found = unit.session.scalar(
+        SHARE,
+        {"names": [partition_name(one) for one in wanted], "class": MONTH_LOCK, "memory": memory},
+    )
+    if found is None:
+        ensure_partitions(unit, wanted)
+        lock_usage_shared(unit)
 
 
 def make_ahead(unit: Unit) -> None:

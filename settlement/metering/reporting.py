@@ -14,7 +14,7 @@ from kernel.actors import Role
 from kernel.errors import NotFound
 from kernel.unit import Unit
 from settlement.metering.events import Event, rows_of
-from settlement.metering.ingest import UsageOutcome, finish_batch, ingest_rows, open_batch
+from settlement.metering.ingest import UsageOutcome, ingest_rows, open_batch
 from settlement.metering.models import UsageBatch, UsageSource, UsageTally
 
 REPORTERS = (Role.USAGE_REPORTER, Role.VENDOR_MANAGER)
@@ -91,9 +91,7 @@ def report_usage(
         channel="api",
         signature=delivery.signature,
     )
-    outcomes = ingest_rows(unit, batch, rows, first_position=0)
-    finish_batch(unit, batch)
-    return batch.id, outcomes
+    return batch.id, ingest_rows(unit, batch, rows, first_position=0, finish=True)
 
 
 def reported_batch(unit: Unit, batch_id: UUID) -> ReportedBatch:

@@ -7,19 +7,29 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from kernel.arrays import ARRAYS, BytesArray, IntegerArray, MomentArray, TextArray, UuidArray
+from kernel.arrays import (
+    ARRAYS,
+    BytesArray,
+    IntegerArray,
+    MomentArray,
+    NumberArray,
+    TextArray,
+    UuidArray,
+)
 
 VALUES = {
     TextArray: st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=1500),
     BytesArray: st.binary(max_size=1500),
     UuidArray: st.uuids(),
     IntegerArray: st.integers(-(2**63), 2**63 - 1),
+    NumberArray: st.integers(-(2**31), 2**31 - 1),
     MomentArray: st.datetimes(
         min_value=datetime(1, 1, 2),  # noqa: DTZ001 - hypothesis adds the zone
         timezones=st.just(UTC),
     ),
 }
-TYPES = dict(zip(ARRAYS, ("text[]", "bytea[]", "uuid[]", "bigint[]", "timestamptz[]"), strict=True))
+NAMES = ("text", "bytea", "uuid", "bigint", "integer", "timestamptz")
+TYPES = {kind: f"{name}[]" for kind, name in zip(ARRAYS, NAMES, strict=True)}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,7 @@
 """Packages over HTTP: by the key of the school, with what became of them as the answer."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from litestar import Litestar
@@ -103,3 +104,19 @@ def test_nothing_but_a_signed_package_comes_in_as_a_boxs_word(
     with pytest.raises(InvalidInput):
         deliver(units, [a_use(units, classroom.market, "e1", at(5))], source=box.code)
     assert events(units) == []
+
+
+def test_a_package_beyond_the_rate_is_refused_before_any_work(
+    settings: Settings, units: Units, classroom: Classroom, box: Box
+) -> None:
+    """Its signature is wrong, which only the work would find; what was spent stays spent."""
+    launch = a_packed_launch(classroom.market)
+    content = packed(box, [launch], [a_packed_use(launch)])
+    key = a_key(units, classroom.school.id, Role.ACADEMIC)
+    units.settings = replace(settings, usage_rate=1)
+    with TestClient(create_app(units.settings, units)) as client:
+        taken = client.post(ADDRESS, content=content, headers=key)
+        beyond = client.post(ADDRESS, content=content.replace(b"u1", b"u2"), headers=key)
+    assert (taken.status_code, beyond.status_code) == (200, 429)
+    assert beyond.json()["code"] == "rate-exceeded"
+    assert beyond.headers["RateLimit"].startswith('"packages";r=0')

@@ -101,6 +101,33 @@ def test_the_players_use_of_a_launch_needs_no_pseudonym(units: Units, market: Ma
     assert fates(deliver(units, [row], source=PLAYER)) == [("accepted", "")]
 
 
+def test_uses_with_and_without_a_launch_may_come_in_one_delivery(
+    units: Units, market: Market
+) -> None:
+    launch_id, unknown = a_launch(units, market), uuid4()
+    rows = [
+        a_use(units, market, "e3", at(2)),
+        a_report(launch_id, "e2", pseudonym=""),
+        a_use(units, market, "e1", at(2), learner="nobody"),
+        a_report(unknown, "e0", pseudonym=""),
+        a_use(units, market, "e3", at(3)),
+    ]
+    assert fates(deliver(units, rows, source=PLAYER)) == [
+        ("accepted", ""),
+        ("accepted", ""),
+        ("quarantined", "unknown-learner"),
+        ("quarantined", "no-launch"),
+        ("duplicate", ""),
+    ]
+    with units(SYSTEM) as unit:
+        events = unit.session.scalars(select(UsageEvent).order_by(UsageEvent.sequence)).all()
+        assert [(one.event_id, one.launch_id) for one in events] == [
+            ("e3", None),
+            ("e2", launch_id),
+        ]
+    assert verify(units, SYSTEM) == []
+
+
 def test_a_launch_in_a_region_that_the_source_does_not_serve_is_refused(
     units: Units, market: Market
 ) -> None:
