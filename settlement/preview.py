@@ -16,7 +16,7 @@ from sqlalchemy import exists, or_, select, text
 
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, month_bounds, next_month, show_month
-from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle
+from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle, TooManyPayers
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
@@ -37,6 +37,10 @@ MAY_PREVIEW: Final = (
     Role.AUDITOR,
     Role.OPERATOR,
 )
+
+
+MOST_PAYERS: Final = 1_000
+"""Payers of one preview: it is drafted in memory, and counts live beside everybody's work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,11 +123,14 @@ def preview(
     """Return what would be stated now for one payer or all that the actor sees, by number.
 
     A month that is stated comes out as its own lines would be made once more. Raises `Refused`,
-    `NotFound` for a payer that the actor can't see, `NothingToSettle` if there are none.
+    `NotFound` for a payer that the actor can't see, `NothingToSettle` if there are none, and
+    `TooManyPayers` for more than are drafted at once.
     """
     unit.actor.require("statement.preview", *MAY_PREVIEW)
     unit.session.execute(text("SET TRANSACTION READ ONLY"))
     payers = payers_in(unit, month, payer_code=payer_code)
+    if len(payers) > MOST_PAYERS:
+        raise TooManyPayers(period=show_month(month), payers=len(payers), most=MOST_PAYERS)
     lines = draft_lines(unit, month, payer_ids=list(payers), assumed=assumed or Assumptions())
     vendors = _names(unit, {line.agreement.vendor_id for line in lines})
     shown = [_line(line, payers[line.agreement.payer_id], vendors=vendors) for line in lines]

@@ -63,6 +63,15 @@ class Exclusions:
         return [place for place, one in self.limits.items() if one.learners > one.pupils]
 
 
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """What the rules rest on for agreements that the seal of their month knew nothing of."""
+
+    own: Sequence[Row[Any]] = ()
+    staff: Sequence[Row[Any]] = ()
+    limits: Sequence[Row[Any]] = ()
+
+
 OWN_SCHOOLS = text(
     """
 SELECT a.payer_id, a.id AS agreement_id, g.school_id
@@ -147,6 +156,19 @@ FROM schools s JOIN pupils p ON p.school_id = s.id LEFT JOIN learners l ON l.sch
 )
 
 
+# Agreements of a month that its seal knew nothing of: opened when it was sealed already, or of a
+# month that was over without a use. Once a line of theirs is stated, what was kept with it stands.
+UNKNOWN_TO_SEAL = text(
+    """
+SELECT a.id FROM agreement a
+JOIN period p ON p.payer_id = a.payer_id AND p.month = :month
+    AND (p.sealed_at <= a.opened_at OR (p.counts ->> 'events')::bigint = 0)
+WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :month
+    AND NOT EXISTS (
+        SELECT FROM statement_line s WHERE s.agreement_id = a.id AND s.of_month = :month)
+"""
+)
+
 AS_SEALED = text(
     """
 SELECT payer_id, rule, agreement_id, subject_id, NULL::text AS days, NULL::bigint AS pupils,
@@ -180,41 +202,7 @@ def seal_exclusions(
     """Keep with the month what the rules rest on now; `partly` as from `partly_enrolled`."""
     own, staff, limits = _find(unit, month, payer_ids=payer_ids)
     _keep_partly(unit, month, partly)
-    for rule, rows, subject in (
-        (Rule.OWN_SCHOOL, own, "school_id"),
-        (Rule.VENDOR_STAFF, staff, "learner_id"),
-    ):
-        unit.session.execute(
-            text(
-                "INSERT INTO sealed_exclusion (payer_id, month, rule, agreement_id, subject_id) "
-                "SELECT e.payer_id, :month, :rule, e.agreement_id, e.subject_id "
-                "FROM unnest(CAST(:payers AS uuid[]), CAST(:agreements AS uuid[]), "
-                "CAST(:subjects AS uuid[])) AS e(payer_id, agreement_id, subject_id)"
-            ),
-            {
-                "month": month,
-                "rule": rule,
-                "payers": [row.payer_id for row in rows],
-                "agreements": [row.agreement_id for row in rows],
-                "subjects": [getattr(row, subject) for row in rows],
-            },
-        )
-    unit.session.execute(
-        text(
-            "INSERT INTO sealed_school (payer_id, month, school_id, pupils, learners) "
-            "SELECT e.payer_id, :month, e.school_id, e.pupils, e.learners "
-            "FROM unnest(CAST(:payers AS uuid[]), CAST(:schools AS uuid[]), "
-            "CAST(:pupils AS bigint[]), CAST(:learners AS bigint[])) "
-            "AS e(payer_id, school_id, pupils, learners)"
-        ),
-        {
-            "month": month,
-            "payers": [row.payer_id for row in limits],
-            "schools": [row.school_id for row in limits],
-            "pupils": [row.pupils for row in limits],
-            "learners": [row.learners for row in limits],
-        },
-    )
+    _keep_rules(unit, month, own=own, staff=staff, limits=limits)
 
 
 def seal_newcomers(
@@ -226,6 +214,57 @@ def seal_newcomers(
     """
     found = partly_enrolled(unit, month, payer_ids=payer_ids, known_from=sealed, through=through)
     _keep_partly(unit, month, found)
+
+
+def unsealed_rules(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> Unsealed:
+    """Return what the rules rest on now for agreements that the month's seal did not see.
+
+    Late use may fall under them: backdated ones, and all of a month that was over without a use.
+    """
+    unknown = set(
+        unit.session.scalars(
+            UNKNOWN_TO_SEAL,
+            {"payers": list(payer_ids), "month": month, "next_month": next_month(month)},
+        )
+    )
+    if not unknown:
+        return Unsealed()
+    own, staff, limits = _find(unit, month, payer_ids=payer_ids)
+    used_by = set(
+        unit.session.execute(
+            text(
+                "SELECT a.payer_id, g.school_id FROM agreement_school g "
+                "JOIN agreement a ON a.id = g.agreement_id WHERE a.id = ANY(:agreements)"
+            ),
+            {"agreements": list(unknown)},
+        ).all()
+    )
+    return Unsealed(
+        own=[row for row in own if row.agreement_id in unknown],
+        staff=[row for row in staff if row.agreement_id in unknown],
+        limits=[row for row in limits if (row.payer_id, row.school_id) in used_by],
+    )
+
+
+def keep_unsealed(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
+    """Keep with a sealed month what `unsealed_rules` finds; what was kept already stays."""
+    found = unsealed_rules(unit, month, payer_ids=payer_ids)
+    _keep_rules(unit, month, own=found.own, staff=found.staff, limits=found.limits)
+
+
+def with_unsealed(known: Exclusions, found: Unsealed) -> Exclusions:
+    """Return the exclusions with those that `unsealed_rules` found and nobody kept yet."""
+    own = [(row.agreement_id, row.school_id) for row in found.own]
+    staff = [(row.agreement_id, row.learner_id) for row in found.staff]
+    limits = {
+        (row.payer_id, row.school_id): Limit(row.pupils, row.pupils + 1) for row in found.limits
+    }
+    return replace(
+        known,
+        own_school=list(dict.fromkeys([*known.own_school, *own])),
+        vendor_staff=list(dict.fromkeys([*known.vendor_staff, *staff])),
+        limits={**limits, **known.limits},
+    )
 
 
 def with_newcomers(known: Exclusions, newcomers: Sequence[Row[Any]]) -> Exclusions:
@@ -322,5 +361,51 @@ def _keep_partly(unit: Unit, month: Month, rows: Sequence[Row[Any]]) -> None:
             "learners": [row.learner_id for row in rows],
             "schools": [row.school_id for row in rows],
             "days": [row.days for row in rows],
+        },
+    )
+
+
+def _keep_rules(
+    unit: Unit,
+    month: Month,
+    *,
+    own: Sequence[Row[Any]],
+    staff: Sequence[Row[Any]],
+    limits: Sequence[Row[Any]],
+) -> None:
+    for rule, rows, subject in (
+        (Rule.OWN_SCHOOL, own, "school_id"),
+        (Rule.VENDOR_STAFF, staff, "learner_id"),
+    ):
+        unit.session.execute(
+            text(
+                "INSERT INTO sealed_exclusion (payer_id, month, rule, agreement_id, subject_id) "
+                "SELECT e.payer_id, :month, :rule, e.agreement_id, e.subject_id "
+                "FROM unnest(CAST(:payers AS uuid[]), CAST(:agreements AS uuid[]), "
+                "CAST(:subjects AS uuid[])) AS e(payer_id, agreement_id, subject_id) "
+                "ON CONFLICT DO NOTHING"
+            ),
+            {
+                "month": month,
+                "rule": rule,
+                "payers": [row.payer_id for row in rows],
+                "agreements": [row.agreement_id for row in rows],
+                "subjects": [getattr(row, subject) for row in rows],
+            },
+        )
+    unit.session.execute(
+        text(
+            "INSERT INTO sealed_school (payer_id, month, school_id, pupils, learners) "
+            "SELECT e.payer_id, :month, e.school_id, e.pupils, e.learners "
+            "FROM unnest(CAST(:payers AS uuid[]), CAST(:schools AS uuid[]), "
+            "CAST(:pupils AS bigint[]), CAST(:learners AS bigint[])) "
+            "AS e(payer_id, school_id, pupils, learners) ON CONFLICT DO NOTHING"
+        ),
+        {
+            "month": month,
+            "payers": [row.payer_id for row in limits],
+            "schools": [row.school_id for row in limits],
+            "pupils": [row.pupils for row in limits],
+            "learners": [row.learners for row in limits],
         },
     )

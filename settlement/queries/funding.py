@@ -91,6 +91,10 @@ class AgreementRow:
         return self.left_fen - self.estimated_fen
 
     @property
+    def stops_at_ceiling(self) -> bool:
+        return bool(self.terms.get("stop_at_ceiling", False))
+
+    @property
     def ceiling_use(self) -> CeilingUse:
         return ceiling_use(self.ceiling_fen, left_fen=self.left_by_estimate_fen)
 
