@@ -20,16 +20,14 @@ from settlement.dispute_models import CreditDraw, CreditNote
 from settlement.metering.counting import SchoolCount, count_uses
 from settlement.metering.exclusions import (
     as_sealed,
-    keep_unsealed,
     partly_enrolled,
     seal_newcomers,
-    unsealed_rules,
     with_newcomers,
-    with_unsealed,
 )
 from settlement.metering.judging import ENDLESS, Scope, sealed_scopes
 from settlement.metering.metrics import Metered
 from settlement.metering.models import LateUse
+from settlement.metering.unsealed import keep_unsealed, unsealed_rules, with_unsealed
 from settlement.models import Period, StatementBreakdown, StatementDraw, StatementLine
 from settlement.pricing import Split
 from settlement.rating import Stated

@@ -63,15 +63,6 @@ class Exclusions:
         return [place for place, one in self.limits.items() if one.learners > one.pupils]
 
 
-@dataclass(frozen=True, slots=True)
-class Unsealed:
-    """What the rules rest on for agreements that the seal of their month knew nothing of."""
-
-    own: Sequence[Row[Any]] = ()
-    staff: Sequence[Row[Any]] = ()
-    limits: Sequence[Row[Any]] = ()
-
-
 OWN_SCHOOLS = text(
     """
 SELECT a.payer_id, a.id AS agreement_id, g.school_id
@@ -156,19 +147,6 @@ FROM schools s JOIN pupils p ON p.school_id = s.id LEFT JOIN learners l ON l.sch
 )
 
 
-# Agreements of a month that its seal knew nothing of: opened when it was sealed already, or of a
-# month that was over without a use. Once a line of theirs is stated, what was kept with it stands.
-UNKNOWN_TO_SEAL = text(
-    """
-SELECT a.id FROM agreement a
-JOIN period p ON p.payer_id = a.payer_id AND p.month = :month
-    AND (p.sealed_at <= a.opened_at OR (p.counts ->> 'events')::bigint = 0)
-WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :month
-    AND NOT EXISTS (
-        SELECT FROM statement_line s WHERE s.agreement_id = a.id AND s.of_month = :month)
-"""
-)
-
 AS_SEALED = text(
     """
 SELECT payer_id, rule, agreement_id, subject_id, NULL::text AS days, NULL::bigint AS pupils,
@@ -186,7 +164,7 @@ FROM sealed_school WHERE month = :month AND payer_id = ANY(:payers)
 
 def known_now(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: int) -> Exclusions:
     """Return what the rules rest on as is known now, for events up to a sequence."""
-    own, staff, limits = _find(unit, month, payer_ids=payer_ids)
+    own, staff, limits = find_rules(unit, month, payer_ids=payer_ids)
     partly = partly_enrolled(unit, month, payer_ids=payer_ids, known_from=0, through=through)
     return Exclusions(
         own_school=[(row.agreement_id, row.school_id) for row in own],
@@ -200,9 +178,9 @@ def seal_exclusions(
     unit: Unit, month: Month, *, payer_ids: Sequence[UUID], partly: Sequence[Row[Any]]
 ) -> None:
     """Keep with the month what the rules rest on now; `partly` as from `partly_enrolled`."""
-    own, staff, limits = _find(unit, month, payer_ids=payer_ids)
+    own, staff, limits = find_rules(unit, month, payer_ids=payer_ids)
     _keep_partly(unit, month, partly)
-    _keep_rules(unit, month, own=own, staff=staff, limits=limits)
+    keep_rules(unit, month, own=own, staff=staff, limits=limits)
 
 
 def seal_newcomers(
@@ -214,57 +192,6 @@ def seal_newcomers(
     """
     found = partly_enrolled(unit, month, payer_ids=payer_ids, known_from=sealed, through=through)
     _keep_partly(unit, month, found)
-
-
-def unsealed_rules(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> Unsealed:
-    """Return what the rules rest on now for agreements that the month's seal did not see.
-
-    Late use may fall under them: backdated ones, and all of a month that was over without a use.
-    """
-    unknown = set(
-        unit.session.scalars(
-            UNKNOWN_TO_SEAL,
-            {"payers": list(payer_ids), "month": month, "next_month": next_month(month)},
-        )
-    )
-    if not unknown:
-        return Unsealed()
-    own, staff, limits = _find(unit, month, payer_ids=payer_ids)
-    used_by = set(
-        unit.session.execute(
-            text(
-                "SELECT a.payer_id, g.school_id FROM agreement_school g "
-                "JOIN agreement a ON a.id = g.agreement_id WHERE a.id = ANY(:agreements)"
-            ),
-            {"agreements": list(unknown)},
-        ).all()
-    )
-    return Unsealed(
-        own=[row for row in own if row.agreement_id in unknown],
-        staff=[row for row in staff if row.agreement_id in unknown],
-        limits=[row for row in limits if (row.payer_id, row.school_id) in used_by],
-    )
-
-
-def keep_unsealed(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> None:
-    """Keep with a sealed month what `unsealed_rules` finds; what was kept already stays."""
-    found = unsealed_rules(unit, month, payer_ids=payer_ids)
-    _keep_rules(unit, month, own=found.own, staff=found.staff, limits=found.limits)
-
-
-def with_unsealed(known: Exclusions, found: Unsealed) -> Exclusions:
-    """Return the exclusions with those that `unsealed_rules` found and nobody kept yet."""
-    own = [(row.agreement_id, row.school_id) for row in found.own]
-    staff = [(row.agreement_id, row.learner_id) for row in found.staff]
-    limits = {
-        (row.payer_id, row.school_id): Limit(row.pupils, row.pupils + 1) for row in found.limits
-    }
-    return replace(
-        known,
-        own_school=list(dict.fromkeys([*known.own_school, *own])),
-        vendor_staff=list(dict.fromkeys([*known.vendor_staff, *staff])),
-        limits={**limits, **known.limits},
-    )
 
 
 def with_newcomers(known: Exclusions, newcomers: Sequence[Row[Any]]) -> Exclusions:
@@ -327,9 +254,10 @@ def partly_enrolled(
         ).all()
 
 
-def _find(
+def find_rules(
     unit: Unit, month: Month, *, payer_ids: Sequence[UUID]
 ) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]], Sequence[Row[Any]]]:
+    """Return own schools, vendors' staff and limits as they are known now."""
     start, end = month_bounds(month)
     parameters = {
         "payers": list(payer_ids),
@@ -365,7 +293,7 @@ def _keep_partly(unit: Unit, month: Month, rows: Sequence[Row[Any]]) -> None:
     )
 
 
-def _keep_rules(
+def keep_rules(
     unit: Unit,
     month: Month,
     *,
@@ -373,6 +301,7 @@ def _keep_rules(
     staff: Sequence[Row[Any]],
     limits: Sequence[Row[Any]],
 ) -> None:
+    """Keep rows of `find_rules` with a month; what was kept already stays as it is."""
     for rule, rows, subject in (
         (Rule.OWN_SCHOOL, own, "school_id"),
         (Rule.VENDOR_STAFF, staff, "learner_id"),

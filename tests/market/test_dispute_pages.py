@@ -119,10 +119,10 @@ def test_each_field_that_is_wrong_is_named_beside_it(
     ):
         answer = post(client, address, **{**good, **wrong})
         assert answer.status_code == 422, wrong
-        told = re.search(rf'id="error-{field}"[^>]*>(.*?)</', answer.text, re.DOTALL)
+        told = re.search(rf'id="error-{field}"[^>]*>(.*?)</span>', answer.text, re.DOTALL)
         assert told, wrong
         # What is typed is shown as it was; what is said of it is Chinese.
-        said = told[1].replace("nobody", "").replace("abc", "")
+        said = texts(told[1]).replace("nobody", "").replace("abc", "")
         assert not re.search("[A-Za-z]{2,}", said), said
         if "claim" not in wrong:
             assert "多算了" in answer.text  # what was typed is still there

@@ -1,7 +1,7 @@
 """Late use becomes a linked adjustment in the next statement (R37)."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import text
@@ -11,12 +11,9 @@ from kernel.clock import FixedClock, Month, parse_month
 from kernel.unit import Units
 from settlement.agreements import Draw
 from settlement.closing import close_shard, seal_month, settle
-from settlement.dispute_rules import DisputeReason
 from settlement.exports import export_statements
 from settlement.funding_lines import line_balances
 from settlement.metering.models import LateUse
-from settlement.preview import preview
-from settlement.queries.disputes import disputes_of
 from settlement.queries.earnings import earnings_of
 from settlement.verify.recompute import verify
 from tests.support.builders import a_learner, a_person, a_school
@@ -285,25 +282,6 @@ def test_decembers_late_use_is_paid_by_its_own_year_or_by_none(
     assert draws_of(units, adjustment) == ([] if closed else [(old, 34)])
     assert adjustment.uncovered_fen == (34 if closed else 0)
     assert draws_of(units, lines["2026-01", "2026-01"]) == [(new, 33)]
-
-
-@pytest.mark.parametrize(("day", "drawn"), [(31, 333), (32, 0)])
-def test_a_month_that_is_stated_after_its_years_close_draws_nothing_and_goes_to_the_bureau(
-    units: Units, clock: FixedClock, market: Market, day: int, drawn: int
-) -> None:
-    """R37: own lines, too, are never drawn from a year whose books are closed."""
-    use(units, market, "march", 10)
-    clock.at = datetime(2027, 3, 1, 2, tzinfo=UTC) + timedelta(days=day - 1)
-    settle(units, SYSTEM, MARCH)
-    line = lines_by_month(units, market)[OWN]
-    assert (line.amount_fen, line.drawn_fen, line.uncovered_fen) == (333, drawn, 333 - drawn)
-    assert line.explanation.get("year_is_closed", False) is not bool(drawn)
-    with units(SYSTEM) as unit:
-        waiting = [one.reason for one in disputes_of(unit, only_open=True)]
-        shown = preview(unit, MARCH).lines
-    assert waiting == ([] if drawn else [DisputeReason.FISCAL_YEAR_CLOSED])
-    assert [one.uncovered_fen for one in shown] == [333 - drawn]
-    assert verify(units, SYSTEM) == []
 
 
 def test_a_payer_without_an_agreement_in_the_next_month_is_settled_for_its_late_use(
