@@ -174,6 +174,13 @@ class Settings:
         "Months after the used month's end until the retention is released, frozen into new "
         "agreements.",
     )
+    stop_at_ceiling: bool = _setting(
+        "MARKET_STOP_AT_CEILING",
+        "no",
+        _switch,
+        "Whether nothing more is opened under an agreement once its ceiling is used by the running "
+        "estimate, frozen into new agreements; no: use goes on, shown and unpaid.",
+    )
     confirm_workdays: int = _setting(
         "MARKET_CONFIRM_WORKDAYS",
         "5",

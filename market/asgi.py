@@ -18,7 +18,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from kernel.http.machines import MachineDoor
-from kernel.http.pages import PUBLIC, PageOpener
+from kernel.http.pages import PUBLIC, PageOpener, admitted_first
 from kernel.http.problems import problem_handler
 from kernel.http.security import add_security_headers
 from kernel.http.sessions import check_form
@@ -81,7 +81,7 @@ def create_app(
     return Litestar(
         route_handlers=[
             *(healthz, readyz, metrics, learn_api.keys),
-            page_router(),
+            page_router(pages),
             machine_router(),
         ],
         dependencies={
@@ -107,8 +107,8 @@ def create_app(
     )
 
 
-def page_router() -> Router:
-    """Return all pages of people under one router, which checks where their forms come from."""
+def page_router(pages: PageOpener) -> Router:
+    """Return all pages of people under one router, which checks who sends forms and from where."""
     return Router(
         "/",
         route_handlers=[
@@ -120,6 +120,7 @@ def page_router() -> Router:
             *bureau_pages.HANDLERS,
             *vendor_pages.HANDLERS,
         ],
+        guards=[admitted_first(pages)],
         before_request=check_form,
         include_in_schema=False,
     )

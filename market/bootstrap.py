@@ -12,6 +12,7 @@ from market import models
 from settlement.tasks import (
     close_range,
     close_years,
+    estimate_running,
     make_partitions,
     post_payer,
     post_what_is_due,
@@ -35,6 +36,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.release_retention": release_retention,
     "settlement.make_partitions": make_partitions,
     "settlement.close_years": close_years,
+    "settlement.estimate_ceilings": estimate_running,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -48,6 +50,7 @@ SCHEDULE: dict[str, float] = {
     "settlement.release_retention": 3600.0,
     "settlement.make_partitions": 6 * 3600.0,
     "settlement.close_years": 3600.0,
+    "settlement.estimate_ceilings": 300.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

@@ -267,6 +267,8 @@ def _terms(offer: Offer, version: Version, *, sku: str, settings: Settings) -> d
         "title": version.title,
         "sku": sku,
         "trial": False,
+        # What costs nothing has no ceiling at which to stop.
+        "stop_at_ceiling": settings.stop_at_ceiling and not is_free(offer.plan),
     }
 
 

@@ -27,6 +27,7 @@ from settlement.metering.exclusions import (
 from settlement.metering.judging import ENDLESS, Scope, sealed_scopes
 from settlement.metering.metrics import Metered
 from settlement.metering.models import LateUse
+from settlement.metering.unsealed import keep_unsealed, unsealed_rules, with_unsealed
 from settlement.models import Period, StatementBreakdown, StatementDraw, StatementLine
 from settlement.pricing import Split
 from settlement.rating import Stated
@@ -138,9 +139,10 @@ def recount(
 ) -> list[SchoolCount]:
     """Count a sealed month with its late events up to a sequence."""
     known = as_sealed(unit, sealed.month, payer_ids=sealed.payer_ids, recounted=True)
-    if through == ENDLESS:  # a preview: who appears late for the first time is not kept yet
+    if through == ENDLESS:  # a preview: what appears late for the first time is not kept yet
+        found = unsealed_rules(unit, sealed.month, payer_ids=sealed.payer_ids)
         known = with_newcomers(
-            known,
+            with_unsealed(known, found),
             partly_enrolled(
                 unit,
                 sealed.month,
@@ -154,8 +156,12 @@ def recount(
 
 
 def keep_newcomers(unit: Unit, month: Month, *, scope: Scope) -> None:
-    """Keep with the months that are about to be counted anew who first appears late there."""
+    """Keep with the months that are about to be counted anew who first appears late there.
+
+    And what the rules rest on for agreements that their seals did not see.
+    """
     for late_month, payers in late_months(unit, month, scope=scope).items():
+        keep_unsealed(unit, late_month, payer_ids=payers)
         for sealed in sealed_scopes(unit, late_month, payer_ids=payers):
             seal_newcomers(
                 unit,

@@ -38,7 +38,7 @@ class AgreementDraft:
     """What an approval hands over: the business key, parties, frozen terms and funding plan.
 
     `terms`: {plan, unit_price, fee_rate, retention_rate, retention_months, resource_kind, title,
-    sku, trial}, of a teacher's service work also {school_rate, author_school_id,
+    sku, trial, stop_at_ceiling}, of a teacher's service work also {school_rate, author_school_id,
     author_school_code}; rates and prices are decimal strings. `draws` add up to `ceiling_fen`.
     `school_ids` may use it.
     """

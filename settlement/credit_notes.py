@@ -92,13 +92,22 @@ def creditable(unit: Unit, line: StatementLine) -> Creditable:
         .where(StatementDraw.line_id == line.id)
         .order_by(StatementDraw.position)
     )
-    draws = [
+    return left_to_credit(
+        stated,
+        uncovered_fen=line.uncovered_fen,
+        draws=[(funding_line_id, fen) for funding_line_id, fen in rows],
+    )
+
+
+def left_to_credit(stated: Stated, *, uncovered_fen: int, draws: Sequence[Draw]) -> Creditable:
+    """Return what can be credited of what a line left uncovered and drew, of its month's net."""
+    left = [
         (funding_line_id, min(fen, stated.draws.get(funding_line_id, 0)))
-        for funding_line_id, fen in rows
+        for funding_line_id, fen in draws
     ]
     return Creditable(
-        uncovered_fen=max(0, min(line.uncovered_fen, stated.uncovered_fen)),
-        draws=[(funding_line_id, fen) for funding_line_id, fen in draws if fen > 0],
+        uncovered_fen=max(0, min(uncovered_fen, stated.uncovered_fen)),
+        draws=[(funding_line_id, fen) for funding_line_id, fen in left if fen > 0],
         stated=stated,
     )
 

@@ -5,7 +5,7 @@ first, then the month's own lines, since each takes its part of the same ceiling
 sealed is drafted from its seal, one that is open from what is known now (a preview).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -24,6 +24,7 @@ from settlement.phases import Phases
 from settlement.pricing import Metric, metric_of
 from settlement.rating import Rated, Stated, adjust, break_down, rate
 from settlement.remaining import AgreementState, agreement_states
+from settlement.year_ends import closed_for
 
 USE, ADJUSTMENT = "use", "adjustment"
 
@@ -33,6 +34,7 @@ class DraftLine:
     """A line before it is stored: what was counted by school, its amounts, what was left before.
 
     Of an adjustment, `counts` are the recount and `stated` is what was known of `of_month` before.
+    `funds_left_before`: what was committed and left on each of the agreement's funds, in order.
     """
 
     id: UUID
@@ -43,6 +45,7 @@ class DraftLine:
     counts: Sequence[SchoolCount]
     rated: Rated
     ceiling_left_before_fen: int
+    funds_left_before: Sequence[int]
     stated: Stated
     year_is_closed: bool = False
 
@@ -117,25 +120,46 @@ def draft_lines(
             before=before,
         )
         agreements = assumed.ceilings(agreements)
+        closed = closed_for(unit, month, payer_ids=payer_ids)
         return [
             *_adjustments(unit, late, agreements),
-            *_uses(month, counts, assumed.terms(agreements)),
+            *_uses(month, counts, assumed.terms(agreements), closed=closed),
         ]
 
 
 def _uses(
-    month: Month, counts: Sequence[SchoolCount], agreements: dict[UUID, AgreementState]
+    month: Month,
+    counts: Sequence[SchoolCount],
+    agreements: dict[UUID, AgreementState],
+    *,
+    closed: Collection[UUID],
 ) -> Iterator[DraftLine]:
     last_day = next_month(month) - timedelta(days=1)
     for agreement_id, group in groupby(counts, key=lambda count: count.agreement_id):
         agreement = agreements[agreement_id]
         schools = list(group)
-        left = agreement.room.ceiling_left_fen
-        quantity = sum(count.quantity for count in schools)
-        rated = rate(agreement.terms, quantity, room=agreement.room, last_day=last_day)
+        left, funds_left = agreement.room.ceiling_left_fen, agreement.room.funds_left_fen
+        year_is_closed = agreement.payer_id in closed
+        rated = rate(
+            agreement.terms,
+            sum(count.quantity for count in schools),
+            room=agreement.room,
+            last_day=last_day,
+            year_is_closed=year_is_closed,
+        )
         agreement.room.take(rated)
         yield DraftLine(
-            new_id(), agreement_id, agreement, USE, month, schools, rated, left, Stated()
+            new_id(),
+            agreement_id,
+            agreement,
+            USE,
+            month,
+            schools,
+            rated,
+            left,
+            funds_left,
+            Stated(),
+            year_is_closed=year_is_closed,
         )
 
 
@@ -155,7 +179,7 @@ def _adjustments(
             if known is not None and known.tells(schools):
                 continue
             agreement = agreements[agreement_id]
-            left = agreement.room.ceiling_left_fen
+            left, funds_left = agreement.room.ceiling_left_fen, agreement.room.funds_left_fen
             closed = agreement.payer_id in recount.closed
             stated = known.stated if known is not None else Stated()
             rated = adjust(
@@ -176,6 +200,7 @@ def _adjustments(
                 schools,
                 rated,
                 left,
+                funds_left,
                 stated,
                 year_is_closed=closed,
             )

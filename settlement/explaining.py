@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from catalog.plan_words import plan_words
+from kernel.actors import OrganisationKind
 from kernel.clock import show_month
 from kernel.errors import NotFound
 from kernel.i18n import label, msgid, translate
@@ -32,6 +33,7 @@ CEILING: Final = msgid("ceiling {ceiling}, of which {left} was left before this 
 DRAWN: Final = msgid("drawn: {draws}; uncovered {uncovered}")
 DRAW: Final = msgid("{year} {source} {amount}")
 NO_DRAW: Final = msgid("nothing")
+PAID: Final = msgid("paid for from the school's funding lines {drawn}; uncovered {uncovered}")
 SHARED: Final = msgid(
     "shared: {drawn} = vendor {vendor} + author's school {school} + platform fee {fee} "
     "+ quality retention {retention}"
@@ -60,12 +62,13 @@ def explain_statement(
     ]
     if not rows:
         raise NotFound(what="statement", key=" ".join(filter(None, (number, agreement_number))))
-    return [explain(line_view(unit, row.id), locale=locale) for row in rows]
+    for_vendor = unit.actor.organisation_kind is OrganisationKind.VENDOR
+    return [explain(line_view(unit, row.id), locale=locale, for_vendor=for_vendor) for row in rows]
 
 
-def explain(view: LineView, *, locale: str) -> Explained:
-    """Return one line in sentences."""
-    first, *others = _sentences(view, locale)
+def explain(view: LineView, *, locale: str, for_vendor: bool = False) -> Explained:
+    """Return one line in sentences; a vendor is told what is paid, not from which lines."""
+    first, *others = _sentences(view, locale, for_vendor=for_vendor)
     return Explained(
         agreement_number=view.line.agreement_number,
         of_month=show_month(view.line.of_month),
@@ -88,7 +91,7 @@ def whole_rated_fen(view: LineView) -> int:
     return view.line.rated_fen + int(stated.get("rated_fen", 0))
 
 
-def _sentences(view: LineView, locale: str) -> Iterator[str]:
+def _sentences(view: LineView, locale: str, *, for_vendor: bool) -> Iterator[str]:
     def say(text: str, **facts: object) -> str:
         return translate(text, locale).format(**facts)
 
@@ -121,16 +124,20 @@ def _sentences(view: LineView, locale: str) -> Iterator[str]:
         ceiling=yuan(int(kept["ceiling_fen"])),
         left=yuan(int(kept["ceiling_left_before_fen"])),
     )
-    draws = [
-        say(
-            DRAW,
-            year=draw.fiscal_year,
-            source=label(draw.source, locale, kind="source"),
-            amount=yuan(draw.amount_fen),
-        )
-        for draw in view.draws
-    ]
-    yield say(DRAWN, draws=" + ".join(draws) or say(NO_DRAW), uncovered=yuan(line.uncovered_fen))
+    uncovered = yuan(line.uncovered_fen)
+    if for_vendor:
+        yield say(PAID, drawn=yuan(line.drawn_fen), uncovered=uncovered)
+    else:
+        draws = [
+            say(
+                DRAW,
+                year=draw.fiscal_year,
+                source=label(draw.source, locale, kind="source"),
+                amount=yuan(draw.amount_fen),
+            )
+            for draw in view.draws
+        ]
+        yield say(DRAWN, draws=" + ".join(draws) or say(NO_DRAW), uncovered=uncovered)
     yield say(
         SHARED,
         drawn=yuan(line.drawn_fen),

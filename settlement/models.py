@@ -11,15 +11,17 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
     Numeric,
     UniqueConstraint,
+    exists,
     text,
 )
 from sqlalchemy.dialects.postgresql import DATEMULTIRANGE
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from kernel.db import Base
 
@@ -98,6 +100,29 @@ class AgreementDraw(Base):
     )
 
 
+class CeilingEstimate(Base):
+    """What a month that is not stated yet would bill under an agreement, as last estimated (R33).
+
+    `amount_fen` is what a preview of that moment says; `ceiling_use` how the agreement's whole
+    ceiling stood then. Working data: made anew from the usage, and gone once the month is stated.
+    """
+
+    __tablename__ = "ceiling_estimate"
+
+    payer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    agreement_id: Mapped[UUID] = mapped_column(
+        ForeignKey("agreement.id"), primary_key=True, index=True
+    )
+    month: Mapped[date] = mapped_column(primary_key=True)
+    amount_fen: Mapped[int]
+    ceiling_use: Mapped[str]
+    estimated_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("ceiling_use IN ('within', 'nearly_used', 'used_up')", name="ceiling_use"),
+    )
+
+
 class AgreementSchool(Base):
     """The schools and teaching points that may use an agreement; a ceiling of their own or none."""
 
@@ -132,6 +157,18 @@ class Period(Base):
             "state IN ('open', 'sealing', 'sealed', 'stated', 'posted', 'closed')", name="state"
         ),
         Index("ix_period_month_state", "month", "state"),
+    )
+
+
+STATED = ("stated", "posted", "closed")
+
+
+def is_stated(
+    payer_id: InstrumentedAttribute[UUID], month: InstrumentedAttribute[date]
+) -> ColumnElement[bool]:
+    """Return the condition that a payer's month has its statement."""
+    return exists().where(
+        Period.payer_id == payer_id, Period.month == month, Period.state.in_(STATED)
     )
 
 

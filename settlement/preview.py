@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,12 +16,13 @@ from sqlalchemy import exists, or_, select, text
 
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, month_bounds, next_month, show_month
-from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle
+from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle, TooManyPayers
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.assumptions import Assumptions
+from settlement.ceilings import CeilingUse, ceiling_use, used_share
 from settlement.drafting import DraftLine, draft_lines
 from settlement.metering.models import UsageEvent
 from settlement.models import Agreement
@@ -37,16 +37,10 @@ MAY_PREVIEW: Final = (
     Role.AUDITOR,
     Role.OPERATOR,
 )
-WARNED_AT: Final = Decimal("0.8")
-"""Part of a ceiling from which on a running estimate warns (R33)."""
 
 
-class CeilingUse(StrEnum):
-    """How a ceiling stands with a month's estimate; from four fifths on it is nearly used."""
-
-    WITHIN = "within"
-    NEARLY_USED = "nearly_used"
-    USED_UP = "used_up"
+MOST_PAYERS: Final = 1_000
+"""Payers of one preview: it is drafted in memory, and counts live beside everybody's work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,9 +79,7 @@ class PreviewLine:
     @property
     def used_share(self) -> Decimal:
         """The part of the ceiling that is used with this line; 0 where nothing is ever due."""
-        if not self.ceiling_fen:
-            return Decimal(0)
-        return Decimal(self.ceiling_fen - self.left_after_fen) / self.ceiling_fen
+        return used_share(self.ceiling_fen, left_fen=self.left_after_fen)
 
     @property
     def used_percent(self) -> int:
@@ -96,13 +88,11 @@ class PreviewLine:
 
     @property
     def warns(self) -> bool:
-        return self.used_share >= WARNED_AT
+        return self.ceiling_use.warns
 
     @property
     def ceiling_use(self) -> CeilingUse:
-        if not self.warns:
-            return CeilingUse.WITHIN
-        return CeilingUse.NEARLY_USED if self.left_after_fen > 0 else CeilingUse.USED_UP
+        return ceiling_use(self.ceiling_fen, left_fen=self.left_after_fen)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,11 +123,14 @@ def preview(
     """Return what would be stated now for one payer or all that the actor sees, by number.
 
     A month that is stated comes out as its own lines would be made once more. Raises `Refused`,
-    `NotFound` for a payer that the actor can't see, `NothingToSettle` if there are none.
+    `NotFound` for a payer that the actor can't see, `NothingToSettle` if there are none, and
+    `TooManyPayers` for more than are drafted at once.
     """
     unit.actor.require("statement.preview", *MAY_PREVIEW)
     unit.session.execute(text("SET TRANSACTION READ ONLY"))
     payers = payers_in(unit, month, payer_code=payer_code)
+    if len(payers) > MOST_PAYERS:
+        raise TooManyPayers(period=show_month(month), payers=len(payers), most=MOST_PAYERS)
     lines = draft_lines(unit, month, payer_ids=list(payers), assumed=assumed or Assumptions())
     vendors = _names(unit, {line.agreement.vendor_id for line in lines})
     shown = [_line(line, payers[line.agreement.payer_id], vendors=vendors) for line in lines]

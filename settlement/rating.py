@@ -23,12 +23,18 @@ Draw = tuple[UUID, int]
 
 @dataclass(slots=True)
 class Fund:
-    """What is still committed for an agreement on one line, and for which days it may pay."""
+    """What is still committed for an agreement on one line, and for which days it may pay.
+
+    `ceiling_fen`: what was committed on it at all. Year, source and restriction name the line.
+    """
 
     line_id: UUID
     left_fen: int
     fiscal_year: int
     lapses_on: date
+    source: str = ""
+    restriction: Mapping[str, Any] = field(default_factory=dict)
+    ceiling_fen: int = 0
 
     def pays_for(self, last_day: date) -> bool:
         """Return whether the line may pay for use until this day (R19)."""
@@ -41,6 +47,11 @@ class Room:
 
     ceiling_left_fen: int
     funds: Sequence[Fund] = ()
+
+    @property
+    def funds_left_fen(self) -> list[int]:
+        """What is left on each fund, in draw order."""
+        return [fund.left_fen for fund in self.funds]
 
     def take(self, rated: "Rated") -> None:
         """Take a line's amount off what is left; a negative one comes back."""
@@ -89,11 +100,21 @@ class Stated:
         return sum(self.draws.values())
 
 
-def rate(terms: Mapping[str, Any], quantity: int, *, room: Room, last_day: date) -> Rated:
-    """Price a quantity, cut it at the ceiling, and draw it from the lines in their order (R33)."""
+def rate(
+    terms: Mapping[str, Any],
+    quantity: int,
+    *,
+    room: Room,
+    last_day: date,
+    year_is_closed: bool = False,
+) -> Rated:
+    """Price a quantity, cut it at the ceiling, and draw it from the lines in their order (R33).
+
+    Of a year whose books are closed no line is drawn from (R37).
+    """
     priced = price(terms, quantity)
     billed = min(priced.amount_fen, max(room.ceiling_left_fen, 0))
-    draws = _draw(room, billed, last_day=last_day)
+    draws = [] if year_is_closed else _draw(room, billed, last_day=last_day)
     drawn = sum(fen for _, fen in draws)
     return Rated(
         rated_fen=priced.amount_fen,

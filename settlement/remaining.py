@@ -130,18 +130,21 @@ def _funds(
             key = (agreement_id, line_id)
             drawn[key] = drawn.get(key, 0) + sign * int(fen)
     funds: dict[UUID, list[Fund]] = {}
-    for agreement_id, line_id, ceiling_fen, fiscal_year, lapses_on in unit.session.execute(
+    for agreement_id, line_id, ceiling_fen, year, lapses_on, source, limits in unit.session.execute(
         select(
             AgreementDraw.agreement_id,
             AgreementDraw.line_id,
             AgreementDraw.ceiling_fen,
             FundingLine.fiscal_year,
             FundingLine.lapses_on,
+            FundingLine.source,
+            FundingLine.restriction,
         )
         .join(FundingLine, FundingLine.id == AgreementDraw.line_id)
         .where(among(AgreementDraw.agreement_id, agreement_ids))
         .order_by(AgreementDraw.agreement_id, AgreementDraw.position)
     ):
         left = ceiling_fen - drawn.get((agreement_id, line_id), 0)
-        funds.setdefault(agreement_id, []).append(Fund(line_id, left, fiscal_year, lapses_on))
+        fund = Fund(line_id, left, year, lapses_on, source, limits, ceiling_fen)
+        funds.setdefault(agreement_id, []).append(fund)
     return funds

@@ -144,13 +144,13 @@ def changed_terms(terms: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
     elif "unit_price" in changes:
         plan.pop("tiers", None)
     kept = {key: value for key, value in plan.items() if value is not None}
-    fitting = {key: value for key, value in kept.items() if _fits(key, str(plan["plan"]))}
+    fitting = {key: value for key, value in kept.items() if fits(key, str(plan["plan"]))}
     check_plan(fitting)
     beside = {key: value for key, value in terms.items() if key not in plan_of(terms)}
     return {**beside, **normalised(fitting)}
 
 
-def _fits(key: str, plan: str) -> bool:
+def fits(key: str, plan: str) -> bool:
     """Return whether a key means something under a plan, so that one change can be for many."""
     if key in ("tiers", "free_allowance", "period_cap"):
         return plan != Plan.FLAT

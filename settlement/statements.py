@@ -27,6 +27,7 @@ from settlement.metering.fingerprints import NO_EVENTS
 from settlement.metering.judging import RULE, sealed_scopes
 from settlement.models import Agreement
 from settlement.phases import Phases
+from settlement.rating import Fund
 from settlement.workdays import after_workdays
 
 LINE_COLUMNS = (
@@ -143,7 +144,9 @@ def _breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...]]:
 def explain_line(line: DraftLine) -> dict[str, Any]:
     """Return what a reader needs to follow a line from the events to the fen (JSON).
 
-    Of an adjustment the counts are those of the recount, and `stated` what was known before.
+    Of an adjustment the counts are those of the recount, and `stated` what was known before. What
+    was left of the ceiling and on the funds is kept, so that the cut and the draws can be made once
+    more whatever is agreed, granted or credited later.
     """
     rated = line.rated
     explanation = {
@@ -153,7 +156,15 @@ def explain_line(line: DraftLine) -> dict[str, Any]:
         "steps": list(rated.steps),
         "ceiling_fen": line.agreement.ceiling_fen,
         "ceiling_left_before_fen": line.ceiling_left_before_fen,
+        "funds": [
+            _fund(fund, left_before_fen=left_fen)
+            for fund, left_fen in zip(
+                line.agreement.room.funds, line.funds_left_before, strict=True
+            )
+        ],
     }
+    if line.year_is_closed or line.kind == ADJUSTMENT:
+        explanation["year_is_closed"] = line.year_is_closed
     if line.kind == ADJUSTMENT:
         explanation["stated"] = {
             "quantity": line.stated.quantity,
@@ -161,8 +172,19 @@ def explain_line(line: DraftLine) -> dict[str, Any]:
             "above_ceiling_fen": line.stated.above_ceiling_fen,
             "amount_fen": line.stated.amount_fen,
         }
-        explanation["year_is_closed"] = line.year_is_closed
     return explanation
+
+
+def _fund(fund: Fund, *, left_before_fen: int) -> dict[str, Any]:
+    """Return one of the agreement's funds as the line found it, named by its business key."""
+    found = {
+        "fiscal_year": fund.fiscal_year,
+        "source": fund.source,
+        "lapses_on": fund.lapses_on.isoformat(),
+        "ceiling_fen": fund.ceiling_fen,
+        "left_before_fen": left_before_fen,
+    }
+    return {**found, "restriction": fund.restriction} if fund.restriction else found
 
 
 def _of_count(count: SchoolCount) -> dict[str, Any]:

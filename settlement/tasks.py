@@ -9,6 +9,7 @@ from kernel.unit import Units
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
+from settlement.estimates import estimate_ceilings
 from settlement.fiscal_years import close_periods
 from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
@@ -85,3 +86,9 @@ def close_years(units: Units) -> None:
     """Close the periods of the fiscal years whose books are closed."""
     with units(WORKER) as unit:
         close_periods(unit)
+
+
+def estimate_running(units: Units) -> None:
+    """Estimate how far the ceilings are used by what is not stated yet."""
+    with units(WORKER) as unit:
+        estimate_ceilings(unit)

@@ -82,6 +82,18 @@ class NoteRequired(InvalidInput):
     remedy = "Say why in the note."
 
 
+class TooManyPayers(InvalidInput):
+    code = "too-many-payers"
+    summary = "{period} has {payers} payers; at most {most} are previewed at once."
+    remedy = "Name one payer (on the command line with --payer)."
+
+
+class PlanMismatch(InvalidInput):
+    code = "plan-mismatch"
+    summary = "{option} means nothing under the plan {plan}."
+    remedy = "Leave out one of the two."
+
+
 class UnreadableBody(MarketError):
     status = 400
     code = "unreadable-body"

@@ -9,7 +9,8 @@ Who may open a page stands on its route: `opt=only(…)` or `opt=PUBLIC`. A rout
 for nobody. The unit commits when the block ends, before the answer leaves.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
@@ -19,11 +20,12 @@ import msgspec
 from litestar import MediaType, Response
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
+from litestar.handlers import BaseRouteHandler
 
 from kernel.actors import VISITOR, Actor, OrganisationKind, Role
 from kernel.errors import NotSignedIn, PageRefused
-from kernel.http.problems import AnyRequest, Problem, address_of, reader_locale
-from kernel.http.sessions import check_csrf, session_token
+from kernel.http.problems import AnyConnection, AnyRequest, Problem, address_of, reader_locale
+from kernel.http.sessions import SAFE_METHODS, check_csrf, session_token
 from kernel.i18n import label
 from kernel.identity.sessions import SessionView, session_actor
 from kernel.unit import Unit, Units
@@ -35,6 +37,7 @@ PUBLIC: Final[Mapping[str, Any]] = {"public": True}
 EXPORTS: Final = frozenset({"csv", "xlsx"})
 LIST_SEPARATOR: Final = {"zh_CN": "、", "en": ", "}
 
+Guard = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
 CompleteFrame = Callable[[Unit, Frame], Frame]
 
 
@@ -156,6 +159,14 @@ class PageOpener:
                 check_csrf(request, session.csrf_token)
             yield Page(request=request, unit=unit, frame=frame, renderer=self.renderer)
 
+    def require_admitted(self, connection: AnyConnection, options: Mapping[str, Any]) -> None:
+        """Raise `NotSignedIn` or `PageRefused` for whoever may not send anything to this route."""
+        token = session_token(connection)
+        with self.units(replace(VISITOR, via=_address(connection))) as unit:
+            session = session_actor(unit, token) if token else None
+        locale = reader_locale(connection, self.units.settings.locale)
+        _admit(session, options.get("actors", ()), locale)
+
     def error_page(self, request: AnyRequest, problem: Problem) -> str:
         """Render a problem in the frame of the page that met it, or in a visitor's."""
         frame = request.state.get("frame") or replace(
@@ -182,6 +193,19 @@ Pages: TypeAlias = NamedDependency[PageOpener]
 """A handler's `pages: Pages`."""
 
 
+def admitted_first(pages: PageOpener) -> Guard:
+    """Return a guard that asks who sends a form before the form is read.
+
+    Else one that can't be read says so to people who have no business there.
+    """
+
+    async def require_admitted(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+        if connection.scope.get("method") not in SAFE_METHODS and not handler.opt.get("public"):
+            await asyncio.to_thread(pages.require_admitted, connection, handler.opt)
+
+    return require_admitted
+
+
 def redirect(address: str) -> Response[None]:
     """Answer 303: the browser goes on with a GET."""
     return Response(None, status_code=303, headers={"Location": quote(address, safe="/?&=%#+,:")})
@@ -198,8 +222,8 @@ def _admit(
         raise PageRefused(needs=needs, actor=session.actor.name)
 
 
-def _address(request: AnyRequest) -> str:
-    return request.client.host if request.client else ""
+def _address(connection: AnyConnection) -> str:
+    return connection.client.host if connection.client else ""
 
 
 def _download(content: bytes, content_type: str, file_name: str) -> Response[bytes]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 from litestar import MediaType, Request, Response
+from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, ValidationException
 
 from kernel.errors import (
@@ -29,6 +30,7 @@ from kernel.i18n import label, msgid, negotiate, translate, translate_error
 log = logging.getLogger(__name__)
 
 AnyRequest: TypeAlias = Request[Any, Any, Any]
+AnyConnection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
 PROBLEM_TYPE: Final = "application/problem+json"
 URN: Final = "urn:xuanyong:problem:"
@@ -119,7 +121,7 @@ def wants_page(request: AnyRequest) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def reader_locale(request: AnyRequest, default: str) -> str:
+def reader_locale(request: AnyConnection, default: str) -> str:
     return negotiate(
         request.headers.get("accept-language", ""),
         cookie=request.cookies.get(LANGUAGE_COOKIE, ""),

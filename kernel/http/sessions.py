@@ -15,7 +15,7 @@ from litestar.datastructures import Cookie
 from litestar.enums import RequestEncodingType
 
 from kernel.errors import CsrfRefused
-from kernel.http.problems import LANGUAGE_COOKIE, AnyRequest
+from kernel.http.problems import LANGUAGE_COOKIE, AnyConnection, AnyRequest
 
 SESSION_COOKIE: Final = "xuanyong_session"
 SECURE_SESSION_COOKIE: Final = "__Host-xuanyong_session"
@@ -26,12 +26,12 @@ FORM_TYPES: Final = (RequestEncodingType.URL_ENCODED.value, RequestEncodingType.
 LANGUAGE_KEPT_S: Final = 365 * 24 * 3600
 
 
-def session_cookie_name(request: AnyRequest) -> str:
+def session_cookie_name(request: AnyConnection) -> str:
     """Return the cookie's name: over https the prefix binds it to this host and to https."""
     return SECURE_SESSION_COOKIE if request.url.scheme == "https" else SESSION_COOKIE
 
 
-def session_token(request: AnyRequest) -> str:
+def session_token(request: AnyConnection) -> str:
     return request.cookies.get(session_cookie_name(request), "")
 
 

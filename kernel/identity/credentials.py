@@ -4,6 +4,7 @@ Decides whether a password is right, not what follows from it: counting failures
 session is the matter of `sessions`.
 """
 
+import hashlib
 from base64 import b64encode
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from kernel.actors import Role
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, PasswordTooShort
 from kernel.identity.grants import canonical_login
-from kernel.identity.models import Credential, Person, WebSession
+from kernel.identity.models import Credential, Person, SignInFailures, WebSession
 from kernel.identity.visibility import require_visible
 from kernel.trail import record
 from kernel.unit import Unit
@@ -54,17 +55,16 @@ def set_password(unit: Unit, person_id: UUID, *, login: str, password: str) -> N
         raise InvalidInput(field="login", value=login, expected="letters without blanks")
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise PasswordTooShort(least=SHORTEST_PASSWORD, most=LONGEST_PASSWORD)
-    written = {"login": login, "password_hash": _hasher.hash(password), "failures": 0}
+    written = {"login": login, "password_hash": _hasher.hash(password)}
     holder = unit.session.scalar(select(Credential.person_id).where(Credential.login == login))
     if holder not in {None, person_id}:
         raise AlreadyExists(what="login", key=login)
     unit.session.execute(
         insert(Credential)
-        .values(person_id=person_id, rests_until=None, **written)
-        .on_conflict_do_update(
-            index_elements=[Credential.person_id], set_={"rests_until": None, **written}
-        )
+        .values(person_id=person_id, **written)
+        .on_conflict_do_update(index_elements=[Credential.person_id], set_=written)
     )
+    forget_failures(unit, login)
     unit.session.execute(
         delete(WebSession)
         .where(WebSession.person_id == person_id)
@@ -72,6 +72,20 @@ def set_password(unit: Unit, person_id: UUID, *, login: str, password: str) -> N
     )
     record(unit, "password.set", subject_kind="person", subject_id=person_id, login=login)
     unit.session.flush()
+
+
+def login_digest(login: str) -> bytes:
+    """Return the SHA-256 under which a login's failures are kept, whatever it holds."""
+    return hashlib.sha256(login.encode("utf-8", "surrogatepass")).digest()
+
+
+def forget_failures(unit: Unit, login: str) -> None:
+    """Let a login begin anew: its password was right, or is a new one."""
+    unit.session.execute(
+        delete(SignInFailures)
+        .where(SignInFailures.login_digest == login_digest(login))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def matches(password_hash: str | None, password: str) -> bool:

@@ -167,7 +167,19 @@ class Credential(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
     login: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
-    failures: Mapped[int] = mapped_column(default=0)
+
+
+class SignInFailures(Base):
+    """How often in a row a login was refused, and until when it rests.
+
+    Kept for every login that is tried, known or not: who is on the roster shows in nothing.
+    """
+
+    __tablename__ = "sign_in_failures"
+
+    login_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    failures: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(index=True)
     rests_until: Mapped[datetime | None]
 
 

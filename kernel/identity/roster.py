@@ -297,7 +297,6 @@ def _collect(unit: Unit, rows: _Rows, number: bytes, before: Known | None, after
                 "person_id": person_id,
                 "login": after.login,
                 "password_hash": NO_PASSWORD,
-                "failures": 0,
             }
         )
     _collect_enrolments(rows, before, after)

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
 
 from kernel.actors import Actor
 from kernel.errors import Refused, TooManyAttempts, WrongCredentials
-from kernel.identity.credentials import matches, rehashed
+from kernel.identity.credentials import forget_failures, login_digest, matches, rehashed
 from kernel.identity.grants import actor_from, canonical_login, select_actors
-from kernel.identity.models import Credential, Person, WebSession
+from kernel.identity.models import Credential, Person, SignInFailures, WebSession
 from kernel.unit import Unit
 
 ATTEMPTS = 5
 REST = timedelta(minutes=15)
+FAILURES_KEPT = timedelta(days=1)
 TOKEN_BYTES = 32
 
 
@@ -45,24 +47,25 @@ class SessionView:
 def sign_in(unit: Unit, login: str, *, password: str) -> NewSession:
     """Open a session for the one who knows the password.
 
-    Raises `WrongCredentials`, `TooManyAttempts` (five failures, then 15 minutes of rest), and
-    `Refused` for a person who holds no role now. Catch the first two inside the unit: its commit
-    keeps the count of failures.
+    Raises `WrongCredentials`, `TooManyAttempts` (five failures, then 15 minutes of rest, also for a
+    login that nobody has), and `Refused` for a person who holds no role now. Catch the
+    first two inside the unit: its commit keeps the count of failures.
     """
     now = unit.clock.now()
-    known = _known(unit, canonical_login(login))
-    if known is not None and known.rests_until is not None:
-        if known.rests_until > now:
-            minutes = -((now - known.rests_until) // timedelta(minutes=1))  # rounded up
+    login = canonical_login(login)
+    tried = _tried(unit, login, now)
+    if tried.rests_until is not None:
+        if tried.rests_until > now:
+            minutes = -((now - tried.rests_until) // timedelta(minutes=1))  # rounded up
             raise TooManyAttempts(minutes=minutes)
-        known.failures, known.rests_until = 0, None
+        tried.failures, tried.rests_until = 0, None
+    known = _known(unit, login)
     if not matches(known.password_hash if known else None, password):
-        if known is not None:
-            _count_failure(known, now)
-            unit.session.flush()
+        _count_failure(tried, now)
+        unit.session.flush()
         raise WrongCredentials
     assert known is not None
-    known.failures = 0
+    forget_failures(unit, login)
     known.password_hash = rehashed(known.password_hash, password) or known.password_hash
     return _open_session(unit, known, now)
 
@@ -105,7 +108,12 @@ def sign_out(unit: Unit, token: str) -> None:
 
 
 def forget_expired(unit: Unit) -> int:
-    """Remove the sessions that are over; return how many."""
+    """Remove the sessions that are over, and old failures to sign in; return how many sessions."""
+    unit.session.execute(
+        delete(SignInFailures)
+        .where(SignInFailures.last_at <= unit.clock.now() - FAILURES_KEPT)
+        .execution_options(synchronize_session=False)
+    )
     forgotten = unit.session.scalars(
         delete(WebSession)
         .where(WebSession.expires_at <= unit.clock.now())
@@ -116,9 +124,8 @@ def forget_expired(unit: Unit) -> int:
 
 
 def _known(unit: Unit, login: str) -> Credential | None:
-    if "\0" in login:  # the database can't even be asked for it
+    if not login.isprintable():  # nobody's, and the database can't even be asked for some
         return None
-    # Locked until the commit: attempts made at the same time are counted one after the other.
     return unit.session.scalars(
         select(Credential)
         .where(Credential.login == login)
@@ -127,10 +134,30 @@ def _known(unit: Unit, login: str) -> Credential | None:
     ).one_or_none()
 
 
-def _count_failure(credential: Credential, now: datetime) -> None:
-    credential.failures += 1
-    if credential.failures >= ATTEMPTS:
-        credential.rests_until = now + REST
+def _tried(unit: Unit, login: str, now: datetime) -> SignInFailures:
+    """Return the failures of a login, which anybody may have made up.
+
+    Locked until the commit: attempts made at the same time are counted one after the other.
+    """
+    digest = login_digest(login)
+    unit.session.execute(
+        insert(SignInFailures)
+        .values(login_digest=digest, failures=0, last_at=now, rests_until=None)
+        .on_conflict_do_nothing()
+    )
+    return unit.session.scalars(
+        select(SignInFailures)
+        .where(SignInFailures.login_digest == digest)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def _count_failure(tried: SignInFailures, now: datetime) -> None:
+    tried.failures += 1
+    tried.last_at = now
+    if tried.failures >= ATTEMPTS:
+        tried.rests_until = now + REST
 
 
 def _open_session(unit: Unit, credential: Credential, now: datetime) -> NewSession:

@@ -5,11 +5,21 @@ import click
 from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day
 from kernel.money import parse_rate, yuan
 from market.cli.context import acting, load_settings, open_units
-from market.cli.output import as_option, emit, json_option, note
+from market.cli.output import as_option, emit, json_option, naming_options, note
 from procurement.funding.allocations import IssueSummary, LinePreview, issue_lines, preview_lines
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
 
 MOST_PUPILS = 100_000
+
+
+RULE_OPTIONS = {
+    "source": "--source",
+    "digital_share": "--share",
+    "floor_pupils": "--floor",
+    "short_stage": "--short-stage",
+    "origin": "--origin",
+}
+"""Options of a rule by the field that errors name."""
 
 
 @click.group()
@@ -62,7 +72,11 @@ def rule(
         share_maximum=parse_rate(share_maximum),
         origin=origin,
     )
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+    with (
+        naming_options(RULE_OPTIONS),
+        open_units(load_settings()) as units,
+        units(acting(units, who)) as unit,
+    ):
         recorded = record_funding_rule(unit, row)
     emit(
         {"recorded": recorded, **row.as_data()},

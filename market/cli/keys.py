@@ -8,7 +8,7 @@ from kernel.actors import Role
 from kernel.errors import NotFound, UnreadableFile
 from kernel.identity.api_keys import api_keys, create_api_key, read_public_key, revoke_api_key
 from market.cli.context import acting, find_organisation, load_settings, open_units
-from market.cli.output import as_option, emit, json_option
+from market.cli.output import as_option, emit, json_option, naming_options
 
 
 @click.group()
@@ -46,8 +46,13 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a key; it is shown once and kept nowhere."""
-    public_key = read_public_key(_content(pem)) if pem else None
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+    with naming_options({"public_key": "--public-key"}):
+        public_key = read_public_key(_content(pem)) if pem else None
+    with (
+        naming_options({"label": "--label", "scopes": "--scope", "public key": "--public-key"}),
+        open_units(load_settings()) as units,
+        units(acting(units, who)) as unit,
+    ):
         organisation = find_organisation(unit, code)
         made = create_api_key(
             unit, organisation.id, label=label, scopes=scopes, public_key=public_key

@@ -1,7 +1,7 @@
 """How commands speak: results on stdout (for people or as JSON), everything else on stderr."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from kernel.errors import InvalidInput
 from kernel.money import yuan
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
@@ -28,6 +29,18 @@ def emit(data: Any, lines: Iterable[str], *, as_json: bool) -> None:
     else:
         for line in lines:
             click.echo(line)
+
+
+@contextmanager
+def naming_options(options: Mapping[str, str]) -> Iterator[None]:
+    """Have what is wrong with a value name the option that it came by: `options` by field."""
+    try:
+        yield
+    except InvalidInput as error:
+        option = options.get(str(error.facts.get("field")))
+        if option is None:
+            raise
+        raise type(error)(**{**error.facts, "field": option}) from error
 
 
 def note(text: str) -> None:

@@ -10,15 +10,26 @@ import click
 
 from catalog.plans import Plan, Tier, parse_tiers
 from kernel.clock import parse_month, show_month
-from kernel.errors import InvalidInput
+from kernel.errors import InvalidInput, PlanMismatch
 from kernel.money import parse_fen, parse_rate, yuan
 from market.cli.context import acting, load_settings, open_units
-from market.cli.output import as_option, emit, json_option, payer_option
+from market.cli.output import as_option, emit, json_option, naming_options, payer_option
 from procurement.funding.assumed import LineDifference, lines_with
 from settlement.explaining import explain_statement
 from settlement.preview import Preview, PreviewLine, preview
-from settlement.simulation import Changes, Simulation, simulate
+from settlement.simulation import Changes, Simulation, fits, simulate
 
+OPTIONS = {
+    "plan": "--plan",
+    "unit_price": "--unit-price",
+    "tiers": "--tiers",
+    "free_allowance": "--free-allowance",
+    "period_cap": "--period-cap",
+    "learner_cap": "--learner-cap",
+    "ceiling": "--ceiling",
+    "pupils": "--pupils",
+}
+"""Options by the field that errors name."""
 AMOUNTS = ("rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen")
 
 
@@ -64,7 +75,11 @@ def simulate_statement(
     """
     month = parse_month(period)
     changes = _changes(wanted)
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+    with (
+        naming_options(OPTIONS),
+        open_units(load_settings()) as units,
+        units(acting(units, who)) as unit,
+    ):
         done = simulate(unit, month, changes, payer_code=payer_code)
         lines = (
             lines_with(unit, fiscal_year=month.year, pupils=changes.pupils)
@@ -95,7 +110,15 @@ def explain(
 
 
 def _changes(wanted: dict[str, Any]) -> Changes:
-    """Read the options; raise `InvalidInput` or `InvalidAmount` for what can't be read."""
+    """Read the options; raise `InvalidInput` or `InvalidAmount` for what can't be read.
+
+    What is asked for together has to go together; a change of the plan alone is for agreements of
+    any kind, and leaves out what does not fit.
+    """
+    if wanted["plan"] is not None:
+        for key, option in OPTIONS.items():
+            if wanted.get(key) is not None and not fits(key, wanted["plan"]):
+                raise PlanMismatch(option=option, plan=wanted["plan"])
     plan: dict[str, Any] = {}
     if wanted["plan"] is not None:
         plan["plan"] = wanted["plan"]
@@ -103,7 +126,8 @@ def _changes(wanted: dict[str, Any]) -> Changes:
         if wanted[key] is not None:
             plan[key] = f"{parse_rate(wanted[key]):.4f}"
     if wanted["tiers"] is not None:
-        plan["tiers"] = [_tier(tier) for tier in parse_tiers(wanted["tiers"])]
+        with naming_options({"": OPTIONS["tiers"]}):
+            plan["tiers"] = [_tier(tier) for tier in parse_tiers(wanted["tiers"])]
     for key in ("free_allowance", "learner_cap"):
         if wanted[key] is not None:
             plan[key] = wanted[key]

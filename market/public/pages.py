@@ -106,10 +106,13 @@ def do_sign_out(request: AnyRequest, pages: Pages) -> Response[Any]:
     return response
 
 
-@post("/language", opt=PUBLIC, status_code=303, sync_to_thread=False)
-def choose_language(request: AnyRequest, data: URLEncodedBody[LanguageForm]) -> Response[Any]:
+@post("/language", opt=PUBLIC, status_code=303, sync_to_thread=True)
+def choose_language(
+    request: AnyRequest, pages: Pages, data: URLEncodedBody[LanguageForm]
+) -> Response[Any]:
     """Remember the reader's language and show the same page in it."""
-    response = redirect(local_address(data.next))
+    with pages.open(request) as page:
+        response = page.redirect(local_address(data.next))
     if data.locale in LOCALES:
         set_language_cookie(response, request, locale=data.locale)
     return response

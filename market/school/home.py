@@ -11,6 +11,7 @@ from kernel.i18n import msgid, translate
 from procurement.approvals import waiting_steps
 from procurement.web.funding import board_lines, latest_year
 from procurement.web.waiting import waiting_table
+from settlement.estimates import RunningCeiling, nearly_used
 from settlement.queries.disputes import disputes_of
 from settlement.queries.funding import lines_board
 from settlement.queries.statements import StatementRow, statements_of
@@ -40,6 +41,7 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         place=place,
         to_confirm=[row for row in statements if row.unconfirmed],
         disputes=disputes_of(page.unit, payer_code=place.payer_code, only_open=True),
+        ceilings=_ceilings(page),
         unfunded_fen=sum(
             row.unfunded_fen for row in unfunded(page.unit, payer_code=place.payer_code)
         ),
@@ -48,6 +50,12 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         used=_used_so_far(statements),
         statements=latest_statements(page, place, statements[:6]),
     )
+
+
+def _ceilings(page: Page) -> list[RunningCeiling]:
+    """Return the school's agreements that have used four fifths of their ceiling or more."""
+    payer_id = page.actor.organisation_id
+    return nearly_used(page.unit, payer_id) if payer_id is not None else []
 
 
 def school_place(page: Page) -> Place:

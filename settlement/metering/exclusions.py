@@ -167,7 +167,7 @@ FROM sealed_school WHERE month = :month AND payer_id = ANY(:payers)
 
 def known_now(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: int) -> Exclusions:
     """Return what the rules rest on as is known now, for events up to a sequence."""
-    own, staff, limits = _find(unit, month, payer_ids=payer_ids)
+    own, staff, limits = find_rules(unit, month, payer_ids=payer_ids)
     partly = partly_enrolled(unit, month, payer_ids=payer_ids, known_from=0, through=through)
     return Exclusions(
         own_school=[(row.agreement_id, row.school_id) for row in own],
@@ -179,47 +179,13 @@ def known_now(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: i
 
 def seal_exclusions(unit: Unit, month: Month, *, payer_ids: Sequence[UUID], through: int) -> None:
     """Keep with the month, for events up to a sequence, what the rules rest on now."""
-    own, staff, limits = _find(unit, month, payer_ids=payer_ids)
+    own, staff, limits = find_rules(unit, month, payer_ids=payer_ids)
     _keep_partly(
         unit,
         month,
         partly_enrolled(unit, month, payer_ids=payer_ids, known_from=0, through=through),
     )
-    for rule, rows, subject in (
-        (Rule.OWN_SCHOOL, own, "school_id"),
-        (Rule.VENDOR_STAFF, staff, "learner_id"),
-    ):
-        unit.session.execute(
-            text(
-                "INSERT INTO sealed_exclusion (payer_id, month, rule, agreement_id, subject_id) "
-                "SELECT e.payer_id, :month, :rule, e.agreement_id, e.subject_id "
-                "FROM unnest(CAST(:payers AS uuid[]), CAST(:agreements AS uuid[]), "
-                "CAST(:subjects AS uuid[])) AS e(payer_id, agreement_id, subject_id)"
-            ),
-            {
-                "month": month,
-                "rule": rule,
-                "payers": [row.payer_id for row in rows],
-                "agreements": [row.agreement_id for row in rows],
-                "subjects": [getattr(row, subject) for row in rows],
-            },
-        )
-    unit.session.execute(
-        text(
-            "INSERT INTO sealed_school (payer_id, month, school_id, pupils, learners) "
-            "SELECT e.payer_id, :month, e.school_id, e.pupils, e.learners "
-            "FROM unnest(CAST(:payers AS uuid[]), CAST(:schools AS uuid[]), "
-            "CAST(:pupils AS bigint[]), CAST(:learners AS bigint[])) "
-            "AS e(payer_id, school_id, pupils, learners)"
-        ),
-        {
-            "month": month,
-            "payers": [row.payer_id for row in limits],
-            "schools": UuidArray.of([row.school_id for row in limits]),
-            "pupils": [row.pupils for row in limits],
-            "learners": [row.learners for row in limits],
-        },
-    )
+    keep_rules(unit, month, own=own, staff=staff, limits=limits)
 
 
 def seal_newcomers(
@@ -293,9 +259,10 @@ def partly_enrolled(
         ).all()
 
 
-def _find(
+def find_rules(
     unit: Unit, month: Month, *, payer_ids: Sequence[UUID]
 ) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]], Sequence[Row[Any]]]:
+    """Return own schools, vendors' staff and limits as they are known now."""
     start, end = month_bounds(month)
     parameters = {
         "payers": UuidArray.of(payer_ids),
@@ -327,5 +294,52 @@ def _keep_partly(unit: Unit, month: Month, rows: Sequence[Row[Any]]) -> None:
             "learners": [row.learner_id for row in rows],
             "schools": UuidArray.of([row.school_id for row in rows]),
             "days": [row.days for row in rows],
+        },
+    )
+
+
+def keep_rules(
+    unit: Unit,
+    month: Month,
+    *,
+    own: Sequence[Row[Any]],
+    staff: Sequence[Row[Any]],
+    limits: Sequence[Row[Any]],
+) -> None:
+    """Keep rows of `find_rules` with a month; what was kept already stays as it is."""
+    for rule, rows, subject in (
+        (Rule.OWN_SCHOOL, own, "school_id"),
+        (Rule.VENDOR_STAFF, staff, "learner_id"),
+    ):
+        unit.session.execute(
+            text(
+                "INSERT INTO sealed_exclusion (payer_id, month, rule, agreement_id, subject_id) "
+                "SELECT e.payer_id, :month, :rule, e.agreement_id, e.subject_id "
+                "FROM unnest(CAST(:payers AS uuid[]), CAST(:agreements AS uuid[]), "
+                "CAST(:subjects AS uuid[])) AS e(payer_id, agreement_id, subject_id) "
+                "ON CONFLICT DO NOTHING"
+            ),
+            {
+                "month": month,
+                "rule": rule,
+                "payers": [row.payer_id for row in rows],
+                "agreements": [row.agreement_id for row in rows],
+                "subjects": [getattr(row, subject) for row in rows],
+            },
+        )
+    unit.session.execute(
+        text(
+            "INSERT INTO sealed_school (payer_id, month, school_id, pupils, learners) "
+            "SELECT e.payer_id, :month, e.school_id, e.pupils, e.learners "
+            "FROM unnest(CAST(:payers AS uuid[]), CAST(:schools AS uuid[]), "
+            "CAST(:pupils AS bigint[]), CAST(:learners AS bigint[])) "
+            "AS e(payer_id, school_id, pupils, learners) ON CONFLICT DO NOTHING"
+        ),
+        {
+            "month": month,
+            "payers": [row.payer_id for row in limits],
+            "schools": [row.school_id for row in limits],
+            "pupils": [row.pupils for row in limits],
+            "learners": [row.learners for row in limits],
         },
     )

@@ -38,7 +38,13 @@ from settlement.metering.player import player_source_for, record_opening
 from settlement.metering.precedence import PRECEDENCE
 from settlement.metering.pseudonyms import learner_pseudonym
 from settlement.metering.tickets import Subject, Ticket, sign_ticket
-from settlement.models import Agreement, AgreementSchool, StatementLine
+from settlement.models import (
+    Agreement,
+    AgreementSchool,
+    CeilingEstimate,
+    StatementLine,
+    is_stated,
+)
 
 LESSON = timedelta(minutes=45)
 """What a teacher opens for one class within this time of the first belongs to one lesson."""
@@ -161,15 +167,30 @@ def _stopped(unit: Unit, agreement: Agreement, school: Organisation) -> MarketEr
 
 
 def is_exhausted(unit: Unit, agreement: Agreement) -> bool:
-    """Whether what was billed so far, less credit notes, leaves nothing of the ceiling."""
+    """Whether what was billed, less credit notes, and what runs leave nothing of the ceiling.
+
+    What runs is what was estimated last (`settlement.estimates`): two look-ups by key, however much
+    is used.
+    """
     if agreement.state == "exhausted":
         return True
-    billed = unit.session.scalar(
+    billed = (
         select(func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0)))
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(StatementLine.agreement_id == agreement.id)
+        .scalar_subquery()
     )
-    return int(billed or 0) >= agreement.ceiling_fen
+    running = (
+        select(func.sum(CeilingEstimate.amount_fen))
+        .where(
+            CeilingEstimate.payer_id == agreement.payer_id,
+            CeilingEstimate.agreement_id == agreement.id,
+            ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
+        )
+        .scalar_subquery()
+    )
+    used = unit.session.scalar(select(func.coalesce(billed, 0) + func.coalesce(running, 0)))
+    return int(used or 0) >= agreement.ceiling_fen
 
 
 def _insert(unit: Unit, opener: Opener, agreement: Agreement, *, now: datetime) -> Launch:

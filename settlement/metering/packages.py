@@ -3,12 +3,13 @@
 Decides who may hand a package in and what becomes of its launches; its uses go the way of every
 other, through `ingest`. A package is taken whole or not at all, and again as often as one likes:
 what is there already is a duplicate. A launch that can't be made takes its uses with it into
-quarantine, for its reason; a use whose launch is in no package yet waits for it.
+quarantine, for its reason; a use whose launch is in no package yet waits for it. A box speaks for
+what it opened itself: a use of a launch that the platform or another box opened is quarantined.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -37,6 +38,7 @@ from settlement.metering.package_file import (
     read_package,
     require_signed,
 )
+from settlement.metering.rematch import OTHER_DEVICE
 
 SENDERS: Final = (*KEEPERS, Role.OPERATOR, Role.ADMISSION)
 ROWS_AT_ONCE: Final = 5_000
@@ -84,6 +86,7 @@ def take_package(unit: Unit, content: bytes, *, name: str) -> PackageTally:
     require_signed(package, device.public_key)
     tally = PackageTally(device=device.code)
     refused = _take_launches(unit, device, package.launches, tally)
+    refused |= _opened_elsewhere(unit, device, {use.launch for use in package.uses} - set(refused))
     batch = open_batch(
         unit,
         source,
@@ -163,6 +166,20 @@ def _take_launches(
     for start in range(0, len(rows), ROWS_AT_ONCE):
         unit.session.execute(insert(Launch), rows[start : start + ROWS_AT_ONCE])
     return refused
+
+
+def _opened_elsewhere(
+    unit: Unit, device: ClassroomDevice, launch_ids: Collection[UUID]
+) -> dict[UUID, str]:
+    """Return those of the school's launches that are not this box's, with the reason."""
+    found = unit.session.scalars(
+        select(Launch.id).where(
+            among(Launch.id, launch_ids),
+            Launch.school_id == device.school_id,  # of others the reason is the school
+            Launch.device_id.is_distinct_from(device.id),
+        )
+    )
+    return dict.fromkeys(found, OTHER_DEVICE)
 
 
 def _known(unit: Unit, launches: Sequence[PackedLaunch]) -> dict[UUID, dict[str, Any]]:

@@ -3,6 +3,7 @@
 Decides what becomes of quarantined rows that waited for a launch. They are judged as `classify`
 judges new ones, in the order in which they came; what still can't be billed stays quarantined, for
 its present reason. Called before a seal, so that a period holds whatever can be matched by then.
+Where the month is in the archive, a use goes on waiting: restored, the month takes it in.
 """
 
 from collections import Counter
@@ -25,6 +26,8 @@ RELEASE_LOCK = 0x7265_6C65
 """Of two releases the second waits for the first, before either shares the usage lock."""
 CHUNK_ROWS = 20_000
 WAITING = "no-launch"
+OTHER_DEVICE = "other-device"
+"""Why a use is not taken from a classroom box that did not open its launch itself (R31)."""
 
 RELEASE = text(
     f"""
@@ -36,7 +39,9 @@ WITH waiting AS MATERIALIZED (
         h.session_id,
         h.payer_id, h.agreement_id, h.school_id, h.resource_id, h.learner_id,
         h.kind = 'class' AS in_class, h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
-        h.pseudonym AS launch_pseudonym, s.trust = 'ticketed' AS ticketed,
+        h.pseudonym AS launch_pseudonym,
+        h.school_id = d.school_id AND h.device_id IS DISTINCT FROM d.id AS opened_elsewhere,
+        s.trust = 'ticketed' AS ticketed,
         s.organisation_id AS reporter_id,
         CASE WHEN s.trust = 'player' THEN {TRUST_PLAYER}
              WHEN s.trust = 'ticketed' THEN {TRUST_TICKETED}
@@ -49,13 +54,15 @@ WITH waiting AS MATERIALIZED (
     JOIN LATERAL (SELECT * FROM launch l WHERE l.id = q.launch_id LIMIT 1) h ON true
     JOIN usage_source s ON s.id = q.source_id
     JOIN usage_batch b ON b.id = q.batch_id
+    LEFT JOIN classroom_device d ON d.source_id = q.source_id
     WHERE q.launch_id IS NOT NULL AND q.released_at IS NULL
+        AND NOT EXISTS (
+            SELECT FROM usage_archive v WHERE v.month = q.month AND v.state = 'detached')
     ORDER BY q.received_at, q.batch_id, q.position LIMIT :chunk
 ), reasoned AS MATERIALIZED (
     SELECT r.*, i.digest AS known_digest,
-        CASE WHEN v.month IS NOT NULL THEN 'month-archived' ELSE {LAUNCH_REASON} END AS reason
+        CASE WHEN r.opened_elsewhere THEN '{OTHER_DEVICE}' ELSE {LAUNCH_REASON} END AS reason
     FROM waiting r
-    LEFT JOIN usage_archive v ON v.month = r.month AND v.state = 'detached'
     LEFT JOIN LATERAL (
         SELECT digest FROM usage_identity k
         WHERE k.source_id = r.source_id AND k.event_id = r.event_id LIMIT 1

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ScalarSelect, Select, func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
@@ -15,11 +15,18 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.ceilings import CeilingUse, ceiling_use
 from settlement.dispute_models import CreditNote
 from settlement.funding_lines import LineBalance
 from settlement.ledger.models import Account
 from settlement.ledger.posting import FUNDING_KINDS
-from settlement.models import Agreement, FundingLine, StatementLine
+from settlement.models import (
+    Agreement,
+    CeilingEstimate,
+    FundingLine,
+    StatementLine,
+    is_stated,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +74,8 @@ class AgreementRow:
     billed_fen: int
     credited_fen: int
     above_ceiling_fen: int
+    estimated_fen: int
+    estimated_at: datetime | None
     uses: int
     starts_on: date
     ends_on: date
@@ -75,6 +84,19 @@ class AgreementRow:
     @property
     def left_fen(self) -> int:
         return self.ceiling_fen - self.billed_fen + self.credited_fen
+
+    @property
+    def left_by_estimate_fen(self) -> int:
+        """What is left when what is not stated yet is billed as last estimated."""
+        return self.left_fen - self.estimated_fen
+
+    @property
+    def stops_at_ceiling(self) -> bool:
+        return bool(self.terms.get("stop_at_ceiling", False))
+
+    @property
+    def ceiling_use(self) -> CeilingUse:
+        return ceiling_use(self.ceiling_fen, left_fen=self.left_by_estimate_fen)
 
 
 def fiscal_years(unit: Unit) -> list[int]:
@@ -199,6 +221,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
     """Return a visible payer's agreements with what was billed under each, in fen."""
     vendor = aliased(Organisation)
     today = shanghai_day(unit.clock.now())
+    estimate, as_of = running_estimate()
     rows = unit.session.execute(
         select(
             Agreement,
@@ -207,6 +230,8 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             func.coalesce(func.sum(CreditNote.amount_fen), 0),
             func.coalesce(func.sum(StatementLine.above_ceiling_fen), 0),
             func.coalesce(func.sum(StatementLine.quantity), 0),
+            estimate,
+            as_of,
         )
         .join(vendor, vendor.id == Agreement.vendor_id)
         .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
@@ -229,6 +254,8 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             billed_fen=int(billed),
             credited_fen=int(credited),
             above_ceiling_fen=int(above),
+            estimated_fen=int(estimated),
+            estimated_at=estimated_at,
             uses=int(uses),
             starts_on=agreement.starts_on,
             ends_on=agreement.ends_on,
@@ -236,8 +263,24 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             if agreement.state == "open" and agreement.ends_on < today
             else agreement.state,
         )
-        for agreement, vendor_name, billed, credited, above, uses in rows
+        for agreement, vendor_name, billed, credited, above, uses, estimated, estimated_at in rows
     ]
+
+
+def running_estimate() -> tuple[ScalarSelect[int], ScalarSelect[datetime]]:
+    """Return an `Agreement`'s estimate of months that are not stated yet, and of when it is.
+
+    Two scalars for a query over agreements, each a probe of the estimates.
+    """
+    of_agreement = (
+        CeilingEstimate.agreement_id == Agreement.id,
+        ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
+    )
+    fen, at = func.sum(CeilingEstimate.amount_fen), func.max(CeilingEstimate.estimated_at)
+    return (
+        select(func.coalesce(fen, 0)).where(*of_agreement).correlate(Agreement).scalar_subquery(),
+        select(at).where(*of_agreement).correlate(Agreement).scalar_subquery(),
+    )
 
 
 def _visible_schools(unit: Unit) -> Select[UUID]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from kernel.clock import Month, show_month
+from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
@@ -19,7 +20,7 @@ from settlement.metering.judging import RULE, sealed_scopes
 from settlement.metering.metrics import metered_agreements
 from settlement.metering.models import LateUse
 from settlement.metering.partitions import archived_months
-from settlement.models import Agreement, Period, StatementLine
+from settlement.models import Agreement, Period, StatementBreakdown, StatementLine
 from settlement.pricing import Split, metric_of, price, split
 
 STATED = ("stated", "posted", "closed")
@@ -122,6 +123,7 @@ def _compare(
     for note in notes:
         credits_of.setdefault(agreement_of[note.line_id], []).append(note)
     terms = _terms(unit, [*stored, *quantities])
+    schools = _schools_that_differ(unit, lines, counts)
     for agreement_id in sorted({*stored, *quantities}, key=str):
         number, agreed = terms[agreement_id]
         of_agreement = stored.get(agreement_id, [])
@@ -139,6 +141,42 @@ def _compare(
             )
         elif not _are_shared(agreed, of_agreement, credits_of.get(agreement_id, [])):
             yield f"{where}: the shares are not what the terms give"
+        for code, part, counted in schools.get(agreement_id, []):
+            yield (
+                f"{where}: {what} {part} {metric_of(agreed)} of school {code}; its usage gives "
+                f"{counted} (rule {RULE})"
+            )
+
+
+def _schools_that_differ(
+    unit: Unit, lines: Sequence[StatementLine], counts: Sequence[SchoolCount]
+) -> dict[UUID, list[tuple[str, int, int]]]:
+    """Return (school code, as stored, as counted) of the parts that differ, by agreement."""
+    parts: dict[tuple[UUID, UUID], tuple[int, int]] = {}
+    for agreement_id, school_id, quantity in unit.session.execute(
+        select(
+            StatementLine.agreement_id, StatementBreakdown.school_id, StatementBreakdown.quantity
+        )
+        .join(StatementBreakdown, StatementBreakdown.line_id == StatementLine.id)
+        .where(among(StatementLine.id, [line.id for line in lines]))
+    ):
+        stored, _ = parts.get((agreement_id, school_id), (0, 0))
+        parts[agreement_id, school_id] = (stored + quantity, 0)
+    for count in counts:
+        stored, counted = parts.get((count.agreement_id, count.school_id), (0, 0))
+        parts[count.agreement_id, count.school_id] = (stored, counted + count.quantity)
+    wrong = {place: pair for place, pair in parts.items() if pair[0] != pair[1]}
+    codes = dict(
+        unit.session.execute(
+            select(Organisation.id, Organisation.code).where(
+                among(Organisation.id, {school_id for _, school_id in wrong})
+            )
+        ).all()
+    )
+    found: dict[UUID, list[tuple[str, int, int]]] = {}
+    for (agreement_id, school_id), (stored, counted) in wrong.items():
+        found.setdefault(agreement_id, []).append((codes[school_id], stored, counted))
+    return {agreement_id: sorted(one) for agreement_id, one in found.items()}
 
 
 def _credits(unit: Unit, lines: Sequence[StatementLine]) -> list[CreditNote]:

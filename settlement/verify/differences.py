@@ -170,32 +170,57 @@ WHERE e.n <> i.n
 """
 )
 
-# Posted lines and their credit notes against what their transfer moved in each book.
-POSTINGS_THAT_DIFFER = text(
+# Posted lines and their credit notes against what their transfers moved, account by account. The
+# platform's own accounts (fees) have an owner of zeros.
+LEGS_THAT_DIFFER = text(
     """
 WITH posted AS (
-    SELECT 'post:' || t.number || ':' || a.number || ':' || s.kind || ':'
-            || to_char(s.of_month, 'YYYY-MM') AS key, s.drawn_fen
+    SELECT s.id, 'post:' || t.number || ':' || a.number || ':' || s.kind || ':'
+            || to_char(s.of_month, 'YYYY-MM') AS key,
+        s.payer_id, s.vendor_id, (a.terms ->> 'author_school_id')::uuid AS author_id,
+        s.drawn_fen, s.vendor_fen, s.school_fen, s.fee_fen, s.retention_fen
     FROM statement_line s JOIN statement t ON t.id = s.statement_id
     JOIN agreement a ON a.id = s.agreement_id WHERE s.state = 'posted'
+), credited AS (
+    SELECT c.id, 'credit:' || c.number AS key, p.payer_id, p.vendor_id, p.author_id,
+        -c.drawn_fen AS drawn_fen, -c.vendor_fen AS vendor_fen, -c.school_fen AS school_fen,
+        -c.fee_fen AS fee_fen, -c.retention_fen AS retention_fen
+    FROM credit_note c JOIN posted p ON p.id = c.line_id
+), documents AS (
+    SELECT * FROM posted UNION ALL SELECT * FROM credited
+), drawn AS (
+    SELECT p.key, d.funding_line_id, d.amount_fen AS fen
+    FROM statement_draw d JOIN posted p ON p.id = d.line_id
     UNION ALL
-    SELECT 'credit:' || c.number, -c.drawn_fen
-    FROM credit_note c JOIN statement_line s ON s.id = c.line_id WHERE s.state = 'posted'
-), signed AS (
-    SELECT t.key, a.kind, CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END AS fen
+    SELECT c.key, d.funding_line_id, -d.amount_fen
+    FROM credit_draw d JOIN credited c ON c.id = d.credit_note_id
+), expected AS (
+    SELECT key, funding_line_id AS owner_id, 'accrued' AS kind, fen FROM drawn
+    UNION ALL SELECT key, funding_line_id, 'committed', -fen FROM drawn
+    UNION ALL SELECT key, payer_id, 'clearing', drawn_fen FROM documents
+    UNION ALL SELECT key, vendor_id, 'payable', -vendor_fen FROM documents
+    UNION ALL SELECT key, author_id, 'school_share', -school_fen FROM documents
+    UNION ALL SELECT key, '00000000-0000-0000-0000-000000000000', 'fee', -fee_fen FROM documents
+    UNION ALL SELECT key, vendor_id, 'retention', -retention_fen FROM documents
+), both_sides AS (
+    SELECT key, owner_id, kind, fen AS expected, 0 AS moved FROM expected WHERE fen <> 0
+    UNION ALL
+    SELECT t.key, a.owner_id, a.kind, 0,
+        CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END
     FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
     WHERE t.key LIKE 'post:%' OR t.key LIKE 'credit:%'
-), moved AS (
-    SELECT key, COALESCE(sum(fen) FILTER (WHERE kind = 'accrued'), 0) AS accrued,
-        COALESCE(sum(fen) FILTER (WHERE kind = 'clearing'), 0) AS owed
-    FROM signed GROUP BY key
+), summed AS (
+    SELECT key, owner_id, kind, sum(expected) AS expected, sum(moved) AS moved
+    FROM both_sides GROUP BY key, owner_id, kind
+    HAVING sum(expected) <> sum(moved)
 )
-SELECT COALESCE(p.key, m.key) AS key, COALESCE(p.drawn_fen, 0) AS stored,
-    COALESCE(m.accrued, 0) AS accrued, COALESCE(m.owed, 0) AS owed
-FROM posted p FULL JOIN moved m ON m.key = p.key
-WHERE COALESCE(p.drawn_fen, 0) <> COALESCE(m.accrued, 0)
-   OR COALESCE(p.drawn_fen, 0) <> COALESCE(m.owed, 0)
-ORDER BY 1
+SELECT s.key, s.kind, s.expected, s.moved,
+    COALESCE(o.code, p.code || ' ' || f.fiscal_year || ' ' || f.source, s.owner_id::text) AS owner
+FROM summed s
+LEFT JOIN organisation o ON o.id = s.owner_id
+LEFT JOIN funding_line f ON f.id = s.owner_id
+LEFT JOIN organisation p ON p.id = f.payer_id
+ORDER BY s.key, s.kind, owner
 """
 )
 

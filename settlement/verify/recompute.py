@@ -1,7 +1,8 @@
 """The checks: stored figures against what their sources give, each difference one sentence.
 
 Balances are compared with legs, budget identities with agreements and draws, statements with sealed
-usage at frozen terms, seals with their events, tallies with rows, the trail with its chain.
+usage at frozen terms and with the decisions on their money made once more, transfers with their
+documents account by account, seals with their events, tallies with rows, the trail with its chain.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +27,9 @@ from settlement.periods import compute_fingerprints
 from settlement.verify import differences as find
 from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.counts import SEALED, check_counts, months_in
+from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
+from settlement.verify.timeline import histories
 
 Check = Callable[[Unit], Iterator[str]]
 
@@ -91,16 +94,24 @@ def check_statements(unit: Unit) -> Iterator[str]:
             f"agreement {row.agreement}: billed {yuan(int(row.billed))} over its ceiling of "
             f"{yuan(int(row.ceiling))}"
         )
-    for row in unit.session.execute(find.POSTINGS_THAT_DIFFER):
-        yield (
-            f"{row.key}: line {yuan(int(row.stored))}, books accrued {yuan(int(row.accrued))} "
-            f"and owe {yuan(int(row.owed))}"
-        )
     for row in unit.session.execute(find.CREDITS_THAT_DIFFER):
         yield (
             f"credit {row.key}: decided {yuan(int(row.decided))} of {yuan(int(row.billed))}, noted "
             f"{yuan(int(row.credited))}, of it drawn {yuan(int(row.drawn))}, given back "
             f"{yuan(int(row.given_back))}"
+        )
+
+
+def check_decisions(unit: Unit) -> Iterator[str]:
+    for history in histories(unit):
+        yield from map(str, replay(history))
+
+
+def check_postings(unit: Unit) -> Iterator[str]:
+    for row in unit.session.execute(find.LEGS_THAT_DIFFER):
+        yield (
+            f"transfer {row.key}: {row.kind} of {row.owner} moved {yuan(int(row.moved))}, its "
+            f"document gives {yuan(int(row.expected))}"
         )
 
 
@@ -155,6 +166,8 @@ CHECKS: tuple[Check, ...] = (
     check_balances,
     check_budgets,
     check_statements,
+    check_decisions,
+    check_postings,
     check_retentions,
     check_counts,
     check_terms,

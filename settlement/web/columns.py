@@ -28,7 +28,13 @@ EARNED_SUMS: Final = (
     *("quantity", "amount_fen", "uncovered_fen", "vendor_fen", "fee_fen", "retention_fen"),
     "credited_fen",
 )
-AGREEMENT_SUMS: Final = ("ceiling_fen", "billed_fen", "left_fen", "above_ceiling_fen")
+AGREEMENT_SUMS: Final = (
+    "ceiling_fen",
+    "billed_fen",
+    "left_fen",
+    "estimated_fen",
+    "above_ceiling_fen",
+)
 
 Href = Callable[[Any], str]
 
@@ -219,6 +225,14 @@ def agreement_columns(place: Place, *, locale: str) -> list[Column[AgreementRow]
         money("ceiling_fen", msgid("Ceiling")),
         money("billed_fen", msgid("Billed"), href=href),
         money("left_fen", msgid("Left")),
+        money("estimated_fen", msgid("Not stated yet, estimate"), href=href, secondary=True),
+        Column(
+            key="ceiling_use",
+            title=msgid("By the estimate"),
+            value=lambda row: row.ceiling_use,
+            kind="state",
+            label_kind="CeilingUse",
+        ),
         money("above_ceiling_fen", msgid("Above the ceiling"), href=href, secondary=True),
         Column(
             key="ends_on",

@@ -42,7 +42,6 @@ NULLABLE_AMOUNTS = {
 ON_THE_LOOP = {
     "market.probes.healthz": "says that the process lives",
     "market.probes.metrics": "shows counters kept in memory",
-    "market.public.pages.choose_language": "sets a cookie",
     "market.public.pages.static_file": "serves bytes read at the start",
 }
 OPEN_UNITS = {"units", "pages"}

@@ -246,6 +246,24 @@ def test_a_visitor_is_asked_to_sign_in_everywhere(client: TestClient[Litestar], 
             assert response.headers["location"].startswith("/sign-in?next="), path
 
 
+def test_who_may_send_a_form_is_asked_before_it_is_read(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    """A form that nobody can read is no way to learn what a page takes."""
+    forms = [
+        (path, roles) for (method, path), roles in WHO_MAY.items() if method == "POST" and roles
+    ]
+    for path, _ in forms:
+        answer = client.post(
+            address_of(site, path), data={"unreadable": "yes"}, follow_redirects=False
+        )
+        assert answer.status_code in {303, 401}, f"a visitor at {path}"
+    sign_in(client, Role.VENDOR_MANAGER)
+    for path, roles in forms:
+        answer = client.post(address_of(site, path), data={"unreadable": "yes"})
+        assert answer.status_code == 403 or Role.VENDOR_MANAGER in roles, path
+
+
 # What lies outside one's own (R49)
 
 

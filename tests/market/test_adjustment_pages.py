@@ -96,6 +96,7 @@ def test_an_adjustment_shows_the_month_anew_and_what_it_adds(
         assert figures[""] == str(len(seconds) + len(late))
         shown = texts(page.text).replace("−", "-")
         assert "本行更正2026-03" in shown
+        assert "收到的记录 全月" in shown and "应付金额 增减" in shown
         assert billed in shown
         uses = client.get(f"{address}/uses?format=csv")
         assert uses.status_code == 200

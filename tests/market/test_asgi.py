@@ -177,6 +177,21 @@ def test_nobody_is_sent_elsewhere(client, elsewhere):
     assert response.headers["location"] == "/"
 
 
+def test_the_language_of_a_session_is_chosen_with_its_token(client, units):
+    """With a session every form carries its token; the header's has it."""
+    an_account(units)
+    sign_in(client)
+    chosen = {"locale": "en", "next": "/"}
+    assert client.post("/language", data=chosen, follow_redirects=False).status_code == 403
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)
+    assert token
+    chosen["csrf_token"] = token[1]
+    assert client.post("/language", data=chosen, follow_redirects=False).status_code == 303
+    assert '<html lang="en">' in client.get("/sign-in").text
+    # An error's page does not know the token, and so offers no other language.
+    assert 'action="/language"' not in client.get("/nowhere", headers={"accept": "text/html"}).text
+
+
 # Signing in and out
 
 

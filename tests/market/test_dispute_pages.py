@@ -115,11 +115,16 @@ def test_each_field_that_is_wrong_is_named_beside_it(
         ({"claimed": "0.90"}, "claimed"),
         ({"claim": " "}, "claim"),
         ({"uses": "first nobody"}, "uses"),
+        ({"claim": "长" * 2_001}, "claim"),
     ):
         answer = post(client, address, **{**good, **wrong})
         assert answer.status_code == 422, wrong
-        assert f'id="error-{field}"' in answer.text, wrong
-        if wrong != {"claim": " "}:
+        told = re.search(rf'id="error-{field}"[^>]*>(.*?)</span>', answer.text, re.DOTALL)
+        assert told, wrong
+        # What is typed is shown as it was; what is said of it is Chinese.
+        said = texts(told[1]).replace("nobody", "").replace("abc", "")
+        assert not re.search("[A-Za-z]{2,}", said), said
+        if "claim" not in wrong:
             assert "多算了" in answer.text  # what was typed is still there
 
 

@@ -85,6 +85,7 @@ def test_a_selection_carries_the_offer_of_its_first_day(county: CountyBuilder) -
         "title": "资源 maths-1",
         "sku": "maths-1",
         "trial": False,
+        "stop_at_ceiling": False,
     }
     assert view.requested_by == county.actor(f"teacher-{SCHOOL}").person_id
 

@@ -1,6 +1,7 @@
 """Partitions made ahead, months moved to Parquet and back, and what is late for them."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -25,6 +26,7 @@ from settlement.closing import settle
 from settlement.metering import archive as archiving
 from settlement.metering.archive import archive_month, restore_month
 from settlement.metering.models import LateUse, UsageArchive, UsageEvent
+from settlement.metering.rematch import release_waiting
 from settlement.models import Period, StatementLine
 from settlement.queries.archives import usage_months
 from settlement.queries.lines import line_head
@@ -43,6 +45,7 @@ from tests.support.settlement_builders import (
     at,
     deliver,
 )
+from tests.support.usage_builders import TICKETS, a_launch, a_report, a_ticketed_source
 
 EVENTS = text("SELECT u::text FROM usage_event u ORDER BY payer_id, occurred_at, sequence")
 
@@ -260,3 +263,25 @@ def test_a_partition_is_made_while_others_read_and_write(
             archiving.attach(unit, parse_month("2027-01"))
     engine.dispose()
     assert months(units)[-1] == ("2027-01", "present", 0)
+
+
+def test_a_use_that_waits_for_its_launch_waits_while_its_month_is_archived(
+    units: Units, market: Market
+) -> None:
+    """R28, R37: the launch is not forgotten; restored, the month takes the use in."""
+    launch_id = uuid4()
+    a_ticketed_source(units, market)
+    (fate,) = deliver(units, [a_report(launch_id)], source=TICKETS, name="report")
+    assert (fate.outcome, fate.reason) == ("quarantined", "no-launch")
+    archive_month(units, SYSTEM, MARCH)
+    a_launch(units, market, launch_id=launch_id)
+    assert release(units) == 0
+    assert verify(units, SYSTEM) == []
+    restore_month(units, SYSTEM, MARCH)
+    assert release(units) == 1
+    assert verify(units, SYSTEM) == []
+
+
+def release(units: Units) -> int:
+    with units(SYSTEM) as unit:
+        return release_waiting(unit)

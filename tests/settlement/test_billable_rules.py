@@ -4,8 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
+from kernel.clock import FixedClock, parse_month
 from kernel.unit import Units
 from settlement.closing import settle
+from settlement.preview import preview
 from settlement.verify.recompute import verify
 from tests.support.builders import a_learner, a_school, a_selling_teacher
 from tests.support.plan_builders import (
@@ -16,6 +18,7 @@ from tests.support.plan_builders import (
     works_for,
 )
 from tests.support.settlement_builders import (
+    APRIL,
     MARCH,
     SYSTEM,
     Market,
@@ -24,8 +27,15 @@ from tests.support.settlement_builders import (
     at,
     deliver,
 )
-from tests.support.statement_readings import adds_up, events_by_judgement, the_line
+from tests.support.statement_readings import (
+    adds_up,
+    events_by_judgement,
+    lines_by_month,
+    the_line,
+)
 from tests.support.usage_builders import a_launch, a_report
+
+MAY = parse_month("2026-05")
 
 
 @pytest.fixture
@@ -274,3 +284,40 @@ def test_what_becomes_known_later_does_not_change_a_sealed_month(
     counted_pupils(units, market.school, 1)
     works_for(units, market.vendor, "L1", since=at(1, month=1))
     assert judgements(units, market) == before == {"counted": {"a", "b"}}
+
+
+def test_an_agreement_that_is_backdated_into_a_sealed_month_does_not_escape_the_rules(
+    units: Units, market: Market, clock: FixedClock
+) -> None:
+    """R30, R37: its seal could keep nothing for it; what is known when late use comes is kept."""
+    with units(SYSTEM) as unit:
+        teacher = a_selling_teacher(unit, market.school)
+    deliver(units, [a_use(units, market, "m", at(2))], name="march")
+    settle(units, SYSTEM, MARCH)
+    clock.advance(timedelta(days=1))
+    own = a_purchase(units, market, vendor=teacher)
+    deliver(units, [a_use(units, own, "late", at(3))], name="late")
+    with units(SYSTEM) as unit:
+        drafted = {line.agreement_id: line.rated_fen for line in preview(unit, APRIL).lines}
+    assert drafted == {own.agreement_id: 0}
+    settle(units, SYSTEM, APRIL)
+    late = lines_by_month(units, own)["2026-04", "2026-03"]
+    assert (late.quantity, late.rated_fen) == (0, 0)
+    assert late.explanation["excluded"] == {"own-school": {"events": 1, "uses": 1}}
+    assert verify(units, SYSTEM) == []
+
+
+def test_late_use_of_a_month_that_was_over_without_a_use_does_not_escape_the_rules(
+    units: Units, market: Market
+) -> None:
+    """R30, R37: that month was never sealed by itself."""
+    with units(SYSTEM) as unit:
+        teacher = a_selling_teacher(unit, market.school)
+    own = a_purchase(units, market, vendor=teacher)
+    deliver(units, [a_use(units, market, "a", at(2, month=4))], name="april")
+    settle(units, SYSTEM, APRIL)
+    deliver(units, [a_use(units, own, "late", at(3))], name="late")
+    settle(units, SYSTEM, MAY)
+    late = lines_by_month(units, own)["2026-05", "2026-03"]
+    assert late.explanation["excluded"] == {"own-school": {"events": 1, "uses": 1}}
+    assert verify(units, SYSTEM) == []

@@ -310,3 +310,39 @@ def test_who_may_hand_a_package_in(units: Units, classroom: Classroom, box: Box)
     assert refused(units, content, actor=stranger) is NotFound
     for actor in (box.keeper, box.reviewer):
         assert take(units, content, actor=actor).uses == []
+
+
+def test_a_box_speaks_only_for_what_it_opened_itself(
+    units: Units, classroom: Classroom, box: Box, clock: FixedClock
+) -> None:
+    """R31, R26: neither for the platform's launches of its school nor for another box's."""
+    other = a_box(units, classroom)
+    theirs = a_packed_launch(classroom.market)
+    take(units, packed(other, [theirs], []))
+    with units(classroom.pupil) as unit:
+        online = open_launch(unit, vendor_code=classroom.market.vendor.code, sku="SKU-1").id
+    before = len(events(units))
+    uses = [
+        a_packed_use(theirs, "of-another-box"),
+        PackedUse(id="of-the-platform", launch=online, time=clock.at.isoformat()),
+    ]
+    counted = tally(units, packed(box, [], uses))
+    assert counted["quarantined"] == {"other-device": 2}
+    assert len(events(units)) == before
+
+
+def test_a_use_that_waited_is_not_matched_with_another_boxs_launch(
+    units: Units, classroom: Classroom, box: Box
+) -> None:
+    """R31: also if the launch becomes known only later."""
+    other = a_box(units, classroom)
+    theirs, own = a_packed_launch(classroom.market), a_packed_launch(classroom.market)
+    uses = [a_packed_use(theirs, "theirs"), a_packed_use(own, "own", time=at(2, 8, 20))]
+    counted = tally(units, packed(box, [], uses))
+    assert counted["quarantined"] == {"no-launch": 2}
+    take(units, packed(other, [theirs], []))
+    take(units, packed(box, [own], []))
+    with units(SYSTEM) as unit:
+        assert release_waiting(unit) == 1
+    assert [one.event_id for one in events(units)] == ["own"]
+    assert verify(units, SYSTEM) == []

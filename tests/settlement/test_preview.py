@@ -8,7 +8,7 @@ from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 
 from kernel.actors import Role
-from kernel.errors import InvalidInput, NotFound, NothingToSettle, Refused
+from kernel.errors import InvalidInput, NotFound, NothingToSettle, Refused, TooManyPayers
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.models import Organisation
 from kernel.unit import Units
@@ -18,6 +18,7 @@ from settlement.preview import Preview, preview
 from settlement.queries.lines import lines_of
 from settlement.simulation import Changes, Simulation, simulate
 from tests.support.builders import a_person
+from tests.support.plan_builders import a_neighbour
 from tests.support.settlement_builders import (
     APRIL,
     MARCH,
@@ -260,3 +261,16 @@ def test_late_use_is_previewed_as_the_adjustment_that_it_becomes(units: Units) -
         ("adjustment", MARCH, 100)
     ]
     assert units.clock.now() - at(9) > timedelta(days=30)
+
+
+def test_more_payers_than_are_drafted_at_once_are_refused_with_the_way_out(
+    units: Units, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R33: a preview counts live; a whole province is not drafted in passing."""
+    market = a_market(units)
+    a_neighbour(units, market, code="2199000002", learner="N1")
+    monkeypatch.setattr("settlement.preview.MOST_PAYERS", 1)
+    with units(SYSTEM) as unit, pytest.raises(TooManyPayers, match="2 payers; at most 1"):
+        preview(unit, MARCH)
+    with units(SYSTEM) as unit:
+        assert preview(unit, MARCH, payer_code=market.school.code).payers == 1

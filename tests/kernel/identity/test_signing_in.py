@@ -17,7 +17,7 @@ from kernel.errors import (
 from kernel.identity import credentials
 from kernel.identity.credentials import matches, set_password
 from kernel.identity.grants import actor_of, end_role
-from kernel.identity.models import Credential, WebSession
+from kernel.identity.models import Credential, SignInFailures, WebSession
 from kernel.identity.sessions import (
     ATTEMPTS,
     forget_expired,
@@ -119,6 +119,38 @@ def test_five_failures_let_the_account_rest_for_fifteen_minutes(units, principal
     fail(units, principal)
     with units(VISITOR) as unit:
         assert sign_in(unit, principal, password=PASSWORD).token
+
+
+@pytest.mark.parametrize("login", ["nobody", "no\0body", "\ud800"])
+def test_a_login_that_nobody_has_rests_like_any_other(units, principal, clock, login):
+    """Who is on the roster can't be told from when the answer becomes another one."""
+    fail(units, login, times=ATTEMPTS)
+    for name in (login, f" {login.upper()} "):
+        with units(VISITOR) as unit, pytest.raises(TooManyAttempts) as refused:
+            sign_in(unit, name, password=PASSWORD)
+        assert refused.value.facts["minutes"] == 15
+    clock.advance(timedelta(minutes=15))
+    fail(units, login)
+
+
+def test_failures_are_forgotten_after_a_day(units, principal, clock):
+    fail(units, "nobody", times=ATTEMPTS)
+    with units(SYSTEM) as unit:
+        forget_expired(unit)
+        assert unit.session.scalars(select(SignInFailures.failures)).all() == [ATTEMPTS]
+    clock.advance(timedelta(days=1))
+    with units(SYSTEM) as unit:
+        forget_expired(unit)
+        assert unit.session.scalars(select(SignInFailures.failures)).all() == []
+
+
+def test_a_new_password_ends_the_rest(units, principal):
+    fail(units, principal, times=ATTEMPTS)
+    with units(SYSTEM) as unit:
+        person_id = actor_of(unit, login=principal, via="test").person_id
+        set_password(unit, person_id, login=principal, password="another password")
+    with units(VISITOR) as unit:
+        assert sign_in(unit, principal, password="another password").token
 
 
 def test_a_success_forgets_earlier_failures(units, principal):

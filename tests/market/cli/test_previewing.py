@@ -2,8 +2,10 @@
 
 import pytest
 
+from kernel.actors import Role
 from kernel.unit import Units
 from settlement.closing import settle
+from tests.support.builders import a_person
 from tests.support.settlement_builders import MARCH, SYSTEM, Market, a_market, a_use, at, deliver
 
 PRICE = ("--unit-price", "2.00")
@@ -51,11 +53,39 @@ def test_a_simulation_shows_before_and_after(market, school):
         ("--unit-price", "cheap"),
         ("--tiers", "1000:0.02"),
         ("--agreement", "none", *PRICE),
+        ("--plan", "flat", "--tiers", "1000:0.02;*:0.01"),
+        ("--plan", "per_class", "--learner-cap", "2"),
     ],
 )
 def test_what_can_not_be_is_one_line_with_the_way_out(market, school, wrong):
     found = market("simulate", "statement", "2026-03", *wrong)
     assert found.status == 1 and len(found.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"),
+    [
+        (("--plan", "flat", "--tiers", "1000:0.02;*:0.01"), "--tiers"),
+        (("--plan", "flat", "--free-allowance", "5"), "--free-allowance"),
+        (("--tiers", "1000:0.02"), "--tiers"),
+        (("--tiers", "cheap"), "--tiers"),
+        (("--unit-price", "99999999"), "--unit-price"),
+    ],
+)
+def test_what_is_wrong_names_its_option(market, school, wrong, option):
+    found = market("simulate", "statement", "2026-03", *wrong)
+    assert found.status == 1 and option in found.err
+
+
+def test_a_vendor_is_told_what_is_paid_and_not_from_which_lines(market, units, school):
+    settle(units, SYSTEM, MARCH)
+    with units(SYSTEM) as unit:
+        a_person(unit, school.vendor, [Role.VENDOR_MANAGER], login="seller")
+    number = f"{school.school.code}-2026-03"
+    shown = market("explain", number, "--as", "seller").out
+    assert "paid for from the school's funding lines 8.00; uncovered 0.00" in shown
+    assert "nothing" not in shown and "per_student" not in shown
+    assert "2026" in market("explain", number).out.split("drawn: ")[1]
 
 
 def test_a_statement_is_explained_in_both_languages(market, units, school):

@@ -1,0 +1,346 @@
+"""Deciding the money of every stored line once more: the cut at the ceiling, the choice of funds.
+
+Pure; what is stored comes in as a `History`, each difference goes out named. An agreement's lines
+and credit notes are made again one after the other from their quantities and the frozen terms, each
+on what those before it should have left, so that a wrong one is named and not all that follow it.
+
+What was known at a line's time is not guessed: the funds, until when each paid and what was
+committed on it stand with the line, and so does whether its year was closed. A later top-up,
+carry-over or close therefore changes no old line. A credit note counts for the statements that were
+drafted after it; one that was issued while a month was being closed may or may not have been seen,
+and either is right. A line without funds was stated before they were kept; it goes by the
+agreement's draws.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from kernel.clock import Month, next_month, show_month
+from kernel.money import yuan
+from settlement.credit_notes import Credit, credit, credited_shares, left_to_credit
+from settlement.pricing import Metric, Split, metric_of
+from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, break_down, rate
+from settlement.verify.timeline import FundKey, History, KeptLine, KeptNote, fund_key
+
+AMOUNTS = ("rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen", "drawn_fen")
+SHARES = ("vendor_fen", "school_fen", "fee_fen", "retention_fen")
+STATED_BEFORE = ("quantity", "rated_fen", "above_ceiling_fen", "amount_fen")
+
+
+Found = tuple[str, str, str]
+"""(field, found, expected)"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One field of a stored line or credit note that its sources don't give."""
+
+    document: str
+    agreement: str
+    kind: str
+    of_month: Month
+    field: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.document}, agreement {self.agreement}, {self.kind} of "
+            f"{show_month(self.of_month)}: {self.field} is {self.found}, "
+            f"its sources give {self.expected}"
+        )
+
+
+@dataclass(slots=True)
+class _Course:
+    """How far an agreement's history has been made again, as it should have gone."""
+
+    history: History
+    billed_fen: int = 0
+    drawn: dict[UUID, int] = field(default_factory=dict)
+    credits: list[tuple[KeptNote, Credit]] = field(default_factory=list)
+    months: dict[Month, Stated] = field(default_factory=dict)
+    made: dict[UUID, Rated] = field(default_factory=dict)
+
+    def of_month(self, month: Month) -> Stated:
+        return self.months.setdefault(month, Stated())
+
+    def difference(self, document: str, kind: str, of_month: Month, one: Found) -> Difference:
+        name, found, expected = one
+        return Difference(
+            document=document,
+            agreement=self.history.number,
+            kind=kind,
+            of_month=of_month,
+            field=name,
+            found=found,
+            expected=expected,
+        )
+
+
+def replay(history: History) -> Iterator[Difference]:
+    """Yield every difference between an agreement's lines and what their sources give."""
+    course = _Course(history)
+    for event in history.events:
+        if isinstance(event, KeptLine):
+            yield from _replay_line(course, event)
+        else:
+            yield from _replay_note(course, event)
+
+
+def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
+    terms, stated = course.history.terms, course.of_month(line.of_month)
+    room, wrong = _room(course, line)
+    rated = _rated(terms, line, stated=stated, room=room)
+    whole = _whole_parts(terms, line, stated=stated, amount_fen=rated.amount_fen)
+    differences = [
+        *wrong,
+        *_of_stated(line, stated),
+        *_of_amounts(line, rated),
+        *_of_draws(line.draws, rated.draws, course.history.fund_keys),
+        *_of_parts(line, whole, stated),
+    ]
+    _take(course, line, rated, stated=stated, whole=whole)
+    yield from (
+        course.difference(f"statement {line.statement}", line.kind, line.of_month, one)
+        for one in differences
+    )
+
+
+def _rated(terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, room: Room) -> Rated:
+    last_day: date = next_month(line.of_month) - timedelta(days=1)
+    year_is_closed = bool(line.explanation.get("year_is_closed", False))
+    if line.kind == "use":
+        return rate(
+            terms, line.quantity, room=room, last_day=last_day, year_is_closed=year_is_closed
+        )
+    return adjust(
+        terms,
+        stated.quantity + line.quantity,
+        stated=stated,
+        room=room,
+        last_day=last_day,
+        year_is_closed=year_is_closed,
+    )
+
+
+def _room(course: _Course, line: KeptLine) -> tuple[Room, list[Found]]:
+    """Return what should have been left before a line, and where it says otherwise.
+
+    All credit notes issued before its statement may have been seen, those from before the seal
+    must have been.
+    """
+    told = line.explanation
+    notes = course.credits
+    seen = sum(line.sealed_at is not None and note.issued_at < line.sealed_at for note, _ in notes)
+    knowable = [notes[:number] for number in range(len(notes), seen - 1, -1)]
+    differences: list[Found] = []
+
+    ceiling_fen = int(told["ceiling_fen"])
+    lefts = [
+        ceiling_fen - course.billed_fen + sum(one.amount_fen for _, one in known)
+        for known in knowable
+    ]
+    told_left = int(told["ceiling_left_before_fen"])
+    left = told_left if told_left in lefts else lefts[0]
+    if left != told_left:
+        differences.append(("what was left of the ceiling before", yuan(told_left), yuan(left)))
+
+    funds = _funds_then(course.history, line)
+    rooms = [[_left_on(course, fund, known) for fund in funds] for known in knowable]
+    told_funds = [fund.left_fen for fund in funds]
+    found = told_funds if told_funds in rooms else rooms[0]
+    if "funds" in told:
+        differences += _of_funds(course.history, line, funds, found)
+    made = [replace(fund, left_fen=fen) for fund, fen in zip(funds, found, strict=True)]
+    return Room(left, made), differences
+
+
+def _left_on(course: _Course, fund: Fund, known: Sequence[tuple[KeptNote, Credit]]) -> int:
+    given_back = sum(dict(one.draws).get(fund.line_id, 0) for _, one in known)
+    return fund.ceiling_fen - course.drawn.get(fund.line_id, 0) + given_back
+
+
+def _funds_then(history: History, line: KeptLine) -> list[Fund]:
+    """Return the funds that the line found, with what it says was left on each.
+
+    One on which nothing was ever committed can't be drawn from; it is left out.
+    """
+    if "funds" not in line.explanation:
+        return list(history.funds)
+    known = {_key_of(fund): fund for fund in history.funds}
+    return [
+        replace(
+            known[_told_key(one)],
+            left_fen=int(one["left_before_fen"]),
+            lapses_on=date.fromisoformat(one["lapses_on"]),
+            ceiling_fen=int(one["ceiling_fen"]),
+        )
+        for one in line.explanation["funds"]
+        if _told_key(one) in known
+    ]
+
+
+def _of_funds(
+    history: History, line: KeptLine, funds: Sequence[Fund], left: Sequence[int]
+) -> Iterator[Found]:
+    """Compare what a line says of its funds with their commitments, and with what was left.
+
+    The commitments are compared while the agreement's ceiling is the one that the line says.
+    """
+    committed = {_key_of(fund): fund.ceiling_fen for fund in history.funds}
+    ceiling_is_the_same = int(line.explanation["ceiling_fen"]) == history.ceiling_fen
+    for one in line.explanation["funds"]:
+        then_fen, now_fen = int(one["ceiling_fen"]), committed.get(_told_key(one), 0)
+        if then_fen != now_fen and (ceiling_is_the_same or not now_fen):
+            name = f"what was committed on {_name(_told_key(one))}"
+            yield name, yuan(then_fen), yuan(now_fen)
+    for fund, fen in zip(funds, left, strict=True):
+        if fund.left_fen != fen:
+            name = f"what was left on {_name(_key_of(fund))} before"
+            yield name, yuan(fund.left_fen), yuan(fen)
+
+
+def _of_stated(line: KeptLine, stated: Stated) -> Iterator[Found]:
+    """Compare what a correction says was stated before with what was."""
+    told = line.explanation.get("stated", {})
+    for name in STATED_BEFORE if line.kind == "adjustment" else ():
+        found, expected = int(told[name]), int(getattr(stated, name))
+        if found != expected:
+            yield f"{name} stated before", _shown(name, found), _shown(name, expected)
+
+
+def _of_amounts(line: KeptLine, rated: Rated) -> Iterator[Found]:
+    for name in AMOUNTS:
+        found, expected = getattr(line, name), getattr(rated, name)
+        if found != expected:
+            yield name, yuan(found), yuan(expected)
+    for name in SHARES:
+        found, expected = getattr(line, name), getattr(rated.shares, name)
+        if found != expected:
+            yield name, yuan(found), yuan(expected)
+    if line.unit_price != rated.unit_price:
+        yield "unit_price", str(line.unit_price), str(rated.unit_price)
+
+
+def _of_draws(
+    found: Sequence[Draw], expected: Sequence[Draw], keys: Mapping[UUID, FundKey]
+) -> Iterator[Found]:
+    if list(found) == list(expected):
+        return
+    before, after = dict(found), dict(expected)
+    for line_id in dict.fromkeys([*after, *before]):
+        if before.get(line_id, 0) != after.get(line_id, 0):
+            name = f"drawn on {_name(keys[line_id])}"
+            yield name, yuan(before.get(line_id, 0)), yuan(after.get(line_id, 0))
+    if before == after:
+        orders = [" ".join(_name(keys[line_id]) for line_id, _ in one) for one in (found, expected)]
+        yield "order of draws", orders[0], orders[1]
+
+
+def _whole_parts(
+    terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, amount_fen: int
+) -> list[int]:
+    """Return what each school's part of the whole month is after a line, in the parts' order."""
+    weight = "uses" if metric_of(terms) is Metric.PERIODS else "quantity"
+    whole_fen = sum(fen for _, fen in stated.parts.values()) + amount_fen
+    return break_down(whole_fen, [int(part.explanation[weight]) for part in line.parts])
+
+
+def _of_parts(line: KeptLine, whole: Sequence[int], stated: Stated) -> Iterator[Found]:
+    """Compare the schools' parts with the division of the whole month by what each used."""
+    for part, whole_part in zip(line.parts, whole, strict=True):
+        quantity_before, fen_before = stated.parts.get(part.school_id, (0, 0))
+        quantity = int(part.explanation["quantity"]) - quantity_before
+        if part.quantity != quantity:
+            yield f"quantity of school {part.code}", str(part.quantity), str(quantity)
+        if part.amount_fen != whole_part - fen_before:
+            found, expected = yuan(part.amount_fen), yuan(whole_part - fen_before)
+            yield f"amount_fen of school {part.code}", found, expected
+
+
+def _take(
+    course: _Course, line: KeptLine, rated: Rated, *, stated: Stated, whole: Sequence[int]
+) -> None:
+    """Go on from what the line should have been."""
+    for part, fen in zip(line.parts, whole, strict=True):
+        stated.parts[part.school_id] = (int(part.explanation["quantity"]), fen)
+    course.billed_fen += rated.amount_fen
+    stated.quantity += line.quantity
+    stated.rated_fen += rated.rated_fen
+    stated.above_ceiling_fen += rated.above_ceiling_fen
+    stated.amount_fen += rated.amount_fen
+    stated.uncovered_fen += rated.uncovered_fen
+    stated.shares = _sum(stated.shares, rated.shares, sign=1)
+    for line_id, fen in rated.draws:
+        course.drawn[line_id] = course.drawn.get(line_id, 0) + fen
+        stated.draws[line_id] = stated.draws.get(line_id, 0) + fen
+    course.made[line.id] = rated
+
+
+def _replay_note(course: _Course, note: KeptNote) -> Iterator[Difference]:
+    """Compare a credit note with what its amount takes off the line as it should have been."""
+    stated, line = course.of_month(note.of_month), course.made.get(note.line_id)
+    left = left_to_credit(
+        stated,
+        uncovered_fen=line.uncovered_fen if line else 0,
+        draws=line.draws if line else [],
+    )
+    differences: list[Found] = []
+    if note.amount_fen > left.amount_fen:
+        most = f"at most {yuan(left.amount_fen)}"
+        differences.append(("amount_fen", yuan(note.amount_fen), most))
+        made = Credit(note.amount_fen, note.uncovered_fen, note.drawn_fen, note.draws)
+    else:
+        made = credit(note.amount_fen, uncovered_fen=left.uncovered_fen, draws=left.draws)
+    shares = credited_shares(
+        course.history.terms, stated.shares, rest_fen=stated.drawn_fen - made.drawn_fen
+    )
+    for name in ("uncovered_fen", "drawn_fen"):
+        if getattr(note, name) != getattr(made, name):
+            differences.append((name, yuan(getattr(note, name)), yuan(getattr(made, name))))
+    for name in SHARES:
+        if getattr(note, name) != getattr(shares, name):
+            differences.append((name, yuan(getattr(note, name)), yuan(getattr(shares, name))))
+    differences += _of_draws(note.draws, made.draws, course.history.fund_keys)
+    course.credits.append((note, made))
+    stated.amount_fen -= made.amount_fen
+    stated.above_ceiling_fen += made.amount_fen
+    stated.uncovered_fen -= made.uncovered_fen
+    stated.shares = _sum(stated.shares, shares, sign=-1)
+    for line_id, fen in made.draws:
+        stated.draws[line_id] = stated.draws.get(line_id, 0) - fen
+    yield from (
+        course.difference(f"credit note {note.number}", "credit", note.of_month, one)
+        for one in differences
+    )
+
+
+def _sum(shares: Split, more: Split, *, sign: int) -> Split:
+    return Split(
+        shares.vendor_fen + sign * more.vendor_fen,
+        shares.school_fen + sign * more.school_fen,
+        shares.fee_fen + sign * more.fee_fen,
+        shares.retention_fen + sign * more.retention_fen,
+    )
+
+
+def _key_of(fund: Fund) -> FundKey:
+    return fund_key(fund.fiscal_year, fund.source, fund.restriction)
+
+
+def _told_key(told: Mapping[str, Any]) -> FundKey:
+    return fund_key(int(told["fiscal_year"]), told["source"], told.get("restriction", {}))
+
+
+def _name(key: FundKey) -> str:
+    """Return a funding line's name within its payer: `2026 special_fund {"subjects":["语文"]}`."""
+    fiscal_year, source, restriction = key
+    return f"{fiscal_year} {source}" + ("" if restriction == "{}" else f" {restriction}")
+
+
+def _shown(name: str, amount: int) -> str:
+    return yuan(amount) if name.endswith("_fen") else str(amount)

@@ -1,0 +1,313 @@
+"""The stored lines and credit notes of agreements, each agreement's in the order of its events.
+
+Read set-wise, the agreements of some payers at a time; nothing is judged here. What the order is:
+statements by their month, on each the corrections of earlier months first, the oldest leading, then
+the month's own line; between two statements the credit notes that were issued between them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+
+from kernel.clock import Month
+from kernel.identity.models import Organisation
+from kernel.identity.recording import among
+from kernel.unit import Unit
+from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.models import (
+    Agreement,
+    AgreementDraw,
+    FundingLine,
+    Period,
+    Statement,
+    StatementBreakdown,
+    StatementDraw,
+    StatementLine,
+)
+from settlement.rating import Draw, Fund
+
+PAYERS_AT_ONCE = 200
+FundKey = tuple[int, str, str]
+"""A funding line within its payer: fiscal year, source and restriction."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """A school's part of a line as it is stored."""
+
+    school_id: UUID
+    code: str
+    quantity: int
+    amount_fen: int
+    explanation: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptLine:
+    """A statement line as it is stored; `sealed_at` is when its statement's month was sealed."""
+
+    id: UUID
+    statement_id: UUID
+    statement: str
+    stated_at: datetime
+    sealed_at: datetime | None
+    agreement_id: UUID
+    month: Month
+    kind: str
+    of_month: Month
+    metric: str
+    quantity: int
+    unit_price: Decimal
+    rated_fen: int
+    above_ceiling_fen: int
+    amount_fen: int
+    uncovered_fen: int
+    drawn_fen: int
+    vendor_fen: int
+    school_fen: int
+    fee_fen: int
+    retention_fen: int
+    explanation: Mapping[str, Any]
+    draws: Sequence[Draw]
+    parts: Sequence[Part]
+
+    @property
+    def place(self) -> tuple[date, bool, date]:
+        """Where the line stands among those of its agreement."""
+        return (self.month, self.kind == "use", self.of_month)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptNote:
+    """A credit note as it is stored."""
+
+    id: UUID
+    number: str
+    line_id: UUID
+    agreement_id: UUID
+    of_month: Month
+    issued_at: datetime
+    amount_fen: int
+    uncovered_fen: int
+    drawn_fen: int
+    vendor_fen: int
+    school_fen: int
+    fee_fen: int
+    retention_fen: int
+    draws: Sequence[Draw]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """An agreement with its lines and credit notes, in the order of events.
+
+    `funds`: what is committed for it now, in draw order. `fund_keys`: of all funding lines that
+    anything here names.
+    """
+
+    number: str
+    terms: Mapping[str, Any]
+    ceiling_fen: int
+    funds: Sequence[Fund]
+    fund_keys: Mapping[UUID, FundKey]
+    events: Sequence[KeptLine | KeptNote]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What is read of some agreements, by agreement."""
+
+    lines: dict[UUID, list[KeptLine]] = field(default_factory=dict)
+    notes: dict[UUID, list[KeptNote]] = field(default_factory=dict)
+    funds: dict[UUID, list[Fund]] = field(default_factory=dict)
+
+
+def histories(unit: Unit) -> Iterator[History]:
+    """Yield every agreement that a statement has a line of, by payer and number."""
+    payers = list(
+        unit.session.scalars(
+            select(StatementLine.payer_id).distinct().order_by(StatementLine.payer_id)
+        )
+    )
+    for start in range(0, len(payers), PAYERS_AT_ONCE):
+        yield from _of_payers(unit, payers[start : start + PAYERS_AT_ONCE])
+
+
+def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
+    rows = _Rows()
+    for line in _lines(unit, payers):
+        rows.lines.setdefault(line.agreement_id, []).append(line)
+    for note in _notes(unit, payers):
+        rows.notes.setdefault(note.agreement_id, []).append(note)
+    for agreement_id, fund in _funds(unit, list(rows.lines)):
+        rows.funds.setdefault(agreement_id, []).append(fund)
+    named = {line_id for one in rows.lines.values() for line in one for line_id, _ in line.draws}
+    named |= {line_id for one in rows.notes.values() for note in one for line_id, _ in note.draws}
+    named |= {fund.line_id for one in rows.funds.values() for fund in one}
+    keys = _fund_keys(unit, named)
+    agreements = unit.session.execute(
+        select(Agreement.id, Agreement.number, Agreement.terms, Agreement.ceiling_fen)
+        .where(among(Agreement.id, list(rows.lines)))
+        .order_by(Agreement.payer_id, Agreement.number)
+    )
+    for agreement_id, number, terms, ceiling_fen in agreements:
+        yield History(
+            number=number,
+            terms=terms,
+            ceiling_fen=ceiling_fen,
+            funds=rows.funds.get(agreement_id, []),
+            fund_keys=keys,
+            events=in_order(rows.lines[agreement_id], rows.notes.get(agreement_id, [])),
+        )
+
+
+def in_order(lines: Sequence[KeptLine], notes: Sequence[KeptNote]) -> list[KeptLine | KeptNote]:
+    """Return lines and credit notes as they followed each other.
+
+    Ids grow with time: of what has the same time, the smaller came first.
+    """
+    waiting = sorted(notes, key=lambda note: (note.issued_at, note.id))
+    events: list[KeptLine | KeptNote] = []
+    ordered = sorted(lines, key=lambda line: line.place)
+    for _, group in groupby(ordered, key=lambda line: line.statement_id):
+        statement = list(group)
+        stated = (statement[0].stated_at, statement[0].statement_id)
+        while waiting and (waiting[0].issued_at, waiting[0].id) < stated:
+            events.append(waiting.pop(0))
+        events += statement
+    return [*events, *waiting]
+
+
+def fund_key(fiscal_year: int, source: str, restriction: Mapping[str, Any]) -> FundKey:
+    """Return the key of a funding line within its payer."""
+    return (fiscal_year, source, msgspec.json.encode(restriction, order="deterministic").decode())
+
+
+def _lines(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptLine]:
+    draws: dict[UUID, list[Draw]] = {}
+    for line_id, funding_line_id, fen in unit.session.execute(
+        select(StatementDraw.line_id, StatementDraw.funding_line_id, StatementDraw.amount_fen)
+        .join(StatementLine, StatementLine.id == StatementDraw.line_id)
+        .where(among(StatementLine.payer_id, payers))
+        .order_by(StatementDraw.line_id, StatementDraw.position)
+    ):
+        draws.setdefault(line_id, []).append((funding_line_id, fen))
+    parts: dict[UUID, list[Part]] = {}
+    for row in unit.session.execute(
+        select(
+            StatementBreakdown.line_id,
+            StatementBreakdown.school_id,
+            Organisation.code,
+            StatementBreakdown.quantity,
+            StatementBreakdown.amount_fen,
+            StatementBreakdown.explanation,
+        )
+        .join(StatementLine, StatementLine.id == StatementBreakdown.line_id)
+        .join(Organisation, Organisation.id == StatementBreakdown.school_id)
+        .where(among(StatementLine.payer_id, payers))
+        .order_by(StatementBreakdown.line_id, StatementBreakdown.school_id)
+    ):
+        facts = row._asdict()
+        parts.setdefault(facts.pop("line_id"), []).append(Part(**facts))
+    stored = unit.session.execute(
+        select(
+            StatementLine.id,
+            StatementLine.statement_id,
+            Statement.number.label("statement"),
+            Statement.stated_at,
+            Period.sealed_at,
+            StatementLine.agreement_id,
+            StatementLine.month,
+            StatementLine.kind,
+            StatementLine.of_month,
+            StatementLine.metric,
+            StatementLine.quantity,
+            StatementLine.unit_price,
+            StatementLine.rated_fen,
+            StatementLine.above_ceiling_fen,
+            StatementLine.amount_fen,
+            StatementLine.uncovered_fen,
+            StatementLine.drawn_fen,
+            StatementLine.vendor_fen,
+            StatementLine.school_fen,
+            StatementLine.fee_fen,
+            StatementLine.retention_fen,
+            StatementLine.explanation,
+        )
+        .join(Statement, Statement.id == StatementLine.statement_id)
+        .outerjoin(
+            Period,
+            (Period.payer_id == StatementLine.payer_id) & (Period.month == StatementLine.month),
+        )
+        .where(among(StatementLine.payer_id, payers))
+    )
+    for row in stored:
+        facts = row._asdict()
+        yield KeptLine(**facts, draws=draws.get(row.id, []), parts=parts.get(row.id, []))
+
+
+def _notes(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptNote]:
+    draws: dict[UUID, list[Draw]] = {}
+    for note_id, funding_line_id, fen in unit.session.execute(
+        select(CreditDraw.credit_note_id, CreditDraw.funding_line_id, CreditDraw.amount_fen)
+        .join(CreditNote, CreditNote.id == CreditDraw.credit_note_id)
+        .where(among(CreditNote.payer_id, payers))
+        .order_by(CreditDraw.credit_note_id, CreditDraw.position)
+    ):
+        draws.setdefault(note_id, []).append((funding_line_id, fen))
+    stored = unit.session.execute(
+        select(
+            CreditNote.id,
+            CreditNote.number,
+            CreditNote.line_id,
+            StatementLine.agreement_id,
+            StatementLine.of_month,
+            CreditNote.issued_at,
+            CreditNote.amount_fen,
+            CreditNote.uncovered_fen,
+            CreditNote.drawn_fen,
+            CreditNote.vendor_fen,
+            CreditNote.school_fen,
+            CreditNote.fee_fen,
+            CreditNote.retention_fen,
+        )
+        .join(StatementLine, StatementLine.id == CreditNote.line_id)
+        .where(among(CreditNote.payer_id, payers))
+    )
+    for row in stored:
+        yield KeptNote(**row._asdict(), draws=draws.get(row.id, []))
+
+
+def _funds(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, Fund]]:
+    for agreement_id, line_id, ceiling_fen, year, lapses_on, source, limits in unit.session.execute(
+        select(
+            AgreementDraw.agreement_id,
+            AgreementDraw.line_id,
+            AgreementDraw.ceiling_fen,
+            FundingLine.fiscal_year,
+            FundingLine.lapses_on,
+            FundingLine.source,
+            FundingLine.restriction,
+        )
+        .join(FundingLine, FundingLine.id == AgreementDraw.line_id)
+        .where(among(AgreementDraw.agreement_id, agreement_ids))
+        .order_by(AgreementDraw.agreement_id, AgreementDraw.position)
+    ):
+        fund = Fund(line_id, ceiling_fen, year, lapses_on, source, limits, ceiling_fen)
+        yield agreement_id, fund
+
+
+def _fund_keys(unit: Unit, line_ids: Collection[UUID]) -> dict[UUID, FundKey]:
+    rows = unit.session.execute(
+        select(
+            FundingLine.id, FundingLine.fiscal_year, FundingLine.source, FundingLine.restriction
+        ).where(among(FundingLine.id, line_ids))
+    )
+    return {line_id: fund_key(*key) for line_id, *key in rows}
