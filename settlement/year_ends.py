@@ -16,3 +16,10 @@ def are_books_closed(unit: Unit, month: date) -> bool:
     """Return whether the books of a month's fiscal year are closed today."""
     today = shanghai_day(unit.clock.now())
     return today > last_open_day(unit.settings, month.year)
+
+
+def last_closed_year(unit: Unit) -> int:
+    """Return the latest fiscal year whose books are closed today."""
+    today = shanghai_day(unit.clock.now())
+    year = today.year - 1
+    return year if today > last_open_day(unit.settings, year) else year - 1

@@ -24,6 +24,7 @@ from settlement.models import Agreement, Period
 from settlement.periods import Fingerprint, compute_fingerprints
 from settlement.verify import differences as find
 from settlement.verify.archives import archived_rows, check_archives
+from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.retentions import check_retentions
 
@@ -153,6 +154,7 @@ def check_trail(unit: Unit) -> Iterator[str]:
 CHECKS: tuple[Check, ...] = (
     check_balances,
     check_budgets,
+    check_bureau_budgets,
     check_statements,
     check_retentions,
     check_counts,
