@@ -39,19 +39,28 @@ def issue_amounts(unit: Unit, issues: Sequence[Issue]) -> int:
     Raises `ReductionTooLarge` for the first line that has less available than is taken back, with
     by how much it has not.
     """
-    balances = line_balances(unit, sorted({issue.line_id for issue in issues}))
+    wanted: dict[UUID, int] = {}
     for issue in issues:
-        available = balances[issue.line_id].available_fen
-        if available + issue.amount_fen < 0:
-            short = -issue.amount_fen - available
-            raise ReductionTooLarge(
-                line=issue.line,
-                wanted_yuan=yuan(-issue.amount_fen),
-                available_yuan=yuan(available),
-                short_fen=short,
-                short_yuan=yuan(short),
-            )
+        wanted[issue.line_id] = wanted.get(issue.line_id, 0) + issue.amount_fen
+    balances = line_balances(unit, sorted(wanted))
+    for issue in issues:
+        require_reducible(
+            issue.line, wanted[issue.line_id], available_fen=balances[issue.line_id].available_fen
+        )
     return post(unit, [_transfer(issue) for issue in issues])
+
+
+def require_reducible(line: str, amount_fen: int, *, available_fen: int) -> None:
+    """Raise `ReductionTooLarge` if a line has less available than is to be taken back from it."""
+    short = -amount_fen - available_fen
+    if short > 0:
+        raise ReductionTooLarge(
+            line=line,
+            wanted_yuan=yuan(-amount_fen),
+            available_yuan=yuan(available_fen),
+            short_fen=short,
+            short_yuan=yuan(short),
+        )
 
 
 def _transfer(issue: Issue) -> TransferDraft:

@@ -88,10 +88,6 @@ class EndingLine:
     def stated_fen(self) -> int:
         return sum(one.stated_fen for one in self.commitments)
 
-    @property
-    def was_carried(self) -> bool:
-        return self.lapses_on > date(self.fiscal_year + 1, 1, 1)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:

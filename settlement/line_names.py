@@ -9,7 +9,7 @@ Restriction = Mapping[str, Any]
 
 
 def line_code(payer_code: str, fiscal_year: int, source: str, restriction: Restriction) -> str:
-    """Return the part of a transfer's key that names a line, such as `3299010001:2026:surcharge`."""
+    """Return how a transfer's key names a line, such as `3299010001:2026:surcharge`."""
     code = f"{payer_code}:{fiscal_year}:{source}"
     return f"{code}:{_written(restriction)}" if restriction else code
 

@@ -33,7 +33,7 @@ from market.demo.county import (
     school_rows,
     vendor_rows,
 )
-from market.demo.people import census_rows, learner_rows, quota_rows, staff_rows
+from market.demo.people import budget_rows, census_rows, learner_rows, quota_rows, staff_rows
 from market.demo.rehearsal import (
     COMPLETE,
     SYSTEM,
@@ -52,9 +52,9 @@ from market.demo.selections import selection_rows
 from market.demo.usage import PLAYER, SCHOOL_LOG
 from market.imports.kinds import Kind
 from market.imports.registry import MASTER_KINDS
+from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
 from procurement.approvals import sign_all, signatories
-from procurement.funding.allocations import issue_lines
 from procurement.funding.funding_rules import record_funding_rule
 from procurement.funding.shipped import SHIPPED_RULE
 from procurement.policy import Threshold
@@ -161,8 +161,13 @@ def _sources(units: Units) -> None:
 
 
 def _lines(units: Units) -> None:
-    with units(person(units, "qinghe-finance")) as unit:
-        issue_lines(unit, fiscal_year=YEAR)
+    """Have one finance person propose the year's lines and another check and issue them (R20)."""
+    maker, checker = (person(units, login) for login in ("qinghe-finance", "qinghe-finance2"))
+    issue_year(units, maker, checker, fiscal_year=YEAR)
+
+
+def _budgets(units: Units) -> None:
+    take_in(units, MASTER_KINDS["budgets"], budget_rows(COUNTY))
 
 
 def _selections(units: Units) -> None:
@@ -198,6 +203,7 @@ STEPS = (
     Step("catalogue", _catalogue),
     Step("admission", _admission),
     Step("sources", _sources),
+    Step("budgets", _budgets),
     Step("lines", _lines),
     Step("selections", _selections),
     Step("signatures", _signatures),

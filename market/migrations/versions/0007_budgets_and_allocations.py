@@ -78,7 +78,12 @@ def _budgets() -> None:
             ["bureau_id"], ["organisation.id"], name=op.f("fk_budget_bureau_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budget")),
-        sa.UniqueConstraint("bureau_id", "fiscal_year", "source", name=op.f("uq_budget_bureau_id_fiscal_year_source")),
+        sa.UniqueConstraint(
+            "bureau_id",
+            "fiscal_year",
+            "source",
+            name=op.f("uq_budget_bureau_id_fiscal_year_source"),
+        ),
     )
     op.create_table(
         "budget_entry",
@@ -94,7 +99,9 @@ def _budgets() -> None:
             ["budget_id"], ["budget.id"], name=op.f("fk_budget_entry_budget_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budget_entry")),
-        sa.UniqueConstraint("budget_id", "document", name=op.f("uq_budget_entry_budget_id_document")),
+        sa.UniqueConstraint(
+            "budget_id", "document", name=op.f("uq_budget_entry_budget_id_document")
+        ),
     )
 
 
@@ -278,9 +285,7 @@ def _year_ends() -> None:
         ),
         sa.PrimaryKeyConstraint("end_id", "agreement_id", name=op.f("pk_freed_commitment")),
     )
-    op.create_index(
-        op.f("ix_freed_commitment_agreement_id"), "freed_commitment", ["agreement_id"]
-    )
+    op.create_index(op.f("ix_freed_commitment_agreement_id"), "freed_commitment", ["agreement_id"])
 
 
 def downgrade() -> None:
