@@ -115,19 +115,25 @@ def record_budgets(unit: Unit, rows: Sequence[BudgetRow]) -> list[RowOutcome]:
 
 def _record(unit: Unit, row: BudgetRow, bureaus: Mapping[str, UUID]) -> RowOutcome:
     document = _check(row, bureaus)
-    budget = _open_budget(unit, (bureaus[row.region_code], row.fiscal_year, row.source))
-    known = unit.session.scalars(
-        select(BudgetEntry).where(
-            BudgetEntry.budget_id == budget.id, BudgetEntry.document == document
-        )
-    ).one_or_none()
+    key: BudgetKey = (bureaus[row.region_code], row.fiscal_year, row.source)
+    budget = _find_budget(unit, key)
+    known = (
+        unit.session.scalars(
+            select(BudgetEntry).where(
+                BudgetEntry.budget_id == budget.id, BudgetEntry.document == document
+            )
+        ).one_or_none()
+        if budget
+        else None
+    )
     if known is not None:
         if (known.amount_fen, known.approved_on) == (row.amount_fen, row.approved_on):
             return DUPLICATE
         return conflicting(AlreadyExists(what="budget", key=document), field="document")
-    short = -row.amount_fen - unallocated(unit, budget.id)
+    short = -row.amount_fen - (unallocated(unit, budget.id) if budget else 0)
     if short > 0:
         raise FieldError(_too_small(row, short), field="amount_yuan")
+    budget = budget or _open_budget(unit, key)
     unit.session.add(
         BudgetEntry(
             id=new_id(),
@@ -213,7 +219,16 @@ def _open_budget(unit: Unit, key: BudgetKey) -> Budget:
 def lock_budget(unit: Unit, key: BudgetKey) -> Budget:
     """Lock and return a budget, or raise `NoBudget`: nothing is issued before there is one."""
     bureau_id, fiscal_year, source = key
-    found = unit.session.scalars(
+    found = _find_budget(unit, key)
+    if found is None:
+        code = unit.session.scalar(select(Organisation.code).where(Organisation.id == bureau_id))
+        raise NoBudget(bureau=code, year=fiscal_year, source=source)
+    return found
+
+
+def _find_budget(unit: Unit, key: BudgetKey) -> Budget | None:
+    bureau_id, fiscal_year, source = key
+    return unit.session.scalars(
         select(Budget)
         .where(
             Budget.bureau_id == bureau_id,
@@ -222,10 +237,6 @@ def lock_budget(unit: Unit, key: BudgetKey) -> Budget:
         )
         .with_for_update()
     ).one_or_none()
-    if found is None:
-        code = unit.session.scalar(select(Organisation.code).where(Organisation.id == bureau_id))
-        raise NoBudget(bureau=code, year=fiscal_year, source=source)
-    return found
 
 
 def unallocated(unit: Unit, budget_id: UUID) -> int:

@@ -50,6 +50,18 @@ def place_of(page: Page, code: str, *, name: str) -> Place:
     )
 
 
+def own_place(page: Page) -> Place:
+    """Return the place of the bureau's own lines."""
+    return Place(
+        root=bureau_root(page),
+        statements="/bureau/periods",
+        statements_title=translate(msgid("Periods"), page.locale),
+        funding="/bureau/funding",
+        payer_code=page.actor.organisation_code,
+        payer_name=page.actor.organisation_name,
+    )
+
+
 def dispute_desk(page: Page) -> Desk:
     """Return where a bureau finds the disputes of its region."""
     return Desk(

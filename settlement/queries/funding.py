@@ -20,6 +20,7 @@ from settlement.funding_lines import LineBalance
 from settlement.ledger.models import Account
 from settlement.ledger.posting import FUNDING_KINDS
 from settlement.models import Agreement, FundingLine, StatementLine
+from settlement.queries.statements import visible_payers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,7 @@ class LineBoard:
     payer_name: str
     fiscal_year: int
     source: str
+    restriction: Mapping[str, Any]
     lapses_on: date
     balance: LineBalance
 
@@ -82,7 +84,7 @@ def fiscal_years(unit: Unit) -> list[int]:
     return list(
         unit.session.scalars(
             select(FundingLine.fiscal_year)
-            .where(FundingLine.payer_id.in_(_visible_schools(unit)))
+            .where(FundingLine.payer_id.in_(visible_payers(unit)))
             .distinct()
             .order_by(FundingLine.fiscal_year.desc())
         )
@@ -105,7 +107,7 @@ def lines_board(
         select(FundingLine, Organisation.code, Organisation.name, *amounts.values())
         .join(Organisation, Organisation.id == FundingLine.payer_id)
         .join(Account, Account.owner_id == FundingLine.id)
-        .where(FundingLine.payer_id.in_(_visible_schools(unit)))
+        .where(FundingLine.payer_id.in_(visible_payers(unit)))
         .group_by(FundingLine.id, Organisation.code, Organisation.name)
         .order_by(Organisation.code, FundingLine.fiscal_year, FundingLine.source)
     )
@@ -123,6 +125,7 @@ def lines_board(
             payer_name=name,
             fiscal_year=line.fiscal_year,
             source=line.source,
+            restriction=line.restriction,
             lapses_on=line.lapses_on,
             balance=LineBalance(*(int(amount) for amount in held)),
         )
