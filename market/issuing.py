@@ -8,7 +8,8 @@ from kernel.actors import Actor
 from kernel.errors import NothingToIssue
 from kernel.unit import Units
 from procurement.funding.allocations import IssueSummary, preview_lines, summarise
-from procurement.funding.proposals import issue_proposal, propose_lines
+from procurement.funding.issuing import issue_proposal
+from procurement.funding.proposals import propose_lines
 
 
 def issue_year(

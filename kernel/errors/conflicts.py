@@ -30,7 +30,7 @@ class BudgetExhausted(Conflict):
 class NoBudget(Conflict):
     code = "no-budget"
     summary = "{bureau} has no budget of {source} for {year}, so nothing can be issued."
-    remedy = "Record it first: market fund budget, or the page of budgets."
+    remedy = "Record what was approved first: market import budgets FILE, or the page of budgets."
 
 
 class BudgetTooSmall(Conflict):

@@ -37,7 +37,9 @@ CONFIG: Final[Mapping[str, Any]] = {
         "labelFontSize": 12,
         "title": None,
         "orient": "top",
+        "symbolType": "stroke",
         "symbolStrokeWidth": 2,
+        "symbolSize": 300,
     },
 }
 

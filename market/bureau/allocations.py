@@ -12,23 +12,23 @@ from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.bureau.places import own_place
 from procurement.web.allocations import (
-    ListedForm,
     ProposeForm,
-    ReturnForm,
-    post_issue,
-    post_listed,
     post_proposal,
-    post_return,
-    post_withdraw,
     show_desk,
-    show_listed_form,
     show_preview,
     show_preview_line,
-    show_proposal,
-    show_proposal_line,
 )
 from procurement.web.budgets import BudgetForm, post_budget, show_budgets
 from procurement.web.funding import show_funding, show_funding_line
+from procurement.web.listed import ListedForm, post_listed, show_listed_form
+from procurement.web.proposals import (
+    ReturnForm,
+    post_issue,
+    post_return,
+    post_withdraw,
+    show_proposal,
+    show_proposal_line,
+)
 from procurement.web.rules import show_rules
 from procurement.web.year_end import YearEndForm, post_year_end, show_year_end
 

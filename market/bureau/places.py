@@ -8,6 +8,7 @@ from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
+from procurement.web.budgets import desk_root
 from settlement.web.disputes import Desk
 from settlement.web.places import Crumb, Place
 
@@ -53,7 +54,7 @@ def place_of(page: Page, code: str, *, name: str) -> Place:
 def own_place(page: Page) -> Place:
     """Return the place of the bureau's own lines."""
     return Place(
-        root=bureau_root(page),
+        root=desk_root(page),
         statements="/bureau/periods",
         statements_title=translate(msgid("Periods"), page.locale),
         funding="/bureau/funding",

@@ -9,7 +9,8 @@ from market.cli.output import as_option, emit, json_option, note
 from market.issuing import issue_year
 from procurement.funding.allocations import IssueSummary, LinePreview, preview_lines
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
-from procurement.funding.proposals import issue_proposal, propose_lines
+from procurement.funding.issuing import issue_proposal
+from procurement.funding.proposals import propose_lines
 from procurement.funding.rules import HeadcountBasis, Holder
 from procurement.funding.year_end_rules import (
     Commitments,

@@ -56,6 +56,7 @@ from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
 from procurement.approvals import sign_all, signatories
 from procurement.funding.funding_rules import record_funding_rule
+from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE
 from procurement.policy import Threshold
 from settlement.metering.sources import admit_source
@@ -166,6 +167,23 @@ def _lines(units: Units) -> None:
     issue_year(units, maker, checker, fiscal_year=YEAR)
 
 
+def _proposal(units: Units) -> None:
+    """Leave a share of the surcharge proposed for two schools, for somebody else to check."""
+    rows = [
+        ListedRow(
+            payer_code=row["code"],
+            fiscal_year=YEAR,
+            source="surcharge",
+            document=f"示例教财〔{YEAR}〕8号",
+            amount_fen=500_000,
+            stages=("primary",),
+        )
+        for row in school_rows()[:2]
+    ]
+    with units(person(units, "qinghe-finance")) as unit:
+        propose_listed(unit, rows)
+
+
 def _budgets(units: Units) -> None:
     take_in(units, MASTER_KINDS["budgets"], budget_rows(COUNTY))
 
@@ -205,6 +223,7 @@ STEPS = (
     Step("sources", _sources),
     Step("budgets", _budgets),
     Step("lines", _lines),
+    Step("proposal", _proposal),
     Step("selections", _selections),
     Step("signatures", _signatures),
 )

@@ -1,13 +1,12 @@
-"""The allocation desk: what would be issued, what one proposed, what another checks and issues.
+"""The allocation desk: what was proposed, what budgets hold, and what would be issued now.
 
-Each amount opens the computation it came from. Whether an act may happen is the services' question;
-what stands against it is said on the page from which it was tried.
+Each amount opens the computation it came from. One proposal has its own page (`proposals`), and so
+have amounts by document (`listed`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from litestar import Response
 
@@ -15,34 +14,23 @@ from kernel.actors import Role
 from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, MarketError, NotFound
 from kernel.http.pages import Form, Page
-from kernel.i18n import label, msgid, translate, translate_error
-from kernel.money import parse_fen
-from kernel.outcomes import Fate
-from kernel.web.tables import Column, Filter, excerpt, tabulate
+from kernel.i18n import msgid, translate, translate_error
+from kernel.web.tables import Column, Filter, Table, excerpt, tabulate
 from procurement.funding.allocations import LinePreview, preview_lines
 from procurement.funding.desk import (
-    ProposalLineRow,
     ProposalRow,
-    proposal,
-    proposal_lines,
     proposals,
 )
-from procurement.funding.explanation import explain, restriction_words
-from procurement.funding.listed import ListedRow, propose_listed
+from procurement.funding.explanation import explain
 from procurement.funding.proposals import (
     ProposalState,
-    issue_proposal,
     propose_lines,
-    return_proposal,
-    withdraw_proposal,
 )
-from procurement.web.budgets import budget_columns, yuan_or_minus
+from procurement.web.budgets import DESK, budget_columns, desk_root
 from procurement.web.explained import printed
-from settlement.budgets import SOURCES, budgets
+from settlement.budgets import budgets
 from settlement.web.columns import money, number
-from settlement.web.places import Crumb
 
-DESK: Final = "/bureau/allocations"
 YEARS_BACK, YEARS_AHEAD = 3, 1
 
 
@@ -51,26 +39,6 @@ class ProposeForm(Form, frozen=True):
 
     year: str = ""
     takes_back: str = ""
-
-
-class ListedForm(Form, frozen=True):
-    """One amount of a document, typed in yuan; words with `;` between them."""
-
-    payer_code: str = ""
-    fiscal_year: str = ""
-    source: str = ""
-    document: str = ""
-    amount: str = ""
-    fund: str = ""
-    subjects: str = ""
-    tiers: str = ""
-    stages: str = ""
-
-
-class ReturnForm(Form, frozen=True):
-    """Why a proposal goes back to who made it."""
-
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +77,7 @@ def show_desk(page: Page) -> Response[Any]:
         file_name=f"allocations-{year}",
         year=year,
         desk=DESK,
-        may_propose=_may_propose(page),
+        may_propose=may_propose(page),
         budgets=excerpt(
             translate(msgid("Budgets"), page.locale),
             budget_columns(),
@@ -152,11 +120,11 @@ def show_preview(page: Page, *, errors: Mapping[str, str] | None = None) -> Resp
         root=desk_root(page),
         address=DESK,
         errors=errors or {},
-        may_propose=_may_propose(page),
+        may_propose=may_propose(page),
         adds_fen=sum(one.amount_fen for one in computed),
         takes_fen=sum(one.reduction_fen for one in computed),
         above_fen=sum(one.above_fen for one in computed),
-        left_out=_left_out_table(
+        left_out=left_out_table(
             page,
             [
                 LeftOut(
@@ -206,183 +174,7 @@ def post_proposal(page: Page, form: ProposeForm) -> Response[Any]:
     return page.redirect(f"{DESK}/{number}")
 
 
-def show_listed_form(
-    page: Page, *, form: ListedForm | None = None, errors: Mapping[str, str] | None = None
-) -> Response[Any]:
-    """Ask for one amount of a document."""
-    return page.render(
-        "procurement/listed.html",
-        root=desk_root(page),
-        address=DESK,
-        form=form or ListedForm(fiscal_year=str(shanghai_day(page.unit.clock.now()).year)),
-        errors=errors or {},
-        sources=[(one, label(one, page.locale, kind="source")) for one in SOURCES],
-    )
-
-
-def post_listed(page: Page, form: ListedForm) -> Response[Any]:
-    """Propose one listed amount, or say beside which field it is not right."""
-    try:
-        row = _listed_row(form)
-        (outcome,) = propose_listed(page.unit, [row])
-    except MarketError as error:
-        return show_listed_form(page, form=form, errors=_errors(error, page.locale))
-    if outcome.fate is not Fate.ACCEPTED:
-        known = outcome.error
-        if known is None:
-            text = translate(
-                msgid("This document gave the same amount to this line before."), page.locale
-            )
-            return show_listed_form(page, form=form, errors={"document": text})
-        name = {"amount_yuan": "amount", "fund_yuan": "fund"}.get(outcome.field, outcome.field)
-        return show_listed_form(page, form=form, errors={name: translate_error(known, page.locale)})
-    return page.redirect(f"{DESK}?year={row.fiscal_year}")
-
-
-def _listed_row(form: ListedForm) -> ListedRow:
-    if not (form.fiscal_year.isascii() and form.fiscal_year.isdigit()):
-        raise InvalidInput(
-            field="fiscal_year", value=form.fiscal_year, expected="a year such as 2026"
-        )
-    return ListedRow(
-        payer_code=form.payer_code.strip(),
-        fiscal_year=int(form.fiscal_year[:6]),
-        source=form.source,
-        document=form.document,
-        amount_fen=yuan_or_minus(form.amount, field="amount") if form.amount.strip() else None,
-        fund_fen=parse_fen(form.fund) if form.fund.strip() else None,
-        subjects=_words(form.subjects),
-        tiers=_words(form.tiers),
-        stages=_words(form.stages),
-    )
-
-
-def _words(text: str) -> tuple[str, ...]:
-    parts = text.replace("；", ";").replace("、", ";").split(";")
-    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-
-def _errors(error: MarketError, locale: str) -> dict[str, str]:
-    return {str(error.facts.get("field", "")): translate_error(error, locale)}
-
-
-def show_proposal(
-    page: Page, number_: str, *, errors: Mapping[str, str] | None = None
-) -> Response[Any]:
-    """Show a proposal with its lines and totals, and what may be done with it."""
-    row = proposal(page.unit, number_)
-    lines = proposal_lines(page.unit, row)
-    columns = _line_columns(row, page.locale)
-    table = tabulate(
-        translate(msgid("Lines of the proposal"), page.locale),
-        columns,
-        lines,
-        view=page.view(columns),
-        summed=("line_fen", "issued_before_fen", "amount_fen"),
-    )
-    is_own = row.bureau_code == page.actor.organisation_code
-    waits = row.state is ProposalState.WAITING and is_own and _may_propose(page)
-    is_maker = row.made_by == page.actor.person_id
-    return page.render_table(
-        "procurement/proposal.html",
-        table,
-        file_name=f"allocation-{row.number}",
-        row=row,
-        root=desk_root(page),
-        address=f"{DESK}/{row.number}",
-        errors=errors or {},
-        may_check=waits and not is_maker,
-        may_withdraw=waits and is_maker,
-        history=_history(row, page.locale),
-        budget=next(
-            (
-                one
-                for one in budgets(page.unit, fiscal_year=row.fiscal_year)
-                if (one.bureau_code, one.source) == (row.bureau_code, row.source)
-            ),
-            None,
-        ),
-        left_out=_left_out_table(
-            page,
-            [
-                LeftOut(code=code, name=facts["name"], reason=facts[page.locale])
-                for code, facts in sorted(row.left_out.items())
-            ],
-        ),
-    )
-
-
-def show_proposal_line(page: Page, number_: str, position: int) -> Response[Any]:
-    """Show how one amount of a proposal came about."""
-    row = proposal(page.unit, number_)
-    found = [line for line in proposal_lines(page.unit, row) if line.position == position]
-    if not found:
-        raise NotFound(what="line", key=position)
-    (line,) = found
-    return page.render(
-        "procurement/computation.html",
-        root=(*desk_root(page), (row.number, f"{DESK}/{row.number}")),
-        name=line.school_name,
-        amounts=[
-            {"term": translate(msgid("Worth"), page.locale), "amount_fen": line.line_fen},
-            {
-                "term": translate(msgid("Issued so far"), page.locale),
-                "amount_fen": line.issued_before_fen,
-            },
-            {
-                "term": translate(msgid("In this proposal"), page.locale),
-                "amount_fen": line.amount_fen,
-            },
-        ],
-        text=printed(explain(line.computation, locale=page.locale)),
-    )
-
-
-def post_issue(page: Page, number_: str) -> Response[Any]:
-    """Issue a proposal as its second person."""
-    try:
-        with page.unit.session.begin_nested():
-            issue_proposal(page.unit, number_)
-    except NotFound:
-        raise
-    except MarketError as error:
-        return show_proposal(page, number_, errors={"": translate_error(error, page.locale)})
-    return page.redirect(f"{DESK}/{number_}")
-
-
-def post_return(page: Page, number_: str, form: ReturnForm) -> Response[Any]:
-    """Give a proposal back with its reason."""
-    if not form.note.strip():
-        text = translate(msgid("A proposal is returned only with its reason."), page.locale)
-        return show_proposal(page, number_, errors={"note": text})
-    try:
-        return_proposal(page.unit, number_, note=form.note)
-    except NotFound:
-        raise
-    except MarketError as error:
-        return show_proposal(page, number_, errors={"": translate_error(error, page.locale)})
-    return page.redirect(f"{DESK}/{number_}")
-
-
-def post_withdraw(page: Page, number_: str) -> Response[Any]:
-    """Take one's own proposal back."""
-    try:
-        withdraw_proposal(page.unit, number_)
-    except NotFound:
-        raise
-    except MarketError as error:
-        return show_proposal(page, number_, errors={"": translate_error(error, page.locale)})
-    return page.redirect(f"{DESK}/{number_}")
-
-
-def desk_root(page: Page) -> tuple[Crumb, ...]:
-    return (
-        (translate(msgid("Home"), page.locale), "/bureau"),
-        (translate(msgid("Allocation"), page.locale), DESK),
-    )
-
-
-def _may_propose(page: Page) -> bool:
+def may_propose(page: Page) -> bool:
     return page.actor.may(Role.BUREAU_FINANCE)
 
 
@@ -391,18 +183,8 @@ def _years(page: Page) -> list[int]:
     return list(range(now + YEARS_AHEAD, now - YEARS_BACK - 1, -1))
 
 
-def _history(row: ProposalRow, locale: str) -> list[tuple[datetime, str, str]]:
-    """Return what happened to a proposal, the latest first: (moment, text, by whom)."""
-    history = [(row.made_at, translate(msgid("Proposed"), locale), row.made_by_name)]
-    if row.decided_at is not None:
-        text = label(row.state, locale)
-        if row.note:
-            text = f"{text}: {row.note}"
-        history.append((row.decided_at, text, row.decided_by_name))
-    return history[::-1]
-
-
-def _left_out_table(page: Page, rows: Sequence[LeftOut]) -> Any:
+def left_out_table(page: Page, rows: Sequence[LeftOut]) -> Table[LeftOut]:
+    """Return the schools that an issue leaves out, each with its reason."""
     columns: list[Column[LeftOut]] = [
         Column(key="code", title=msgid("School code"), value=lambda row: row.code, kind="code"),
         Column(key="name", title=msgid("School"), value=lambda row: row.name),
@@ -498,53 +280,4 @@ def _preview_columns(year: int) -> list[Column[LinePreview]]:
         money("amount_fen", msgid("To be added"), href=href),
         money("reduction_fen", msgid("Could be taken back"), secondary=True),
         money("above_fen", msgid("Above its worth, but committed"), secondary=True),
-    ]
-
-
-def _line_columns(row: ProposalRow, locale: str) -> list[Column[ProposalLineRow]]:
-    def href(line: ProposalLineRow) -> str:
-        return f"{DESK}/{row.number}/lines/{line.position}"
-
-    columns: list[Column[ProposalLineRow]] = [
-        Column(
-            key="school_name",
-            title=msgid("School"),
-            value=lambda line: line.school_name,
-            href=href,
-            sortable=True,
-        ),
-        Column(
-            key="school_code",
-            title=msgid("School code"),
-            value=lambda line: line.school_code,
-            kind="code",
-            export_only=True,
-        ),
-        Column(
-            key="payer_name",
-            title=msgid("On the line of"),
-            value=lambda line: line.payer_name,
-            secondary=True,
-        ),
-    ]
-    if row.kind == "listed":
-        columns += [
-            Column(
-                key="document",
-                title=msgid("Document"),
-                value=lambda line: line.document,
-                secondary=True,
-            ),
-            Column(
-                key="restriction",
-                title=msgid("Only for"),
-                value=lambda line: restriction_words(line.restriction, locale=locale) or None,
-                secondary=True,
-            ),
-        ]
-    return [
-        *columns,
-        money("line_fen", msgid("Worth"), href=href),
-        money("issued_before_fen", msgid("Issued so far"), href=href, secondary=True),
-        money("amount_fen", msgid("In this proposal"), href=href),
     ]

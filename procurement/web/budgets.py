@@ -25,8 +25,10 @@ from settlement.budgets import (
     record_budgets,
 )
 from settlement.web.columns import money
+from settlement.web.places import Crumb
 
 BUDGETS: Final = "/bureau/budgets"
+DESK: Final = "/bureau/allocations"
 SUMS: Final = ("approved_fen", "allocated_fen", "unallocated_fen", "treasury_fen")
 
 
@@ -46,6 +48,14 @@ class ApprovalRow:
 
     budget: BudgetView
     entry: EntryView
+
+
+def desk_root(page: Page) -> tuple[Crumb, ...]:
+    """Return the way from home to the allocation desk."""
+    return (
+        (translate(msgid("Home"), page.locale), "/bureau"),
+        (translate(msgid("Allocation"), page.locale), DESK),
+    )
 
 
 def show_budgets(
@@ -69,7 +79,7 @@ def show_budgets(
         table,
         file_name="budgets",
         address=BUDGETS,
-        root=((translate(msgid("Home"), page.locale), "/bureau"),),
+        root=desk_root(page),
         form=form or BudgetForm(fiscal_year=str(today.year), approved_on=today.isoformat()),
         errors=errors or {},
         may_record=is_bureau and page.actor.may(*BUDGET_RECORDERS),
@@ -160,8 +170,12 @@ def budget_columns() -> list[Column[BudgetView]]:
             sortable=True,
             secondary=True,
         ),
-        money("approved_fen", msgid("Approved")),
-        money("allocated_fen", msgid("Issued on lines")),
+        money("approved_fen", msgid("Approved"), href=lambda _row: f"{BUDGETS}#approvals"),
+        money(
+            "allocated_fen",
+            msgid("Issued on lines"),
+            href=lambda row: f"{DESK}?year={row.fiscal_year}",
+        ),
         money("unallocated_fen", msgid("May still be issued")),
         money("treasury_fen", msgid("Back to the treasury")),
     ]

@@ -11,6 +11,7 @@ from kernel.web.tables import Column, excerpt
 from procurement.funding.desk import FundingRuleLine, QuotaLine, YearEndLine, rule_history
 from procurement.funding.rules import HeadcountBasis, Holder, QuotaKind
 from procurement.funding.year_end_rules import Commitments, YearEnd
+from procurement.web.budgets import desk_root
 
 RULES: Final = "/bureau/rules"
 
@@ -21,7 +22,7 @@ def show_rules(page: Page) -> Response[Any]:
     locale = page.locale
     return page.render(
         "procurement/rules.html",
-        root=((translate(msgid("Home"), locale), "/bureau"),),
+        root=desk_root(page),
         quotas=excerpt(
             translate(msgid("Quotas per pupil and year"), locale),
             _quota_columns(locale),

@@ -11,7 +11,7 @@ from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
 from kernel.web.tables import Column, Filter, tabulate
 from procurement.funding.year_ends import MAY_END, YearEndLine, close_year, plan_year_end
-from settlement.web.places import Crumb
+from procurement.web.budgets import desk_root
 from settlement.year_ends import last_closed_year, last_open_day
 
 YEAR_END: Final = "/bureau/year-end"
@@ -53,7 +53,7 @@ def show_year_end(page: Page, *, errors: Mapping[str, str] | None = None) -> Res
         "procurement/year_end.html",
         table,
         file_name=f"year-end-{year}",
-        root=_root(page),
+        root=desk_root(page),
         address=YEAR_END,
         plan=plan,
         errors=errors or {},
@@ -73,13 +73,6 @@ def post_year_end(page: Page, form: YearEndForm) -> Response[Any]:
     except MarketError as error:
         return show_year_end(page, errors={"": translate_error(error, page.locale)})
     return page.redirect(f"{YEAR_END}?year={form.year}")
-
-
-def _root(page: Page) -> tuple[Crumb, ...]:
-    return (
-        (translate(msgid("Home"), page.locale), "/bureau"),
-        (translate(msgid("Allocation"), page.locale), "/bureau/allocations"),
-    )
 
 
 def _ending(row: YearEndLine, locale: str) -> str:

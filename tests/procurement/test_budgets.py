@@ -23,8 +23,8 @@ from kernel.errors import (
 from kernel.outcomes import Fate
 from kernel.unit import Units
 from procurement.funding.allocations import preview_lines
+from procurement.funding.issuing import issue_proposal
 from procurement.funding.proposals import (
-    issue_proposal,
     propose_lines,
     return_proposal,
     withdraw_proposal,

@@ -6,7 +6,7 @@ by login and by person number.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -22,8 +22,6 @@ from catalog.admission import (
 from catalog.offers import OfferRow, record_offers
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.actors import Actor, OrganisationKind, Role, system_actor
-from kernel.clock import parse_month
-from kernel.errors import NotFound
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.grants import actor_of
 from kernel.identity.models import Organisation
@@ -31,14 +29,12 @@ from kernel.identity.organisations import (
     BureauRow,
     SchoolRow,
     VendorRow,
-    organisation_by_code,
     record_bureaus,
     record_schools,
     record_vendors,
 )
 from kernel.identity.people import RosterRow, record_roster
 from kernel.identity.regions import RegionRow, record_regions
-from kernel.identity.secret import person_hash
 from kernel.ids import OrganisationId
 from kernel.outcomes import Fate, RowOutcome
 from kernel.unit import Units
@@ -49,10 +45,6 @@ from procurement.funding.shipped import record_shipped
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
 from settlement.budgets import SOURCES, BudgetRow, record_budgets
-from settlement.closing import settle
-from settlement.confirmations import confirm_lines
-from settlement.metering.ingest import UsageRow, begin_batch, finish_batch, ingest_rows
-from settlement.metering.sources import admit_source
 
 PROVINCE, CITY, COUNTY, OTHER_COUNTY = "320000", "329900", "329901", "329902"
 SCHOOL = "3299010001"
@@ -317,57 +309,6 @@ class CountyBuilder:
             with self.units(self.actor(login)) as unit:
                 summaries.append(sign_all(unit))
         return summaries
-
-    def used(
-        self, *moments: datetime, school: str = SCHOOL, sku: str = "maths-1", name: str = "uses.csv"
-    ) -> None:
-        """Uses at these moments by one pupil of the school, who is enrolled where there is none."""
-        with self.units(system_actor("test")) as unit:
-            pupil = f"pupil-{school}"
-            row = RosterRow(
-                person_no=pupil,
-                name=pupil,
-                organisation_kind=OrganisationKind.SCHOOL,
-                organisation_code=school,
-                roles=(Role.LEARNER,),
-                stage="primary",
-                joined_on=JOINED,
-            )
-            record_roster(unit, [row])
-            digest = repr((name, moments)).encode()
-            try:
-                batch = begin_batch(unit, "player", file_name=name, file_digest=digest)
-            except NotFound:
-                unit.actor = actor_of(unit, login="reviewer-1", via="test")
-                admit_source(unit, code="player", name="播放器", trust="player")
-                unit.actor = system_actor("test")
-                batch = begin_batch(unit, "player", file_name=name, file_digest=digest)
-            rows = [
-                UsageRow(
-                    event_id=f"{name}-{number}",
-                    occurred_at=moment,
-                    learner_hash=person_hash(unit.settings, pupil),
-                    vendor_code=VENDOR,
-                    sku=sku,
-                )
-                for number, moment in enumerate(moments)
-            ]
-            outcomes = ingest_rows(unit, batch, rows, first_position=0)
-            assert {one.outcome for one in outcomes} == {"accepted"}, outcomes
-            finish_batch(unit, batch)
-
-    def settled(self, month: str, *, school: str = SCHOOL, confirmed: bool = True) -> None:
-        """State a month and, if it is to be confirmed, post it."""
-        period = parse_month(month)
-        settle(self.units, system_actor("test"), period)
-        if confirmed:
-            with self.units(self.actor(f"school_finance-{school}")) as unit:
-                confirm_lines(
-                    unit,
-                    organisation_by_code(unit, OrganisationKind.SCHOOL, code=school).id,
-                    period,
-                )
-            settle(self.units, system_actor("test"), period)
 
 
 def a_selection(

@@ -16,7 +16,8 @@ from kernel.clock import SHANGHAI, FixedClock
 from kernel.identity.models import NATION
 from kernel.unit import Units
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
-from procurement.funding.proposals import issue_proposal, propose_lines
+from procurement.funding.issuing import issue_proposal
+from procurement.funding.proposals import propose_lines
 from procurement.funding.quotas import QuotaRow, record_quotas
 from procurement.funding.year_end_rules import (
     Commitments,
@@ -39,6 +40,7 @@ from tests.support.funding_builders import (
     a_county,
     a_selection,
 )
+from tests.support.year_builders import settled, used
 
 SYSTEM = system_actor("test")
 BOOKS_CLOSED = datetime(2027, 3, 31, 16, tzinfo=UTC)
@@ -81,7 +83,7 @@ def december(units: Units, clock: FixedClock) -> CountyBuilder:
     county.sign_as(f"academic-{SCHOOL}", f"school_finance-{SCHOOL}")
     assert balance_of(county) == LineBalance(640_000, 10_000)
     clock.at = at(2027, 1, 5)
-    county.used(at(2026, 12, 30), at(2026, 12, 30, 10), at(2026, 12, 31, 23))
+    used(county, at(2026, 12, 30), at(2026, 12, 30, 10), at(2026, 12, 31, 23))
     return county
 
 
@@ -200,7 +202,7 @@ def test_a_december_use_settled_in_january_is_paid_by_its_own_year(
     The line of 2026: committed 100.00 − 1.50 = 98.50, accrued 1.50, available 6,400.00.
     After 31 March 2027: 98.50 is freed, 6,400.00 + 98.50 = 6,498.50 go back to the treasury.
     """
-    december.settled("2026-12")
+    settled(december, "2026-12")
     assert balance_of(december) == LineBalance(640_000, 9_850, 150)
     clock.at = BOOKS_CLOSED
     assert end(december) == (1, 0, 0, 649_850)
@@ -221,12 +223,12 @@ def test_what_is_stated_and_not_posted_stays_committed_when_the_line_lapses(
 
     6,400.00 + (100.00 − 1.50) = 6,498.50 lapse, 1.50 stay committed; posted later, they are drawn.
     """
-    december.settled("2026-12", confirmed=False)
+    settled(december, "2026-12", confirmed=False)
     clock.at = BOOKS_CLOSED
     assert end(december) == (1, 0, 0, 649_850)
     assert balance_of(december) == LineBalance(0, 150)
     assert verify(december.units, SYSTEM) == []
-    december.settled("2026-12")
+    settled(december, "2026-12")
     assert balance_of(december) == LineBalance(0, 0, 150)
     assert end(december) == (0, 0, 0, 0)
     assert verify(december.units, SYSTEM) == []
@@ -239,7 +241,7 @@ def test_a_line_waits_until_its_last_month_is_settled(
     clock.at = BOOKS_CLOSED
     assert end(december) == (0, 0, 1, 0)
     assert balance_of(december) == LineBalance(640_000, 10_000)
-    december.settled("2026-12")
+    settled(december, "2026-12")
     assert end(december) == (1, 0, 0, 649_850)
 
 
@@ -268,7 +270,7 @@ def test_a_line_is_carried_over_with_its_commitments_and_then_lapses(
         carry_until="06-30",
         commitments=Commitments.CARRIED,
     )
-    december.settled("2026-12")
+    settled(december, "2026-12")
     clock.at = BOOKS_CLOSED
     assert end(december) == (0, 1, 0, 0)
     assert balance_of(december) == LineBalance(640_000, 9_850, 150)
@@ -316,7 +318,7 @@ def test_money_that_comes_back_in_the_same_year_is_on_its_line_again(
 
     Forfeited while the books are open: accrued 1.50 − 0.08 = 1.42, available 6,400.00 + 0.08.
     """
-    december.settled("2026-12")
+    settled(december, "2026-12")
     forfeit(december)
     held = 150 - balance_of(december).accrued_fen
     assert held in {7, 8}
@@ -328,7 +330,7 @@ def test_money_that_comes_back_in_the_next_year_goes_to_the_treasury(
     december: CountyBuilder, clock: FixedClock
 ) -> None:
     """R41: the same after the line lapsed: what is forfeited then is no longer the school's."""
-    december.settled("2026-12")
+    settled(december, "2026-12")
     clock.at = BOOKS_CLOSED
     assert end(december) == (1, 0, 0, 649_850)
     forfeit(december)
