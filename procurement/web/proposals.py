@@ -42,7 +42,7 @@ def show_proposal(
         columns,
         lines,
         view=page.view(columns),
-        summed=("line_fen", "issued_before_fen", "amount_fen"),
+        summed=[column.key for column in columns if column.is_figure],
     )
     is_own = row.bureau_code == page.actor.organisation_code
     waits = row.state is ProposalState.WAITING and is_own and may_propose(page)
@@ -191,9 +191,9 @@ def _line_columns(row: ProposalRow, locale: str) -> list[Column[ProposalLineRow]
                 secondary=True,
             ),
         ]
-    return [
-        *columns,
-        money("line_fen", msgid("Worth"), href=href),
-        money("issued_before_fen", msgid("Issued so far"), href=href, secondary=True),
-        money("amount_fen", msgid("In this proposal"), href=href),
-    ]
+    else:
+        columns += [
+            money("line_fen", msgid("Worth"), href=href),
+            money("issued_before_fen", msgid("Issued so far"), href=href, secondary=True),
+        ]
+    return [*columns, money("amount_fen", msgid("In this proposal"), href=href)]
