@@ -1,4 +1,4 @@
-"""The allocation desk on pages: preview, two people, budgets, listed amounts, rules, the year's end."""
+"""The allocation desk on pages: preview, two people, budgets, listed amounts, year's end."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
