@@ -20,6 +20,7 @@ from procurement.web.allocations import (
 )
 from procurement.web.budgets import BudgetForm, post_budget, show_budgets
 from procurement.web.funding import show_funding, show_funding_line
+from procurement.web.lines import show_lines
 from procurement.web.listed import ListedForm, post_listed, show_listed_form
 from procurement.web.proposals import (
     ReturnForm,
@@ -138,6 +139,12 @@ def rules(request: AnyRequest, pages: Pages) -> Response[Any]:
         return show_rules(page)
 
 
+@get("/bureau/lines", opt=ACCOUNTABLE, sync_to_thread=True)
+def lines(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_lines(page)
+
+
 @get("/bureau/funding", opt=ACCOUNTABLE, sync_to_thread=True)
 def funding(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
@@ -179,6 +186,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     budgets,
     record_budget,
     rules,
+    lines,
     funding,
     funding_line,
     year_end,

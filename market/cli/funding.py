@@ -47,15 +47,15 @@ def fund() -> None:
 @click.option("--short-stage", default="primary", show_default=True, help="Pays the shortfall.")
 @click.option(
     "--headcount",
-    type=click.Choice([*HeadcountBasis]),
-    default=HeadcountBasis.EACH_TERM,
+    type=click.Choice([one.value for one in HeadcountBasis]),
+    default=HeadcountBasis.EACH_TERM.value,
     show_default=True,
     help="Which census the terms go by.",
 )
 @click.option(
     "--holder",
-    type=click.Choice([*Holder]),
-    default=Holder.SCHOOL,
+    type=click.Choice([one.value for one in Holder]),
+    default=Holder.SCHOOL.value,
     show_default=True,
     help="Whose line gets the share.",
 )
@@ -185,12 +185,12 @@ def check(*, number: str, who: str | None, as_json: bool) -> None:
 @click.option("--region", "region_code", metavar="CODE", required=True, help="Six digits.")
 @click.option("--source", type=click.Choice(SOURCES), required=True, help="Source of the money.")
 @click.option("--from", "valid_from", metavar="DAY", required=True, help="In force from this day.")
-@click.option("--outcome", type=click.Choice([*YearEnd]), required=True)
+@click.option("--outcome", type=click.Choice([one.value for one in YearEnd]), required=True)
 @click.option("--until", "carry_until", metavar="MM-DD", default="", help="Carried over until.")
 @click.option(
     "--commitments",
-    type=click.Choice([*Commitments]),
-    default=Commitments.RELEASED,
+    type=click.Choice([one.value for one in Commitments]),
+    default=Commitments.RELEASED.value,
     show_default=True,
     help="What becomes of commitments on a line that is carried over.",
 )

@@ -29,6 +29,7 @@ class LineBoard:
 
     id: UUID
     payer_id: UUID
+    payer_kind: str
     payer_code: str
     payer_name: str
     fiscal_year: int
@@ -104,11 +105,17 @@ def lines_board(
         for kind in FUNDING_KINDS
     }
     wanted = (
-        select(FundingLine, Organisation.code, Organisation.name, *amounts.values())
+        select(
+            FundingLine,
+            Organisation.kind,
+            Organisation.code,
+            Organisation.name,
+            *amounts.values(),
+        )
         .join(Organisation, Organisation.id == FundingLine.payer_id)
         .join(Account, Account.owner_id == FundingLine.id)
         .where(FundingLine.payer_id.in_(visible_payers(unit)))
-        .group_by(FundingLine.id, Organisation.code, Organisation.name)
+        .group_by(FundingLine.id, Organisation.id)
         .order_by(Organisation.code, FundingLine.fiscal_year, FundingLine.source)
     )
     if fiscal_year is not None:
@@ -121,6 +128,7 @@ def lines_board(
         LineBoard(
             id=line.id,
             payer_id=line.payer_id,
+            payer_kind=kind,
             payer_code=code,
             payer_name=name,
             fiscal_year=line.fiscal_year,
@@ -129,7 +137,7 @@ def lines_board(
             lapses_on=line.lapses_on,
             balance=LineBalance(*(int(amount) for amount in held)),
         )
-        for line, code, name, *held in unit.session.execute(wanted)
+        for line, kind, code, name, *held in unit.session.execute(wanted)
     ]
 
 

@@ -142,6 +142,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/budgets"): MONEY,
     ("POST", "/bureau/budgets"): CLOSERS,
     ("GET", "/bureau/rules"): MONEY,
+    ("GET", "/bureau/lines"): MONEY,
     ("GET", "/bureau/funding"): MONEY,
     ("GET", "/bureau/funding/{line_id}"): MONEY,
     ("GET", "/bureau/year-end"): MONEY,

@@ -1,6 +1,7 @@
 """Budget first, then allocation, then spending (R20): what a bureau may issue, and who checks."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -32,6 +33,7 @@ from procurement.funding.proposals import (
 from procurement.proposal_models import AllocationProposal, ProposalLine
 from procurement.queries import budget_boards
 from settlement.budgets import BudgetView, budgets
+from settlement.journal import export_journal
 from settlement.verify.recompute import verify
 from tests.support.funding_builders import (
     SCHOOL,
@@ -39,6 +41,7 @@ from tests.support.funding_builders import (
     a_county,
     a_selection,
 )
+from tests.support.journals import check_with_beancount
 
 YEAR = 2024
 """A year for which no builder has approved anything."""
@@ -302,3 +305,14 @@ def test_the_lines_of_a_proposal_keep_their_computation(committed: CountyBuilder
         (line,) = unit.session.scalars(select(ProposalLine)).all()
     assert line.computation["line_fen"] == line.amount_fen == 650_000
     assert line.computation["rule"]["holder"] == "school"
+
+
+def test_other_programs_read_the_budgets_in_the_journal(
+    committed: CountyBuilder, tmp_path: Path
+) -> None:
+    """R20, R50: approved, unallocated and allocated are accounts that Beancount adds up, too."""
+    with committed.units(system_actor("test")) as unit:
+        journal = "".join(export_journal(unit, "beancount"))
+    for name in ("Approved", "Unallocated", "Allocated"):
+        assert f":B329901:2026:PerStudent:{name}" in journal
+    check_with_beancount(journal, tmp_path)

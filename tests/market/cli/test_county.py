@@ -190,3 +190,63 @@ def test_a_template_has_the_columns_that_are_needed(market, kind):
     header, example = csv.reader(io.StringIO(market("import", kind, "--template").out))
     assert set(HEADERS[kind].split(",")) <= set(header)
     assert len(example) == len(header)
+
+
+def test_budgets_and_listed_allocations_are_imported_tried_and_rejected_by_row(
+    county, market, tmp_path
+):
+    """R18, R20: a dry run keeps nothing; a file with a wrong row is not taken at all."""
+    header = "payer_code,fiscal_year,source,document,amount_yuan,fund_yuan,subjects\n"
+    path = tmp_path / "allocations.csv"
+    path.write_text(
+        header
+        + f"{SCHOOL},2025,专项,虚构教财〔2025〕8号,500.00,,数学\n"
+        + f"{SCHOOL},2025,专项,虚构教财〔2025〕9号,-1.00,,\n"
+        + "nobody,2025,surcharge,x,1.001,,\n",
+        encoding="utf-8",
+    )
+    rejects = tmp_path / "rejects.csv"
+    found = market("import", "allocations", path, "--as", "money", "--rejects", rejects)
+    assert found.status == 1
+    assert "row 3, amount_yuan: 1.00 yuan can't be taken back" in found.err
+    assert "row 4, amount_yuan: “1.001” is not an amount" in found.err
+    assert len(rejects.read_text(encoding="utf-8-sig").splitlines()) == 3
+
+    path.write_text(
+        header + f"{SCHOOL},2025,专项,虚构教财〔2025〕8号,500.00,,数学\n", encoding="utf-8"
+    )
+    for options, accepted, duplicates in ((("--dry-run",), 1, 0), ((), 1, 0), ((), 0, 1)):
+        tried = market("import", "allocations", path, "--as", "money", "--json", *options)
+        assert (tried.json["accepted"], tried.json["duplicates"]) == (accepted, duplicates)
+    refused = market("fund", "check", "990121-2025-002", "--as", "checker")
+    assert refused.status == 1 and "no budget of special_fund for 2025" in refused.err
+    budgets = tmp_path / "budgets.csv"
+    budgets.write_text(
+        HEADERS["budgets"] + "\n990121,2025,special_fund,500.00,批复2,2025-02-01\n",
+        encoding="utf-8",
+    )
+    assert market("import", "budgets", budgets, "--as", "money").status == 0
+    same = market("fund", "check", "990121-2025-002", "--as", "money")
+    assert same.status == 1 and "can't check it" in same.err
+    assert market("fund", "check", "990121-2025-002", "--as", "checker").status == 0
+    exported = market("export", "lines", "--year", 2025, "--as", "money").out
+    assert SCHOOL in exported and "500.00" in exported and "数学" in exported
+    assert market("verify").status == 0
+
+
+def test_a_years_lines_are_closed_by_command(county, market):
+    """R19: previewed, done, repeated; by the rule that was recorded before."""
+    rule = ("fund", "year-end-rule", "--region", "990121", "--source", "per_student")
+    when = ("--from", "2025-01-01", "--origin", "虚构")
+    wrong = market(*rule, *when, "--outcome", "lapse", "--until", "06-30", "--as", "money")
+    assert wrong.status == 1 and "carry_until" in wrong.err
+    kept = market(*rule, *when, "--outcome", "carry_over", "--until", "06-30", "--as", "money")
+    assert kept.status == 0
+    # Today is long after 31 March 2026, when the books of 2025 closed.
+    close = ("fund", "close-year", "--year", 2025, "--as", "money", "--json")
+    preview = market(*close, "--preview").json
+    assert (preview["carried"], preview["lapsed"], preview["waiting"]) == (1, 0, 0)
+    assert market(*close).json == preview
+    assert market(*close).json["carried"] == 0
+    early = market("fund", "close-year", "--year", 2199, "--as", "money")
+    assert early.status == 1 and "2200-03-31" in early.err
