@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -93,10 +94,20 @@ def show_funding(page: Page, place: Place) -> Response[Any]:
         table,
         file_name=f"funding-{place.payer_code}",
         place=place,
-        board=board_lines(page, place, latest),
+        board=board_lines(page, place, [*latest, *_carried_over(boards, latest)]),
         board_year=latest[0].fiscal_year if latest else None,
         chart=_chart(page, place, latest),
     )
+
+
+def _carried_over(boards: Sequence[LineBoard], latest: Sequence[LineBoard]) -> list[LineBoard]:
+    """Return the lines of earlier years that may still pay for use of the latest year (R19)."""
+    if not latest:
+        return []
+    year = latest[0].fiscal_year
+    return [
+        board for board in boards if board.fiscal_year < year and board.lapses_on > date(year, 1, 1)
+    ]
 
 
 def _chart(page: Page, place: Place, latest: Sequence[LineBoard]) -> YearChart | None:

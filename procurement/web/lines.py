@@ -34,7 +34,7 @@ def show_lines(page: Page) -> Response[Any]:
             options=tuple((one, label(one, page.locale, kind="source")) for one in SOURCES),
         ),
     )
-    columns = line_columns(page.locale)
+    columns = line_columns(page.locale, bureau_code=page.actor.organisation_code)
     view = page.view(columns, filters=filters)
     year, source = int(view.filters["year"]), view.filters.get("source")
     table = tabulate(
@@ -51,12 +51,15 @@ def show_lines(page: Page) -> Response[Any]:
     )
 
 
-def line_columns(locale: str) -> list[Column[LineBoard]]:
-    """Return the columns of lines: allocated = available + committed + accrued + paid."""
+def line_columns(locale: str, *, bureau_code: str = "") -> list[Column[LineBoard]]:
+    """Return the columns of lines: allocated = available + committed + accrued + paid.
+
+    A school's line opens, and that of the bureau whose code is given.
+    """
 
     def href(row: LineBoard) -> str:
         if row.payer_kind == OrganisationKind.BUREAU:
-            return f"/bureau/funding/{row.id}"
+            return f"/bureau/funding/{row.id}" if row.payer_code == bureau_code else ""
         return f"/bureau/schools/{row.payer_code}/funding/{row.id}"
 
     titles = {
