@@ -9,6 +9,7 @@ from kernel.settings import Settings
 from kernel.tasks import chain_trail, forget_sessions, forget_stored_answers
 from kernel.unit import Units
 from market import models
+from procurement.tasks import end_lines_of_closed_years
 from settlement.tasks import (
     close_range,
     close_years,
@@ -37,6 +38,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.make_partitions": make_partitions,
     "settlement.close_years": close_years,
     "settlement.estimate_ceilings": estimate_running,
+    "procurement.end_lines": end_lines_of_closed_years,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -51,6 +53,7 @@ SCHEDULE: dict[str, float] = {
     "settlement.make_partitions": 6 * 3600.0,
     "settlement.close_years": 3600.0,
     "settlement.estimate_ceilings": 300.0,
+    "procurement.end_lines": 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

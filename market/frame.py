@@ -33,6 +33,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     OrganisationKind.BUREAU: (
         NavigationEntry(title=msgid("Home"), href="/bureau"),
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
+        NavigationEntry(title=msgid("Allocation"), href="/bureau/allocations"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
@@ -46,6 +47,7 @@ CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
 ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
     "/school/devices": frozenset(DEVICE_KEEPERS),
+    "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
 }
 """Entries that not everybody of the organisation may open."""
 

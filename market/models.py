@@ -5,6 +5,8 @@ import kernel.http.models
 import kernel.identity.models
 import kernel.trail
 import procurement.models
+import procurement.proposal_models
+import settlement.budget_models
 import settlement.dispute_models
 import settlement.ledger.models
 import settlement.metering.models
@@ -17,7 +19,9 @@ ALL = (
     catalog.models,
     settlement.models,
     settlement.dispute_models,
+    settlement.budget_models,
     settlement.metering.models,
     settlement.ledger.models,
     procurement.models,
+    procurement.proposal_models,
 )

@@ -40,7 +40,9 @@ class Quota(Base):
 class FundingRule(Base):
     """A region's rule from a day on: floor, the stage that pays its shortfall, the digital share.
 
-    Never updated; the nearest region above a school that has one decides (R15, R17).
+    `headcount` says which censuses the terms go by, `holder` whose line gets the share: the
+    school's own, or its bureau's. Never updated; the nearest region above a school that has one
+    decides (R15, R17, R19).
     """
 
     __tablename__ = "funding_rule"
@@ -55,21 +57,35 @@ class FundingRule(Base):
     digital_share: Mapped[Decimal] = mapped_column(Numeric(5, 4))
     share_minimum: Mapped[Decimal] = mapped_column(Numeric(5, 4))
     share_maximum: Mapped[Decimal] = mapped_column(Numeric(5, 4))
+    headcount: Mapped[str]
+    holder: Mapped[str]
     origin: Mapped[str]
 
     __table_args__ = (
         UniqueConstraint("region_code", "source", "valid_from", "recorded_at"),
         CheckConstraint("digital_share BETWEEN share_minimum AND share_maximum", name="share"),
+        CheckConstraint(
+            "headcount IN ('each_term', 'spring', 'autumn', 'last_autumn')", name="headcount"
+        ),
+        CheckConstraint("holder IN ('school', 'bureau')", name="holder"),
     )
 
 
 class Allocation(Base):
-    """What was issued on a line, by whom, with the whole computation as data."""
+    """What was issued on a line (below zero: taken back), by whom, with the computation as data.
+
+    `school_id`: whose money it is where the line is a bureau's; else the line's payer.
+    `proposal_id`: what a second person checked; empty for what was issued before there were any.
+    """
 
     __tablename__ = "allocation"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     line_id: Mapped[UUID] = mapped_column(ForeignKey("funding_line.id"), index=True)
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    proposal_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("allocation_proposal.id"), index=True
+    )
     amount_fen: Mapped[int]
     computation: Mapped[dict[str, Any]]
     issued_at: Mapped[datetime]

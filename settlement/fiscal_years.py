@@ -8,17 +8,16 @@ from datetime import date
 
 from sqlalchemy import select, update
 
-from kernel.clock import shanghai_day
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.models import Period
 from settlement.queries.statements import visible_payers
-from settlement.year_ends import are_books_closed
+from settlement.year_ends import last_closed_year
 
 
 def close_periods(unit: Unit) -> int:
     """Close the actor's posted periods of the years whose books are closed; return how many."""
-    year = _last_closed_year(unit)
+    year = last_closed_year(unit)
     closing = (
         Period.state == "posted",
         Period.month <= date(year, 12, 1),
@@ -45,8 +44,3 @@ def close_periods(unit: Unit) -> int:
             periods=len(locked),
         )
     return len(locked)
-
-
-def _last_closed_year(unit: Unit) -> int:
-    last = shanghai_day(unit.clock.now()).year - 1
-    return last if are_books_closed(unit, date(last, 12, 1)) else last - 1

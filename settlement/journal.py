@@ -20,6 +20,7 @@ from kernel.clock import Month, month_bounds, next_month
 from kernel.errors import InvalidInput, NotFound
 from kernel.identity.models import Organisation
 from kernel.unit import Unit
+from settlement.budget_models import Budget
 from settlement.journal_formats import FORMATS, JournalAccount, JournalFormat
 from settlement.ledger.models import Account, Leg, Transfer
 from settlement.ledger.posting import AccountKind
@@ -126,7 +127,7 @@ def _holdings(
     unit: Unit, writer: JournalFormat, until: ColumnElement[bool], *, begins: datetime | None
 ) -> dict[UUID, _Holding]:
     """Return every account that the transfers touch, with its sums: one row of SQL each."""
-    owner, payer = aliased(Organisation), aliased(Organisation)
+    owner, payer, bureau = (aliased(Organisation) for _ in range(3))
     opening: Any = func.sum(SIGNED).filter(Transfer.at < begins) if begins else func.sum(0)
     sums = (
         select(
@@ -143,10 +144,10 @@ def _holdings(
         select(
             Account.id,
             Account.kind,
-            func.coalesce(payer.kind, owner.kind, "").label("owner_kind"),
-            func.coalesce(payer.code, owner.code, "").label("owner_code"),
-            FundingLine.fiscal_year,
-            FundingLine.source,
+            func.coalesce(payer.kind, bureau.kind, owner.kind, "").label("owner_kind"),
+            func.coalesce(payer.code, bureau.code, owner.code, "").label("owner_code"),
+            func.coalesce(FundingLine.fiscal_year, Budget.fiscal_year).label("fiscal_year"),
+            func.coalesce(FundingLine.source, Budget.source).label("source"),
             FundingLine.restriction,
             sums.c.opening,
             sums.c.closing,
@@ -155,6 +156,8 @@ def _holdings(
         .outerjoin(owner, owner.id == Account.owner_id)
         .outerjoin(FundingLine, FundingLine.id == Account.owner_id)
         .outerjoin(payer, payer.id == FundingLine.payer_id)
+        .outerjoin(Budget, Budget.id == Account.owner_id)
+        .outerjoin(bureau, bureau.id == Budget.bureau_id)
     )
     holdings: dict[UUID, _Holding] = {}
     for row in rows:
@@ -187,10 +190,14 @@ def _visible(unit: Unit, payer_code: str | None) -> ColumnElement[bool]:
         if unit.session.scalar(payers) is None:
             raise NotFound(what="payer", key=payer_code)
     lines = select(FundingLine.id).where(FundingLine.payer_id.in_(payers))
+    own_budgets = select(Budget.id).where(Budget.bureau_id.in_(payers))
     own = select(Account.id).where(
         or_(
             and_(Account.kind == AccountKind.CLEARING, Account.owner_id.in_(payers)),
-            and_(Account.book == "budget", Account.owner_id.in_(lines)),
+            and_(
+                Account.book == "budget",
+                or_(Account.owner_id.in_(lines), Account.owner_id.in_(own_budgets)),
+            ),
         )
     )
     statements = select(Statement.number).where(Statement.payer_id.in_(payers))

@@ -17,6 +17,10 @@ from kernel.money import plain_yuan
 from settlement.ledger.posting import AccountKind
 
 ROOTS: Final[Mapping[str, tuple[str, ...]]] = {
+    AccountKind.APPROVED: ("equity", "budget"),
+    AccountKind.UNALLOCATED: ("assets", "budget"),
+    AccountKind.ALLOCATED: ("assets", "budget"),
+    AccountKind.TREASURY: ("assets", "budget"),
     AccountKind.APPROPRIATION: ("equity", "budget"),
     AccountKind.AVAILABLE: ("assets", "budget"),
     AccountKind.COMMITTED: ("assets", "budget"),
@@ -28,7 +32,7 @@ ROOTS: Final[Mapping[str, tuple[str, ...]]] = {
     AccountKind.FEE: ("revenues", "fee"),
     AccountKind.RETENTION: ("liabilities", "retention"),
 }
-"""Where each kind of account stands; the accounts of a funding line end with their kind."""
+"""Where each kind of account stands; the accounts of a funding line or a budget end with it."""
 
 BEANCOUNT_ROOTS: Final = {
     "assets": "Assets",
@@ -43,7 +47,8 @@ OUR_WORD: Final = re.compile("[a-z_]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JournalAccount:
-    """An account by what people know it by; `fiscal_year` and on are a funding line's.
+    """An account by what people know it by; `fiscal_year` and on are a funding line's
+    or a budget's.
 
     `owner_kind`: school | bureau | vendor, empty for the platform itself.
     """

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, select, true
 from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.budget_models import FreedCommitment, LineEnd
 from settlement.dispute_models import CreditDraw, CreditNote
 from settlement.models import Agreement, AgreementDraw, FundingLine, StatementDraw, StatementLine
 from settlement.rating import Fund, Room
@@ -129,6 +130,15 @@ def _funds(
         ):
             key = (agreement_id, line_id)
             drawn[key] = drawn.get(key, 0) + sign * int(fen)
+    # What a year's end freed is committed no more, whatever is stated later.
+    for agreement_id, line_id, fen in unit.session.execute(
+        select(FreedCommitment.agreement_id, LineEnd.line_id, func.sum(FreedCommitment.amount_fen))
+        .join(LineEnd, LineEnd.id == FreedCommitment.end_id)
+        .where(among(FreedCommitment.agreement_id, agreement_ids))
+        .group_by(FreedCommitment.agreement_id, LineEnd.line_id)
+    ):
+        key = (agreement_id, line_id)
+        drawn[key] = drawn.get(key, 0) + int(fen)
     funds: dict[UUID, list[Fund]] = {}
     for agreement_id, line_id, ceiling_fen, year, lapses_on, source, limits in unit.session.execute(
         select(

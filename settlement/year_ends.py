@@ -49,3 +49,10 @@ def closed_for(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> set[UU
         )
     )
     return (set(payer_ids) - stated) | set(came_too_late)
+
+
+def last_closed_year(unit: Unit) -> int:
+    """Return the latest fiscal year whose books are closed today."""
+    today = shanghai_day(unit.clock.now())
+    year = today.year - 1
+    return year if today > last_open_day(unit.settings, year) else year - 1

@@ -86,6 +86,7 @@ say "Staff (invented): two reviewers, bureau finance, and four people for each s
     echo "示例-B1,示例初审员,bureau,990101,admission,2013-01-01,reviewer-1"
     echo "示例-B2,示例复审员,bureau,990101,admission,2013-01-01,reviewer-2"
     echo "示例-B3,示例拨款员,bureau,990101,bureau_finance,2013-01-01,bureau-finance"
+    echo "示例-B4,示例复核员,bureau,990101,bureau_finance,2013-01-01,bureau-finance-2"
     for number in $(seq -w 1 13); do
         school="99010100$number"
         for role in teacher academic school_finance principal; do
@@ -108,7 +109,12 @@ CSV
 market import quotas "$WORK/quotas.csv" >&2
 market fund rule --region 990101 --from 2013-01-01 --share 0.30 --floor 0 \
     --short-stage higher --origin "示例：虚构的比例" >&2
-market fund issue --year 2013 --as bureau-finance >&2
+cat >"$WORK/budgets.csv" <<'CSV'
+region_code,fiscal_year,source,amount_yuan,document,approved_on
+990101,2013,per_student,10000000.00,示例：虚构的预算,2013-01-15
+CSV
+market import budgets "$WORK/budgets.csv" >&2
+market fund issue --year 2013 --make-as bureau-finance --check-as bureau-finance-2 >&2
 
 say "Sites as resources (vle.csv), priced, proposed by one reviewer and listed by another"
 market import catalogue "$DATA/vle.csv" --map "$MAPS/catalogue.toml" >&2

@@ -85,6 +85,12 @@ class OwnInterest(Refused):
     remedy = "Another reviewer must decide."
 
 
+class MakerChecks(Refused):
+    code = "maker-checks"
+    summary = "{person} made {number} and can't check it, too."
+    remedy = "Another finance person of the bureau must."
+
+
 class VendorInterest(Refused):
     code = "vendor-interest"
     summary = "{person} has held a role at {vendor} and can't review what it offers."

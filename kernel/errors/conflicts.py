@@ -27,6 +27,51 @@ class BudgetExhausted(Conflict):
     remedy = "Lower the ceiling or have the line topped up."
 
 
+class NoBudget(Conflict):
+    code = "no-budget"
+    summary = "{bureau} has no budget of {source} for {year}, so nothing can be issued."
+    remedy = "Record what was approved first: market import budgets FILE, or the page of budgets."
+
+
+class BudgetTooSmall(Conflict):
+    code = "budget-too-small"
+    summary = "The budget of {bureau} for {year} ({source}) is {short_yuan} yuan short."
+    remedy = "Record what was approved beyond it, or issue less."
+
+
+class ReductionTooLarge(Conflict):
+    code = "reduction-too-large"
+    summary = (
+        "{wanted_yuan} yuan can't be taken back from the line {line}: {available_yuan} are neither "
+        "committed nor spent, so {short_yuan} are too many."
+    )
+    remedy = "Take back less, or end agreements first."
+
+
+class ProposalOutdated(Conflict):
+    code = "proposal-outdated"
+    summary = "Something else was issued on the line {line} since {number} was made."
+    remedy = "Return it, and make a new one."
+
+
+class ProposalDecided(Conflict):
+    code = "proposal-decided"
+    summary = "{number} was decided already ({state})."
+    remedy = "Make a new one for what is still missing."
+
+
+class NothingToIssue(Conflict):
+    code = "nothing-to-issue"
+    summary = "No line of {year} ({source}) is worth more than was issued."
+    remedy = "A later census, quota or rule may add to it."
+
+
+class BooksStillOpen(Conflict):
+    code = "books-still-open"
+    summary = "The books of {year} are open until {day}."
+    remedy = "Lines end after that day."
+
+
 class NoFundingLine(Conflict):
     code = "no-funding-line"
     summary = "{payer} has no funding line for {year} that may pay for this."

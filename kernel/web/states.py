@@ -44,6 +44,7 @@ BADGES: Final[dict[str, Badge]] = {
     "open": UNDER_WAY,
     "admitted": DONE,
     "listed": DONE,
+    "issued": DONE,
     "approved": DONE,
     "confirmed": DONE,
     "upheld": DONE,

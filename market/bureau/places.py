@@ -8,6 +8,7 @@ from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
+from procurement.web.budgets import desk_root
 from settlement.web.disputes import Desk
 from settlement.web.places import Crumb, Place
 
@@ -47,6 +48,18 @@ def place_of(page: Page, code: str, *, name: str) -> Place:
         funding=f"{own}/funding",
         payer_code=code,
         payer_name=name,
+    )
+
+
+def own_place(page: Page) -> Place:
+    """Return the place of the bureau's own lines."""
+    return Place(
+        root=desk_root(page),
+        statements="/bureau/periods",
+        statements_title=translate(msgid("Periods"), page.locale),
+        funding="/bureau/funding",
+        payer_code=page.actor.organisation_code,
+        payer_name=page.actor.organisation_name,
     )
 
 

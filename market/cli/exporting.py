@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
-from kernel.clock import parse_month
+from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_month
 from kernel.errors import UnwritableFile
+from kernel.web.exports import export_csv
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, payer_option
+from procurement.web.lines import line_columns
 from settlement.exports import export_statements
 from settlement.journal import export_journal
 from settlement.journal_formats import FORMATS
+from settlement.queries.funding import lines_board
 
 out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File (default: stdout)."
@@ -38,6 +41,25 @@ def statements(period: str, payer_code: str | None, out: Path | None, who: str |
     month = parse_month(period)
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         _write([export_statements(unit, month, payer_code=payer_code)], out)
+
+
+@export.command("lines")
+@click.option(
+    "--year",
+    "fiscal_year",
+    type=click.IntRange(FIRST_YEAR, LAST_YEAR),
+    required=True,
+    help="Fiscal year, such as 2026.",
+)
+@out_option
+@as_option
+def lines(fiscal_year: int, out: Path | None, who: str | None) -> None:
+    """Export the funding lines of a year with their four amounts as CSV for spreadsheets."""
+    settings = load_settings()
+    with open_units(settings) as units, units(acting(units, who)) as unit:
+        rows = lines_board(unit, fiscal_year=fiscal_year)
+    locale = settings.locale
+    _write([export_csv(rows, line_columns(locale), locale=locale, totals=None)], out)
 
 
 @export.command("journal")

@@ -1,13 +1,25 @@
-"""`market fund`: a region's funding rule, and the issue of a year's lines (R15–R20)."""
+"""`market fund`: rules, budgets, the issue of a year's lines and its end (R15–R20)."""
 
 import click
 
-from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day
+from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day, show_month
 from kernel.money import parse_rate, yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, naming_options, note
-from procurement.funding.allocations import IssueSummary, LinePreview, issue_lines, preview_lines
+from market.issuing import issue_year
+from procurement.funding.allocations import IssueSummary, LinePreview, preview_lines
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
+from procurement.funding.issuing import issue_proposal
+from procurement.funding.proposals import propose_lines
+from procurement.funding.rules import HeadcountBasis, Holder
+from procurement.funding.year_end_rules import (
+    Commitments,
+    YearEnd,
+    YearEndRuleRow,
+    record_year_end_rule,
+)
+from procurement.funding.year_ends import YearEndLine, YearEndPlan, close_year, plan_year_end
+from settlement.budgets import SOURCES
 
 MOST_PUPILS = 100_000
 
@@ -43,6 +55,20 @@ def fund() -> None:
     help="Pupils that a small rural school is funded for at least (R15).",
 )
 @click.option("--short-stage", default="primary", show_default=True, help="Pays the shortfall.")
+@click.option(
+    "--headcount",
+    type=click.Choice([one.value for one in HeadcountBasis]),
+    default=HeadcountBasis.EACH_TERM.value,
+    show_default=True,
+    help="Which census the terms go by.",
+)
+@click.option(
+    "--holder",
+    type=click.Choice([one.value for one in Holder]),
+    default=Holder.SCHOOL.value,
+    show_default=True,
+    help="Whose line gets the share.",
+)
 @click.option("--origin", required=True, help="The document that the rule comes from.")
 @as_option
 @json_option
@@ -56,6 +82,8 @@ def rule(
     share_maximum: str,
     floor_pupils: int,
     short_stage: str,
+    headcount: str,
+    holder: str,
     origin: str,
     who: str | None,
     as_json: bool,
@@ -70,6 +98,8 @@ def rule(
         digital_share=parse_rate(share),
         share_minimum=parse_rate(share_minimum),
         share_maximum=parse_rate(share_maximum),
+        headcount=headcount,
+        holder=holder,
         origin=origin,
     )
     with (
@@ -85,47 +115,188 @@ def rule(
     )
 
 
-@fund.command()
-@click.option(
+year_option = click.option(
     "--year",
     "fiscal_year",
     type=click.IntRange(FIRST_YEAR, LAST_YEAR),
     required=True,
     help="Fiscal year, such as 2026.",
 )
+
+
+@fund.command()
+@year_option
 @click.option("--preview", is_flag=True, help="Show what would be issued, and issue nothing.")
+@click.option("--take-back", is_flag=True, help="Take back, too, what lines are worth less by now.")
+@click.option("--make-as", metavar="LOGIN", help="The finance person who proposes.")
+@click.option("--check-as", metavar="LOGIN", help="Another one, who checks and issues.")
 @as_option
 @json_option
 @click.pass_context
 def issue(
-    ctx: click.Context, fiscal_year: int, preview: bool, who: str | None, as_json: bool
+    ctx: click.Context,
+    *,
+    fiscal_year: int,
+    preview: bool,
+    take_back: bool,
+    make_as: str | None,
+    check_as: str | None,
+    who: str | None,
+    as_json: bool,
 ) -> None:
-    """Issue the per-student lines of the schools below the acting bureau.
+    """Issue the per-student lines of the schools below a bureau, proposed and checked by two.
 
+    With --make-as alone the proposal is made and its number printed; `market fund check` issues it.
     Safe to repeat: only what a newer census, quota or rule adds is issued. Exit 1 if a school is
     left out.
     """
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+    if preview == bool(make_as):
+        raise click.UsageError("Give --preview (with --as), or --make-as (and --check-as).")
+    with open_units(load_settings()) as units:
         if preview:
-            lines = preview_lines(unit, fiscal_year=fiscal_year)
+            with units(acting(units, who)) as unit:
+                lines = preview_lines(unit, fiscal_year=fiscal_year)
             emit([_as_json(one) for one in lines], map(_as_line, lines), as_json=as_json)
             left_out = [one for one in lines if one.error is not None]
+        elif check_as is None:
+            maker = acting(units, make_as)
+            with units(maker) as unit:
+                left_out = [
+                    one
+                    for one in preview_lines(unit, fiscal_year=fiscal_year)
+                    if one.error is not None
+                ]
+                number = propose_lines(unit, fiscal_year=fiscal_year, takes_back=take_back)
+            emit({"proposal": number}, [f"{number} waits to be checked."], as_json=as_json)
         else:
-            summary = issue_lines(unit, fiscal_year=fiscal_year)
+            summary = issue_year(
+                units,
+                acting(units, make_as),
+                acting(units, check_as),
+                fiscal_year=fiscal_year,
+                takes_back=take_back,
+            )
             left_out = summary.left_out
-    if not preview:
-        _report(summary, as_json=as_json)
+            _report(summary, as_json=as_json)
     for one in left_out:
         note(f"{one.code} {one.name}: {one.error}")
     if left_out:
         ctx.exit(1)
 
 
+@fund.command()
+@click.argument("number")
+@as_option
+@json_option
+def check(*, number: str, who: str | None, as_json: bool) -> None:
+    """Issue the proposal NUMBER, as another person than who made it (--as)."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        summary = issue_proposal(unit, number)
+    _report(summary, as_json=as_json)
+
+
+@fund.command("year-end-rule")
+@click.option("--region", "region_code", metavar="CODE", required=True, help="Six digits.")
+@click.option("--source", type=click.Choice(SOURCES), required=True, help="Source of the money.")
+@click.option("--from", "valid_from", metavar="DAY", required=True, help="In force from this day.")
+@click.option("--outcome", type=click.Choice([one.value for one in YearEnd]), required=True)
+@click.option("--until", "carry_until", metavar="MM-DD", default="", help="Carried over until.")
+@click.option(
+    "--commitments",
+    type=click.Choice([one.value for one in Commitments]),
+    default=Commitments.RELEASED.value,
+    show_default=True,
+    help="What becomes of commitments on a line that is carried over.",
+)
+@click.option("--origin", required=True, help="The document that the rule comes from.")
+@as_option
+@json_option
+def year_end_rule(
+    *,
+    region_code: str,
+    source: str,
+    valid_from: str,
+    outcome: str,
+    carry_until: str,
+    commitments: str,
+    origin: str,
+    who: str | None,
+    as_json: bool,
+) -> None:
+    """Record what becomes of a source's lines at a year's end in a region."""
+    row = YearEndRuleRow(
+        region_code=region_code,
+        source=source,
+        valid_from=parse_day(valid_from),
+        outcome=outcome,
+        carry_until=carry_until,
+        commitments=commitments,
+        origin=origin,
+    )
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        recorded = record_year_end_rule(unit, row)
+    emit(
+        {"recorded": recorded, "region_code": region_code, "source": source, "outcome": outcome},
+        [f"Year's end of {source} in {region_code}: {'recorded' if recorded else 'unchanged'}."],
+        as_json=as_json,
+    )
+
+
+@fund.command("close-year")
+@year_option
+@click.option("--preview", is_flag=True, help="Show what would end how, and end nothing.")
+@as_option
+@json_option
+@click.pass_context
+def close_year_(
+    ctx: click.Context, *, fiscal_year: int, preview: bool, who: str | None, as_json: bool
+) -> None:
+    """End the lines of a year whose books are closed: each lapses or is carried over by rule.
+
+    Safe to repeat. Exit 1 if a line waits for a month to be settled or has no rule.
+    """
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        act = plan_year_end if preview else close_year
+        plan = act(unit, fiscal_year=fiscal_year)
+    _report_year_end(plan, as_json=as_json)
+    for one in plan.lines:
+        if one.end is None:
+            note(f"{one.line.code}: {_waits(one)}")
+    if plan.waiting:
+        ctx.exit(1)
+
+
+def _waits(one: YearEndLine) -> str:
+    if one.waits_for is not None:
+        return f"{show_month(one.waits_for)} has to be settled first."
+    return str(one.error)
+
+
+def _report_year_end(plan: YearEndPlan, *, as_json: bool) -> None:
+    facts = {
+        "fiscal_year": plan.fiscal_year,
+        "lapsed": plan.lapsed,
+        "carried": plan.carried,
+        "waiting": plan.waiting,
+        "lapsed_fen": plan.total_fen("lapsed_fen"),
+        "freed_fen": plan.total_fen("freed_fen"),
+        "carried_fen": plan.total_fen("carried_fen"),
+    }
+    line = (
+        f"Lines of {plan.fiscal_year}: {plan.lapsed} lapse with "
+        f"{yuan(plan.total_fen('lapsed_fen'))} yuan, {plan.carried} are carried over with "
+        f"{yuan(plan.total_fen('carried_fen'))}, {plan.waiting} wait."
+    )
+    emit(facts, [line], as_json=as_json)
+
+
 def _report(summary: IssueSummary, *, as_json: bool) -> None:
     counts = {
         "fiscal_year": summary.fiscal_year,
+        "proposal": summary.number,
         "issued": summary.issued,
         "topped_up": summary.topped_up,
+        "taken_back": summary.taken_back,
         "unchanged": summary.unchanged,
         "above": summary.above,
         "amount_fen": summary.amount_fen,

@@ -33,7 +33,7 @@ from market.demo.county import (
     school_rows,
     vendor_rows,
 )
-from market.demo.people import census_rows, learner_rows, quota_rows, staff_rows
+from market.demo.people import budget_rows, census_rows, learner_rows, quota_rows, staff_rows
 from market.demo.rehearsal import (
     COMPLETE,
     SYSTEM,
@@ -52,10 +52,11 @@ from market.demo.selections import selection_rows
 from market.demo.usage import PLAYER, SCHOOL_LOG
 from market.imports.kinds import Kind
 from market.imports.registry import MASTER_KINDS
+from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
 from procurement.approvals import sign_all, signatories
-from procurement.funding.allocations import issue_lines
 from procurement.funding.funding_rules import record_funding_rule
+from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE
 from procurement.policy import Threshold
 from settlement.metering.sources import admit_source
@@ -161,8 +162,30 @@ def _sources(units: Units) -> None:
 
 
 def _lines(units: Units) -> None:
+    """Have one finance person propose the year's lines and another check and issue them (R20)."""
+    maker, checker = (person(units, login) for login in ("qinghe-finance", "qinghe-finance2"))
+    issue_year(units, maker, checker, fiscal_year=YEAR)
+
+
+def _proposal(units: Units) -> None:
+    """Leave a share of the surcharge proposed for two schools, for somebody else to check."""
+    rows = [
+        ListedRow(
+            payer_code=row["code"],
+            fiscal_year=YEAR,
+            source="surcharge",
+            document=f"示例教财〔{YEAR}〕8号",
+            amount_fen=500_000,
+            stages=("primary",),
+        )
+        for row in school_rows()[:2]
+    ]
     with units(person(units, "qinghe-finance")) as unit:
-        issue_lines(unit, fiscal_year=YEAR)
+        propose_listed(unit, rows)
+
+
+def _budgets(units: Units) -> None:
+    take_in(units, MASTER_KINDS["budgets"], budget_rows(COUNTY))
 
 
 def _selections(units: Units) -> None:
@@ -198,7 +221,9 @@ STEPS = (
     Step("catalogue", _catalogue),
     Step("admission", _admission),
     Step("sources", _sources),
+    Step("budgets", _budgets),
     Step("lines", _lines),
+    Step("proposal", _proposal),
     Step("selections", _selections),
     Step("signatures", _signatures),
 )

@@ -57,6 +57,7 @@ BUREAU_ROLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("qinghe-admission", "admission"),
         ("qinghe-admission2", "admission"),
         ("qinghe-finance", "bureau_finance"),
+        ("qinghe-finance2", "bureau_finance"),
         ("qinghe-auditor", "auditor"),
         ("qinghe-operator", "operator"),
     ),
@@ -280,5 +281,23 @@ def quota_rows(region_code: str) -> list[Row]:
             ("senior", "base", "1200"),
             ("", "boarding", "250"),
             ("", "special", "6500"),
+        )
+    ]
+
+
+def budget_rows(region_code: str) -> list[Row]:
+    """Return what the sample county's budget was approved at, by source."""
+    return [
+        {
+            "region_code": region_code,
+            "fiscal_year": str(YEAR),
+            "source": source,
+            "amount_yuan": amount,
+            "document": f"示例财预〔{YEAR}〕{number}号",
+            "approved_on": f"{YEAR}-01-20",
+        }
+        for number, (source, amount) in enumerate(
+            (("per_student", "300000.00"), ("surcharge", "80000.00"), ("special_fund", "50000.00")),
+            start=1,
         )
     ]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from kernel.actors import OrganisationKind, Role
-from kernel.clock import parse_day
+from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day
 from kernel.errors import InvalidInput
 from kernel.money import parse_fen, parse_rate
 
@@ -92,6 +92,18 @@ QUOTA_KINDS = {
     "special": "special",
     "特殊教育": "special",
 }
+SOURCES = {
+    "per_student": "per_student",
+    "生均公用经费": "per_student",
+    "surcharge": "surcharge",
+    "教育费附加": "surcharge",
+    "special_fund": "special_fund",
+    "专项": "special_fund",
+    "专项资金": "special_fund",
+    "own_funds": "own_funds",
+    "学校自有资金": "own_funds",
+    "自有资金": "own_funds",
+}
 BASES = {"spring": "spring", "春季": "spring", "autumn": "autumn", "秋季": "autumn"}
 PLANS = {
     "per_use": "per_use",
@@ -150,6 +162,17 @@ def day(cell: str) -> Any:
 
 def fen(cell: str) -> int:
     return parse_fen(cell)
+
+
+def signed_fen(cell: str) -> int:
+    """Read an amount that may be below zero."""
+    return -parse_fen(cell[1:]) if cell.startswith("-") else parse_fen(cell)
+
+
+def year(cell: str) -> int:
+    if not (cell.isascii() and cell.isdigit() and FIRST_YEAR <= int(cell[:5]) <= LAST_YEAR):
+        raise InvalidInput(field="", value=cell, expected="a year such as 2026")
+    return int(cell)
 
 
 def unit_price(cell: str) -> Decimal:

@@ -31,6 +31,7 @@ from market.imports.fields import (
     QUOTA_KINDS,
     ROLES,
     SETTINGS,
+    SOURCES,
     STAGES,
     TIERS,
     VENDOR_KINDS,
@@ -41,13 +42,17 @@ from market.imports.fields import (
     listed,
     one_of,
     several_of,
+    signed_fen,
     unit_price,
     whole_number,
+    year,
 )
 from market.imports.kinds import Column, Kind
+from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.quotas import QuotaRow, record_quotas
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
+from settlement.budgets import BudgetRow, record_budgets
 
 _KINDS: Final = (
     Kind(
@@ -137,6 +142,36 @@ _KINDS: Final = (
         ),
         make=QuotaRow,
         record=record_quotas,
+    ),
+    Kind(
+        name="budgets",
+        columns=(
+            Column("region_code", "330101", key),
+            Column("fiscal_year", "2026", year),
+            Column("source", "per_student", one_of(SOURCES)),
+            Column("amount_yuan", "300000.00", signed_fen, attribute="amount_fen"),
+            Column("document", "示例县财预〔2026〕1号", key),
+            Column("approved_on", "2026-01-20", day),
+        ),
+        make=BudgetRow,
+        record=record_budgets,
+    ),
+    Kind(
+        name="allocations",
+        columns=(
+            Column("payer_code", "3301010001", key),
+            Column("fiscal_year", "2026", year),
+            Column("source", "special_fund", one_of(SOURCES)),
+            Column("document", "示例县教财〔2026〕8号", key),
+            Column("amount_yuan", "5000.00", signed_fen, blank=None, attribute="amount_fen"),
+            Column("fund_yuan", "", fen, blank=None, attribute="fund_fen"),
+            Column("subjects", "数学;科学", listed, blank=()),
+            Column("tiers", "", several_of(TIERS), blank=()),
+            Column("stages", "primary", several_of(STAGES), blank=()),
+            Column("schools", "", listed, blank=()),
+        ),
+        make=ListedRow,
+        record=propose_listed,
     ),
     Kind(
         name="catalogue",

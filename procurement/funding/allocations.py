@@ -1,35 +1,33 @@
-"""Allocations: what each school's line is worth, and its issue on the books (R15-R20).
+"""Allocations: what each school's line is worth, and what is still to be issued of it (R15-R20).
 
-Decides for which schools of a bureau's subtree a line is computed and how much of it is still to
-be issued: all of it at first, later only what a newer census, quota or rule adds (a top-up). What
-was issued is never reduced here. How money moves is settlement's matter.
+Decides for which schools of a bureau's subtree a line is computed, on whose line it goes, and how
+much of it an issue would add: all of it at first, later what a newer census, quota or rule adds, or
+takes off as far as it is not committed. A person proposes it and another issues it (`proposals`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import shanghai_day
-from kernel.errors import InvalidInput, MarketError, NoRule
-from kernel.identity.models import Organisation
+from kernel.errors import InvalidInput, MarketError, NoRule, NotFound
+from kernel.identity.models import Organisation, RegionClosure
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
-from kernel.ids import FundingLineId, OrganisationId, new_id
-from kernel.trail import record
 from kernel.unit import Unit
 from procurement.funding.computation import LineComputation, Place, QuotasByTerm, compute_line
 from procurement.funding.funding_rules import FundingRuleRow, funding_rules_in_force
 from procurement.funding.headcount import CensusUsed, census_for_terms
 from procurement.funding.quotas import quotas_in_force
-from procurement.funding.rules import Term, term_start
+from procurement.funding.rules import HeadcountBasis, Holder, Term, term_start
 from procurement.models import Allocation
-from settlement.funding_lines import issue_amount, open_line
+from settlement.funding_lines import line_balances
 from settlement.models import FundingLine
 
 
@@ -37,22 +35,41 @@ from settlement.models import FundingLine
 class LinePreview:
     """One school's line as it would be issued now, or the error that stands against it.
 
-    `line_fen` is the whole line, `issued_fen` what was issued on it already, `amount_fen` what an
-    issue would add; a line that is now worth less than was issued adds nothing.
+    `line_fen` is the whole line, `issued_fen` what was issued for the school already (`issues`
+    times). `payer_id` is whose line it goes on: the school's, or the bureau's where the rule says
+    so; of that line `reducible_fen` was issued for the school and is not committed.
     """
 
     school_id: UUID
     code: str
     name: str
+    payer_id: UUID
+    payer_code: str
+    payer_name: str
     line_fen: int = 0
     issued_fen: int = 0
     issues: int = 0
+    on_line_fen: int = 0
+    reducible_fen: int = 0
     computation: dict[str, Any] = field(default_factory=dict)
     error: MarketError | None = None
 
     @property
     def amount_fen(self) -> int:
+        """What an issue would add."""
         return max(0, self.line_fen - self.issued_fen)
+
+    @property
+    def reduction_fen(self) -> int:
+        """What a reduction would take back, below zero; as far as it is not committed."""
+        return -min(max(0, self.issued_fen - self.line_fen), self.reducible_fen)
+
+    @property
+    def above_fen(self) -> int:
+        """What was issued beyond the worth and can't be taken back, since it is committed."""
+        if self.error is not None:
+            return 0
+        return max(0, self.issued_fen - self.line_fen + self.reduction_fen)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +80,10 @@ class IssueSummary:
     """
 
     fiscal_year: int
+    number: str = ""
     issued: int = 0
     topped_up: int = 0
+    taken_back: int = 0
     unchanged: int = 0
     above: int = 0
     amount_fen: int = 0
@@ -83,131 +102,111 @@ def preview_lines(
     if not 2000 <= fiscal_year <= 2100:
         raise InvalidInput(value=fiscal_year, field="year", expected="a year such as 2026")
     schools = schools_with_points(unit)
-    inputs = gather_inputs(
-        unit,
-        [place for places in schools for place in places],
-        fiscal_year=fiscal_year,
-        source=source,
+    inputs = gather_inputs(unit, schools, fiscal_year=fiscal_year, source=source)
+    bureaus = _nearest_bureaus(unit, {places[0].region_code for places in schools})
+    issued = issued_for(unit, [places[0].id for places in schools], fiscal_year, source)
+    available = _available(unit, issued)
+    return [
+        _preview(
+            places,
+            inputs,
+            bureaus=bureaus,
+            issued=issued.get(places[0].id, {}),
+            available=available,
+        )
+        for places in schools
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What was issued for a school on one line so far, in fen, and how often."""
+
+    line_id: UUID
+    fen: int
+    times: int
+
+
+def _preview(
+    places: Sequence[Place],
+    inputs: "Inputs",
+    *,
+    bureaus: Mapping[str, Organisation],
+    issued: Mapping[UUID, Issued],
+    available: Mapping[UUID, int],
+) -> LinePreview:
+    school = places[0]
+    payer_id, payer_code, payer_name = school.id, school.code, school.name
+    computed, problem = LineComputation(0, {}), None
+    try:
+        rule = rule_of(school, inputs)
+        if rule.holder == Holder.BUREAU:
+            bureau = bureaus.get(school.region_code)
+            if bureau is None:
+                raise NotFound(what="bureau", key=school.region_code)
+            payer_id, payer_code, payer_name = bureau.id, bureau.code, bureau.name
+        computed = compute_school(places, inputs)
+    except MarketError as error:
+        # What stands against one school's line must not stop the others: it is listed.
+        problem = error
+    on_line = issued.get(payer_id)
+    return LinePreview(
+        school_id=school.id,
+        code=school.code,
+        name=school.name,
+        payer_id=payer_id,
+        payer_code=payer_code,
+        payer_name=payer_name,
+        line_fen=computed.line_fen,
+        issued_fen=sum(one.fen for one in issued.values()),
+        issues=sum(one.times for one in issued.values()),
+        on_line_fen=on_line.fen if on_line else 0,
+        reducible_fen=min(on_line.fen, available[on_line.line_id]) if on_line else 0,
+        computation=computed.data,
+        error=problem,
     )
-    issued = _issued(unit, [places[0].id for places in schools], fiscal_year, source)
-    previews = []
-    for places in schools:
-        school = places[0]
-        issued_fen, issues = issued.get(school.id, (0, 0))
-        problem: MarketError | None = None
-        try:
-            computed = compute_school(places, inputs)
-        except MarketError as error:
-            # What stands against one school's line must not stop the others: it is listed.
-            computed, problem = LineComputation(0, {}), error
-        previews.append(
-            LinePreview(
-                school_id=school.id,
-                code=school.code,
-                name=school.name,
-                line_fen=computed.line_fen,
-                issued_fen=issued_fen,
-                issues=issues,
-                computation=computed.data,
-                error=problem,
-            )
-        )
-    return previews
 
 
-def issue_lines(unit: Unit, *, fiscal_year: int) -> IssueSummary:
-    """Issue the per-student lines of a year for the schools below the actor's bureau.
-
-    Safe to repeat: what was issued is not issued again, only a difference upwards is. Schools that
-    can't be computed are left out and named in the summary.
-    """
-    unit.actor.require("issue funding lines", Role.BUREAU_FINANCE)
-    source = "per_student"
-    previews = preview_lines(unit, fiscal_year=fiscal_year, source=source)
-    wanted = [preview for preview in previews if preview.error is None and preview.amount_fen]
-    line_ids = {
-        preview.school_id: open_line(
-            unit, OrganisationId(preview.school_id), fiscal_year=fiscal_year, source=source
-        )
-        for preview in wanted
+def _available(unit: Unit, issued: Mapping[UUID, Mapping[UUID, Issued]]) -> dict[UUID, int]:
+    line_ids = sorted({one.line_id for of_school in issued.values() for one in of_school.values()})
+    return {
+        line_id: balance.available_fen for line_id, balance in line_balances(unit, line_ids).items()
     }
-    # Another issue may have run since the preview: lock the lines, then look again.
-    unit.session.execute(
-        select(FundingLine.id)
-        .where(among(FundingLine.id, line_ids.values()))
-        .order_by(FundingLine.id)
-        .with_for_update()
+
+
+def _nearest_bureaus(unit: Unit, region_codes: set[str]) -> dict[str, Organisation]:
+    """Return for each region its bureau, or the nearest above it."""
+    rows = unit.session.execute(
+        select(RegionClosure.region_code, Organisation)
+        .join(Organisation, Organisation.region_code == RegionClosure.ancestor_code)
+        .where(
+            among(RegionClosure.region_code, region_codes),
+            Organisation.kind == OrganisationKind.BUREAU,
+        )
+        .order_by(RegionClosure.region_code, RegionClosure.distance)
     )
-    issued = _issued(unit, list(line_ids), fiscal_year, source)
-    counts = {"issued": 0, "topped_up": 0}
-    total = 0
-    for preview in wanted:
-        before, issues = issued.get(preview.school_id, (0, 0))
-        amount = preview.line_fen - before
-        if amount > 0:
-            _issue(
-                unit,
-                line_ids[preview.school_id],
-                preview=preview,
-                amount_fen=amount,
-                before_fen=before,
-                issues=issues,
-            )
-            counts["topped_up" if issues else "issued"] += 1
-            total += amount
+    nearest: dict[str, Organisation] = {}
+    for region_code, bureau in rows:
+        nearest.setdefault(region_code, bureau)
+    return nearest
+
+
+def summarise(
+    previews: Sequence[LinePreview], *, fiscal_year: int, issued: IssueSummary | None = None
+) -> IssueSummary:
+    """Return what an issue made of these previews; without one, that nothing was to be issued."""
     settled = [preview for preview in previews if preview.error is None]
+    done = issued or IssueSummary(fiscal_year=fiscal_year)
     return IssueSummary(
         fiscal_year=fiscal_year,
-        **counts,
-        unchanged=len(settled) - sum(counts.values()),
+        number=done.number,
+        issued=done.issued,
+        topped_up=done.topped_up,
+        taken_back=done.taken_back,
+        unchanged=len(settled) - done.issued - done.topped_up - done.taken_back,
         above=sum(preview.issued_fen > preview.line_fen for preview in settled),
-        amount_fen=total,
+        amount_fen=done.amount_fen,
         left_out=[preview for preview in previews if preview.error is not None],
-    )
-
-
-def _issue(
-    unit: Unit,
-    line_id: FundingLineId,
-    *,
-    preview: LinePreview,
-    amount_fen: int,
-    before_fen: int,
-    issues: int,
-) -> None:
-    """Put `amount_fen` on the line and keep its computation."""
-    year, source = preview.computation["fiscal_year"], preview.computation["source"]
-    unit.session.execute(
-        insert(Allocation).values(
-            id=new_id(),
-            line_id=line_id,
-            amount_fen=amount_fen,
-            computation={
-                **preview.computation,
-                "issued_before_fen": before_fen,
-                "amount_fen": amount_fen,
-            },
-            issued_at=unit.clock.now(),
-            issued_by=unit.actor.name,
-        )
-    )
-    issue_amount(
-        unit,
-        line_id,
-        amount_fen=amount_fen,
-        key=f"issue:{preview.code}:{year}:{source}:{issues + 1}",
-        memo=f"{source} {year} of {preview.code}",
-    )
-    record(
-        unit,
-        "funding_line.topped_up" if issues else "funding_line.issued",
-        subject_kind="funding_line",
-        subject_id=line_id,
-        payer=preview.code,
-        fiscal_year=year,
-        source=source,
-        amount_fen=amount_fen,
-        line_fen=preview.line_fen,
     )
 
 
@@ -223,18 +222,27 @@ class Inputs:
     quotas: QuotasByTerm
 
 
-def gather_inputs(unit: Unit, places: Sequence[Place], *, fiscal_year: int, source: str) -> Inputs:
-    """Return what these places' lines are computed from, in a set number of queries."""
+def gather_inputs(
+    unit: Unit, schools: Sequence[Sequence[Place]], *, fiscal_year: int, source: str
+) -> Inputs:
+    """Return what the lines of these schools (each with its points) are computed from.
+
+    In a set number of queries.
+    """
     now = unit.clock.now()
-    regions = {place.region_code for place in places}
+    regions = {place.region_code for places in schools for place in places}
+    rules = funding_rules_in_force(
+        unit, regions, source=source, day=date(fiscal_year, 1, 1), known_at=now
+    )
+    bases = {
+        place.id: _basis(rules.get(places[0].region_code)) for places in schools for place in places
+    }
     return Inputs(
         fiscal_year=fiscal_year,
         source=source,
         today=shanghai_day(now),
-        rules=funding_rules_in_force(
-            unit, regions, source=source, day=date(fiscal_year, 1, 1), known_at=now
-        ),
-        censuses=census_for_terms(unit, [p.id for p in places], fiscal_year=fiscal_year),
+        rules=rules,
+        censuses=census_for_terms(unit, bases, fiscal_year=fiscal_year),
         quotas={
             term: quotas_in_force(unit, regions, day=term_start(fiscal_year, term), known_at=now)
             for term in Term
@@ -242,9 +250,12 @@ def gather_inputs(unit: Unit, places: Sequence[Place], *, fiscal_year: int, sour
     )
 
 
-def compute_school(places: Sequence[Place], inputs: Inputs) -> LineComputation:
-    """Compute one school's line; the rule is that of the school's region on 1 January."""
-    school = places[0]
+def _basis(rule: FundingRuleRow | None) -> HeadcountBasis:
+    return HeadcountBasis(rule.headcount) if rule else HeadcountBasis.EACH_TERM
+
+
+def rule_of(school: Place, inputs: Inputs) -> FundingRuleRow:
+    """Return the rule of the school's region on 1 January, or raise `NoRule`."""
     rule = inputs.rules.get(school.region_code)
     if rule is None:
         raise NoRule(
@@ -252,6 +263,12 @@ def compute_school(places: Sequence[Place], inputs: Inputs) -> LineComputation:
             region=school.region_code,
             day=date(inputs.fiscal_year, 1, 1),
         )
+    return rule
+
+
+def compute_school(places: Sequence[Place], inputs: Inputs) -> LineComputation:
+    """Compute one school's line by the rule of its region."""
+    rule = rule_of(places[0], inputs)
     return compute_line(
         places,
         fiscal_year=inputs.fiscal_year,
@@ -295,19 +312,28 @@ def _place(organisation: Organisation) -> Place:
     )
 
 
-def _issued(
+def issued_for(
     unit: Unit, school_ids: Sequence[UUID], fiscal_year: int, source: str
-) -> dict[UUID, tuple[int, int]]:
-    """Return for each school what was issued on its general line so far, and how often."""
+) -> dict[UUID, dict[UUID, Issued]]:
+    """Return for each school what was issued on general lines so far, by whose line it is."""
     rows = unit.session.execute(
-        select(FundingLine.payer_id, func.sum(Allocation.amount_fen), func.count())
-        .join(Allocation, Allocation.line_id == FundingLine.id)
+        select(
+            Allocation.school_id,
+            FundingLine.payer_id,
+            FundingLine.id,
+            func.sum(Allocation.amount_fen),
+            func.count(),
+        )
+        .join(FundingLine, FundingLine.id == Allocation.line_id)
         .where(
-            among(FundingLine.payer_id, school_ids),
+            among(Allocation.school_id, school_ids),
             FundingLine.fiscal_year == fiscal_year,
             FundingLine.source == source,
             FundingLine.restriction == {},
         )
-        .group_by(FundingLine.payer_id)
+        .group_by(Allocation.school_id, FundingLine.id)
     )
-    return {payer_id: (int(total), issues) for payer_id, total, issues in rows}
+    found: dict[UUID, dict[UUID, Issued]] = {}
+    for school_id, payer_id, line_id, total, times in rows:
+        found.setdefault(school_id, {})[payer_id] = Issued(line_id, int(total), times)
+    return found

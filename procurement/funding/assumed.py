@@ -59,7 +59,7 @@ def lines_with(unit: Unit, *, fiscal_year: int, pupils: Mapping[str, int]) -> li
             raise NotFound(what="school", key=code)
     inputs = gather_inputs(
         unit,
-        [place for places in concerned for place in places],
+        concerned,
         fiscal_year=fiscal_year,
         source=SOURCE,
     )

@@ -94,7 +94,7 @@ def compute_line(
     return LineComputation(
         line_fen,
         {
-            "version": 1,
+            "version": 2,
             "fiscal_year": fiscal_year,
             "source": source,
             "computed_on": computed_on.isoformat(),

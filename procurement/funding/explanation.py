@@ -4,12 +4,13 @@ Reads only what was kept with the allocation: what it prints is what was issued,
 rules are in force by now.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from kernel.i18n import label, msgid, translate
 from kernel.money import FEN_PER_YUAN, yuan
-from procurement.funding.rules import SHORTFALL, QuotaKind
+from procurement.funding.rules import SHORTFALL, HeadcountBasis, Holder, QuotaKind
 
 STEP_LINES: Final = {
     QuotaKind.BASE.value: msgid("{stage}: {pupils} pupils × {quota} yuan = {amount} yuan"),
@@ -27,6 +28,20 @@ RULE: Final = msgid(
     "Rule of region {region} from {valid_from}: floor {floor} pupils for small rural schools, "
     "share for digital resources {share} (between {minimum} and {maximum}). {origin}"
 )
+HEADCOUNT: Final = {
+    HeadcountBasis.EACH_TERM.value: msgid("Each term goes by its own census."),
+    HeadcountBasis.SPRING.value: msgid("Both terms go by the census of spring."),
+    HeadcountBasis.AUTUMN.value: msgid("Both terms go by the census of autumn."),
+    HeadcountBasis.LAST_AUTUMN.value: msgid(
+        "Both terms go by the census of the autumn before the year."
+    ),
+}
+HOLDER: Final = {
+    Holder.SCHOOL.value: msgid("The school itself holds the share, on its own line."),
+    Holder.BUREAU.value: msgid(
+        "The education bureau holds the share for its schools, on its line."
+    ),
+}
 SCHOOL: Final = msgid("School {code} {name}")
 POINT: Final = msgid("Teaching point {code} {name}")
 SMALL_RURAL: Final = msgid("marked as small rural, the floor applies")
@@ -37,6 +52,15 @@ HALF: Final = msgid("half of {year} yuan for the term: {amount} yuan")
 SUM: Final = msgid("Entitlement of the year: {entitlement} yuan")
 LINE: Final = msgid("× {share} = {exact} yuan, rounded to fen: {line} yuan")
 ISSUED: Final = msgid("Issued before: {before} yuan; issued now: {now} yuan")
+LISTED: Final = msgid("Allocated by the document {document}: {amount} yuan")
+FUND: Final = msgid("Share for digital resources of a fund of {fund} yuan, by {document}:")
+RESTRICTED: Final = msgid("It may pay only for: {restriction}")
+SHARE: Final = msgid(
+    "Rule of region {region} from {valid_from}: share for digital resources {share} "
+    "(between {minimum} and {maximum}). {origin}"
+)
+VERSIONS: Final = (1, 2)
+"""Since the second, a rule says which census it goes by and who holds the share."""
 
 
 def explain(computation: dict[str, Any], *, locale: str = "en") -> list[str]:
@@ -44,8 +68,10 @@ def explain(computation: dict[str, Any], *, locale: str = "en") -> list[str]:
 
     Raises `ValueError` for data of a version that is not known here.
     """
-    if computation["version"] != 1:
+    if computation["version"] not in VERSIONS:
         raise ValueError(f"unknown version of a computation: {computation['version']}")
+    if computation.get("kind") == "listed":
+        return _explain_listed(computation, locale=locale)
 
     def say(text: str, **facts: object) -> str:
         return translate(text, locale).format(**facts)
@@ -63,6 +89,8 @@ def explain(computation: dict[str, Any], *, locale: str = "en") -> list[str]:
             origin=rule["origin"],
         )
     ]
+    if computation["version"] > 1:
+        lines += [say(HEADCOUNT[rule["headcount"]]), say(HOLDER[rule["holder"]])]
     for place in computation["places"]:
         head = say(
             POINT if place["teaching_point"] else SCHOOL, code=place["code"], name=place["name"]
@@ -83,6 +111,52 @@ def explain(computation: dict[str, Any], *, locale: str = "en") -> list[str]:
         before, now = computation["issued_before_fen"], computation["amount_fen"]
         lines.append(say(ISSUED, before=yuan(before), now=yuan(now)))
     return lines
+
+
+def _explain_listed(computation: dict[str, Any], *, locale: str) -> list[str]:
+    def say(text: str, **facts: object) -> str:
+        return translate(text, locale).format(**facts)
+
+    document, amount = computation["document"], yuan(computation["line_fen"])
+    lines = []
+    if "rule" in computation:
+        rule = computation["rule"]
+        lines += [
+            say(FUND, fund=yuan(computation["fund_fen"]), document=document),
+            say(
+                SHARE,
+                region=rule["region_code"],
+                valid_from=rule["valid_from"],
+                share=rule["digital_share"],
+                minimum=rule["share_minimum"],
+                maximum=rule["share_maximum"],
+                origin=rule["origin"],
+            ),
+            say(
+                LINE,
+                share=rule["digital_share"],
+                exact=_exact_yuan(computation["exact_fen"]),
+                line=amount,
+            ),
+        ]
+    else:
+        lines.append(say(LISTED, document=document, amount=amount))
+    if computation["restriction"]:
+        shown = restriction_words(computation["restriction"], locale=locale)
+        lines.append(say(RESTRICTED, restriction=shown))
+    return lines
+
+
+def restriction_words(restriction: Mapping[str, Any], *, locale: str) -> str:
+    """Return what a line may pay for, in words; nothing for a general line."""
+    kinds = {"stages": "Stage", "tiers": "Tier"}
+    parts = []
+    for name, admitted in sorted(restriction.items()):
+        values = [
+            label(one, locale, kind=kinds[name]) if name in kinds else str(one) for one in admitted
+        ]
+        parts.append(f"{label(name, locale, kind='restriction')}: {', '.join(values)}")
+    return "; ".join(parts)
 
 
 def _term_lines(term: dict[str, Any], *, floor: int, locale: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Funding rules: a region's floor, the stage that pays its shortfall, and the digital share.
+"""Funding rules: a region's floor and the stage that pays its shortfall, headcount, digital share.
 
 Decides which rule is in force for a region (R15, R17): that of the nearest region above it (or its
 own), with the latest `valid_from`, then the latest recorded. Rules are never changed.
@@ -22,10 +22,11 @@ from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
 from procurement.funding.quotas import regions_in_reach
+from procurement.funding.rules import HeadcountBasis, Holder
 from procurement.models import FundingRule
+from settlement.budgets import SOURCES
 
 FUNDING_RULE_RECORDERS: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
-SOURCES: Final = ("per_student", "surcharge", "special_fund", "own_funds")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,8 @@ class FundingRuleRow:
     digital_share: Decimal
     share_minimum: Decimal
     share_maximum: Decimal
+    headcount: str = HeadcountBasis.EACH_TERM
+    holder: str = Holder.SCHOOL
     origin: str
 
     def as_data(self) -> dict[str, Any]:
@@ -52,6 +55,8 @@ class FundingRuleRow:
             "digital_share": f"{self.digital_share:.4f}",
             "share_minimum": f"{self.share_minimum:.4f}",
             "share_maximum": f"{self.share_maximum:.4f}",
+            "headcount": str(self.headcount),
+            "holder": str(self.holder),
             "origin": self.origin,
         }
 
@@ -125,6 +130,8 @@ def _row_of(rule: FundingRule) -> FundingRuleRow:
         digital_share=rule.digital_share,
         share_minimum=rule.share_minimum,
         share_maximum=rule.share_maximum,
+        headcount=rule.headcount,
+        holder=rule.holder,
         origin=rule.origin,
     )
 
@@ -146,5 +153,11 @@ def _check(unit: Unit, row: FundingRuleRow) -> None:
             field="digital_share",
             expected=f"{row.share_minimum} to {row.share_maximum}, both between 0 and 1",
         )
+    for field, value, words in (
+        ("headcount", row.headcount, [*HeadcountBasis]),
+        ("holder", row.holder, [*Holder]),
+    ):
+        if value not in words:
+            raise InvalidInput(value=value, field=field, expected=", ".join(words))
     if not row.origin.strip():
         raise InvalidInput(value="", field="origin", expected="where the rule comes from")

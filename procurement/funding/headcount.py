@@ -1,12 +1,12 @@
 """Which census a term is computed with, for schools and teaching points (R15, R19).
 
-Decides: the census of the term's own basis dated in the fiscal year, if pupils are enrolled in it;
-where there is none yet, the nearest one stands in and is named as such. A census dated after today
-never counts.
+Decides: the census that the region's rule names for the term, usually its own, if pupils are
+enrolled in it; where there is none yet, the nearest one stands in and is named as such. A census
+dated after today never counts.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -19,11 +19,11 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Census
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from procurement.funding.rules import Headcount, Term
+from procurement.funding.rules import Headcount, HeadcountBasis, Term, census_wanted
 
 TERM_ORDER: Final = {term: position for position, term in enumerate(Term)}
 
-CensusKey = tuple[int, int]
+CensusOrder = tuple[int, int]
 """A census's calendar year and the position of its basis in that year."""
 
 
@@ -45,9 +45,11 @@ class CensusUsed:
 
 
 def census_for_terms(
-    unit: Unit, place_ids: Collection[UUID], *, fiscal_year: int
+    unit: Unit, bases: Mapping[UUID, HeadcountBasis], *, fiscal_year: int
 ) -> dict[UUID, dict[Term, CensusUsed]]:
     """Return for each place the census that each term uses; a place without any is left out.
+
+    `bases` says by place which census its rule wants.
 
     Of several counts of one stage and kind in the same census the latest stands (a correction is a
     row with a later day). One query, whatever the number of places.
@@ -64,16 +66,21 @@ def census_for_terms(
             Census.kind,
             Census.pupils,
         )
-        .where(among(Census.school_id, place_ids), Census.as_of <= limit)
+        .where(among(Census.school_id, bases.keys()), Census.as_of <= limit)
         .ext(distinct_on(*key))
         .order_by(*key, Census.as_of.desc())
     )
-    counted: dict[UUID, dict[CensusKey, _Count]] = defaultdict(lambda: defaultdict(_Count))
+    counted: dict[UUID, dict[CensusOrder, _Count]] = defaultdict(lambda: defaultdict(_Count))
     for school_id, basis, as_of, stage, kind, pupils in rows:
         census = counted[school_id][(as_of.year, TERM_ORDER[Term(basis)])]
         census.add(as_of=as_of, stage=stage, kind=kind, pupils=pupils)
     return {
-        place_id: {term: _choose(censuses, fiscal_year, term) for term in Term}
+        place_id: {
+            term: _choose(
+                censuses, census_wanted(bases[place_id], fiscal_year=fiscal_year, term=term)
+            )
+            for term in Term
+        }
         for place_id, censuses in counted.items()
     }
 
@@ -102,8 +109,8 @@ class _Count:
         )
 
 
-def _choose(censuses: Mapping[CensusKey, _Count], fiscal_year: int, term: Term) -> CensusUsed:
-    """Take the term's own census, else the last one before it, else the first one after it.
+def _choose(censuses: Mapping[CensusOrder, _Count], wanted: tuple[int, Term]) -> CensusUsed:
+    """Take the wanted census, else the last one before it, else the first one after it.
 
     A census counts once its pupils are enrolled in it: a file of boarders alone must not stand for
     the whole school. Only where no census has any (a special school) do the others count.
@@ -112,7 +119,7 @@ def _choose(censuses: Mapping[CensusKey, _Count], fiscal_year: int, term: Term) 
     autumn has no earlier one.
     """
     censuses = {key: one for key, one in censuses.items() if one.enrolled} or censuses
-    own = (fiscal_year, TERM_ORDER[term])
+    own = (wanted[0], TERM_ORDER[wanted[1]])
     earlier = [key for key in censuses if key < own]
     if own in censuses:
         chosen = own

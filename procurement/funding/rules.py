@@ -34,11 +34,43 @@ class QuotaKind(StrEnum):
     SPECIAL = "special"
 
 
+class HeadcountBasis(StrEnum):
+    """Which census the terms of a year go by (R19); a region's rule says so."""
+
+    EACH_TERM = "each_term"  # each its own
+    SPRING = "spring"  # both that of spring
+    AUTUMN = "autumn"  # both that of autumn
+    LAST_AUTUMN = "last_autumn"  # both that of the autumn before, known when the year begins
+
+
+class Holder(StrEnum):
+    """Whose line gets the share for digital resources (R17)."""
+
+    SCHOOL = "school"
+    BUREAU = "bureau"
+
+
 TERM_STARTS: Final[Mapping[Term, tuple[int, int]]] = {Term.SPRING: (3, 1), Term.AUTUMN: (9, 1)}
 """Month and day on which a term begins: the day whose quotas it is computed with."""
 
 QuotaKey = tuple[QuotaKind, str]
 """A quota's kind and stage; only the base quota has a stage, the others have an empty one."""
+
+
+CensusKey = tuple[int, Term]
+"""A census's calendar year and its basis."""
+
+
+def census_wanted(basis: HeadcountBasis, *, fiscal_year: int, term: Term) -> CensusKey:
+    """Return the census by which a term of a fiscal year goes."""
+    match basis:
+        case HeadcountBasis.SPRING:
+            return fiscal_year, Term.SPRING
+        case HeadcountBasis.AUTUMN:
+            return fiscal_year, Term.AUTUMN
+        case HeadcountBasis.LAST_AUTUMN:
+            return fiscal_year - 1, Term.AUTUMN
+    return fiscal_year, term
 
 
 def term_start(fiscal_year: int, term: Term) -> date:

@@ -1,4 +1,4 @@
-"""What the product ships for the nation: quotas, the funding rule, the approval thresholds.
+"""What the product ships for the nation: quotas, the funding rule, year's ends, thresholds.
 
 Decides nothing once a region has recorded its own. Each row says where it comes from and whether it
 is verified; rows that are not are shown and never used until an operator confirms them.
@@ -24,8 +24,10 @@ from kernel.unit import Unit
 from procurement.approval_rules import record_approval_rules
 from procurement.funding.funding_rules import FundingRuleRow
 from procurement.funding.quotas import QuotaRow
+from procurement.funding.year_end_rules import Commitments, YearEnd, YearEndRuleRow
 from procurement.models import ApprovalRule, FundingRule, Quota
 from procurement.policy import Threshold
+from procurement.proposal_models import YearEndRule
 
 QUOTAS_FILE: Final = "shipped_quotas.csv"
 
@@ -45,6 +47,28 @@ SHIPPED_RULE: Final = FundingRuleRow(
     ),
 )
 
+_YEAR_END_ORIGIN: Final = "系统默认值：年末结余收回财政；待本地区财政部门确认"
+SHIPPED_YEAR_ENDS: Final = (
+    *(
+        YearEndRuleRow(
+            region_code=NATION,
+            source=source,
+            valid_from=date(2013, 1, 1),
+            outcome=YearEnd.LAPSE,
+            origin=_YEAR_END_ORIGIN,
+        )
+        for source in ("per_student", "surcharge", "special_fund")
+    ),
+    YearEndRuleRow(
+        region_code=NATION,
+        source="own_funds",
+        valid_from=date(2013, 1, 1),
+        outcome=YearEnd.CARRY_OVER,
+        carry_until="12-31",
+        commitments=Commitments.CARRIED,
+        origin="系统默认值：学校自有资金结转下年；待本地区财政部门确认",
+    ),
+)
 SHIPPED_THRESHOLDS: Final = (
     Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0),
     Threshold(position=2, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
@@ -79,7 +103,7 @@ def record_shipped(unit: Unit) -> int:
     A shipped row counts as known since the day it came into force, whenever it is installed.
     """
     ensure_nation(unit)
-    added = _add_quotas(unit) + _add_funding_rule(unit)
+    added = _add_quotas(unit) + _add_funding_rule(unit) + _add_year_ends(unit)
     thresholds = select(ApprovalRule.id).where(
         ApprovalRule.region_code == NATION, ApprovalRule.valid_from == THRESHOLDS_FROM
     )
@@ -117,3 +141,19 @@ def _add_funding_rule(unit: Unit) -> int:
     unit.session.add(FundingRule(id=new_id(), recorded_at=recorded_at, **asdict(SHIPPED_RULE)))
     unit.session.flush()
     return 1
+
+
+def _add_year_ends(unit: Unit) -> int:
+    known = {
+        (rule.source, rule.valid_from)
+        for rule in unit.session.scalars(
+            select(YearEndRule).where(YearEndRule.region_code == NATION)
+        )
+    }
+    missing = [row for row in SHIPPED_YEAR_ENDS if (row.source, row.valid_from) not in known]
+    unit.session.add_all(
+        YearEndRule(id=new_id(), recorded_at=start_of_day(row.valid_from), **asdict(row))
+        for row in missing
+    )
+    unit.session.flush()
+    return len(missing)

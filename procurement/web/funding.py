@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,11 @@ from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Cell, Column, tabulate
-from procurement.funding.explanation import explain
+from procurement.funding.explanation import explain, restriction_words
 from procurement.queries import AllocationView, allocations_of
+from procurement.web.explained import printed
+from procurement.web.forecast import YearChart, year_chart
+from settlement.queries.forecast import forecast_year
 from settlement.queries.funding import LineBoard, lines_board
 from settlement.queries.movements import Movement, line_history
 from settlement.web.places import Place
@@ -46,7 +50,9 @@ class Explained:
 
 def line_name(board: LineBoard, locale: str) -> str:
     source = label(board.source, locale, kind="source")
-    return translate(LINE_NAME, locale).format(year=board.fiscal_year, source=source)
+    name = translate(LINE_NAME, locale).format(year=board.fiscal_year, source=source)
+    only = restriction_words(board.restriction, locale=locale)
+    return f"{name} · {only}" if only else name
 
 
 def board_lines(page: Page, place: Place, boards: Sequence[LineBoard]) -> list[BoardLine]:
@@ -71,9 +77,10 @@ def latest_year(boards: Sequence[LineBoard]) -> list[LineBoard]:
 
 
 def show_funding(page: Page, place: Place) -> Response[Any]:
-    """List all funding lines of a payer."""
-    columns = _line_columns(place)
+    """Show where a payer's money of the latest year stands and leads, and list all its lines."""
+    columns = _line_columns(place, page.locale)
     boards = lines_board(page.unit, payer_code=place.payer_code)
+    latest = latest_year(boards)
     table = tabulate(
         translate(msgid("Funding lines"), page.locale),
         columns,
@@ -83,8 +90,37 @@ def show_funding(page: Page, place: Place) -> Response[Any]:
         empty=NO_LINES,
     )
     return page.render_table(
-        "procurement/funding.html", table, file_name=f"funding-{place.payer_code}", place=place
+        "procurement/funding.html",
+        table,
+        file_name=f"funding-{place.payer_code}",
+        place=place,
+        board=board_lines(page, place, [*latest, *_carried_over(boards, latest)]),
+        board_year=latest[0].fiscal_year if latest else None,
+        chart=_chart(page, place, latest),
     )
+
+
+def _carried_over(boards: Sequence[LineBoard], latest: Sequence[LineBoard]) -> list[LineBoard]:
+    """Return the lines of earlier years that may still pay for use of the latest year (R19)."""
+    if not latest:
+        return []
+    year = latest[0].fiscal_year
+    return [
+        board for board in boards if board.fiscal_year < year and board.lapses_on > date(year, 1, 1)
+    ]
+
+
+def _chart(page: Page, place: Place, latest: Sequence[LineBoard]) -> YearChart | None:
+    """Return the forecast of the year's lines together, once something was stated."""
+    if not latest:
+        return None
+    forecast = forecast_year(
+        page.unit,
+        place.payer_code,
+        fiscal_year=latest[0].fiscal_year,
+        allocated_fen=sum(board.balance.allocated_fen for board in latest),
+    )
+    return year_chart(forecast, page.locale) if forecast else None
 
 
 def show_funding_line(page: Page, place: Place, line_id: UUID) -> Response[Any]:
@@ -103,9 +139,7 @@ def show_funding_line(page: Page, place: Place, line_id: UUID) -> Response[Any]:
     explained = [
         Explained(
             allocation=allocation,
-            text="\n".join(
-                _indent(line) for line in explain(allocation.computation, locale=page.locale)
-            ),
+            text=printed(explain(allocation.computation, locale=page.locale)),
         )
         for allocation in allocations_of(page.unit, line_id)
     ]
@@ -120,13 +154,7 @@ def show_funding_line(page: Page, place: Place, line_id: UUID) -> Response[Any]:
     )
 
 
-def _indent(line: str) -> str:
-    """Widen the indentation: two spaces are too narrow beside Chinese characters."""
-    text = line.lstrip(" ")
-    return "\u2003" * ((len(line) - len(text)) // 2) + text
-
-
-def _line_columns(place: Place) -> list[Column[LineBoard]]:
+def _line_columns(place: Place, locale: str) -> list[Column[LineBoard]]:
     def href(row: LineBoard) -> str:
         return place.funding_line(row.id)
 
@@ -138,6 +166,12 @@ def _line_columns(place: Place) -> list[Column[LineBoard]]:
             kind="label",
             label_kind="source",
             href=href,
+        ),
+        Column(
+            key="restriction",
+            title=msgid("Only for"),
+            value=lambda row: restriction_words(row.restriction, locale=locale) or None,
+            secondary=True,
         ),
         Column(
             key="fiscal_year",

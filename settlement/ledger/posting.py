@@ -26,9 +26,14 @@ DEBIT, CREDIT = "D", "C"
 
 
 class AccountKind(StrEnum):
-    """The accounts of both books; `budget` ones belong to a funding line or its payer."""
+    """The accounts of both books; `budget` ones belong to a funding line or to a budget."""
 
-    # budget book
+    # budget book, of a bureau's budget
+    APPROVED = "approved"  # what was approved, on the credit side
+    UNALLOCATED = "unallocated"  # what may still be issued
+    ALLOCATED = "allocated"  # what stands on lines
+    TREASURY = "treasury"  # what lapsed and went back
+    # budget book, of a line
     APPROPRIATION = "appropriation"  # what the budget gave, on the credit side
     AVAILABLE = "available"
     COMMITTED = "committed"
@@ -50,6 +55,14 @@ FUNDING_KINDS = (
 )
 """The four accounts of a funding line; none may fall below zero."""
 
+BUDGET_KINDS = (
+    AccountKind.APPROVED,
+    AccountKind.UNALLOCATED,
+    AccountKind.ALLOCATED,
+    AccountKind.TREASURY,
+)
+"""The accounts of a bureau's budget; more than is unallocated is never issued (R20)."""
+
 
 class AccountKey(NamedTuple):
     """An account by its business key: who owns it, and what it holds."""
@@ -59,12 +72,13 @@ class AccountKey(NamedTuple):
 
     @property
     def book(self) -> str:
-        in_budget = self.kind in FUNDING_KINDS or self.kind is AccountKind.APPROPRIATION
-        return "budget" if in_budget else "money"
+        of_line = self.kind in FUNDING_KINDS or self.kind is AccountKind.APPROPRIATION
+        return "budget" if of_line or self.kind in BUDGET_KINDS else "money"
 
     @property
     def minimum(self) -> int | None:
-        return 0 if self.kind in FUNDING_KINDS else None
+        guarded = self.kind in FUNDING_KINDS or self.kind is AccountKind.UNALLOCATED
+        return 0 if guarded else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from settlement.models import (
     StatementLine,
     is_stated,
 )
+from settlement.queries.statements import visible_payers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,10 +36,12 @@ class LineBoard:
 
     id: UUID
     payer_id: UUID
+    payer_kind: str
     payer_code: str
     payer_name: str
     fiscal_year: int
     source: str
+    restriction: Mapping[str, Any]
     lapses_on: date
     balance: LineBalance
 
@@ -104,7 +107,7 @@ def fiscal_years(unit: Unit) -> list[int]:
     return list(
         unit.session.scalars(
             select(FundingLine.fiscal_year)
-            .where(FundingLine.payer_id.in_(_visible_schools(unit)))
+            .where(FundingLine.payer_id.in_(visible_payers(unit)))
             .distinct()
             .order_by(FundingLine.fiscal_year.desc())
         )
@@ -124,11 +127,17 @@ def lines_board(
         for kind in FUNDING_KINDS
     }
     wanted = (
-        select(FundingLine, Organisation.code, Organisation.name, *amounts.values())
+        select(
+            FundingLine,
+            Organisation.kind,
+            Organisation.code,
+            Organisation.name,
+            *amounts.values(),
+        )
         .join(Organisation, Organisation.id == FundingLine.payer_id)
         .join(Account, Account.owner_id == FundingLine.id)
-        .where(FundingLine.payer_id.in_(_visible_schools(unit)))
-        .group_by(FundingLine.id, Organisation.code, Organisation.name)
+        .where(FundingLine.payer_id.in_(visible_payers(unit)))
+        .group_by(FundingLine.id, Organisation.id)
         .order_by(Organisation.code, FundingLine.fiscal_year, FundingLine.source)
     )
     if fiscal_year is not None:
@@ -141,14 +150,16 @@ def lines_board(
         LineBoard(
             id=line.id,
             payer_id=line.payer_id,
+            payer_kind=kind,
             payer_code=code,
             payer_name=name,
             fiscal_year=line.fiscal_year,
             source=line.source,
+            restriction=line.restriction,
             lapses_on=line.lapses_on,
             balance=LineBalance(*(int(amount) for amount in held)),
         )
-        for line, code, name, *held in unit.session.execute(wanted)
+        for line, kind, code, name, *held in unit.session.execute(wanted)
     ]
 
 

@@ -6,7 +6,10 @@ from sqlalchemy import text
 WRONG_BALANCES = text(
     """
 SELECT a.id, a.kind, a.owner_id, a.balance AS stored, COALESCE(s.fen, 0) AS computed,
-    COALESCE(o.code || ' ' || f.fiscal_year || ' ' || f.source, a.owner_id::text) AS owner
+    COALESCE(o.code || ' ' || f.fiscal_year || ' ' || f.source
+            || CASE WHEN f.restriction = '{}' THEN '' ELSE ' ' || f.restriction::text END,
+        g.code || ' ' || b.fiscal_year || ' ' || b.source || ' budget',
+        a.owner_id::text) AS owner
 FROM account a
 LEFT JOIN (
     SELECT account_id, sum(CASE side WHEN 'D' THEN amount_fen ELSE -amount_fen END) AS fen
@@ -14,6 +17,8 @@ LEFT JOIN (
 ) s ON s.account_id = a.id
 LEFT JOIN funding_line f ON f.id = a.owner_id
 LEFT JOIN organisation o ON o.id = f.payer_id
+LEFT JOIN budget b ON b.id = a.owner_id
+LEFT JOIN organisation g ON g.id = b.bureau_id
 WHERE (a.minimum IS NOT NULL AND a.balance <> COALESCE(s.fen, 0))
    OR (a.minimum IS NOT NULL AND COALESCE(s.fen, 0) < a.minimum)
    OR (a.minimum IS NULL AND a.balance <> 0)
@@ -33,7 +38,8 @@ ORDER BY t.key
 )
 
 # Per line: allocated = available + committed + accrued + paid (from legs, against the kept
-# balances), and accrued + paid = what posted statement lines drew, less their credit notes.
+# balances), accrued + paid = what posted statement lines drew, less their credit notes, and
+# committed = what agreements were promised, less what they drew and what a year's end freed.
 BUDGETS_THAT_DIFFER = text(
     """
 WITH legs AS (
@@ -59,10 +65,15 @@ WITH legs AS (
     SELECT a.owner_id, sum(CASE l.side WHEN 'C' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
     FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
     WHERE t.key LIKE 'forfeit:%' AND a.kind = 'accrued' GROUP BY a.owner_id
+), freed AS (
+    SELECT e.line_id, sum(c.amount_fen) AS fen
+    FROM freed_commitment c JOIN line_end e ON e.id = c.end_id GROUP BY e.line_id
 ), promised AS (
-    SELECT line_id, sum(ceiling_fen) AS fen FROM agreement_draw GROUP BY line_id
+    SELECT d.line_id, sum(d.ceiling_fen) - COALESCE(max(r.fen), 0) AS fen
+    FROM agreement_draw d LEFT JOIN freed r ON r.line_id = d.line_id GROUP BY d.line_id
 )
-SELECT o.code || ' ' || f.fiscal_year || ' ' || f.source AS line,
+SELECT o.code || ' ' || f.fiscal_year || ' ' || f.source
+        || CASE WHEN f.restriction = '{}' THEN '' ELSE ' ' || f.restriction::text END AS line,
     COALESCE(-g.fen, 0) AS allocated, COALESCE(k.fen, 0) AS held,
     COALESCE(k.spent, 0) AS spent, COALESCE(d.fen, 0) AS drawn,
     COALESCE(k.committed, 0) AS committed, COALESCE(p.fen, 0) - COALESCE(d.fen, 0) AS promised

@@ -26,6 +26,7 @@ from settlement.models import Agreement, Period
 from settlement.periods import compute_fingerprints
 from settlement.verify import differences as find
 from settlement.verify.archives import archived_rows, check_archives
+from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
@@ -165,6 +166,7 @@ def check_trail(unit: Unit) -> Iterator[str]:
 CHECKS: tuple[Check, ...] = (
     check_balances,
     check_budgets,
+    check_bureau_budgets,
     check_statements,
     check_decisions,
     check_postings,

@@ -42,7 +42,10 @@ SCHOOL_CHAIN = "/school/statements/{month}"
 BUREAU_CHAIN = "/bureau/schools/{code}/statements/{month}"
 VENDOR_CHAIN = "/vendor/periods/{month}"
 
+PROPOSAL = "/bureau/allocations/{proposal}"
 CLOSERS = frozenset({Role.BUREAU_FINANCE, Role.OPERATOR})
+MAKERS = frozenset({Role.BUREAU_FINANCE})
+COMPUTERS, MONEY = MAKERS | {Role.AUDITOR}, CLOSERS | {Role.AUDITOR}
 WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/healthz"): EVERYBODY,
     ("GET", "/readyz"): EVERYBODY,
@@ -125,6 +128,25 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/disputes/{dispute_id}"): BUREAU,
     ("POST", "/bureau/disputes/{dispute_id}/decision"): frozenset({Role.BUREAU_FINANCE}),
     ("GET", "/bureau/unfunded"): BUREAU,
+    ("GET", "/bureau/allocations"): MONEY,
+    ("POST", "/bureau/allocations"): MAKERS,
+    ("GET", "/bureau/allocations/new"): COMPUTERS,
+    ("GET", "/bureau/allocations/new/{code}"): COMPUTERS,
+    ("GET", "/bureau/allocations/listed"): MAKERS,
+    ("POST", "/bureau/allocations/listed"): MAKERS,
+    ("GET", PROPOSAL): MONEY,
+    ("GET", PROPOSAL + "/lines/{position}"): MONEY,
+    ("POST", PROPOSAL + "/issue"): MAKERS,
+    ("POST", PROPOSAL + "/return"): MAKERS,
+    ("POST", PROPOSAL + "/withdraw"): MAKERS,
+    ("GET", "/bureau/budgets"): MONEY,
+    ("POST", "/bureau/budgets"): CLOSERS,
+    ("GET", "/bureau/rules"): MONEY,
+    ("GET", "/bureau/lines"): MONEY,
+    ("GET", "/bureau/funding"): MONEY,
+    ("GET", "/bureau/funding/{line_id}"): MONEY,
+    ("GET", "/bureau/year-end"): MONEY,
+    ("POST", "/bureau/year-end"): CLOSERS,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses/{sequence}"): BUREAU,
@@ -139,7 +161,9 @@ SCRIPTS = {"/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"}}
 OF_NOBODY = {
     path
     for _, path in WHO_MAY
-    if "{launch_id}" in path or "{device}" in path or path in {"/learn/open", *SCRIPTS}
+    if any(name in path for name in ("{launch_id}", "{device}", "{proposal}"))
+    or path
+    in {"/learn/open", "/bureau/allocations/new/{code}", "/bureau/funding/{line_id}", *SCRIPTS}
 }
 # Interfaces for machines are opened by an API key, never by a session (see tests/settlement/api).
 REPORTERS = frozenset({Role.USAGE_REPORTER, Role.VENDOR_MANAGER})
@@ -180,7 +204,7 @@ def routes_of(app: Litestar) -> dict[tuple[str, str], frozenset[Role] | None]:
 
 
 def address_of(site: Site, path: str) -> str:
-    facts = site.addresses
+    facts = site.addresses | {"proposal": "none-2026-001", "position": "1"}
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)
     if "/funding/" in path:

@@ -13,9 +13,10 @@ from kernel.errors import InvalidInput, NoCensus, NoRule, NotFound, NoVerifiedQu
 from kernel.identity.models import NATION
 from kernel.outcomes import Fate, RowOutcome
 from kernel.unit import Units
-from procurement.funding.allocations import IssueSummary, issue_lines, preview_lines
+from procurement.funding.allocations import IssueSummary, preview_lines
 from procurement.funding.explanation import explain
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
+from procurement.funding.proposals import propose_lines
 from procurement.funding.quotas import QuotaRow, quotas_in_force, record_quotas
 from procurement.funding.rules import QuotaKind
 from procurement.funding.shipped import record_shipped
@@ -361,7 +362,7 @@ def test_only_a_bureau_s_finance_issues_and_only_below_itself(county: CountyBuil
     county.counted("3299020001", pupils=200)
     for login in ("reviewer-1", f"principal-{SCHOOL}"):
         with pytest.raises(Refused), county.units(county.actor(login)) as unit:
-            issue_lines(unit, fiscal_year=2026)
+            propose_lines(unit, fiscal_year=2026)
     assert county.issue().issued == 1
     with pytest.raises(NotFound), county.units(county.actor("bureau")) as unit:
         budget_board(unit, elsewhere, fiscal_year=2026)

@@ -38,11 +38,13 @@ from kernel.identity.regions import RegionRow, record_regions
 from kernel.ids import OrganisationId
 from kernel.outcomes import Fate, RowOutcome
 from kernel.unit import Units
+from market.issuing import issue_year
 from procurement.approvals import SigningSummary, sign_all
-from procurement.funding.allocations import IssueSummary, issue_lines
+from procurement.funding.allocations import IssueSummary
 from procurement.funding.shipped import record_shipped
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
+from settlement.budgets import SOURCES, BudgetRow, record_budgets
 
 PROVINCE, CITY, COUNTY, OTHER_COUNTY = "320000", "329900", "329901", "329902"
 SCHOOL = "3299010001"
@@ -50,11 +52,27 @@ STAFF = (Role.TEACHER, Role.ACADEMIC, Role.SCHOOL_FINANCE, Role.PRINCIPAL)
 BUREAU_STAFF = {
     "operator": Role.OPERATOR,
     "bureau": Role.BUREAU_FINANCE,
+    "checker": Role.BUREAU_FINANCE,
     "reviewer-1": Role.ADMISSION,
     "reviewer-2": Role.ADMISSION,
 }
 VENDOR = "91320000MA1MK8QF0" + uscc.calc_check_digit("91320000MA1MK8QF0")
 JOINED = date(2020, 1, 1)
+
+
+AMPLE_BUDGETS = [
+    BudgetRow(
+        region_code=COUNTY,
+        fiscal_year=year,
+        source=source,
+        amount_fen=10**10,
+        document=f"青财预〔{year}〕1号",
+        approved_on=date(year, 1, 15),
+    )
+    for year in (2025, 2026, 2027)
+    for source in SOURCES
+]
+"""More than any test issues that is not about budgets."""
 
 
 def must(outcomes: Sequence[RowOutcome]) -> None:
@@ -106,7 +124,23 @@ class CountyBuilder:
                     unit, [VendorRow(code=VENDOR, name="启明教育", region_code=PROVINCE)]
                 )
             )
+            must(record_budgets(unit, AMPLE_BUDGETS))
         return self
+
+    def with_other_bureau(self) -> None:
+        """The neighbouring county's bureau with a finance person, `elsewhere`."""
+        with self.units(system_actor("test")) as unit:
+            must(record_bureaus(unit, [BureauRow(region_code=OTHER_COUNTY, name="白沙县教育局")]))
+            row = RosterRow(
+                person_no="elsewhere",
+                name="elsewhere",
+                organisation_kind=OrganisationKind.BUREAU,
+                organisation_code=OTHER_COUNTY,
+                roles=(Role.BUREAU_FINANCE,),
+                joined_on=JOINED,
+                login="elsewhere",
+            )
+            must(record_roster(unit, [row]))
 
     def school(
         self,
@@ -240,8 +274,29 @@ class CountyBuilder:
             return actor_of(unit, login=login, via="test")
 
     def issue(self, fiscal_year: int = 2026) -> IssueSummary:
+        return issue_year(
+            self.units, self.actor("bureau"), self.actor("checker"), fiscal_year=fiscal_year
+        )
+
+    def budgeted(
+        self,
+        amount_fen: int,
+        *,
+        source: str = "per_student",
+        fiscal_year: int = 2026,
+        document: str = "批复",
+    ) -> RowOutcome:
+        """One more approval of the county bureau's budget."""
+        row = BudgetRow(
+            region_code=COUNTY,
+            fiscal_year=fiscal_year,
+            source=source,
+            amount_fen=amount_fen,
+            document=document,
+            approved_on=date(fiscal_year, 1, 20),
+        )
         with self.units(self.actor("bureau")) as unit:
-            return issue_lines(unit, fiscal_year=fiscal_year)
+            return record_budgets(unit, [row])[0]
 
     def select(self, *rows: SelectionRow) -> list[RowOutcome]:
         with self.units(self.actor("operator")) as unit:

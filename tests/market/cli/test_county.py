@@ -13,6 +13,7 @@ HEADERS = {
     "roster": "person_no,name,organisation_kind,organisation_code,role,stage,joined_on,login",
     "enrolment": "school_code,stage,kind,as_of,basis,pupils",
     "quotas": "region_code,stage,kind,valid_from,amount_yuan,source,verified",
+    "budgets": "region_code,fiscal_year,source,amount_yuan,document,approved_on",
     "catalogue": "vendor_code,sku,title,kind,tier,stage",
     "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan",
     "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
@@ -30,6 +31,7 @@ ROWS = {
         "B1,甲,bureau,990121,admission,,2025-01-01,first",
         "B2,乙,bureau,990121,admission,,2025-01-01,second",
         "B3,丙,bureau,990121,bureau_finance,,2025-01-01,money",
+        "B4,辛,bureau,990121,bureau_finance,,2025-01-01,checker",
         f"T1,丁,school,{SCHOOL},teacher,,2025-01-01,teacher",
         f"T2,戊,school,{SCHOOL},academic,,2025-01-01,academic",
         f"T3,己,school,{SCHOOL},school_finance;principal,,2025-01-01,finance",
@@ -37,11 +39,14 @@ ROWS = {
     ],
     "enrolment": [f"{SCHOOL},primary,enrolled,2025-03-01,spring,200"],
     "quotas": ["990121,primary,base,2025-01-01,1000,虚构,yes"],
+    "budgets": ["990121,2025,per_student,20000.00,虚构财预〔2025〕1号,2025-01-20"],
     "catalogue": [f"{VENDOR},A,练习,personalised,basic,primary"],
     "offers": [f"{VENDOR},A,2025-01-01,per_use,0.0200"],
     "selections": [f"S-1,{SCHOOL},{VENDOR},A,2025-03-01,2025-06-30,10.00,巩固,T1"],
     "usage": [f"e{n},2025-03-{n:02d}T08:00:00,L1,{VENDOR},A" for n in range(1, 11)],
 }
+
+ISSUE = ("fund", "issue", "--year", 2025, "--make-as", "money", "--check-as", "checker")
 
 
 @pytest.fixture
@@ -61,11 +66,11 @@ def take_in(market, tmp_path):
 def county(market, take_in):
     """Run everything up to the approved selection."""
     assert market("db", "upgrade").status == 0
-    for kind in list(HEADERS)[:9]:
+    for kind in list(HEADERS)[:10]:
         found = take_in(kind)
         assert found.status == 0, found.err
         assert found.json["accepted"] == found.json["received"] == len(ROWS[kind])
-    assert market("fund", "issue", "--year", 2025, "--as", "money").status == 0
+    assert market(*ISSUE).status == 0
     assert market("admit", "--propose-as", "first", "--decide-as", "second").status == 0
     assert take_in("selections").status == 0
     return market
@@ -119,14 +124,14 @@ def test_only_a_finance_person_confirms(county):
 
 
 def test_a_funding_preview_issues_nothing_and_an_issue_is_safe_to_repeat(county):
-    again = county("fund", "issue", "--year", 2025, "--as", "money", "--json")
+    again = county(*ISSUE, "--json")
     assert (again.json["issued"], again.json["unchanged"]) == (0, 1)
     preview = county("fund", "issue", "--year", 2025, "--as", "money", "--preview", "--json")
     assert [one["amount_fen"] for one in preview.json] == [0]
 
 
 def test_an_act_of_a_person_needs_the_person(county):
-    refused = county("fund", "issue", "--year", 2025, "--as", "teacher")
+    refused = county("fund", "issue", "--year", 2025, "--make-as", "teacher")
     assert refused.status == 1 and "bureau_finance" in refused.err
     unknown = county("approve", "--as", "nobody")
     assert unknown.status == 1 and "nobody" in unknown.err
@@ -185,3 +190,63 @@ def test_a_template_has_the_columns_that_are_needed(market, kind):
     header, example = csv.reader(io.StringIO(market("import", kind, "--template").out))
     assert set(HEADERS[kind].split(",")) <= set(header)
     assert len(example) == len(header)
+
+
+def test_budgets_and_listed_allocations_are_imported_tried_and_rejected_by_row(
+    county, market, tmp_path
+):
+    """R18, R20: a dry run keeps nothing; a file with a wrong row is not taken at all."""
+    header = "payer_code,fiscal_year,source,document,amount_yuan,fund_yuan,subjects\n"
+    path = tmp_path / "allocations.csv"
+    path.write_text(
+        header
+        + f"{SCHOOL},2025,专项,虚构教财〔2025〕8号,500.00,,数学\n"
+        + f"{SCHOOL},2025,专项,虚构教财〔2025〕9号,-1.00,,\n"
+        + "nobody,2025,surcharge,x,1.001,,\n",
+        encoding="utf-8",
+    )
+    rejects = tmp_path / "rejects.csv"
+    found = market("import", "allocations", path, "--as", "money", "--rejects", rejects)
+    assert found.status == 1
+    assert "row 3, amount_yuan: 1.00 yuan can't be taken back" in found.err
+    assert "row 4, amount_yuan: “1.001” is not an amount" in found.err
+    assert len(rejects.read_text(encoding="utf-8-sig").splitlines()) == 3
+
+    path.write_text(
+        header + f"{SCHOOL},2025,专项,虚构教财〔2025〕8号,500.00,,数学\n", encoding="utf-8"
+    )
+    for options, accepted, duplicates in ((("--dry-run",), 1, 0), ((), 1, 0), ((), 0, 1)):
+        tried = market("import", "allocations", path, "--as", "money", "--json", *options)
+        assert (tried.json["accepted"], tried.json["duplicates"]) == (accepted, duplicates)
+    refused = market("fund", "check", "990121-2025-002", "--as", "checker")
+    assert refused.status == 1 and "no budget of special_fund for 2025" in refused.err
+    budgets = tmp_path / "budgets.csv"
+    budgets.write_text(
+        HEADERS["budgets"] + "\n990121,2025,special_fund,500.00,批复2,2025-02-01\n",
+        encoding="utf-8",
+    )
+    assert market("import", "budgets", budgets, "--as", "money").status == 0
+    same = market("fund", "check", "990121-2025-002", "--as", "money")
+    assert same.status == 1 and "can't check it" in same.err
+    assert market("fund", "check", "990121-2025-002", "--as", "checker").status == 0
+    exported = market("export", "lines", "--year", 2025, "--as", "money").out
+    assert SCHOOL in exported and "500.00" in exported and "数学" in exported
+    assert market("verify").status == 0
+
+
+def test_a_years_lines_are_closed_by_command(county, market):
+    """R19: previewed, done, repeated; by the rule that was recorded before."""
+    rule = ("fund", "year-end-rule", "--region", "990121", "--source", "per_student")
+    when = ("--from", "2025-01-01", "--origin", "虚构")
+    wrong = market(*rule, *when, "--outcome", "lapse", "--until", "06-30", "--as", "money")
+    assert wrong.status == 1 and "carry_until" in wrong.err
+    kept = market(*rule, *when, "--outcome", "carry_over", "--until", "06-30", "--as", "money")
+    assert kept.status == 0
+    # Today is long after 31 March 2026, when the books of 2025 closed.
+    close = ("fund", "close-year", "--year", 2025, "--as", "money", "--json")
+    preview = market(*close, "--preview").json
+    assert (preview["carried"], preview["lapsed"], preview["waiting"]) == (1, 0, 0)
+    assert market(*close).json == preview
+    assert market(*close).json["carried"] == 0
+    early = market("fund", "close-year", "--year", 2199, "--as", "money")
+    assert early.status == 1 and "2200-03-31" in early.err

@@ -16,6 +16,9 @@ HEADERS = {
     "joined_on,left_on,login",
     "enrolment": "school_code,stage,kind,as_of,basis,pupils",
     "quotas": "region_code,stage,kind,valid_from,amount_yuan,source,verified",
+    "budgets": "region_code,fiscal_year,source,amount_yuan,document,approved_on",
+    "allocations": "payer_code,fiscal_year,source,document,amount_yuan,fund_yuan,subjects,tiers,"
+    "stages,schools",
     "catalogue": "vendor_code,sku,title,kind,tier,stage,subject,grade,type,language,licence,"
     "author,keywords,conditions,address,launch_url,ownership,school_share",
     "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan,tiers,free_allowance,"

@@ -1,0 +1,272 @@
+"""Listed allocations: amounts that a document gives, row by row, from any source (R17, R18).
+
+Decides what a row must be: a payer below the bureau, an amount for digital resources or a whole
+fund of which the region's rule gives the share, and what the line is restricted to. A file becomes
+one proposal for each fiscal year and source, which a second person checks like any other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Any, Final, NoReturn
+from uuid import UUID
+
+from sqlalchemy import select
+
+from catalog.kinds import TIERS
+from kernel.actors import OrganisationKind
+from kernel.clock import FIRST_YEAR, LAST_YEAR
+from kernel.errors import AlreadyExists, InvalidInput, MarketError, NoRule, NotFound
+from kernel.identity.models import Organisation
+from kernel.identity.recording import FieldError, among, lock_recording, require_text, require_word
+from kernel.identity.stages import SCHOOL_STAGES
+from kernel.identity.visibility import visible_organisations
+from kernel.money import LARGEST_AMOUNT_FEN, plain_yuan
+from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
+from kernel.unit import Unit
+from procurement.funding.funding_rules import FundingRuleRow, funding_rules_in_force
+from procurement.funding.proposals import (
+    LISTED,
+    ProposalState,
+    ProposedLine,
+    make_proposal,
+    require_bureau,
+)
+from procurement.funding.rules import exact_text, line_amount
+from procurement.proposal_models import AllocationProposal, ProposalLine
+from settlement.budgets import SOURCES
+from settlement.funding_lines import line_balances
+from settlement.issues import require_reducible
+from settlement.line_names import line_title
+from settlement.models import FundingLine
+
+STANDING: Final = (ProposalState.WAITING, ProposalState.ISSUED)
+"""States of a proposal whose documents count as used."""
+
+LineKey = tuple[UUID, int, str, str]
+"""Payer, fiscal year, source, and the restriction as text."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedRow:
+    """One amount of a document for a payer (a school's or a bureau's code), in fen.
+
+    Either `amount_fen`, of which below zero takes back, or `fund_fen`, the whole of a fund of which
+    a share is for digital resources. What is listed in `subjects`, `tiers`, `stages` and `schools`
+    is all that the line may pay for.
+    """
+
+    payer_code: str
+    fiscal_year: int
+    source: str
+    document: str
+    amount_fen: int | None = None
+    fund_fen: int | None = None
+    subjects: Sequence[str] = ()
+    tiers: Sequence[str] = ()
+    stages: Sequence[str] = ()
+    schools: Sequence[str] = ()
+
+    @property
+    def restriction(self) -> dict[str, list[str]]:
+        kinds: dict[str, Sequence[str]] = {
+            "schools": self.schools,
+            "stages": self.stages,
+            "subjects": self.subjects,
+            "tiers": self.tiers,
+        }
+        return {name: sorted(set(words)) for name, words in kinds.items() if words}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the rows of a file are judged by."""
+
+    payers: Mapping[str, Organisation]
+    rules: Mapping[tuple[int, str], Mapping[str, FundingRuleRow]]
+    proposed: Mapping[tuple[LineKey, str], tuple[int, int | None]]
+    available: Mapping[LineKey, int]
+
+
+def propose_listed(unit: Unit, rows: Sequence[ListedRow]) -> list[RowOutcome]:
+    """Propose listed amounts; return each row's fate, in order.
+
+    A row is one payer's amount of one document on one line: again with the same amount it is a
+    duplicate, with another one a conflict, unless its proposal was returned or withdrawn.
+    """
+    require_bureau(unit, "propose funding lines")
+    lock_recording(unit)
+    known = _gather(unit, rows)
+    fresh: dict[tuple[LineKey, str], tuple[int, int | None]] = {}
+    lines: dict[tuple[int, str], list[ProposedLine]] = {}
+    outcomes: list[RowOutcome] = []
+    for row in rows:
+        try:
+            line = _line(row, known)
+        except FieldError as error:
+            outcomes.append(error.outcome)
+            continue
+        payer = known.payers[row.payer_code]
+        key = (_key(payer.id, row), row.document.strip())
+        given = (line.amount_fen, row.fund_fen)
+        before = fresh.get(key, known.proposed.get(key))
+        if before == given:
+            outcomes.append(DUPLICATE)
+        elif before is not None:
+            taken = AlreadyExists(what="allocation", key=f"{row.payer_code} {row.document}")
+            outcomes.append(conflicting(taken, field="document"))
+        else:
+            fresh[key] = given
+            lines.setdefault((row.fiscal_year, row.source), []).append(line)
+            outcomes.append(ACCEPTED)
+    for (fiscal_year, source), proposed in sorted(lines.items()):
+        make_proposal(unit, proposed, fiscal_year=fiscal_year, source=source, kind=LISTED)
+    return outcomes
+
+
+def _line(row: ListedRow, known: _Known) -> ProposedLine:
+    _check(row, known)
+    payer = known.payers[row.payer_code]
+    computation: dict[str, Any] = {
+        "version": 2,
+        "kind": "listed",
+        "fiscal_year": row.fiscal_year,
+        "source": row.source,
+        "document": row.document.strip(),
+        "restriction": row.restriction,
+    }
+    if row.fund_fen is not None:
+        rule = _rule(row, payer, known)
+        exact, amount_fen = line_amount([Fraction(row.fund_fen)], rule.digital_share)
+        computation |= {
+            "fund_fen": row.fund_fen,
+            "rule": rule.as_data(),
+            "exact_fen": exact_text(exact),
+        }
+        if not amount_fen:
+            _refuse(row.fund_fen, field="fund_yuan", expected="a fund whose share is not zero")
+    else:
+        amount_fen = row.amount_fen or 0
+    available = known.available.get(_key(payer.id, row), 0)
+    try:
+        title = line_title(payer.code, row.fiscal_year, row.source, row.restriction)
+        require_reducible(title, amount_fen, available_fen=available)
+    except MarketError as error:
+        raise FieldError(error, field="amount_yuan") from None
+    return ProposedLine(
+        school_id=payer.id,
+        payer_id=payer.id,
+        restriction=row.restriction,
+        document=row.document.strip(),
+        amount_fen=amount_fen,
+        line_fen=amount_fen,
+        issued_before_fen=0,
+        computation={**computation, "line_fen": amount_fen},
+    )
+
+
+def _check(row: ListedRow, known: _Known) -> None:
+    """Raise `FieldError` for the first thing that is wrong with a row."""
+    if row.payer_code not in known.payers:
+        raise FieldError(NotFound(what="payer", key=row.payer_code), field="payer_code")
+    if not FIRST_YEAR <= row.fiscal_year <= LAST_YEAR:
+        _refuse(row.fiscal_year, field="fiscal_year", expected="a year such as 2026", is_fen=False)
+    require_word(row.source, frozenset(SOURCES), field="source")
+    require_text(row.document, field="document")
+    if (row.amount_fen is None) == (row.fund_fen is None):
+        shown = row.amount_fen or 0
+        _refuse(shown, field="amount_yuan", expected="either amount_yuan or fund_yuan, not both")
+    amount = row.amount_fen if row.amount_fen is not None else row.fund_fen
+    if not amount or abs(amount) > LARGEST_AMOUNT_FEN:
+        _refuse(amount or 0, field="amount_yuan", expected="an amount other than zero")
+    for tier in row.tiers:
+        require_word(tier, TIERS, field="tiers")
+    for stage in row.stages:
+        require_word(stage, SCHOOL_STAGES, field="stages")
+    for code in row.schools:
+        found = known.payers.get(code)
+        if found is None or found.kind != OrganisationKind.SCHOOL:
+            raise FieldError(NotFound(what="school", key=code), field="schools")
+
+
+def _refuse(value: int, *, field: str, expected: str, is_fen: bool = True) -> NoReturn:
+    shown = plain_yuan(value) if is_fen else str(value)
+    raise FieldError(InvalidInput(field=field, value=shown, expected=expected), field=field)
+
+
+def _rule(row: ListedRow, payer: Organisation, known: _Known) -> FundingRuleRow:
+    rule = known.rules[row.fiscal_year, row.source].get(payer.region_code)
+    if rule is None:
+        missing = NoRule(
+            rule=f"{row.source} funding", region=payer.region_code, day=date(row.fiscal_year, 1, 1)
+        )
+        raise FieldError(missing, field="fund_yuan")
+    return rule
+
+
+def _key(payer_id: UUID, row: ListedRow) -> LineKey:
+    return (payer_id, row.fiscal_year, row.source, _text(row.restriction))
+
+
+def _text(restriction: Mapping[str, Any]) -> str:
+    return repr(sorted((name, sorted(words)) for name, words in restriction.items()))
+
+
+def _gather(unit: Unit, rows: Sequence[ListedRow]) -> _Known:
+    codes = {row.payer_code for row in rows} | {code for row in rows for code in row.schools}
+    payers = {
+        one.code: one
+        for one in unit.session.scalars(
+            visible_organisations(unit).where(
+                among(Organisation.code, codes),
+                Organisation.kind.in_((OrganisationKind.SCHOOL, OrganisationKind.BUREAU)),
+                Organisation.parent_id.is_(None),
+            )
+        )
+    }
+    regions = {payer.region_code for payer in payers.values()}
+    now = unit.clock.now()
+    rules = {
+        (year, source): funding_rules_in_force(
+            unit, regions, source=source, day=date(year, 1, 1), known_at=now
+        )
+        for year, source in sorted({(row.fiscal_year, row.source) for row in rows})
+        if FIRST_YEAR <= year <= LAST_YEAR
+    }
+    ids = [payer.id for payer in payers.values()]
+    return _Known(
+        payers=payers, rules=rules, proposed=_proposed(unit, ids), available=_available(unit, ids)
+    )
+
+
+def _proposed(
+    unit: Unit, payer_ids: Sequence[UUID]
+) -> dict[tuple[LineKey, str], tuple[int, int | None]]:
+    rows = unit.session.execute(
+        select(ProposalLine, AllocationProposal.fiscal_year, AllocationProposal.source)
+        .join(AllocationProposal, AllocationProposal.id == ProposalLine.proposal_id)
+        .where(
+            among(ProposalLine.payer_id, payer_ids),
+            AllocationProposal.kind == LISTED,
+            AllocationProposal.state.in_(STANDING),
+        )
+    )
+    found = {}
+    for line, year, source in rows:
+        key: LineKey = (line.payer_id, year, source, _text(line.restriction))
+        found[key, line.document] = (line.amount_fen, line.computation.get("fund_fen"))
+    return found
+
+
+def _available(unit: Unit, payer_ids: Sequence[UUID]) -> dict[LineKey, int]:
+    lines = unit.session.scalars(
+        select(FundingLine).where(among(FundingLine.payer_id, payer_ids))
+    ).all()
+    balances = line_balances(unit, [line.id for line in lines])
+    return {
+        (line.payer_id, line.fiscal_year, line.source, _text(line.restriction)): balances[
+            line.id
+        ].available_fen
+        for line in lines
+    }
