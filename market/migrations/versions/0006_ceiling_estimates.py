@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("agreement_id", sa.Uuid(), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("amount_fen", sa.BigInteger(), nullable=False),
-        sa.Column("ceiling_use", sa.String(), nullable=False),
+        sa.Column("ceiling_use", sa.Text(), nullable=False),
         sa.Column("estimated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "ceiling_use IN ('within', 'nearly_used', 'used_up')",
