@@ -5,6 +5,7 @@ import kernel.http.models
 import kernel.identity.models
 import kernel.trail
 import procurement.models
+import settlement.agreement_models
 import settlement.dispute_models
 import settlement.ledger.models
 import settlement.metering.models
@@ -16,6 +17,7 @@ ALL = (
     kernel.http.models,
     catalog.models,
     settlement.models,
+    settlement.agreement_models,
     settlement.dispute_models,
     settlement.metering.models,
     settlement.ledger.models,

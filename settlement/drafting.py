@@ -56,6 +56,11 @@ class DraftLine:
         return sum(count.quantity for count in self.counts) - self.stated.quantity
 
     @property
+    def ceiling_fen(self) -> int:
+        """The ceiling that the line is cut at: that of its fiscal year (R19)."""
+        return self.agreement.ceiling_in(self.of_month.year)
+
+    @property
     def leaves_fen(self) -> int:
         """What all lines of the draft together leave of the agreement's ceiling."""
         return self.agreement.room.ceiling_left_fen
@@ -113,7 +118,7 @@ def draft_lines(
             | {count.agreement_id for one in late for count in one.counts},
             before=before,
         )
-        agreements = assumed.ceilings(agreements)
+        agreements = assumed.ceilings(agreements, fiscal_year=month.year)
         return [
             *_adjustments(unit, late, agreements),
             *_uses(month, counts, assumed.terms(agreements)),
@@ -127,10 +132,10 @@ def _uses(
     for agreement_id, group in groupby(counts, key=lambda count: count.agreement_id):
         agreement = agreements[agreement_id]
         schools = list(group)
-        left = agreement.room.ceiling_left_fen
+        left = agreement.room.left_in(month.year)
         quantity = sum(count.quantity for count in schools)
         rated = rate(agreement.terms, quantity, room=agreement.room, last_day=last_day)
-        agreement.room.take(rated)
+        agreement.room.take(rated, fiscal_year=month.year)
         yield DraftLine(
             new_id(), agreement_id, agreement, USE, month, schools, rated, left, Stated()
         )
@@ -152,7 +157,7 @@ def _adjustments(
             if known is not None and known.tells(schools):
                 continue
             agreement = agreements[agreement_id]
-            left = agreement.room.ceiling_left_fen
+            left = agreement.room.left_in(recount.month.year)
             closed = agreement.payer_id in recount.closed
             stated = known.stated if known is not None else Stated()
             rated = adjust(
@@ -163,7 +168,7 @@ def _adjustments(
                 last_day=last_day,
                 year_is_closed=closed,
             )
-            agreement.room.take(rated)
+            agreement.room.take(rated, fiscal_year=recount.month.year)
             yield DraftLine(
                 new_id(),
                 agreement_id,

@@ -27,10 +27,13 @@ from kernel.errors import (
     NoAgreement,
     NotFound,
     VersionNotOpen,
+    YearNotFunded,
 )
 from kernel.identity.models import Learner, Organisation
 from kernel.ids import LaunchId, new_id
 from kernel.unit import Unit
+from settlement.agreement_models import AgreementYear
+from settlement.agreement_states import OVER, AgreementStanding
 from settlement.dispute_models import CreditNote
 from settlement.metering.models import Launch
 from settlement.metering.openers import Opener, opener_of
@@ -42,7 +45,6 @@ from settlement.models import Agreement, AgreementSchool, StatementLine
 
 LESSON = timedelta(minutes=45)
 """What a teacher opens for one class within this time of the first belongs to one lesson."""
-OVER = frozenset({"ended", "terminated"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +129,7 @@ def agreement_in_force(
     """
     refusal: MarketError | None = None
     for agreement in agreements_on(unit, school_id=school.id, resource_id=resource_id, day=day):
-        error = _stopped(unit, agreement, school)
+        error = _stopped(unit, agreement, school, day=day)
         if error is None:
             return agreement
         refusal = refusal or error
@@ -152,24 +154,42 @@ def agreements_on(
     ).all()
 
 
-def _stopped(unit: Unit, agreement: Agreement, school: Organisation) -> MarketError | None:
+def _stopped(
+    unit: Unit, agreement: Agreement, school: Organisation, *, day: date
+) -> MarketError | None:
     if agreement.state in OVER:
         return AgreementOver(number=agreement.number, school=school.name, state=agreement.state)
-    if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement):
+    year = _year_of(unit, agreement, day)
+    if year is not None and year.waiting_fen:
+        return YearNotFunded(number=agreement.number, year=day.year)
+    if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement, day=day):
         return CeilingReached(number=agreement.number)
     return None
 
 
-def is_exhausted(unit: Unit, agreement: Agreement) -> bool:
-    """Whether what was billed so far, less credit notes, leaves nothing of the ceiling."""
-    if agreement.state == "exhausted":
+def is_exhausted(unit: Unit, agreement: Agreement, *, day: date) -> bool:
+    """Whether what was billed so far, less credit notes, leaves nothing of the ceiling.
+
+    Of an agreement that crosses 1 January it is the ceiling of the day's year (R19).
+    """
+    if agreement.state == AgreementStanding.EXHAUSTED:
         return True
-    billed = unit.session.scalar(
+    year = _year_of(unit, agreement, day)
+    billed = (
         select(func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0)))
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(StatementLine.agreement_id == agreement.id)
     )
-    return int(billed or 0) >= agreement.ceiling_fen
+    if year is not None:
+        first, last = date(day.year, 1, 1), date(day.year, 12, 31)
+        billed = billed.where(StatementLine.of_month.between(first, last))
+    ceiling_fen = agreement.ceiling_fen if year is None else year.ceiling_fen
+    return int(unit.session.scalar(billed) or 0) >= ceiling_fen
+
+
+def _year_of(unit: Unit, agreement: Agreement, day: date) -> AgreementYear | None:
+    """Return the day's year of an agreement that crosses 1 January; None of any other."""
+    return unit.session.get(AgreementYear, (agreement.id, day.year))
 
 
 def _insert(unit: Unit, opener: Opener, agreement: Agreement, *, now: datetime) -> Launch:

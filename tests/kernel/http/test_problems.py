@@ -35,7 +35,9 @@ async def things(data: JSONBody[Body]) -> None: ...
 @get("/boom/{name:str}", sync_to_thread=False)
 def boom(name: FromPath[str]) -> None:
     errors: dict[str, Exception] = {
-        "short": BudgetExhausted(short_fen=300, short_yuan="3.00", status="mine", line_id={1}),
+        "short": BudgetExhausted(
+            short_fen=300, short_yuan="3.00", line="L 2026", status="mine", line_id={1}
+        ),
         "crash": RuntimeError("secret inside"),
         "down": DatabaseUnavailable(reason="host 10.0.0.7"),
         "signed-out": NotSignedIn(),
