@@ -8,7 +8,7 @@ from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from market.bureau.periods import latest_periods
 from market.bureau.places import SCHOOLS, UNDATED
-from procurement.approvals import waiting_steps
+from procurement.due_steps import waiting_steps
 from procurement.web.funding import BoardLine, latest_year
 from procurement.web.waiting import waiting_table
 from settlement.queries.disputes import disputes_of

@@ -53,7 +53,8 @@ from market.demo.usage import PLAYER, SCHOOL_LOG
 from market.imports.kinds import Kind
 from market.imports.registry import MASTER_KINDS
 from procurement.approval_rules import record_approval_rules
-from procurement.approvals import sign_all, signatories
+from procurement.approvals import sign_all
+from procurement.due_steps import signatories
 from procurement.funding.allocations import issue_lines
 from procurement.funding.funding_rules import record_funding_rule
 from procurement.funding.shipped import SHIPPED_RULE

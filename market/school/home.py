@@ -8,7 +8,7 @@ from litestar import Response
 
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
-from procurement.approvals import waiting_steps
+from procurement.due_steps import waiting_steps
 from procurement.web.funding import board_lines, latest_year
 from procurement.web.waiting import waiting_table
 from settlement.queries.disputes import disputes_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, Table, excerpt
-from procurement.approvals import WaitingStep
+from procurement.due_steps import WaitingStep
 
 COLUMNS: list[Column[WaitingStep]] = [
     Column(key="title", title=msgid("Resource"), value=lambda row: row.title),
