@@ -9,9 +9,11 @@ from kernel.settings import Settings
 from kernel.tasks import chain_trail, forget_sessions, forget_stored_answers
 from kernel.unit import Units
 from market import models
+from procurement.tasks import commit_waiting_years
 from settlement.tasks import (
     close_range,
     close_years,
+    end_agreements,
     make_partitions,
     post_payer,
     post_what_is_due,
@@ -35,6 +37,8 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.release_retention": release_retention,
     "settlement.make_partitions": make_partitions,
     "settlement.close_years": close_years,
+    "settlement.end_agreements": end_agreements,
+    "procurement.commit_waiting": commit_waiting_years,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -48,6 +52,8 @@ SCHEDULE: dict[str, float] = {
     "settlement.release_retention": 3600.0,
     "settlement.make_partitions": 6 * 3600.0,
     "settlement.close_years": 3600.0,
+    "settlement.end_agreements": 3600.0,
+    "procurement.commit_waiting": 300.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

@@ -50,7 +50,7 @@ def request_selection(unit: Unit, wanted: Wanted, *, reference: str) -> Selectio
     """
     actor = require_requester(unit)
     lock_recording(unit)
-    row = _row(unit, wanted, reference=reference)
+    row = row_of(unit, wanted, reference=reference)
     facts = gather_facts(unit, [row])
     fresh: dict[SelectionKey, Request] = {}
     outcome = _judged(row, facts, requested_by=actor, fresh=fresh, settings=unit.settings)
@@ -76,7 +76,7 @@ def request_basket(
     basket = next_reference(unit)
     single = len(wanted) == 1
     rows = [
-        _row(unit, one, reference=basket if single else f"{basket}-{number}")
+        row_of(unit, one, reference=basket if single else f"{basket}-{number}")
         for number, one in enumerate(wanted, start=1)
     ]
     facts = gather_facts(unit, rows)
@@ -135,7 +135,8 @@ def _own_school(unit: Unit) -> OrganisationId:
     return unit.actor.organisation_id
 
 
-def _row(unit: Unit, wanted: Wanted, *, reference: str) -> SelectionRow:
+def row_of(unit: Unit, wanted: Wanted, *, reference: str) -> SelectionRow:
+    """Return the row of what is wanted for the actor's own school."""
     return SelectionRow(
         reference=reference,
         school_code=unit.actor.organisation_code,

@@ -130,6 +130,23 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
     )
 
 
+def gather_facts_of(unit: Unit, school: Organisation) -> Facts:
+    """Return what one school's request needs that names no offer: tables, bureaus, money."""
+    today = shanghai_day(unit.clock.now())
+    return Facts(
+        schools={school.code: school},
+        resources={},
+        versions={},
+        offers={},
+        rules=approval_rules_in_force(unit, [school.region_code], day=today),
+        bureaus=nearest_bureaus(unit, [school.region_code]),
+        recorded={},
+        tried=frozenset(),
+        purse=open_purse(unit, [school.id]),
+        today=today,
+    )
+
+
 def _tried(
     unit: Unit,
     rows: Sequence[SelectionRow],

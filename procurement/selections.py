@@ -187,6 +187,7 @@ def _request(
 ) -> Request:
     """Check a new selection and give it its terms; raise `FieldError` if it can't be."""
     require_text(row.reference, field="reference")
+    require_text(row.reason, field="reason")
     if row.ends_on < row.starts_on:
         expected = f"{row.starts_on} or later"
         raise FieldError(

@@ -6,6 +6,7 @@ from uuid import UUID
 from kernel.actors import system_actor
 from kernel.clock import parse_month
 from kernel.unit import Units
+from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
@@ -85,3 +86,11 @@ def close_years(units: Units) -> None:
     """Close the periods of the fiscal years whose books are closed."""
     with units(WORKER) as unit:
         close_periods(unit)
+
+
+def end_agreements(units: Units) -> None:
+    """Mark the agreements that are over, and release what is left of their commitments."""
+    with units(WORKER) as unit:
+        end_what_is_over(unit)
+    with units(WORKER) as unit:
+        release_rests(unit)

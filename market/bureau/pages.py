@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.closes import begin_close, show_question
 from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.home import show_home
@@ -202,5 +203,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *APPROVALS,
     *DISPUTES,
 )

@@ -155,6 +155,8 @@ def issue_lines(unit: Unit, *, fiscal_year: int) -> IssueSummary:
             )
             counts["topped_up" if issues else "issued"] += 1
             total += amount
+    if total:
+        unit.after_commit("procurement.commit_waiting")
     settled = [preview for preview in previews if preview.error is None]
     return IssueSummary(
         fiscal_year=fiscal_year,

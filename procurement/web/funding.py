@@ -13,6 +13,7 @@ from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Cell, Column, tabulate
 from procurement.funding.explanation import explain
 from procurement.queries import AllocationView, allocations_of
+from settlement.models import FundingLine
 from settlement.queries.funding import LineBoard, lines_board
 from settlement.queries.movements import Movement, line_history
 from settlement.web.places import Place
@@ -44,7 +45,7 @@ class Explained:
     text: str
 
 
-def line_name(board: LineBoard, locale: str) -> str:
+def line_name(board: LineBoard | FundingLine, locale: str) -> str:
     source = label(board.source, locale, kind="source")
     return translate(LINE_NAME, locale).format(year=board.fiscal_year, source=source)
 

@@ -82,7 +82,8 @@ def test_an_expected_error_tells_its_code_its_facts_and_the_way_out(client):
         "Budget exhausted",
     )
     assert body["detail"] == (
-        "The funding lines are 3.00 yuan short (L 2026). Lower the ceiling or have the line topped up."
+        "The funding lines are 3.00 yuan short (L 2026). "
+        "Lower the ceiling or have the line topped up."
     )
     assert body["short_fen"] == 300
     assert body["line_id"] == [1]
