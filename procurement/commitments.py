@@ -150,6 +150,8 @@ def _require_covered(plan: PartPlan, *, school: Organisation, selection: Selecti
             payer=school.code,
             line=f"{school.code} {last.fiscal_year} {last.source}",
             line_id=str(last.id),
+            year=last.fiscal_year,
+            source=last.source,
             short_fen=plan.short_fen,
             short_yuan=yuan(plan.short_fen),
         )

@@ -187,6 +187,8 @@ def require_available(unit: Unit, wanted: Mapping[UUID, int]) -> None:
             raise BudgetExhausted(
                 line=f"{payer_code} {line.fiscal_year} {line.source}",
                 line_id=str(line.id),
+                year=line.fiscal_year,
+                source=line.source,
                 short_fen=short,
                 short_yuan=yuan(short),
             )

@@ -23,7 +23,7 @@ class ImportInProgress(Conflict):
 
 class BudgetExhausted(Conflict):
     code = "budget-exhausted"
-    summary = "The funding lines are {short_yuan} yuan short ({line})."
+    summary = "The funding lines of {year} ({source}) are {short_yuan} yuan short."
     remedy = "Lower the ceiling or have the line topped up."
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import MediaType, Response, get, post
-from litestar.params import FromPath, JSONBody, Parameter, RawBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, RawBody
 
 from kernel.actors import Role
 from kernel.errors import InvalidInput
@@ -40,7 +40,7 @@ BUREAU: Final = (Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATO
 READERS: Final = only(*SCHOOL, *BUREAU)
 MOST: Final = 200
 
-Limit = Annotated[int, Parameter(ge=1, le=MOST)]
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST)]
 Act = Callable[[Unit], msgspec.Struct]
 
 
@@ -55,8 +55,8 @@ def list_selections(
     request: AnyRequest,
     callers: Callers,
     *,
-    state: str = "",
-    after: UUID | None = None,
+    in_state: Annotated[str, QueryParameter(name="state")] = "",
+    after: FromQuery[UUID | None] = None,
     limit: Limit = 50,
 ) -> SelectionPage:
     """Answer a page of what the caller sees, the oldest first."""
@@ -65,7 +65,7 @@ def list_selections(
             unit,
             after=SelectionId(after) if after else None,
             limit=limit + 1,
-            state=_state(state),
+            state=_state(in_state),
         )
         shown = views[:limit]
         more = shown[-1].id if len(views) > limit else None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from kernel.actors import Role
 from kernel.errors import NotFound
@@ -28,7 +28,7 @@ READERS: Final = only(
     *(Role.TEACHER, Role.RESEARCH_LEAD, Role.ACADEMIC, Role.SCHOOL_FINANCE, Role.PRINCIPAL),
     *(Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR),
 )
-Limit = Annotated[int, Parameter(ge=1, le=200)]
+Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 
 
 class AgreementAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ class AgreementDetail(AgreementAnswer, frozen=True, kw_only=True):
     summary="List agreements",
 )
 def list_agreements(
-    request: AnyRequest, callers: Callers, *, after: UUID | None = None, limit: Limit = 50
+    request: AnyRequest, callers: Callers, *, after: FromQuery[UUID | None] = None, limit: Limit = 50
 ) -> AgreementPage:
     """Answer a page of what the caller sees, the oldest first."""
     with callers.open(request) as unit:
