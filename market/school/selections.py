@@ -71,13 +71,13 @@ def choose_resources(
         return choose(page, form=data)
 
 
-@get("/school/request", opt=STAFF, sync_to_thread=True)
+@get("/school/resources/request", opt=STAFF, sync_to_thread=True)
 def basket(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_request(page)
 
 
-@post("/school/request", opt=STAFF, status_code=200, sync_to_thread=True)
+@post("/school/resources/request", opt=STAFF, status_code=200, sync_to_thread=True)
 def send_basket(
     request: AnyRequest, pages: Pages, *, data: URLEncodedBody[RequestForm]
 ) -> Response[Any]:
@@ -85,7 +85,7 @@ def send_basket(
         return post_request(page, form=data)
 
 
-@post("/school/request/draft", opt=STAFF, status_code=200, sync_to_thread=True)
+@post("/school/resources/request/draft", opt=STAFF, status_code=200, sync_to_thread=True)
 def keep_basket(
     request: AnyRequest, pages: Pages, *, data: URLEncodedBody[RequestForm]
 ) -> Response[Any]:

@@ -9,7 +9,7 @@ from litestar import Response
 from catalog.kinds import ResourceKind
 from catalog.plan_words import plan_words
 from kernel.clock import shanghai_day
-from kernel.errors import MarketError
+from kernel.errors import MarketError, MissingValue
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.ids import OrganisationId
@@ -21,6 +21,7 @@ from procurement.request_previews import ItemPreview, forecasts_of, preview_bask
 from procurement.requests import REQUESTING_ROLES, Wanted, request_basket
 from procurement.web.funding import line_name
 from procurement.web.request_forms import (
+    EMPTY,
     ChoiceForm,
     RequestForm,
     begin_draft,
@@ -30,7 +31,7 @@ from procurement.web.request_forms import (
 )
 
 RESOURCES: Final = "/school/resources"
-REQUEST: Final = "/school/request"
+REQUEST: Final = "/school/resources/request"
 SELECTIONS: Final = "/school/selections"
 REMOVE: Final = "remove:"
 FIELDS: Final = {
@@ -127,7 +128,7 @@ def show_request(
         status=422 if errors else 200,
         draft=draft,
         later_year=crosses_new_year(draft),
-        items=_items(page, draft, preview.items),
+        items=_items(page, draft, preview.items, asked=bool(errors)),
         preview=preview,
         errors=errors or {},
         trial_days=page.unit.settings.trial_days,
@@ -166,11 +167,22 @@ def keep_typed(page: Page, *, form: RequestForm) -> None:
     keep_draft(page.unit, form.draft())
 
 
+def _words(error: MarketError | None, locale: str, *, asked: bool) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, MissingValue):
+        return translate(EMPTY, locale) if asked else ""
+    return translate_error(error, locale)
+
+
 def _of_items(page: Page) -> dict[str, str]:
     return {"": translate(msgid("Something is wrong with a resource below."), page.locale)}
 
 
-def _items(page: Page, draft: Draft, previews: Sequence[ItemPreview]) -> list[ItemView]:
+def _items(
+    page: Page, draft: Draft, previews: Sequence[ItemPreview], *, asked: bool
+) -> list[ItemView]:
+    """Return the items as the page shows them; what is not typed yet is no error before `asked`."""
     keys = [(one[0], one[2]) for one in (item.resource.partition("/") for item in draft.items)]
     school_id = page.actor.organisation_id
     assert school_id is not None  # the draft is a person's of a school
@@ -189,7 +201,7 @@ def _items(page: Page, draft: Draft, previews: Sequence[ItemPreview]) -> list[It
                 vendor_name=row.vendor_name if row else "",
                 price=plan_words(row.plan, page.locale) if row else "",
                 preview=preview,
-                error=translate_error(error, page.locale) if error else "",
+                error=_words(error, page.locale, asked=asked),
                 error_field=FIELDS.get(str(error.facts.get("field", "")), "") if error else "",
                 draws=[(line_name(one.line, page.locale), one.amount_fen) for one in preview.draws],
                 forecast=expected.get(key),

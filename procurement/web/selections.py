@@ -313,7 +313,9 @@ def _columns(desk: SelectionDesk) -> Sequence[Column[SelectionView]]:
             secondary=True,
         ),
         Column(key="holder", title=msgid("Now with"), value=lambda row: row.holder),
-        Column(key="due_on", title=msgid("Due by"), value=lambda row: row.due_on, kind="day"),
+        Column(
+            key="due_on", title=msgid("To be signed by"), value=lambda row: row.due_on, kind="day"
+        ),
         Column(
             key="state",
             title=msgid("State"),

@@ -63,7 +63,9 @@ def waiting_columns(href: Callable[[UUID], str]) -> list[Column[WaitingStep]]:
             value=lambda row: row.ceiling_fen,
             kind="money",
         ),
-        Column(key="due_on", title=msgid("Due by"), value=lambda row: row.due_on, kind="day"),
+        Column(
+            key="due_on", title=msgid("To be signed by"), value=lambda row: row.due_on, kind="day"
+        ),
         Column(
             key="standing",
             title=msgid("Standing"),

@@ -90,7 +90,11 @@ class AgreementDetail(AgreementAnswer, frozen=True, kw_only=True):
     summary="List agreements",
 )
 def list_agreements(
-    request: AnyRequest, callers: Callers, *, after: FromQuery[UUID | None] = None, limit: Limit = 50
+    request: AnyRequest,
+    callers: Callers,
+    *,
+    after: FromQuery[UUID | None] = None,
+    limit: Limit = 50,
 ) -> AgreementPage:
     """Answer a page of what the caller sees, the oldest first."""
     with callers.open(request) as unit:

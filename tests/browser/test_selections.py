@@ -80,10 +80,10 @@ def requested(page: Page, *, ceiling: str) -> str:
     page.get_by_role("button", name="加入申请").click()
     page.get_by_label("首日").fill("2026-09-01")
     page.get_by_label("末日").fill("2026-12-31")
-    page.get_by_label("理由").fill("新学期分层作业")
+    page.get_by_label("原因").fill("新学期分层作业")
     page.get_by_label("金额上限（元）").fill(ceiling)
     page.get_by_role("button", name="保存并重新测算").click()
-    expect(page.get_by_text("2026 年生均公用经费")).to_be_visible()
+    expect(page.get_by_text("拟占用经费（元）")).to_be_visible()
     check(page)
     page.get_by_role("button", name="提交审批").click()
     expect(page.get_by_label("办理进度")).to_contain_text("教研组长")
@@ -171,11 +171,11 @@ def test_what_is_typed_is_kept(page: Page, site: Site) -> None:
     page.goto("/school/resources")
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="加入申请").click()
-    with page.expect_response("**/school/request/draft"):
-        page.get_by_label("理由").fill("写到一半")
+    with page.expect_response("**/school/resources/request/draft"):
+        page.get_by_label("原因").fill("写到一半")
     page.goto("/school")
-    page.goto("/school/request")
-    expect(page.get_by_label("理由")).to_have_value("写到一半")
+    page.goto("/school/resources/request")
+    expect(page.get_by_label("原因")).to_have_value("写到一半")
 
 
 def test_another_ceiling_another_term_and_giving_up_ask_first(page: Page, site: Site) -> None:
