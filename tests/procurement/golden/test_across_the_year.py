@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select
 
-from kernel.clock import FixedClock, parse_month
+from kernel.clock import FixedClock, Month, parse_month, show_month
 from kernel.errors import YearNotFunded
 from kernel.unit import Units
 from procurement.waiting_years import commit_waiting
@@ -40,10 +40,12 @@ def market(units: Units, clock: FixedClock) -> Market:
     return market
 
 
-def used(units: Units, market: Market, name: str, year: int, month: int, times: int) -> None:
-    """Deliver so many uses, one a day, at 1 yuan each."""
+def used(units: Units, market: Market, month: Month, *, times: int) -> None:
+    """Deliver so many uses of a month, one a day, at 1 yuan each."""
+    name = show_month(month)
     rows = [
-        a_use(units, market, f"{name}-{day}", on(year, month, day)) for day in range(1, times + 1)
+        a_use(units, market, f"{name}-{day}", on(month.year, month.month, day))
+        for day in range(1, times + 1)
     ]
     deliver(units, rows, name=f"{name}.csv")
 
@@ -84,7 +86,7 @@ def test_an_agreement_across_the_years_end(units: Units, clock: FixedClock, mark
     (line_2026,) = balances(units, [market.line_id])
     assert (line_2026.available_fen, line_2026.committed_fen) == (89_500, 10_500)
     clock.at = on(2026, 12, 31)
-    used(units, market, "december", 2026, 12, 7)
+    used(units, market, DECEMBER, times=7)
 
     clock.at = on(2027, 1, 2)
     with pytest.raises(YearNotFunded), units(SYSTEM) as unit:
@@ -115,7 +117,7 @@ def test_an_agreement_across_the_years_end(units: Units, clock: FixedClock, mark
     assert (line_2027.available_fen, line_2027.committed_fen) == (1_200, 800)
 
     clock.at = on(2027, 1, 31)
-    used(units, market, "january", 2027, 1, 6)
+    used(units, market, JANUARY, times=6)
     clock.at = on(2027, 2, 1)
     settle(units, SYSTEM, DECEMBER)
     settle(units, SYSTEM, JANUARY)
@@ -150,7 +152,7 @@ def test_a_december_use_settled_in_january(units: Units, clock: FixedClock, mark
     with units(SYSTEM) as unit:
         assert commit_waiting(unit) == 1
     clock.at = on(2026, 12, 31)
-    used(units, market, "in-time", 2026, 12, 3)
+    used(units, market, DECEMBER, times=3)
     clock.at = on(2027, 1, 4)
     settle(units, SYSTEM, DECEMBER)
     assert figures(units, DECEMBER) == [(300, 0, 300, 0, 300)]
@@ -158,7 +160,7 @@ def test_a_december_use_settled_in_january(units: Units, clock: FixedClock, mark
     clock.at = on(2027, 1, 31)
     late = [a_use(units, market, f"late-{day}", on(2026, 12, day)) for day in range(20, 24)]
     deliver(units, late, name="late.csv")
-    used(units, market, "january", 2027, 1, 2)
+    used(units, market, JANUARY, times=2)
     clock.at = on(2027, 2, 1)
     settle(units, SYSTEM, JANUARY)
     assert figures(units, JANUARY) == [(400, 200, 200, 0, 200), (200, 0, 200, 0, 200)]
@@ -188,7 +190,7 @@ def test_use_before_the_years_money_is_billed_and_uncovered(
     """
     across(units, market, first_fen=500, later_fen=800)
     clock.at = on(2027, 1, 20)
-    used(units, market, "january", 2027, 1, 2)
+    used(units, market, JANUARY, times=2)
     clock.at = on(2027, 2, 1)
     settle(units, SYSTEM, JANUARY)
     assert figures(units, JANUARY) == [(200, 0, 200, 200, 0)]
