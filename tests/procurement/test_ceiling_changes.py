@@ -1,53 +1,49 @@
-"""What becomes of an agreement: other ceilings, another term, its end, its rest (R19, R22, R23)."""
+"""Another ceiling, another term, and what the database guarantees of both (R19, R22, R23)."""
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from kernel.actors import Actor, Role
-from kernel.clock import FixedClock, Month, parse_month
+from kernel.clock import FixedClock, parse_month
 from kernel.errors import (
     AlreadyExists,
     BelowWhatIsUsed,
     BudgetExhausted,
-    Conflict,
     InvalidInput,
-    NoAgreement,
     NotFound,
-    ReasonRequired,
     Refused,
 )
-from kernel.ids import SelectionId
 from kernel.unit import Units
 from procurement.agreement_requests import ceilings_of, request_ceiling, request_renewal
-from procurement.approval_rules import record_approval_rules
-from procurement.approvals import sign
-from procurement.policy import Threshold
 from procurement.queries import selection
 from procurement.waiting_years import commit_waiting
-from settlement.agreement_ends import end_agreement, release_rests
 from settlement.agreement_states import TRANSITIONS, AgreementStanding
-from settlement.closing import settle
 from settlement.funding_lines import LineBalance
-from settlement.metering.launches import agreement_in_force
 from settlement.models import Agreement
 from settlement.queries.agreements import agreement_life
-from settlement.tasks import end_agreements
 from settlement.verify.recompute import verify
-from tests.support.agreement_builders import a_line_of_2027, across, balances, on
-from tests.support.builders import a_person
+from tests.support.agreement_builders import (
+    a_line_of_2027,
+    a_signing_market,
+    a_teacher,
+    across,
+    asked,
+    balances,
+    closed,
+    number,
+    on,
+    signed,
+    state,
+    the_line,
+    used,
+)
 from tests.support.settlement_builders import (
     MARCH,
     SYSTEM,
     Market,
-    a_market,
-    a_use,
     at,
-    confirm_all,
-    deliver,
 )
 
 JUNE = parse_month("2026-06")
@@ -56,61 +52,7 @@ MONTHS = [parse_month(f"2026-{month:02d}") for month in (3, 4, 5, 6)]
 
 @pytest.fixture
 def market(units: Units, clock: FixedClock) -> Market:
-    """A market on 15 March: 1,000.00 on the line, an agreement of March to June up to 100.00."""
-    market = a_market(units, unit_price="1.0000")
-    clock.at = at(15)
-    with units(SYSTEM) as unit:
-        once = [Threshold(position=1, role=Role.SCHOOL_FINANCE, from_amount_fen=0)]
-        record_approval_rules(unit, "100000", valid_from=date(2026, 1, 1), thresholds=once)
-    return market
-
-
-def a_teacher(units: Units, market: Market) -> Actor:
-    with units(SYSTEM) as unit:
-        return a_person(unit, market.school, [Role.TEACHER], person_no="T-1")
-
-
-def number(market: Market) -> str:
-    return f"{market.school.code}-A-1"
-
-
-def the_line(units: Units, market: Market) -> LineBalance:
-    return balances(units, [market.line_id])[0]
-
-
-def asked(
-    units: Units, market: Market, ceilings: Mapping[int, int], *, of: str = ""
-) -> SelectionId:
-    with units(a_teacher(units, market)) as unit:
-        return request_ceiling(
-            unit, of or number(market), ceilings=ceilings, reason="使用量高于预期"
-        )
-
-
-def signed(units: Units, market: Market, selection_id: SelectionId) -> None:
-    with units(market.finance) as unit:
-        sign(unit, selection_id)
-
-
-def used(units: Units, market: Market, times: int, *, month: int = 3, name: str = "uses") -> None:
-    rows = [a_use(units, market, f"{name}-{n}", at(n, month=month)) for n in range(1, times + 1)]
-    deliver(units, rows, name=f"{name}.csv")
-
-
-def closed(units: Units, market: Market, *months: Month) -> None:
-    """Close months, confirm and post them."""
-    for month in months:
-        settle(units, SYSTEM, month)
-        confirm_all(units, market, month)
-        settle(units, SYSTEM, month)
-
-
-def state(units: Units, market: Market) -> str:
-    with units(SYSTEM) as unit:
-        return unit.session.get_one(Agreement, market.agreement_id, populate_existing=True).state
-
-
-# Another ceiling
+    return a_signing_market(units, clock)
 
 
 def test_a_raised_ceiling_is_signed_for_and_commits_the_difference(
@@ -262,137 +204,6 @@ def test_nobody_asks_about_another_schools_agreement(units: Units, market: Marke
         asked(units, market, {2026: 1}, of="nobody-A-1")
     with pytest.raises(Refused), units(SYSTEM) as unit:
         request_ceiling(unit, number(market), ceilings={2026: 1}, reason="x")
-
-
-# Given up, and over
-
-
-def given_up(units: Units, market: Market, day: date) -> None:
-    with units(market.finance) as unit:
-        end_agreement(unit, number(market), last_day=day, reason="班级撤并")
-
-
-def test_given_up_it_ends_on_its_day_and_what_is_not_billed_stays_committed_until_then(
-    units: Units, market: Market, clock: FixedClock
-) -> None:
-    """R23: released by a balanced transfer once all months to its end are posted, never before."""
-    used(units, market, 6)
-    clock.at = at(10, month=4)
-    given_up(units, market, date(2026, 4, 20))
-    assert the_line(units, market).committed_fen == 10_000
-    clock.at = at(21, month=4)
-    with pytest.raises(NoAgreement), units(SYSTEM) as unit:
-        agreement_in_force(
-            unit,
-            school=market.school,
-            resource_id=market.resource_id,
-            sku=market.sku,
-            day=date(2026, 4, 21),
-        )
-    end_agreements(units)
-    assert (state(units, market), the_line(units, market).committed_fen) == ("terminated", 10_000)
-
-    clock.at = at(1, month=5)
-    closed(units, market, MARCH)
-    clock.at = at(25, month=5)
-    end_agreements(units)  # April is not posted yet
-    assert the_line(units, market).committed_fen == 9_400
-    closed(units, market, MONTHS[1])
-    end_agreements(units)
-    line = the_line(units, market)
-    assert (line.available_fen, line.committed_fen, line.accrued_fen) == (99_400, 0, 600)
-    with units(SYSTEM) as unit:
-        assert release_rests(unit) == 0
-        life = agreement_life(unit, number(market))
-    assert life is not None
-    assert [one.kind for one in life.changes] == ["released", "ended"]
-    assert verify(units, SYSTEM) == []
-
-
-def test_over_by_the_calendar_it_keeps_its_rest_for_late_use_for_thirty_days(
-    units: Units, market: Market, clock: FixedClock
-) -> None:
-    """R37: late use draws on the commitment while it is kept; what comes later is uncovered."""
-    clock.at = at(30, month=6)
-    used(units, market, 2, month=6, name="june")
-    clock.at = at(1, month=7)
-    end_agreements(units)
-    assert state(units, market) == "ended"
-    closed(units, market, *MONTHS)
-    late = [a_use(units, market, "late", at(20, month=6))]
-    clock.at = at(25, month=7)
-    deliver(units, late, name="late.csv")
-    clock.at = at(1, month=8)
-    end_agreements(units)  # the days are over, but late use is not settled yet
-    assert the_line(units, market).committed_fen == 9_800
-    closed(units, market, parse_month("2026-07"))
-    end_agreements(units)
-    line = the_line(units, market)
-    assert (line.available_fen, line.committed_fen, line.accrued_fen) == (99_700, 0, 300)
-    deliver(units, [a_use(units, market, "later", at(21, month=6))], name="later.csv")
-    clock.at = at(1, month=9)
-    summary = settle(units, SYSTEM, parse_month("2026-08"))
-    assert (summary["billed_fen"], summary["uncovered_fen"]) == (100, 100)
-    assert verify(units, SYSTEM) == []
-
-
-def test_nothing_is_released_while_a_month_is_being_stated(
-    units: Units, market: Market, clock: FixedClock
-) -> None:
-    """A statement that is being made draws on what it has read."""
-    clock.at = at(5, month=8)
-    end_agreements(units)
-    closed(units, market, *MONTHS)
-    with units(SYSTEM) as unit:
-        unit.session.execute(
-            text(
-                "INSERT INTO period (payer_id, month, state, sealed_at, sealed_sequence) "
-                "VALUES (:payer, '2026-07-01', 'sealing', now(), 0)"
-            ),
-            {"payer": market.school.id},
-        )
-    end_agreements(units)
-    assert the_line(units, market).committed_fen == 10_000
-
-
-@pytest.mark.parametrize("day", [date(2026, 3, 14), date(2026, 6, 30)])
-def test_it_is_given_up_from_today_on_and_before_its_last_day(
-    units: Units, market: Market, day: date
-) -> None:
-    with pytest.raises(InvalidInput):
-        given_up(units, market, day)
-
-
-def test_only_who_pays_gives_up_and_says_why(
-    units: Units, market: Market, clock: FixedClock
-) -> None:
-    with pytest.raises(Refused), units(a_teacher(units, market)) as unit:
-        end_agreement(unit, number(market), last_day=date(2026, 4, 1), reason="x")
-    with pytest.raises(ReasonRequired), units(market.finance) as unit:
-        end_agreement(unit, number(market), last_day=date(2026, 4, 1), reason=" ")
-    given_up(units, market, date(2026, 3, 15))
-    clock.advance(timedelta(days=1))
-    end_agreements(units)
-    with pytest.raises(Conflict):
-        given_up(units, market, date(2026, 4, 1))
-    with pytest.raises(Conflict):
-        asked(units, market, {2026: 20_000})
-
-
-def test_given_up_in_its_first_year_it_wants_no_money_of_the_next(
-    units: Units, market: Market
-) -> None:
-    """R19."""
-    across(units, market, first_fen=500, later_fen=800)
-    of = f"{market.school.code}-X-1"
-    with units(market.finance) as unit:
-        end_agreement(unit, of, last_day=date(2026, 10, 1), reason="班级撤并")
-    a_line_of_2027(units, market, fen=2_000)
-    with units(SYSTEM) as unit:
-        assert commit_waiting(unit) == 0
-        life = agreement_life(unit, of)
-    assert life is not None
-    assert [(one.ceiling_fen, one.waiting_fen) for one in life.years] == [(500, 0), (0, 0)]
 
 
 # What the database guarantees
