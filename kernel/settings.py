@@ -212,6 +212,17 @@ class Settings:
         "Last day, in the following year, on which a fiscal year's books are open (MM-DD); after "
         "January's statement, which adjusts late use of December.",
     )
+    trial_days: int = _setting(
+        "MARKET_TRIAL_DAYS", "30", _whole, "Most days that a free trial of a resource may last."
+    )
+    release_days: int = _setting(
+        "MARKET_RELEASE_DAYS",
+        "30",
+        _whole,
+        "Days after an agreement's last day for use that comes late; then, its months being "
+        "posted, what is left of its commitment is free again. Never longer than its year's books "
+        "are open.",
+    )
     public_url: str = _setting(
         "MARKET_PUBLIC_URL",
         "",

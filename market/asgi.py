@@ -17,6 +17,7 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from kernel.http.callers import CallerDoor
 from kernel.http.machines import MachineDoor
 from kernel.http.pages import PUBLIC, PageOpener, admitted_first
 from kernel.http.problems import problem_handler
@@ -40,6 +41,8 @@ from market.probes import healthz, metrics, readyz
 from market.public import pages as public_pages
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
+from procurement.api import selections as selections_api
+from settlement.api import agreements as agreements_api
 from settlement.api import usage as usage_api
 from vendor_portal import pages as vendor_pages
 
@@ -70,6 +73,7 @@ def create_app(
     units = units or _units(settings)
     renderer = Renderer(LOADERS)
     pages = PageOpener(units=units, renderer=renderer, complete=complete_frame)
+    machines = MachineDoor(units)
     request_metrics = RequestMetrics()
     shown = tuple(demo_accounts() if accounts is None else accounts) if settings.demo else ()
 
@@ -83,17 +87,27 @@ def create_app(
             *(healthz, readyz, metrics, learn_api.keys),
             page_router(pages),
             machine_router(),
+            caller_router(),
         ],
         dependencies={
             "units": _given(units),
             "settings": _given(settings),
             "pages": _given(pages),
-            "machines": _given(MachineDoor(units)),
+            "machines": _given(machines),
+            "callers": _given(CallerDoor(machines, pages)),
             "assets": _given(renderer.assets),
             "request_metrics": _given(request_metrics),
             "demo_accounts": _given(shown),
         },
-        signature_types=[Assets, MachineDoor, PageOpener, RequestMetrics, Settings, Units],
+        signature_types=[
+            Assets,
+            CallerDoor,
+            MachineDoor,
+            PageOpener,
+            RequestMetrics,
+            Settings,
+            Units,
+        ],
         exception_handlers={
             Exception: problem_handler(pages.error_page, locale=settings.locale),
         },
@@ -129,6 +143,15 @@ def page_router(pages: PageOpener) -> Router:
 def machine_router() -> Router:
     """Return the interfaces for machines, which come with keys and never with cookies."""
     return Router("/api/v1", route_handlers=[*usage_api.HANDLERS, *classroom_api.HANDLERS])
+
+
+def caller_router() -> Router:
+    """Return the interfaces for people's scripts and for machines alike."""
+    return Router(
+        "/api/v1",
+        route_handlers=[*selections_api.HANDLERS, *agreements_api.HANDLERS],
+        before_request=check_form,
+    )
 
 
 def _units(settings: Settings) -> Units:

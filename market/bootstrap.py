@@ -9,10 +9,11 @@ from kernel.settings import Settings
 from kernel.tasks import chain_trail, forget_sessions, forget_stored_answers
 from kernel.unit import Units
 from market import models
-from procurement.tasks import end_lines_of_closed_years
+from procurement.tasks import commit_waiting_years, end_lines_of_closed_years
 from settlement.tasks import (
     close_range,
     close_years,
+    end_agreements,
     estimate_running,
     make_partitions,
     post_payer,
@@ -39,6 +40,8 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.close_years": close_years,
     "settlement.estimate_ceilings": estimate_running,
     "procurement.end_lines": end_lines_of_closed_years,
+    "settlement.end_agreements": end_agreements,
+    "procurement.commit_waiting": commit_waiting_years,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -54,6 +57,8 @@ SCHEDULE: dict[str, float] = {
     "settlement.close_years": 3600.0,
     "settlement.estimate_ceilings": 300.0,
     "procurement.end_lines": 3600.0,
+    "settlement.end_agreements": 3600.0,
+    "procurement.commit_waiting": 300.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

@@ -19,7 +19,9 @@ PLATFORM_OF: Final = msgid("Digital education resources of {region}")
 NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     OrganisationKind.SCHOOL: (
         NavigationEntry(title=msgid("Home"), href="/school"),
+        NavigationEntry(title=msgid("Choose resources"), href="/school/resources"),
         NavigationEntry(title=msgid("Our agreements"), href="/school/agreements"),
+        NavigationEntry(title=msgid("Approvals"), href="/school/approvals"),
         NavigationEntry(title=msgid("Estimate of the month"), href="/school/preview"),
         NavigationEntry(title=msgid("Statements"), href="/school/statements"),
         NavigationEntry(title=msgid("Funding"), href="/school/funding"),
@@ -34,6 +36,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Home"), href="/bureau"),
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
         NavigationEntry(title=msgid("Allocation"), href="/bureau/allocations"),
+        NavigationEntry(title=msgid("Approvals"), href="/bureau/approvals"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),

@@ -6,6 +6,7 @@ import kernel.identity.models
 import kernel.trail
 import procurement.models
 import procurement.proposal_models
+import settlement.agreement_models
 import settlement.budget_models
 import settlement.dispute_models
 import settlement.ledger.models
@@ -18,6 +19,7 @@ ALL = (
     kernel.http.models,
     catalog.models,
     settlement.models,
+    settlement.agreement_models,
     settlement.dispute_models,
     settlement.budget_models,
     settlement.metering.models,

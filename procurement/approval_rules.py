@@ -5,12 +5,15 @@ one in force; of its tables the latest. A table is the rows of one region and da
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Final
 
 from sqlalchemy import func, insert, select
 
+from catalog.kinds import KINDS, TIERS
 from kernel.actors import Role
+from kernel.clock import shanghai_day
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.models import Region, RegionClosure
 from kernel.identity.recording import among, lock_recording
@@ -31,6 +34,20 @@ SIGNING_ROLES: Final = frozenset(
         Role.BUREAU_FINANCE,
     }
 )
+
+SOURCES: Final = frozenset({"per_student", "surcharge", "special_fund", "own_funds"})
+LONGEST_WORKDAYS: Final = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RuleTable:
+    """A region's table from a day on, until that of a later day; `in_force`: today's."""
+
+    region_code: str
+    region_name: str
+    valid_from: date
+    in_force: bool
+    thresholds: Sequence[Threshold]
 
 
 def record_approval_rules(
@@ -71,6 +88,11 @@ def record_approval_rules(
                 "position": threshold.position,
                 "role": threshold.role,
                 "from_amount_fen": threshold.from_amount_fen,
+                "kind": threshold.kind,
+                "tier": threshold.tier,
+                "source": threshold.source,
+                "may_repeat": threshold.may_repeat,
+                "due_workdays": threshold.due_workdays,
             }
             for threshold in wanted
         ],
@@ -80,9 +102,7 @@ def record_approval_rules(
         "approval_rules.recorded",
         subject_kind="approval_rule",
         subject_id=f"{region_code}/{valid_from}",
-        thresholds=[
-            [threshold.position, threshold.role, threshold.from_amount_fen] for threshold in wanted
-        ],
+        thresholds=[asdict(threshold) for threshold in wanted],
     )
     return True
 
@@ -118,9 +138,46 @@ def approval_rules_in_force(
     return tables
 
 
+def approval_rule_history(unit: Unit, region_code: str) -> list[RuleTable]:
+    """Return the tables of a region and all above it, the nearest region's latest first.
+
+    The first that is in force decides for the region's own schools.
+    """
+    today = shanghai_day(unit.clock.now())
+    rows = unit.session.execute(
+        select(Region.name, ApprovalRule)
+        .join(RegionClosure, RegionClosure.ancestor_code == ApprovalRule.region_code)
+        .join(Region, Region.code == ApprovalRule.region_code)
+        .where(RegionClosure.region_code == region_code)
+        .order_by(RegionClosure.distance, ApprovalRule.valid_from.desc(), ApprovalRule.position)
+    ).all()
+    tables: dict[tuple[str, date], list[Threshold]] = {}
+    names = {rule.region_code: name for name, rule in rows}
+    for _, rule in rows:
+        tables.setdefault((rule.region_code, rule.valid_from), []).append(_threshold(rule))
+    deciding = next((key for key in tables if key[1] <= today), None)
+    return [
+        RuleTable(
+            region_code=key[0],
+            region_name=names[key[0]],
+            valid_from=key[1],
+            in_force=key == deciding,
+            thresholds=thresholds,
+        )
+        for key, thresholds in tables.items()
+    ]
+
+
 def _threshold(rule: ApprovalRule) -> Threshold:
     return Threshold(
-        position=rule.position, role=Role(rule.role), from_amount_fen=rule.from_amount_fen
+        position=rule.position,
+        role=Role(rule.role),
+        from_amount_fen=rule.from_amount_fen,
+        kind=rule.kind,
+        tier=rule.tier,
+        source=rule.source,
+        may_repeat=rule.may_repeat,
+        due_workdays=rule.due_workdays,
     )
 
 
@@ -128,16 +185,27 @@ def _check(thresholds: Sequence[Threshold]) -> None:
     positions = [threshold.position for threshold in thresholds]
     if len(set(positions)) != len(positions):
         raise InvalidInput(value=str(positions), field="position", expected="each position once")
-    if not any(threshold.from_amount_fen == 0 for threshold in thresholds):
+    general = [threshold for threshold in thresholds if threshold.is_general]
+    if not any(threshold.from_amount_fen == 0 for threshold in general):
         raise InvalidInput(
-            value=str([threshold.from_amount_fen for threshold in thresholds]),
+            value=str([threshold.from_amount_fen for threshold in general]),
             field="from_amount",
-            expected="at least one signature from 0 on",
+            expected="at least one signature from 0 on, whatever the kind, tier and source",
         )
     for threshold in thresholds:
         if threshold.role not in SIGNING_ROLES:
             raise InvalidInput(
                 value=threshold.role, field="role", expected=", ".join(sorted(SIGNING_ROLES))
+            )
+        for field, words in (("kind", KINDS), ("tier", TIERS), ("source", SOURCES)):
+            value = getattr(threshold, field)
+            if value and value not in words:
+                raise InvalidInput(value=value, field=field, expected=", ".join(sorted(words)))
+        if not 0 <= threshold.due_workdays <= LONGEST_WORKDAYS:
+            raise InvalidInput(
+                value=threshold.due_workdays,
+                field="due_workdays",
+                expected=f"0 – {LONGEST_WORKDAYS}",
             )
         if threshold.from_amount_fen < 0:
             raise InvalidInput(

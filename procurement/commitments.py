@@ -1,13 +1,12 @@
 """From approved selections to agreements: who may use them, and which lines their ceilings bind.
 
 Decides on which funding lines each ceiling is committed (R23) and what stands against it: no line,
-too little on the lines, a resource that is no longer listed. Opening the agreements and posting the
-commitments is settlement's.
+too little on the lines, a resource that is no longer listed. Opening the agreements, changing them
+and posting the commitments is settlement's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,18 +16,16 @@ from catalog.states import VersionState
 from kernel.errors import BudgetExhausted, MarketError, NoFundingLine, NotListed
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
-from kernel.ids import OrganisationId
 from kernel.money import yuan
 from kernel.unit import Unit
-from procurement.funding.plan import Purpose, may_pay, plan_draws
+from procurement.funding.plan import Purpose
 from procurement.models import Selection
-from procurement.selections import amount_to_commit
-from settlement.agreements import AgreementDraft
-from settlement.funding_lines import line_balances, lock_lines_for
-from settlement.models import FundingLine
-
-Window = tuple[UUID, date, date]
-"""A payer and the first and last day of use."""
+from procurement.purses import Part, PartPlan, Purse, lock_purse, parts_of
+from procurement.selection_terms import amount_to_commit
+from procurement.states import CHANGES, SelectionKind
+from settlement.agreement_changes import ChangeDraft, lock_agreement, require_running
+from settlement.agreements import AgreementDraft, Draw, YearPart
+from settlement.models import Agreement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,80 +38,155 @@ class _Parties:
     versions: dict[UUID, Version]
 
 
-def draft_agreements(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commitment:
+    """What a last signature does: it opens an agreement, raises one or lowers one.
+
+    `sources` pay for it.
+    """
+
+    opens: AgreementDraft | None = None
+    raises: Sequence[ChangeDraft] = ()
+    lowers: Agreement | None = None
+    sources: frozenset[str] = frozenset()
+
+
+def draft_commitments(
     unit: Unit, selections: Sequence[Selection]
-) -> list[AgreementDraft | MarketError]:
-    """Return for each selection the agreement that its last signature opens, or what prevents it.
+) -> list[Commitment | MarketError]:
+    """Return for each selection what its last signature commits, or what prevents it.
 
     In the order given: what one selection takes from a line, the next one lacks. The lines stay
     locked until the unit ends, so that nobody else can commit the same fen. The errors are
-    `NoFundingLine`, `BudgetExhausted` (`short_fen`, `short_yuan`, `line`) and `NotListed`.
+    `NoFundingLine`, `BudgetExhausted` (`short_fen`, `short_yuan`, `line`), `NotListed`, and
+    `Conflict` for an agreement that is over.
     """
     parties = _gather(unit, selections)
-    lines = _lock_lines(unit, selections)
-    available = {
-        line_id: balance.available_fen
-        for line_id, balance in line_balances(
-            unit, list({line.id for window in lines.values() for line in window})
-        ).items()
+    changed = {
+        selection.id: lock_agreement(unit, selection.of_agreement_id)
+        for selection in sorted(selections, key=lambda one: str(one.of_agreement_id))
+        if selection.kind in CHANGES and selection.of_agreement_id is not None
     }
-    drafts: list[AgreementDraft | MarketError] = []
+    purse = lock_purse(unit, {selection.school_id for selection in selections})
+    drafts: list[Commitment | MarketError] = []
     for selection in selections:
         try:
-            draft = _draft(selection, parties, lines=lines[_window(selection)], available=available)
+            drafts.append(
+                _draft(selection, parties, purse=purse, changed=changed.get(selection.id))
+            )
         except MarketError as error:
             # It stands against this selection alone; the caller raises or lists it.
             drafts.append(error)
-            continue
-        for draw in draft.draws:
-            available[draw.line_id] -= draw.ceiling_fen
-        drafts.append(draft)
     return drafts
 
 
+def purpose_of(school: Organisation, version: Version) -> Purpose:
+    """Return what a line's restriction is held against."""
+    return Purpose(
+        school_code=school.code, subject=version.subject, tier=version.tier, stage=version.stage
+    )
+
+
 def _draft(
-    selection: Selection,
-    parties: _Parties,
-    *,
-    lines: Iterable[FundingLine],
-    available: dict[UUID, int],
-) -> AgreementDraft:
+    selection: Selection, parties: _Parties, *, purse: Purse, changed: Agreement | None
+) -> Commitment:
+    if changed is not None:
+        require_running(changed, wanted=selection.kind)
+        if selection.kind == SelectionKind.LOWER:
+            return Commitment(lowers=changed)
     school = parties.schools[selection.school_id]
     resource = parties.resources[selection.resource_id]
     version = parties.versions[selection.version_id]
     if version.state != VersionState.LISTED:
         raise NotListed(key=resource.sku)
     ceiling_fen = amount_to_commit(selection.terms, selection.ceiling_fen)
-    purpose = Purpose(
-        school_code=school.code, subject=version.subject, tier=version.tier, stage=version.stage
+    parts = parts_of(
+        starts_on=selection.starts_on,
+        ends_on=selection.ends_on,
+        ceiling_fen=ceiling_fen,
+        later_fen=amount_to_commit(selection.terms, selection.later_fen),
     )
-    paying = [line for line in lines if may_pay(line.restriction, purpose)]
-    if ceiling_fen and not paying:
-        raise NoFundingLine(payer=school.code, year=selection.starts_on.year)
-    plan = plan_draws(ceiling_fen, [(line.id, available[line.id]) for line in paying])
+    plans: list[PartPlan] = []
+    purpose = purpose_of(school, version)
+    for part in parts:
+        plan = purse.plan(school.id, part, purpose=purpose)
+        _require_covered(plan, school=school, selection=selection)
+        plans.append(plan)
+    sources = {line.id: line.source for plan in plans for line in plan.lines}
+    taken = [draw for plan in plans if not plan.waits for draw in plan.draws]
+    purse.take(taken)
+    paying = frozenset(sources[draw.line_id] for draw in taken)
+    if changed is not None:
+        return Commitment(raises=_changes(changed, selection, plans), sources=paying)
+    return Commitment(
+        opens=AgreementDraft(
+            number=f"{school.code}-{selection.reference}",
+            payer_id=school.id,
+            vendor_id=resource.vendor_id,
+            resource_id=resource.id,
+            version_id=version.id,
+            terms=selection.terms,
+            ceiling_fen=ceiling_fen,
+            starts_on=selection.starts_on,
+            ends_on=selection.ends_on,
+            draws=_by_line(taken),
+            school_ids=parties.users[school.id],
+            years=[_year(plan) for plan in plans] if len(plans) > 1 else (),
+        ),
+        sources=paying,
+    )
+
+
+def _require_covered(plan: PartPlan, *, school: Organisation, selection: Selection) -> None:
+    part: Part = plan.part
+    if plan.waits or not part.ceiling_fen:
+        return
+    if not plan.lines:
+        raise NoFundingLine(payer=school.code, year=part.fiscal_year)
     if plan.short_fen:
-        last = paying[-1]
+        last = plan.lines[-1]
         raise BudgetExhausted(
             selection=selection.reference,
             payer=school.code,
             line=f"{school.code} {last.fiscal_year} {last.source}",
             line_id=str(last.id),
+            year=last.fiscal_year,
+            source=last.source,
             short_fen=plan.short_fen,
             short_yuan=yuan(plan.short_fen),
         )
-    return AgreementDraft(
-        number=f"{school.code}-{selection.reference}",
-        payer_id=school.id,
-        vendor_id=resource.vendor_id,
-        resource_id=resource.id,
-        version_id=version.id,
-        terms=selection.terms,
-        ceiling_fen=ceiling_fen,
-        starts_on=selection.starts_on,
-        ends_on=selection.ends_on,
-        draws=plan.draws,
-        school_ids=parties.users[school.id],
-    )
+
+
+def _changes(
+    agreement: Agreement, selection: Selection, plans: Sequence[PartPlan]
+) -> list[ChangeDraft]:
+    return [
+        ChangeDraft(
+            agreement=agreement,
+            kind="raised",
+            fiscal_year=plan.part.fiscal_year,
+            ceiling_fen=plan.part.ceiling_fen,
+            waiting_fen=plan.part.ceiling_fen if plan.waits else 0,
+            draws=() if plan.waits else plan.draws,
+            reference=selection.reference,
+            reason=selection.reason,
+        )
+        for plan in plans
+        if plan.part.ceiling_fen
+    ]
+
+
+def _year(plan: PartPlan) -> YearPart:
+    part = plan.part
+    return YearPart(part.fiscal_year, part.ceiling_fen, part.ceiling_fen if plan.waits else 0)
+
+
+def _by_line(draws: Sequence[Draw]) -> list[Draw]:
+    """Return one draw for each line: one that was carried over may pay for both years."""
+    summed: dict[UUID, int] = {}
+    for draw in draws:
+        summed[draw.line_id] = summed.get(draw.line_id, 0) + draw.ceiling_fen
+    return [Draw(line_id, fen) for line_id, fen in summed.items()]
 
 
 def _gather(unit: Unit, selections: Sequence[Selection]) -> _Parties:
@@ -132,32 +204,14 @@ def _gather(unit: Unit, selections: Sequence[Selection]) -> _Parties:
         if school_id is not None:
             users[school_id].append(point_id)
     resources = unit.session.scalars(select(Resource).where(among(Resource.id, resource_ids)))
-    versions = unit.session.scalars(select(Version).where(among(Version.id, version_ids)))
+    versions = unit.session.scalars(
+        select(Version)
+        .where(among(Version.id, version_ids))
+        .execution_options(populate_existing=True)
+    )
     return _Parties(
         schools={school.id: school for school in schools},
         users=users,
         resources={resource.id: resource for resource in resources},
         versions={version.id: version for version in versions},
     )
-
-
-def _window(selection: Selection) -> Window:
-    return (selection.school_id, selection.starts_on, selection.ends_on)
-
-
-def _lock_lines(unit: Unit, selections: Sequence[Selection]) -> dict[Window, list[FundingLine]]:
-    """Return the lines that may pay, in draw order, by payer and days; locked."""
-    windows = sorted({_window(selection) for selection in selections})
-    # All in id order first: window by window, two approvals could wait for each other.
-    unit.session.execute(
-        select(FundingLine.id)
-        .where(among(FundingLine.payer_id, {payer_id for payer_id, _, _ in windows}))
-        .order_by(FundingLine.id)
-        .with_for_update()
-    )
-    return {
-        (payer_id, day_from, day_until): lock_lines_for(
-            unit, OrganisationId(payer_id), day_from=day_from, day_until=day_until
-        )
-        for payer_id, day_from, day_until in windows
-    }

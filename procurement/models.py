@@ -93,7 +93,12 @@ class Allocation(Base):
 
 
 class ApprovalRule(Base):
-    """Who signs a selection, in which order, from which amount on, in a region (R22)."""
+    """Who signs a selection, in which order, from which amount on, in a region (R22).
+
+    Only for selections of this resource `kind` and `tier` and money of this `source`; empty: of
+    any. `may_repeat`: also somebody who has signed it already. A table is never changed; a later
+    day's takes its place.
+    """
 
     __tablename__ = "approval_rule"
 
@@ -103,12 +108,23 @@ class ApprovalRule(Base):
     position: Mapped[int]
     role: Mapped[str]
     from_amount_fen: Mapped[int]
+    kind: Mapped[str]
+    tier: Mapped[str]
+    source: Mapped[str]
+    may_repeat: Mapped[bool]
+    due_workdays: Mapped[int]
 
     __table_args__ = (UniqueConstraint("region_code", "valid_from", "position"),)
 
 
 class Selection(Base):
-    """A school's request to use a resource up to a ceiling; `terms` are the offer's snapshot."""
+    """A school's request to use a resource up to a ceiling; `terms` are the offer's snapshot.
+
+    `kind`: purchase | trial | renewal, or raise | lower the ceiling of an agreement, by
+    `ceiling_fen`. `later_fen`: the part of `ceiling_fen` for use of the second fiscal year.
+    `basket`: what was requested together has it in common. `of_agreement_id`: what it renews or
+    changes; `agreement_id`: what came of it.
+    """
 
     __tablename__ = "selection"
 
@@ -126,20 +142,33 @@ class Selection(Base):
     requested_at: Mapped[datetime]
     state: Mapped[str]
     agreement_id: Mapped[UUID | None] = mapped_column(ForeignKey("agreement.id"))
+    kind: Mapped[str]
+    basket: Mapped[str]
+    later_fen: Mapped[int]
+    of_agreement_id: Mapped[UUID | None] = mapped_column(ForeignKey("agreement.id"), index=True)
 
     __table_args__ = (
         UniqueConstraint("school_id", "reference"),
         CheckConstraint("ceiling_fen >= 0", name="ceiling"),
+        CheckConstraint("later_fen BETWEEN 0 AND ceiling_fen", name="later"),
+        CheckConstraint("kind IN ('purchase', 'trial', 'renewal', 'raise', 'lower')", name="kind"),
         CheckConstraint(
-            "state IN ('draft', 'requested', 'approved', 'returned', 'refused', 'cancelled')",
-            name="state",
+            "(kind IN ('renewal', 'raise', 'lower')) = (of_agreement_id IS NOT NULL)",
+            name="of_agreement",
+        ),
+        CheckConstraint(
+            "state IN ('requested', 'approved', 'returned', 'refused', 'cancelled')", name="state"
         ),
         Index("ix_selection_state", "state"),
     )
 
 
 class ApprovalStep(Base):
-    """One signature that a selection needs; a refusal carries its note (checked here, too)."""
+    """One signature that a selection needs; a refusal carries its note (checked here, too).
+
+    `due_on`: its last day once it is due; then it is overdue. `signed_for`: in whose place a
+    delegate signed. `may_repeat` and `due_workdays` are those of the table that asked for it.
+    """
 
     __tablename__ = "approval_step"
 
@@ -151,8 +180,50 @@ class ApprovalStep(Base):
     signed_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     signed_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(default="")
+    may_repeat: Mapped[bool]
+    due_workdays: Mapped[int]
+    due_on: Mapped[date | None]
+    signed_for: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
 
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'approved', 'returned', 'refused')", name="state"),
         CheckConstraint("state NOT IN ('refused', 'returned') OR note <> ''", name="note"),
     )
+
+
+class Delegation(Base):
+    """A role that its holder lets somebody of the same organisation sign in, for some days (R22).
+
+    `only_overdue`: a substitute, who may sign what has passed its last day. Only `revoked_at` may
+    change (trigger).
+    """
+
+    __tablename__ = "delegation"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    role: Mapped[str]
+    from_person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    to_person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    only_overdue: Mapped[bool]
+    granted_by: Mapped[str]
+    granted_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("ends_on >= starts_on", name="order"),
+        CheckConstraint("from_person_id <> to_person_id", name="two_people"),
+        Index("ix_delegation_organisation_id_role", "organisation_id", "role"),
+    )
+
+
+class SelectionDraft(Base):
+    """What a person has typed of a request that is not made yet; theirs alone, and no record."""
+
+    __tablename__ = "selection_draft"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    form: Mapped[dict[str, Any]]
+    saved_at: Mapped[datetime]

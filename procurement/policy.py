@@ -1,4 +1,4 @@
-"""Who has to sign a selection: a table of thresholds, read for one amount (R22).
+"""Who has to sign a selection: a table of thresholds, read for one amount and purpose (R22).
 
 Pure. Which region's table applies is decided by `approval_rules`, which person holds a role by
 `approvals`.
@@ -6,17 +6,43 @@ Pure. Which region's table applies is decided by `approval_rules`, which person 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from kernel.actors import ROLES_OF, OrganisationKind, Role
+
+DUE_WORKDAYS: Final = 3
+"""Working days for a signature where a table names no number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Threshold:
-    """From this amount on, `role` signs at `position`; in fen, the amount itself included."""
+    """From this amount on, `role` signs at `position`; in fen, the amount itself included.
+
+    Only for resources of a `kind` and `tier` and money of a `source`; empty: of any. `may_repeat`:
+    also somebody who has signed the selection already.
+    """
 
     position: int
     role: Role
     from_amount_fen: int
+    kind: str = ""
+    tier: str = ""
+    source: str = ""
+    may_repeat: bool = False
+    due_workdays: int = DUE_WORKDAYS
+
+    @property
+    def is_general(self) -> bool:
+        return not (self.kind or self.tier or self.source)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class About:
+    """What a selection is about. `sources` that would pay; None: not known, so any may have to."""
+
+    kind: str = ""
+    tier: str = ""
+    sources: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,16 +52,37 @@ class Step:
     position: int
     role: Role
     above_school: bool
+    may_repeat: bool
+    due_workdays: int
 
 
-def steps_for(amount_fen: int, rules: Iterable[Threshold]) -> list[Step]:
-    """Return the signatures that a selection of this ceiling needs, in the order they are given."""
+ANYTHING: Final = About()
+
+
+def steps_for(
+    amount_fen: int, rules: Iterable[Threshold], *, about: About = ANYTHING
+) -> list[Step]:
+    """Return the signatures that a selection of this ceiling needs, in the order they are given.
+
+    What is not known of it (an empty kind or tier, no sources) asks for every signature that it
+    might need.
+    """
     return [
         Step(
             position=rule.position,
             role=rule.role,
             above_school=rule.role in ROLES_OF[OrganisationKind.BUREAU],
+            may_repeat=rule.may_repeat,
+            due_workdays=rule.due_workdays,
         )
         for rule in sorted(rules, key=lambda rule: rule.position)
-        if amount_fen >= rule.from_amount_fen
+        if amount_fen >= rule.from_amount_fen and _concerns(rule, about)
     ]
+
+
+def _concerns(rule: Threshold, about: About) -> bool:
+    return (
+        rule.kind in {"", about.kind or rule.kind}
+        and rule.tier in {"", about.tier or rule.tier}
+        and (not rule.source or about.sources is None or rule.source in about.sources)
+    )

@@ -11,17 +11,19 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from kernel.actors import OrganisationKind
+from catalog.models import Resource
+from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import require_visible, visible_organisations
 from kernel.ids import AgreementId, FundingLineId, OrganisationId, PersonId, SelectionId
 from kernel.unit import Unit
+from procurement.delegations import names_of
 from procurement.models import Allocation, ApprovalStep, Selection
-from procurement.states import SelectionState, StepState
+from procurement.states import SelectionKind, SelectionState, StepState
 from settlement.funding_lines import LineBalance, draw_order, line_balances
-from settlement.models import FundingLine
+from settlement.models import Agreement, FundingLine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,35 +71,72 @@ class AllocationView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepView:
-    """One signature of a selection, given or awaited."""
+    """One signature of a selection, given or awaited; `signed_for`: in whose place.
+
+    `due_on`: its last day, once it is due.
+    """
 
     position: int
-    role: str
+    role: Role
     organisation_id: OrganisationId
+    organisation_name: str
     state: StepState
+    due_on: date | None
     signed_by: PersonId | None
+    signed_by_name: str
+    signed_for: PersonId | None
+    signed_for_name: str
     signed_at: datetime | None
     note: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectionView:
-    """One selection with its steps in order; `terms` are the offer's snapshot."""
+    """One selection with its steps in order; `terms` are the offer's snapshot.
+
+    `agreement_number`: of what came of it, or of what it would change or renew.
+    """
 
     id: SelectionId
     school_id: OrganisationId
+    school_code: str
+    school_name: str
     reference: str
+    basket: str
+    kind: SelectionKind
     title: str
+    vendor_code: str
+    vendor_name: str
+    sku: str
     terms: dict[str, Any]
     ceiling_fen: int
+    later_fen: int
     starts_on: date
     ends_on: date
     reason: str
     requested_by: PersonId
+    requested_by_name: str
     requested_at: datetime
     state: SelectionState
     agreement_id: AgreementId | None
+    agreement_number: str
     steps: list[StepView]
+
+    @property
+    def open_step(self) -> StepView | None:
+        """The signature that is due now."""
+        if self.state is not SelectionState.REQUESTED:
+            return None
+        return next((step for step in self.steps if step.state is StepState.WAITING), None)
+
+    @property
+    def holder(self) -> str:
+        """Who has the ball: the organisation that signs next."""
+        return self.open_step.organisation_name if self.open_step else ""
+
+    @property
+    def due_on(self) -> date | None:
+        return self.open_step.due_on if self.open_step else None
 
 
 def budget_board(unit: Unit, school_id: UUID, *, fiscal_year: int) -> BudgetBoard:
@@ -141,15 +180,35 @@ def allocations_of(unit: Unit, line_id: UUID) -> list[AllocationView]:
     ]
 
 
-def selections_of(unit: Unit, school_id: UUID) -> list[SelectionView]:
-    """Return a school's selections, newest first; raise `NotFound` outside what may be seen."""
+def selections_of(unit: Unit, school_id: UUID, *, basket: str = "") -> list[SelectionView]:
+    """Return a school's selections (of one basket), newest first.
+
+    Raises `NotFound` outside what may be seen.
+    """
     require_visible(unit, school_id)
-    rows = unit.session.scalars(
-        select(Selection)
-        .where(Selection.school_id == school_id)
-        .order_by(Selection.requested_at.desc(), Selection.reference)
-    ).all()
-    return _views(unit, rows)
+    wanted = select(Selection).where(Selection.school_id == school_id)
+    if basket:
+        wanted = wanted.where(Selection.basket == basket)
+    ordered = wanted.order_by(Selection.requested_at.desc(), Selection.reference)
+    return _views(unit, unit.session.scalars(ordered).all())
+
+
+def selections_after(
+    unit: Unit, *, after: SelectionId | None, limit: int, state: SelectionState | None = None
+) -> list[SelectionView]:
+    """Return at most `limit` selections that the actor sees, the oldest first, after one of them.
+
+    A selection's id is given with its request, so that the order stands.
+    """
+    visible = visible_organisations(unit, OrganisationKind.SCHOOL)
+    wanted = select(Selection).where(
+        Selection.school_id.in_(visible.with_only_columns(Organisation.id))
+    )
+    if after is not None:
+        wanted = wanted.where(Selection.id > after)
+    if state is not None:
+        wanted = wanted.where(Selection.state == state)
+    return _views(unit, unit.session.scalars(wanted.order_by(Selection.id).limit(limit)).all())
 
 
 def selection(unit: Unit, selection_id: UUID) -> SelectionView:
@@ -198,40 +257,85 @@ def _boards(unit: Unit, schools: Sequence[Organisation], *, fiscal_year: int) ->
 
 
 def _views(unit: Unit, selections: Sequence[Selection]) -> list[SelectionView]:
-    steps: dict[UUID, list[StepView]] = {row.id: [] for row in selections}
-    rows = unit.session.scalars(
+    steps = unit.session.scalars(
         select(ApprovalStep)
-        .where(among(ApprovalStep.selection_id, steps))
+        .where(among(ApprovalStep.selection_id, [row.id for row in selections]))
         .order_by(ApprovalStep.selection_id, ApprovalStep.position)
-    )
-    for step in rows:
-        steps[step.selection_id].append(
+        .execution_options(populate_existing=True)
+    ).all()
+    people = {row.requested_by for row in selections}
+    people |= {step.signed_by for step in steps if step.signed_by}
+    people |= {step.signed_for for step in steps if step.signed_for}
+    names = names_of(unit, people)
+    places = {row.school_id for row in selections} | {step.organisation_id for step in steps}
+    organisations = {
+        one.id: one
+        for one in unit.session.scalars(select(Organisation).where(among(Organisation.id, places)))
+    }
+    by_selection: dict[UUID, list[StepView]] = {row.id: [] for row in selections}
+    for step in steps:
+        by_selection[step.selection_id].append(
             StepView(
                 position=step.position,
-                role=step.role,
+                role=Role(step.role),
                 organisation_id=OrganisationId(step.organisation_id),
+                organisation_name=organisations[step.organisation_id].name,
                 state=StepState(step.state),
+                due_on=step.due_on,
                 signed_by=PersonId(step.signed_by) if step.signed_by else None,
+                signed_by_name=names.get(step.signed_by, "") if step.signed_by else "",
+                signed_for=PersonId(step.signed_for) if step.signed_for else None,
+                signed_for_name=names.get(step.signed_for, "") if step.signed_for else "",
                 signed_at=step.signed_at,
                 note=step.note,
             )
         )
+    vendors = _vendors(unit, {row.resource_id for row in selections})
+    numbers = _numbers(unit, selections)
     return [
         SelectionView(
             id=SelectionId(row.id),
             school_id=OrganisationId(row.school_id),
+            school_code=organisations[row.school_id].code,
+            school_name=organisations[row.school_id].name,
             reference=row.reference,
+            basket=row.basket,
+            kind=SelectionKind(row.kind),
             title=row.terms["title"],
+            vendor_code=vendors[row.resource_id][0],
+            vendor_name=vendors[row.resource_id][1],
+            sku=row.terms["sku"],
             terms=row.terms,
             ceiling_fen=row.ceiling_fen,
+            later_fen=row.later_fen,
             starts_on=row.starts_on,
             ends_on=row.ends_on,
             reason=row.reason,
             requested_by=PersonId(row.requested_by),
+            requested_by_name=names.get(row.requested_by, ""),
             requested_at=row.requested_at,
             state=SelectionState(row.state),
             agreement_id=AgreementId(row.agreement_id) if row.agreement_id else None,
-            steps=steps[row.id],
+            agreement_number=numbers.get(row.agreement_id or row.of_agreement_id, ""),
+            steps=by_selection[row.id],
         )
         for row in selections
     ]
+
+
+def _vendors(unit: Unit, resource_ids: set[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Return the vendors' codes and names by resource."""
+    rows = unit.session.execute(
+        select(Resource.id, Organisation.code, Organisation.name)
+        .join(Organisation, Organisation.id == Resource.vendor_id)
+        .where(among(Resource.id, resource_ids))
+    )
+    return {resource_id: (code, name) for resource_id, code, name in rows}
+
+
+def _numbers(unit: Unit, selections: Sequence[Selection]) -> dict[UUID | None, str]:
+    ids = {row.agreement_id or row.of_agreement_id for row in selections} - {None}
+    rows = unit.session.execute(
+        select(Agreement.id, Agreement.number).where(among(Agreement.id, ids))
+    )
+    return dict(rows.all())

@@ -3,7 +3,7 @@
 Decides nothing but what a code stands for; whether a selection may be made of it is `selections`'.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -25,6 +25,8 @@ from kernel.unit import Unit
 from procurement.approval_rules import approval_rules_in_force
 from procurement.models import Selection
 from procurement.policy import Threshold
+from procurement.purses import Purse, open_purse
+from procurement.states import SelectionKind, SelectionState
 
 SelectionKey = tuple[UUID, str]
 """A school and its own reference."""
@@ -32,7 +34,10 @@ SelectionKey = tuple[UUID, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectionRow:
-    """One selection to record; `requested_by` is the person number of somebody of the school."""
+    """One selection to record; `requested_by` is the person number of somebody of the school.
+
+    `later_fen`: the part of the ceiling for use from 1 January on; needed if the days cross it.
+    """
 
     reference: str
     school_code: str
@@ -43,6 +48,8 @@ class SelectionRow:
     ceiling_fen: int
     reason: str
     requested_by: str
+    later_fen: int | None = None
+    trial: bool = False
 
     @property
     def resource_key(self) -> ResourceKey:
@@ -51,7 +58,10 @@ class SelectionRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
-    """All that the rows refer to, gathered once for all of them."""
+    """All that the rows refer to, gathered once for all of them.
+
+    `tried`: (school, resource) of trials that were made or are under way.
+    """
 
     schools: dict[str, Organisation]
     resources: dict[ResourceKey, Resource]
@@ -60,6 +70,8 @@ class Facts:
     rules: dict[str, list[Threshold]]
     bureaus: dict[str, UUID]
     recorded: dict[SelectionKey, Selection]
+    tried: frozenset[tuple[UUID, UUID]]
+    purse: Purse
     today: date
 
     def school(self, row: SelectionRow) -> Organisation:
@@ -98,6 +110,8 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
             among(Selection.reference, {row.reference for row in rows}),
         )
     )
+    rules = approval_rules_in_force(unit, regions, day=today)
+    by_source = any(rule.source for table in rules.values() for rule in table)
     return Facts(
         schools=schools,
         resources=resources,
@@ -106,11 +120,51 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
             day: offer_in_force(unit, resource_ids, day=day)
             for day in {row.starts_on for row in rows}
         },
-        rules=approval_rules_in_force(unit, regions, day=today),
+        rules=rules,
         bureaus=nearest_bureaus(unit, regions),
         recorded={(one.school_id, one.reference): one for one in recorded},
+        tried=_tried(unit, rows, schools=schools.values(), resource_ids=resource_ids),
+        # Only a table that tells sources apart has to know which would pay.
+        purse=open_purse(unit, {school.id for school in schools.values()} if by_source else ()),
         today=today,
     )
+
+
+def gather_facts_of(unit: Unit, school: Organisation) -> Facts:
+    """Return what one school's request needs that names no offer: tables, bureaus, money."""
+    today = shanghai_day(unit.clock.now())
+    return Facts(
+        schools={school.code: school},
+        resources={},
+        versions={},
+        offers={},
+        rules=approval_rules_in_force(unit, [school.region_code], day=today),
+        bureaus=nearest_bureaus(unit, [school.region_code]),
+        recorded={},
+        tried=frozenset(),
+        purse=open_purse(unit, [school.id]),
+        today=today,
+    )
+
+
+def _tried(
+    unit: Unit,
+    rows: Sequence[SelectionRow],
+    *,
+    schools: Iterable[Organisation],
+    resource_ids: Collection[UUID],
+) -> frozenset[tuple[UUID, UUID]]:
+    if not any(row.trial for row in rows):
+        return frozenset()
+    found = unit.session.execute(
+        select(Selection.school_id, Selection.resource_id).where(
+            Selection.kind == SelectionKind.TRIAL,
+            Selection.state.in_((SelectionState.REQUESTED, SelectionState.APPROVED)),
+            among(Selection.school_id, [school.id for school in schools]),
+            among(Selection.resource_id, resource_ids),
+        )
+    )
+    return frozenset((school_id, resource_id) for school_id, resource_id in found)
 
 
 def nearest_bureaus(unit: Unit, region_codes: Collection[str]) -> dict[str, UUID]:

@@ -4,31 +4,32 @@ Decides what a request must satisfy and whose signatures it waits for. The offer
 first day is copied into the selection's terms, together with the installation's rates. Signing and
 the commitment of money are `approvals`.
 
-Served now: selections within one fiscal year. One that would cross 1 January is refused, since its
-later part needs a ceiling on lines that don't exist yet.
+Several that are requested together are selections of their own under one basket: each may be
+approved, returned or refused by itself, and all together decide who signs. One that crosses 1
+January says how much of its ceiling is for either fiscal year (R19). How a person requests is
+`requests`'.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import insert
 
-from catalog.kinds import Ownership, ResourceKind
-from catalog.models import Offer, Resource, Version
-from catalog.plans import is_free, normalised
-from kernel.actors import ROLES_OF, OrganisationKind, Role
+from catalog.kinds import ResourceKind
+from catalog.models import Resource, Version
+from catalog.plans import is_free
+from kernel.actors import Role
 from kernel.errors import (
     AlreadyExists,
     BasicIsFree,
     CrossesFiscalYear,
     InvalidInput,
     NoOffer,
-    NoRule,
     NotFound,
     NotListed,
-    Refused,
+    TrialUsed,
 )
 from kernel.identity.grants import PersonView
 from kernel.identity.models import Organisation
@@ -36,17 +37,45 @@ from kernel.identity.people import persons_by_no
 from kernel.identity.recording import FieldError, lock_recording, require_text
 from kernel.ids import OrganisationId, PersonId, ResourceId, SelectionId, VersionId, new_id
 from kernel.money import plain_yuan
-from kernel.outcomes import ACCEPTED, DUPLICATE, Fate, RowOutcome, conflicting
+from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.settings import Settings
 from kernel.trail import record
 from kernel.unit import Unit
 from procurement.models import ApprovalStep, Selection
-from procurement.policy import steps_for
+from procurement.purses import Part, parts_of
 from procurement.selection_facts import Facts, SelectionKey, SelectionRow, gather_facts
-from procurement.states import SelectionState, StepState
+from procurement.selection_steps import needed_steps, step_rows
+from procurement.selection_terms import amount_to_commit, terms_of
+from procurement.states import SelectionKind, SelectionState
+from settlement.models import Agreement
 
-REQUESTING_ROLES: Final = ROLES_OF[OrganisationKind.SCHOOL] - {Role.LEARNER}
 SELECTION_RECORDERS: Final = (Role.OPERATOR, Role.BUREAU_FINANCE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A selection that may be written, and what its signatures depend on."""
+
+    id: SelectionId
+    row: SelectionRow
+    school: Organisation
+    resource_id: ResourceId
+    version: Version
+    terms: dict[str, Any]
+    requested_by: PersonId
+
+    @property
+    def amount_fen(self) -> int:
+        return amount_to_commit(self.terms, self.row.ceiling_fen)
+
+    @property
+    def parts(self) -> list[Part]:
+        return parts_of(
+            starts_on=self.row.starts_on,
+            ends_on=self.row.ends_on,
+            ceiling_fen=self.amount_fen,
+            later_fen=amount_to_commit(self.terms, self.row.later_fen or 0),
+        )
 
 
 def record_selections(unit: Unit, rows: Sequence[SelectionRow]) -> list[RowOutcome]:
@@ -59,86 +88,20 @@ def record_selections(unit: Unit, rows: Sequence[SelectionRow]) -> list[RowOutco
     lock_recording(unit)
     facts = gather_facts(unit, rows)
     people = persons_by_no(unit, {row.requested_by for row in rows})
-    fresh: dict[SelectionKey, _Request] = {}
+    fresh: dict[SelectionKey, Request] = {}
     outcomes: list[RowOutcome] = []
     for row in rows:
         try:
             requested_by = _requester(row, facts, people)
             outcomes.append(
-                _judge(row, facts, requested_by=requested_by, fresh=fresh, settings=unit.settings)
+                judge_row(
+                    row, facts, requested_by=requested_by, fresh=fresh, settings=unit.settings
+                )
             )
         except FieldError as error:
             outcomes.append(error.outcome)
-    _write(unit, fresh.values())
+    write_requests(unit, fresh.values(), facts)
     return outcomes
-
-
-def request_selection(
-    unit: Unit,
-    *,
-    reference: str,
-    vendor_code: str,
-    sku: str,
-    starts_on: date,
-    ends_on: date,
-    ceiling_fen: int,
-    reason: str,
-) -> SelectionId:
-    """Request a resource for the actor's own school; the actor is who requests it.
-
-    Raises `NotListed`, `NoOffer`, `BasicIsFree`, `CrossesFiscalYear`, `NoRule`, `InvalidInput`, or
-    `AlreadyExists` for a reference that the school has used for something else. The same request
-    again returns the selection that is there.
-    """
-    actor = unit.actor
-    actor.require("request a selection", *REQUESTING_ROLES)
-    if actor.person_id is None or actor.organisation_id is None:
-        raise Refused(act="request a selection", needs="a person of the school", actor=actor.name)
-    row = SelectionRow(
-        reference=reference,
-        school_code=actor.organisation_code,
-        vendor_code=vendor_code,
-        sku=sku,
-        starts_on=starts_on,
-        ends_on=ends_on,
-        ceiling_fen=ceiling_fen,
-        reason=reason,
-        requested_by="",
-    )
-    lock_recording(unit)
-    facts = gather_facts(unit, [row])
-    fresh: dict[SelectionKey, _Request] = {}
-    try:
-        outcome = _judge(
-            row, facts, requested_by=actor.person_id, fresh=fresh, settings=unit.settings
-        )
-    except FieldError as error:
-        raise error.error from None
-    if outcome.error is not None:
-        raise outcome.error
-    if outcome.fate is Fate.DUPLICATE:
-        return SelectionId(facts.recorded[(actor.organisation_id, reference)].id)
-    _write(unit, fresh.values())
-    return next(iter(fresh.values())).id
-
-
-def amount_to_commit(terms: Mapping[str, Any], ceiling_fen: int) -> int:
-    """Return the fen a selection needs on funding lines: none if its price is zero, else all."""
-    return 0 if is_free(terms) else ceiling_fen
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Request:
-    """A selection that may be written, with the steps it has to take."""
-
-    id: SelectionId
-    row: SelectionRow
-    school: Organisation
-    resource_id: ResourceId
-    version_id: VersionId
-    terms: dict[str, Any]
-    requested_by: PersonId
-    steps: list[dict[str, Any]]
 
 
 def _requester(row: SelectionRow, facts: Facts, people: Mapping[str, PersonView]) -> PersonId:
@@ -156,12 +119,12 @@ def _requester(row: SelectionRow, facts: Facts, people: Mapping[str, PersonView]
     return person.id
 
 
-def _judge(
+def judge_row(
     row: SelectionRow,
     facts: Facts,
     *,
     requested_by: PersonId,
-    fresh: dict[SelectionKey, _Request],
+    fresh: dict[SelectionKey, Request],
     settings: Settings,
 ) -> RowOutcome:
     """Return one row's fate; an accepted one is put into `fresh`. Raises `FieldError`.
@@ -197,9 +160,20 @@ def _same_as_recorded(
         recorded.starts_on,
         recorded.ends_on,
         recorded.ceiling_fen,
+        recorded.later_fen,
         recorded.reason,
         recorded.requested_by,
-    ) == (resource.id, row.starts_on, row.ends_on, row.ceiling_fen, row.reason, requested_by)
+        recorded.kind == SelectionKind.TRIAL,
+    ) == (
+        resource.id,
+        row.starts_on,
+        row.ends_on,
+        row.ceiling_fen,
+        row.later_fen or 0,
+        row.reason,
+        requested_by,
+        row.trial,
+    )
 
 
 def _request(
@@ -210,18 +184,16 @@ def _request(
     resource: Resource,
     requested_by: PersonId,
     settings: Settings,
-) -> _Request:
-    """Check a new selection and give it its terms and steps; raise `FieldError` if it can't be."""
+) -> Request:
+    """Check a new selection and give it its terms; raise `FieldError` if it can't be."""
     require_text(row.reference, field="reference")
+    require_text(row.reason, field="reason")
     if row.ends_on < row.starts_on:
         expected = f"{row.starts_on} or later"
         raise FieldError(
             InvalidInput(value=row.ends_on, field="ends_on", expected=expected), field="ends_on"
         )
-    if row.ends_on.year != row.starts_on.year:
-        raise FieldError(
-            CrossesFiscalYear(starts_on=row.starts_on, ends_on=row.ends_on), field="ends_on"
-        )
+    _check_years(row)
     resource_id, shown = ResourceId(resource.id), " ".join(row.resource_key)
     version = facts.versions.get(resource_id)
     if version is None:
@@ -229,7 +201,9 @@ def _request(
     offer = facts.offers[row.starts_on].get(resource_id)
     if offer is None:
         raise FieldError(NoOffer(key=shown, day=row.starts_on), field="starts_on")
-    terms = _terms(offer, version, sku=row.sku, settings=settings)
+    terms = terms_of(offer, version, sku=row.sku, settings=settings, trial=row.trial)
+    if row.trial:
+        _check_trial(row, facts, school=school, resource_id=resource_id, settings=settings)
     if version.kind == ResourceKind.BASIC and not is_free(terms):
         # Priced as something else before this version was listed; R1 holds all the same.
         priced = BasicIsFree(key=shown, price=terms["unit_price"], day=row.starts_on)
@@ -240,82 +214,87 @@ def _request(
             InvalidInput(value=shown_yuan, field="ceiling_yuan", expected="more than 0"),
             field="ceiling_yuan",
         )
-    selection_id = SelectionId(new_id())
-    return _Request(
-        id=selection_id,
+    request = Request(
+        id=SelectionId(new_id()),
         row=row,
         school=school,
         resource_id=resource_id,
-        version_id=VersionId(version.id),
+        version=version,
         terms=terms,
         requested_by=requested_by,
-        steps=_steps(
-            selection_id, facts, school=school, amount=amount_to_commit(terms, row.ceiling_fen)
-        ),
     )
+    _steps(request, facts, amount_fen=request.amount_fen)  # whether there is a table at all
+    return request
 
 
-def _terms(offer: Offer, version: Version, *, sku: str, settings: Settings) -> dict[str, Any]:
-    """Return the offer's whole plan with the rates of this moment, decimals as text of 4 places."""
-    return {
-        **normalised(offer.plan),
-        "fee_rate": f"{settings.platform_fee_rate:.4f}",
-        "retention_rate": f"{settings.retention_rate:.4f}",
-        "retention_months": settings.retention_months,
-        **_school_share(version),
-        "resource_kind": version.kind,
-        "title": version.title,
-        "sku": sku,
-        "trial": False,
-        # What costs nothing has no ceiling at which to stop.
-        "stop_at_ceiling": settings.stop_at_ceiling and not is_free(offer.plan),
-    }
-
-
-def _school_share(version: Version) -> dict[str, Any]:
-    """Return what the terms say of the author's school, for a teacher's service work (R40)."""
-    metadata = version.metadata_
-    if metadata.get("ownership") != Ownership.SERVICE_WORK:
-        return {}
-    return {
-        "school_rate": metadata["school_share"],
-        "author_school_id": metadata["author_school_id"],
-        "author_school_code": metadata["author_school_code"],
-    }
-
-
-def _steps(
-    selection_id: SelectionId, facts: Facts, *, school: Organisation, amount: int
-) -> list[dict[str, Any]]:
-    """Return the rows of the signatures that are needed, each with the organisation that signs."""
-    region = school.region_code
-    steps = steps_for(amount, facts.rules.get(region, []))
-    if not steps:
+def _check_years(row: SelectionRow) -> None:
+    """Raise `FieldError` unless each fiscal year that the days touch has its part (R19)."""
+    years = row.ends_on.year - row.starts_on.year
+    if years > 1 or (years == 1 and row.later_fen is None):
         raise FieldError(
-            NoRule(rule="approval", region=region, day=facts.today), field="school_code"
+            CrossesFiscalYear(
+                starts_on=row.starts_on, ends_on=row.ends_on, year=row.starts_on.year + 1
+            ),
+            field="ends_on" if years > 1 else "next_year_ceiling_yuan",
         )
-    rows = []
-    for step in steps:
-        signer = facts.bureaus.get(region) if step.above_school else school.id
-        if signer is None:
-            raise FieldError(NotFound(what="bureau", key=region), field="school_code")
-        rows.append(
-            {
-                "selection_id": selection_id,
-                "position": step.position,
-                "role": step.role,
-                "organisation_id": signer,
-                "state": StepState.WAITING,
-                "note": "",
-            }
+    later_fen = row.later_fen or 0
+    if not 0 <= later_fen <= (row.ceiling_fen if years else 0):
+        expected = f"0.00 – {plain_yuan(row.ceiling_fen)}" if years else "nothing"
+        raise FieldError(
+            InvalidInput(
+                value=plain_yuan(later_fen), field="next_year_ceiling_yuan", expected=expected
+            ),
+            field="next_year_ceiling_yuan",
         )
-    return rows
 
 
-def _write(unit: Unit, requests: Iterable[_Request]) -> None:
+def _check_trial(
+    row: SelectionRow,
+    facts: Facts,
+    *,
+    school: Organisation,
+    resource_id: ResourceId,
+    settings: Settings,
+) -> None:
+    """Raise `FieldError` for a second trial, one that is too long, or one with money (R21)."""
+    if (school.id, resource_id) in facts.tried:
+        raise FieldError(TrialUsed(school=school.name, key=row.sku), field="trial")
+    latest = row.starts_on + timedelta(days=settings.trial_days - 1)
+    if row.ends_on > latest:
+        expected = f"{latest} or earlier: a trial lasts at most {settings.trial_days} days"
+        raise FieldError(
+            InvalidInput(value=row.ends_on, field="ends_on", expected=expected), field="ends_on"
+        )
+    if row.ceiling_fen:
+        raise FieldError(
+            InvalidInput(
+                value=plain_yuan(row.ceiling_fen), field="ceiling_yuan", expected="0, for a trial"
+            ),
+            field="ceiling_yuan",
+        )
+
+
+def _steps(request: Request, facts: Facts, *, amount_fen: int) -> list[dict[str, Any]]:
+    """Return the rows of the signatures that are needed for an amount."""
+    steps = needed_steps(
+        facts, request.school, request.version, amount_fen=amount_fen, parts=request.parts
+    )
+    return step_rows(steps, facts, selection_id=request.id, school=request.school)
+
+
+def write_requests(
+    unit: Unit,
+    requests: Iterable[Request],
+    facts: Facts,
+    *,
+    basket: str = "",
+    of_agreement: Agreement | None = None,
+) -> None:
+    """Write requests with their signatures; those of one basket are signed for by their sum."""
     requests = list(requests)
     if not requests:
         return
+    together_fen = sum(request.amount_fen for request in requests) if basket else 0
     now = unit.clock.now()
     unit.session.execute(
         insert(Selection),
@@ -325,21 +304,30 @@ def _write(unit: Unit, requests: Iterable[_Request]) -> None:
                 "school_id": OrganisationId(request.school.id),
                 "reference": request.row.reference,
                 "resource_id": request.resource_id,
-                "version_id": request.version_id,
+                "version_id": VersionId(request.version.id),
                 "terms": request.terms,
                 "ceiling_fen": request.row.ceiling_fen,
+                "later_fen": request.row.later_fen or 0,
                 "starts_on": request.row.starts_on,
                 "ends_on": request.row.ends_on,
                 "reason": request.row.reason,
                 "requested_by": request.requested_by,
                 "requested_at": now,
                 "state": SelectionState.REQUESTED,
+                "kind": _kind(request, of_agreement),
+                "basket": basket,
+                "of_agreement_id": of_agreement.id if of_agreement is not None else None,
             }
             for request in requests
         ],
     )
     unit.session.execute(
-        insert(ApprovalStep), [step for request in requests for step in request.steps]
+        insert(ApprovalStep),
+        [
+            step
+            for request in requests
+            for step in _steps(request, facts, amount_fen=max(together_fen, request.amount_fen))
+        ],
     )
     for request in requests:
         record(
@@ -349,7 +337,15 @@ def _write(unit: Unit, requests: Iterable[_Request]) -> None:
             subject_id=request.id,
             school=request.school.code,
             reference=request.row.reference,
+            basket=basket,
+            kind=_kind(request, of_agreement),
             resource="/".join(request.row.resource_key),
             ceiling_fen=request.row.ceiling_fen,
             requested_by=str(request.requested_by),
         )
+
+
+def _kind(request: Request, of_agreement: Agreement | None) -> SelectionKind:
+    if of_agreement is not None:
+        return SelectionKind.RENEWAL
+    return SelectionKind.TRIAL if request.row.trial else SelectionKind.PURCHASE

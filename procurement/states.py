@@ -1,12 +1,16 @@
-"""The states of a selection and of the signatures it waits for."""
+"""The states of a selection and of the signatures it waits for, and what may follow what."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 
 class SelectionState(StrEnum):
-    """draft → requested → approved | returned | refused; until approved also cancelled."""
+    """requested → approved | returned | refused; until approved also cancelled by who requested.
 
-    DRAFT = "draft"
+    What is typed and not requested yet is a draft: its person's own, and no selection.
+    """
+
     REQUESTED = "requested"
     APPROVED = "approved"
     RETURNED = "returned"
@@ -21,3 +25,25 @@ class StepState(StrEnum):
     APPROVED = "approved"
     RETURNED = "returned"
     REFUSED = "refused"
+
+
+class SelectionKind(StrEnum):
+    """What is asked for: a resource (to buy, to try, for another term), or another ceiling."""
+
+    PURCHASE = "purchase"
+    TRIAL = "trial"
+    RENEWAL = "renewal"
+    RAISE = "raise"
+    LOWER = "lower"
+
+
+CHANGES: Final = frozenset({SelectionKind.RAISE, SelectionKind.LOWER})
+"""Kinds that change an agreement in place of opening one."""
+
+TRANSITIONS: Final[Mapping[SelectionState, frozenset[SelectionState]]] = {
+    SelectionState.REQUESTED: frozenset(SelectionState) - {SelectionState.REQUESTED},
+    SelectionState.APPROVED: frozenset(),
+    SelectionState.RETURNED: frozenset(),
+    SelectionState.REFUSED: frozenset(),
+    SelectionState.CANCELLED: frozenset(),
+}

@@ -1,11 +1,13 @@
 """Agreements: approved selections with frozen terms, a ceiling and the lines that pay.
 
 Opening commits the ceiling (available → committed) in the same transaction; nothing is agreed that
-is not covered. Who had to approve is procurement's matter.
+is not covered. Of an agreement that crosses 1 January each fiscal year has its own ceiling, and a
+later one's part may wait until that year's money is issued (R19). Who had to approve is
+procurement's matter; what becomes of an agreement later is `agreement_changes`'.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -15,11 +17,14 @@ import msgspec
 from sqlalchemy import insert, select
 
 from kernel.errors import BudgetExhausted
+from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.ids import AgreementId, new_id
 from kernel.money import yuan
 from kernel.trail import record
 from kernel.unit import Unit
+from settlement.agreement_models import AgreementYear
+from settlement.agreement_states import AgreementStanding
 from settlement.funding_lines import line_balances
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.models import Agreement, AgreementDraw, AgreementSchool, FundingLine
@@ -33,14 +38,23 @@ class Draw:
     ceiling_fen: int
 
 
+@dataclass(frozen=True, slots=True)
+class YearPart:
+    """A fiscal year's ceiling, and what of it waits for that year's money, in fen."""
+
+    fiscal_year: int
+    ceiling_fen: int
+    waiting_fen: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgreementDraft:
     """What an approval hands over: the business key, parties, frozen terms and funding plan.
 
     `terms`: {plan, unit_price, fee_rate, retention_rate, retention_months, resource_kind, title,
     sku, trial, stop_at_ceiling}, of a teacher's service work also {school_rate, author_school_id,
-    author_school_code}; rates and prices are decimal strings. `draws` add up to `ceiling_fen`.
-    `school_ids` may use it.
+    author_school_code}; rates and prices are decimal strings. `draws` and what waits of `years`
+    add up to `ceiling_fen`; `years` is empty unless it crosses 1 January. `school_ids` may use it.
     """
 
     number: str
@@ -54,6 +68,7 @@ class AgreementDraft:
     ends_on: date
     draws: Sequence[Draw] = field(default_factory=tuple)
     school_ids: Sequence[UUID] = field(default_factory=tuple)
+    years: Sequence[YearPart] = field(default_factory=tuple)
 
 
 def terms_digest(terms: dict[str, Any]) -> bytes:
@@ -87,7 +102,7 @@ def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[Agreem
                 "ceiling_fen": draft.ceiling_fen,
                 "starts_on": draft.starts_on,
                 "ends_on": draft.ends_on,
-                "state": "open",
+                "state": AgreementStanding.OPEN,
                 "opened_at": unit.clock.now(),
             }
             for agreement_id, draft in zip(ids, drafts, strict=True)
@@ -108,8 +123,20 @@ def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[Agreem
         for agreement_id, draft in zip(ids, drafts, strict=True)
         for position, draw in enumerate(draft.draws, start=1)
     ]
+    years = [
+        {
+            "agreement_id": agreement_id,
+            "fiscal_year": year.fiscal_year,
+            "ceiling_fen": year.ceiling_fen,
+            "waiting_fen": year.waiting_fen,
+        }
+        for agreement_id, draft in zip(ids, drafts, strict=True)
+        for year in draft.years
+    ]
     if schools:
         unit.session.execute(insert(AgreementSchool), schools)
+    if years:
+        unit.session.execute(insert(AgreementYear), years)
     if draws:
         unit.session.execute(insert(AgreementDraw), draws)
     post(unit, [_commitment(draft) for draft in drafts])
@@ -134,23 +161,37 @@ def open_agreement(unit: Unit, draft: AgreementDraft) -> AgreementId:
 def _lock_and_check(unit: Unit, drafts: Sequence[AgreementDraft]) -> None:
     wanted: dict[UUID, int] = {}
     for draft in drafts:
-        if sum(draw.ceiling_fen for draw in draft.draws) != draft.ceiling_fen:
+        waiting_fen = sum(year.waiting_fen for year in draft.years)
+        if sum(draw.ceiling_fen for draw in draft.draws) + waiting_fen != draft.ceiling_fen:
             raise ValueError(f"{draft.number}: draws do not add up to the ceiling")
         for draw in draft.draws:
             wanted[draw.line_id] = wanted.get(draw.line_id, 0) + draw.ceiling_fen
+    require_available(unit, wanted)
+
+
+def require_available(unit: Unit, wanted: Mapping[UUID, int]) -> None:
+    """Lock lines in id order; raise `BudgetExhausted` for the first that lacks what is wanted."""
     if not wanted:
         return
-    unit.session.execute(
-        select(FundingLine.id)
+    lines = unit.session.execute(
+        select(FundingLine, Organisation.code)
+        .join(Organisation, Organisation.id == FundingLine.payer_id)
         .where(among(FundingLine.id, list(wanted)))
         .order_by(FundingLine.id)
-        .with_for_update()
-    )
+        .with_for_update(of=FundingLine)
+    ).all()
     balances = line_balances(unit, list(wanted))
-    for line_id, fen in wanted.items():
-        short = fen - balances[line_id].available_fen
+    for line, payer_code in lines:
+        short = wanted[line.id] - balances[line.id].available_fen
         if short > 0:
-            raise BudgetExhausted(line_id=str(line_id), short_fen=short, short_yuan=yuan(short))
+            raise BudgetExhausted(
+                line=f"{payer_code} {line.fiscal_year} {line.source}",
+                line_id=str(line.id),
+                year=line.fiscal_year,
+                source=line.source,
+                short_fen=short,
+                short_yuan=yuan(short),
+            )
 
 
 def _commitment(draft: AgreementDraft) -> TransferDraft:

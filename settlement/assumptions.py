@@ -51,15 +51,19 @@ class Assumptions:
                 limits[payer_id, school_id] = Limit(pupils, max(learners, pupils + 1))
         return replace(known, limits=limits)
 
-    def ceilings(self, states: Mapping[UUID, AgreementState]) -> dict[UUID, AgreementState]:
-        """Return the agreements with their assumed ceilings, and rooms to match.
+    def ceilings(
+        self, states: Mapping[UUID, AgreementState], *, fiscal_year: int
+    ) -> dict[UUID, AgreementState]:
+        """Return the agreements with their assumed ceilings of a year, and rooms to match.
 
         A higher ceiling commits more as far as the lines have it, in draw order; a lower one frees
         the last lines first.
         """
         available = dict(self.available_fen)
         return {
-            agreement_id: self._with_ceiling(agreement_id, state, available=available)
+            agreement_id: self._with_ceiling(
+                agreement_id, state, fiscal_year=fiscal_year, available=available
+            )
             for agreement_id, state in sorted(states.items(), key=lambda item: item[1].number)
         }
 
@@ -73,18 +77,27 @@ class Assumptions:
         }
 
     def _with_ceiling(
-        self, agreement_id: UUID, state: AgreementState, *, available: dict[UUID, int]
+        self,
+        agreement_id: UUID,
+        state: AgreementState,
+        *,
+        fiscal_year: int,
+        available: dict[UUID, int],
     ) -> AgreementState:
         assumed = self.agreements.get(agreement_id)
-        if assumed is None or assumed.ceiling_fen == state.ceiling_fen:
+        if assumed is None or assumed.ceiling_fen == state.ceiling_in(fiscal_year):
             return state
-        _widen(state.room, assumed.ceiling_fen - state.ceiling_fen, available=available)
-        return replace(state, ceiling_fen=assumed.ceiling_fen)
+        by_fen = assumed.ceiling_fen - state.ceiling_in(fiscal_year)
+        _widen(state.room, by_fen, fiscal_year=fiscal_year, available=available)
+        years = {**state.years, fiscal_year: assumed.ceiling_fen} if state.years else {}
+        return replace(state, ceiling_fen=state.ceiling_fen + by_fen, years=years)
 
 
-def _widen(room: Room, by_fen: int, *, available: dict[UUID, int]) -> None:
-    """Change what is left by `by_fen`, which may be negative."""
+def _widen(room: Room, by_fen: int, *, fiscal_year: int, available: dict[UUID, int]) -> None:
+    """Change what is left of a year by `by_fen`, which may be negative."""
     room.ceiling_left_fen += by_fen
+    if room.years:
+        room.years[fiscal_year] = room.left_in(fiscal_year) + by_fen
     more = by_fen
     for fund in room.funds:
         if more <= 0:

@@ -59,6 +59,11 @@ class DraftLine:
         return sum(count.quantity for count in self.counts) - self.stated.quantity
 
     @property
+    def ceiling_fen(self) -> int:
+        """The ceiling that the line is cut at: that of its fiscal year (R19)."""
+        return self.agreement.ceiling_in(self.of_month.year)
+
+    @property
     def leaves_fen(self) -> int:
         """What all lines of the draft together leave of the agreement's ceiling."""
         return self.agreement.room.ceiling_left_fen
@@ -119,7 +124,7 @@ def draft_lines(
             | {count.agreement_id for one in late for count in one.counts},
             before=before,
         )
-        agreements = assumed.ceilings(agreements)
+        agreements = assumed.ceilings(agreements, fiscal_year=month.year)
         closed = closed_for(unit, month, payer_ids=payer_ids)
         return [
             *_adjustments(unit, late, agreements),
@@ -138,7 +143,7 @@ def _uses(
     for agreement_id, group in groupby(counts, key=lambda count: count.agreement_id):
         agreement = agreements[agreement_id]
         schools = list(group)
-        left, funds_left = agreement.room.ceiling_left_fen, agreement.room.funds_left_fen
+        left, funds_left = agreement.room.left_in(month.year), agreement.room.funds_left_fen
         year_is_closed = agreement.payer_id in closed
         rated = rate(
             agreement.terms,
@@ -147,7 +152,7 @@ def _uses(
             last_day=last_day,
             year_is_closed=year_is_closed,
         )
-        agreement.room.take(rated)
+        agreement.room.take(rated, fiscal_year=month.year)
         yield DraftLine(
             new_id(),
             agreement_id,
@@ -179,7 +184,8 @@ def _adjustments(
             if known is not None and known.tells(schools):
                 continue
             agreement = agreements[agreement_id]
-            left, funds_left = agreement.room.ceiling_left_fen, agreement.room.funds_left_fen
+            left = agreement.room.left_in(recount.month.year)
+            funds_left = agreement.room.funds_left_fen
             closed = agreement.payer_id in recount.closed
             stated = known.stated if known is not None else Stated()
             rated = adjust(
@@ -190,7 +196,7 @@ def _adjustments(
                 last_day=last_day,
                 year_is_closed=closed,
             )
-            agreement.room.take(rated)
+            agreement.room.take(rated, fiscal_year=recount.month.year)
             yield DraftLine(
                 new_id(),
                 agreement_id,

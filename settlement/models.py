@@ -57,7 +57,8 @@ class Agreement(Base):
 
     `number` is its business key (`<payer code>-<reference>`). `terms`: {plan, unit_price, fee_rate,
     retention_rate, kind, resource …}; they can't change (trigger), `terms_digest` is their SHA-256.
-    Both `starts_on` and `ends_on` are days on which use counts.
+    Both `starts_on` and `ends_on` are days on which use counts. `ceiling_fen` and `ends_on` move
+    only with an `AgreementChange`.
     """
 
     __tablename__ = "agreement"
@@ -85,7 +86,10 @@ class Agreement(Base):
 
 
 class AgreementDraw(Base):
-    """How much of an agreement's ceiling is committed on which line; drawn in `position` order."""
+    """How much of an agreement's ceiling is committed on which line; drawn in `position` order.
+
+    What is committed later or released moves it, by an `AgreementChangeDraw` (trigger).
+    """
 
     __tablename__ = "agreement_draw"
 

@@ -85,7 +85,7 @@ ON CONFLICT DO NOTHING
 def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
     """Return the actor's payers with an agreement or a use in the month, or unsettled late use.
 
-    In id order.
+    Also those whose month is under way already, for whatever reason it was closed. In id order.
 
     Raises `NothingToSettle` if there are none.
     """
@@ -104,10 +104,11 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
     has_late_use = exists().where(
         LateUse.payer_id == Organisation.id, LateUse.settled_in.is_(None), LateUse.month < month
     )
+    is_under_way = exists().where(Period.payer_id == Organisation.id, Period.month == month)
     wanted = (
         visible_organisations(unit)
         .with_only_columns(Organisation.id)
-        .where(or_(has_agreement, has_use, has_late_use))
+        .where(or_(has_agreement, has_use, has_late_use, is_under_way))
         .order_by(Organisation.id)
     )
     if payer_code is not None:

@@ -189,7 +189,7 @@ def _line(line: DraftLine, payer: Organisation, *, vendors: Mapping[UUID, str]) 
         above_ceiling_fen=rated.above_ceiling_fen,
         amount_fen=rated.amount_fen,
         uncovered_fen=rated.uncovered_fen,
-        ceiling_fen=agreement.ceiling_fen,
+        ceiling_fen=line.ceiling_fen,
         left_before_fen=line.ceiling_left_before_fen,
         arithmetic=rated.arithmetic,
         steps=rated.steps,

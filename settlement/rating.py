@@ -43,19 +43,29 @@ class Fund:
 
 @dataclass(slots=True)
 class Room:
-    """What is left of an agreement: of its ceiling, and on its lines in draw order (R34)."""
+    """What is left of an agreement: of its ceiling, and on its lines in draw order (R34).
+
+    `years`: what is left of each fiscal year's ceiling, where it has several (R19).
+    """
 
     ceiling_left_fen: int
     funds: Sequence[Fund] = ()
+    years: dict[int, int] = field(default_factory=dict)
 
     @property
     def funds_left_fen(self) -> list[int]:
         """What is left on each fund, in draw order."""
         return [fund.left_fen for fund in self.funds]
 
-    def take(self, rated: "Rated") -> None:
+    def left_in(self, fiscal_year: int) -> int:
+        """Return what is left of the ceiling for use of a fiscal year."""
+        return self.years.get(fiscal_year, 0) if self.years else self.ceiling_left_fen
+
+    def take(self, rated: "Rated", *, fiscal_year: int) -> None:
         """Take a line's amount off what is left; a negative one comes back."""
         self.ceiling_left_fen -= rated.amount_fen
+        if self.years:
+            self.years[fiscal_year] = self.left_in(fiscal_year) - rated.amount_fen
         drawn = dict(rated.draws)
         for fund in self.funds:
             fund.left_fen -= drawn.get(fund.line_id, 0)
@@ -113,7 +123,7 @@ def rate(
     Of a year whose books are closed no line is drawn from (R37).
     """
     priced = price(terms, quantity)
-    billed = min(priced.amount_fen, max(room.ceiling_left_fen, 0))
+    billed = min(priced.amount_fen, max(room.left_in(last_day.year), 0))
     draws = [] if year_is_closed else _draw(room, billed, last_day=last_day)
     drawn = sum(fen for _, fen in draws)
     return Rated(
@@ -150,7 +160,7 @@ def adjust(
     difference = priced.amount_fen - stated.rated_fen
     draws: list[Draw] = []
     if difference >= 0:
-        billed = min(difference, max(room.ceiling_left_fen, 0))
+        billed = min(difference, max(room.left_in(last_day.year), 0))
         if not year_is_closed:
             draws = _draw(room, billed, last_day=last_day)
         uncovered = billed - sum(fen for _, fen in draws)

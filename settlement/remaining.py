@@ -1,17 +1,19 @@
 """What is left of agreements before a month is stated: of their ceilings, and on each line."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, extract, func, select, true
 
 from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.agreement_models import AgreementYear
 from settlement.budget_models import FreedCommitment, LineEnd
 from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.funding_lines import draw_order
 from settlement.models import Agreement, AgreementDraw, FundingLine, StatementDraw, StatementLine
 from settlement.rating import Fund, Room
 
@@ -26,6 +28,11 @@ class AgreementState:
     terms: dict[str, Any]
     ceiling_fen: int
     room: Room
+    years: Mapping[int, int] = field(default_factory=dict)
+    """The ceilings by fiscal year, where it has several (R19)."""
+
+    def ceiling_in(self, fiscal_year: int) -> int:
+        return self.years.get(fiscal_year, 0) if self.years else self.ceiling_fen
 
 
 def agreement_states(
@@ -54,6 +61,8 @@ def agreement_states(
         known,
     )
     funds = _funds(unit, agreement_ids, known)
+    years = _years(unit, agreement_ids)
+    left_in_years = _left_in_years(unit, years, known)
     rows = unit.session.execute(
         select(
             Agreement.id,
@@ -74,10 +83,47 @@ def agreement_states(
             room=Room(
                 ceiling_fen - billed.get(agreement_id, 0) + credited.get(agreement_id, 0),
                 funds.get(agreement_id, []),
+                left_in_years.get(agreement_id, {}),
             ),
+            years=years.get(agreement_id, {}),
         )
         for agreement_id, number, payer_id, vendor_id, terms, ceiling_fen in rows
     }
+
+
+def _years(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, dict[int, int]]:
+    """Return the ceilings by fiscal year of those agreements that have several."""
+    years: dict[UUID, dict[int, int]] = {}
+    for agreement_id, fiscal_year, fen in unit.session.execute(
+        select(
+            AgreementYear.agreement_id, AgreementYear.fiscal_year, AgreementYear.ceiling_fen
+        ).where(among(AgreementYear.agreement_id, agreement_ids))
+    ):
+        years.setdefault(agreement_id, {})[fiscal_year] = fen
+    return years
+
+
+def _left_in_years(
+    unit: Unit, years: Mapping[UUID, Mapping[int, int]], known: ColumnElement[bool]
+) -> dict[UUID, dict[int, int]]:
+    """Return each year's ceiling less what was billed for use of that year."""
+    left = {agreement_id: dict(ceilings) for agreement_id, ceilings in years.items()}
+    if not left:
+        return left
+    of_year = extract("year", StatementLine.of_month)
+    for agreement_id, fiscal_year, fen in unit.session.execute(
+        select(
+            StatementLine.agreement_id,
+            of_year,
+            func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0)),
+        )
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .where(among(StatementLine.agreement_id, list(left)), known)
+        .group_by(StatementLine.agreement_id, of_year)
+    ):
+        year = int(fiscal_year)
+        left[agreement_id][year] = left[agreement_id].get(year, 0) - int(fen)
+    return left
 
 
 def _known(before: Month | None) -> ColumnElement[bool]:
@@ -139,22 +185,24 @@ def _funds(
     ):
         key = (agreement_id, line_id)
         drawn[key] = drawn.get(key, 0) + int(fen)
-    funds: dict[UUID, list[Fund]] = {}
-    for agreement_id, line_id, ceiling_fen, year, lapses_on, source, limits in unit.session.execute(
-        select(
-            AgreementDraw.agreement_id,
-            AgreementDraw.line_id,
-            AgreementDraw.ceiling_fen,
-            FundingLine.fiscal_year,
-            FundingLine.lapses_on,
-            FundingLine.source,
-            FundingLine.restriction,
-        )
+    found: dict[UUID, list[tuple[FundingLine, Fund]]] = {}
+    for agreement_id, ceiling_fen, line in unit.session.execute(
+        select(AgreementDraw.agreement_id, AgreementDraw.ceiling_fen, FundingLine)
         .join(FundingLine, FundingLine.id == AgreementDraw.line_id)
         .where(among(AgreementDraw.agreement_id, agreement_ids))
         .order_by(AgreementDraw.agreement_id, AgreementDraw.position)
     ):
-        left = ceiling_fen - drawn.get((agreement_id, line_id), 0)
-        fund = Fund(line_id, left, year, lapses_on, source, limits, ceiling_fen)
-        funds.setdefault(agreement_id, []).append(fund)
-    return funds
+        fund = Fund(
+            line.id,
+            ceiling_fen - drawn.get((agreement_id, line.id), 0),
+            line.fiscal_year,
+            line.lapses_on,
+            line.source,
+            line.restriction,
+            ceiling_fen,
+        )
+        found.setdefault(agreement_id, []).append((line, fund))
+    for own in found.values():
+        if len(own) > 1:  # a line that was committed later may have to pay before the others
+            own.sort(key=lambda one: draw_order(one[0]))
+    return {agreement_id: [fund for _, fund in own] for agreement_id, own in found.items()}

@@ -154,7 +154,7 @@ def explain_line(line: DraftLine) -> dict[str, Any]:
         "rule": RULE,
         "arithmetic": rated.arithmetic,
         "steps": list(rated.steps),
-        "ceiling_fen": line.agreement.ceiling_fen,
+        "ceiling_fen": line.ceiling_fen,
         "ceiling_left_before_fen": line.ceiling_left_before_fen,
         "funds": [
             _fund(fund, left_before_fen=left_fen)

@@ -6,6 +6,7 @@ from uuid import UUID
 from kernel.actors import system_actor
 from kernel.clock import parse_month
 from kernel.unit import Units
+from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
@@ -92,3 +93,11 @@ def estimate_running(units: Units) -> None:
     """Estimate how far the ceilings are used by what is not stated yet."""
     with units(WORKER) as unit:
         estimate_ceilings(unit)
+
+
+def end_agreements(units: Units) -> None:
+    """Mark the agreements that are over, and release what is left of their commitments."""
+    with units(WORKER) as unit:
+        end_what_is_over(unit)
+    with units(WORKER) as unit:
+        release_rests(unit)

@@ -23,7 +23,7 @@ class ImportInProgress(Conflict):
 
 class BudgetExhausted(Conflict):
     code = "budget-exhausted"
-    summary = "The funding lines are {short_yuan} yuan short."
+    summary = "The funding lines of {year} ({source}) are {short_yuan} yuan short."
     remedy = "Lower the ceiling or have the line topped up."
 
 
@@ -213,6 +213,36 @@ class CeilingReached(Conflict):
     code = "ceiling-reached"
     summary = "The ceiling of the agreement {number} is reached, and its terms stop at it."
     remedy = "The school may select the resource anew, with a further ceiling."
+
+
+class YearNotFunded(Conflict):
+    code = "year-not-funded"
+    summary = "The money of {year} for the agreement {number} is not issued yet."
+    remedy = "It can be used again once the bureau issues that year's funding line."
+
+
+class BelowWhatIsUsed(Conflict):
+    code = "below-what-is-used"
+    summary = "{used_yuan} yuan of the agreement {number} are billed or running already."
+    remedy = "Its ceiling can be lowered to {lowest_yuan} yuan."
+
+
+class SignedAlready(Conflict):
+    code = "signed-already"
+    summary = "{person} has signed this selection already, and one person signs it once."
+    remedy = "Somebody else who holds the role, or a delegate, signs."
+
+
+class SourceNotApproved(Conflict):
+    code = "source-not-approved"
+    summary = "{reference} would now be paid from {source}, for which {role} has to sign, too."
+    remedy = "Return it, so that it is requested anew."
+
+
+class TrialUsed(Conflict):
+    code = "trial-used"
+    summary = "{school} has tried “{key}” already."
+    remedy = "Select it with a ceiling."
 
 
 class VersionNotOpen(Conflict):

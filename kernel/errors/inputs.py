@@ -67,7 +67,7 @@ class PasswordTooShort(InvalidInput):
 class CrossesFiscalYear(InvalidInput):
     code = "crosses-fiscal-year"
     summary = "{starts_on} to {ends_on} crosses the end of a fiscal year."
-    remedy = "Make one selection that ends on 31 December and another that starts on 1 January."
+    remedy = "Say how much of the ceiling is for {year}, and stay within two fiscal years."
 
 
 class ReasonRequired(InvalidInput):

@@ -11,6 +11,7 @@ from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.bureau.allocations import HANDLERS as ALLOCATIONS
+from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.closes import begin_close, show_question
 from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.home import show_home
@@ -204,5 +205,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     uses,
     use,
     *ALLOCATIONS,
+    *APPROVALS,
     *DISPUTES,
 )

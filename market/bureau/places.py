@@ -9,6 +9,7 @@ from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from procurement.web.budgets import desk_root
+from procurement.web.selections import SelectionDesk
 from settlement.web.disputes import Desk
 from settlement.web.places import Crumb, Place
 
@@ -16,6 +17,7 @@ SCHOOLS = "/bureau/schools"
 PERIODS = "/bureau/periods"
 UNDATED = "/bureau/quarantine"
 DISPUTES = "/bureau/disputes"
+APPROVALS = "/bureau/approvals"
 
 
 def school_place(page: Page, code: str) -> Place:
@@ -70,6 +72,17 @@ def dispute_desk(page: Page) -> Desk:
         address=DISPUTES,
         title=translate(msgid("Disputes to decide"), page.locale),
         place_of=lambda row: place_of(page, row.payer_code, name=row.payer_name),
+    )
+
+
+def selection_desk(page: Page) -> SelectionDesk:
+    """Return where a bureau finds the selections that its signature is asked for."""
+    return SelectionDesk(
+        root=bureau_root(page),
+        address=APPROVALS,
+        title=translate(msgid("Approvals"), page.locale),
+        inbox=APPROVALS,
+        agreement=lambda row: f"{SCHOOLS}/{row.school_code}/agreements/{row.agreement_number}",
     )
 
 

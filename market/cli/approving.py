@@ -8,7 +8,8 @@ from kernel.actors import Actor
 from kernel.unit import Units
 from market.cli.context import OPERATOR, acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, note, payer_option, progress_bar
-from procurement.approvals import SigningSummary, sign_all, signatories, waiting_steps
+from procurement.approvals import SigningSummary, sign_all
+from procurement.due_steps import signatories, waiting_steps
 
 SHOWN = 20
 

@@ -42,6 +42,8 @@ COMMANDS: Final = {
     "admit": "market.cli.admitting:admit",
     "fund": "market.cli.funding:fund",
     "approve": "market.cli.approving:approve",
+    "selection": "market.cli.selections:selection",
+    "delegate": "market.cli.selections:delegate",
     "settle": "market.cli.settling:settle",
     "preview": "market.cli.previewing:preview_period",
     "simulate": "market.cli.previewing:simulate_group",

@@ -54,7 +54,8 @@ from market.imports.kinds import Kind
 from market.imports.registry import MASTER_KINDS
 from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
-from procurement.approvals import sign_all, signatories
+from procurement.approvals import sign_all
+from procurement.due_steps import signatories
 from procurement.funding.funding_rules import record_funding_rule
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE

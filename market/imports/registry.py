@@ -226,6 +226,8 @@ _KINDS: Final = (
             Column("ceiling_yuan", "500.00", fen, attribute="ceiling_fen"),
             Column("reason", "五年级巩固练习"),
             Column("requested_by", "T202600001", key),
+            Column("next_year_ceiling_yuan", "", fen, blank=None, attribute="later_fen"),
+            Column("trial", "no", one_of(YES_NO), blank=False),
         ),
         make=SelectionRow,
         record=record_selections,

@@ -8,8 +8,9 @@ from litestar import Response
 
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
-from procurement.approvals import waiting_steps
+from procurement.due_steps import waiting_steps
 from procurement.web.funding import board_lines, latest_year
+from procurement.web.selections import SelectionDesk
 from procurement.web.waiting import waiting_table
 from settlement.estimates import RunningCeiling, nearly_used
 from settlement.queries.disputes import disputes_of
@@ -45,7 +46,7 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         unfunded_fen=sum(
             row.unfunded_fen for row in unfunded(page.unit, payer_code=place.payer_code)
         ),
-        to_sign=waiting_table(page, waiting_steps(page.unit)),
+        to_sign=waiting_table(page, waiting_steps(page.unit), selection_desk(page).one),
         board=board_lines(page, place, boards),
         used=_used_so_far(statements),
         statements=latest_statements(page, place, statements[:6]),
@@ -67,6 +68,7 @@ def school_place(page: Page) -> Place:
         agreements="/school/agreements",
         funding="/school/funding",
         disputes="/school/disputes",
+        selections="/school/selections",
         payer_code=page.actor.organisation_code,
         payer_name=page.actor.organisation_name,
     )
@@ -80,6 +82,18 @@ def dispute_desk(page: Page) -> Desk:
         address="/school/disputes",
         title=translate(msgid("Our disputes"), page.locale),
         place_of=lambda _row: place,
+    )
+
+
+def selection_desk(page: Page) -> SelectionDesk:
+    """Return where a school's selections are listed."""
+    place = school_place(page)
+    return SelectionDesk(
+        root=place.root,
+        address="/school/selections",
+        title=translate(msgid("Our selections"), page.locale),
+        inbox="/school/approvals",
+        agreement=lambda row: place.agreement(row.agreement_number),
     )
 
 

@@ -12,6 +12,7 @@ from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.school.disputes import HANDLERS as DISPUTES
 from market.school.home import school_place, show_home
+from market.school.selections import HANDLERS as SELECTIONS
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
@@ -141,5 +142,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     funding_line,
     agreements,
     agreement,
+    *SELECTIONS,
     *DISPUTES,
 )

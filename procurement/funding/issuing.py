@@ -76,6 +76,7 @@ def issue_proposal(unit: Unit, number: str) -> IssueSummary:
             amount_fen=line.amount_fen,
             proposal=number,
         )
+    unit.after_commit("procurement.commit_waiting")  # agreements that wait for the year's money
     acts = [_act(line) for line in lines]
     return IssueSummary(
         fiscal_year=proposal.fiscal_year,

@@ -16,6 +16,7 @@ from procurement.funding.explanation import explain, restriction_words
 from procurement.queries import AllocationView, allocations_of
 from procurement.web.explained import printed
 from procurement.web.forecast import YearChart, year_chart
+from settlement.models import FundingLine
 from settlement.queries.forecast import forecast_year
 from settlement.queries.funding import LineBoard, lines_board
 from settlement.queries.movements import Movement, line_history
@@ -48,7 +49,7 @@ class Explained:
     text: str
 
 
-def line_name(board: LineBoard, locale: str) -> str:
+def line_name(board: LineBoard | FundingLine, locale: str) -> str:
     source = label(board.source, locale, kind="source")
     name = translate(LINE_NAME, locale).format(year=board.fiscal_year, source=source)
     only = restriction_words(board.restriction, locale=locale)

@@ -238,7 +238,9 @@ def _insert_legs(
         )
     except IntegrityError as error:
         if constraint_of(error) == BELOW_MINIMUM:
-            raise BudgetExhausted(short_fen=None, short_yuan="?") from error
+            raise BudgetExhausted(
+                short_fen=None, short_yuan="?", line="?", year="?", source="?"
+            ) from error
         raise
 
 

@@ -27,10 +27,13 @@ from kernel.errors import (
     NoAgreement,
     NotFound,
     VersionNotOpen,
+    YearNotFunded,
 )
 from kernel.identity.models import Learner, Organisation
 from kernel.ids import LaunchId, new_id
 from kernel.unit import Unit
+from settlement.agreement_models import AgreementYear
+from settlement.agreement_states import OVER, AgreementStanding
 from settlement.dispute_models import CreditNote
 from settlement.metering.models import Launch
 from settlement.metering.openers import Opener, opener_of
@@ -48,7 +51,6 @@ from settlement.models import (
 
 LESSON = timedelta(minutes=45)
 """What a teacher opens for one class within this time of the first belongs to one lesson."""
-OVER = frozenset({"ended", "terminated"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +135,7 @@ def agreement_in_force(
     """
     refusal: MarketError | None = None
     for agreement in agreements_on(unit, school_id=school.id, resource_id=resource_id, day=day):
-        error = _stopped(unit, agreement, school)
+        error = _stopped(unit, agreement, school, day=day)
         if error is None:
             return agreement
         refusal = refusal or error
@@ -158,39 +160,55 @@ def agreements_on(
     ).all()
 
 
-def _stopped(unit: Unit, agreement: Agreement, school: Organisation) -> MarketError | None:
+def _stopped(
+    unit: Unit, agreement: Agreement, school: Organisation, *, day: date
+) -> MarketError | None:
     if agreement.state in OVER:
         return AgreementOver(number=agreement.number, school=school.name, state=agreement.state)
-    if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement):
+    year = _year_of(unit, agreement, day)
+    if year is not None and year.waiting_fen:
+        return YearNotFunded(number=agreement.number, year=day.year)
+    if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement, day=day):
         return CeilingReached(number=agreement.number)
     return None
 
 
-def is_exhausted(unit: Unit, agreement: Agreement) -> bool:
+def is_exhausted(unit: Unit, agreement: Agreement, *, day: date) -> bool:
     """Whether what was billed, less credit notes, and what runs leave nothing of the ceiling.
 
-    What runs is what was estimated last (`settlement.estimates`): two look-ups by key, however much
-    is used.
+    What runs is what was estimated last (`settlement.estimates`): look-ups by key, however much is
+    used. Of an agreement that crosses 1 January it is the ceiling of the day's year (R19).
     """
-    if agreement.state == "exhausted":
+    if agreement.state == AgreementStanding.EXHAUSTED:
         return True
+    year = _year_of(unit, agreement, day)
     billed = (
         select(func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0)))
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(StatementLine.agreement_id == agreement.id)
-        .scalar_subquery()
     )
-    running = (
-        select(func.sum(CeilingEstimate.amount_fen))
-        .where(
-            CeilingEstimate.payer_id == agreement.payer_id,
-            CeilingEstimate.agreement_id == agreement.id,
-            ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
+    running = select(func.sum(CeilingEstimate.amount_fen)).where(
+        CeilingEstimate.payer_id == agreement.payer_id,
+        CeilingEstimate.agreement_id == agreement.id,
+        ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
+    )
+    ceiling_fen = agreement.ceiling_fen
+    if year is not None:
+        first, last = date(day.year, 1, 1), date(day.year, 12, 31)
+        billed = billed.where(StatementLine.of_month.between(first, last))
+        running = running.where(CeilingEstimate.month.between(first, last))
+        ceiling_fen = year.ceiling_fen
+    used = unit.session.scalar(
+        select(
+            func.coalesce(billed.scalar_subquery(), 0) + func.coalesce(running.scalar_subquery(), 0)
         )
-        .scalar_subquery()
     )
-    used = unit.session.scalar(select(func.coalesce(billed, 0) + func.coalesce(running, 0)))
-    return int(used or 0) >= agreement.ceiling_fen
+    return int(used or 0) >= ceiling_fen
+
+
+def _year_of(unit: Unit, agreement: Agreement, day: date) -> AgreementYear | None:
+    """Return the day's year of an agreement that crosses 1 January; None of any other."""
+    return unit.session.get(AgreementYear, (agreement.id, day.year))
 
 
 def _insert(unit: Unit, opener: Opener, agreement: Agreement, *, now: datetime) -> Launch:

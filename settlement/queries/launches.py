@@ -14,7 +14,7 @@ from kernel.clock import shanghai_day
 from kernel.errors import NotFound
 from kernel.identity.models import Learner, Organisation
 from kernel.unit import Unit
-from settlement.metering.launches import OVER
+from settlement.agreement_states import OVER
 from settlement.metering.models import Launch, LaunchPresence
 from settlement.metering.precedence import PRECEDENCE
 from settlement.models import Agreement, AgreementSchool

@@ -23,9 +23,9 @@ from settlement.queries.lines import credit_key, posting_key
 class Movement:
     """One transfer on a funding line: by how much it changed each of the four amounts, in fen.
 
-    `act` is the first word of its key (issue | commit | post | credit …). `agreement` and `title`
-    are empty where it has to do with none; `month` and `statement_line_id` name the line that it
-    posted.
+    `act` is the first word of its key (issue | commit | free | post | credit …). `agreement` and
+    `title` are empty where it has to do with none; `month` and `statement_line_id` name the line
+    that it posted.
     """
 
     at: datetime
@@ -85,6 +85,8 @@ def _movement(
     posted: Mapping[str, Row[*tuple[Any, ...]]],
 ) -> Movement:
     act, _, subject = key.partition(":")
+    if subject not in titles:
+        subject = subject.rpartition(":")[0]  # what follows is the number of a change
     line = posted.get(key)
     agreement = line.agreement if line else subject if subject in titles else ""
     return Movement(

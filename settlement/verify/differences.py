@@ -116,8 +116,8 @@ ORDER BY 1, 2
 """
 )
 
-# Ceilings: what all statements bill under an agreement and draw from each of its lines, less what
-# credit notes gave back.
+# Ceilings: what all statements bill under an agreement, for use of each of its fiscal years (R19),
+# and draw from each of its lines, less what credit notes gave back.
 CEILINGS_EXCEEDED = text(
     """
 SELECT a.number AS agreement, a.ceiling_fen AS ceiling,
@@ -125,6 +125,14 @@ SELECT a.number AS agreement, a.ceiling_fen AS ceiling,
 FROM agreement a JOIN statement_line s ON s.agreement_id = a.id
 LEFT JOIN credit_note c ON c.line_id = s.id
 GROUP BY a.id HAVING sum(s.amount_fen - COALESCE(c.amount_fen, 0)) > a.ceiling_fen
+UNION ALL
+SELECT a.number, y.ceiling_fen, sum(s.amount_fen - COALESCE(c.amount_fen, 0))
+FROM agreement_year y JOIN agreement a ON a.id = y.agreement_id
+JOIN statement_line s ON s.agreement_id = a.id
+    AND extract(year FROM s.of_month) = y.fiscal_year
+LEFT JOIN credit_note c ON c.line_id = s.id
+GROUP BY a.id, y.fiscal_year, y.ceiling_fen
+HAVING sum(s.amount_fen - COALESCE(c.amount_fen, 0)) > y.ceiling_fen
 UNION ALL
 SELECT a.number, w.ceiling_fen, sum(d.amount_fen - COALESCE(k.amount_fen, 0))
 FROM agreement_draw w JOIN agreement a ON a.id = w.agreement_id

@@ -1,6 +1,7 @@
 """Agreements on pages: a payer's list with its ceilings, and one with its lines by month."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from litestar import Response
@@ -9,7 +10,11 @@ from catalog.plan_words import plan_words
 from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
+from kernel.money import yuan
 from kernel.web.tables import Table, excerpt, tabulate
+from settlement.agreement_ends import MAY_END
+from settlement.agreement_states import RUNNING
+from settlement.queries.agreements import AgreementLife, ChangeRow, agreement_life
 from settlement.queries.funding import AgreementRow, agreements_of
 from settlement.queries.lines import lines_of
 from settlement.web.columns import (
@@ -23,6 +28,16 @@ from settlement.web.places import Place
 NO_AGREEMENTS = msgid(
     "There is no agreement yet. One is opened when a selection has its last signature."
 )
+
+OPENED = msgid("Agreed")
+BECAUSE = msgid("{act}: {reason}")
+CHANGED = {
+    "raised": msgid("Ceiling of {year} raised by {amount} yuan"),
+    "lowered": msgid("Ceiling of {year} lowered by {amount} yuan"),
+    "committed": msgid("{amount} yuan committed on the lines of {year}"),
+    "ended": msgid("Given up as of {day}"),
+    "released": msgid("{amount} yuan that were left are free again"),
+}
 
 
 def show_agreements(page: Page, place: Place) -> Response[Any]:
@@ -59,7 +74,8 @@ def all_agreements(page: Page, place: Place, rows: Sequence[AgreementRow]) -> Ta
 def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
     """Show one agreement with what was billed under it month by month."""
     found = [row for row in agreements_of(page.unit, place.payer_code) if row.number == number]
-    if not found:
+    life = agreement_life(page.unit, number)
+    if not found or life is None:
         raise NotFound(what="agreement", key=number)
     columns = agreement_line_columns(place)
     table = tabulate(
@@ -77,4 +93,31 @@ def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
         place=place,
         agreement=found[0],
         plan=plan_words(found[0].terms, page.locale),
+        life=life,
+        history=_history(life, page.locale),
+        own=page.actor.organisation_code == place.payer_code,
+        running=found[0].state in RUNNING,
+        may_end=page.actor.may(*MAY_END),
+    )
+
+
+def _history(life: AgreementLife, locale: str) -> list[tuple[datetime, str, str]]:
+    """Return what became of an agreement, the latest first."""
+    happened = [
+        (change.at, _words(change, locale), change.by if change.reference else "")
+        for change in life.changes
+    ]
+    return [*happened, (life.opened_at, translate(OPENED, locale), "")]
+
+
+def _words(change: ChangeRow, locale: str) -> str:
+    words = translate(CHANGED[change.kind], locale).format(
+        amount=yuan(abs(change.ceiling_fen or change.committed_fen)),
+        year=change.fiscal_year,
+        day=change.ends_on,
+    )
+    return (
+        translate(BECAUSE, locale).format(act=words, reason=change.reason)
+        if (change.reason)
+        else words
     )

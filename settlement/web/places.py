@@ -22,7 +22,7 @@ class Place:
     below which each has its month, and `statements_title` what the list is called.
 
     `payer_code` and `payer_name` are empty where the lines of many payers are shown (to a vendor);
-    `agreements`, `funding` and `disputes` where there are no such pages.
+    `agreements`, `funding`, `disputes` and `selections` where there are no such pages.
     """
 
     root: tuple[Crumb, ...]
@@ -31,6 +31,7 @@ class Place:
     agreements: str = ""
     funding: str = ""
     disputes: str = ""
+    selections: str = ""
     payer_code: str = ""
     payer_name: str = ""
 

@@ -22,21 +22,21 @@ from kernel.errors import (
     NotListed,
     OwnInterest,
     Refused,
+    SignedAlready,
 )
 from kernel.ids import FundingLineId, OrganisationId, SelectionId
 from kernel.trail import TrailRow
 from kernel.unit import Units
 from procurement.approvals import (
     SigningSummary,
-    WaitingStep,
     refuse,
     return_,
     sign,
     sign_all,
-    signatories,
-    waiting_steps,
 )
+from procurement.due_steps import WaitingStep, signatories, waiting_steps
 from procurement.models import Selection
+from procurement.policy import Threshold
 from procurement.queries import budget_board, selection
 from settlement.funding_lines import LineBalance, issue_amount, open_line
 from settlement.models import Agreement, AgreementDraw, AgreementSchool
@@ -256,12 +256,25 @@ def test_sign_all_leaves_what_is_not_covered_and_goes_on(county: CountyBuilder) 
     assert balance(county) == LineBalance(available_fen=0, committed_fen=650_000)
 
 
-def test_one_person_with_two_roles_signs_both_at_once(county: CountyBuilder) -> None:
+def test_one_person_with_two_roles_signs_both_only_where_the_table_says_so(
+    county: CountyBuilder,
+) -> None:
+    """R22: nobody signs two steps of one selection, unless a region's policy lets them."""
     county.school(SECOND, staff=(Role.TEACHER,))
     county.counted(SECOND, pupils=200)
     county.issue()
     county.with_person(SECOND, "head", roles=(Role.ACADEMIC, Role.SCHOOL_FINANCE))
     county.select(a_selection(school=SECOND))
+    assert county.sign_as("head") == [SigningSummary(signed=1)]
+    with pytest.raises(SignedAlready), county.units(county.actor("head")) as unit:
+        sign(unit, SelectionId(only(county).id))
+    with county.units(county.actor("operator")) as unit:
+        assert signatories(unit) == []  # nobody else holds the role
+    county.rules(
+        Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0),
+        Threshold(position=2, role=Role.SCHOOL_FINANCE, from_amount_fen=0, may_repeat=True),
+    )
+    county.select(a_selection("S-2", school=SECOND))
     assert county.sign_as("head") == [SigningSummary(signed=2, agreements=1)]
 
 

@@ -34,8 +34,9 @@ from procurement.approval_rules import record_approval_rules
 from procurement.models import ApprovalStep, Selection
 from procurement.policy import Threshold
 from procurement.queries import selections_of
+from procurement.requests import Wanted, request_selection
 from procurement.selection_facts import SelectionRow
-from procurement.selections import record_selections, request_selection
+from procurement.selections import record_selections
 from settlement.pricing import check_terms
 from tests.support.funding_builders import (
     COUNTY,
@@ -189,7 +190,9 @@ BROKEN = [
     (a_selection(sku="unlisted"), "sku", NotListed),
     (a_selection(starts_on=date(2025, 9, 1), ends_on=date(2025, 12, 1)), "starts_on", NoOffer),
     (a_selection(ends_on=date(2026, 8, 31)), "ends_on", InvalidInput),
-    (a_selection(ends_on=date(2027, 1, 1)), "ends_on", CrossesFiscalYear),
+    (a_selection(ends_on=date(2027, 1, 1)), "next_year_ceiling_yuan", CrossesFiscalYear),
+    (a_selection(ends_on=date(2028, 1, 1)), "ends_on", CrossesFiscalYear),
+    (replace(a_selection(), later_fen=1), "next_year_ceiling_yuan", InvalidInput),
     (a_selection(ceiling_fen=0), "ceiling_yuan", InvalidInput),
     (a_selection(ceiling_fen=-1), "ceiling_yuan", InvalidInput),
     (a_selection(reference=" "), "reference", MissingValue),
@@ -285,9 +288,7 @@ def test_a_bureau_records_only_for_schools_below_it(county: CountyBuilder) -> No
 
 def ask(county: CountyBuilder, login: str, row: SelectionRow) -> object:
     with county.units(county.actor(login)) as unit:
-        return request_selection(
-            unit,
-            reference=row.reference,
+        wanted = Wanted(
             vendor_code=row.vendor_code,
             sku=row.sku,
             starts_on=row.starts_on,
@@ -295,6 +296,7 @@ def ask(county: CountyBuilder, login: str, row: SelectionRow) -> object:
             ceiling_fen=row.ceiling_fen,
             reason=row.reason,
         )
+        return request_selection(unit, wanted, reference=row.reference)
 
 
 def test_a_teacher_requests_for_the_own_school(county: CountyBuilder) -> None:

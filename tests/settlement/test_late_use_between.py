@@ -95,13 +95,13 @@ def test_what_a_credit_note_freed_can_be_launched_again(units: Units, clock: Fix
     number = f"{quarrel.market.school.code}-A-1"
     with units(SYSTEM) as unit:
         agreement = unit.session.scalars(select(Agreement).where(Agreement.number == number)).one()
-        assert is_exhausted(unit, agreement)
+        assert is_exhausted(unit, agreement, day=MARCH)
     dispute_id = disputed(units, quarrel)
     clock.advance(timedelta(days=30))
     decided(units, quarrel, dispute_id, credit_fen=500)
     with units(SYSTEM) as unit:
         agreement = unit.session.scalars(select(Agreement).where(Agreement.number == number)).one()
-        assert (agreement.state, is_exhausted(unit, agreement)) == ("open", False)
+        assert (agreement.state, is_exhausted(unit, agreement, day=MARCH)) == ("open", False)
 
 
 def test_late_use_after_a_credit_note_verifies(units: Units, clock: FixedClock) -> None:

@@ -137,12 +137,13 @@ def a_person(
     login: str | None = None,
     person_no: str | None = None,
     password: str = "",
+    name: str = "",
 ) -> Actor:
     """Make a person with roles from now on (and a password, if given); return their actor."""
     person_no = person_no or f"P{next(_numbers):08d}"
     row = RosterRow(
         person_no=person_no,
-        name=f"教工{person_no}",
+        name=name or f"教工{person_no}",
         organisation_kind=organisation.kind,
         organisation_code=organisation.code,
         roles=tuple(roles),

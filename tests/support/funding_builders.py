@@ -35,16 +35,19 @@ from kernel.identity.organisations import (
 )
 from kernel.identity.people import RosterRow, record_roster
 from kernel.identity.regions import RegionRow, record_regions
-from kernel.ids import OrganisationId
+from kernel.ids import FundingLineId, OrganisationId, new_id
 from kernel.outcomes import Fate, RowOutcome
 from kernel.unit import Units
 from market.issuing import issue_year
+from procurement.approval_rules import record_approval_rules
 from procurement.approvals import SigningSummary, sign_all
 from procurement.funding.allocations import IssueSummary
 from procurement.funding.shipped import record_shipped
+from procurement.policy import Threshold
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
 from settlement.budgets import SOURCES, BudgetRow, record_budgets
+from settlement.funding_lines import issue_amount, open_line
 
 PROVINCE, CITY, COUNTY, OTHER_COUNTY = "320000", "329900", "329901", "329902"
 SCHOOL = "3299010001"
@@ -297,6 +300,37 @@ class CountyBuilder:
         )
         with self.units(self.actor("bureau")) as unit:
             return record_budgets(unit, [row])[0]
+
+    def line(
+        self,
+        *,
+        fen: int,
+        school: str = SCHOOL,
+        year: int = 2026,
+        source: str = "own_funds",
+        restriction: dict[str, Any] | None = None,
+    ) -> FundingLineId:
+        """Money on another line of a school, or some more on one that is there."""
+        with self.units(system_actor("test")) as unit:
+            payer_id = unit.session.scalars(
+                select(Organisation.id).where(
+                    Organisation.kind == OrganisationKind.SCHOOL, Organisation.code == school
+                )
+            ).one()
+            line_id = open_line(
+                unit,
+                OrganisationId(payer_id),
+                fiscal_year=year,
+                source=source,
+                restriction=restriction,
+            )
+            issue_amount(unit, line_id, amount_fen=fen, key=f"test:{new_id()}", memo="test")
+            return line_id
+
+    def rules(self, *thresholds: Threshold, valid_from: date = date(2026, 8, 1)) -> None:
+        """The county's own table of signatures."""
+        with self.units(self.actor("operator")) as unit:
+            record_approval_rules(unit, COUNTY, valid_from=valid_from, thresholds=thresholds)
 
     def select(self, *rows: SelectionRow) -> list[RowOutcome]:
         with self.units(self.actor("operator")) as unit:

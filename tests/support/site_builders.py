@@ -18,9 +18,12 @@ from sqlalchemy import Engine, event
 
 from kernel.actors import Role
 from kernel.identity.grants import actor_of
-from kernel.identity.models import Organisation
+from kernel.identity.models import NATION, Organisation
 from kernel.identity.regions import RegionRow, record_regions
 from kernel.unit import Unit, Units
+from procurement.approval_rules import record_approval_rules
+from procurement.policy import Threshold
+from procurement.requests import Wanted, request_basket
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeReason
@@ -59,6 +62,14 @@ SCHOOL_STAFF = (
 )
 BUREAU_STAFF = (Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 OTHER_COUNTY = "990122"
+SIGNATURES = (
+    Threshold(position=1, role=Role.RESEARCH_LEAD, from_amount_fen=0),
+    Threshold(position=2, role=Role.ACADEMIC, from_amount_fen=0),
+    Threshold(position=3, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
+    Threshold(position=4, role=Role.PRINCIPAL, from_amount_fen=0),
+    Threshold(position=5, role=Role.BUREAU_FINANCE, from_amount_fen=5_000),
+)
+"""In the school 教研组 → 教务 → 财务 → 校长, and from 50.00 yuan on the bureau."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Site:
     line_id: UUID
     other_line_id: UUID
     sequence: int
+    selection_id: UUID | None = None
     dispute_id: UUID | None = None
     credited_line_id: UUID | None = None
 
@@ -86,6 +98,8 @@ class Site:
             "launch_id": "0198c0de-0000-7000-8000-000000000000",
             "device": "box-none",
             "dispute_id": str(self.dispute_id),
+            "selection_id": str(self.selection_id),
+            "delegation_id": "0198c0de-0000-7000-8000-000000000001",
         }
 
 
@@ -127,9 +141,27 @@ def a_site(units: Units, *, disputes: bool = False) -> Site:
         line_id=lines[code, "A-1"],
         other_line_id=lines[other.school.code, "A-1"],
         sequence=1,
+        selection_id=_ask(units, market),
         dispute_id=_quarrel(units, market, lines[code, "A-3"]) if disputes else None,
         credited_line_id=_settled(units, market, lines[code, "A-4"]) if disputes else None,
     )
+
+
+def _ask(units: Units, market: Market) -> UUID:
+    """Have the teacher request the market's resource; nobody has signed yet."""
+    with units(SYSTEM) as unit:
+        record_approval_rules(unit, NATION, valid_from=date(2026, 1, 1), thresholds=SIGNATURES)
+        teacher = actor_of(unit, login=Role.TEACHER, via="test")
+    with units(teacher) as unit:
+        wanted = Wanted(
+            vendor_code=market.vendor.code,
+            sku=market.sku,
+            starts_on=date(2026, 9, 1),
+            ends_on=date(2026, 12, 31),
+            ceiling_fen=2_000,
+            reason="新学期继续使用",
+        )
+        return request_basket(unit, [wanted])[0]
 
 
 def _sell_more(unit: Unit, market: Market, number: int) -> None:

@@ -19,3 +19,20 @@ for (const form of document.querySelectorAll("form[method=post]")) {
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[aria-busy]")) form.removeAttribute("aria-busy");
 });
+
+// A form that keeps itself: what is typed is sent to its draft's address a moment later.
+for (const form of document.querySelectorAll("form[data-keep]")) {
+  let waiting = 0;
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      const typed = new FormData(form);
+      fetch(form.dataset.keep, {
+        method: "POST",
+        redirect: "manual",
+        headers: { "X-CSRF-Token": String(typed.get("csrf_token")) },
+        body: new URLSearchParams(typed),
+      }).catch(() => {});
+    }, 800);
+  });
+}

@@ -35,7 +35,14 @@ async def things(data: JSONBody[Body]) -> None: ...
 @get("/boom/{name:str}", sync_to_thread=False)
 def boom(name: FromPath[str]) -> None:
     errors: dict[str, Exception] = {
-        "short": BudgetExhausted(short_fen=300, short_yuan="3.00", status="mine", line_id={1}),
+        "short": BudgetExhausted(
+            short_fen=300,
+            short_yuan="3.00",
+            year=2026,
+            source="per_student",
+            status="mine",
+            line_id={1},
+        ),
         "crash": RuntimeError("secret inside"),
         "down": DatabaseUnavailable(reason="host 10.0.0.7"),
         "signed-out": NotSignedIn(),
@@ -80,7 +87,8 @@ def test_an_expected_error_tells_its_code_its_facts_and_the_way_out(client):
         "Budget exhausted",
     )
     assert body["detail"] == (
-        "The funding lines are 3.00 yuan short. Lower the ceiling or have the line topped up."
+        "The funding lines of 2026 (per_student) are 3.00 yuan short. "
+        "Lower the ceiling or have the line topped up."
     )
     assert body["short_fen"] == 300
     assert body["line_id"] == [1]

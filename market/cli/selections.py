@@ -1,0 +1,177 @@
+"""`market selection` and `market delegate`: one selection at a time, in the name of a person."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from kernel.actors import Role
+from kernel.clock import parse_day
+from kernel.errors import NotFound
+from kernel.identity.models import Organisation
+from kernel.identity.visibility import visible_organisations
+from kernel.ids import SelectionId
+from kernel.money import yuan
+from kernel.unit import Unit
+from market.cli.context import acting, find_actor, load_settings, open_units
+from market.cli.output import as_option, emit, json_option
+from procurement.approvals import Signature, refuse, return_, sign, withdraw
+from procurement.delegations import delegate as grant
+from procurement.due_steps import waiting_steps
+from procurement.models import Selection
+
+Decide = Callable[[Unit, SelectionId], Signature]
+
+note_option = click.option("--note", required=True, help="The reason, which the school reads.")
+
+
+@click.group()
+def selection() -> None:
+    """Look at, sign, return, refuse or withdraw selections."""
+
+
+@selection.command()
+@as_option
+@json_option
+def waiting(*, who: str | None, as_json: bool) -> None:
+    """List what --as LOGIN may sign now; for the operator, all that is due."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        steps = waiting_steps(unit)
+    emit(
+        {
+            "waiting": [
+                {
+                    "school": step.school_code,
+                    "reference": step.reference,
+                    "kind": step.kind,
+                    "title": step.title,
+                    "ceiling_fen": step.ceiling_fen,
+                    "role": step.role,
+                    "due_on": step.due_on.isoformat() if step.due_on else None,
+                    "overdue": step.is_overdue,
+                }
+                for step in steps
+            ]
+        },
+        [
+            f"{step.school_code} {step.reference}  {yuan(step.ceiling_fen)}  {step.role}"
+            f"  {step.due_on or ''}{' overdue' if step.is_overdue else ''}  {step.title}"
+            for step in steps
+        ],
+        as_json=as_json,
+    )
+
+
+@selection.command("sign")
+@click.argument("school")
+@click.argument("reference")
+@click.option("--note", default="", help="What to say with it.")
+@as_option
+@json_option
+def sign_one(*, school: str, reference: str, note: str, who: str | None, as_json: bool) -> None:
+    """Sign a school's selection; the last signature opens or changes its agreement."""
+    _decide(school, reference, lambda unit, one: sign(unit, one, note=note), who, as_json=as_json)
+
+
+@selection.command("return")
+@click.argument("school")
+@click.argument("reference")
+@note_option
+@as_option
+@json_option
+def return_one(*, school: str, reference: str, note: str, who: str | None, as_json: bool) -> None:
+    """Return a selection to who requested it, with the reason."""
+    _decide(
+        school, reference, lambda unit, one: return_(unit, one, note=note), who, as_json=as_json
+    )
+
+
+@selection.command("refuse")
+@click.argument("school")
+@click.argument("reference")
+@note_option
+@as_option
+@json_option
+def refuse_one(*, school: str, reference: str, note: str, who: str | None, as_json: bool) -> None:
+    """Refuse a selection for good, with the reason."""
+    _decide(school, reference, lambda unit, one: refuse(unit, one, note=note), who, as_json=as_json)
+
+
+@selection.command("withdraw")
+@click.argument("school")
+@click.argument("reference")
+@as_option
+@json_option
+def withdraw_one(*, school: str, reference: str, who: str | None, as_json: bool) -> None:
+    """Take one's own request back before its last signature."""
+    _decide(school, reference, withdraw, who, as_json=as_json)
+
+
+@click.command()
+@click.argument("colleague")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--from", "starts_on", required=True, help="First day, such as 2026-09-01.")
+@click.option("--until", "ends_on", required=True, help="Last day.")
+@click.option("--only-overdue", is_flag=True, help="A substitute: only what is overdue.")
+@click.option("--holder", help="Whose role it is, if not --as LOGIN's own.")
+@as_option
+@json_option
+def delegate(
+    *,
+    colleague: str,
+    role: str,
+    starts_on: str,
+    ends_on: str,
+    only_overdue: bool,
+    holder: str | None,
+    who: str | None,
+    as_json: bool,
+) -> None:
+    """Let COLLEAGUE (a login) sign in a role of --as LOGIN for some days."""
+    days: tuple[date, date] = parse_day(starts_on), parse_day(ends_on)
+    with open_units(load_settings()) as units:
+        actor = acting(units, who)
+        with units(actor) as unit:
+            of = find_actor(unit, holder) if holder else actor
+            to = find_actor(unit, colleague)
+            if of.person_id is None or to.person_id is None:
+                raise NotFound(what="person", key=holder or who or colleague)
+            delegation_id = grant(
+                unit,
+                role=Role(role),
+                holder_id=of.person_id,
+                delegate_id=to.person_id,
+                starts_on=days[0],
+                ends_on=days[1],
+                only_overdue=only_overdue,
+            )
+    emit({"delegation": str(delegation_id)}, [f"delegation {delegation_id}"], as_json=as_json)
+
+
+def _decide(school: str, reference: str, decide: Decide, who: str | None, *, as_json: bool) -> None:
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        done = decide(unit, _find(unit, school, reference))
+    answer: dict[str, Any] = {
+        "selection": f"{school} {reference}",
+        "state": done.state,
+        "agreement": str(done.agreement_id) if done.agreement_id else None,
+    }
+    emit(answer, [f"{school} {reference}  {done.state}"], as_json=as_json)
+
+
+def _find(unit: Unit, school: str, reference: str) -> SelectionId:
+    visible = visible_organisations(unit).with_only_columns(Organisation.id)
+    found = unit.session.scalar(
+        select(Selection.id)
+        .join(Organisation, Organisation.id == Selection.school_id)
+        .where(
+            Organisation.code == school,
+            Selection.reference == reference,
+            Selection.school_id.in_(visible),
+        )
+    )
+    if found is None:
+        raise NotFound(what="selection", key=f"{school} {reference}")
+    return SelectionId(found)

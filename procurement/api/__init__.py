@@ -1,0 +1,1 @@
+"""Interfaces of procurement: selections are listed, requested and signed."""

@@ -1,0 +1,135 @@
+"""Choices: what is listed and priced today, for a school that looks for something to select.
+
+A plain list, searched by the words of its title, vendor and article number; ranking and facets are
+the storefront's.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
+
+from catalog.models import Offer, Resource, Version
+from catalog.states import VersionState
+from kernel.clock import shanghai_day
+from kernel.identity.models import Organisation
+from kernel.identity.recording import among
+from kernel.unit import Unit
+
+ESCAPE = "\\"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """A listed resource with its price of today; `key` is what a form sends for it."""
+
+    vendor_code: str
+    vendor_name: str
+    sku: str
+    title: str
+    kind: str
+    tier: str
+    stage: str
+    subject: str
+    plan: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """A vendor's code holds no slash."""
+        return f"{self.vendor_code}/{self.sku}"
+
+
+def choices(
+    unit: Unit, *, words: str = "", stage: str = "", kind: str = "", limit: int, offset: int
+) -> tuple[list[Choice], int]:
+    """Return a page of what is listed, by title, and how many there are in all."""
+    listed, priced = (
+        aliased(Version, _listed().subquery()),
+        aliased(Offer, _priced(unit).subquery()),
+    )
+    wanted = (
+        select(listed, priced.plan, Resource.sku, Organisation.code, Organisation.name)
+        .select_from(listed)
+        .join(priced, priced.resource_id == listed.resource_id)
+        .join(Resource, Resource.id == listed.resource_id)
+        .join(Organisation, Organisation.id == Resource.vendor_id)
+    )
+    if stage:
+        wanted = wanted.where(listed.stage.in_((stage, "")))
+    if kind:
+        wanted = wanted.where(listed.kind == kind)
+    for word in words.split():
+        escaped = word.replace(ESCAPE, ESCAPE * 2).replace("%", r"\%").replace("_", r"\_")
+        like = f"%{escaped}%"
+        wanted = wanted.where(
+            or_(
+                listed.title.ilike(like, escape=ESCAPE),
+                listed.subject.ilike(like, escape=ESCAPE),
+                Organisation.name.ilike(like, escape=ESCAPE),
+                Resource.sku.ilike(like, escape=ESCAPE),
+            )
+        )
+    count = unit.session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+    found = wanted.order_by(listed.title, Organisation.code, Resource.sku)
+    return _read(unit, found.limit(limit).offset(offset)), count
+
+
+def choices_by_key(unit: Unit, keys: Collection[str]) -> list[Choice]:
+    """Return the choices of these keys, without what is not listed or has no price today."""
+    _, wanted = _choosable(unit)
+    wanted = wanted.where(
+        among(Organisation.code, {key.partition("/")[0] for key in keys}),
+        among(Resource.sku, {key.partition("/")[2] for key in keys}),
+    )
+    return [row for row in _read(unit, wanted) if row.key in keys]
+
+
+def _choosable(unit: Unit) -> tuple[Any, Select[*tuple[Any, ...]]]:
+    """Return the listed versions, and the selection of each with its price and vendor."""
+    listed = aliased(Version, _listed().subquery())
+    priced = aliased(Offer, _priced(unit).subquery())
+    return listed, (
+        select(listed, priced.plan, Resource.sku, Organisation.code, Organisation.name)
+        .select_from(listed)
+        .join(priced, priced.resource_id == listed.resource_id)
+        .join(Resource, Resource.id == listed.resource_id)
+        .join(Organisation, Organisation.id == Resource.vendor_id)
+    )
+
+
+def _read(unit: Unit, wanted: Select[*tuple[Any, ...]]) -> list[Choice]:
+    return [
+        Choice(
+            vendor_code=code,
+            vendor_name=name,
+            sku=sku,
+            title=version.title,
+            kind=version.kind,
+            tier=version.tier,
+            stage=version.stage,
+            subject=version.subject,
+            plan=plan,
+        )
+        for version, plan, sku, code, name in unit.session.execute(wanted)
+    ]
+
+
+def _listed() -> Select[Version]:
+    return (
+        select(Version)
+        .where(Version.state == VersionState.LISTED)
+        .ext(distinct_on(Version.resource_id))
+        .order_by(Version.resource_id, Version.number.desc())
+    )
+
+
+def _priced(unit: Unit) -> Select[Offer]:
+    return (
+        select(Offer)
+        .where(Offer.valid_from <= shanghai_day(unit.clock.now()))
+        .ext(distinct_on(Offer.resource_id))
+        .order_by(Offer.resource_id, Offer.valid_from.desc())
+    )

@@ -1,0 +1,95 @@
+"""The signatures a request waits for: its region's table read for its amount, kind and money.
+
+Decides which organisation gives each, and until when the first is due. What is requested together
+is one amount, so that a purchase can't be cut into parts below a threshold (R22).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from catalog.models import Version
+from kernel.errors import NoRule, NotFound
+from kernel.identity.models import Organisation
+from kernel.identity.recording import FieldError
+from kernel.ids import SelectionId
+from procurement.commitments import purpose_of
+from procurement.policy import About, Step, Threshold, steps_for
+from procurement.purses import Part, Purse
+from procurement.selection_facts import Facts
+from procurement.states import StepState
+from settlement.workdays import after_workdays
+
+
+def needed_steps(
+    facts: Facts, school: Organisation, version: Version, *, amount_fen: int, parts: Sequence[Part]
+) -> list[Step]:
+    """Return the signatures needed; raise `FieldError` if no table says so."""
+    region = school.region_code
+    rules = facts.rules.get(region, [])
+    sources = frozenset[str]() if not amount_fen else None
+    if amount_fen and any(rule.source for rule in rules):
+        sources = planned_sources(facts.purse, school, version, parts=parts)
+    about = About(kind=version.kind, tier=version.tier, sources=sources)
+    steps = steps_for(amount_fen, rules, about=about)
+    if not steps:
+        raise FieldError(
+            NoRule(rule="approval", region=region, day=facts.today), field="school_code"
+        )
+    return steps
+
+
+def planned_sources(
+    purse: Purse, school: Organisation, version: Version, *, parts: Sequence[Part]
+) -> frozenset[str] | None:
+    """Return the sources that would pay now; None where they do not suffice, and any may."""
+    found: set[str] = set()
+    for part in parts:
+        plan = purse.plan(school.id, part, purpose=purpose_of(school, version))
+        if plan.short_fen:
+            return None
+        source_of = {line.id: line.source for line in plan.lines}
+        found |= {source_of[draw.line_id] for draw in plan.draws}
+    return frozenset(found)
+
+
+def step_rows(
+    steps: Sequence[Step], facts: Facts, *, selection_id: SelectionId, school: Organisation
+) -> list[dict[str, Any]]:
+    """Return the rows of steps, the first of them due from today on."""
+    rows = []
+    for number, step in enumerate(steps):
+        signer: UUID | None = school.id
+        if step.above_school:
+            signer = facts.bureaus.get(school.region_code)
+        if signer is None:
+            missing = NotFound(what="bureau", key=school.region_code)
+            raise FieldError(missing, field="school_code")
+        rows.append(
+            {
+                "selection_id": selection_id,
+                "position": step.position,
+                "role": step.role,
+                "organisation_id": signer,
+                "state": StepState.WAITING,
+                "note": "",
+                "may_repeat": step.may_repeat,
+                "due_workdays": step.due_workdays,
+                "due_on": None if number else due_day(facts.today, step.due_workdays),
+            }
+        )
+    return rows
+
+
+def due_day(today: date, due_workdays: int) -> date:
+    """Return the last day on which a signature that becomes due today is in time."""
+    return after_workdays(today, due_workdays)
+
+
+def rules_say(
+    rules: Sequence[Threshold], *, amount_fen: int, version: Version, sources: frozenset[str]
+) -> list[Step]:
+    """Return what a table asks for once it is known which sources pay."""
+    about = About(kind=version.kind, tier=version.tier, sources=sources)
+    return steps_for(amount_fen, rules, about=about)

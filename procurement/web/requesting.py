@@ -1,0 +1,210 @@
+"""Requesting on pages: look for resources, put them into one request, see what it means, ask."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Response
+
+from catalog.kinds import ResourceKind
+from catalog.plan_words import plan_words
+from kernel.clock import shanghai_day
+from kernel.errors import MarketError, MissingValue
+from kernel.http.pages import Page
+from kernel.i18n import label, msgid, translate, translate_error
+from kernel.ids import OrganisationId
+from kernel.web.tables import Column, Filter, Table
+from procurement.choices import Choice, choices, choices_by_key
+from procurement.drafts import Draft, DraftItem, drop_draft, keep_draft, own_draft
+from procurement.forecasts import LEAST_SCHOOLS, Forecast
+from procurement.request_previews import ItemPreview, forecasts_of, preview_basket
+from procurement.requests import REQUESTING_ROLES, Wanted, request_basket
+from procurement.web.funding import line_name
+from procurement.web.request_forms import (
+    EMPTY,
+    ChoiceForm,
+    RequestForm,
+    begin_draft,
+    crosses_new_year,
+    form_errors,
+    read_draft,
+)
+
+RESOURCES: Final = "/school/resources"
+REQUEST: Final = "/school/resources/request"
+SELECTIONS: Final = "/school/selections"
+REMOVE: Final = "remove:"
+FIELDS: Final = {
+    "ceiling": "ceiling",
+    "ceiling_yuan": "ceiling",
+    "later": "later",
+    "next_year_ceiling_yuan": "later",
+}
+"""Fields of an item, by the services' names."""
+
+WORDS = Filter(key="words", title=msgid("Title, subject, vendor"))
+STAGES = ("primary", "junior", "senior", "kindergarten", "higher")
+COLUMNS: list[Column[Choice]] = [
+    Column(key="title", title=msgid("Resource"), value=lambda row: row.title),
+    Column(key="price", title=msgid("Price, tax included"), value=lambda row: row.plan["plan"]),
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemView:
+    """One resource of the request as the page shows it."""
+
+    item: DraftItem
+    title: str
+    vendor_name: str
+    price: str
+    preview: ItemPreview
+    error: str
+    error_field: str
+    draws: list[tuple[str, int]]
+    forecast: Forecast | None
+
+
+def show_choices(page: Page) -> Response[Any]:
+    """List what is listed, a page at a time, to be ticked."""
+    filters = (
+        WORDS,
+        Filter(
+            key="stage",
+            title=msgid("Stage"),
+            options=tuple((one, label(one, page.locale, kind="Stage")) for one in STAGES),
+        ),
+        Filter(
+            key="kind",
+            title=msgid("Kind"),
+            options=tuple((one.value, label(one, page.locale)) for one in ResourceKind),
+        ),
+    )
+    view = page.view(COLUMNS, filters=filters)
+    per_page = view.per_page or 50
+    wanted = {key: view.filters.get(key, "") for key in ("words", "stage", "kind")}
+    rows, count = choices(page.unit, **wanted, limit=per_page, offset=view.offset)
+    within = view.within(count)
+    if within.page != view.page:
+        rows, count = choices(page.unit, **wanted, limit=per_page, offset=within.offset)
+    table = Table(
+        caption=translate(msgid("What is listed"), page.locale),
+        columns=COLUMNS,
+        rows=rows,
+        view=within,
+        count=count,
+        filters=filters,
+        empty=msgid("Nothing is listed yet. The education bureau admits resources."),
+        exportable=False,
+    )
+    may_request = page.actor.may(*REQUESTING_ROLES)
+    return page.render(
+        "procurement/choices.html",
+        table=table,
+        prices={row.key: plan_words(row.plan, page.locale) for row in rows},
+        chosen={item.resource for item in own_draft(page.unit).items} if may_request else set(),
+    )
+
+
+def choose(page: Page, *, form: ChoiceForm) -> Response[Any]:
+    """Put ticked resources into the actor's draft."""
+    draft = own_draft(page.unit)
+    if not draft.items:
+        draft = begin_draft(page.unit)
+    keep_draft(page.unit, draft.with_resources(form.chosen()))
+    return page.redirect(REQUEST)
+
+
+def show_request(
+    page: Page, *, draft: Draft | None = None, errors: Mapping[str, str] | None = None
+) -> Response[Any]:
+    """Show the actor's draft with what it would mean."""
+    draft = draft or own_draft(page.unit)
+    if not draft.items:
+        return page.redirect(RESOURCES)
+    preview = preview_basket(page.unit, read_draft(page.unit, draft))
+    return page.render(
+        "procurement/request.html",
+        status=422 if errors else 200,
+        draft=draft,
+        later_year=crosses_new_year(draft),
+        items=_items(page, draft, preview.items, asked=bool(errors)),
+        preview=preview,
+        errors=errors or {},
+        trial_days=page.unit.settings.trial_days,
+        least_schools=LEAST_SCHOOLS,
+    )
+
+
+def post_request(page: Page, *, form: RequestForm) -> Response[Any]:
+    """Keep what was typed; then look again, take a resource out, give it up, or request it."""
+    draft = form.draft()
+    if form.act.startswith(REMOVE):
+        draft = draft.without(form.act.removeprefix(REMOVE))
+    if form.act == "drop" or not draft.items:
+        drop_draft(page.unit)
+        return page.redirect(RESOURCES)
+    keep_draft(page.unit, draft)
+    if form.act != "request":
+        return show_request(page, draft=draft)
+    errors = form_errors(draft, page.locale)
+    wanted = read_draft(page.unit, draft)
+    right = [one for one in wanted if isinstance(one, Wanted)]
+    if errors or len(right) < len(wanted):
+        return show_request(page, draft=draft, errors=errors or _of_items(page))
+    try:
+        ids = request_basket(page.unit, right)
+    except MarketError as error:
+        if "item" not in error.facts:
+            raise
+        return show_request(page, draft=draft, errors=_of_items(page))
+    drop_draft(page.unit)
+    return page.redirect(f"{SELECTIONS}/{ids[0]}")
+
+
+def keep_typed(page: Page, *, form: RequestForm) -> None:
+    """Keep what is typed while the page is open, for its script."""
+    keep_draft(page.unit, form.draft())
+
+
+def _words(error: MarketError | None, locale: str, *, asked: bool) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, MissingValue):
+        return translate(EMPTY, locale) if asked else ""
+    return translate_error(error, locale)
+
+
+def _of_items(page: Page) -> dict[str, str]:
+    return {"": translate(msgid("Something is wrong with a resource below."), page.locale)}
+
+
+def _items(
+    page: Page, draft: Draft, previews: Sequence[ItemPreview], *, asked: bool
+) -> list[ItemView]:
+    """Return the items as the page shows them; what is not typed yet is no error before `asked`."""
+    keys = [(one[0], one[2]) for one in (item.resource.partition("/") for item in draft.items)]
+    school_id = page.actor.organisation_id
+    assert school_id is not None  # the draft is a person's of a school
+    day = shanghai_day(page.unit.clock.now())
+    expected = forecasts_of(page.unit, OrganisationId(school_id), keys, day=day)
+    resources = [item.resource for item in draft.items]
+    known = {row.key: row for row in choices_by_key(page.unit, resources)}
+    views = []
+    for item, key, preview in zip(draft.items, keys, previews, strict=True):
+        row = known.get(item.resource)
+        error = preview.error
+        views.append(
+            ItemView(
+                item=item,
+                title=row.title if row else item.resource,
+                vendor_name=row.vendor_name if row else "",
+                price=plan_words(row.plan, page.locale) if row else "",
+                preview=preview,
+                error=_words(error, page.locale, asked=asked),
+                error_field=FIELDS.get(str(error.facts.get("field", "")), "") if error else "",
+                draws=[(line_name(one.line, page.locale), one.amount_fen) for one in preview.draws],
+                forecast=expected.get(key),
+            )
+        )
+    return views

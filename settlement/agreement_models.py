@@ -1,0 +1,84 @@
+"""Tables of what becomes of an agreement: its fiscal years, and the changes of its ceiling.
+
+An agreement's ceiling, its last day and what it has committed on lines move only with a change:
+triggers apply each to `agreement`, `agreement_year` and `agreement_draw`, which hold what is now.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base
+
+
+class AgreementYear(Base):
+    """One fiscal year's ceiling of an agreement that crosses 1 January; others have none (R19).
+
+    `waiting_fen`: the part of it that no line has committed yet, since the year's money was not
+    issued. An agreement's ceiling is the sum of its years' (trigger).
+    """
+
+    __tablename__ = "agreement_year"
+
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), primary_key=True)
+    fiscal_year: Mapped[int] = mapped_column(primary_key=True)
+    ceiling_fen: Mapped[int]
+    waiting_fen: Mapped[int]
+
+    __table_args__ = (
+        CheckConstraint("ceiling_fen >= 0", name="ceiling"),
+        CheckConstraint("waiting_fen BETWEEN 0 AND ceiling_fen", name="waiting"),
+        Index(
+            "ix_agreement_year_waiting",
+            "fiscal_year",
+            postgresql_where=text("waiting_fen > 0"),
+        ),
+    )
+
+
+class AgreementChange(Base):
+    """One change of an agreement, never changed itself; amounts say by how much, in fen.
+
+    `kind`: raised | lowered (the ceiling of `fiscal_year`), committed (what waited for the year's
+    money), ended (a nearer last day), released (what was left of the commitment). `reference`: the
+    school's own, of the selection that was approved for it; else empty.
+    """
+
+    __tablename__ = "agreement_change"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"))
+    number: Mapped[int]
+    kind: Mapped[str]
+    fiscal_year: Mapped[int]
+    ceiling_fen: Mapped[int]
+    waiting_fen: Mapped[int]
+    ends_on: Mapped[date | None]
+    reference: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint("agreement_id", "number"),
+        CheckConstraint(
+            "kind IN ('raised', 'lowered', 'committed', 'ended', 'released')", name="kind"
+        ),
+        CheckConstraint("(kind = 'ended') = (ends_on IS NOT NULL)", name="ends_on"),
+    )
+
+
+class AgreementChangeDraw(Base):
+    """By how much a change raises (or, below zero, lowers) what is committed on a line, in fen."""
+
+    __tablename__ = "agreement_change_draw"
+
+    change_id: Mapped[UUID] = mapped_column(ForeignKey("agreement_change.id"), primary_key=True)
+    line_id: Mapped[UUID] = mapped_column(
+        ForeignKey("funding_line.id"), primary_key=True, index=True
+    )
+    amount_fen: Mapped[int]
+
+    __table_args__ = (CheckConstraint("amount_fen <> 0", name="amount"),)
