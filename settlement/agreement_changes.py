@@ -267,7 +267,7 @@ def _transfer(agreement: Agreement, number: int, draws: Sequence[Draw]) -> Trans
             entries.append(Entry(debit=committed, credit=available, amount_fen=draw.ceiling_fen))
         else:
             entries.append(Entry(debit=available, credit=committed, amount_fen=-draw.ceiling_fen))
-    act = "commit" if sum(draw.ceiling_fen for draw in draws) > 0 else "free"
+    act = "commit" if sum(draw.ceiling_fen for draw in draws) > 0 else "uncommit"
     return TransferDraft(
         key=f"{act}:{agreement.number}:{number}",
         memo=f"change {number} of agreement {agreement.number}",

@@ -6,7 +6,8 @@ on what those before it should have left, so that a wrong one is named and not a
 
 What was known at a line's time is not guessed: the funds, until when each paid and what was
 committed on it stand with the line, and so does whether its year was closed. A later top-up,
-carry-over or close therefore changes no old line. A credit note counts for the statements that were
+carry-over, close or another ceiling therefore changes no old line: ceilings and commitments are
+those of now, less the changes that came after it. A credit note counts for the statements that were
 drafted after it; one that was issued while a month was being closed may or may not have been seen,
 and either is right. A line without funds was stated before they were kept; it goes by the
 agreement's draws.
@@ -23,7 +24,15 @@ from kernel.money import yuan
 from settlement.credit_notes import Credit, credit, credited_shares, left_to_credit
 from settlement.pricing import Metric, Split, metric_of
 from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, break_down, rate
-from settlement.verify.timeline import FundKey, History, KeptLine, KeptNote, fund_key
+from settlement.verify.then import (
+    ceilings_then,
+    committed_then,
+    funds_then,
+    key_of,
+    knowable,
+    told_key,
+)
+from settlement.verify.timeline import FundKey, History, KeptLine, KeptNote, Moved
 
 AMOUNTS = ("rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen", "drawn_fen")
 SHARES = ("vendor_fen", "school_fen", "fee_fen", "retention_fen")
@@ -59,7 +68,8 @@ class _Course:
     """How far an agreement's history has been made again, as it should have gone."""
 
     history: History
-    billed_fen: int = 0
+    billed_fen: dict[int, int] = field(default_factory=dict)
+    """By fiscal year of the use."""
     drawn: dict[UUID, int] = field(default_factory=dict)
     credits: list[tuple[KeptNote, Credit]] = field(default_factory=list)
     months: dict[Month, Stated] = field(default_factory=dict)
@@ -136,71 +146,76 @@ def _room(course: _Course, line: KeptLine) -> tuple[Room, list[Found]]:
     told = line.explanation
     notes = course.credits
     seen = sum(line.sealed_at is not None and note.issued_at < line.sealed_at for note, _ in notes)
-    knowable = [notes[:number] for number in range(len(notes), seen - 1, -1)]
+    known_notes = [notes[:number] for number in range(len(notes), seen - 1, -1)]
     differences: list[Found] = []
 
-    ceiling_fen = int(told["ceiling_fen"])
-    lefts = [
-        ceiling_fen - course.billed_fen + sum(one.amount_fen for _, one in known)
-        for known in knowable
-    ]
+    year = line.of_month.year if course.history.years else None
+    ceilings, ceiling_fen = ceilings_then(course.history, line, year=year), int(told["ceiling_fen"])
+    if ceiling_fen not in ceilings:
+        differences.append(("ceiling", yuan(ceiling_fen), yuan(ceilings[0])))
+        ceiling_fen = ceilings[0]
+    lefts = [_left_of(course, ceiling_fen, known, year=year) for known in known_notes]
     told_left = int(told["ceiling_left_before_fen"])
     left = told_left if told_left in lefts else lefts[0]
     if left != told_left:
         differences.append(("what was left of the ceiling before", yuan(told_left), yuan(left)))
 
-    funds = _funds_then(course.history, line)
-    rooms = [[_left_on(course, fund, known) for fund in funds] for known in knowable]
+    funds = funds_then(course.history, line)
+    rooms = [
+        [_left_on(course, fund, known, freed) for fund in funds]
+        for known in known_notes
+        for freed in knowable(course.history.freed, line)
+    ]
     told_funds = [fund.left_fen for fund in funds]
     found = told_funds if told_funds in rooms else rooms[0]
     if "funds" in told:
         differences += _of_funds(course.history, line, funds, found)
     made = [replace(fund, left_fen=fen) for fund, fen in zip(funds, found, strict=True)]
-    return Room(left, made), differences
+    return Room(left, made, {} if year is None else {year: left}), differences
 
 
-def _left_on(course: _Course, fund: Fund, known: Sequence[tuple[KeptNote, Credit]]) -> int:
+def _left_of(
+    course: _Course,
+    ceiling_fen: int,
+    known: Sequence[tuple[KeptNote, Credit]],
+    *,
+    year: int | None,
+) -> int:
+    """Return what should have been left of a ceiling: of the year's, where there are several."""
+    billed = sum(
+        fen for of_year, fen in course.billed_fen.items() if year is None or of_year == year
+    )
+    credited = sum(
+        one.amount_fen for note, one in known if year is None or note.of_month.year == year
+    )
+    return ceiling_fen - billed + credited
+
+
+def _left_on(
+    course: _Course,
+    fund: Fund,
+    known: Sequence[tuple[KeptNote, Credit]],
+    freed: Sequence[Moved],
+) -> int:
     given_back = sum(dict(one.draws).get(fund.line_id, 0) for _, one in known)
-    return fund.ceiling_fen - course.drawn.get(fund.line_id, 0) + given_back
-
-
-def _funds_then(history: History, line: KeptLine) -> list[Fund]:
-    """Return the funds that the line found, with what it says was left on each.
-
-    One on which nothing was ever committed can't be drawn from; it is left out.
-    """
-    if "funds" not in line.explanation:
-        return list(history.funds)
-    known = {_key_of(fund): fund for fund in history.funds}
-    return [
-        replace(
-            known[_told_key(one)],
-            left_fen=int(one["left_before_fen"]),
-            lapses_on=date.fromisoformat(one["lapses_on"]),
-            ceiling_fen=int(one["ceiling_fen"]),
-        )
-        for one in line.explanation["funds"]
-        if _told_key(one) in known
-    ]
+    gone = sum(one.amount_fen for one in freed if one.subject == fund.line_id)
+    return fund.ceiling_fen - course.drawn.get(fund.line_id, 0) + given_back - gone
 
 
 def _of_funds(
     history: History, line: KeptLine, funds: Sequence[Fund], left: Sequence[int]
 ) -> Iterator[Found]:
-    """Compare what a line says of its funds with their commitments, and with what was left.
-
-    The commitments are compared while the agreement's ceiling is the one that the line says.
-    """
-    committed = {_key_of(fund): fund.ceiling_fen for fund in history.funds}
-    ceiling_is_the_same = int(line.explanation["ceiling_fen"]) == history.ceiling_fen
+    """Compare what a line says of its funds with their commitments then, and what was left."""
+    committed = {key_of(fund): fund for fund in history.funds}
     for one in line.explanation["funds"]:
-        then_fen, now_fen = int(one["ceiling_fen"]), committed.get(_told_key(one), 0)
-        if then_fen != now_fen and (ceiling_is_the_same or not now_fen):
-            name = f"what was committed on {_name(_told_key(one))}"
-            yield name, yuan(then_fen), yuan(now_fen)
+        told = int(one["ceiling_fen"])
+        fund = committed.get(told_key(one))
+        then = [0] if fund is None else committed_then(history, line, fund)
+        if told not in then:
+            yield f"what was committed on {_name(told_key(one))}", yuan(told), yuan(then[0])
     for fund, fen in zip(funds, left, strict=True):
         if fund.left_fen != fen:
-            name = f"what was left on {_name(_key_of(fund))} before"
+            name = f"what was left on {_name(key_of(fund))} before"
             yield name, yuan(fund.left_fen), yuan(fen)
 
 
@@ -268,7 +283,8 @@ def _take(
     """Go on from what the line should have been."""
     for part, fen in zip(line.parts, whole, strict=True):
         stated.parts[part.school_id] = (int(part.explanation["quantity"]), fen)
-    course.billed_fen += rated.amount_fen
+    year = line.of_month.year
+    course.billed_fen[year] = course.billed_fen.get(year, 0) + rated.amount_fen
     stated.quantity += line.quantity
     stated.rated_fen += rated.rated_fen
     stated.above_ceiling_fen += rated.above_ceiling_fen
@@ -326,14 +342,6 @@ def _sum(shares: Split, more: Split, *, sign: int) -> Split:
         shares.fee_fen + sign * more.fee_fen,
         shares.retention_fen + sign * more.retention_fen,
     )
-
-
-def _key_of(fund: Fund) -> FundKey:
-    return fund_key(fund.fiscal_year, fund.source, fund.restriction)
-
-
-def _told_key(told: Mapping[str, Any]) -> FundKey:
-    return fund_key(int(told["fiscal_year"]), told["source"], told.get("restriction", {}))
 
 
 def _name(key: FundKey) -> str:

@@ -12,7 +12,7 @@ from catalog.resources import CatalogueRow, record_catalogue
 from kernel.identity.models import Organisation
 from kernel.outcomes import Fate
 from kernel.unit import Unit, Units
-from procurement.selections import _school_share
+from procurement.selection_terms import _school_share
 from settlement.closing import settle
 from settlement.exports import export_statements
 from settlement.models import StatementLine

@@ -77,8 +77,8 @@ def a_purchase(
 def a_line_of(
     unit: Unit, school: Organisation, *, source: str, amount_fen: int, year: int = 2026
 ) -> FundingLineId:
-    """Open a funding line with money on it."""
-    line_id = open_line(unit, school.id, fiscal_year=year, source=source)
+    """Open a funding line with money on it, which pays before the school's general one."""
+    line_id = open_line(unit, school.id, fiscal_year=year, source=source, priority=50)
     key = f"{school.code} {source} {year}"
     issue_amount(unit, line_id, amount_fen=amount_fen, key=key, memo="allocation")
     return line_id
