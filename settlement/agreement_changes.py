@@ -5,7 +5,7 @@ one balanced transfer between available and committed. Whether a change was appr
 lines it is committed, is procurement's matter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -26,7 +26,7 @@ from settlement.agreements import Draw, require_available
 from settlement.drafting import draft_lines
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.metering.partitions import lock_usage_shared
-from settlement.models import Agreement, Period
+from settlement.models import Agreement, AgreementDraw, FundingLine, Period
 from settlement.remaining import agreement_states
 
 IN_CLOSING: Final = ("sealing", "sealed")
@@ -62,6 +62,20 @@ def lock_agreement(unit: Unit, agreement_id: UUID) -> Agreement:
     if found is None:
         raise NotFound(what="agreement", key=agreement_id)
     return found
+
+
+def lock_draws(unit: Unit, agreement_ids: Collection[UUID]) -> None:
+    """Lock the lines on which these agreements hold a commitment, in id order.
+
+    Whoever frees a commitment looks at it only then: the year's end frees others of the same line.
+    """
+    lines = select(AgreementDraw.line_id).where(among(AgreementDraw.agreement_id, agreement_ids))
+    unit.session.execute(
+        select(FundingLine.id)
+        .where(FundingLine.id.in_(lines))
+        .order_by(FundingLine.id)
+        .with_for_update()
+    )
 
 
 def require_running(agreement: Agreement, *, wanted: str) -> None:
@@ -163,6 +177,7 @@ def lower_ceiling(
     """
     lock_usage_shared(unit)  # no seal begins; a use that comes in meanwhile meets the new ceiling
     require_no_closing(unit, agreement)
+    lock_draws(unit, [agreement.id])
     state = agreement_states(unit, [agreement.id])[agreement.id]
     ceiling_fen = state.ceiling_in(fiscal_year)
     used_fen = ceiling_fen - state.room.left_in(fiscal_year)

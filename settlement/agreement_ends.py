@@ -22,6 +22,7 @@ from settlement.agreement_changes import (
     ChangeDraft,
     apply_changes,
     lock_agreement,
+    lock_draws,
     require_running,
 )
 from settlement.agreement_models import AgreementChange, AgreementYear
@@ -164,6 +165,7 @@ def release_rests(unit: Unit) -> int:
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).all()
+    lock_draws(unit, [one.id for one in due])
     states = agreement_states(unit, [one.id for one in due])
     drafts = [
         ChangeDraft(
