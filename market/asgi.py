@@ -87,7 +87,7 @@ def create_app(
             *(healthz, readyz, metrics, learn_api.keys),
             page_router(pages),
             machine_router(),
-            caller_router(),
+            caller_router(pages),
         ],
         dependencies={
             "units": _given(units),
@@ -145,12 +145,13 @@ def machine_router() -> Router:
     return Router("/api/v1", route_handlers=[*usage_api.HANDLERS, *classroom_api.HANDLERS])
 
 
-def caller_router() -> Router:
+def caller_router(pages: PageOpener) -> Router:
     """Return the interfaces for people's scripts and for machines alike."""
     return Router(
         "/api/v1",
         route_handlers=[*selections_api.HANDLERS, *agreements_api.HANDLERS],
         before_request=check_form,
+        guards=[admitted_first(pages, keys_too=True)],
     )
 
 

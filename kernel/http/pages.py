@@ -193,14 +193,16 @@ Pages: TypeAlias = NamedDependency[PageOpener]
 """A handler's `pages: Pages`."""
 
 
-def admitted_first(pages: PageOpener) -> Guard:
+def admitted_first(pages: PageOpener, *, keys_too: bool = False) -> Guard:
     """Return a guard that asks who sends a form before the form is read.
 
-    Else one that can't be read says so to people who have no business there.
+    Else one that can't be read says so to people who have no business there. `keys_too`: whoever
+    brings a key is left to the handler, which asks for it.
     """
 
     async def require_admitted(connection: AnyConnection, handler: BaseRouteHandler) -> None:
-        if connection.scope.get("method") not in SAFE_METHODS and not handler.opt.get("public"):
+        safe = connection.scope.get("method") in SAFE_METHODS or handler.opt.get("public")
+        if not safe and not (keys_too and connection.headers.get("authorization")):
             await asyncio.to_thread(pages.require_admitted, connection, handler.opt)
 
     return require_admitted
