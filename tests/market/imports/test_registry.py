@@ -24,7 +24,7 @@ HEADERS = {
     "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan,tiers,free_allowance,"
     "period_cap_yuan,learner_cap",
     "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
-    "requested_by",
+    "requested_by,next_year_ceiling_yuan,trial",
 }
 
 

@@ -31,7 +31,6 @@ from settlement.budget_models import LineEnd
 from settlement.budgets import BudgetView, budgets
 from settlement.funding_lines import LineBalance
 from settlement.models import StatementDraw, StatementLine
-from settlement.queries.unfunded import unfunded
 from settlement.retention import forfeit_retention
 from settlement.verify.recompute import verify
 from tests.support.funding_builders import (
@@ -238,18 +237,12 @@ def test_what_is_stated_and_not_posted_stays_committed_when_the_line_lapses(
 def test_a_line_waits_until_its_last_month_is_settled(
     december: CountyBuilder, clock: FixedClock
 ) -> None:
-    """Nothing lapses before December is stated; stated after the close, it draws nothing (R37).
-
-    6,400.00 + 100.00 = 6,500.00 lapse; the 1.50 of use that came to its statement too late are no
-    line's: they wait for the bureau.
-    """
+    """Nothing is lost: December's use may still draw, so nothing lapses before it is stated."""
     clock.at = BOOKS_CLOSED
     assert end(december) == (0, 0, 1, 0)
     assert balance_of(december) == LineBalance(640_000, 10_000)
     settled(december, "2026-12")
-    assert end(december) == (1, 0, 0, 650_000)
-    with december.units(SYSTEM) as unit:
-        assert [row.unfunded_fen for row in unfunded(unit)] == [150]
+    assert end(december) == (1, 0, 0, 649_850)
     assert verify(december.units, SYSTEM) == []
 
 
