@@ -28,6 +28,7 @@ from settlement.agreement_changes import (
 from settlement.agreement_models import AgreementChange, AgreementYear
 from settlement.agreement_states import OVER, RUNNING, AgreementStanding
 from settlement.agreements import Draw
+from settlement.budget_models import FreedCommitment
 from settlement.dispute_models import CreditNote
 from settlement.metering.models import LateUse
 from settlement.metering.partitions import lock_usage_shared
@@ -209,6 +210,11 @@ def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
         .where(StatementLine.agreement_id == Agreement.id)
         .scalar_subquery()
     )
+    freed = (
+        select(func.coalesce(func.sum(FreedCommitment.amount_fen), 0))
+        .where(FreedCommitment.agreement_id == Agreement.id)
+        .scalar_subquery()
+    )
     last_month = func.date_trunc("month", Agreement.ends_on)
     own_periods = Period.payer_id == Agreement.payer_id
     closed_year = today.year - 1
@@ -220,7 +226,7 @@ def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
             Agreement.ends_on < today - timedelta(days=unit.settings.release_days),
             Agreement.ends_on <= date(closed_year, 12, 31),
         ),
-        committed > drawn,
+        committed - freed > drawn,
         exists().where(own_periods, Period.month == last_month, Period.state.in_(POSTED)),
         ~exists().where(own_periods, Period.month < last_month, Period.state.not_in(POSTED)),
         ~exists().where(own_periods, Period.state.in_(IN_CLOSING)),

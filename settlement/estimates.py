@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, text, union
+from sqlalchemy import case, delete, extract, func, select, text, union
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.clock import (
@@ -29,11 +29,20 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.trail import record
 from kernel.unit import Unit
+from settlement.agreement_models import AgreementYear
 from settlement.ceilings import CeilingUse, ceiling_use
 from settlement.dispute_models import CreditNote
 from settlement.drafting import USE, draft_lines
 from settlement.metering.models import LateUse, UsageEvent
-from settlement.models import STATED, Agreement, CeilingEstimate, Period, StatementLine
+from settlement.models import (
+    STATED,
+    Agreement,
+    CeilingEstimate,
+    Period,
+    Statement,
+    StatementLine,
+    is_stated,
+)
 from settlement.periods import shards_of
 from settlement.queries.funding import running_estimate
 
@@ -84,6 +93,7 @@ def estimate_ceilings(unit: Unit) -> int:
         payers = _due(unit, month, since=last - LOOK_BACK if last else None)
         for shard in shards_of(payers):
             amounts |= _amounts(unit, month, shard)
+        _forget(unit, month, payers)
     _keep(unit, amounts, now=now)
     touched = {agreement_id for _, agreement_id, _ in amounts}
     _mark(unit, running_ceilings(unit, list(touched)).values(), before=before)
@@ -91,13 +101,17 @@ def estimate_ceilings(unit: Unit) -> int:
 
 
 def running_ceilings(unit: Unit, agreement_ids: Sequence[UUID]) -> dict[UUID, RunningCeiling]:
-    """Return how the ceilings of these agreements stand, in one query."""
+    """Return how the ceilings of these agreements stand, in one query.
+
+    Of one that crosses 1 January it is today's year that launches go by, and so does this (R19).
+    """
+    year = shanghai_day(unit.clock.now()).year
+    amount = func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0))
     billed = (
         select(
             StatementLine.agreement_id,
-            func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0)).label(
-                "fen"
-            ),
+            amount.label("fen"),
+            amount.filter(extract("year", StatementLine.of_month) == year).label("of_year"),
         )
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(among(StatementLine.agreement_id, agreement_ids))
@@ -105,15 +119,34 @@ def running_ceilings(unit: Unit, agreement_ids: Sequence[UUID]) -> dict[UUID, Ru
         .subquery()
     )
     running, as_of = running_estimate()
+    running_in_year = (
+        select(func.coalesce(func.sum(CeilingEstimate.amount_fen), 0))
+        .where(
+            CeilingEstimate.agreement_id == Agreement.id,
+            extract("year", CeilingEstimate.month) == year,
+            ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
+        )
+        .correlate(Agreement)
+        .scalar_subquery()
+    )
+    has_years = AgreementYear.agreement_id.is_not(None)
     rows = unit.session.execute(
         select(
             Agreement.id,
             Agreement.number,
             Agreement.terms,
-            Agreement.ceiling_fen,
-            func.coalesce(billed.c.fen, 0).label("billed"),
-            running.label("running"),
+            func.coalesce(
+                AgreementYear.ceiling_fen - AgreementYear.waiting_fen, Agreement.ceiling_fen
+            ).label("ceiling_fen"),
+            func.coalesce(case((has_years, billed.c.of_year), else_=billed.c.fen), 0).label(
+                "billed"
+            ),
+            case((has_years, running_in_year), else_=running).label("running"),
             as_of.label("at"),
+        )
+        .outerjoin(
+            AgreementYear,
+            (AgreementYear.agreement_id == Agreement.id) & (AgreementYear.fiscal_year == year),
         )
         .outerjoin(billed, billed.c.agreement_id == Agreement.id)
         .where(among(Agreement.id, agreement_ids))
@@ -176,8 +209,8 @@ def _open_months(unit: Unit) -> Iterator[Month]:
 def _due(unit: Unit, month: Month, *, since: datetime | None) -> list[UUID]:
     """Return the payers whose estimate of a month has to be made, in id order.
 
-    With use received since then, late use that no statement settled, or a credit note since then;
-    the last two concern the month that is running.
+    With use received since then; late use that no statement settled, a statement or a credit note
+    since then concern the month that is running.
     """
     start, end = month_bounds(month)
     used = select(UsageEvent.payer_id).where(
@@ -185,11 +218,13 @@ def _due(unit: Unit, month: Month, *, since: datetime | None) -> list[UUID]:
     )
     late = select(LateUse.payer_id).where(LateUse.settled_in.is_(None), LateUse.month < month)
     credited = select(CreditNote.payer_id)
+    settled = select(Statement.payer_id)
     if since is not None:
         used = used.where(UsageEvent.received_at > since)
         credited = credited.where(CreditNote.issued_at > since)
+        settled = settled.where(Statement.stated_at > since)
     is_running = month == month_of(shanghai_day(unit.clock.now()))
-    changed = union(used, late, credited) if is_running else union(used)
+    changed = union(used, late, credited, settled) if is_running else union(used)
     stated = select(Period.payer_id).where(Period.month == month, Period.state.in_(STATED))
     return list(
         unit.session.scalars(
@@ -233,6 +268,15 @@ def _amounts(
         key = (payer_id, line.agreement_id, month)
         found[key] = found.get(key, 0) + line.rated.amount_fen
     return found
+
+
+def _forget(unit: Unit, month: Month, payers: Sequence[UUID]) -> None:
+    """Drop what was estimated of a month before; what was settled since is in no draft."""
+    unit.session.execute(
+        delete(CeilingEstimate).where(
+            CeilingEstimate.month == month, among(CeilingEstimate.payer_id, payers)
+        )
+    )
 
 
 def _keep(unit: Unit, amounts: Mapping[tuple[UUID, UUID, Month], int], *, now: datetime) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from kernel.ids import AgreementId
 from kernel.unit import Unit
 from settlement.agreement_models import AgreementChange, AgreementChangeDraw, AgreementYear
+from settlement.budget_models import FreedCommitment
 from settlement.models import Agreement, AgreementDraw
 from settlement.queries.statements import visible_payers
 
@@ -83,6 +84,9 @@ def agreement_life(unit: Unit, number: str) -> AgreementLife | None:
     committed = unit.session.scalar(
         select(func.sum(AgreementDraw.ceiling_fen)).where(AgreementDraw.agreement_id == found.id)
     )
+    freed = unit.session.scalar(
+        select(func.sum(FreedCommitment.amount_fen)).where(FreedCommitment.agreement_id == found.id)
+    )
     moved = (
         select(func.coalesce(func.sum(AgreementChangeDraw.amount_fen), 0))
         .where(AgreementChangeDraw.change_id == AgreementChange.id)
@@ -96,7 +100,7 @@ def agreement_life(unit: Unit, number: str) -> AgreementLife | None:
     return AgreementLife(
         id=AgreementId(found.id),
         opened_at=found.opened_at,
-        committed_fen=int(committed or 0),
+        committed_fen=int(committed or 0) - int(freed or 0),
         years=[
             YearRow(
                 fiscal_year=year.fiscal_year,

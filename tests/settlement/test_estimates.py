@@ -243,3 +243,23 @@ def test_what_is_opened_beyond_the_ceiling_was_opened_between_two_estimates(
             since += was_opened
             assert opened <= max(FITS, known + since)
             assert known < FITS or since == 0
+
+
+def test_an_estimate_holds_no_late_use_that_was_stated_since(
+    units: Units, classroom: Classroom, clock: FixedClock
+) -> None:
+    """R33: what a statement billed is not counted as running beside it."""
+    market = a_stopping(units, classroom)
+    deliver(units, [a_use(units, market, f"m{n}", at(1, 8, n)) for n in range(3)], name="march")
+    clock.at = at(2, month=4)
+    settle(units, SYSTEM, MARCH)
+    clock.at = at(20, month=4)
+    deliver(units, [a_use(units, market, f"l{n}", at(1, 9, n)) for n in range(3)], name="late")
+    april = [a_use(units, market, f"a{n}", at(1, 8, n, month=4)) for n in range(3)]
+    deliver(units, april, name="april")
+    clock.at = at(2, month=5)
+    estimate(units)
+    settle(units, SYSTEM, APRIL)
+    clock.advance(timedelta(hours=1))
+    estimate(units)
+    assert opens(units, classroom)
