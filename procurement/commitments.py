@@ -6,14 +6,16 @@ and posting the commitments is settlement's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
 
 from catalog.models import Resource, Version
 from catalog.states import VersionState
-from kernel.errors import BudgetExhausted, MarketError, NoFundingLine, NotListed
+from kernel.clock import shanghai_day
+from kernel.errors import BudgetExhausted, Conflict, MarketError, NoFundingLine, NotListed
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.money import yuan
@@ -42,12 +44,13 @@ class _Parties:
 class Commitment:
     """What a last signature does: it opens an agreement, raises one or lowers one.
 
-    `sources` pay for it.
+    `sources` pay for it. `parts`: by how much each year is lowered.
     """
 
     opens: AgreementDraft | None = None
     raises: Sequence[ChangeDraft] = ()
     lowers: Agreement | None = None
+    parts: Sequence[Part] = ()
     sources: frozenset[str] = frozenset()
 
 
@@ -59,8 +62,9 @@ def draft_commitments(
     In the order given: what one selection takes from a line, the next one lacks. The lines stay
     locked until the unit ends, so that nobody else can commit the same fen. The errors are
     `NoFundingLine`, `BudgetExhausted` (`short_fen`, `short_yuan`, `line`), `NotListed`, and
-    `Conflict` for an agreement that is over.
+    `Conflict` for an agreement, or its year, that is over.
     """
+    today = shanghai_day(unit.clock.now())
     parties = _gather(unit, selections)
     changed = {
         selection.id: lock_agreement(unit, selection.of_agreement_id)
@@ -72,7 +76,13 @@ def draft_commitments(
     for selection in selections:
         try:
             drafts.append(
-                _draft(selection, parties, purse=purse, changed=changed.get(selection.id))
+                _draft(
+                    selection,
+                    parties,
+                    purse=purse,
+                    changed=changed.get(selection.id),
+                    today=today,
+                )
             )
         except MarketError as error:
             # It stands against this selection alone; the caller raises or lists it.
@@ -88,17 +98,13 @@ def purpose_of(school: Organisation, version: Version) -> Purpose:
 
 
 def _draft(
-    selection: Selection, parties: _Parties, *, purse: Purse, changed: Agreement | None
+    selection: Selection,
+    parties: _Parties,
+    *,
+    purse: Purse,
+    changed: Agreement | None,
+    today: date,
 ) -> Commitment:
-    if changed is not None:
-        require_running(changed, wanted=selection.kind)
-        if selection.kind == SelectionKind.LOWER:
-            return Commitment(lowers=changed)
-    school = parties.schools[selection.school_id]
-    resource = parties.resources[selection.resource_id]
-    version = parties.versions[selection.version_id]
-    if version.state != VersionState.LISTED:
-        raise NotListed(key=resource.sku)
     ceiling_fen = amount_to_commit(selection.terms, selection.ceiling_fen)
     parts = parts_of(
         starts_on=selection.starts_on,
@@ -106,6 +112,16 @@ def _draft(
         ceiling_fen=ceiling_fen,
         later_fen=amount_to_commit(selection.terms, selection.later_fen),
     )
+    if changed is not None:
+        require_running(changed, wanted=selection.kind)
+        parts = _changed_parts(changed, parts, wanted=selection.kind, today=today)
+        if selection.kind == SelectionKind.LOWER:
+            return Commitment(lowers=changed, parts=parts)
+    school = parties.schools[selection.school_id]
+    resource = parties.resources[selection.resource_id]
+    version = parties.versions[selection.version_id]
+    if version.state != VersionState.LISTED:
+        raise NotListed(key=resource.sku)
     plans: list[PartPlan] = []
     purpose = purpose_of(school, version)
     for part in parts:
@@ -135,6 +151,26 @@ def _draft(
         ),
         sources=paying,
     )
+
+
+def _changed_parts(
+    agreement: Agreement, parts: Sequence[Part], *, wanted: str, today: date
+) -> list[Part]:
+    """Return what changes in each year, by the days that the agreement has now.
+
+    Since the request a year may have passed and the agreement's end may have come nearer. Raises
+    `Conflict` for a year that is over, or of which no day is left.
+    """
+    found = [part for part in parts if part.ceiling_fen]
+    for part in found:
+        if part.fiscal_year < today.year or part.first > agreement.ends_on:
+            raise Conflict(
+                what="agreement",
+                key=agreement.number,
+                state=f"over for {part.fiscal_year}",
+                wanted=wanted,
+            )
+    return [replace(part, last=min(part.last, agreement.ends_on)) for part in found]
 
 
 def _require_covered(plan: PartPlan, *, school: Organisation, selection: Selection) -> None:
@@ -172,7 +208,6 @@ def _changes(
             reason=selection.reason,
         )
         for plan in plans
-        if plan.part.ceiling_fen
     ]
 
 
