@@ -20,11 +20,11 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
-from procurement.funding.plan import Purpose
 from procurement.models import Selection
-from procurement.purses import Part, PartPlan, Purse, lock_purse, parts_of
+from procurement.purses import Part, PartPlan, Purse, lock_purse, parts_of, purpose_of
 from procurement.selection_terms import amount_to_commit
 from procurement.states import CHANGES, SelectionKind
+from procurement.waiting_years import keep_for_waiting
 from settlement.agreement_changes import ChangeDraft, lock_agreement, require_running
 from settlement.agreements import AgreementDraft, Draw, YearPart
 from settlement.models import Agreement
@@ -59,10 +59,10 @@ def draft_commitments(
 ) -> list[Commitment | MarketError]:
     """Return for each selection what its last signature commits, or what prevents it.
 
-    In the order given: what one selection takes from a line, the next one lacks. The lines stay
-    locked until the unit ends, so that nobody else can commit the same fen. The errors are
-    `NoFundingLine`, `BudgetExhausted` (`short_fen`, `short_yuan`, `line`), `NotListed`, and
-    `Conflict` for an agreement, or its year, that is over.
+    In the order given: what one selection takes from a line, the next one lacks; what agreements
+    wait for is kept for them. The lines stay locked until the unit ends, so that nobody else can
+    commit the same fen. The errors are `NoFundingLine`, `BudgetExhausted` (`short_fen`,
+    `short_yuan`, `line`), `NotListed`, and `Conflict` for an agreement, or its year, that is over.
     """
     today = shanghai_day(unit.clock.now())
     parties = _gather(unit, selections)
@@ -71,7 +71,8 @@ def draft_commitments(
         for selection in sorted(selections, key=lambda one: str(one.of_agreement_id))
         if selection.kind in CHANGES and selection.of_agreement_id is not None
     }
-    purse = lock_purse(unit, {selection.school_id for selection in selections})
+    purse = lock_purse(unit, parties.schools)
+    keep_for_waiting(unit, purse, parties.schools)
     drafts: list[Commitment | MarketError] = []
     for selection in selections:
         try:
@@ -88,13 +89,6 @@ def draft_commitments(
             # It stands against this selection alone; the caller raises or lists it.
             drafts.append(error)
     return drafts
-
-
-def purpose_of(school: Organisation, version: Version) -> Purpose:
-    """Return what a line's restriction is held against."""
-    return Purpose(
-        school_code=school.code, subject=version.subject, tier=version.tier, stage=version.stage
-    )
 
 
 def _draft(
@@ -130,7 +124,8 @@ def _draft(
         plans.append(plan)
     sources = {line.id: line.source for plan in plans for line in plan.lines}
     taken = [draw for plan in plans if not plan.waits for draw in plan.draws]
-    purse.take(taken)
+    # What a part that waits would need is kept for it, as `keep_for_waiting` does from then on.
+    purse.take([draw for plan in plans for draw in plan.draws])
     paying = frozenset(sources[draw.line_id] for draw in taken)
     if changed is not None:
         return Commitment(raises=_changes(changed, selection, plans), sources=paying)

@@ -1,11 +1,12 @@
 """A year that waits for its money: what may be used of it, and what is kept for it (R19)."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from kernel.clock import FixedClock
-from kernel.errors import CeilingReached, YearNotFunded
+from kernel.errors import BudgetExhausted, CeilingReached, YearNotFunded
 from kernel.unit import Units
 from procurement.waiting_years import commit_waiting
 from settlement.estimates import estimate_ceilings
@@ -13,6 +14,7 @@ from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.launches import agreement_in_force
 from settlement.queries.agreements import agreement_life
 from tests.support.agreement_builders import a_signing_market, across, asked, on, signed
+from tests.support.funding_builders import SCHOOL, a_county, a_selection
 from tests.support.settlement_builders import SYSTEM, Market, a_use, deliver
 
 
@@ -89,3 +91,34 @@ def test_use_of_a_year_stops_where_its_money_ends(
                 launched(units, market, date(2027, 1, 20))
         else:
             launched(units, market, date(2027, 1, 20))
+
+
+def test_a_later_approval_takes_no_money_that_an_earlier_agreement_waits_for(
+    units: Units, clock: FixedClock
+) -> None:
+    """R19, R23: 300.00 wait, 250.00 come: a new 200.00 are refused; with 100.00 more it is paid."""
+    county = a_county(units)
+    county.issue()
+    people = [f"{role}-{SCHOOL}" for role in ("academic", "school_finance", "principal")]
+    county.select(replace(a_selection(ends_on=date(2027, 6, 30)), later_fen=30_000))
+    county.sign_as(*people)
+    clock.at = on(2027, 1, 5)
+    county.line(fen=25_000, year=2027, source="per_student")
+    with units(SYSTEM) as unit:
+        assert commit_waiting(unit) == 0
+    county.listed("maths-2")
+    later = a_selection(
+        "S-2",
+        sku="maths-2",
+        starts_on=date(2027, 1, 6),
+        ends_on=date(2027, 6, 30),
+        ceiling_fen=20_000,
+    )
+    county.select(later)
+    left = [error for summary in county.sign_as(*people) for _, error in summary.left]
+    assert {type(error) for error in left} == {BudgetExhausted}
+    county.line(fen=10_000, year=2027, source="per_student")
+    with units(SYSTEM) as unit:
+        assert commit_waiting(unit) == 1
+    left = [error for summary in county.sign_as(*people) for _, error in summary.left]
+    assert [error.facts["short_fen"] for error in left] == [15_000]
