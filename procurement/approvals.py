@@ -289,18 +289,14 @@ def _lower(unit: Unit, selection: Selection, draft: Commitment) -> MarketError |
     agreement = draft.lowers
     if agreement is None:
         return None
-    later_year = selection.ends_on.year
-    parts = {selection.starts_on.year: selection.ceiling_fen - selection.later_fen}
-    if later_year != selection.starts_on.year:
-        parts[later_year] = selection.later_fen
     try:
-        for fiscal_year, fen in parts.items():
-            if fen:
+        with unit.session.begin_nested():  # both years or none: the caller goes on with the others
+            for part in draft.parts:
                 lower_ceiling(
                     unit,
                     agreement,
-                    fiscal_year=fiscal_year,
-                    by_fen=fen,
+                    fiscal_year=part.fiscal_year,
+                    by_fen=part.ceiling_fen,
                     reference=selection.reference,
                     reason=selection.reason,
                 )

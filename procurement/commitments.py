@@ -6,23 +6,25 @@ and posting the commitments is settlement's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
 
 from catalog.models import Resource, Version
 from catalog.states import VersionState
-from kernel.errors import BudgetExhausted, MarketError, NoFundingLine, NotListed
+from kernel.clock import shanghai_day
+from kernel.errors import BudgetExhausted, Conflict, MarketError, NoFundingLine, NotListed
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
-from procurement.funding.plan import Purpose
 from procurement.models import Selection
-from procurement.purses import Part, PartPlan, Purse, lock_purse, parts_of
+from procurement.purses import Part, PartPlan, Purse, lock_purse, parts_of, purpose_of
 from procurement.selection_terms import amount_to_commit
 from procurement.states import CHANGES, SelectionKind
+from procurement.waiting_years import keep_for_waiting
 from settlement.agreement_changes import ChangeDraft, lock_agreement, require_running
 from settlement.agreements import AgreementDraft, Draw, YearPart
 from settlement.models import Agreement
@@ -42,12 +44,13 @@ class _Parties:
 class Commitment:
     """What a last signature does: it opens an agreement, raises one or lowers one.
 
-    `sources` pay for it.
+    `sources` pay for it. `parts`: by how much each year is lowered.
     """
 
     opens: AgreementDraft | None = None
     raises: Sequence[ChangeDraft] = ()
     lowers: Agreement | None = None
+    parts: Sequence[Part] = ()
     sources: frozenset[str] = frozenset()
 
 
@@ -56,23 +59,31 @@ def draft_commitments(
 ) -> list[Commitment | MarketError]:
     """Return for each selection what its last signature commits, or what prevents it.
 
-    In the order given: what one selection takes from a line, the next one lacks. The lines stay
-    locked until the unit ends, so that nobody else can commit the same fen. The errors are
-    `NoFundingLine`, `BudgetExhausted` (`short_fen`, `short_yuan`, `line`), `NotListed`, and
-    `Conflict` for an agreement that is over.
+    In the order given: what one selection takes from a line, the next one lacks; what agreements
+    wait for is kept for them. The lines stay locked until the unit ends, so that nobody else can
+    commit the same fen. The errors are `NoFundingLine`, `BudgetExhausted` (`short_fen`,
+    `short_yuan`, `line`), `NotListed`, and `Conflict` for an agreement, or its year, that is over.
     """
+    today = shanghai_day(unit.clock.now())
     parties = _gather(unit, selections)
     changed = {
         selection.id: lock_agreement(unit, selection.of_agreement_id)
         for selection in sorted(selections, key=lambda one: str(one.of_agreement_id))
         if selection.kind in CHANGES and selection.of_agreement_id is not None
     }
-    purse = lock_purse(unit, {selection.school_id for selection in selections})
+    purse = lock_purse(unit, parties.schools)
+    keep_for_waiting(unit, purse, parties.schools)
     drafts: list[Commitment | MarketError] = []
     for selection in selections:
         try:
             drafts.append(
-                _draft(selection, parties, purse=purse, changed=changed.get(selection.id))
+                _draft(
+                    selection,
+                    parties,
+                    purse=purse,
+                    changed=changed.get(selection.id),
+                    today=today,
+                )
             )
         except MarketError as error:
             # It stands against this selection alone; the caller raises or lists it.
@@ -80,25 +91,14 @@ def draft_commitments(
     return drafts
 
 
-def purpose_of(school: Organisation, version: Version) -> Purpose:
-    """Return what a line's restriction is held against."""
-    return Purpose(
-        school_code=school.code, subject=version.subject, tier=version.tier, stage=version.stage
-    )
-
-
 def _draft(
-    selection: Selection, parties: _Parties, *, purse: Purse, changed: Agreement | None
+    selection: Selection,
+    parties: _Parties,
+    *,
+    purse: Purse,
+    changed: Agreement | None,
+    today: date,
 ) -> Commitment:
-    if changed is not None:
-        require_running(changed, wanted=selection.kind)
-        if selection.kind == SelectionKind.LOWER:
-            return Commitment(lowers=changed)
-    school = parties.schools[selection.school_id]
-    resource = parties.resources[selection.resource_id]
-    version = parties.versions[selection.version_id]
-    if version.state != VersionState.LISTED:
-        raise NotListed(key=resource.sku)
     ceiling_fen = amount_to_commit(selection.terms, selection.ceiling_fen)
     parts = parts_of(
         starts_on=selection.starts_on,
@@ -106,6 +106,16 @@ def _draft(
         ceiling_fen=ceiling_fen,
         later_fen=amount_to_commit(selection.terms, selection.later_fen),
     )
+    if changed is not None:
+        require_running(changed, wanted=selection.kind)
+        parts = _changed_parts(changed, parts, wanted=selection.kind, today=today)
+        if selection.kind == SelectionKind.LOWER:
+            return Commitment(lowers=changed, parts=parts)
+    school = parties.schools[selection.school_id]
+    resource = parties.resources[selection.resource_id]
+    version = parties.versions[selection.version_id]
+    if version.state != VersionState.LISTED:
+        raise NotListed(key=resource.sku)
     plans: list[PartPlan] = []
     purpose = purpose_of(school, version)
     for part in parts:
@@ -114,7 +124,8 @@ def _draft(
         plans.append(plan)
     sources = {line.id: line.source for plan in plans for line in plan.lines}
     taken = [draw for plan in plans if not plan.waits for draw in plan.draws]
-    purse.take(taken)
+    # What a part that waits would need is kept for it, as `keep_for_waiting` does from then on.
+    purse.take([draw for plan in plans for draw in plan.draws])
     paying = frozenset(sources[draw.line_id] for draw in taken)
     if changed is not None:
         return Commitment(raises=_changes(changed, selection, plans), sources=paying)
@@ -135,6 +146,26 @@ def _draft(
         ),
         sources=paying,
     )
+
+
+def _changed_parts(
+    agreement: Agreement, parts: Sequence[Part], *, wanted: str, today: date
+) -> list[Part]:
+    """Return what changes in each year, by the days that the agreement has now.
+
+    Since the request a year may have passed and the agreement's end may have come nearer. Raises
+    `Conflict` for a year that is over, or of which no day is left.
+    """
+    found = [part for part in parts if part.ceiling_fen]
+    for part in found:
+        if part.fiscal_year < today.year or part.first > agreement.ends_on:
+            raise Conflict(
+                what="agreement",
+                key=agreement.number,
+                state=f"over for {part.fiscal_year}",
+                wanted=wanted,
+            )
+    return [replace(part, last=min(part.last, agreement.ends_on)) for part in found]
 
 
 def _require_covered(plan: PartPlan, *, school: Organisation, selection: Selection) -> None:
@@ -172,7 +203,6 @@ def _changes(
             reason=selection.reason,
         )
         for plan in plans
-        if plan.part.ceiling_fen
     ]
 
 

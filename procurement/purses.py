@@ -12,6 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from catalog.models import Version
+from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from procurement.funding.plan import Purpose, may_pay, plan_draws
@@ -100,6 +102,13 @@ def parts_of(*, starts_on: date, ends_on: date, ceiling_fen: int, later_fen: int
             is_later=True,
         ),
     ]
+
+
+def purpose_of(school: Organisation, version: Version) -> Purpose:
+    """Return what a line's restriction is held against."""
+    return Purpose(
+        school_code=school.code, subject=version.subject, tier=version.tier, stage=version.stage
+    )
 
 
 def open_purse(unit: Unit, payer_ids: Collection[UUID]) -> Purse:

@@ -13,9 +13,8 @@ from kernel.errors import MarketError
 from kernel.identity.recording import FieldError
 from kernel.ids import OrganisationId
 from kernel.unit import Unit
-from procurement.commitments import purpose_of
 from procurement.forecasts import Forecast, forecasts
-from procurement.purses import PartPlan, Purse, open_purse
+from procurement.purses import PartPlan, Purse, open_purse, purpose_of
 from procurement.requests import Wanted, require_requester, row_of
 from procurement.selection_facts import Facts, SelectionKey, gather_facts
 from procurement.selection_steps import needed_steps

@@ -14,9 +14,8 @@ from kernel.errors import NoRule, NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import FieldError
 from kernel.ids import SelectionId
-from procurement.commitments import purpose_of
 from procurement.policy import About, Step, Threshold, steps_for
-from procurement.purses import Part, Purse
+from procurement.purses import Part, Purse, purpose_of
 from procurement.selection_facts import Facts
 from procurement.states import StepState
 from settlement.workdays import after_workdays

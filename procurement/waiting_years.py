@@ -5,9 +5,12 @@ it, even if it does not suffice yet, so that a later one never takes its money. 
 committed an agreement can't be used in that year (R19).
 """
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from catalog.models import Version
 from kernel.actors import Role
@@ -16,12 +19,20 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from procurement.commitments import purpose_of
-from procurement.purses import Part, lock_purse
+from procurement.purses import Part, PartPlan, Purse, lock_purse, purpose_of
 from settlement.agreement_changes import ChangeDraft, apply_changes
 from settlement.agreement_models import AgreementYear
 from settlement.agreement_states import RUNNING
 from settlement.models import Agreement
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Waiting:
+    """What an agreement waits for in a year, and which lines would pay for it."""
+
+    agreement: Agreement
+    year: AgreementYear
+    plan: PartPlan
 
 
 def commit_waiting(unit: Unit) -> int:
@@ -31,25 +42,58 @@ def commit_waiting(unit: Unit) -> int:
     """
     unit.actor.require("agreement.commit", Role.OPERATOR, Role.BUREAU_FINANCE)
     visible = visible_organisations(unit).with_only_columns(Organisation.id)
-    today = shanghai_day(unit.clock.now())
-    agreements = {
-        one.id: one
-        for one in unit.session.scalars(
-            select(Agreement)
-            .join(AgreementYear, AgreementYear.agreement_id == Agreement.id)
-            .where(
-                AgreementYear.waiting_fen > 0,
-                Agreement.state.in_(RUNNING),
-                Agreement.ends_on >= today,
-                Agreement.payer_id.in_(visible),
-            )
-            .order_by(Agreement.id)
-            .with_for_update(of=Agreement, key_share=True)
-            .execution_options(populate_existing=True)
-        )
-    }
+    agreements = unit.session.scalars(
+        _agreements_waiting(unit)
+        .where(Agreement.payer_id.in_(visible))
+        .order_by(Agreement.id)
+        .with_for_update(of=Agreement, key_share=True)
+    ).all()
     if not agreements:
         return 0
+    purse = lock_purse(unit, {one.payer_id for one in agreements})
+    drafts = [
+        ChangeDraft(
+            agreement=one.agreement,
+            kind="committed",
+            fiscal_year=one.year.fiscal_year,
+            waiting_fen=-one.year.waiting_fen,
+            draws=one.plan.draws,
+        )
+        for one in _planned(unit, purse, {one.id: one for one in agreements})
+        if not one.plan.short_fen
+    ]
+    apply_changes(unit, drafts)
+    return len(drafts)
+
+
+def keep_for_waiting(unit: Unit, purse: Purse, payer_ids: Collection[UUID]) -> None:
+    """Take off a locked purse what its payers' agreements wait for, so that nothing else does."""
+    agreements = unit.session.scalars(
+        _agreements_waiting(unit).where(among(Agreement.payer_id, payer_ids))
+    ).all()
+    _planned(unit, purse, {one.id: one for one in agreements})
+
+
+def _agreements_waiting(unit: Unit) -> Select[Agreement]:
+    waits = select(AgreementYear.agreement_id).where(AgreementYear.waiting_fen > 0)
+    return (
+        select(Agreement)
+        .where(
+            Agreement.id.in_(waits),
+            Agreement.state.in_(RUNNING),
+            Agreement.ends_on >= shanghai_day(unit.clock.now()),
+        )
+        .execution_options(populate_existing=True)
+    )
+
+
+def _planned(unit: Unit, purse: Purse, agreements: Mapping[UUID, Agreement]) -> list[_Waiting]:
+    """Return what each agreement waits for, the one approved first leading.
+
+    Its draws are taken off the purse, whether they suffice yet or not.
+    """
+    if not agreements:
+        return []
     years = unit.session.scalars(
         select(AgreementYear)
         .where(among(AgreementYear.agreement_id, list(agreements)), AgreementYear.waiting_fen > 0)
@@ -67,8 +111,7 @@ def commit_waiting(unit: Unit) -> int:
         one.id: one
         for one in unit.session.scalars(select(Version).where(among(Version.id, version_ids)))
     }
-    purse = lock_purse(unit, payer_ids)
-    drafts = []
+    found = []
     for year in sorted(
         years,
         key=lambda one: (
@@ -87,16 +130,6 @@ def commit_waiting(unit: Unit) -> int:
         )
         purpose = purpose_of(schools[agreement.payer_id], versions[agreement.version_id])
         plan = purse.plan(agreement.payer_id, part, purpose=purpose)
-        purse.take(plan.draws)  # kept for it, whether it suffices yet or not
-        if not plan.short_fen:
-            drafts.append(
-                ChangeDraft(
-                    agreement=agreement,
-                    kind="committed",
-                    fiscal_year=year.fiscal_year,
-                    waiting_fen=-year.waiting_fen,
-                    draws=plan.draws,
-                )
-            )
-    apply_changes(unit, drafts)
-    return len(drafts)
+        purse.take(plan.draws)
+        found.append(_Waiting(agreement=agreement, year=year, plan=plan))
+    return found

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 
-from kernel.clock import Month, month_of, months_between, shanghai_day
+from kernel.clock import month_of, months_between, shanghai_day
 from kernel.errors import BelowWhatIsUsed, Conflict, NotFound
 from kernel.identity.recording import among
 from kernel.ids import new_id
@@ -23,7 +23,7 @@ from kernel.unit import Unit
 from settlement.agreement_models import AgreementChange, AgreementChangeDraw, AgreementYear
 from settlement.agreement_states import RUNNING, AgreementStanding
 from settlement.agreements import Draw, require_available
-from settlement.drafting import draft_lines
+from settlement.drafting import USE, draft_lines
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementDraw, FundingLine, Period
@@ -237,9 +237,13 @@ def require_no_closing(unit: Unit, agreement: Agreement) -> None:
 
 
 def running_fen(unit: Unit, agreement: Agreement, *, fiscal_year: int) -> int:
-    """Return what use of a year's months that are not stated yet would cost, above no ceiling."""
+    """Return what use of a year that is not stated yet would cost, above no ceiling.
+
+    That of the months that are open, and once what late use adds to those that were stated.
+    """
     first = max(agreement.starts_on, date(fiscal_year, 1, 1))
-    last = min(agreement.ends_on, date(fiscal_year, 12, 31), shanghai_day(unit.clock.now()))
+    today = shanghai_day(unit.clock.now())
+    last = min(agreement.ends_on, date(fiscal_year, 12, 31), today)
     stated = set(
         unit.session.scalars(
             select(Period.month).where(
@@ -247,14 +251,18 @@ def running_fen(unit: Unit, agreement: Agreement, *, fiscal_year: int) -> int:
             )
         )
     )
-    months = [
+    months = {
         month for month in months_between(month_of(first), month_of(last)) if month not in stated
-    ]
+    }
+    this_month = month_of(today)
+    # Every draft brings the corrections that no statement has yet: this month's are taken.
     return sum(
         line.rated.rated_fen
-        for month in months
-        for line in draft_lines(unit, Month(month), payer_ids=[agreement.payer_id])
-        if line.agreement_id == agreement.id and line.of_month.year == fiscal_year
+        for month in sorted(months | {this_month})
+        for line in draft_lines(unit, month, payer_ids=[agreement.payer_id])
+        if line.agreement_id == agreement.id
+        and line.of_month.year == fiscal_year
+        and (month in months if line.kind == USE else month == this_month)
     )
 
 

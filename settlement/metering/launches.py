@@ -166,7 +166,7 @@ def _stopped(
     if agreement.state in OVER:
         return AgreementOver(number=agreement.number, school=school.name, state=agreement.state)
     year = _year_of(unit, agreement, day)
-    if year is not None and year.waiting_fen:
+    if year is not None and year.waiting_fen and year.waiting_fen >= year.ceiling_fen:
         return YearNotFunded(number=agreement.number, year=day.year)
     if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement, day=day):
         return CeilingReached(number=agreement.number)
@@ -177,7 +177,8 @@ def is_exhausted(unit: Unit, agreement: Agreement, *, day: date) -> bool:
     """Whether what was billed, less credit notes, and what runs leave nothing of the ceiling.
 
     What runs is what was estimated last (`settlement.estimates`): look-ups by key, however much is
-    used. Of an agreement that crosses 1 January it is the ceiling of the day's year (R19).
+    used. Of an agreement that crosses 1 January it is the ceiling of the day's year, so
+    far as its money is there (R19).
     """
     if agreement.state == AgreementStanding.EXHAUSTED:
         return True
@@ -197,7 +198,7 @@ def is_exhausted(unit: Unit, agreement: Agreement, *, day: date) -> bool:
         first, last = date(day.year, 1, 1), date(day.year, 12, 31)
         billed = billed.where(StatementLine.of_month.between(first, last))
         running = running.where(CeilingEstimate.month.between(first, last))
-        ceiling_fen = year.ceiling_fen
+        ceiling_fen = year.ceiling_fen - year.waiting_fen
     used = unit.session.scalar(
         select(
             func.coalesce(billed.scalar_subquery(), 0) + func.coalesce(running.scalar_subquery(), 0)
