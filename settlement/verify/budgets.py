@@ -7,8 +7,7 @@ from sqlalchemy import text
 from kernel.money import yuan
 from kernel.unit import Unit
 
-# Per budget: approved = unallocated + allocated + treasury, approved = what its documents say, and
-# treasury = what lapsed of lines by transfers that moved it.
+# Per budget: approved = unallocated + allocated + treasury, and approved = what its documents say.
 BUDGETS_THAT_DIFFER = text(
     """
 WITH legs AS (
@@ -35,8 +34,8 @@ ORDER BY budget
 """
 )
 
-# Each transfer moves as much on lines (appropriation) as on budgets (allocated), where it moves on
-# budgets at all; and a line's ends say what its transfers let lapse.
+# Each issue moves as much on lines (appropriation) as on budgets (allocated), where it moves on
+# budgets at all, and nothing into the treasury.
 ISSUES_THAT_DIFFER = text(
     """
 WITH moved AS (
@@ -44,15 +43,67 @@ WITH moved AS (
         sum(CASE l.side WHEN 'D' THEN -l.amount_fen ELSE l.amount_fen END)
             FILTER (WHERE a.kind = 'appropriation') AS on_lines,
         sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END)
-            FILTER (WHERE a.kind = 'allocated') AS on_budgets
+            FILTER (WHERE a.kind = 'allocated') AS on_budgets,
+        sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END)
+            FILTER (WHERE a.kind = 'treasury') AS treasury
     FROM leg l JOIN account a ON a.id = l.account_id
-    WHERE a.kind IN ('appropriation', 'allocated') GROUP BY l.transfer_id
+    WHERE a.kind IN ('appropriation', 'allocated', 'treasury') GROUP BY l.transfer_id
 )
-SELECT t.key, COALESCE(m.on_lines, 0) AS on_lines, m.on_budgets
+SELECT t.key, COALESCE(m.on_lines, 0) AS on_lines, COALESCE(m.on_budgets, 0) AS on_budgets,
+    COALESCE(m.treasury, 0) AS treasury
 FROM moved m JOIN transfer t ON t.id = m.transfer_id
-WHERE m.on_budgets IS NOT NULL AND COALESCE(m.on_lines, 0) <> m.on_budgets
-    AND NOT (t.key LIKE 'lapse:%' AND m.on_lines <= m.on_budgets)
+WHERE t.key NOT LIKE 'lapse:%'
+    AND (m.on_budgets IS NOT NULL AND COALESCE(m.on_lines, 0) <> m.on_budgets
+        OR COALESCE(m.treasury, 0) <> 0)
 ORDER BY t.key
+"""
+)
+
+# What lapses of a line goes back through the budgets that gave it before, net, the last giver
+# first: out of allocated, into the treasury. What no budget gave (on lines that are older than
+# budgets) goes back through none. Ids of transfers grow with time.
+LAPSES_THAT_DIFFER = text(
+    """
+WITH lapsed AS (
+    SELECT t.id, a.owner_id AS line_id,
+        sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
+    WHERE t.key LIKE 'lapse:%' AND a.kind = 'appropriation' GROUP BY t.id, a.owner_id
+), before AS (
+    SELECT DISTINCT p.id, p.fen, l.transfer_id
+    FROM lapsed p JOIN account a ON a.owner_id = p.line_id AND a.kind = 'appropriation'
+    JOIN leg l ON l.account_id = a.id AND l.transfer_id < p.id
+), given AS (
+    SELECT b.id, b.fen, a.owner_id AS budget_id, min(b.transfer_id::text) AS first,
+        GREATEST(
+            sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END), 0) AS given
+    FROM before b JOIN leg l ON l.transfer_id = b.transfer_id
+    JOIN account a ON a.id = l.account_id WHERE a.kind = 'allocated'
+    GROUP BY b.id, b.fen, a.owner_id
+), expected AS (
+    SELECT id, budget_id, GREATEST(0, LEAST(given, fen - COALESCE(sum(given) OVER (
+        PARTITION BY id ORDER BY first DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0))) AS back
+    FROM given
+), moved AS (
+    SELECT t.id, a.owner_id AS budget_id,
+        COALESCE(sum(CASE l.side WHEN 'C' THEN l.amount_fen ELSE -l.amount_fen END)
+            FILTER (WHERE a.kind = 'allocated'), 0) AS allocated,
+        COALESCE(sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END)
+            FILTER (WHERE a.kind = 'treasury'), 0) AS treasury
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id JOIN account a ON a.id = l.account_id
+    WHERE t.key LIKE 'lapse:%' AND a.kind IN ('allocated', 'treasury') GROUP BY t.id, a.owner_id
+)
+SELECT t.key, o.code || ' ' || b.fiscal_year || ' ' || b.source AS budget,
+    COALESCE(e.back, 0) AS expected, COALESCE(m.allocated, 0) AS allocated,
+    COALESCE(m.treasury, 0) AS treasury
+FROM expected e FULL JOIN moved m ON m.id = e.id AND m.budget_id = e.budget_id
+JOIN transfer t ON t.id = COALESCE(e.id, m.id)
+JOIN budget b ON b.id = COALESCE(e.budget_id, m.budget_id)
+JOIN organisation o ON o.id = b.bureau_id
+WHERE COALESCE(e.back, 0) <> COALESCE(m.allocated, 0)
+   OR COALESCE(e.back, 0) <> COALESCE(m.treasury, 0)
+ORDER BY t.key, budget
 """
 )
 
@@ -88,7 +139,7 @@ ORDER BY line
 
 
 def check_bureau_budgets(unit: Unit) -> Iterator[str]:
-    """Compare budgets with their documents, issues with both sides, ends with their transfers."""
+    """Compare budgets with their documents, issues and lapses with both sides, ends with theirs."""
     for row in unit.session.execute(BUDGETS_THAT_DIFFER):
         yield (
             f"budget {row.budget}: approved {yuan(int(row.approved))}, its accounts hold "
@@ -96,8 +147,14 @@ def check_bureau_budgets(unit: Unit) -> Iterator[str]:
         )
     for row in unit.session.execute(ISSUES_THAT_DIFFER):
         yield (
-            f"{row.key}: {yuan(int(row.on_lines))} on lines, "
-            f"{yuan(int(row.on_budgets))} out of budgets"
+            f"{row.key}: {yuan(int(row.on_lines))} on lines, {yuan(int(row.on_budgets))} out of "
+            f"budgets, {yuan(int(row.treasury))} into the treasury"
+        )
+    for row in unit.session.execute(LAPSES_THAT_DIFFER):
+        yield (
+            f"{row.key}: budget {row.budget} should get back {yuan(int(row.expected))} of what it "
+            f"gave; {yuan(int(row.allocated))} left its lines, {yuan(int(row.treasury))} went into "
+            "its treasury"
         )
     for row in unit.session.execute(ENDS_THAT_DIFFER):
         yield (

@@ -146,6 +146,72 @@ ORDER BY 1
 """
 )
 
+# Per agreement, funding line and change (0: the opening): what is written to be committed against
+# what its own transfer moved on the line's committed account. The opening is what is now, less all
+# changes; what a year's end freed has rows of its own.
+COMMITMENTS_THAT_DIFFER = text(
+    """
+WITH keys AS (
+    SELECT id AS agreement_id, 0 AS change, 'commit:' || number AS key FROM agreement
+    UNION ALL
+    SELECT a.id, c.number, acts.act || ':' || a.number || ':' || c.number
+    FROM agreement a JOIN agreement_change c ON c.agreement_id = a.id
+    CROSS JOIN (VALUES ('commit'), ('uncommit')) AS acts (act)
+), changed AS (
+    SELECT c.agreement_id, c.number AS change, d.line_id, d.amount_fen AS fen
+    FROM agreement_change c JOIN agreement_change_draw d ON d.change_id = c.id
+), both_sides AS (
+    SELECT agreement_id, 0 AS change, line_id, ceiling_fen AS written, 0 AS moved
+    FROM agreement_draw
+    UNION ALL SELECT agreement_id, 0, line_id, -fen, 0 FROM changed
+    UNION ALL SELECT agreement_id, change, line_id, fen, 0 FROM changed
+    UNION ALL
+    SELECT k.agreement_id, k.change, a.owner_id, 0,
+        CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END
+    FROM keys k JOIN transfer t ON t.key = k.key JOIN leg l ON l.transfer_id = t.id
+    JOIN account a ON a.id = l.account_id WHERE a.kind = 'committed'
+), summed AS (
+    SELECT agreement_id, change, line_id, sum(written) AS written, sum(moved) AS moved
+    FROM both_sides GROUP BY agreement_id, change, line_id HAVING sum(written) <> sum(moved)
+)
+SELECT a.number AS agreement, s.change, s.written, s.moved,
+    o.code || ' ' || f.fiscal_year || ' ' || f.source
+        || CASE WHEN f.restriction = '{}' THEN '' ELSE ' ' || f.restriction::text END AS line
+FROM summed s JOIN agreement a ON a.id = s.agreement_id JOIN funding_line f ON f.id = s.line_id
+JOIN organisation o ON o.id = f.payer_id ORDER BY agreement, change, line
+"""
+)
+
+# Per agreement: its years make its ceiling; and what it was opened with was committed or waited.
+# Later the two part: a release takes off what is committed, the ceiling stays.
+CEILINGS_THAT_DIFFER = text(
+    """
+WITH years AS (
+    SELECT agreement_id, sum(ceiling_fen) AS ceiling, sum(waiting_fen) AS waiting
+    FROM agreement_year GROUP BY agreement_id
+), changed AS (
+    SELECT agreement_id, sum(ceiling_fen) AS ceiling, sum(waiting_fen) AS waiting
+    FROM agreement_change GROUP BY agreement_id
+), moved AS (
+    SELECT c.agreement_id, sum(d.amount_fen) AS fen
+    FROM agreement_change c JOIN agreement_change_draw d ON d.change_id = c.id
+    GROUP BY c.agreement_id
+), committed AS (
+    SELECT agreement_id, sum(ceiling_fen) AS fen FROM agreement_draw GROUP BY agreement_id
+), opened AS (
+    SELECT a.number AS agreement, a.ceiling_fen AS ceiling,
+        COALESCE(y.ceiling, a.ceiling_fen) AS of_years,
+        a.ceiling_fen - COALESCE(c.ceiling, 0) AS opened,
+        COALESCE(d.fen, 0) - COALESCE(m.fen, 0) AS committed,
+        COALESCE(y.waiting, 0) - COALESCE(c.waiting, 0) AS waited
+    FROM agreement a LEFT JOIN years y ON y.agreement_id = a.id
+    LEFT JOIN changed c ON c.agreement_id = a.id LEFT JOIN moved m ON m.agreement_id = a.id
+    LEFT JOIN committed d ON d.agreement_id = a.id
+)
+SELECT * FROM opened WHERE ceiling <> of_years OR opened <> committed + waited ORDER BY agreement
+"""
+)
+
 # Each delivery's tallies against the rows it left behind, and against what it took in.
 TALLIES_THAT_DIFFER = text(
     """

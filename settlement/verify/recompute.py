@@ -80,6 +80,21 @@ def check_budgets(unit: Unit) -> Iterator[str]:
         )
 
 
+def check_commitments(unit: Unit) -> Iterator[str]:
+    for row in unit.session.execute(find.COMMITMENTS_THAT_DIFFER):
+        yield (
+            f"agreement {row.agreement}, funding line {row.line}: "
+            f"{f'change {row.change}' if row.change else 'its opening'} commits "
+            f"{yuan(int(row.written))}, its transfer moved {yuan(int(row.moved))}"
+        )
+    for row in unit.session.execute(find.CEILINGS_THAT_DIFFER):
+        yield (
+            f"agreement {row.agreement}: ceiling {yuan(int(row.ceiling))}, its years make "
+            f"{yuan(int(row.of_years))}; opened with {yuan(int(row.opened))}, of it "
+            f"{yuan(int(row.committed))} committed and {yuan(int(row.waited))} waiting"
+        )
+
+
 def check_statements(unit: Unit) -> Iterator[str]:
     for what, query in (
         ("draws", find.DRAWS_THAT_DIFFER),
@@ -167,6 +182,7 @@ CHECKS: tuple[Check, ...] = (
     check_balances,
     check_budgets,
     check_bureau_budgets,
+    check_commitments,
     check_statements,
     check_decisions,
     check_postings,
