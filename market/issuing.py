@@ -5,7 +5,7 @@ a unit of their own.
 """
 
 from kernel.actors import Actor
-from kernel.errors import NothingToIssue
+from kernel.errors import MakerChecks, NothingToIssue
 from kernel.unit import Units
 from procurement.funding.allocations import IssueSummary, preview_lines, summarise
 from procurement.funding.issuing import issue_proposal
@@ -18,8 +18,10 @@ def issue_year(
     """Issue what the lines of a year are still to get; with nothing to add, say so.
 
     Safe to repeat: what was issued is not issued again. Raises what `propose_lines` and
-    `issue_proposal` do.
+    `issue_proposal` do; `MakerChecks` before anything is proposed.
     """
+    if maker.person_id == checker.person_id:
+        raise MakerChecks(person=maker.name, number=str(fiscal_year))
     with units(maker) as unit:
         previews = preview_lines(unit, fiscal_year=fiscal_year)
         try:

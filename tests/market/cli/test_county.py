@@ -130,6 +130,16 @@ def test_a_funding_preview_issues_nothing_and_an_issue_is_safe_to_repeat(county)
     assert [one["amount_fen"] for one in preview.json] == [0]
 
 
+def test_who_makes_and_checks_is_refused_before_anything_is_proposed(county):
+    """R20: also where nothing is left to issue."""
+    for year in (2025, 2026):
+        same = county("fund", "issue", "--year", year, "--make-as", "money", "--check-as", "money")
+        assert same.status == 1 and "can't check it, too" in same.err
+    assert (
+        "waits to be checked" in county("fund", "issue", "--year", 2026, "--make-as", "money").out
+    )
+
+
 def test_an_act_of_a_person_needs_the_person(county):
     refused = county("fund", "issue", "--year", 2025, "--make-as", "teacher")
     assert refused.status == 1 and "bureau_finance" in refused.err
