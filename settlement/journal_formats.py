@@ -93,6 +93,8 @@ class Hledger:
 
     def transaction(self, day: date, memo: str, key: str, postings: Iterable[Posting]) -> str:
         description = _one_line(memo).replace(";", ",")
+        if description.startswith("("):
+            description = f"() {description}"  # else what follows the bracket is read as a code
         lines = [f"{day} * {description}  ; key: {_one_line(key)}"]
         lines += [f"    {name}  {plain_yuan(fen)} {CURRENCY}" for name, fen in postings]
         return "\n".join([*lines, "", ""])

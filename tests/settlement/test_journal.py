@@ -8,7 +8,7 @@ from random import Random
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
@@ -249,6 +249,7 @@ moves = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(moves, st.randoms(use_true_random=False))
+@example([("payable", "payable", 1, "(", 0)], Random(1))
 def test_any_books_are_read_alike(
     server: str,
     settings: Settings,
