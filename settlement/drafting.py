@@ -177,7 +177,6 @@ def _adjustments(
             agreement = agreements[agreement_id]
             left = agreement.room.left_in(recount.month.year)
             funds_left = agreement.room.funds_left_fen
-            closed = agreement.payer_id in recount.closed
             stated = known.stated if known is not None else Stated()
             rated = adjust(
                 agreement.terms,
@@ -185,7 +184,7 @@ def _adjustments(
                 stated=stated,
                 room=agreement.room,
                 last_day=last_day,
-                year_is_closed=closed,
+                year_is_closed=recount.closed,
             )
             agreement.room.take(rated, fiscal_year=recount.month.year)
             yield DraftLine(
@@ -199,7 +198,7 @@ def _adjustments(
                 left,
                 funds_left,
                 stated,
-                year_is_closed=closed,
+                year_is_closed=recount.closed,
             )
 
 

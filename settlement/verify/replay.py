@@ -111,12 +111,9 @@ def replay(history: History, open_until: OpenUntil) -> Iterator[Difference]:
 def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
     terms, stated = course.history.terms, course.of_month(line.of_month)
     room, wrong = _room(course, line)
-    told_closed = bool(line.explanation.get("year_is_closed", False))
-    closed = closed_then(line, course.open_until)
-    if told_closed not in closed:
-        wrong.append(("whether its year was closed", _yes(told_closed), _yes(closed[0])))
-    year_is_closed = told_closed if told_closed in closed else closed[0]
-    rated = _rated(terms, line, stated=stated, room=room, year_is_closed=year_is_closed)
+    closed, more = _closed(line, course.open_until)
+    wrong += more
+    rated = _rated(terms, line, stated=stated, room=room, year_is_closed=closed)
     whole = _whole_parts(terms, line, stated=stated, amount_fen=rated.amount_fen)
     differences = [
         *wrong,
@@ -149,8 +146,20 @@ def _rated(
         stated=stated,
         room=room,
         last_day=last_day,
-        year_is_closed=bool(line.explanation.get("year_is_closed", False)),
+        year_is_closed=year_is_closed,
     )
+
+
+def _closed(line: KeptLine, open_until: OpenUntil) -> tuple[bool, list[Found]]:
+    """Return whether a correction's year should have been closed, and where it says otherwise.
+
+    A month's own use is never of a closed year: it draws until its line ends (R19).
+    """
+    told = bool(line.explanation.get("year_is_closed", False))
+    closed = closed_then(line, open_until) if line.kind == "adjustment" else [False]
+    if told in closed:
+        return told, []
+    return closed[0], [("whether its year was closed", _yes(told), _yes(closed[0]))]
 
 
 def _room(course: _Course, line: KeptLine) -> tuple[Room, list[Found]]:

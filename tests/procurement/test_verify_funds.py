@@ -1,5 +1,6 @@
 """What `verify` finds when a line tells of other funds, days or closed years than there were."""
 
+import re
 from datetime import date
 
 import pytest
@@ -21,11 +22,12 @@ from tests.support.agreement_builders import (
 )
 from tests.support.settlement_builders import MARCH, SYSTEM, Market, a_use, at, deliver
 
-JANUARY = parse_month("2027-01")
+APRIL, JANUARY = parse_month("2026-04"), parse_month("2027-01")
 MONTHS = [
     *(parse_month(f"2026-{month:02d}") for month in (3, 4, 5, 6, 9, 10, 11, 12)),
     JANUARY,
 ]
+OF_LINE = re.compile(", (?:use|adjustment) of ")
 UNPAID = (
     "UPDATE statement_line SET uncovered_fen = drawn_fen, drawn_fen = 0, vendor_fen = 0, "
     "school_fen = 0, fee_fen = 0, retention_fen = 0"
@@ -54,7 +56,7 @@ def plant(units: Units, *statements: str) -> list[str]:
         for statement in statements:
             unit.session.execute(text(statement))
     found = verify(units, SYSTEM)
-    return [one.split(", use of ", 1)[1] for one in found if ", use of " in one]
+    return [parts[-1] for parts in (OF_LINE.split(one) for one in found) if len(parts) > 1]
 
 
 def test_use_paid_by_a_year_that_may_not_pay_is_named(
@@ -101,7 +103,7 @@ def test_a_fund_that_a_line_does_not_name_is_named(units: Units, stated: Market)
 def test_a_year_that_a_line_calls_closed_while_it_was_open_is_named(
     units: Units, stated: Market
 ) -> None:
-    """R37, R50: stated on 1 April 2026; the books are open until 31 March 2027."""
+    """R37, R50: stated on 1 April 2026, when the books of 2026 were open."""
     found = plant(
         units,
         "DELETE FROM statement_draw",
@@ -114,13 +116,17 @@ def test_a_year_that_a_line_calls_closed_while_it_was_open_is_named(
 @pytest.mark.parametrize(
     ("sealed_on", "is_named"), [(date(2027, 3, 31), False), (date(2027, 4, 1), True)]
 )
-def test_a_line_that_was_stated_on_the_edge_of_the_close_may_say_either(
-    units: Units, stated: Market, sealed_on: date, is_named: bool
+def test_a_correction_stated_on_the_edge_of_the_close_may_say_either(
+    units: Units, clock: FixedClock, stated: Market, sealed_on: date, is_named: bool
 ) -> None:
     """R37: sealed before midnight and stated after it, it was drafted on either side."""
+    late = [a_use(units, stated, f"late-{day}", at(day)) for day in (8, 9)]
+    deliver(units, late, name="late.csv")
+    clock.at = at(1, month=5)
+    settle(units, SYSTEM, APRIL)
     found = plant(
         units,
-        "UPDATE statement SET stated_at = '2027-04-01 10:00+08'",
-        f"UPDATE period SET sealed_at = '{sealed_on} 09:00+08' WHERE month = '2026-03-01'",
+        "UPDATE statement SET stated_at = '2027-04-01 10:00+08' WHERE month = '2026-04-01'",
+        f"UPDATE period SET sealed_at = '{sealed_on} 09:00+08' WHERE month = '2026-04-01'",
     )
     assert any("whether its year was closed is no" in one for one in found) == is_named
