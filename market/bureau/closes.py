@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Response
 
 from kernel.clock import Month, parse_month, show_month
+from kernel.errors import EarlierPeriodOpen, MarketError, NothingToSettle, PeriodNotOver
 from kernel.http.pages import Page, Pages
 from kernel.http.problems import AnyRequest
 from kernel.unit import Unit
@@ -44,6 +45,15 @@ def begin_close(request: AnyRequest, pages: Pages, month_text: str) -> Response[
     with pages.open(request) as page:
         begin_to_close(page.unit, month, payers=_payers(page.unit, month))
         return page.redirect(f"{PERIODS}/{show_month(month)}")
+
+
+def hindrance(unit: Unit, month: Month) -> MarketError | None:
+    """Return why a month can't be closed now, None if it can."""
+    try:
+        _payers(unit, month)
+    except (PeriodNotOver, EarlierPeriodOpen, NothingToSettle) as error:
+        return error
+    return None
 
 
 def _payers(unit: Unit, month: Month) -> list[UUID]:

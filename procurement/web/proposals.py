@@ -50,6 +50,7 @@ def show_proposal(
     return page.render_table(
         "procurement/proposal.html",
         table,
+        status=409 if "" in (errors or {}) else 422 if errors else 200,
         file_name=f"allocation-{row.number}",
         row=row,
         root=desk_root(page),
