@@ -15,6 +15,7 @@ from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, MarketError, NotFound, ProposalOpen
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
+from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, Filter, Table, excerpt, tabulate
 from procurement.funding.allocations import MAY_COMPUTE, LinePreview, preview_lines
 from procurement.funding.desk import (
@@ -59,14 +60,15 @@ def show_desk(page: Page) -> Response[Any]:
         options=tuple((str(year), str(year)) for year in years),
         default=str(years[YEARS_AHEAD]),
     )
-    columns = _proposal_columns()
-    view = page.view(columns, filters=(by_year,))
-    year = int(view.filters["year"])
+    year = int(page.view((), filters=(by_year,)).filters["year"])
+    rows = proposals(page.unit, fiscal_year=year)
+    makers = {row.made_by_name for row in rows}
+    columns = _proposal_columns(names_of_actors(page.unit, makers, locale=page.locale))
     table = tabulate(
         translate(msgid("Proposals"), page.locale),
         columns,
-        proposals(page.unit, fiscal_year=year),
-        view=view,
+        rows,
+        view=page.view(columns, filters=(by_year,)),
         summed=("lines", "amount_fen"),
         filters=(by_year,),
         empty=msgid("Nothing was proposed for this year yet."),
@@ -207,7 +209,7 @@ def left_out_table(page: Page, rows: Sequence[LeftOut]) -> Table[LeftOut]:
     )
 
 
-def _proposal_columns() -> list[Column[ProposalRow]]:
+def _proposal_columns(names: Mapping[str, str]) -> list[Column[ProposalRow]]:
     def href(row: ProposalRow) -> str:
         return f"{DESK}/{row.number}"
 
@@ -240,7 +242,7 @@ def _proposal_columns() -> list[Column[ProposalRow]]:
         Column(
             key="made_by_name",
             title=msgid("Proposed by"),
-            value=lambda row: row.made_by_name,
+            value=lambda row: names[row.made_by_name],
             secondary=True,
         ),
         Column(

@@ -12,6 +12,7 @@ from kernel.errors import MarketError
 from kernel.http.pages import Form, Page
 from kernel.http.typed import Typed
 from kernel.i18n import label, msgid, translate
+from kernel.identity.names import names_of_actors
 from kernel.outcomes import Fate
 from kernel.web.tables import Column, excerpt, tabulate
 from settlement.budgets import (
@@ -73,6 +74,9 @@ def show_budgets(
         summed=SUMS,
         empty=msgid("No budget was recorded yet."),
     )
+    approvals = [ApprovalRow(budget=row, entry=entry) for row in rows for entry in row.entries]
+    recorders = {row.entry.recorded_by for row in approvals}
+    names = names_of_actors(page.unit, recorders, locale=page.locale)
     today = shanghai_day(page.unit.clock.now())
     is_bureau = page.actor.organisation_kind is OrganisationKind.BUREAU
     return page.render_table(
@@ -88,8 +92,8 @@ def show_budgets(
         sources=[(one, label(one, page.locale, kind="source")) for one in SOURCES],
         approvals=excerpt(
             translate(msgid("Approvals"), page.locale),
-            _approval_columns(),
-            [ApprovalRow(budget=row, entry=entry) for row in rows for entry in row.entries],
+            _approval_columns(names),
+            approvals,
             path=BUDGETS,
             summed=("amount_fen",),
         ),
@@ -158,7 +162,7 @@ def budget_columns() -> list[Column[BudgetView]]:
     ]
 
 
-def _approval_columns() -> list[Column[ApprovalRow]]:
+def _approval_columns(names: Mapping[str, str]) -> list[Column[ApprovalRow]]:
     return [
         Column(key="document", title=msgid("Document"), value=lambda row: row.entry.document),
         Column(
@@ -190,7 +194,7 @@ def _approval_columns() -> list[Column[ApprovalRow]]:
         Column(
             key="recorded_by",
             title=msgid("Recorded by"),
-            value=lambda row: row.entry.recorded_by,
+            value=lambda row: names[row.entry.recorded_by],
             secondary=True,
         ),
     ]

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
+from uuid import UUID
 
 from litestar import Response
 
 from catalog.kinds import ResourceKind
 from catalog.plan_words import plan_words
 from kernel.clock import shanghai_day
-from kernel.errors import MarketError
+from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.http.typed import Typed
 from kernel.i18n import label, msgid, translate
 from kernel.ids import OrganisationId
 from kernel.web.tables import Column, Filter, Table
-from procurement.choices import Choice, choices, choices_by_key
+from procurement.choices import Choice, choices, choices_by_key, standings
 from procurement.drafts import Draft, DraftItem, drop_draft, keep_draft, own_draft
 from procurement.forecasts import LEAST_SCHOOLS, Forecast
 from procurement.request_previews import ItemPreview, forecasts_of, preview_basket
@@ -101,8 +103,40 @@ def show_choices(page: Page) -> Response[Any]:
         "procurement/choices.html",
         table=table,
         prices={row.key: plan_words(row.plan, page.locale) for row in rows},
+        address=choice_address,
+        own=page.actor.organisation_code,
+        standings=_standings(page),
         chosen={item.resource for item in own_draft(page.unit).items} if may_request else set(),
     )
+
+
+def show_choice(page: Page, vendor_code: str, sku: str) -> Response[Any]:
+    """Show one listed resource: what it is, what it costs, and where the school stands with it."""
+    key = f"{vendor_code}/{sku}"
+    found = choices_by_key(page.unit, [key])
+    if not found:
+        raise NotFound(what="resource", key=key)
+    (row,) = found
+    may_request = page.actor.may(*REQUESTING_ROLES)
+    return page.render(
+        "procurement/choice.html",
+        row=row,
+        price=plan_words(row.plan, page.locale),
+        is_own=row.author_school == page.actor.organisation_code,
+        standing=_standings(page).get(row.resource_id, ""),
+        is_chosen=may_request and key in {one.resource for one in own_draft(page.unit).items},
+        may_request=may_request,
+    )
+
+
+def choice_address(row: Choice) -> str:
+    return f"{RESOURCES}/{quote(row.vendor_code, safe='')}/{quote(row.sku)}"
+
+
+def _standings(page: Page) -> dict[UUID, str]:
+    school_id = page.actor.organisation_id
+    assert school_id is not None  # the routes are a school's
+    return standings(page.unit, school_id)
 
 
 def choose(page: Page, *, form: ChoiceForm) -> Response[Any]:

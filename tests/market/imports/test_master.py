@@ -163,7 +163,7 @@ def test_a_negative_price_and_a_broken_date_are_rejects(units, tmp_path):
     assert [one.line() for one in rejects.first] == [
         (
             "row 2, unit_price_yuan: “-0.02” is not an amount (negative). "
-            "Give a number that is not negative, with at most 4 decimals."
+            "Write it in plain digits, not negative, with at most 4 decimals."
         ),
         (
             "row 3, valid_from: “2026-13-01” is not a date or time. "
