@@ -90,8 +90,16 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
 
     Raises `NothingToSettle` if there are none.
     """
-    start, end = month_bounds(month)
     ensure_partitions(unit, [month])
+    payers = payers_seen(unit, month, payer_code=payer_code)
+    if not payers:
+        raise NothingToSettle(period=show_month(month))
+    return payers
+
+
+def payers_seen(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
+    """Return what `payers_of` does, for a look: nothing is made ready for a close."""
+    start, end = month_bounds(month)
     has_agreement = exists().where(
         Agreement.payer_id == Organisation.id,
         Agreement.starts_on < next_month(month),
@@ -114,10 +122,7 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
     )
     if payer_code is not None:
         wanted = wanted.where(Organisation.code == payer_code)
-    payers = list(unit.session.scalars(wanted))
-    if not payers:
-        raise NothingToSettle(period=show_month(month))
-    return payers
+    return list(unit.session.scalars(wanted))
 
 
 def month_to_close(unit: Unit) -> Month | None:

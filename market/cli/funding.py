@@ -316,6 +316,11 @@ def _report(summary: IssueSummary, *, as_json: bool) -> None:
         f"{yuan(summary.amount_fen)} yuan."
     )
     emit(counts, [line], as_json=as_json)
+    if not (summary.issued or summary.topped_up or summary.taken_back):
+        note(
+            f"Looked at the lines of {summary.fiscal_year} of {summary.unchanged} schools: each "
+            "has what census, quotas and rule are worth now."
+        )
 
 
 def _as_json(one: LinePreview) -> dict[str, object]:
