@@ -24,7 +24,7 @@ from tests.support.builders import (
     a_school,
     a_vendor,
 )
-from tests.support.funding_builders import COUNTY, SCHOOL, CountyBuilder, a_county
+from tests.support.funding_builders import SCHOOL, CountyBuilder, a_county
 
 SYSTEM = system_actor("test")
 SCHOOLS = "code,name,region_code,stages\n"
