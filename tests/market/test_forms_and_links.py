@@ -221,7 +221,7 @@ def test_names_stand_where_people_acted_and_a_vendor_reads_no_schools_names(
 def test_the_next_month_to_close_is_one_in_which_there_is_something(
     client: TestClient[Litestar], site: Site, units: Units, clock: FixedClock
 ) -> None:
-    """R26: a month without agreement or use is passed over, not offered and refused."""
+    """A month without agreement or use is passed over, not offered and then refused."""
     with units(SYSTEM) as unit:
         assert month_to_close(unit) == APRIL
     sign_in(client, Role.OPERATOR)
