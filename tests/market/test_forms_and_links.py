@@ -11,6 +11,8 @@ from litestar.testing import TestClient
 
 from kernel.actors import Role
 from kernel.clock import FixedClock
+from kernel.identity.grants import actor_of
+from kernel.identity.names import names_of_actors
 from kernel.settings import Settings
 from kernel.unit import Units
 from market.asgi import create_app
@@ -186,14 +188,14 @@ def test_a_resource_has_a_page_that_says_where_the_school_stands_with_it(
     market = site.market
     address = f"/school/resources/{market.vendor.code}/{market.sku}"
     listed = client.get("/school/resources").text
-    assert f'href="{address}"' in listed and "已选用" in listed
+    assert f'href="{address}"' in listed and "已申请" in listed
     page = client.get(address).text
-    assert market.vendor.name in page and "本校已有选用协议" in page
+    assert market.vendor.name in page and "本校已提交选用申请" in page
     assert client.get(f"/school/resources/{market.vendor.code}/nothing").status_code == 404
 
 
 def test_names_stand_where_people_acted_and_a_vendor_reads_no_schools_names(
-    client: TestClient[Litestar], site: Site
+    client: TestClient[Litestar], site: Site, units: Units
 ) -> None:
     """R58: the books keep logins; who may know a name reads it beside them."""
     sign_in(client, Role.BUREAU_FINANCE)
@@ -208,14 +210,18 @@ def test_names_stand_where_people_acted_and_a_vendor_reads_no_schools_names(
     )
     desk = client.get("/bureau/allocations?year=2026").text
     assert re.search(r">[^<]+ bureau_finance<", desk)
-    dispute = f"disputes/{site.dispute_id}"
-    sign_in(client, Role.SCHOOL_FINANCE)
-    own = client.get(f"/school/{dispute}").text
-    sign_in(client, Role.VENDOR_MANAGER)
-    theirs = client.get(f"/vendor/{dispute}").text
-    opener = re.search(r'<span class="muted">([^<]+)</span></li>', own)
-    assert opener and " " in opener[1]
-    assert opener[1] not in theirs
+    acts = {Role.SCHOOL_FINANCE.value, site.market.finance.name, "system:cli", "gone"}
+    shown = {}
+    for role in (Role.PRINCIPAL, Role.VENDOR_MANAGER):
+        with units(SYSTEM) as unit:
+            reader = actor_of(unit, login=role, via="test")
+        with units(reader) as unit:
+            shown[role] = names_of_actors(unit, acts, locale="zh_CN")
+    assert shown[Role.PRINCIPAL]["school_finance"].endswith(" school_finance")
+    assert not shown[Role.PRINCIPAL][site.market.finance.name].startswith("person:")
+    assert shown[Role.PRINCIPAL]["system:cli"] == "系统"
+    assert shown[Role.PRINCIPAL]["gone"] == "gone"
+    assert shown[Role.VENDOR_MANAGER] == {one: one for one in acts} | {"system:cli": "系统"}
 
 
 def test_the_next_month_to_close_is_one_in_which_there_is_something(
