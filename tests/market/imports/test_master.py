@@ -210,11 +210,11 @@ def test_an_import_of_allocations_says_which_proposals_it_made_and_what_they_lac
 ):
     """R20: the number to be checked, and by how much the budget is too small."""
     county = a_county(units)
-    rows = f"payer_code,fiscal_year,source,document,amount_yuan\n{SCHOOL},2027,own_funds,8号,9.00\n"
+    rows = f"payer_code,fiscal_year,source,document,amount_yuan\n{SCHOOL},2024,own_funds,8号,9.00\n"
     tally = _import(county, tmp_path, "allocations", rows)
-    assert tally.documents == [f"{FUNDED}-2027-001"]
+    assert tally.documents == [f"{FUNDED}-2024-001"]
     assert len(tally.warnings) == 1 and "own_funds" in tally.warnings[0]
-    assert tally.as_lines()[-1] == f"part of      {FUNDED}-2027-001"
+    assert tally.as_lines()[-1] == f"part of      {FUNDED}-2024-001"
     again = _import(county, tmp_path, "allocations", rows)
     assert (again.duplicates, again.documents) == (1, tally.documents)
     tried = _import(county, tmp_path, "allocations", rows.replace("8号", "9号"), dry_run=True)
