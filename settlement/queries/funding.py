@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
@@ -15,18 +15,17 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.ceilings import CeilingUse, ceiling_use
+from settlement.ceilings import CeilingUse
 from settlement.dispute_models import CreditNote
 from settlement.funding_lines import LineBalance
 from settlement.ledger.models import Account
 from settlement.ledger.posting import FUNDING_KINDS
 from settlement.models import (
     Agreement,
-    CeilingEstimate,
     FundingLine,
     StatementLine,
-    is_stated,
 )
+from settlement.queries.ceilings import running_ceilings, running_estimate
 from settlement.queries.statements import visible_payers
 
 
@@ -83,6 +82,8 @@ class AgreementRow:
     starts_on: date
     ends_on: date
     state: str
+    ceiling_use: CeilingUse
+    """Of today's fiscal year, where the agreement has a ceiling for each (R19)."""
 
     @property
     def left_fen(self) -> int:
@@ -96,10 +97,6 @@ class AgreementRow:
     @property
     def stops_at_ceiling(self) -> bool:
         return bool(self.terms.get("stop_at_ceiling", False))
-
-    @property
-    def ceiling_use(self) -> CeilingUse:
-        return ceiling_use(self.ceiling_fen, left_fen=self.left_by_estimate_fen)
 
 
 def fiscal_years(unit: Unit) -> list[int]:
@@ -252,7 +249,8 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
         )
         .group_by(Agreement.id, vendor.name)
         .order_by(Agreement.number)
-    )
+    ).all()
+    running = running_ceilings(unit, [agreement.id for agreement, *_ in rows])
     return [
         AgreementRow(
             id=agreement.id,
@@ -273,25 +271,10 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             state="ended"
             if agreement.state == "open" and agreement.ends_on < today
             else agreement.state,
+            ceiling_use=running[agreement.id].use,
         )
         for agreement, vendor_name, billed, credited, above, uses, estimated, estimated_at in rows
     ]
-
-
-def running_estimate() -> tuple[ScalarSelect[int], ScalarSelect[datetime]]:
-    """Return an `Agreement`'s estimate of months that are not stated yet, and of when it is.
-
-    Two scalars for a query over agreements, each a probe of the estimates.
-    """
-    of_agreement = (
-        CeilingEstimate.agreement_id == Agreement.id,
-        ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
-    )
-    fen, at = func.sum(CeilingEstimate.amount_fen), func.max(CeilingEstimate.estimated_at)
-    return (
-        select(func.coalesce(fen, 0)).where(*of_agreement).correlate(Agreement).scalar_subquery(),
-        select(at).where(*of_agreement).correlate(Agreement).scalar_subquery(),
-    )
 
 
 def _visible_schools(unit: Unit) -> Select[UUID]:
