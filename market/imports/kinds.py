@@ -56,12 +56,16 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """A kind of master data: `make` builds its typed row, `record` is the service that takes it."""
+    """A kind of master data: `make` builds its typed row, `record` is the service that takes it.
+
+    `then`: what has to be done with what was taken before it counts.
+    """
 
     name: str
     columns: tuple[Column, ...]
     make: Callable[..., Any]
     record: Callable[[Unit, Sequence[Any]], list[RowOutcome]]
+    then: str = ""
     _attributes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

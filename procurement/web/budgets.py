@@ -1,4 +1,4 @@
-"""Budgets on a page: what was approved, what of it stands on lines, a form for one approval."""
+"""Budgets on a page: what was approved, what of it stands on lines, what waits to be checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ from kernel.i18n import label, msgid, translate, translate_error
 from kernel.money import parse_fen
 from kernel.outcomes import Fate
 from kernel.web.tables import Column, excerpt, tabulate
+from procurement.budget_proposals import propose_budgets
+from procurement.record_proposals import RecordKind
+from procurement.web.waiting_records import waiting_records
 from settlement.budgets import (
     BUDGET_RECORDERS,
     SOURCES,
@@ -22,7 +25,6 @@ from settlement.budgets import (
     BudgetView,
     EntryView,
     budgets,
-    record_budgets,
 )
 from settlement.web.columns import money
 from settlement.web.places import Crumb
@@ -83,6 +85,7 @@ def show_budgets(
         form=form or BudgetForm(fiscal_year=str(today.year), approved_on=today.isoformat()),
         errors=errors or {},
         may_record=is_bureau and page.actor.may(*BUDGET_RECORDERS),
+        waiting=waiting_records(page, RecordKind.BUDGET, path=BUDGETS),
         sources=[(one, label(one, page.locale, kind="source")) for one in SOURCES],
         approvals=excerpt(
             translate(msgid("Approvals"), page.locale),
@@ -95,15 +98,17 @@ def show_budgets(
 
 
 def post_budget(page: Page, form: BudgetForm) -> Response[Any]:
-    """Record one approval for the actor's own bureau."""
+    """Propose one approval for the actor's own bureau."""
     try:
         row = _row(page, form)
-        (outcome,) = record_budgets(page.unit, [row])
+        (outcome,) = propose_budgets(page.unit, [row])
     except MarketError as error:
         name = str(error.facts.get("field", ""))
         return show_budgets(page, form=form, errors={name: translate_error(error, page.locale)})
     if outcome.fate is Fate.DUPLICATE:
-        text = translate(msgid("This approval is recorded already."), page.locale)
+        text = translate(
+            msgid("This approval is recorded already, or waits to be checked."), page.locale
+        )
         return show_budgets(page, form=form, errors={"document": text})
     if outcome.error is not None:
         name = {"amount_yuan": "amount"}.get(outcome.field, outcome.field)
@@ -214,6 +219,12 @@ def _approval_columns() -> list[Column[ApprovalRow]]:
             key="recorded_by",
             title=msgid("Recorded by"),
             value=lambda row: row.entry.recorded_by,
+            secondary=True,
+        ),
+        Column(
+            key="checked_by",
+            title=msgid("Checked by"),
+            value=lambda row: row.entry.checked_by or None,
             secondary=True,
         ),
     ]
