@@ -79,7 +79,7 @@ def _record_columns(kind: RecordKind) -> list[Column[RecordRow]]:
         ),
         Column(
             key="made_at",
-            title=msgid("Proposed"),
+            title=msgid("Proposed at"),
             value=lambda row: row.made_at,
             kind="moment",
             secondary=True,
