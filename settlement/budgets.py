@@ -89,12 +89,12 @@ class BudgetView:
     entries: Sequence[EntryView] = field(default_factory=tuple)
 
 
-def record_budgets(unit: Unit, rows: Sequence[BudgetRow], *, made_by: str = "") -> list[RowOutcome]:
+def record_budgets(unit: Unit, rows: Sequence[BudgetRow], *, made_by: str) -> list[RowOutcome]:
     """Record approvals, each once under its document; return each row's fate, in order.
 
     A document again with another amount is a conflict; what a row below zero takes back must be
     unallocated, or it is rejected with by how much it is not. `made_by`: who proposed what the
-    actor has checked.
+    actor has checked; no approval is one person's alone.
     """
     unit.actor.require("record a budget", *BUDGET_RECORDERS)
     lock_recording(unit)
@@ -135,8 +135,8 @@ def _record(unit: Unit, row: BudgetRow, bureaus: Mapping[str, UUID], *, made_by:
             amount_fen=row.amount_fen,
             approved_on=row.approved_on,
             recorded_at=unit.clock.now(),
-            recorded_by=made_by or unit.actor.name,
-            checked_by=unit.actor.name if made_by else "",
+            recorded_by=made_by,
+            checked_by=unit.actor.name,
         )
     )
     unit.session.flush()
