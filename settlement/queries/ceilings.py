@@ -59,16 +59,7 @@ def running_ceilings(unit: Unit, agreement_ids: Sequence[UUID]) -> dict[UUID, Ru
         .subquery()
     )
     running, as_of = running_estimate()
-    running_in_year = (
-        select(func.coalesce(func.sum(CeilingEstimate.amount_fen), 0))
-        .where(
-            CeilingEstimate.agreement_id == Agreement.id,
-            extract("year", CeilingEstimate.month) == year,
-            ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
-        )
-        .correlate(Agreement)
-        .scalar_subquery()
-    )
+    running_in_year = estimate_of_year(year)
     has_years = AgreementYear.agreement_id.is_not(None)
     rows = unit.session.execute(
         select(
@@ -119,4 +110,18 @@ def running_estimate() -> tuple[ScalarSelect[int], ScalarSelect[datetime]]:
     return (
         select(func.coalesce(fen, 0)).where(*of_agreement).correlate(Agreement).scalar_subquery(),
         select(at).where(*of_agreement).correlate(Agreement).scalar_subquery(),
+    )
+
+
+def estimate_of_year(fiscal_year: int) -> ScalarSelect[int]:
+    """Return an `Agreement`'s estimate of the months of a year that are not stated yet."""
+    return (
+        select(func.coalesce(func.sum(CeilingEstimate.amount_fen), 0))
+        .where(
+            CeilingEstimate.agreement_id == Agreement.id,
+            extract("year", CeilingEstimate.month) == fiscal_year,
+            ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
+        )
+        .correlate(Agreement)
+        .scalar_subquery()
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, extract, func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
@@ -15,7 +15,8 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.ceilings import CeilingUse
+from settlement.agreement_models import AgreementYear
+from settlement.ceilings import CeilingUse, ceiling_use
 from settlement.dispute_models import CreditNote
 from settlement.funding_lines import LineBalance
 from settlement.ledger.models import Account
@@ -25,7 +26,7 @@ from settlement.models import (
     FundingLine,
     StatementLine,
 )
-from settlement.queries.ceilings import running_ceilings, running_estimate
+from settlement.queries.ceilings import estimate_of_year, running_estimate
 from settlement.queries.statements import visible_payers
 
 
@@ -226,10 +227,14 @@ def schools_table(unit: Unit, *, fiscal_year: int) -> list[SchoolRow]:
 
 
 def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
-    """Return a visible payer's agreements with what was billed under each, in fen."""
+    """Return a visible payer's agreements with what was billed under each, in fen: one query.
+
+    Of one that crosses 1 January it is today's year that its ceiling's use is told for (R19).
+    """
     vendor = aliased(Organisation)
     today = shanghai_day(unit.clock.now())
     estimate, as_of = running_estimate()
+    of_year = extract("year", StatementLine.of_month) == today.year
     rows = unit.session.execute(
         select(
             Agreement,
@@ -240,17 +245,25 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             func.coalesce(func.sum(StatementLine.quantity), 0),
             estimate,
             as_of,
+            AgreementYear.ceiling_fen - AgreementYear.waiting_fen,
+            func.coalesce(func.sum(StatementLine.amount_fen).filter(of_year), 0)
+            - func.coalesce(func.sum(CreditNote.amount_fen).filter(of_year), 0)
+            + estimate_of_year(today.year),
         )
         .join(vendor, vendor.id == Agreement.vendor_id)
         .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .outerjoin(
+            AgreementYear,
+            (AgreementYear.agreement_id == Agreement.id)
+            & (AgreementYear.fiscal_year == today.year),
+        )
         .where(
             Agreement.payer_id.in_(_visible_schools(unit).where(Organisation.code == payer_code))
         )
-        .group_by(Agreement.id, vendor.name)
+        .group_by(Agreement.id, vendor.name, AgreementYear.agreement_id, AgreementYear.fiscal_year)
         .order_by(Agreement.number)
-    ).all()
-    running = running_ceilings(unit, [agreement.id for agreement, *_ in rows])
+    )
     return [
         AgreementRow(
             id=agreement.id,
@@ -271,9 +284,25 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             state="ended"
             if agreement.state == "open" and agreement.ends_on < today
             else agreement.state,
-            ceiling_use=running[agreement.id].use,
+            ceiling_use=(
+                ceiling_use(agreement.ceiling_fen, left_fen=agreement.ceiling_fen - int(used_fen))
+                if year_fen is None
+                else ceiling_use(year_fen, left_fen=year_fen - int(of_year_fen))
+            ),
         )
-        for agreement, vendor_name, billed, credited, above, uses, estimated, estimated_at in rows
+        for (
+            agreement,
+            vendor_name,
+            billed,
+            credited,
+            above,
+            uses,
+            estimated,
+            estimated_at,
+            year_fen,
+            of_year_fen,
+        ) in rows
+        for used_fen in (billed - credited + estimated,)
     ]
 
 
