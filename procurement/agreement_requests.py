@@ -1,8 +1,9 @@
 """Requests about an agreement: another ceiling, or the same resource for another term.
 
-Both ask for signatures like any purchase. Another ceiling asks for those of the difference, by the
-table of today; a renewal is a selection of its own at the offer of its first day, which says what
-it renews.
+Both ask for signatures like any purchase, by the table of today. A raise asks for those of the
+ceiling that the agreement would then have, so that no purchase is cut into raises below a
+threshold; a lower ceiling for those of what goes. A renewal is a selection of its own at the offer
+of its first day, which says what it renews.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from procurement.purses import parts_of
 from procurement.requests import Wanted, next_reference, request_basket, require_requester
 from procurement.selection_facts import gather_facts_of
 from procurement.selection_steps import needed_steps, step_rows
-from procurement.selection_terms import amount_to_commit
+from procurement.selection_terms import amount_to_commit, amount_to_sign
 from procurement.states import CHANGES, SelectionKind, SelectionState
 from settlement.agreement_changes import require_running
 from settlement.models import Agreement
@@ -97,6 +98,7 @@ def request_ceiling(
             basket="",
             of_agreement_id=agreement.id,
         ),
+        signed_fen=amount_to_sign(kind, ceiling_fen, agreement),
     )
     return selection_id
 
@@ -176,8 +178,8 @@ def _differences(unit: Unit, agreement: Agreement, ceilings: Mapping[int, int]) 
     return found
 
 
-def _write(unit: Unit, selection: Selection) -> None:
-    """Write a request for another ceiling with the signatures of its difference."""
+def _write(unit: Unit, selection: Selection, *, signed_fen: int) -> None:
+    """Write a request for another ceiling with the signatures that `signed_fen` asks for."""
     school = unit.session.get_one(Organisation, selection.school_id)
     version = unit.session.get_one(Version, selection.version_id)
     facts = gather_facts_of(unit, school)
@@ -188,7 +190,7 @@ def _write(unit: Unit, selection: Selection) -> None:
         later_fen=selection.later_fen,
     )
     try:
-        steps = needed_steps(facts, school, version, amount_fen=selection.ceiling_fen, parts=parts)
+        steps = needed_steps(facts, school, version, amount_fen=signed_fen, parts=parts)
         rows = step_rows(steps, facts, selection_id=SelectionId(selection.id), school=school)
     except FieldError as error:
         raise error.error from None

@@ -5,26 +5,35 @@ one in force; of its tables the latest. A table is the rows of one region and da
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
 from catalog.kinds import KINDS, TIERS
 from kernel.actors import Role
 from kernel.clock import shanghai_day
-from kernel.errors import AlreadyExists, InvalidInput, NotFound
+from kernel.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NoSignature,
+    NotFound,
+    Refused,
+    SignsTwice,
+)
 from kernel.identity.models import Region, RegionClosure
 from kernel.identity.recording import among, lock_recording
 from kernel.identity.visibility import visible_regions
 from kernel.ids import new_id
+from kernel.money import LARGEST_AMOUNT_FEN, plain_yuan, yuan
 from kernel.trail import record
 from kernel.unit import Unit
 from procurement.models import ApprovalRule
-from procurement.policy import Threshold
+from procurement.policy import Threshold, signs_twice
+from procurement.proposal_models import RecordProposal
 
-RULE_RECORDERS: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
 SIGNING_ROLES: Final = frozenset(
     {
         Role.RESEARCH_LEAD,
@@ -37,30 +46,55 @@ SIGNING_ROLES: Final = frozenset(
 
 SOURCES: Final = frozenset({"per_student", "surcharge", "special_fund", "own_funds"})
 LONGEST_WORKDAYS: Final = 60
+LAST_POSITION: Final = 99
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleTable:
-    """A region's table from a day on, until that of a later day; `in_force`: today's."""
+    """A region's table from a day on, until that of a later day; `in_force`: today's.
+
+    Who proposed and who checked it, when and why; empty for what the installation brought.
+    """
 
     region_code: str
     region_name: str
     valid_from: date
     in_force: bool
     thresholds: Sequence[Threshold]
+    made_by: str = ""
+    checked_by: str = ""
+    checked_at: datetime | None = None
+    reason: str = ""
+    number: str = ""
 
 
 def record_approval_rules(
     unit: Unit, region_code: str, *, valid_from: date, thresholds: Sequence[Threshold]
 ) -> bool:
-    """Record a region's table from a day on; return False if it is what is recorded already.
+    """Record a table that the installation brings; return False if it is recorded already.
 
-    Raises `InvalidInput` for a table by which some selection would need no signature, for a
-    position given twice and for a role that signs nothing; `AlreadyExists` for another table of the
-    same day.
+    For the system alone: what people record, two of them do (`approval_rule_proposals`). Raises as
+    `judge_table`.
     """
-    unit.actor.require("record approval rules", *RULE_RECORDERS)
+    if not unit.actor.is_system:
+        raise Refused(act="record approval rules alone", needs=Role.SYSTEM, actor=unit.actor.name)
     lock_recording(unit)
+    if not judge_table(unit, region_code, valid_from=valid_from, thresholds=thresholds):
+        return False
+    write_table(unit, region_code, valid_from=valid_from, thresholds=thresholds)
+    return True
+
+
+def judge_table(
+    unit: Unit, region_code: str, *, valid_from: date, thresholds: Sequence[Threshold]
+) -> bool:
+    """Return whether a table is new; False if it is what is recorded already.
+
+    Raises `NotFound` for a region that is not the actor's, `NoSignature` for a table by which some
+    selection would need none, `SignsTwice` where one role would sign the same selection at two
+    positions, `InvalidInput` for a position given twice and for a role that signs nothing,
+    `AlreadyExists` for another table of the same day.
+    """
     reach = visible_regions(unit).where(Region.code == region_code)
     if unit.session.scalars(reach).one_or_none() is None:
         raise NotFound(what="region", key=region_code)
@@ -74,10 +108,21 @@ def record_approval_rules(
             .order_by(ApprovalRule.position)
         )
     ]
-    if known == wanted:
-        return False
-    if known:
+    if known and known != wanted:
         raise AlreadyExists(what="approval rule", key=f"{region_code} {valid_from}")
+    return not known
+
+
+def write_table(
+    unit: Unit,
+    region_code: str,
+    *,
+    valid_from: date,
+    thresholds: Sequence[Threshold],
+    proposal_id: UUID | None = None,
+) -> None:
+    """Write a table that was judged, with the trail."""
+    wanted = sorted(thresholds, key=lambda threshold: threshold.position)
     unit.session.execute(
         insert(ApprovalRule),
         [
@@ -85,14 +130,8 @@ def record_approval_rules(
                 "id": new_id(),
                 "region_code": region_code,
                 "valid_from": valid_from,
-                "position": threshold.position,
-                "role": threshold.role,
-                "from_amount_fen": threshold.from_amount_fen,
-                "kind": threshold.kind,
-                "tier": threshold.tier,
-                "source": threshold.source,
-                "may_repeat": threshold.may_repeat,
-                "due_workdays": threshold.due_workdays,
+                "proposal_id": proposal_id,
+                **asdict(threshold),
             }
             for threshold in wanted
         ],
@@ -104,7 +143,6 @@ def record_approval_rules(
         subject_id=f"{region_code}/{valid_from}",
         thresholds=[asdict(threshold) for threshold in wanted],
     )
-    return True
 
 
 def approval_rules_in_force(
@@ -151,21 +189,42 @@ def approval_rule_history(unit: Unit, region_code: str) -> list[RuleTable]:
         .where(RegionClosure.region_code == region_code)
         .order_by(RegionClosure.distance, ApprovalRule.valid_from.desc(), ApprovalRule.position)
     ).all()
+    proposals = {
+        one.id: one
+        for one in unit.session.scalars(
+            select(RecordProposal).where(
+                among(RecordProposal.id, {rule.proposal_id for _, rule in rows if rule.proposal_id})
+            )
+        )
+    }
     tables: dict[tuple[str, date], list[Threshold]] = {}
+    origins = {(rule.region_code, rule.valid_from): rule.proposal_id for _, rule in rows}
     names = {rule.region_code: name for name, rule in rows}
     for _, rule in rows:
         tables.setdefault((rule.region_code, rule.valid_from), []).append(_threshold(rule))
     deciding = next((key for key in tables if key[1] <= today), None)
-    return [
-        RuleTable(
+    found = []
+    for key, thresholds in tables.items():
+        table = RuleTable(
             region_code=key[0],
             region_name=names[key[0]],
             valid_from=key[1],
             in_force=key == deciding,
             thresholds=thresholds,
         )
-        for key, thresholds in tables.items()
-    ]
+        origin = origins[key]
+        proposal = proposals.get(origin) if origin is not None else None
+        if proposal is not None:
+            table = replace(
+                table,
+                made_by=proposal.made_by_name,
+                checked_by=proposal.decided_by_name or "",
+                checked_at=proposal.decided_at,
+                reason=proposal.reason,
+                number=proposal.number,
+            )
+        found.append(table)
+    return found
 
 
 def _threshold(rule: ApprovalRule) -> Threshold:
@@ -182,32 +241,46 @@ def _threshold(rule: ApprovalRule) -> Threshold:
 
 
 def _check(thresholds: Sequence[Threshold]) -> None:
+    for threshold in thresholds:
+        check_threshold(threshold)
     positions = [threshold.position for threshold in thresholds]
     if len(set(positions)) != len(positions):
         raise InvalidInput(value=str(positions), field="position", expected="each position once")
-    general = [threshold for threshold in thresholds if threshold.is_general]
-    if not any(threshold.from_amount_fen == 0 for threshold in general):
-        raise InvalidInput(
-            value=str([threshold.from_amount_fen for threshold in general]),
-            field="from_amount",
-            expected="at least one signature from 0 on, whatever the kind, tier and source",
+    general = [threshold.from_amount_fen for threshold in thresholds if threshold.is_general]
+    lowest_fen = min(general, default=LARGEST_AMOUNT_FEN)
+    if lowest_fen:
+        raise NoSignature(below_yuan=yuan(lowest_fen), field="from_amount")
+    overlap = signs_twice(thresholds)
+    if overlap is not None:
+        first, second = overlap
+        raise SignsTwice(
+            role=first.role, first=first.position, second=second.position, field="role"
         )
-    for threshold in thresholds:
-        if threshold.role not in SIGNING_ROLES:
-            raise InvalidInput(
-                value=threshold.role, field="role", expected=", ".join(sorted(SIGNING_ROLES))
-            )
-        for field, words in (("kind", KINDS), ("tier", TIERS), ("source", SOURCES)):
-            value = getattr(threshold, field)
-            if value and value not in words:
-                raise InvalidInput(value=value, field=field, expected=", ".join(sorted(words)))
-        if not 0 <= threshold.due_workdays <= LONGEST_WORKDAYS:
-            raise InvalidInput(
-                value=threshold.due_workdays,
-                field="due_workdays",
-                expected=f"0 – {LONGEST_WORKDAYS}",
-            )
-        if threshold.from_amount_fen < 0:
-            raise InvalidInput(
-                value=threshold.from_amount_fen, field="from_amount", expected="0 or more"
-            )
+
+
+def check_threshold(threshold: Threshold) -> None:
+    """Raise `InvalidInput` for the first thing that is wrong with one row by itself."""
+    if threshold.role not in SIGNING_ROLES:
+        raise InvalidInput(
+            value=threshold.role, field="role", expected=", ".join(sorted(SIGNING_ROLES))
+        )
+    for field, words in (("kind", KINDS), ("tier", TIERS), ("source", SOURCES)):
+        value = getattr(threshold, field)
+        if value and value not in words:
+            raise InvalidInput(value=value, field=field, expected=", ".join(sorted(words)))
+    if not 0 <= threshold.due_workdays <= LONGEST_WORKDAYS:
+        raise InvalidInput(
+            value=threshold.due_workdays,
+            field="due_workdays",
+            expected=f"0 – {LONGEST_WORKDAYS}",
+        )
+    if not 1 <= threshold.position <= LAST_POSITION:
+        raise InvalidInput(
+            value=threshold.position, field="position", expected=f"1 – {LAST_POSITION}"
+        )
+    if not 0 <= threshold.from_amount_fen <= LARGEST_AMOUNT_FEN:
+        raise InvalidInput(
+            value=plain_yuan(threshold.from_amount_fen),
+            field="from_amount",
+            expected=f"0.00 – {plain_yuan(LARGEST_AMOUNT_FEN)}",
+        )

@@ -116,12 +116,9 @@ def _draft(
     version = parties.versions[selection.version_id]
     if version.state != VersionState.LISTED:
         raise NotListed(key=resource.sku)
-    plans: list[PartPlan] = []
-    purpose = purpose_of(school, version)
-    for part in parts:
-        plan = purse.plan(school.id, part, purpose=purpose)
+    plans = purse.plan_together(school.id, parts, purpose=purpose_of(school, version))
+    for plan in plans:
         _require_covered(plan, school=school, selection=selection)
-        plans.append(plan)
     sources = {line.id: line.source for plan in plans for line in plan.lines}
     taken = [draw for plan in plans if not plan.waits for draw in plan.draws]
     # What a part that waits would need is kept for it, as `keep_for_waiting` does from then on.

@@ -97,7 +97,7 @@ class ApprovalRule(Base):
 
     Only for selections of this resource `kind` and `tier` and money of this `source`; empty: of
     any. `may_repeat`: also somebody who has signed it already. A table is never changed; a later
-    day's takes its place.
+    day's takes its place. `proposal_id`: what a second person checked; empty for what is shipped.
     """
 
     __tablename__ = "approval_rule"
@@ -113,6 +113,7 @@ class ApprovalRule(Base):
     source: Mapped[str]
     may_repeat: Mapped[bool]
     due_workdays: Mapped[int]
+    proposal_id: Mapped[UUID | None] = mapped_column(ForeignKey("record_proposal.id"))
 
     __table_args__ = (UniqueConstraint("region_code", "valid_from", "position"),)
 

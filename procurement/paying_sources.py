@@ -20,6 +20,8 @@ from procurement.commitments import Commitment
 from procurement.models import ApprovalStep, Selection
 from procurement.policy import Threshold
 from procurement.selection_steps import rules_say
+from procurement.selection_terms import amount_to_sign
+from settlement.models import Agreement
 
 Tables = Mapping[tuple[str, date], Sequence[Threshold]]
 
@@ -57,7 +59,12 @@ def refused_source(
     if not rules or not draft.sources:
         return None
     version = unit.session.get_one(Version, selection.version_id)
-    together_fen = selection.ceiling_fen
+    changed = (
+        unit.session.get_one(Agreement, selection.of_agreement_id)
+        if selection.of_agreement_id is not None
+        else None
+    )
+    together_fen = amount_to_sign(selection.kind, selection.ceiling_fen, changed)
     if selection.basket:
         together_fen = int(
             unit.session.scalar(

@@ -80,6 +80,29 @@ def steps_for(
     ]
 
 
+def signs_twice(rules: Iterable[Threshold]) -> tuple[Threshold, Threshold] | None:
+    """Return the first two rows by which one role signs the same selection twice, if there are any.
+
+    Nobody signs one selection twice, so that it might wait for ever; a row that lets who has signed
+    sign again is meant so.
+    """
+    seen: list[Threshold] = []
+    for rule in sorted(rules, key=lambda rule: rule.position):
+        for earlier in seen:
+            if earlier.role is rule.role and not rule.may_repeat and _meet(earlier, rule):
+                return earlier, rule
+        seen.append(rule)
+    return None
+
+
+def _meet(one: Threshold, other: Threshold) -> bool:
+    """Return whether a selection that is large enough is concerned by both rows.
+
+    Several sources may pay for one, so that different sources meet.
+    """
+    return one.kind in {"", other.kind or one.kind} and one.tier in {"", other.tier or one.tier}
+
+
 def _concerns(rule: Threshold, about: About) -> bool:
     return (
         rule.kind in {"", about.kind or rule.kind}

@@ -1,4 +1,4 @@
-"""Tables of allocation proposals, which one makes and another checks, and of year-end rules."""
+"""Tables of proposals, which one person makes and another checks, and of year-end rules."""
 
 from datetime import date, datetime
 from typing import Any
@@ -72,6 +72,44 @@ class ProposalLine(Base):
     __table_args__ = (
         CheckConstraint("amount_fen <> 0", name="amount"),
         Index("ix_proposal_line_document", "school_id", "document"),
+    )
+
+
+class RecordProposal(Base):
+    """What one person wants recorded and another checks: waiting, then decided once (trigger).
+
+    `kind`: a budget's approval, or a table of signatures; `content` is what would be recorded, and
+    never changes. `made_by` is empty for the operator at the machine, who is no person.
+    """
+
+    __tablename__ = "record_proposal"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    number: Mapped[str] = mapped_column(unique=True)
+    bureau_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    content: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    state: Mapped[str]
+    made_at: Mapped[datetime]
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    made_by_name: Mapped[str]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    decided_by_name: Mapped[str | None]
+    note: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('budget', 'approval_rules')", name="kind"),
+        CheckConstraint("state IN ('waiting', 'recorded', 'returned', 'withdrawn')", name="state"),
+        CheckConstraint("(state = 'waiting') = (decided_at IS NULL)", name="decided"),
+        CheckConstraint(
+            "state IN ('waiting', 'withdrawn') "
+            "OR (decided_by IS NOT NULL AND decided_by IS DISTINCT FROM made_by)",
+            name="two_people",
+        ),
+        CheckConstraint("state <> 'returned' OR note <> ''", name="note"),
+        Index("ix_record_proposal_bureau", "bureau_id", "kind"),
     )
 
 

@@ -6,7 +6,7 @@ later year whose general line is not issued yet, the part waits.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
 
@@ -75,6 +75,22 @@ class Purse:
             waits=bool(plan.short_fen) and part.is_later and not general,
             lines=lines,
         )
+
+    def plan_together(
+        self, payer_id: UUID, parts: Sequence[Part], *, purpose: Purpose
+    ) -> list[PartPlan]:
+        """Return which lines would pay for the parts of one ceiling; nothing is taken.
+
+        What one part would take is gone for the next: a line that was carried over may pay for
+        both years, but each of its fen once.
+        """
+        trial = replace(self, available=dict(self.available))
+        plans = []
+        for part in parts:
+            plan = trial.plan(payer_id, part, purpose=purpose)
+            trial.take(plan.draws)
+            plans.append(plan)
+        return plans
 
     def take(self, draws: Sequence[Draw]) -> None:
         """Take what is committed off what the lines have left."""

@@ -14,11 +14,12 @@ from kernel.identity.recording import FieldError
 from kernel.ids import OrganisationId
 from kernel.unit import Unit
 from procurement.forecasts import Forecast, forecasts
-from procurement.purses import PartPlan, Purse, open_purse, purpose_of
+from procurement.purses import Purse, purpose_of
 from procurement.requests import Wanted, require_requester, row_of
 from procurement.selection_facts import Facts, SelectionKey, gather_facts
 from procurement.selection_steps import needed_steps
 from procurement.selections import Request, judge_row
+from procurement.waiting_years import purse_to_plan
 from settlement.models import FundingLine
 
 
@@ -89,7 +90,7 @@ def preview_basket(unit: Unit, wanted: Sequence[Wanted | None]) -> BasketPreview
             )
         except FieldError as error:
             errors[place] = error
-    purse = open_purse(unit, [one.school.id for one in list(requests.values())[:1]])
+    purse = purse_to_plan(unit, [one.school.id for one in list(requests.values())[:1]])
     items = [
         ItemPreview(error=errors[place].error, field=errors[place].field)
         if place in errors
@@ -137,12 +138,9 @@ def forecasts_of(
 
 def _item(request: Request, purse: Purse) -> ItemPreview:
     purpose = purpose_of(request.school, request.version)
-    plans: list[PartPlan] = []
-    for part in request.parts:
-        plan = purse.plan(request.school.id, part, purpose=purpose)
-        if not plan.waits:
-            purse.take(plan.draws)
-        plans.append(plan)
+    plans = purse.plan_together(request.school.id, request.parts, purpose=purpose)
+    # What a part that waits would need is kept for it, as it will be once it is approved.
+    purse.take([draw for plan in plans for draw in plan.draws])
     return ItemPreview(
         draws=[
             PlannedDraw(line=line, amount_fen=draw.ceiling_fen)

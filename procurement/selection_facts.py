@@ -25,8 +25,9 @@ from kernel.unit import Unit
 from procurement.approval_rules import approval_rules_in_force
 from procurement.models import Selection
 from procurement.policy import Threshold
-from procurement.purses import Purse, open_purse
+from procurement.purses import Purse
 from procurement.states import SelectionKind, SelectionState
+from procurement.waiting_years import purse_to_plan
 
 SelectionKey = tuple[UUID, str]
 """A school and its own reference."""
@@ -125,7 +126,7 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
         recorded={(one.school_id, one.reference): one for one in recorded},
         tried=_tried(unit, rows, schools=schools.values(), resource_ids=resource_ids),
         # Only a table that tells sources apart has to know which would pay.
-        purse=open_purse(unit, {school.id for school in schools.values()} if by_source else ()),
+        purse=purse_to_plan(unit, {school.id for school in schools.values()} if by_source else ()),
         today=today,
     )
 
@@ -142,7 +143,7 @@ def gather_facts_of(unit: Unit, school: Organisation) -> Facts:
         bureaus=nearest_bureaus(unit, [school.region_code]),
         recorded={},
         tried=frozenset(),
-        purse=open_purse(unit, [school.id]),
+        purse=purse_to_plan(unit, [school.id]),
         today=today,
     )
 

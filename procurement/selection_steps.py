@@ -44,8 +44,7 @@ def planned_sources(
 ) -> frozenset[str] | None:
     """Return the sources that would pay now; None where they do not suffice, and any may."""
     found: set[str] = set()
-    for part in parts:
-        plan = purse.plan(school.id, part, purpose=purpose_of(school, version))
+    for plan in purse.plan_together(school.id, parts, purpose=purpose_of(school, version)):
         if plan.short_fen:
             return None
         source_of = {line.id: line.source for line in plan.lines}

@@ -11,6 +11,8 @@ from catalog.kinds import Ownership
 from catalog.models import Offer, Version
 from catalog.plans import is_free, normalised
 from kernel.settings import Settings
+from procurement.states import SelectionKind
+from settlement.models import Agreement
 
 FREE_OF_CHARGE: Final = "0"
 
@@ -38,6 +40,16 @@ def terms_of(
 def amount_to_commit(terms: Mapping[str, Any], ceiling_fen: int) -> int:
     """Return the fen a selection needs on funding lines: none if its price is zero, else all."""
     return 0 if is_free(terms) else ceiling_fen
+
+
+def amount_to_sign(kind: str, ceiling_fen: int, agreement: Agreement | None) -> int:
+    """Return the fen whose threshold decides who signs (R22): of a raise the whole new ceiling.
+
+    `agreement`: the one that a selection is about.
+    """
+    if kind == SelectionKind.RAISE and agreement is not None:
+        return agreement.ceiling_fen + ceiling_fen
+    return ceiling_fen
 
 
 def _school_share(version: Version) -> dict[str, Any]:

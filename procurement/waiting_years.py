@@ -19,7 +19,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from procurement.purses import Part, PartPlan, Purse, lock_purse, purpose_of
+from procurement.purses import Part, PartPlan, Purse, lock_purse, open_purse, purpose_of
 from settlement.agreement_changes import ChangeDraft, apply_changes
 from settlement.agreement_models import AgreementYear
 from settlement.agreement_states import RUNNING
@@ -66,8 +66,18 @@ def commit_waiting(unit: Unit) -> int:
     return len(drafts)
 
 
+def purse_to_plan(unit: Unit, payer_ids: Collection[UUID]) -> Purse:
+    """Return what the payers' lines have left for what is planned now, for a look.
+
+    Without what agreements wait for, so that a page promises no fen that an approval refuses.
+    """
+    purse = open_purse(unit, payer_ids)
+    keep_for_waiting(unit, purse, payer_ids)
+    return purse
+
+
 def keep_for_waiting(unit: Unit, purse: Purse, payer_ids: Collection[UUID]) -> None:
-    """Take off a locked purse what its payers' agreements wait for, so that nothing else does."""
+    """Take off a purse what its payers' agreements wait for, so that nothing else does."""
     agreements = unit.session.scalars(
         _agreements_waiting(unit).where(among(Agreement.payer_id, payer_ids))
     ).all()

@@ -28,7 +28,10 @@ class Budget(Base):
 
 
 class BudgetEntry(Base):
-    """One approval of a budget by its document; below zero it takes back."""
+    """One approval of a budget by its document; below zero it takes back.
+
+    `checked_by`: the second person; empty for what was recorded before there had to be one.
+    """
 
     __tablename__ = "budget_entry"
 
@@ -39,6 +42,7 @@ class BudgetEntry(Base):
     approved_on: Mapped[date]
     recorded_at: Mapped[datetime]
     recorded_by: Mapped[str]
+    checked_by: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
         UniqueConstraint("budget_id", "document"),

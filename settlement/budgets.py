@@ -2,7 +2,7 @@
 
 Decides that nothing is issued that no budget holds: an approval credits what was approved and
 debits what is unallocated; an issue moves unallocated to allocated, beside the line's own two legs.
-Who gets how much is procurement's matter.
+Who gets how much, and which two people stand behind an approval, is procurement's matter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,6 +70,7 @@ class EntryView:
     approved_on: date
     recorded_at: datetime
     recorded_by: str
+    checked_by: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,15 +89,28 @@ class BudgetView:
     entries: Sequence[EntryView] = field(default_factory=tuple)
 
 
-def record_budgets(unit: Unit, rows: Sequence[BudgetRow]) -> list[RowOutcome]:
+def record_budgets(unit: Unit, rows: Sequence[BudgetRow], *, made_by: str) -> list[RowOutcome]:
     """Record approvals, each once under its document; return each row's fate, in order.
 
     A document again with another amount is a conflict; what a row below zero takes back must be
-    unallocated, or it is rejected with by how much it is not.
+    unallocated, or it is rejected with by how much it is not. `made_by`: who proposed what the
+    actor has checked; no approval is one person's alone.
     """
     unit.actor.require("record a budget", *BUDGET_RECORDERS)
     lock_recording(unit)
-    bureaus = {
+    bureaus = budget_bureaus(unit, rows)
+    outcomes: list[RowOutcome] = []
+    for row in rows:
+        try:
+            outcomes.append(_record(unit, row, bureaus, made_by=made_by))
+        except FieldError as error:
+            outcomes.append(error.outcome)
+    return outcomes
+
+
+def budget_bureaus(unit: Unit, rows: Sequence[BudgetRow]) -> dict[str, UUID]:
+    """Return the visible bureaus that rows name, by code."""
+    return {
         bureau.code: bureau.id
         for bureau in unit.session.scalars(
             visible_organisations(unit, OrganisationKind.BUREAU).where(
@@ -104,16 +118,46 @@ def record_budgets(unit: Unit, rows: Sequence[BudgetRow]) -> list[RowOutcome]:
             )
         )
     }
-    outcomes: list[RowOutcome] = []
-    for row in rows:
-        try:
-            outcomes.append(_record(unit, row, bureaus))
-        except FieldError as error:
-            outcomes.append(error.outcome)
-    return outcomes
 
 
-def _record(unit: Unit, row: BudgetRow, bureaus: Mapping[str, UUID]) -> RowOutcome:
+def _record(unit: Unit, row: BudgetRow, bureaus: Mapping[str, UUID], *, made_by: str) -> RowOutcome:
+    judged = judge_budget(unit, row, bureaus)
+    if judged is not ACCEPTED:
+        return judged
+    key: BudgetKey = (bureaus[row.region_code], row.fiscal_year, row.source)
+    document = row.document.strip()
+    budget = _find_budget(unit, key) or _open_budget(unit, key)
+    unit.session.add(
+        BudgetEntry(
+            id=new_id(),
+            budget_id=budget.id,
+            document=document,
+            amount_fen=row.amount_fen,
+            approved_on=row.approved_on,
+            recorded_at=unit.clock.now(),
+            recorded_by=made_by,
+            checked_by=unit.actor.name,
+        )
+    )
+    unit.session.flush()
+    post(unit, [_approval(row, budget.id, document)])
+    record(
+        unit,
+        "budget.recorded",
+        subject_kind="budget",
+        subject_id=budget.id,
+        bureau=row.region_code,
+        fiscal_year=row.fiscal_year,
+        source=row.source,
+        amount_fen=row.amount_fen,
+        document=document,
+        made_by=made_by,
+    )
+    return ACCEPTED
+
+
+def judge_budget(unit: Unit, row: BudgetRow, bureaus: Mapping[str, UUID]) -> RowOutcome:
+    """Return what would become of a row now; raise `FieldError` for what is wrong with it."""
     document = _check(row, bureaus)
     key: BudgetKey = (bureaus[row.region_code], row.fiscal_year, row.source)
     budget = _find_budget(unit, key)
@@ -133,31 +177,6 @@ def _record(unit: Unit, row: BudgetRow, bureaus: Mapping[str, UUID]) -> RowOutco
     short = -row.amount_fen - (unallocated(unit, budget.id) if budget else 0)
     if short > 0:
         raise FieldError(_too_small(row, short), field="amount_yuan")
-    budget = budget or _open_budget(unit, key)
-    unit.session.add(
-        BudgetEntry(
-            id=new_id(),
-            budget_id=budget.id,
-            document=document,
-            amount_fen=row.amount_fen,
-            approved_on=row.approved_on,
-            recorded_at=unit.clock.now(),
-            recorded_by=unit.actor.name,
-        )
-    )
-    unit.session.flush()
-    post(unit, [_approval(row, budget.id, document)])
-    record(
-        unit,
-        "budget.recorded",
-        subject_kind="budget",
-        subject_id=budget.id,
-        bureau=row.region_code,
-        fiscal_year=row.fiscal_year,
-        source=row.source,
-        amount_fen=row.amount_fen,
-        document=document,
-    )
     return ACCEPTED
 
 
@@ -298,6 +317,7 @@ def budgets(unit: Unit, *, fiscal_year: int | None = None) -> list[BudgetView]:
                 approved_on=entry.approved_on,
                 recorded_at=entry.recorded_at,
                 recorded_by=entry.recorded_by,
+                checked_by=entry.checked_by,
             )
         )
     return [

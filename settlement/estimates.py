@@ -8,12 +8,11 @@ a trail once a month.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import case, delete, extract, func, select, text, union
+from sqlalchemy import delete, func, select, text, union
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.clock import (
@@ -29,8 +28,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.agreement_models import AgreementYear
-from settlement.ceilings import CeilingUse, ceiling_use
+from settlement.ceilings import CeilingUse
 from settlement.dispute_models import CreditNote
 from settlement.drafting import USE, draft_lines
 from settlement.metering.models import LateUse, UsageEvent
@@ -40,11 +38,9 @@ from settlement.models import (
     CeilingEstimate,
     Period,
     Statement,
-    StatementLine,
-    is_stated,
 )
 from settlement.periods import shards_of
-from settlement.queries.funding import running_estimate
+from settlement.queries.ceilings import RunningCeiling, running_ceilings
 
 ESTIMATE_LOCK = 0x6573_7469
 """Of two rounds at once one leaves the work to the other."""
@@ -52,30 +48,6 @@ LOOK_BACK: Final = timedelta(minutes=10)
 """How long a delivery may take to commit; a later round looks at what it brought once more."""
 MONTHS_BACK: Final = 12
 LEVELS: Final = tuple(CeilingUse)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunningCeiling:
-    """An agreement's ceiling with what was billed, less credit notes, and what runs, in fen.
-
-    `estimated_at` is None while nothing was estimated.
-    """
-
-    agreement_id: UUID
-    number: str
-    title: str
-    ceiling_fen: int
-    billed_fen: int
-    estimated_fen: int
-    estimated_at: datetime | None
-
-    @property
-    def left_fen(self) -> int:
-        return self.ceiling_fen - self.billed_fen - self.estimated_fen
-
-    @property
-    def use(self) -> CeilingUse:
-        return ceiling_use(self.ceiling_fen, left_fen=self.left_fen)
 
 
 def estimate_ceilings(unit: Unit) -> int:
@@ -98,72 +70,6 @@ def estimate_ceilings(unit: Unit) -> int:
     touched = {agreement_id for _, agreement_id, _ in amounts}
     _mark(unit, running_ceilings(unit, list(touched)).values(), before=before)
     return len(touched)
-
-
-def running_ceilings(unit: Unit, agreement_ids: Sequence[UUID]) -> dict[UUID, RunningCeiling]:
-    """Return how the ceilings of these agreements stand, in one query.
-
-    Of one that crosses 1 January it is today's year that launches go by, and so does this (R19).
-    """
-    year = shanghai_day(unit.clock.now()).year
-    amount = func.sum(StatementLine.amount_fen - func.coalesce(CreditNote.amount_fen, 0))
-    billed = (
-        select(
-            StatementLine.agreement_id,
-            amount.label("fen"),
-            amount.filter(extract("year", StatementLine.of_month) == year).label("of_year"),
-        )
-        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
-        .where(among(StatementLine.agreement_id, agreement_ids))
-        .group_by(StatementLine.agreement_id)
-        .subquery()
-    )
-    running, as_of = running_estimate()
-    running_in_year = (
-        select(func.coalesce(func.sum(CeilingEstimate.amount_fen), 0))
-        .where(
-            CeilingEstimate.agreement_id == Agreement.id,
-            extract("year", CeilingEstimate.month) == year,
-            ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
-        )
-        .correlate(Agreement)
-        .scalar_subquery()
-    )
-    has_years = AgreementYear.agreement_id.is_not(None)
-    rows = unit.session.execute(
-        select(
-            Agreement.id,
-            Agreement.number,
-            Agreement.terms,
-            func.coalesce(
-                AgreementYear.ceiling_fen - AgreementYear.waiting_fen, Agreement.ceiling_fen
-            ).label("ceiling_fen"),
-            func.coalesce(case((has_years, billed.c.of_year), else_=billed.c.fen), 0).label(
-                "billed"
-            ),
-            case((has_years, running_in_year), else_=running).label("running"),
-            as_of.label("at"),
-        )
-        .outerjoin(
-            AgreementYear,
-            (AgreementYear.agreement_id == Agreement.id) & (AgreementYear.fiscal_year == year),
-        )
-        .outerjoin(billed, billed.c.agreement_id == Agreement.id)
-        .where(among(Agreement.id, agreement_ids))
-        .order_by(Agreement.number)
-    )
-    return {
-        row.id: RunningCeiling(
-            agreement_id=row.id,
-            number=row.number,
-            title=str(row.terms["title"]),
-            ceiling_fen=row.ceiling_fen,
-            billed_fen=int(row.billed),
-            estimated_fen=int(row.running),
-            estimated_at=row.at,
-        )
-        for row in rows
-    }
 
 
 def nearly_used(unit: Unit, payer_id: UUID) -> list[RunningCeiling]:

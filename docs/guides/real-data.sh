@@ -114,6 +114,7 @@ region_code,fiscal_year,source,amount_yuan,document,approved_on
 990101,2013,per_student,10000000.00,示例：虚构的预算,2013-01-15
 CSV
 market import budgets "$WORK/budgets.csv" >&2
+market fund check-budget --all --as bureau-finance-2 >&2
 market fund issue --year 2013 --make-as bureau-finance --check-as bureau-finance-2 >&2
 
 say "Sites as resources (vle.csv), priced, proposed by one reviewer and listed by another"

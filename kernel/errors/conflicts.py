@@ -30,7 +30,10 @@ class BudgetExhausted(Conflict):
 class NoBudget(Conflict):
     code = "no-budget"
     summary = "{bureau} has no budget of {source} for {year}, so nothing can be issued."
-    remedy = "Record what was approved first: market import budgets FILE, or the page of budgets."
+    remedy = (
+        "Have what was approved recorded and checked first: on the page of budgets, or by "
+        "market import budgets FILE and market fund check-budget."
+    )
 
 
 class BudgetTooSmall(Conflict):

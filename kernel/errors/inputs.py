@@ -10,6 +10,36 @@ class InvalidInput(MarketError):
     remedy = "Expected: {expected}."
 
 
+class NoSignature(InvalidInput):
+    code = "no-signature"
+    summary = "By this table a selection below {below_yuan} yuan would need no signature."
+    remedy = "Name one signature from 0 on, whatever the kind, tier and source."
+
+
+class SignsTwice(InvalidInput):
+    code = "signs-twice"
+    summary = "{role} would sign the same selection at positions {first} and {second}."
+    remedy = "Leave one of them out, or let who has signed before sign again there."
+
+
+class TableTooEarly(InvalidInput):
+    code = "table-too-early"
+    summary = "A table from {day} would change what is requested already."
+    remedy = "Let it begin on {earliest} or later."
+
+
+class NobodySigns(InvalidInput):
+    code = "nobody-signs"
+    summary = "Nobody in {region} holds the role {role}, which would have to sign."
+    remedy = "Grant the role to somebody first, or leave it out of the table."
+
+
+class TableIncomplete(InvalidInput):
+    code = "table-incomplete"
+    summary = "Another row of the table of {region} from {day} is not right."
+    remedy = "Mend it: a table is recorded as a whole."
+
+
 class InvalidAmount(InvalidInput):
     code = "invalid-amount"
     summary = "“{text}” is not an amount ({reason})."

@@ -26,8 +26,10 @@ from procurement.web.selections import (
     show_inbox,
     show_selection,
 )
+from procurement.web.sign_tables import SignTableForm, post_table, show_table_form
 
 STAFF: Final = only(Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
+MAKERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
 DELEGATIONS: Final = f"{APPROVALS}/delegations"
 
 
@@ -67,6 +69,20 @@ def rules(request: AnyRequest, pages: Pages) -> Response[Any]:
         return show_approval_rules(page, address=APPROVALS, title=title)
 
 
+@get(f"{APPROVALS}/rules/new", opt=MAKERS, sync_to_thread=True)
+def ask_table(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_table_form(page)
+
+
+@post(f"{APPROVALS}/rules", opt=MAKERS, status_code=200, sync_to_thread=True)
+def propose_table(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[SignTableForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_table(page, data)
+
+
 @get(DELEGATIONS, opt=STAFF, sync_to_thread=True)
 def delegations(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
@@ -103,6 +119,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     selection,
     decide,
     rules,
+    ask_table,
+    propose_table,
     delegations,
     delegate,
     revoke,

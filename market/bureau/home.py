@@ -11,6 +11,7 @@ from market.bureau.periods import latest_periods
 from market.bureau.places import SCHOOLS, UNDATED, selection_desk
 from procurement.due_steps import waiting_steps
 from procurement.funding.desk import waiting_for
+from procurement.record_proposals import checkable_records
 from procurement.web.funding import BoardLine, latest_year
 from procurement.web.waiting import waiting_table
 from settlement.queries.disputes import disputes_of
@@ -30,6 +31,7 @@ def show_home(page: Page) -> Response[Any]:
         disputes=[row for row in disputes_of(page.unit, only_open=True) if row.waits_for_decision],
         unfunded_fen=sum(row.unfunded_fen for row in unfunded(page.unit)),
         to_check=waiting_for(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else [],
+        records=(checkable_records(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else []),
         to_sign=waiting_table(page, waiting_steps(page.unit), selection_desk(page).one),
         unfinished=[row for row in periods.periods if row.finished < row.payers_in_all],
         periods=latest_periods(page, periods),

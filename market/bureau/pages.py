@@ -18,6 +18,7 @@ from market.bureau.home import show_home
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import school_place
 from market.bureau.quarantine import show_quarantine, show_undated
+from market.bureau.records import HANDLERS as RECORDS
 from market.bureau.schools import show_school, show_schools
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
@@ -205,6 +206,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     uses,
     use,
     *ALLOCATIONS,
+    *RECORDS,
     *APPROVALS,
     *DISPUTES,
 )

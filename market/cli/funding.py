@@ -7,6 +7,7 @@ from kernel.money import parse_rate, yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, naming_options, note
 from market.issuing import issue_year
+from procurement.budget_proposals import check_budget
 from procurement.funding.allocations import IssueSummary, LinePreview, preview_lines
 from procurement.funding.desk import beyond_budget
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
@@ -20,6 +21,7 @@ from procurement.funding.year_end_rules import (
     record_year_end_rule,
 )
 from procurement.funding.year_ends import YearEndLine, YearEndPlan, close_year, plan_year_end
+from procurement.record_proposals import RecordKind, checkable_records
 from settlement.budgets import SOURCES
 
 MOST_PUPILS = 100_000
@@ -201,6 +203,29 @@ def check(*, number: str, who: str | None, as_json: bool) -> None:
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         summary = issue_proposal(unit, number)
     _report(summary, as_json=as_json)
+
+
+@fund.command("check-budget")
+@click.argument("numbers", metavar="[NUMBER]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All that wait and were made by somebody else.")
+@as_option
+@json_option
+def check_budget_(*, numbers: tuple[str, ...], every: bool, who: str | None, as_json: bool) -> None:
+    """Record the budget approvals NUMBER that wait, as another person than who made them (--as).
+
+    All of them or none.
+    """
+    if every == bool(numbers):
+        raise click.UsageError("Give the NUMBERs to check, or --all.")
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        waiting = [row.number for row in checkable_records(unit, RecordKind.BUDGET)]
+        rows = [check_budget(unit, number) for number in numbers or waiting]
+    amount_fen = sum(row.amount_fen for row in rows)
+    emit(
+        {"checked": len(rows), "amount_fen": amount_fen},
+        [f"{len(rows)} approvals checked and recorded; {yuan(amount_fen)} yuan."],
+        as_json=as_json,
+    )
 
 
 @fund.command("year-end-rule")

@@ -53,7 +53,7 @@ def import_(
     as_json: bool,
 ) -> None:
     """Import FILE as KIND: regions, bureaus, schools, vendors, roster, enrolment, quotas,
-    budgets, allocations, catalogue, offers, selections, usage, or package.
+    budgets, approval-rules, allocations, catalogue, offers, selections, usage, or package.
 
     CSV (UTF-8 or GB18030), XLSX, or JSON lines (.jsonl). Master data is taken in whole or not at
     all; each row of usage has its own fate, and a run that was stopped goes on where it was. A
@@ -106,6 +106,9 @@ def import_(
         finally:
             _show_rejects(rejects, rejects_path)
     _report(tally, file=file, as_json=as_json)
+    then = MASTER_KINDS[kind].then if kind in MASTER_KINDS else ""
+    if then and tally.accepted and not dry_run:
+        note(then)
 
 
 def _take_package(file: Path, *, who: str | None, as_json: bool) -> None:

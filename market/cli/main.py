@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "device": "market.cli.devices:device",
     "admit": "market.cli.admitting:admit",
     "fund": "market.cli.funding:fund",
+    "approval-rules": "market.cli.approval_rules:approval_rules",
     "approve": "market.cli.approving:approve",
     "selection": "market.cli.selections:selection",
     "delegate": "market.cli.selections:delegate",

@@ -55,10 +55,12 @@ from market.imports.kinds import Kind
 from market.imports.registry import MASTER_KINDS
 from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
+from procurement.budget_proposals import check_budget
 from procurement.funding.funding_rules import record_funding_rule
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE
 from procurement.policy import Threshold
+from procurement.record_proposals import RecordKind, checkable_records
 from settlement.metering.sources import admit_source
 
 SET_UP_AT = datetime(YEAR, 2, 25, 9, 0, tzinfo=SHANGHAI)
@@ -186,7 +188,11 @@ def _proposal(units: Units) -> None:
 
 
 def _budgets(units: Units) -> None:
+    """Take the year's budgets in, and have a finance person check them (R20)."""
     take_in(units, MASTER_KINDS["budgets"], budget_rows(COUNTY))
+    with units(person(units, "qinghe-finance2")) as unit:
+        for row in checkable_records(unit, RecordKind.BUDGET):
+            check_budget(unit, row.number)
 
 
 def _selections(units: Units) -> None:

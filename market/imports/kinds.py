@@ -60,6 +60,7 @@ class Kind:
 
     `identity`: the row's attributes by which a second row is the same one. `warn` says what stands
     against the documents that the rows became part of, by their numbers.
+    `then`: what has to be done with what was taken before it counts.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Kind:
     make: Callable[..., Any]
     record: Callable[[Unit, Sequence[Any]], list[RowOutcome]]
     warn: Callable[[Unit, Sequence[str]], list[MarketError]] | None = None
+    then: str = ""
     _attributes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

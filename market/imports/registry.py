@@ -48,12 +48,15 @@ from market.imports.fields import (
     year,
 )
 from market.imports.kinds import Column, Kind
+from procurement.approval_rule_proposals import RuleRow, propose_approval_rules
+from procurement.budget_proposals import propose_budgets
 from procurement.funding.desk import beyond_budget
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.quotas import QuotaRow, record_quotas
+from procurement.policy import DUE_WORKDAYS
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
-from settlement.budgets import BudgetRow, record_budgets
+from settlement.budgets import BudgetRow
 
 _KINDS: Final = (
     Kind(
@@ -163,7 +166,28 @@ _KINDS: Final = (
             Column("approved_on", "2026-01-20", day),
         ),
         make=BudgetRow,
-        record=record_budgets,
+        record=propose_budgets,
+        then="They wait for another finance person: market fund check-budget --all --as LOGIN.",
+    ),
+    Kind(
+        name="approval-rules",
+        columns=(
+            Column("region_code", "330101", key),
+            Column("valid_from", "2026-09-01", day),
+            Column("position", "1", whole_number),
+            Column("role", "academic", one_of(ROLES)),
+            Column("from_amount_yuan", "0.00", fen, attribute="from_amount_fen"),
+            Column("kind", "", one_of(KINDS), blank=""),
+            Column("tier", "", one_of(TIERS), blank=""),
+            Column("source", "", one_of(SOURCES), blank=""),
+            Column("may_repeat", "no", one_of(YES_NO), blank=False),
+            Column("due_workdays", "3", whole_number, blank=DUE_WORKDAYS),
+            Column("reason", "示例县教财〔2026〕12号", blank=""),
+        ),
+        make=RuleRow,
+        record=propose_approval_rules,
+        identity=("region_code", "valid_from", "position"),
+        then="They wait for another finance person: market approval-rules check NUMBER --as LOGIN.",
     ),
     Kind(
         name="allocations",

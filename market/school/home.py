@@ -12,7 +12,8 @@ from procurement.due_steps import waiting_steps
 from procurement.web.funding import board_lines, latest_year
 from procurement.web.selections import SelectionDesk
 from procurement.web.waiting import waiting_table
-from settlement.estimates import RunningCeiling, nearly_used
+from settlement.estimates import nearly_used
+from settlement.queries.ceilings import RunningCeiling
 from settlement.queries.disputes import disputes_of
 from settlement.queries.funding import lines_board
 from settlement.queries.statements import StatementRow, statements_of

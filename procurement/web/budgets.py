@@ -1,4 +1,4 @@
-"""Budgets on a page: what was approved, what of it stands on lines, a form for one approval."""
+"""Budgets on a page: what was approved, what of it stands on lines, what waits to be checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ from kernel.i18n import label, msgid, translate
 from kernel.identity.names import names_of_actors
 from kernel.outcomes import Fate
 from kernel.web.tables import Column, excerpt, tabulate
+from procurement.budget_proposals import propose_budgets
+from procurement.record_proposals import RecordKind
+from procurement.web.waiting_records import waiting_records
 from settlement.budgets import (
     BUDGET_RECORDERS,
     SOURCES,
@@ -22,7 +25,6 @@ from settlement.budgets import (
     BudgetView,
     EntryView,
     budgets,
-    record_budgets,
 )
 from settlement.web.columns import money
 from settlement.web.places import Crumb
@@ -75,8 +77,8 @@ def show_budgets(
         empty=msgid("No budget was recorded yet."),
     )
     approvals = [ApprovalRow(budget=row, entry=entry) for row in rows for entry in row.entries]
-    recorders = {row.entry.recorded_by for row in approvals}
-    names = names_of_actors(page.unit, recorders, locale=page.locale)
+    people = {by for row in approvals for by in (row.entry.recorded_by, row.entry.checked_by) if by}
+    names = names_of_actors(page.unit, people, locale=page.locale)
     today = shanghai_day(page.unit.clock.now())
     is_bureau = page.actor.organisation_kind is OrganisationKind.BUREAU
     return page.render_table(
@@ -89,6 +91,7 @@ def show_budgets(
         form=form or BudgetForm(fiscal_year=str(today.year), approved_on=today.isoformat()),
         errors=errors or {},
         may_record=is_bureau and page.actor.may(*BUDGET_RECORDERS),
+        waiting=waiting_records(page, RecordKind.BUDGET, path=BUDGETS),
         sources=[(one, label(one, page.locale, kind="source")) for one in SOURCES],
         approvals=excerpt(
             translate(msgid("Approvals"), page.locale),
@@ -101,7 +104,7 @@ def show_budgets(
 
 
 def post_budget(page: Page, form: BudgetForm) -> Response[Any]:
-    """Record one approval for the actor's own bureau."""
+    """Propose one approval for the actor's own bureau."""
     typed = Typed(page.locale)
     row = BudgetRow(
         region_code=page.actor.organisation_code,
@@ -114,12 +117,14 @@ def post_budget(page: Page, form: BudgetForm) -> Response[Any]:
     if typed.errors:
         return show_budgets(page, form=form, errors=typed.errors)
     try:
-        (outcome,) = record_budgets(page.unit, [row])
+        (outcome,) = propose_budgets(page.unit, [row])
     except MarketError as error:
         typed.refuse(error, FIELD_OF)
         return show_budgets(page, form=form, errors=typed.errors)
     if outcome.fate is Fate.DUPLICATE:
-        text = translate(msgid("This approval is recorded already."), page.locale)
+        text = translate(
+            msgid("This approval is recorded already, or waits to be checked."), page.locale
+        )
         return show_budgets(page, form=form, errors={"document": text})
     if outcome.error is not None:
         typed.tell(FIELD_OF.get(outcome.field, outcome.field), outcome.error)
@@ -195,6 +200,12 @@ def _approval_columns(names: Mapping[str, str]) -> list[Column[ApprovalRow]]:
             key="recorded_by",
             title=msgid("Recorded by"),
             value=lambda row: names[row.entry.recorded_by],
+            secondary=True,
+        ),
+        Column(
+            key="checked_by",
+            title=msgid("Checked by"),
+            value=lambda row: names.get(row.entry.checked_by),
             secondary=True,
         ),
     ]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, func, select
+from sqlalchemy import Select, extract, func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
@@ -15,6 +15,7 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation, Region
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.agreement_models import AgreementYear
 from settlement.ceilings import CeilingUse, ceiling_use
 from settlement.dispute_models import CreditNote
 from settlement.funding_lines import LineBalance
@@ -22,11 +23,10 @@ from settlement.ledger.models import Account
 from settlement.ledger.posting import FUNDING_KINDS
 from settlement.models import (
     Agreement,
-    CeilingEstimate,
     FundingLine,
     StatementLine,
-    is_stated,
 )
+from settlement.queries.ceilings import estimate_of_year, running_estimate
 from settlement.queries.statements import visible_payers
 
 
@@ -83,6 +83,8 @@ class AgreementRow:
     starts_on: date
     ends_on: date
     state: str
+    ceiling_use: CeilingUse
+    """Of today's fiscal year, where the agreement has a ceiling for each (R19)."""
 
     @property
     def left_fen(self) -> int:
@@ -96,10 +98,6 @@ class AgreementRow:
     @property
     def stops_at_ceiling(self) -> bool:
         return bool(self.terms.get("stop_at_ceiling", False))
-
-    @property
-    def ceiling_use(self) -> CeilingUse:
-        return ceiling_use(self.ceiling_fen, left_fen=self.left_by_estimate_fen)
 
 
 def fiscal_years(unit: Unit) -> list[int]:
@@ -229,10 +227,14 @@ def schools_table(unit: Unit, *, fiscal_year: int) -> list[SchoolRow]:
 
 
 def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
-    """Return a visible payer's agreements with what was billed under each, in fen."""
+    """Return a visible payer's agreements with what was billed under each, in fen: one query.
+
+    Of one that crosses 1 January it is today's year that its ceiling's use is told for (R19).
+    """
     vendor = aliased(Organisation)
     today = shanghai_day(unit.clock.now())
     estimate, as_of = running_estimate()
+    of_year = extract("year", StatementLine.of_month) == today.year
     rows = unit.session.execute(
         select(
             Agreement,
@@ -243,14 +245,23 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             func.coalesce(func.sum(StatementLine.quantity), 0),
             estimate,
             as_of,
+            AgreementYear.ceiling_fen - AgreementYear.waiting_fen,
+            func.coalesce(func.sum(StatementLine.amount_fen).filter(of_year), 0)
+            - func.coalesce(func.sum(CreditNote.amount_fen).filter(of_year), 0)
+            + estimate_of_year(today.year),
         )
         .join(vendor, vendor.id == Agreement.vendor_id)
         .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .outerjoin(
+            AgreementYear,
+            (AgreementYear.agreement_id == Agreement.id)
+            & (AgreementYear.fiscal_year == today.year),
+        )
         .where(
             Agreement.payer_id.in_(_visible_schools(unit).where(Organisation.code == payer_code))
         )
-        .group_by(Agreement.id, vendor.name)
+        .group_by(Agreement.id, vendor.name, AgreementYear.agreement_id, AgreementYear.fiscal_year)
         .order_by(Agreement.number)
     )
     return [
@@ -273,25 +284,26 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             state="ended"
             if agreement.state == "open" and agreement.ends_on < today
             else agreement.state,
+            ceiling_use=(
+                ceiling_use(agreement.ceiling_fen, left_fen=agreement.ceiling_fen - int(used_fen))
+                if year_fen is None
+                else ceiling_use(year_fen, left_fen=year_fen - int(of_year_fen))
+            ),
         )
-        for agreement, vendor_name, billed, credited, above, uses, estimated, estimated_at in rows
+        for (
+            agreement,
+            vendor_name,
+            billed,
+            credited,
+            above,
+            uses,
+            estimated,
+            estimated_at,
+            year_fen,
+            of_year_fen,
+        ) in rows
+        for used_fen in (billed - credited + estimated,)
     ]
-
-
-def running_estimate() -> tuple[ScalarSelect[int], ScalarSelect[datetime]]:
-    """Return an `Agreement`'s estimate of months that are not stated yet, and of when it is.
-
-    Two scalars for a query over agreements, each a probe of the estimates.
-    """
-    of_agreement = (
-        CeilingEstimate.agreement_id == Agreement.id,
-        ~is_stated(CeilingEstimate.payer_id, CeilingEstimate.month),
-    )
-    fen, at = func.sum(CeilingEstimate.amount_fen), func.max(CeilingEstimate.estimated_at)
-    return (
-        select(func.coalesce(fen, 0)).where(*of_agreement).correlate(Agreement).scalar_subquery(),
-        select(at).where(*of_agreement).correlate(Agreement).scalar_subquery(),
-    )
 
 
 def _visible_schools(unit: Unit) -> Select[UUID]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from litestar import Litestar
@@ -14,7 +15,14 @@ from kernel.unit import Units
 from market.asgi import create_app
 from settlement.verify.recompute import verify
 from tests.support.accounts import PASSWORD
-from tests.support.funding_builders import COUNTY, SCHOOL, CountyBuilder, a_county, a_selection
+from tests.support.funding_builders import (
+    AMPLE_BUDGETS,
+    COUNTY,
+    SCHOOL,
+    CountyBuilder,
+    a_county,
+    a_selection,
+)
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import counted_queries, csrf_token, sign_in
 from tests.support.year_builders import settled, used
@@ -40,7 +48,7 @@ def client(settings: Settings, units: Units, county: CountyBuilder) -> Iterator[
         yield client
 
 
-def send(client: TestClient[Litestar], path: str, **form: str):
+def send(client: TestClient[Litestar], path: str, **form: Any):
     return client.post(
         path, data={"csrf_token": csrf_token(client), **form}, follow_redirects=False
     )
@@ -108,7 +116,20 @@ def test_a_budget_and_a_listed_amount_are_typed_in(
     wrong = send(client, "/bureau/budgets", **form | {"amount": "8.001"})
     assert 'id="error-amount"' in wrong.text
     assert send(client, "/bureau/budgets", **form).status_code == 303
-    assert "recorded already" in send(client, "/bureau/budgets", **form).text
+    assert "recorded already, or waits" in send(client, "/bureau/budgets", **form).text
+    waits = f"/bureau/records/{COUNTY}-B-{len(AMPLE_BUDGETS) + 1:03d}"
+    assert waits in client.get("/bureau/budgets").text
+    own = client.get(waits).text
+    assert "8,000.00" in own and "Withdraw it" in own and "Check and record" not in own
+    assert "can&#39;t check it" in send(client, f"{waits}/check").text
+    sign_in(client, "checker")
+    assert f'href="{waits}"' in client.get("/bureau").text
+    assert "Record 8,000.00 yuan" in client.get(waits).text
+    assert 'id="error-note"' in send(client, f"{waits}/return", note=" ").text
+    assert send(client, f"{waits}/check").headers["location"] == waits
+    budgets = client.get("/bureau/budgets").text
+    assert "青财预〔2026〕7号" in budgets and waits not in budgets
+    sign_in(client, "bureau")
     listed = {
         "payer_code": SCHOOL,
         "fiscal_year": "2026",
@@ -124,6 +145,50 @@ def test_a_budget_and_a_listed_amount_are_typed_in(
     assert "gave the same amount" in send(client, f"{DESK}/listed", **listed).text
     shown = client.get(f"{DESK}/{FIRST}").text
     assert "数学, 科学" in shown and "青教财〔2026〕8号" in shown
+
+
+def test_a_table_of_signatures_is_typed_previewed_and_checked(
+    client: TestClient[Litestar], county: CountyBuilder
+) -> None:
+    """R22: the form begins with what is in force; errors, meaning, proposal, second person."""
+    county.select(a_selection())
+    sign_in(client, "bureau")
+    rules = "/bureau/approvals/rules"
+    assert f'href="{rules}/new"' in client.get(rules).text
+    assert 'value="5000.00"' in client.get(f"{rules}/new").text
+    typed: dict[str, Any] = {
+        "valid_from": "2026-09-01",
+        "reason": "青石教财〔2026〕12号",
+        "role": ["principal", "", "bureau_finance"],
+        "from_amount": ["0", "", "200.00"],
+        "kind": ["", "", ""],
+        "tier": ["", "", "growth"],
+        "source": ["", "", ""],
+        "again": ["", "", "yes"],
+        "days": ["2", "3", "5"],
+    }
+    gap = send(client, rules, **typed | {"from_amount": ["1.00", "", "200.00"]})
+    assert "below 1.00 yuan would need no signature" in gap.text
+    early = send(client, rules, **typed | {"valid_from": "2026-01-01"})
+    assert 'id="error-valid_from"' in early.text
+    assert (
+        'id="error-reason"' in send(client, rules, **typed | {"reason": "", "act": "propose"}).text
+    )
+    seen = send(client, rules, **typed)
+    assert "1 selections are open and keep their signatures; 1 of them" in seen.text
+    assert "Academic affairs → School finance" in seen.text
+    number = f"{COUNTY}-S-001"
+    made = send(client, rules, **typed | {"act": "propose"})
+    assert made.headers["location"] == f"/bureau/records/{number}"
+    sign_in(client, "checker")
+    assert number in client.get(rules).text and number in client.get("/bureau").text
+    assert "It decides for 1 school." in client.get(f"/bureau/records/{number}").text
+    assert send(client, f"/bureau/records/{number}/check").status_code == 303
+    shown = client.get(rules).text
+    assert "青石教财〔2026〕12号" in shown and "Proposed by bureau, checked by checker" in shown
+    sign_in(client, f"school_finance-{SCHOOL}")
+    school = client.get("/school/approvals/rules").text
+    assert "青石教财〔2026〕12号" in school and "/bureau/records/" not in school
 
 
 def test_rules_are_shown_with_their_history(client: TestClient[Litestar]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from kernel.actors import Role
 from kernel.clock import FixedClock, parse_month
 from kernel.errors import (
     AlreadyExists,
@@ -15,8 +16,11 @@ from kernel.errors import (
     NotFound,
     Refused,
 )
+from kernel.ids import SelectionId
 from kernel.unit import Units
 from procurement.agreement_requests import ceilings_of, request_ceiling, request_renewal
+from procurement.approval_rules import record_approval_rules
+from procurement.policy import Threshold
 from procurement.queries import selection
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_states import TRANSITIONS, AgreementStanding
@@ -75,6 +79,43 @@ def test_a_raised_ceiling_is_signed_for_and_commits_the_difference(
     assert (change.kind, change.ceiling_fen, change.committed_fen) == ("raised", 5_000, 5_000)
     assert (change.reference, change.reason) == (view.reference, "使用量高于预期")
     assert verify(units, SYSTEM) == []
+
+
+def test_raises_are_signed_for_by_the_ceiling_that_they_add_up_to(
+    units: Units, market: Market
+) -> None:
+    """R22: the principal signs from 200.00 on: 100.00 + 60.00 need none, the next 60.00 do."""
+    chain = [
+        Threshold(position=1, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
+        Threshold(position=2, role=Role.PRINCIPAL, from_amount_fen=20_000),
+    ]
+    with units(SYSTEM) as unit:
+        record_approval_rules(unit, "100000", valid_from=date(2026, 2, 1), thresholds=chain)
+    first = asked(units, market, {2026: 16_000})
+    assert steps_of(units, first) == ["school_finance"]
+    signed(units, market, first)
+    second = asked(units, market, {2026: 22_000})
+    assert steps_of(units, second) == ["school_finance", "principal"]
+    signed(units, market, second)
+    assert the_line(units, market).committed_fen == 16_000  # the principal has not signed
+
+
+def test_a_lower_ceiling_is_signed_for_by_what_goes(units: Units, market: Market) -> None:
+    """R22: who gives 10.00 of 300.00 back needs no principal."""
+    signed(units, market, asked(units, market, {2026: 30_000}))
+    chain = [
+        Threshold(position=1, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
+        Threshold(position=2, role=Role.PRINCIPAL, from_amount_fen=20_000),
+    ]
+    with units(SYSTEM) as unit:
+        record_approval_rules(unit, "100000", valid_from=date(2026, 2, 1), thresholds=chain)
+    assert steps_of(units, asked(units, market, {2026: 29_000})) == ["school_finance"]
+
+
+def steps_of(units: Units, selection_id: SelectionId) -> list[str]:
+    wanted = text("SELECT role FROM approval_step WHERE selection_id = :id ORDER BY position")
+    with units(SYSTEM) as unit:
+        return list(unit.session.scalars(wanted, {"id": selection_id}))
 
 
 def test_a_raised_ceiling_is_billed_up_to_and_opens_what_was_exhausted(

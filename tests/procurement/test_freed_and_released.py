@@ -11,11 +11,12 @@ from kernel.unit import Units
 from settlement import agreement_ends
 from settlement.agreements import AgreementDraft, Draw, open_agreement
 from settlement.ceilings import CeilingUse
-from settlement.estimates import estimate_ceilings, running_ceilings
+from settlement.estimates import estimate_ceilings
 from settlement.line_ends import End, EndingLine, end_lines, ending_lines
 from settlement.metering.launches import is_exhausted
 from settlement.models import Agreement
 from settlement.queries.agreements import agreement_life
+from settlement.queries.ceilings import running_ceilings
 from settlement.tasks import end_agreements
 from settlement.verify.recompute import verify
 from tests.support.agreement_builders import (

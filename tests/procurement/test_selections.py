@@ -134,7 +134,7 @@ def test_the_ceiling_decides_who_signs(
 
 def test_a_region_s_own_table_decides_from_its_day_on(county: CountyBuilder) -> None:
     """R22: thresholds are tables per region; a table is taken as a whole."""
-    with county.units(county.actor("operator")) as unit:
+    with county.units(system_actor("test")) as unit:
         own = [Threshold(position=1, role=Role.PRINCIPAL, from_amount_fen=0)]
         assert record_approval_rules(unit, COUNTY, valid_from=date(2026, 8, 1), thresholds=own)
         assert not record_approval_rules(unit, COUNTY, valid_from=date(2026, 8, 1), thresholds=own)
@@ -150,7 +150,7 @@ def test_a_table_by_which_nobody_signs_is_refused(county: CountyBuilder) -> None
         [Threshold(position=1, role=Role.PRINCIPAL, from_amount_fen=1)],
         [Threshold(position=1, role=Role.LEARNER, from_amount_fen=0)],
     ):
-        with pytest.raises(InvalidInput), county.units(county.actor("operator")) as unit:
+        with pytest.raises(InvalidInput), county.units(system_actor("test")) as unit:
             record_approval_rules(unit, COUNTY, valid_from=date(2026, 8, 1), thresholds=thresholds)
 
 

@@ -4,17 +4,30 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from sqlalchemy import text
 
 from kernel.clock import FixedClock
 from kernel.errors import BudgetExhausted, CeilingReached, YearNotFunded
 from kernel.unit import Units
+from procurement.request_previews import preview_basket
+from procurement.requests import Wanted
 from procurement.waiting_years import commit_waiting
+from settlement.ceilings import CeilingUse
 from settlement.estimates import estimate_ceilings
 from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.launches import agreement_in_force
 from settlement.queries.agreements import agreement_life
-from tests.support.agreement_builders import a_signing_market, across, asked, on, signed
-from tests.support.funding_builders import SCHOOL, a_county, a_selection
+from settlement.queries.funding import agreements_of
+from tests.support.agreement_builders import (
+    a_line_of_2027,
+    a_signing_market,
+    across,
+    asked,
+    balances,
+    on,
+    signed,
+)
+from tests.support.funding_builders import SCHOOL, VENDOR, a_county, a_selection
 from tests.support.settlement_builders import SYSTEM, Market, a_use, deliver
 
 
@@ -122,3 +135,71 @@ def test_a_later_approval_takes_no_money_that_an_earlier_agreement_waits_for(
         assert commit_waiting(unit) == 1
     left = [error for summary in county.sign_as(*people) for _, error in summary.left]
     assert [error.facts["short_fen"] for error in left] == [15_000]
+
+
+def test_a_preview_promises_no_money_that_an_earlier_agreement_waits_for(
+    units: Units, clock: FixedClock
+) -> None:
+    """R19, R21: of 250.00 that came, 300.00 are waited for: a new request is short by all of it."""
+    county = a_county(units)
+    county.issue()
+    people = [f"{role}-{SCHOOL}" for role in ("academic", "school_finance", "principal")]
+    county.select(replace(a_selection(ends_on=date(2027, 6, 30)), later_fen=30_000))
+    county.sign_as(*people)
+    clock.at = on(2027, 1, 5)
+    county.line(fen=25_000, year=2027, source="per_student")
+    county.listed("maths-2")
+    wanted = Wanted(
+        vendor_code=VENDOR,
+        sku="maths-2",
+        starts_on=date(2027, 1, 6),
+        ends_on=date(2027, 6, 30),
+        ceiling_fen=20_000,
+        reason="数学",
+    )
+    with county.units(county.actor(f"teacher-{SCHOOL}")) as unit:
+        (item,) = preview_basket(unit, [wanted]).items
+    assert (item.short_fen, [one.amount_fen for one in item.draws]) == (20_000, [])
+
+
+def test_each_fen_that_was_carried_over_is_planned_once(units: Units, clock: FixedClock) -> None:
+    """R19, R23: 300.00 that may pay for both years pay for the first 200.00; the later 200.00 wait.
+
+    Planned apart, both parts would be taken for covered, and the agreement for more than there is.
+    """
+    county = a_county(units)
+    line_id = county.line(fen=30_000)
+    with units(SYSTEM) as unit:
+        carried = text("UPDATE funding_line SET lapses_on = '2027-07-01' WHERE id = :id")
+        unit.session.execute(carried, {"id": line_id})
+    row = a_selection(ceiling_fen=40_000, ends_on=date(2027, 4, 30))
+    county.select(replace(row, later_fen=20_000))
+    summaries = county.sign_as(*[f"{role}-{SCHOOL}" for role in ("academic", "school_finance")])
+    assert [summary.left for summary in summaries] == [[], []]
+    (line,) = balances(units, [line_id])
+    assert (line.available_fen, line.committed_fen) == (10_000, 20_000)
+    with units(SYSTEM) as unit:
+        life = agreement_life(unit, f"{SCHOOL}-S-1")
+    assert life is not None
+    assert [one.waiting_fen for one in life.years] == [0, 20_000]
+
+
+def test_the_list_of_agreements_tells_how_the_ceiling_of_this_year_stands(
+    units: Units, market: Market, clock: FixedClock
+) -> None:
+    """R19, R33: 5.00 of 5.00 for 2026 are used, whatever 2027 still has; then 2027 counts."""
+    across(units, market, first_fen=500, later_fen=800)
+    clock.at = on(2026, 9, 20)
+    uses = [a_use(units, market, f"s-{n}", on(2026, 9, n)) for n in range(1, 6)]
+    deliver(units, uses, name="september.csv")
+    with units(SYSTEM) as unit:
+        estimate_ceilings(unit)
+        rows = {row.number: row for row in agreements_of(unit, market.school.code)}
+    of = rows[f"{market.school.code}-X-1"]
+    assert (of.left_by_estimate_fen, of.ceiling_use) == (800, CeilingUse.USED_UP)
+    a_line_of_2027(units, market, fen=1_000)
+    clock.at = on(2027, 1, 5)
+    with units(SYSTEM) as unit:
+        assert commit_waiting(unit) == 1
+        rows = {row.number: row for row in agreements_of(unit, market.school.code)}
+    assert rows[f"{market.school.code}-X-1"].ceiling_use is CeilingUse.WITHIN

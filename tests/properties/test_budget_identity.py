@@ -90,7 +90,7 @@ class Year(RuleBasedStateMachine):
             approved_on=date(2026, 1, 10),
         )
         with self.units(SYSTEM) as unit:
-            (outcome,) = record_budgets(unit, [row])
+            (outcome,) = record_budgets(unit, [row], made_by="maker")
         fits = self.approved - self.allocated - self.treasury + amount >= 0
         assert (outcome.fate is Fate.ACCEPTED) == fits
         if fits:

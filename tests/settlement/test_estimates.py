@@ -16,10 +16,11 @@ from kernel.trail import TrailRow
 from kernel.unit import Units
 from settlement.ceilings import CeilingUse
 from settlement.closing import settle
-from settlement.estimates import estimate_ceilings, nearly_used, running_ceilings
+from settlement.estimates import estimate_ceilings, nearly_used
 from settlement.metering.launches import open_launch
 from settlement.models import CeilingEstimate
 from settlement.preview import preview
+from settlement.queries.ceilings import running_ceilings
 from settlement.tasks import estimate_running
 from tests.support.database import fresh_units
 from tests.support.launch_builders import Classroom, a_classroom

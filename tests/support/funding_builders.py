@@ -41,12 +41,14 @@ from kernel.unit import Units
 from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
 from procurement.approvals import SigningSummary, sign_all
+from procurement.budget_proposals import check_budget, propose_budgets
 from procurement.funding.allocations import IssueSummary
 from procurement.funding.shipped import record_shipped
 from procurement.policy import Threshold
+from procurement.record_proposals import RecordKind, checkable_records
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
-from settlement.budgets import SOURCES, BudgetRow, record_budgets
+from settlement.budgets import SOURCES, BudgetRow
 from settlement.funding_lines import issue_amount, open_line
 
 PROVINCE, CITY, COUNTY, OTHER_COUNTY = "320000", "329900", "329901", "329902"
@@ -127,8 +129,15 @@ class CountyBuilder:
                     unit, [VendorRow(code=VENDOR, name="启明教育", region_code=PROVINCE)]
                 )
             )
-            must(record_budgets(unit, AMPLE_BUDGETS))
+            must(propose_budgets(unit, AMPLE_BUDGETS))
+        self.check_budgets()
         return self
+
+    def check_budgets(self, *, login: str = "checker") -> None:
+        """Have the budgets that wait checked by another person."""
+        with self.units(self.actor(login)) as unit:
+            for row in checkable_records(unit, RecordKind.BUDGET):
+                check_budget(unit, row.number)
 
     def with_other_bureau(self) -> None:
         """The neighbouring county's bureau with a finance person, `elsewhere`."""
@@ -289,7 +298,7 @@ class CountyBuilder:
         fiscal_year: int = 2026,
         document: str = "批复",
     ) -> RowOutcome:
-        """One more approval of the county bureau's budget."""
+        """One more approval of the county bureau's budget, made by one and checked by another."""
         row = BudgetRow(
             region_code=COUNTY,
             fiscal_year=fiscal_year,
@@ -299,7 +308,9 @@ class CountyBuilder:
             approved_on=date(fiscal_year, 1, 20),
         )
         with self.units(self.actor("bureau")) as unit:
-            return record_budgets(unit, [row])[0]
+            (outcome,) = propose_budgets(unit, [row])
+        self.check_budgets()
+        return outcome
 
     def line(
         self,
@@ -329,7 +340,7 @@ class CountyBuilder:
 
     def rules(self, *thresholds: Threshold, valid_from: date = date(2026, 8, 1)) -> None:
         """The county's own table of signatures."""
-        with self.units(self.actor("operator")) as unit:
+        with self.units(system_actor("test")) as unit:
             record_approval_rules(unit, COUNTY, valid_from=valid_from, thresholds=thresholds)
 
     def select(self, *rows: SelectionRow) -> list[RowOutcome]:

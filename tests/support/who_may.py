@@ -17,6 +17,7 @@ BUREAU_CHAIN = "/bureau/schools/{code}/statements/{month}"
 VENDOR_CHAIN = "/vendor/periods/{month}"
 
 PROPOSAL = "/bureau/allocations/{proposal}"
+RECORD = "/bureau/records/{proposal}"
 CLOSERS = frozenset({Role.BUREAU_FINANCE, Role.OPERATOR})
 MAKERS = frozenset({Role.BUREAU_FINANCE})
 COMPUTERS, MONEY = MAKERS | {Role.AUDITOR}, CLOSERS | {Role.AUDITOR}
@@ -78,6 +79,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/approvals/{selection_id}"): BUREAU,
     ("POST", "/bureau/approvals/{selection_id}/decision"): BUREAU,
     ("GET", "/bureau/approvals/rules"): BUREAU,
+    ("GET", "/bureau/approvals/rules/new"): CLOSERS,
+    ("POST", "/bureau/approvals/rules"): CLOSERS,
     ("GET", "/bureau/approvals/delegations"): BUREAU,
     ("POST", "/bureau/approvals/delegations"): BUREAU,
     ("POST", "/bureau/approvals/delegations/{delegation_id}/revoke"): BUREAU,
@@ -149,6 +152,10 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", PROPOSAL + "/withdraw"): MAKERS,
     ("GET", "/bureau/budgets"): MONEY,
     ("POST", "/bureau/budgets"): CLOSERS,
+    ("GET", RECORD): MONEY,
+    ("POST", RECORD + "/check"): MAKERS,
+    ("POST", RECORD + "/return"): MAKERS,
+    ("POST", RECORD + "/withdraw"): CLOSERS,
     ("GET", "/bureau/rules"): MONEY,
     ("GET", "/bureau/lines"): MONEY,
     ("GET", "/bureau/funding"): MONEY,

@@ -46,6 +46,7 @@ ROWS = {
     "usage": [f"e{n},2025-03-{n:02d}T08:00:00,L1,{VENDOR},A" for n in range(1, 11)],
 }
 
+CHECK_BUDGETS = ("fund", "check-budget", "--all", "--as", "checker")
 ISSUE = ("fund", "issue", "--year", 2025, "--make-as", "money", "--check-as", "checker")
 
 
@@ -70,6 +71,7 @@ def county(market, take_in):
         found = take_in(kind)
         assert found.status == 0, found.err
         assert found.json["accepted"] == found.json["received"] == len(ROWS[kind])
+    assert market(*CHECK_BUDGETS).status == 0
     assert market(*ISSUE).status == 0
     assert market("admit", "--propose-as", "first", "--decide-as", "second").status == 0
     assert take_in("selections").status == 0
@@ -235,13 +237,56 @@ def test_budgets_and_listed_allocations_are_imported_tried_and_rejected_by_row(
         HEADERS["budgets"] + "\n990121,2025,special_fund,500.00,批复2,2025-02-01\n",
         encoding="utf-8",
     )
-    assert market("import", "budgets", budgets, "--as", "money").status == 0
+    imported = market("import", "budgets", budgets, "--as", "money")
+    assert imported.status == 0 and "market fund check-budget" in imported.err
+    alone = market("fund", "check-budget", "990121-B-002", "--as", "money")
+    assert alone.status == 1 and "can't check it" in alone.err
+    refused = market("fund", "check", "990121-2025-002", "--as", "checker")
+    assert refused.status == 1 and "no budget of special_fund" in refused.err
+    assert market(*CHECK_BUDGETS, "--json").json == {"checked": 1, "amount_fen": 50_000}
+    assert market("fund", "check-budget", "--as", "checker").status == 2
     same = market("fund", "check", "990121-2025-002", "--as", "money")
     assert same.status == 1 and "can't check it" in same.err
     assert market("fund", "check", "990121-2025-002", "--as", "checker").status == 0
     exported = market("export", "lines", "--year", 2025, "--as", "money").out
     assert SCHOOL in exported and "500.00" in exported and "数学" in exported
     assert market("verify").status == 0
+
+
+def test_a_table_of_signatures_is_proposed_previewed_and_checked_by_command(
+    county, market, tmp_path
+):
+    """R22: by options or by a list; two people, a gap refused with what is missing."""
+    region = ("--region", "990121", "--as", "money")
+    of = ("approval-rules", "propose", *region, "--from", "2099-01-01")
+    gap = market(*of, "--step", "principal:10.00", "--preview")
+    assert gap.status == 1 and "below 10.00 yuan would need no signature" in gap.err
+    wrong = market(*of, "--step", "nobody:0", "--preview")
+    assert wrong.status == 1 and "--step" in wrong.err
+    steps = ("--step", "school_finance:0", "--step", "bureau_finance:50.00:kind=personalised:again")
+    seen = market(*of, *steps, "--preview", "--json").json
+    assert (seen["proposal"], seen["preview"]["schools"]) == (None, 1)
+    assert len(seen["preview"]["open"]) == 1
+    unsaid = market(*of, *steps)
+    assert unsaid.status == 1 and "reason" in unsaid.err
+    made = market(*of, *steps, "--reason", "虚构教财〔2099〕1号")
+    assert made.status == 0 and "990121-S-001 waits to be checked." in made.out
+    assert "990121-S-001 waits" in market("approval-rules", "show", *region).out
+    same = market("approval-rules", "check", "990121-S-001", "--as", "money")
+    assert same.status == 1 and "can't check it" in same.err
+    assert market("approval-rules", "check", "990121-S-001", "--as", "checker").status == 0
+    shown = market("approval-rules", "show", *region).out
+    assert "990121-S-001 虚构教财〔2099〕1号" in shown and "(in force)" in shown
+
+    path = tmp_path / "rules.csv"
+    header = "region_code,valid_from,position,role,from_amount_yuan,reason\n"
+    path.write_text(header + "990121,2099-02-01,1,校长,5.00,x\n", encoding="utf-8")
+    refused = market("import", "approval-rules", path, "--as", "money")
+    assert refused.status == 1 and "row 2, from_amount_yuan" in refused.err
+    path.write_text(header + "990121,2099-02-01,1,财务,0,x\n", encoding="utf-8")
+    for options, accepted, duplicates in ((("--dry-run",), 1, 0), ((), 1, 0), ((), 0, 1)):
+        tried = market("import", "approval-rules", path, "--as", "money", "--json", *options)
+        assert (tried.json["accepted"], tried.json["duplicates"]) == (accepted, duplicates)
 
 
 def test_a_years_lines_are_closed_by_command(county, market):

@@ -17,6 +17,8 @@ HEADERS = {
     "enrolment": "school_code,stage,kind,as_of,basis,pupils",
     "quotas": "region_code,stage,kind,valid_from,amount_yuan,source,verified",
     "budgets": "region_code,fiscal_year,source,amount_yuan,document,approved_on",
+    "approval-rules": "region_code,valid_from,position,role,from_amount_yuan,kind,tier,source,"
+    "may_repeat,due_workdays,reason",
     "allocations": "payer_code,fiscal_year,source,document,amount_yuan,fund_yuan,subjects,tiers,"
     "stages,schools",
     "catalogue": "vendor_code,sku,title,kind,tier,stage,subject,grade,type,language,licence,"
