@@ -215,6 +215,12 @@ class CeilingReached(Conflict):
     remedy = "The school may select the resource anew, with a further ceiling."
 
 
+class SchoolCeilingReached(Conflict):
+    code = "school-ceiling-reached"
+    summary = "{school} has used its own ceiling of the agreement {number}, which stops at it."
+    remedy = "The bureau may raise it; the school may also select the resource itself."
+
+
 class YearNotFunded(Conflict):
     code = "year-not-funded"
     summary = "The money of {year} for the agreement {number} is not issued yet."

@@ -23,7 +23,15 @@ from kernel.clock import Month, next_month, show_month
 from kernel.money import yuan
 from settlement.credit_notes import Credit, credit, credited_shares, left_to_credit
 from settlement.pricing import Metric, Split, metric_of
-from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, break_down, rate
+from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, rate
+from settlement.school_parts import Weights, break_down
+from settlement.verify.by_school import (
+    Credited,
+    left_of_schools,
+    of_credit_parts,
+    of_school_parts,
+    weights_of,
+)
 from settlement.verify.then import (
     ceilings_then,
     committed_then,
@@ -74,6 +82,10 @@ class _Course:
     credits: list[tuple[KeptNote, Credit]] = field(default_factory=list)
     months: dict[Month, Stated] = field(default_factory=dict)
     made: dict[UUID, Rated] = field(default_factory=dict)
+    billed_to: dict[UUID, int] = field(default_factory=dict)
+    """By school, where schools have ceilings of their own."""
+    credited_to: list[Credited] = field(default_factory=list)
+    """What each of `credits` gives back by school."""
 
     def of_month(self, month: Month) -> Stated:
         return self.months.setdefault(month, Stated())
@@ -104,14 +116,16 @@ def replay(history: History) -> Iterator[Difference]:
 def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
     terms, stated = course.history.terms, course.of_month(line.of_month)
     room, wrong = _room(course, line)
-    rated = _rated(terms, line, stated=stated, room=room)
-    whole = _whole_parts(terms, line, stated=stated, amount_fen=rated.amount_fen)
+    weights = weights_of(course.history, line)
+    rated = _rated(terms, line, stated=stated, room=room, weights=weights)
+    whole = _whole_parts(terms, line, stated=stated, rated=rated)
     differences = [
         *wrong,
         *_of_stated(line, stated),
         *_of_amounts(line, rated),
         *_of_draws(line.draws, rated.draws, course.history.fund_keys),
         *_of_parts(line, whole, stated),
+        *of_school_parts(line, rated.parts),
     ]
     _take(course, line, rated, stated=stated, whole=whole)
     yield from (
@@ -120,10 +134,12 @@ def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
     )
 
 
-def _rated(terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, room: Room) -> Rated:
+def _rated(
+    terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, room: Room, weights: Weights
+) -> Rated:
     last_day: date = next_month(line.of_month) - timedelta(days=1)
     if line.kind == "use":
-        return rate(terms, line.quantity, room=room, last_day=last_day)
+        return rate(terms, line.quantity, room=room, last_day=last_day, weights=weights)
     return adjust(
         terms,
         stated.quantity + line.quantity,
@@ -131,6 +147,7 @@ def _rated(terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, room: Ro
         room=room,
         last_day=last_day,
         year_is_closed=bool(line.explanation.get("year_is_closed", False)),
+        weights=weights,
     )
 
 
@@ -168,7 +185,14 @@ def _room(course: _Course, line: KeptLine) -> tuple[Room, list[Found]]:
     if "funds" in told:
         differences += _of_funds(course.history, line, funds, found)
     made = [replace(fund, left_fen=fen) for fund, fen in zip(funds, found, strict=True)]
-    return Room(left, made, {} if year is None else {year: left}), differences
+    schools, wrong = left_of_schools(
+        course.history,
+        line,
+        billed=course.billed_to,
+        known_credits=[course.credited_to[: len(known)] for known in known_notes],
+    )
+    differences += wrong
+    return Room(left, made, {} if year is None else {year: left}, schools), differences
 
 
 def _left_of(
@@ -254,11 +278,15 @@ def _of_draws(
 
 
 def _whole_parts(
-    terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, amount_fen: int
+    terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, rated: Rated
 ) -> list[int]:
     """Return what each school's part of the whole month is after a line, in the parts' order."""
+    if rated.parts:
+        return [
+            stated.parts.get(part.school_id, (0, 0))[1] + part.amount_fen for part in rated.parts
+        ]
     weight = "uses" if metric_of(terms) is Metric.PERIODS else "quantity"
-    whole_fen = sum(fen for _, fen in stated.parts.values()) + amount_fen
+    whole_fen = sum(fen for _, fen in stated.parts.values()) + rated.amount_fen
     return break_down(whole_fen, [int(part.explanation[weight]) for part in line.parts])
 
 
@@ -280,6 +308,9 @@ def _take(
     """Go on from what the line should have been."""
     for part, fen in zip(line.parts, whole, strict=True):
         stated.parts[part.school_id] = (int(part.explanation["quantity"]), fen)
+    for one in rated.parts:
+        stated.add_school(one.school_id, rated_fen=one.rated_fen, amount_fen=one.amount_fen)
+        course.billed_to[one.school_id] = course.billed_to.get(one.school_id, 0) + one.amount_fen
     year = line.of_month.year
     course.billed_fen[year] = course.billed_fen.get(year, 0) + rated.amount_fen
     stated.quantity += line.quantity
@@ -319,7 +350,12 @@ def _replay_note(course: _Course, note: KeptNote) -> Iterator[Difference]:
         if getattr(note, name) != getattr(shares, name):
             differences.append((name, yuan(getattr(note, name)), yuan(getattr(shares, name))))
     differences += _of_draws(note.draws, made.draws, course.history.fund_keys)
+    given_back, wrong = of_credit_parts(note, stated.schools, amount_fen=made.amount_fen)
+    differences += wrong
+    for school_id, fen in given_back:
+        stated.add_school(school_id, rated_fen=0, amount_fen=-fen)
     course.credits.append((note, made))
+    course.credited_to.append(given_back)
     stated.amount_fen -= made.amount_fen
     stated.above_ceiling_fen += made.amount_fen
     stated.uncovered_fen -= made.uncovered_fen
