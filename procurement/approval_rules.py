@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import func, insert, select
 
 from catalog.kinds import KINDS, TIERS
-from kernel.actors import Role
+from kernel.actors import ROLES_OF, OrganisationKind, Role
 from kernel.clock import shanghai_day
 from kernel.errors import AlreadyExists, InvalidInput, NotFound
 from kernel.identity.models import Region, RegionClosure
@@ -22,7 +22,7 @@ from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
 from procurement.models import ApprovalRule
-from procurement.policy import Threshold
+from procurement.policy import BULK, Threshold
 
 RULE_RECORDERS: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
 SIGNING_ROLES: Final = frozenset(
@@ -37,6 +37,7 @@ SIGNING_ROLES: Final = frozenset(
 
 SOURCES: Final = frozenset({"per_student", "surcharge", "special_fund", "own_funds"})
 LONGEST_WORKDAYS: Final = 60
+BULK_SIGNERS: Final = SIGNING_ROLES & ROLES_OF[OrganisationKind.BUREAU]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,12 +193,23 @@ def _check(thresholds: Sequence[Threshold]) -> None:
             field="from_amount",
             expected="at least one signature from 0 on, whatever the kind, tier and source",
         )
+    bulk = [threshold for threshold in thresholds if threshold.kind == BULK]
+    if bulk and not any(
+        threshold.from_amount_fen == 0 and not (threshold.tier or threshold.source)
+        for threshold in bulk
+    ):
+        raise InvalidInput(
+            value=str([threshold.from_amount_fen for threshold in bulk]),
+            field="from_amount",
+            expected="for bulk purchases, too, one signature from 0 on, whatever tier and source",
+        )
     for threshold in thresholds:
-        if threshold.role not in SIGNING_ROLES:
+        signers = BULK_SIGNERS if threshold.kind == BULK else SIGNING_ROLES
+        if threshold.role not in signers:
             raise InvalidInput(
-                value=threshold.role, field="role", expected=", ".join(sorted(SIGNING_ROLES))
+                value=threshold.role, field="role", expected=", ".join(sorted(signers))
             )
-        for field, words in (("kind", KINDS), ("tier", TIERS), ("source", SOURCES)):
+        for field, words in (("kind", {*KINDS, BULK}), ("tier", TIERS), ("source", SOURCES)):
             value = getattr(threshold, field)
             if value and value not in words:
                 raise InvalidInput(value=value, field=field, expected=", ".join(sorted(words)))

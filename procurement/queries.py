@@ -200,7 +200,7 @@ def selections_after(
 
     A selection's id is given with its request, so that the order stands.
     """
-    visible = visible_organisations(unit, OrganisationKind.SCHOOL)
+    visible = visible_organisations(unit)
     wanted = select(Selection).where(
         Selection.school_id.in_(visible.with_only_columns(Organisation.id))
     )
@@ -213,7 +213,7 @@ def selections_after(
 
 def selection(unit: Unit, selection_id: UUID) -> SelectionView:
     """Return one selection; raise `NotFound` outside what the actor may see."""
-    visible = visible_organisations(unit, OrganisationKind.SCHOOL)
+    visible = visible_organisations(unit)
     rows = unit.session.scalars(
         select(Selection).where(
             Selection.id == selection_id,

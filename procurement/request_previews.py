@@ -85,7 +85,7 @@ def preview_basket(unit: Unit, wanted: Sequence[Wanted | MarketError]) -> Basket
             errors[place] = error.error
     purse = open_purse(unit, [one.school.id for one in list(requests.values())[:1]])
     items = [
-        ItemPreview(error=errors[place]) if place in errors else _item(requests[place], purse)
+        ItemPreview(error=errors[place]) if place in errors else item_preview(requests[place], purse)
         for place in range(len(wanted))
     ]
     amount_fen = sum(request.amount_fen for request in requests.values())
@@ -125,7 +125,8 @@ def forecasts_of(
     }
 
 
-def _item(request: Request, purse: Purse) -> ItemPreview:
+def item_preview(request: Request, purse: Purse) -> ItemPreview:
+    """Return what one request would commit; what it takes, the next one lacks."""
     purpose = purpose_of(request.school, request.version)
     plans: list[PartPlan] = []
     for part in request.parts:

@@ -233,6 +233,12 @@ class BelowWhatIsUsed(Conflict):
     remedy = "Its ceiling can be lowered to {lowest_yuan} yuan."
 
 
+class BelowWhatSchoolUsed(Conflict):
+    code = "below-what-school-used"
+    summary = "{used_yuan} yuan of {school} are billed or running already."
+    remedy = "Its own ceiling can be lowered to {used_yuan} yuan."
+
+
 class SignedAlready(Conflict):
     code = "signed-already"
     summary = "{person} has signed this selection already, and one person signs it once."

@@ -248,7 +248,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
         .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(
-            Agreement.payer_id.in_(_visible_schools(unit).where(Organisation.code == payer_code))
+            Agreement.payer_id.in_(visible_payers(unit).where(Organisation.code == payer_code))
         )
         .group_by(Agreement.id, vendor.name)
         .order_by(Agreement.number)

@@ -144,17 +144,20 @@ LEFT JOIN credit_draw k ON k.credit_note_id = c.id AND k.funding_line_id = d.fun
 GROUP BY a.id, w.line_id, w.ceiling_fen
 HAVING sum(d.amount_fen - COALESCE(k.amount_fen, 0)) > w.ceiling_fen
 UNION ALL
-SELECT a.number || ' school ' || o.code, g.ceiling_fen,
-    sum(b.amount_fen - COALESCE(k.amount_fen, 0))
+SELECT a.number || ' school ' || o.code, g.ceiling_fen, sum(m.fen)
 FROM agreement_school g JOIN agreement a ON a.id = g.agreement_id
 JOIN organisation o ON o.id = g.school_id
-JOIN statement_line s ON s.agreement_id = a.id
-JOIN statement_breakdown b ON b.line_id = s.id AND b.school_id = g.school_id
-LEFT JOIN credit_note c ON c.line_id = s.id
-LEFT JOIN credit_part k ON k.credit_note_id = c.id AND k.school_id = g.school_id
+JOIN LATERAL (
+    SELECT b.amount_fen AS fen FROM statement_line s JOIN statement_breakdown b ON b.line_id = s.id
+    WHERE s.agreement_id = g.agreement_id AND b.school_id = g.school_id
+    UNION ALL
+    SELECT -k.amount_fen FROM statement_line s JOIN credit_note c ON c.line_id = s.id
+    JOIN credit_part k ON k.credit_note_id = c.id
+    WHERE s.agreement_id = g.agreement_id AND k.school_id = g.school_id
+) m ON true
 WHERE g.ceiling_fen IS NOT NULL
-GROUP BY a.id, o.code, g.school_id, g.ceiling_fen
-HAVING sum(b.amount_fen - COALESCE(k.amount_fen, 0)) > g.ceiling_fen
+GROUP BY a.id, o.code, g.school_id, g.ceiling_fen, g.agreement_id
+HAVING sum(m.fen) > g.ceiling_fen
 ORDER BY 1
 """
 )
