@@ -1,8 +1,9 @@
 """Bulk purchase: a bureau buys a resource for many schools out of its own lines (R24).
 
-Decides what a framework must satisfy: whom it is for, ceilings of each and in all. It is a selection
-whose payer is the bureau, signed by the bureau's own table (thresholds of the kind `bulk`); the last
-signature opens one agreement, as for a school. Schools go on choosing for themselves beside it.
+Decides what a framework must satisfy: whom it is for, ceilings of each and in all. It is a
+selection whose payer is the bureau, signed by the bureau's own table (thresholds of the kind
+`bulk`); the last signature opens one agreement, as for a school. Schools go on choosing for
+themselves beside it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -185,9 +186,7 @@ def _buyer(unit: Unit) -> PersonId:
     return require_buyer(unit)
 
 
-def _judge(
-    unit: Unit, wanted: BulkWanted, *, reference: str, requested_by: PersonId
-) -> _Judged:
+def _judge(unit: Unit, wanted: BulkWanted, *, reference: str, requested_by: PersonId) -> _Judged:
     places = _places(unit, wanted)
     row = _row(unit, wanted, reference=reference)
     facts = _facts(unit, row)
@@ -328,9 +327,7 @@ def _wrong_rows(unit: Unit, group: Sequence[BulkRow]) -> dict[int, RowOutcome]:
                     ),
                     field="school_code",
                 )
-            _require_ceiling(
-                row.school_code, row.school_ceiling_fen, most_fen=row.ceiling_fen
-            )
+            _require_ceiling(row.school_code, row.school_ceiling_fen, most_fen=row.ceiling_fen)
         except FieldError as error:
             found[place] = error.outcome
         seen.add(row.school_code)
@@ -344,9 +341,7 @@ def _framework(row: BulkRow) -> tuple[object, ...]:
     )
 
 
-def _record_one(
-    unit: Unit, group: Sequence[BulkRow], *, requested_by: PersonId
-) -> RowOutcome:
+def _record_one(unit: Unit, group: Sequence[BulkRow], *, requested_by: PersonId) -> RowOutcome:
     first = group[0]
     ceilings = {row.school_code: row.school_ceiling_fen for row in group}
     known = unit.session.scalars(

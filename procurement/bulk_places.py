@@ -40,7 +40,7 @@ class PlaceChoice:
     pupils: int | None
 
 
-def places_of(unit: Unit, marks: Marks = Marks()) -> list[PlaceChoice]:  # noqa: B008 - frozen
+def places_of(unit: Unit, marks: Marks = Marks()) -> list[PlaceChoice]:
     """Return the places of the actor's subtree that fit, by code, with their pupils."""
     wanted = visible_organisations(unit, OrganisationKind.SCHOOL).order_by(Organisation.code)
     if marks.region_code:
@@ -57,16 +57,12 @@ def places_of(unit: Unit, marks: Marks = Marks()) -> list[PlaceChoice]:  # noqa:
     ]
     pupils = pupils_at(unit, [place.id for place in found])
     return [
-        PlaceChoice(
-            id=place.id, code=place.code, name=place.name, pupils=pupils.get(place.id)
-        )
+        PlaceChoice(id=place.id, code=place.code, name=place.name, pupils=pupils.get(place.id))
         for place in found
     ]
 
 
-def shared_by_pupils(
-    unit: Unit, places: Sequence[PlaceChoice], ceiling_fen: int
-) -> dict[str, int]:
+def shared_by_pupils(unit: Unit, places: Sequence[PlaceChoice], ceiling_fen: int) -> dict[str, int]:
     """Share a ceiling over places by their pupils, by largest remainder; the parts add up to it.
 
     Raises `NoCensus` for a place whose pupils were never counted, `InvalidInput` if a part would be

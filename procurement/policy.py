@@ -11,7 +11,7 @@ from typing import Final
 from kernel.actors import ROLES_OF, OrganisationKind, Role
 
 BULK: Final = "bulk"
-"""The kind of a threshold that is for what a bureau buys for schools, and for nothing else (R24)."""
+"""The kind of a threshold that is only for what a bureau buys for schools (R24)."""
 DUE_WORKDAYS: Final = 3
 """Working days for a signature where a table names no number."""
 
@@ -21,7 +21,8 @@ class Threshold:
     """From this amount on, `role` signs at `position`; in fen, the amount itself included.
 
     Only for resources of a `kind` and `tier` and money of a `source`; empty: of any. Of the kind
-    `bulk`: only for what a bureau buys for schools. `may_repeat`: also somebody who has signed the selection already.
+    `bulk`: only for what a bureau buys for schools. `may_repeat`: also somebody who has signed the
+    selection already.
     """
 
     position: int

@@ -85,7 +85,9 @@ def preview_basket(unit: Unit, wanted: Sequence[Wanted | MarketError]) -> Basket
             errors[place] = error.error
     purse = open_purse(unit, [one.school.id for one in list(requests.values())[:1]])
     items = [
-        ItemPreview(error=errors[place]) if place in errors else item_preview(requests[place], purse)
+        ItemPreview(error=errors[place])
+        if place in errors
+        else item_preview(requests[place], purse)
         for place in range(len(wanted))
     ]
     amount_fen = sum(request.amount_fen for request in requests.values())

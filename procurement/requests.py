@@ -112,7 +112,7 @@ def require_requester(unit: Unit) -> PersonId:
 
 
 def require_buyer(unit: Unit) -> PersonId:
-    """Return who requests for their own organisation: a school, or a bureau that buys for schools."""
+    """Return who requests for their own organisation: a school, or a bureau that buys."""
     actor = unit.actor
     if actor.organisation_kind is not OrganisationKind.BUREAU:
         return require_requester(unit)

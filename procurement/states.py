@@ -28,8 +28,8 @@ class StepState(StrEnum):
 
 
 class SelectionKind(StrEnum):
-    """What is asked for: a resource (to buy, to try, for another term, by a bureau for many schools),
-    or another ceiling."""
+    """What is asked for: a resource (to buy, to try, for another term, by a bureau for schools), or
+    another ceiling."""
 
     PURCHASE = "purchase"
     TRIAL = "trial"

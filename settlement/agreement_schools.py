@@ -1,4 +1,4 @@
-"""Who may use an agreement: schools added, their own ceilings changed, a school that declines (R24).
+"""Who may use an agreement: schools added, own ceilings changed, a school that declines (R24).
 
 Each is one row that is never changed, with its reason; no money moves, since the agreement's own
 ceiling bounds them all. A bulk agreement never binds a school: from the day on which it declines,
@@ -40,9 +40,7 @@ MAY_DECLINE = (Role.SCHOOL_FINANCE, Role.PRINCIPAL)
 BULK = "bulk"
 
 
-def add_schools(
-    unit: Unit, number: str, *, ceilings: Mapping[str, int], reason: str
-) -> None:
+def add_schools(unit: Unit, number: str, *, ceilings: Mapping[str, int], reason: str) -> None:
     """Let further schools use an agreement of the actor's bureau, each up to its own ceiling.
 
     `ceilings` by school code, in fen. Raises `NotFound`, `Conflict` for an agreement that is over,
@@ -69,9 +67,7 @@ def add_schools(
             raise AlreadyExists(what="school of the agreement", key=code)
         _require_within(agreement, ceiling_fen)
     for code, ceiling_fen in ceilings.items():
-        _write(
-            unit, agreement, schools[code], kind="added", ceiling_fen=ceiling_fen, reason=reason
-        )
+        _write(unit, agreement, schools[code], kind="added", ceiling_fen=ceiling_fen, reason=reason)
 
 
 def change_school_ceiling(
@@ -85,9 +81,7 @@ def change_school_ceiling(
     lock_usage_shared(unit)  # no seal begins; a use that comes in meanwhile meets the new ceiling
     agreement = _own_bulk(unit, number, reason=reason)
     _require_within(agreement, ceiling_fen)
-    found = [
-        one for one in school_standings(unit, [agreement.id]) if one.code == school_code
-    ]
+    found = [one for one in school_standings(unit, [agreement.id]) if one.code == school_code]
     if not found or found[0].ceiling_fen is None:
         raise NotFound(what="school of the agreement", key=school_code)
     [standing] = found

@@ -271,8 +271,7 @@ def _drafted(unit: Unit, month: Month, payers: Sequence[UUID]) -> list[DraftLine
     return [
         line
         for line in lines
-        if line.kind == USE
-        or (is_running and (line.agreement.payer_id, line.of_month) in stated)
+        if line.kind == USE or (is_running and (line.agreement.payer_id, line.of_month) in stated)
     ]
 
 

@@ -121,7 +121,7 @@ class Stated:
         return sum(self.draws.values())
 
     def add_school(self, school_id: UUID, *, rated_fen: int, amount_fen: int) -> None:
-        """Add to what was rated and billed for a school; of a credit note `amount_fen` is below 0."""
+        """Add to what was rated and billed for a school; a credit note adds less than 0."""
         known = self.schools.get(school_id, SchoolPart(school_id))
         self.schools[school_id] = SchoolPart(
             school_id, known.rated_fen + rated_fen, known.amount_fen + amount_fen
@@ -255,4 +255,3 @@ def give_back(drawn: Mapping[UUID, int], amount_fen: int) -> list[Draw]:
             draws.append((line_id, -back))
             left -= back
     return draws
-

@@ -151,12 +151,10 @@ def school_ceilings(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, d
     for agreement_id, school_id, fen in unit.session.execute(
         select(
             AgreementSchool.agreement_id, AgreementSchool.school_id, AgreementSchool.ceiling_fen
-        ).where(
-            among(AgreementSchool.agreement_id, agreement_ids),
-            AgreementSchool.ceiling_fen.is_not(None),
-        )
+        ).where(among(AgreementSchool.agreement_id, agreement_ids))
     ):
-        ceilings.setdefault(agreement_id, {})[school_id] = fen
+        if fen is not None:
+            ceilings.setdefault(agreement_id, {})[school_id] = fen
     return ceilings
 
 
@@ -177,9 +175,7 @@ def _left_of_schools(
         .group_by(StatementLine.agreement_id, StatementBreakdown.school_id)
     )
     credited = (
-        select(
-            StatementLine.agreement_id, CreditPart.school_id, -func.sum(CreditPart.amount_fen)
-        )
+        select(StatementLine.agreement_id, CreditPart.school_id, -func.sum(CreditPart.amount_fen))
         .join(CreditNote, CreditNote.line_id == StatementLine.id)
         .join(CreditPart, CreditPart.credit_note_id == CreditNote.id)
         .group_by(StatementLine.agreement_id, CreditPart.school_id)

@@ -78,7 +78,7 @@ def forget_stated_schools(unit: Unit) -> None:
 def mark_schools(
     unit: Unit, agreement_ids: Sequence[UUID], *, before: dict[SchoolKey, CeilingUse]
 ) -> None:
-    """Note how the schools of agreements stand now; leave a trail where one came to a higher mark."""
+    """Note how the schools of agreements stand now; leave a trail of those that rose to a mark."""
     of_schools = unit.session.scalars(
         select(SchoolEstimate.agreement_id)
         .where(among(SchoolEstimate.agreement_id, agreement_ids))

@@ -1,4 +1,4 @@
-"""Schools' parts of a line: how it is shared over them, and cut at ceilings of their own (R24). Pure.
+"""Schools' parts of a line: how it is shared over them, and cut at their own ceilings (R24). Pure.
 
 Where the schools of an agreement have ceilings, a line's rated amount is shared over them as in any
 breakdown. What a school's share has above what is left of its own ceiling is above the ceiling;
@@ -73,13 +73,13 @@ def cut_by_school(
     ]
 
 
-def credited_by_school(credit_fen: int, stated: Mapping[UUID, SchoolPart]) -> list[tuple[UUID, int]]:
+def credited_by_school(
+    credit_fen: int, stated: Mapping[UUID, SchoolPart]
+) -> list[tuple[UUID, int]]:
     """Share a credit over the schools by what each was billed of the month so far."""
     parts = [stated[school_id] for school_id in sorted(stated)]
     shares = break_down(credit_fen, [part.amount_fen for part in parts])
-    return [
-        (part.school_id, fen) for part, fen in zip(parts, shares, strict=True) if fen
-    ]
+    return [(part.school_id, fen) for part, fen in zip(parts, shares, strict=True) if fen]
 
 
 def _cut(wanted: list[int], most_fen: int) -> list[int]:

@@ -247,9 +247,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
         .join(vendor, vendor.id == Agreement.vendor_id)
         .outerjoin(StatementLine, StatementLine.agreement_id == Agreement.id)
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
-        .where(
-            Agreement.payer_id.in_(visible_payers(unit).where(Organisation.code == payer_code))
-        )
+        .where(Agreement.payer_id.in_(visible_payers(unit).where(Organisation.code == payer_code)))
         .group_by(Agreement.id, vendor.name)
         .order_by(Agreement.number)
     )

@@ -92,9 +92,7 @@ def _ceilings_then(history: History, line: KeptLine, school_id: UUID) -> list[in
     now = history.school_ceilings.get(school_id, 0)
     changes = [one for one in history.school_changes if one.subject == school_id]
     whole = sum(one.amount_fen for one in changes)
-    return [
-        now - whole + sum(one.amount_fen for one in known) for known in knowable(changes, line)
-    ]
+    return [now - whole + sum(one.amount_fen for one in known) for known in knowable(changes, line)]
 
 
 def _credited(school_id: UUID, notes: Sequence[Credited]) -> int:

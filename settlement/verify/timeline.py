@@ -320,7 +320,10 @@ def _notes(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptNote]:
     codes: dict[UUID, str] = {}
     for note_id, school_id, code, fen in unit.session.execute(
         select(
-            CreditPart.credit_note_id, CreditPart.school_id, Organisation.code, CreditPart.amount_fen
+            CreditPart.credit_note_id,
+            CreditPart.school_id,
+            Organisation.code,
+            CreditPart.amount_fen,
         )
         .join(CreditNote, CreditNote.id == CreditPart.credit_note_id)
         .join(Organisation, Organisation.id == CreditPart.school_id)
