@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "fund": "market.cli.funding:fund",
     "approve": "market.cli.approving:approve",
     "selection": "market.cli.selections:selection",
+    "bulk": "market.cli.bulk:bulk",
     "delegate": "market.cli.selections:delegate",
     "settle": "market.cli.settling:settle",
     "preview": "market.cli.previewing:preview_period",

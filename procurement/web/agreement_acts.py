@@ -91,7 +91,7 @@ def post_ceiling(page: Page, place: Place, number: str, *, form: CeilingForm) ->
         fields = {f"ceiling_{year}": name for year, name in names.items()}
         errors = _errors(error, page.locale, fields)
         return ask_ceiling(page, place, number, form=form, errors=errors)
-    return page.redirect(f"/school/selections/{selection_id}")
+    return page.redirect(f"{place.selection}/{selection_id}")
 
 
 def ask_renewal(
@@ -136,7 +136,7 @@ def post_renewal(page: Page, place: Place, number: str, *, form: RenewalForm) ->
     except MarketError as error:
         errors = _errors(error, page.locale, FIELD_OF)
         return ask_renewal(page, place, number, form=form, errors=errors)
-    return page.redirect(f"/school/selections/{selection_id}")
+    return page.redirect(f"{place.selection}/{selection_id}")
 
 
 def ask_end(

@@ -1,4 +1,4 @@
-"""Bulk purchases on a bureau's pages: the list, a new one with its preview, one with its schools."""
+"""Bulk purchases on a bureau's pages: the list, a new one with preview, one with its schools."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -269,7 +269,10 @@ def _framework_columns() -> list[Column[FrameworkRow]]:
             sortable=True,
         ),
         Column(
-            key="buyer_name", title=msgid("Bureau"), value=lambda row: row.buyer_name, secondary=True
+            key="buyer_name",
+            title=msgid("Bureau"),
+            value=lambda row: row.buyer_name,
+            secondary=True,
         ),
         Column(
             key="starts_on",

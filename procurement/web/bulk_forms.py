@@ -1,7 +1,7 @@
 """The form of a framework: what, for whom, up to what; and the ceilings that it says.
 
-For whom is said by marks, or line by line with each school's ceiling; ceilings are shared by pupils,
-alike for all, or as listed. What can't be read becomes the error of its field.
+For whom is said by marks, or line by line with each school's ceiling; ceilings are shared by
+pupils, alike for all, or as listed. What can't be read becomes the error of its field.
 """
 
 from typing import Final

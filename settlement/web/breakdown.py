@@ -43,7 +43,9 @@ def show_breakdown(page: Page, place: Place, month_text: str, line_id: UUID) -> 
 def breakdown_columns() -> list[Column[SchoolPart]]:
     return [
         Column(key="name", title=msgid("School"), value=attrgetter("name"), sortable=True),
-        Column(key="code", title=msgid("Code"), value=attrgetter("code"), kind="code", sortable=True),
+        Column(
+            key="code", title=msgid("Code"), value=attrgetter("code"), kind="code", sortable=True
+        ),
         number("quantity", msgid("Billable quantity")),
         money("rated_fen", msgid("At the agreed prices")),
         money("above_ceiling_fen", msgid("Above the ceiling")),

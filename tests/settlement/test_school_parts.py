@@ -69,7 +69,7 @@ def test_a_fen_that_is_left_over_goes_to_the_largest_remainder():
 
 
 def test_late_use_of_one_school_is_billed_up_to_its_own_ceiling():
-    """R37, golden: A was stated 10.00, has 3.00 left, and its recount is 15.00: 3.00 + 2.00 above."""
+    """R37, golden: A was stated 10.00, has 3.00 left; its recount is 15.00: 3.00 + 2.00 above."""
     stated = Stated(quantity=10, rated_fen=1_000, amount_fen=1_000, draws={LINE: 1_000})
     stated.add_school(A, rated_fen=1_000, amount_fen=1_000)
     rated = adjust(
@@ -98,7 +98,7 @@ def test_a_recount_that_is_less_gives_back_first_what_was_above_the_ceiling():
 
 
 def test_what_one_school_gives_back_another_may_be_billed():
-    """R37, golden: the agreement is used up; A gives 4.00 back, of B's 6.00 more 4.00 are billed."""
+    """R37, golden: all is used up; A gives 4.00 back, so that of B's 6.00 more 4.00 are billed."""
     stated = Stated(quantity=20, rated_fen=2_000, amount_fen=2_000, draws={LINE: 2_000})
     stated.add_school(A, rated_fen=1_000, amount_fen=1_000)
     stated.add_school(B, rated_fen=1_000, amount_fen=1_000)
@@ -142,7 +142,7 @@ def test_no_school_and_no_agreement_is_ever_billed_above_its_ceiling(
     counts: list[tuple[str, list[int]]],
     credit_of: int,
 ):
-    """R24, R33, R37: over months, recounts up and down, and a credit note, the parts always add up."""
+    """R24, R33, R37: over months, recounts up and down, and a credit note, the parts add up."""
     terms = {**TERMS, "unit_price": "0.0137"}
     ceilings = dict(zip(SCHOOLS, own, strict=True))
     room = Room(

@@ -76,13 +76,20 @@ class Buyer:
                 select(Agreement.number).where(Agreement.id == agreement_id)
             ).one()
 
-    def use(self, used: Mapping[str, int], *, month: int = 9, name: str = "uses") -> None:
+    def use(
+        self,
+        used: Mapping[str, int],
+        *,
+        month: int = 9,
+        name: str = "uses",
+        from_minute: int = 0,
+    ) -> None:
         """Deliver uses of schools, each a minute after the other, by each school's learner."""
         first = datetime(2026, month, 2, 8, tzinfo=SHANGHAI).astimezone(UTC)
         rows = [
             UsageRow(
-                event_id=f"{name}-{code}-{number}",
-                occurred_at=first + timedelta(minutes=number),
+                event_id=f"{name}-{month}-{code}-{number}",
+                occurred_at=first + timedelta(minutes=from_minute + number),
                 learner_hash=person_hash(self.units.settings, learner_of(code)),
                 vendor_code=VENDOR,
                 sku=SKU,
