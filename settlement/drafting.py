@@ -189,7 +189,6 @@ def _adjustments(
             left = agreement.room.left_in(recount.month.year)
             funds_left = agreement.room.funds_left_fen
             schools_left = dict(agreement.room.schools)
-            closed = agreement.payer_id in recount.closed
             stated = known.stated if known is not None else Stated()
             rated = adjust(
                 agreement.terms,
@@ -197,7 +196,7 @@ def _adjustments(
                 stated=stated,
                 room=agreement.room,
                 last_day=last_day,
-                year_is_closed=closed,
+                year_is_closed=recount.closed,
                 weights=_weights(agreement, schools),
             )
             agreement.room.take(rated, fiscal_year=recount.month.year)
@@ -212,7 +211,7 @@ def _adjustments(
                 left,
                 funds_left,
                 stated,
-                year_is_closed=closed,
+                year_is_closed=recount.closed,
                 schools_left_before=schools_left,
             )
 
