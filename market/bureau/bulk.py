@@ -10,7 +10,7 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
-from market.bureau.places import own_place
+from market.bureau.places import buyer_place
 from procurement.web.agreement_acts import (
     CeilingForm,
     EndForm,
@@ -71,7 +71,7 @@ def buy(request: AnyRequest, pages: Pages, *, data: URLEncodedBody[BulkForm]) ->
 @get(f"{BULK}/{{number:str}}", opt=STAFF, sync_to_thread=True)
 def framework(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_framework(page, own_place(page), number)
+        return show_framework(page, buyer_place(page), number)
 
 
 @get(f"{BULK}/{{number:str}}/schools", opt=FINANCE, sync_to_thread=True)
@@ -91,19 +91,19 @@ def change_schools(
 @get(AGREEMENTS, opt=STAFF, sync_to_thread=True)
 def agreements(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
-        return show_agreements(page, own_place(page))
+        return show_agreements(page, buyer_place(page))
 
 
 @get(f"{AGREEMENTS}/{{number:str}}", opt=STAFF, sync_to_thread=True)
 def agreement(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_agreement(page, own_place(page), number)
+        return show_agreement(page, buyer_place(page), number)
 
 
 @get(f"{AGREEMENTS}/{{number:str}}/ceiling", opt=FINANCE, sync_to_thread=True)
 def ceiling(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return ask_ceiling(page, own_place(page), number)
+        return ask_ceiling(page, buyer_place(page), number)
 
 
 @post(f"{AGREEMENTS}/{{number:str}}/ceiling", opt=FINANCE, status_code=200, sync_to_thread=True)
@@ -111,13 +111,13 @@ def change_ceiling(
     request: AnyRequest, pages: Pages, *, number: FromPath[str], data: URLEncodedBody[CeilingForm]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return post_ceiling(page, own_place(page), number, form=data)
+        return post_ceiling(page, buyer_place(page), number, form=data)
 
 
 @get(f"{AGREEMENTS}/{{number:str}}/end", opt=FINANCE, sync_to_thread=True)
 def end(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return ask_end(page, own_place(page), number)
+        return ask_end(page, buyer_place(page), number)
 
 
 @post(f"{AGREEMENTS}/{{number:str}}/end", opt=FINANCE, status_code=200, sync_to_thread=True)
@@ -125,25 +125,25 @@ def give_up(
     request: AnyRequest, pages: Pages, *, number: FromPath[str], data: URLEncodedBody[EndForm]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return post_end(page, own_place(page), number, form=data)
+        return post_end(page, buyer_place(page), number, form=data)
 
 
 @get(STATEMENTS, opt=STAFF, sync_to_thread=True)
 def statements(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
-        return show_statements(page, own_place(page))
+        return show_statements(page, buyer_place(page))
 
 
 @get(f"{STATEMENTS}/{{month:str}}", opt=STAFF, sync_to_thread=True)
 def statement(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_statement(page, own_place(page), month)
+        return show_statement(page, buyer_place(page), month)
 
 
 @get(f"{STATEMENTS}/{{month:str}}/confirm", opt=FINANCE, sync_to_thread=True)
 def ask_confirmation(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return ask_to_confirm(page, own_place(page), month)
+        return ask_to_confirm(page, buyer_place(page), month)
 
 
 @post(f"{STATEMENTS}/{{month:str}}/confirm", opt=FINANCE, status_code=200, sync_to_thread=True)
@@ -151,7 +151,7 @@ def confirm(
     request: AnyRequest, pages: Pages, *, month: FromPath[str], data: URLEncodedBody[ConfirmForm]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return confirm_statement(page, own_place(page), month, form=data)
+        return confirm_statement(page, buyer_place(page), month, form=data)
 
 
 @get(LINE, opt=STAFF, sync_to_thread=True)
@@ -159,7 +159,7 @@ def line(
     request: AnyRequest, pages: Pages, *, month: FromPath[str], line_id: FromPath[UUID]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return show_line(page, own_place(page), month, line_id)
+        return show_line(page, buyer_place(page), month, line_id)
 
 
 @get(f"{LINE}/schools", opt=STAFF, sync_to_thread=True)
@@ -167,7 +167,7 @@ def breakdown(
     request: AnyRequest, pages: Pages, *, month: FromPath[str], line_id: FromPath[UUID]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return show_breakdown(page, own_place(page), month, line_id)
+        return show_breakdown(page, buyer_place(page), month, line_id)
 
 
 @get(f"{LINE}/uses", opt=STAFF, sync_to_thread=True)
@@ -175,7 +175,7 @@ def uses(
     request: AnyRequest, pages: Pages, *, month: FromPath[str], line_id: FromPath[UUID]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return show_uses(page, own_place(page), month, line_id)
+        return show_uses(page, buyer_place(page), month, line_id)
 
 
 @get(f"{LINE}/uses/{{sequence:int}}", opt=STAFF, sync_to_thread=True)
@@ -188,7 +188,7 @@ def use(
     sequence: FromPath[int],
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return show_use(page, own_place(page), month, line_id, sequence=sequence)
+        return show_use(page, buyer_place(page), month, line_id, sequence=sequence)
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (

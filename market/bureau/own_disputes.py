@@ -10,7 +10,7 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
-from market.bureau.places import own_place
+from market.bureau.places import buyer_place
 from settlement.web.credit_notes import show_credit_note
 from settlement.web.dispute_forms import DisputeForm
 from settlement.web.disputes import ask_dispute, raise_dispute
@@ -28,7 +28,7 @@ def ask(
     request: AnyRequest, pages: Pages, *, month: FromPath[str], line_id: FromPath[UUID]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return ask_dispute(page, own_place(page), month, line_id)
+        return ask_dispute(page, buyer_place(page), month, line_id)
 
 
 @post(f"{LINE}/dispute", opt=FINANCE, status_code=200, sync_to_thread=True)
@@ -41,7 +41,7 @@ def dispute_line(
     data: URLEncodedBody[DisputeForm],
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return raise_dispute(page, own_place(page), month, line_id, form=data)
+        return raise_dispute(page, buyer_place(page), month, line_id, form=data)
 
 
 @get(f"{LINE}/credit-note", opt=STAFF, sync_to_thread=True)
@@ -49,13 +49,13 @@ def credit_note(
     request: AnyRequest, pages: Pages, *, month: FromPath[str], line_id: FromPath[UUID]
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return show_credit_note(page, own_place(page), month, line_id)
+        return show_credit_note(page, buyer_place(page), month, line_id)
 
 
 @get(f"{STATEMENT}/print", opt=STAFF, sync_to_thread=True)
 def printed(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_printed(page, own_place(page), month)
+        return show_printed(page, buyer_place(page), month)
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (ask, dispute_line, credit_note, printed)

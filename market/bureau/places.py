@@ -1,5 +1,7 @@
 """Where pages about one school hang under its bureau."""
 
+from dataclasses import replace
+
 from sqlalchemy import select
 
 from kernel.actors import OrganisationKind
@@ -69,6 +71,12 @@ def own_place(page: Page) -> Place:
         payer_code=page.actor.organisation_code,
         payer_name=page.actor.organisation_name,
     )
+
+
+def buyer_place(page: Page) -> Place:
+    """Return the place of what the bureau buys for schools: its agreements and statements."""
+    bulk = (translate(msgid("Bulk purchases"), page.locale), BULK)
+    return replace(own_place(page), root=(*bureau_root(page), bulk))
 
 
 def dispute_desk(page: Page) -> Desk:

@@ -322,7 +322,7 @@ def _school_columns() -> list[Column[SchoolUse]]:
             value=attrgetter("standing.code"),
             kind="code",
             sortable=True,
-            secondary=True,
+            export_only=True,
         ),
         *(
             Column(
@@ -354,7 +354,6 @@ def _school_columns() -> list[Column[SchoolUse]]:
             key="per_pupil",
             title=msgid("For each pupil"),
             value=lambda row: row.per_pupil,
-            kind="price",
             sortable=True,
             secondary=True,
         ),
