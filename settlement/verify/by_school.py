@@ -1,19 +1,22 @@
-"""Schools with ceilings of their own, decided once more: what was left to each, and their parts.
+"""Schools' parts of lines, decided once more, and what was left to each of its own ceiling.
 
 Pure. What a line says of a school's ceiling must be what may have been known when it was drafted,
 as for the agreement's own; a wrong part is named by its school.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from kernel.money import yuan
 from settlement.pricing import Metric, metric_of
-from settlement.school_parts import SchoolPart, Weights, credited_by_school
+from settlement.rating import Rated, Stated
+from settlement.school_parts import SchoolPart, Weights, break_down, credited_by_school
 from settlement.verify.then import knowable
 from settlement.verify.timeline import History, KeptLine, KeptNote, Part
 
 Found = tuple[str, str, str]
+"""(field, found, expected)"""
 Credited = Sequence[tuple[UUID, int]]
 
 
@@ -57,6 +60,31 @@ def left_of_schools(
             shown = _yuan(part, "ceiling_left_before_fen")
             differences.append((name, shown, yuan(left[part.school_id])))
     return left, differences
+
+
+def whole_parts(
+    terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, rated: Rated
+) -> list[int]:
+    """Return what each school's part of the whole month is after a line, in the parts' order."""
+    if rated.parts:
+        return [
+            stated.parts.get(part.school_id, (0, 0))[1] + part.amount_fen for part in rated.parts
+        ]
+    weight = "uses" if metric_of(terms) is Metric.PERIODS else "quantity"
+    whole_fen = sum(fen for _, fen in stated.parts.values()) + rated.amount_fen
+    return break_down(whole_fen, [int(part.explanation[weight]) for part in line.parts])
+
+
+def of_parts(line: KeptLine, whole: Sequence[int], stated: Stated) -> Iterator[Found]:
+    """Compare the schools' parts with the division of the whole month by what each used."""
+    for part, whole_part in zip(line.parts, whole, strict=True):
+        quantity_before, fen_before = stated.parts.get(part.school_id, (0, 0))
+        quantity = int(part.explanation["quantity"]) - quantity_before
+        if part.quantity != quantity:
+            yield f"quantity of school {part.code}", str(part.quantity), str(quantity)
+        if part.amount_fen != whole_part - fen_before:
+            found, expected = yuan(part.amount_fen), yuan(whole_part - fen_before)
+            yield f"amount_fen of school {part.code}", found, expected
 
 
 def of_school_parts(line: KeptLine, parts: Sequence[SchoolPart]) -> Iterator[Found]:

@@ -23,15 +23,18 @@ from uuid import UUID
 from kernel.clock import Month, next_month, show_month
 from kernel.money import yuan
 from settlement.credit_notes import Credit, credit, credited_shares, left_to_credit
-from settlement.pricing import Metric, Split, metric_of
+from settlement.pricing import Split
 from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, rate
-from settlement.school_parts import Weights, break_down
+from settlement.school_parts import Weights
 from settlement.verify.by_school import (
     Credited,
+    Found,
     left_of_schools,
     of_credit_parts,
+    of_parts,
     of_school_parts,
     weights_of,
+    whole_parts,
 )
 from settlement.verify.moves import Moved
 from settlement.verify.then import (
@@ -51,10 +54,6 @@ from settlement.verify.timeline import FundKey, History, KeptLine, KeptNote
 AMOUNTS = ("rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen", "drawn_fen")
 SHARES = ("vendor_fen", "school_fen", "fee_fen", "retention_fen")
 STATED_BEFORE = ("quantity", "rated_fen", "above_ceiling_fen", "amount_fen")
-
-
-Found = tuple[str, str, str]
-"""(field, found, expected)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,9 +89,8 @@ class _Course:
     months: dict[Month, Stated] = field(default_factory=dict)
     made: dict[UUID, Rated] = field(default_factory=dict)
     billed_to: dict[UUID, int] = field(default_factory=dict)
-    """By school, where schools have ceilings of their own."""
     credited_to: list[Credited] = field(default_factory=list)
-    """What each of `credits` gives back by school."""
+    """By school, where they have own ceilings: billed, and what each of `credits` gives back."""
 
     def of_month(self, month: Month) -> Stated:
         return self.months.setdefault(month, Stated())
@@ -127,13 +125,13 @@ def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
     wrong += more
     weights = weights_of(course.history, line)
     rated = _rated(terms, line, stated=stated, room=room, year_is_closed=closed, weights=weights)
-    whole = _whole_parts(terms, line, stated=stated, rated=rated)
+    whole = whole_parts(terms, line, stated=stated, rated=rated)
     differences = [
         *wrong,
         *_of_stated(line, stated),
         *_of_amounts(line, rated),
         *_of_draws(line.draws, rated.draws, course.history.fund_keys),
-        *_of_parts(line, whole, stated),
+        *of_parts(line, whole, stated),
         *of_school_parts(line, rated.parts),
     ]
     _take(course, line, rated, stated=stated, whole=whole)
@@ -311,31 +309,6 @@ def _of_draws(
     if before == after:
         orders = [" ".join(_name(keys[line_id]) for line_id, _ in one) for one in (found, expected)]
         yield "order of draws", orders[0], orders[1]
-
-
-def _whole_parts(
-    terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, rated: Rated
-) -> list[int]:
-    """Return what each school's part of the whole month is after a line, in the parts' order."""
-    if rated.parts:
-        return [
-            stated.parts.get(part.school_id, (0, 0))[1] + part.amount_fen for part in rated.parts
-        ]
-    weight = "uses" if metric_of(terms) is Metric.PERIODS else "quantity"
-    whole_fen = sum(fen for _, fen in stated.parts.values()) + rated.amount_fen
-    return break_down(whole_fen, [int(part.explanation[weight]) for part in line.parts])
-
-
-def _of_parts(line: KeptLine, whole: Sequence[int], stated: Stated) -> Iterator[Found]:
-    """Compare the schools' parts with the division of the whole month by what each used."""
-    for part, whole_part in zip(line.parts, whole, strict=True):
-        quantity_before, fen_before = stated.parts.get(part.school_id, (0, 0))
-        quantity = int(part.explanation["quantity"]) - quantity_before
-        if part.quantity != quantity:
-            yield f"quantity of school {part.code}", str(part.quantity), str(quantity)
-        if part.amount_fen != whole_part - fen_before:
-            found, expected = yuan(part.amount_fen), yuan(whole_part - fen_before)
-            yield f"amount_fen of school {part.code}", found, expected
 
 
 def _take(

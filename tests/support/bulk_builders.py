@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from kernel.actors import OrganisationKind, Role
-from kernel.clock import SHANGHAI
+from kernel.clock import SHANGHAI, FixedClock, parse_month
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.models import Organisation
 from kernel.identity.organisations import SchoolRow, record_schools
@@ -19,10 +19,12 @@ from kernel.ids import FundingLineId, OrganisationId, SelectionId, new_id
 from kernel.unit import Units
 from procurement.approvals import sign
 from procurement.bulk import BulkWanted, request_bulk
+from settlement.closing import settle
 from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.ingest import UsageRow
 from settlement.metering.sources import admit_source
 from settlement.models import Agreement
+from settlement.school_standings import school_standings
 from tests.support.funding_builders import (
     COUNTY,
     JOINED,
@@ -76,17 +78,17 @@ class Buyer:
                 select(Agreement.number).where(Agreement.id == agreement_id)
             ).one()
 
-    def use(
+    def rows(
         self,
         used: Mapping[str, int],
         *,
         month: int = 9,
         name: str = "uses",
         from_minute: int = 0,
-    ) -> None:
-        """Deliver uses of schools, each a minute after the other, by each school's learner."""
+    ) -> list[UsageRow]:
+        """Return uses of schools, each a minute after the other, by each school's learner."""
         first = datetime(2026, month, 2, 8, tzinfo=SHANGHAI).astimezone(UTC)
-        rows = [
+        return [
             UsageRow(
                 event_id=f"{name}-{month}-{code}-{number}",
                 occurred_at=first + timedelta(minutes=from_minute + number),
@@ -101,6 +103,17 @@ class Buyer:
             for code, count in used.items()
             for number in range(count)
         ]
+
+    def use(
+        self,
+        used: Mapping[str, int],
+        *,
+        month: int = 9,
+        name: str = "uses",
+        from_minute: int = 0,
+    ) -> None:
+        """Deliver such uses as one file."""
+        rows = self.rows(used, month=month, name=name, from_minute=from_minute)
         deliver(self.units, rows, source=PLAYER, name=f"{name}-{month}.csv")
 
 
@@ -187,3 +200,24 @@ def _people(codes: Sequence[str]) -> list[RosterRow]:
         for role in (Role.SCHOOL_FINANCE, Role.PRINCIPAL)
     ]
     return [*learners, *staff]
+
+
+def on(month: int, day: int, hour: int = 10) -> datetime:
+    return datetime(2026, month, day, hour, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def standings(buyer: Buyer, number: str) -> list[tuple[int | None, int, int]]:
+    """Return each school's ceiling, billed and above, by code."""
+    with buyer.units(SYSTEM) as unit:
+        agreement_id = unit.session.scalars(
+            select(Agreement.id).where(Agreement.number == number)
+        ).one()
+        return [
+            (one.ceiling_fen, one.billed_fen, one.above_fen)
+            for one in school_standings(unit, [agreement_id])
+        ]
+
+
+def closed(buyer: Buyer, clock: FixedClock, month: int) -> None:
+    clock.at = on(month + 1, 3)
+    settle(buyer.units, SYSTEM, parse_month(f"2026-{month:02d}"))
