@@ -77,6 +77,10 @@ def _ceilings(unit: Unit, form: BulkForm, *, ceiling_fen: int) -> dict[str, int]
     if form.how == LISTED:
         return read_school_ceilings(form.schools, "schools")
     places = places_of(unit, form.marks)
+    if not places:
+        raise InvalidInput(
+            field="region", value=form.region, expected="marks that fit some school of the bureau"
+        )
     if form.how == ALIKE:
         each_fen = read_yuan(form.each, "each")
         return {place.code: each_fen for place in places}

@@ -59,10 +59,16 @@ def _deliver(buyer: Buyer, rows: list[UsageRow], *, order: Random | None) -> Non
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(counts, counts, st.integers(120, 360), st.randoms(use_true_random=False))
+@given(
+    september=counts,
+    late=counts,
+    total_fen=st.integers(120, 360),
+    order=st.randoms(use_true_random=False),
+)
 def test_the_order_of_deliveries_changes_no_byte_and_no_ceiling_is_exceeded(
     server: str,
     settings: Settings,
+    *,
     september: tuple[int, ...],
     late: tuple[int, ...],
     total_fen: int,
