@@ -36,6 +36,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Home"), href="/bureau"),
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
         NavigationEntry(title=msgid("Allocation"), href="/bureau/allocations"),
+        NavigationEntry(title=msgid("Bulk purchases"), href="/bureau/bulk"),
         NavigationEntry(title=msgid("Approvals"), href="/bureau/approvals"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),

@@ -22,7 +22,13 @@ from kernel.trail import record
 from kernel.unit import Unit
 from procurement.models import ApprovalStep, Selection
 from procurement.purses import parts_of
-from procurement.requests import Wanted, next_reference, request_basket, require_requester
+from procurement.requests import (
+    Wanted,
+    next_reference,
+    request_basket,
+    require_buyer,
+    require_requester,
+)
 from procurement.selection_facts import gather_facts_of
 from procurement.selection_steps import needed_steps, step_rows
 from procurement.selection_terms import amount_to_commit, amount_to_sign
@@ -59,7 +65,7 @@ def request_ceiling(
     Raises `NotFound`, `Conflict` for one that is over, `InvalidInput` for a ceiling that says
     nothing new or is for a year that is past, `AlreadyExists` if such a request is under way.
     """
-    requested_by = require_requester(unit)
+    requested_by = require_buyer(unit)
     lock_recording(unit)
     agreement = own_agreement(unit, number)
     require_running(agreement, wanted="changed")

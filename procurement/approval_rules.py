@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select
 
 from catalog.kinds import KINDS, TIERS
-from kernel.actors import Role
+from kernel.actors import ROLES_OF, OrganisationKind, Role
 from kernel.clock import shanghai_day
 from kernel.errors import (
     AlreadyExists,
@@ -31,7 +31,7 @@ from kernel.money import LARGEST_AMOUNT_FEN, plain_yuan, yuan
 from kernel.trail import record
 from kernel.unit import Unit
 from procurement.models import ApprovalRule
-from procurement.policy import Threshold, signs_twice
+from procurement.policy import BULK, Threshold, signs_twice
 from procurement.proposal_models import RecordProposal
 
 SIGNING_ROLES: Final = frozenset(
@@ -47,6 +47,7 @@ SIGNING_ROLES: Final = frozenset(
 SOURCES: Final = frozenset({"per_student", "surcharge", "special_fund", "own_funds"})
 LONGEST_WORKDAYS: Final = 60
 LAST_POSITION: Final = 99
+BULK_SIGNERS: Final = SIGNING_ROLES & ROLES_OF[OrganisationKind.BUREAU]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,6 +251,13 @@ def _check(thresholds: Sequence[Threshold]) -> None:
     lowest_fen = min(general, default=LARGEST_AMOUNT_FEN)
     if lowest_fen:
         raise NoSignature(below_yuan=yuan(lowest_fen), field="from_amount")
+    bulk = [one for one in thresholds if one.kind == BULK]
+    lowest_fen = min(
+        (one.from_amount_fen for one in bulk if not (one.tier or one.source)),
+        default=LARGEST_AMOUNT_FEN,
+    )
+    if bulk and lowest_fen:
+        raise NoSignature(below_yuan=yuan(lowest_fen), field="from_amount")
     overlap = signs_twice(thresholds)
     if overlap is not None:
         first, second = overlap
@@ -260,11 +268,10 @@ def _check(thresholds: Sequence[Threshold]) -> None:
 
 def check_threshold(threshold: Threshold) -> None:
     """Raise `InvalidInput` for the first thing that is wrong with one row by itself."""
-    if threshold.role not in SIGNING_ROLES:
-        raise InvalidInput(
-            value=threshold.role, field="role", expected=", ".join(sorted(SIGNING_ROLES))
-        )
-    for field, words in (("kind", KINDS), ("tier", TIERS), ("source", SOURCES)):
+    signers = BULK_SIGNERS if threshold.kind == BULK else SIGNING_ROLES
+    if threshold.role not in signers:
+        raise InvalidInput(value=threshold.role, field="role", expected=", ".join(sorted(signers)))
+    for field, words in (("kind", {*KINDS, BULK}), ("tier", TIERS), ("source", SOURCES)):
         value = getattr(threshold, field)
         if value and value not in words:
             raise InvalidInput(value=value, field=field, expected=", ".join(sorted(words)))

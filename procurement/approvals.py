@@ -190,9 +190,7 @@ def _claim(
 ) -> WaitingStep:
     """Lock a selection and return its open step, if the actor holds or stands in for its role."""
     require_person(unit, act)
-    visible = visible_organisations(unit, OrganisationKind.SCHOOL).with_only_columns(
-        Organisation.id
-    )
+    visible = visible_organisations(unit).with_only_columns(Organisation.id)
     known = unit.session.scalar(
         select(Selection.id).where(Selection.id == selection_id, Selection.school_id.in_(visible))
     )

@@ -20,7 +20,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
-from procurement.models import Selection
+from procurement.models import Selection, SelectionSchool
 from procurement.purses import Part, PartPlan, Purse, lock_purse, parts_of, purpose_of
 from procurement.selection_terms import amount_to_commit
 from procurement.states import CHANGES, SelectionKind
@@ -32,10 +32,12 @@ from settlement.models import Agreement
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parties:
-    """What the selections refer to, by id; `users` are a school and its teaching points."""
+    """What the selections refer to, by id; `users` are a school and its teaching points, `bought`
+    for whom a bureau buys, with their own ceilings, by selection."""
 
     schools: dict[UUID, Organisation]
     users: dict[UUID, list[UUID]]
+    bought: dict[UUID, dict[UUID, int]]
     resources: dict[UUID, Resource]
     versions: dict[UUID, Version]
 
@@ -138,7 +140,8 @@ def _draft(
             starts_on=selection.starts_on,
             ends_on=selection.ends_on,
             draws=_by_line(taken),
-            school_ids=parties.users[school.id],
+            school_ids=list(parties.bought.get(selection.id, parties.users[school.id])),
+            school_ceilings=parties.bought.get(selection.id, {}),
             years=[_year(plan) for plan in plans] if len(plans) > 1 else (),
         ),
         sources=paying,
@@ -230,6 +233,13 @@ def _gather(unit: Unit, selections: Sequence[Selection]) -> _Parties:
     for school_id, point_id in points:
         if school_id is not None:
             users[school_id].append(point_id)
+    bought: dict[UUID, dict[UUID, int]] = {}
+    for one in unit.session.scalars(
+        select(SelectionSchool)
+        .where(among(SelectionSchool.selection_id, [selection.id for selection in selections]))
+        .order_by(SelectionSchool.selection_id, SelectionSchool.school_id)
+    ):
+        bought.setdefault(one.selection_id, {})[one.school_id] = one.ceiling_fen
     resources = unit.session.scalars(select(Resource).where(among(Resource.id, resource_ids)))
     versions = unit.session.scalars(
         select(Version)
@@ -239,6 +249,7 @@ def _gather(unit: Unit, selections: Sequence[Selection]) -> _Parties:
     return _Parties(
         schools={school.id: school for school in schools},
         users=users,
+        bought=bought,
         resources={resource.id: resource for resource in resources},
         versions={version.id: version for version in versions},
     )

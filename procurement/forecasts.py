@@ -13,12 +13,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from kernel.clock import month_of, shanghai_day
-from kernel.identity.models import Census, Organisation
+from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from procurement.pupils import pupils_at
 from settlement.models import Agreement, StatementLine
 from settlement.pricing import metric_of, price
 
@@ -121,16 +121,7 @@ def _pupils(unit: Unit, school_ids: Collection[UUID]) -> dict[UUID, int]:
             )
         )
     ]
-    key = (Census.school_id, Census.stage)
-    rows = unit.session.execute(
-        select(Census.school_id, Census.pupils)
-        .where(among(Census.school_id, [place for place, _ in places]), Census.kind == "enrolled")
-        .ext(distinct_on(*key))
-        .order_by(*key, Census.as_of.desc())
-    )
-    counted: dict[UUID, int] = {}
-    for place_id, pupils in rows:
-        counted[place_id] = counted.get(place_id, 0) + pupils
+    counted = pupils_at(unit, [place for place, _ in places])
     found: dict[UUID, int] = {}
     for place_id, school_id in places:
         found[school_id] = found.get(school_id, 0) + counted.get(place_id, 0)

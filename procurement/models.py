@@ -122,7 +122,8 @@ class Selection(Base):
     """A school's request to use a resource up to a ceiling; `terms` are the offer's snapshot.
 
     `kind`: purchase | trial | renewal, or raise | lower the ceiling of an agreement, by
-    `ceiling_fen`. `later_fen`: the part of `ceiling_fen` for use of the second fiscal year.
+    `ceiling_fen`; bulk: a bureau's for the schools of `SelectionSchool`, whose `school_id` is the
+    bureau. `later_fen`: the part of `ceiling_fen` for use of the second fiscal year.
     `basket`: what was requested together has it in common. `of_agreement_id`: what it renews or
     changes; `agreement_id`: what came of it.
     """
@@ -152,7 +153,9 @@ class Selection(Base):
         UniqueConstraint("school_id", "reference"),
         CheckConstraint("ceiling_fen >= 0", name="ceiling"),
         CheckConstraint("later_fen BETWEEN 0 AND ceiling_fen", name="later"),
-        CheckConstraint("kind IN ('purchase', 'trial', 'renewal', 'raise', 'lower')", name="kind"),
+        CheckConstraint(
+            "kind IN ('purchase', 'trial', 'renewal', 'raise', 'lower', 'bulk')", name="kind"
+        ),
         CheckConstraint(
             "(kind IN ('renewal', 'raise', 'lower')) = (of_agreement_id IS NOT NULL)",
             name="of_agreement",
@@ -162,6 +165,18 @@ class Selection(Base):
         ),
         Index("ix_selection_state", "state"),
     )
+
+
+class SelectionSchool(Base):
+    """A school or teaching point for which a bureau buys, and its own ceiling (R24)."""
+
+    __tablename__ = "selection_school"
+
+    selection_id: Mapped[UUID] = mapped_column(ForeignKey("selection.id"), primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    ceiling_fen: Mapped[int]
+
+    __table_args__ = (CheckConstraint("ceiling_fen > 0", name="ceiling"),)
 
 
 class ApprovalStep(Base):

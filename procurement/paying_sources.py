@@ -18,7 +18,7 @@ from kernel.unit import Unit
 from procurement.approval_rules import approval_rules_in_force
 from procurement.commitments import Commitment
 from procurement.models import ApprovalStep, Selection
-from procurement.policy import Threshold
+from procurement.policy import BULK, Threshold
 from procurement.selection_steps import rules_say
 from procurement.selection_terms import amount_to_sign
 from settlement.models import Agreement
@@ -80,7 +80,13 @@ def refused_source(
             select(ApprovalStep.position).where(ApprovalStep.selection_id == selection.id)
         )
     )
-    for step in rules_say(rules, amount_fen=together_fen, version=version, sources=draft.sources):
+    for step in rules_say(
+        rules,
+        amount_fen=together_fen,
+        version=version,
+        sources=draft.sources,
+        bulk=selection.terms.get("kind") == BULK,
+    ):
         if step.position not in asked:
             return SourceNotApproved(
                 reference=selection.reference,

@@ -10,6 +10,8 @@ from typing import Final
 
 from kernel.actors import ROLES_OF, OrganisationKind, Role
 
+BULK: Final = "bulk"
+"""The kind of a threshold that is only for what a bureau buys for schools (R24)."""
 DUE_WORKDAYS: Final = 3
 """Working days for a signature where a table names no number."""
 
@@ -18,8 +20,9 @@ DUE_WORKDAYS: Final = 3
 class Threshold:
     """From this amount on, `role` signs at `position`; in fen, the amount itself included.
 
-    Only for resources of a `kind` and `tier` and money of a `source`; empty: of any. `may_repeat`:
-    also somebody who has signed the selection already.
+    Only for resources of a `kind` and `tier` and money of a `source`; empty: of any. Of the kind
+    `bulk`: only for what a bureau buys for schools. `may_repeat`: also somebody who has signed the
+    selection already.
     """
 
     position: int
@@ -38,8 +41,12 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class About:
-    """What a selection is about. `sources` that would pay; None: not known, so any may have to."""
+    """What a selection is about. `sources` that would pay; None: not known, so any may have to.
 
+    `bulk`: a bureau buys it for schools.
+    """
+
+    bulk: bool = False
     kind: str = ""
     tier: str = ""
     sources: frozenset[str] | None = None
@@ -98,14 +105,19 @@ def signs_twice(rules: Iterable[Threshold]) -> tuple[Threshold, Threshold] | Non
 def _meet(one: Threshold, other: Threshold) -> bool:
     """Return whether a selection that is large enough is concerned by both rows.
 
-    Several sources may pay for one, so that different sources meet.
+    Several sources may pay for one, so that different sources meet. What a bureau buys for many
+    schools has rows of its own.
     """
+    if (one.kind == BULK) != (other.kind == BULK):
+        return False
     return one.kind in {"", other.kind or one.kind} and one.tier in {"", other.tier or one.tier}
 
 
 def _concerns(rule: Threshold, about: About) -> bool:
+    if (rule.kind == BULK) != about.bulk:
+        return False
     return (
-        rule.kind in {"", about.kind or rule.kind}
+        rule.kind in {"", BULK, about.kind or rule.kind}
         and rule.tier in {"", about.tier or rule.tier}
         and (not rule.source or about.sources is None or rule.source in about.sources)
     )

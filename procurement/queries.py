@@ -195,7 +195,7 @@ def selections_after(
 
     A selection's id is given with its request, so that the order stands.
     """
-    visible = visible_organisations(unit, OrganisationKind.SCHOOL)
+    visible = visible_organisations(unit)
     wanted = select(Selection).where(
         Selection.school_id.in_(visible.with_only_columns(Organisation.id))
     )
@@ -235,7 +235,7 @@ def selection_with_basket(
 
 
 def _visible(unit: Unit, selection_id: UUID) -> Selection:
-    visible = visible_organisations(unit, OrganisationKind.SCHOOL)
+    visible = visible_organisations(unit)
     rows = unit.session.scalars(
         select(Selection).where(
             Selection.id == selection_id,

@@ -96,7 +96,7 @@ def preview_basket(unit: Unit, wanted: Sequence[Wanted | None]) -> BasketPreview
         if place in errors
         else ItemPreview(is_read=False)
         if place not in requests
-        else _item(requests[place], purse)
+        else item_preview(requests[place], purse)
         for place in range(len(wanted))
     ]
     amount_fen = sum(request.amount_fen for request in requests.values())
@@ -136,7 +136,8 @@ def forecasts_of(
     }
 
 
-def _item(request: Request, purse: Purse) -> ItemPreview:
+def item_preview(request: Request, purse: Purse) -> ItemPreview:
+    """Return what one request would commit; what it takes, the next one lacks."""
     purpose = purpose_of(request.school, request.version)
     plans = purse.plan_together(request.school.id, request.parts, purpose=purpose)
     # What a part that waits would need is kept for it, as it will be once it is approved.

@@ -25,6 +25,7 @@ from procurement.selections import Request, judge_row, write_requests
 from settlement.models import Agreement
 
 REQUESTING_ROLES: Final = ROLES_OF[OrganisationKind.SCHOOL] - {Role.LEARNER}
+BUYING_ROLES: Final = frozenset({Role.BUREAU_FINANCE})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +108,17 @@ def require_requester(unit: Unit) -> PersonId:
     actor.require("request a selection", *REQUESTING_ROLES)
     if actor.person_id is None or actor.organisation_id is None:
         raise Refused(act="request a selection", needs="a person of the school", actor=actor.name)
+    return actor.person_id
+
+
+def require_buyer(unit: Unit) -> PersonId:
+    """Return who requests for their own organisation: a school, or a bureau that buys."""
+    actor = unit.actor
+    if actor.organisation_kind is not OrganisationKind.BUREAU:
+        return require_requester(unit)
+    actor.require("request a bulk purchase", *BUYING_ROLES)
+    if actor.person_id is None:
+        raise Refused(act="request a bulk purchase", needs="a person", actor=actor.name)
     return actor.person_id
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from catalog.models import Version
+from kernel.actors import OrganisationKind
 from kernel.errors import NoRule, NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import FieldError
@@ -30,12 +31,12 @@ def needed_steps(
     sources = frozenset[str]() if not amount_fen else None
     if amount_fen and any(rule.source for rule in rules):
         sources = planned_sources(facts.purse, school, version, parts=parts)
-    about = About(kind=version.kind, tier=version.tier, sources=sources)
+    bulk = school.kind == OrganisationKind.BUREAU
+    about = About(bulk=bulk, kind=version.kind, tier=version.tier, sources=sources)
     steps = steps_for(amount_fen, rules, about=about)
     if not steps:
-        raise FieldError(
-            NoRule(rule="approval", region=region, day=facts.today), field="school_code"
-        )
+        rule = "bulk approval" if bulk else "approval"
+        raise FieldError(NoRule(rule=rule, region=region, day=facts.today), field="school_code")
     return steps
 
 
@@ -86,8 +87,13 @@ def due_day(today: date, due_workdays: int) -> date:
 
 
 def rules_say(
-    rules: Sequence[Threshold], *, amount_fen: int, version: Version, sources: frozenset[str]
+    rules: Sequence[Threshold],
+    *,
+    amount_fen: int,
+    version: Version,
+    sources: frozenset[str],
+    bulk: bool,
 ) -> list[Step]:
     """Return what a table asks for once it is known which sources pay."""
-    about = About(kind=version.kind, tier=version.tier, sources=sources)
+    about = About(bulk=bulk, kind=version.kind, tier=version.tier, sources=sources)
     return steps_for(amount_fen, rules, about=about)

@@ -289,8 +289,12 @@ def write_requests(
     *,
     basket: str = "",
     of_agreement: Agreement | None = None,
+    bulk: bool = False,
 ) -> None:
-    """Write requests with their signatures; those of one basket are signed for by their sum."""
+    """Write requests with their signatures; those of one basket are signed for by their sum.
+
+    `bulk`: they are a bureau's, for schools that the caller names.
+    """
     requests = list(requests)
     if not requests:
         return
@@ -314,7 +318,7 @@ def write_requests(
                 "requested_by": request.requested_by,
                 "requested_at": now,
                 "state": SelectionState.REQUESTED,
-                "kind": _kind(request, of_agreement),
+                "kind": SelectionKind.BULK if bulk else _kind(request, of_agreement),
                 "basket": basket,
                 "of_agreement_id": of_agreement.id if of_agreement is not None else None,
             }
@@ -338,7 +342,7 @@ def write_requests(
             school=request.school.code,
             reference=request.row.reference,
             basket=basket,
-            kind=_kind(request, of_agreement),
+            kind=SelectionKind.BULK if bulk else _kind(request, of_agreement),
             resource="/".join(request.row.resource_key),
             ceiling_fen=request.row.ceiling_fen,
             requested_by=str(request.requested_by),

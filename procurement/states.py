@@ -28,13 +28,15 @@ class StepState(StrEnum):
 
 
 class SelectionKind(StrEnum):
-    """What is asked for: a resource (to buy, to try, for another term), or another ceiling."""
+    """What is asked for: a resource (to buy, to try, for another term, by a bureau for schools), or
+    another ceiling."""
 
     PURCHASE = "purchase"
     TRIAL = "trial"
     RENEWAL = "renewal"
     RAISE = "raise"
     LOWER = "lower"
+    BULK = "bulk"
 
 
 CHANGES: Final = frozenset({SelectionKind.RAISE, SelectionKind.LOWER})

@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
 from settlement.metering.counting import SchoolCount, count_uses
 from settlement.metering.exclusions import (
     as_sealed,
@@ -210,17 +210,20 @@ def _add_parts(unit: Unit, of_line: Mapping[UUID, Known]) -> None:
     ):
         draws = of_line[line_id].stated.draws
         draws[funding_line_id] = draws.get(funding_line_id, 0) + fen
-    for line_id, school_id, quantity, fen in unit.session.execute(
+    for line_id, school_id, quantity, fen, rated_fen in unit.session.execute(
         select(
             StatementBreakdown.line_id,
             StatementBreakdown.school_id,
             StatementBreakdown.quantity,
             StatementBreakdown.amount_fen,
+            StatementBreakdown.rated_fen,
         ).where(among(StatementBreakdown.line_id, list(of_line)))
     ):
-        parts = of_line[line_id].stated.parts
-        quantity_before, fen_before = parts.get(school_id, (0, 0))
-        parts[school_id] = (quantity_before + quantity, fen_before + fen)
+        stated = of_line[line_id].stated
+        quantity_before, fen_before = stated.parts.get(school_id, (0, 0))
+        stated.parts[school_id] = (quantity_before + quantity, fen_before + fen)
+        if rated_fen is not None:
+            stated.add_school(school_id, rated_fen=rated_fen, amount_fen=fen)
 
 
 def _take_off_credits(unit: Unit, of_line: Mapping[UUID, Known]) -> None:
@@ -240,6 +243,14 @@ def _take_off_credits(unit: Unit, of_line: Mapping[UUID, Known]) -> None:
         )
     ):
         of_note[note_id].stated.draws[funding_line_id] -= fen
+    by_school = [note_id for note_id, known in of_note.items() if known.stated.schools]
+    if by_school:
+        for note_id, school_id, fen in unit.session.execute(
+            select(CreditPart.credit_note_id, CreditPart.school_id, CreditPart.amount_fen).where(
+                among(CreditPart.credit_note_id, by_school)
+            )
+        ):
+            of_note[note_id].stated.add_school(school_id, rated_fen=0, amount_fen=-fen)
 
 
 def _plus(shares: Split, row: StatementLine | CreditNote, *, sign: int) -> Split:

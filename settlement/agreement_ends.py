@@ -37,7 +37,7 @@ from settlement.queries.statements import visible_payers
 from settlement.remaining import agreement_states
 from settlement.year_ends import last_open_day
 
-MAY_END = (Role.SCHOOL_FINANCE, Role.PRINCIPAL)
+MAY_END = (Role.SCHOOL_FINANCE, Role.PRINCIPAL, Role.BUREAU_FINANCE)
 POSTED = ("posted", "closed")
 AT_ONCE = 500
 """Agreements whose rest one unit of work releases."""

@@ -1,7 +1,8 @@
 """Tables of what becomes of an agreement: its fiscal years, and the changes of its ceiling.
 
-An agreement's ceiling, its last day and what it has committed on lines move only with a change:
-triggers apply each to `agreement`, `agreement_year` and `agreement_draw`, which hold what is now.
+An agreement's ceiling, its last day, what it has committed on lines and who may use it move only
+with a change: triggers apply each to `agreement`, `agreement_year`, `agreement_draw` and
+`agreement_school`, which hold what is now.
 """
 
 from datetime import date, datetime
@@ -82,3 +83,31 @@ class AgreementChangeDraw(Base):
     amount_fen: Mapped[int]
 
     __table_args__ = (CheckConstraint("amount_fen <> 0", name="amount"),)
+
+
+class AgreementSchoolChange(Base):
+    """One change of who may use an agreement, never changed itself (R24).
+
+    `kind`: added (a school, with its ceiling), ceiling (its own, by how much), declined (by the
+    school, as of `from_day`).
+    """
+
+    __tablename__ = "agreement_school_change"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"))
+    number: Mapped[int]
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    kind: Mapped[str]
+    ceiling_fen: Mapped[int]
+    from_day: Mapped[date | None]
+    reason: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint("agreement_id", "number"),
+        CheckConstraint("kind IN ('added', 'ceiling', 'declined')", name="kind"),
+        CheckConstraint("(kind = 'declined') = (from_day IS NOT NULL)", name="from_day"),
+        CheckConstraint("reason <> ''", name="reason"),
+    )

@@ -28,6 +28,7 @@ from settlement.agreement_states import AgreementStanding
 from settlement.funding_lines import line_balances
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.models import Agreement, AgreementDraw, AgreementSchool, FundingLine
+from settlement.remaining import SCHOOL_CEILINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class AgreementDraft:
     `terms`: {plan, unit_price, fee_rate, retention_rate, retention_months, resource_kind, title,
     sku, trial, stop_at_ceiling}, of a teacher's service work also {school_rate, author_school_id,
     author_school_code}; rates and prices are decimal strings. `draws` and what waits of `years`
-    add up to `ceiling_fen`; `years` is empty unless it crosses 1 January. `school_ids` may use it.
+    add up to `ceiling_fen`; `years` is empty unless it crosses 1 January. `school_ids` may use it;
+    `school_ceilings` are their own, of all or of none (R24).
     """
 
     number: str
@@ -69,6 +71,12 @@ class AgreementDraft:
     draws: Sequence[Draw] = field(default_factory=tuple)
     school_ids: Sequence[UUID] = field(default_factory=tuple)
     years: Sequence[YearPart] = field(default_factory=tuple)
+    school_ceilings: Mapping[UUID, int] = field(default_factory=dict)
+
+    @property
+    def frozen_terms(self) -> dict[str, Any]:
+        """The terms, which also say whether schools have ceilings of their own."""
+        return {**self.terms, SCHOOL_CEILINGS: True} if self.school_ceilings else self.terms
 
 
 def terms_digest(terms: dict[str, Any]) -> bytes:
@@ -97,8 +105,8 @@ def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[Agreem
                 "vendor_id": draft.vendor_id,
                 "resource_id": draft.resource_id,
                 "version_id": draft.version_id,
-                "terms": draft.terms,
-                "terms_digest": terms_digest(draft.terms),
+                "terms": draft.frozen_terms,
+                "terms_digest": terms_digest(draft.frozen_terms),
                 "ceiling_fen": draft.ceiling_fen,
                 "starts_on": draft.starts_on,
                 "ends_on": draft.ends_on,
@@ -109,7 +117,11 @@ def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[Agreem
         ],
     )
     schools = [
-        {"agreement_id": agreement_id, "school_id": school_id, "ceiling_fen": None}
+        {
+            "agreement_id": agreement_id,
+            "school_id": school_id,
+            "ceiling_fen": draft.school_ceilings.get(school_id),
+        }
         for agreement_id, draft in zip(ids, drafts, strict=True)
         for school_id in draft.school_ids
     ]
@@ -148,7 +160,7 @@ def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[Agreem
             subject_id=agreement_id,
             number=draft.number,
             ceiling_fen=draft.ceiling_fen,
-            terms=draft.terms,
+            terms=draft.frozen_terms,
         )
     return ids
 
@@ -164,6 +176,8 @@ def _lock_and_check(unit: Unit, drafts: Sequence[AgreementDraft]) -> None:
         waiting_fen = sum(year.waiting_fen for year in draft.years)
         if sum(draw.ceiling_fen for draw in draft.draws) + waiting_fen != draft.ceiling_fen:
             raise ValueError(f"{draft.number}: draws do not add up to the ceiling")
+        if draft.school_ceilings and set(draft.school_ceilings) != set(draft.school_ids):
+            raise ValueError(f"{draft.number}: some schools have a ceiling of their own, some none")
         for draw in draft.draws:
             wanted[draw.line_id] = wanted.get(draw.line_id, 0) + draw.ceiling_fen
     require_available(unit, wanted)

@@ -2,7 +2,8 @@
 
 What no funding line had covered goes first, then the draws, the last one first. The shares come
 back at the agreement's rates: what was shared of the month less the split of what remains, so that
-lines and note together are shared as if the note's part had never been billed.
+lines and note together are shared as if the note's part had never been billed. Where schools have
+ceilings of their own, it comes back to each by what it was billed of the month (R24).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +19,11 @@ from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.adjusting import stated_before
-from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
 from settlement.models import Agreement, Statement, StatementDraw, StatementLine
 from settlement.pricing import Split, split
 from settlement.rating import Draw, Stated
+from settlement.school_parts import credited_by_school
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,14 @@ def issue_credit_note(
                     "amount_fen": fen,
                 }
                 for position, (funding_line_id, fen) in enumerate(parts.draws, start=1)
+            ],
+        )
+    if left.stated.schools:
+        unit.session.execute(
+            insert(CreditPart),
+            [
+                {"credit_note_id": note.id, "school_id": school_id, "amount_fen": fen}
+                for school_id, fen in credited_by_school(parts.amount_fen, left.stated.schools)
             ],
         )
     unit.session.execute(

@@ -89,6 +89,18 @@ class CreditDraw(Base):
     __table_args__ = (CheckConstraint("amount_fen > 0", name="amount"),)
 
 
+class CreditPart(Base):
+    """What a credit note gives back to which school's own ceiling (R24); adds up to the note."""
+
+    __tablename__ = "credit_part"
+
+    credit_note_id: Mapped[UUID] = mapped_column(ForeignKey("credit_note.id"), primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    amount_fen: Mapped[int]
+
+    __table_args__ = (CheckConstraint("amount_fen > 0", name="amount"),)
+
+
 class RetentionRelease(Base):
     """The end of a line's quality retention: paid to the vendor, or back to its line (R63).
 

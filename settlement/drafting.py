@@ -5,8 +5,8 @@ first, then the month's own lines, since each takes its part of the same ceiling
 sealed is drafted from its seal, one that is open from what is known now (a preview).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
@@ -22,8 +22,9 @@ from settlement.metering.judging import ENDLESS, Scope, sealed_scopes
 from settlement.metering.metrics import metered_agreements
 from settlement.phases import Phases
 from settlement.pricing import Metric, metric_of
-from settlement.rating import Rated, Stated, adjust, break_down, rate
+from settlement.rating import Rated, Stated, adjust, rate
 from settlement.remaining import AgreementState, agreement_states
+from settlement.school_parts import Weights, break_down
 
 USE, ADJUSTMENT = "use", "adjustment"
 
@@ -33,7 +34,8 @@ class DraftLine:
     """A line before it is stored: what was counted by school, its amounts, what was left before.
 
     Of an adjustment, `counts` are the recount and `stated` is what was known of `of_month` before.
-    `funds_left_before`: what was committed and left on each of the agreement's funds, in order.
+    `funds_left_before`: what was committed and left on each of the agreement's funds, in order;
+    `schools_left_before`: of the schools' own ceilings, where they have one (R24).
     """
 
     id: UUID
@@ -47,6 +49,7 @@ class DraftLine:
     funds_left_before: Sequence[int]
     stated: Stated
     year_is_closed: bool = False
+    schools_left_before: Mapping[UUID, int] = field(default_factory=dict)
 
     @property
     def metric(self) -> Metric:
@@ -69,6 +72,11 @@ class DraftLine:
 
     def parts(self) -> Iterator[tuple[SchoolCount, int, int]]:
         """Yield each school's count with the quantity and fen that this line adds for it."""
+        if self.rated.parts:
+            for count, part in zip(self.counts, self.rated.parts, strict=True):
+                quantity_before, _ = self.stated.parts.get(count.school_id, (0, 0))
+                yield count, count.quantity - quantity_before, part.amount_fen
+            return
         weigh_uses = self.metric is Metric.PERIODS
         parts_before = sum(fen for _, fen in self.stated.parts.values())
         amounts = break_down(
@@ -138,11 +146,13 @@ def _uses(
         agreement = agreements[agreement_id]
         schools = list(group)
         left, funds_left = agreement.room.left_in(month.year), agreement.room.funds_left_fen
+        schools_left = dict(agreement.room.schools)
         rated = rate(
             agreement.terms,
             sum(count.quantity for count in schools),
             room=agreement.room,
             last_day=last_day,
+            weights=_weights(agreement, schools),
         )
         agreement.room.take(rated, fiscal_year=month.year)
         yield DraftLine(
@@ -156,6 +166,7 @@ def _uses(
             left,
             funds_left,
             Stated(),
+            schools_left_before=schools_left,
         )
 
 
@@ -177,6 +188,7 @@ def _adjustments(
             agreement = agreements[agreement_id]
             left = agreement.room.left_in(recount.month.year)
             funds_left = agreement.room.funds_left_fen
+            schools_left = dict(agreement.room.schools)
             stated = known.stated if known is not None else Stated()
             rated = adjust(
                 agreement.terms,
@@ -185,6 +197,7 @@ def _adjustments(
                 room=agreement.room,
                 last_day=last_day,
                 year_is_closed=recount.closed,
+                weights=_weights(agreement, schools),
             )
             agreement.room.take(rated, fiscal_year=recount.month.year)
             yield DraftLine(
@@ -199,7 +212,16 @@ def _adjustments(
                 funds_left,
                 stated,
                 year_is_closed=recount.closed,
+                schools_left_before=schools_left,
             )
+
+
+def _weights(agreement: AgreementState, counts: Sequence[SchoolCount]) -> Weights:
+    """Return what each school used, if schools have ceilings of their own; else nothing."""
+    if not agreement.school_ceilings:
+        return ()
+    by_uses = metric_of(agreement.terms) is Metric.PERIODS
+    return [(count.school_id, count.uses if by_uses else count.quantity) for count in counts]
 
 
 def _scopes(unit: Unit, month: Month, *, payer_ids: Sequence[UUID]) -> list[Scope]:

@@ -30,7 +30,7 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.ceilings import CeilingUse
 from settlement.dispute_models import CreditNote
-from settlement.drafting import USE, draft_lines
+from settlement.drafting import USE, DraftLine, draft_lines
 from settlement.metering.models import LateUse, UsageEvent
 from settlement.models import (
     STATED,
@@ -41,6 +41,12 @@ from settlement.models import (
 )
 from settlement.periods import shards_of
 from settlement.queries.ceilings import RunningCeiling, running_ceilings
+from settlement.school_estimates import (
+    forget_stated_schools,
+    keep_by_school,
+    mark_schools,
+    school_levels,
+)
 
 ESTIMATE_LOCK = 0x6573_7469
 """Of two rounds at once one leaves the work to the other."""
@@ -58,17 +64,21 @@ def estimate_ceilings(unit: Unit) -> int:
         return 0
     now = unit.clock.now()
     last = unit.session.scalar(select(func.max(CeilingEstimate.estimated_at)))
-    before = _levels(unit)
+    before, schools_before = _levels(unit), school_levels(unit)
     _forget_stated(unit)
+    forget_stated_schools(unit)
     amounts: dict[tuple[UUID, UUID, Month], int] = {}
     for month in _open_months(unit):
         payers = _due(unit, month, since=last - LOOK_BACK if last else None)
         for shard in shards_of(payers):
-            amounts |= _amounts(unit, month, shard)
+            lines = _drafted(unit, month, shard)
+            amounts |= _amounts(month, lines)
+            keep_by_school(unit, month, payers=shard, lines=lines)
         _forget(unit, month, payers)
     _keep(unit, amounts, now=now)
     touched = {agreement_id for _, agreement_id, _ in amounts}
     _mark(unit, running_ceilings(unit, list(touched)).values(), before=before)
+    mark_schools(unit, list(touched), before=schools_before)
     return len(touched)
 
 
@@ -141,10 +151,8 @@ def _due(unit: Unit, month: Month, *, since: datetime | None) -> list[UUID]:
     )
 
 
-def _amounts(
-    unit: Unit, month: Month, payers: Sequence[UUID]
-) -> dict[tuple[UUID, UUID, Month], int]:
-    """Return what a month would bill now, by payer and agreement, corrections included.
+def _drafted(unit: Unit, month: Month, payers: Sequence[UUID]) -> list[DraftLine]:
+    """Return the lines that a month would bill now under a ceiling, corrections included.
 
     Those of a month that is sealed and not stated are in that month's own estimate; others are the
     running month's.
@@ -166,12 +174,18 @@ def _amounts(
         )
     }
     is_running = month == month_of(shanghai_day(unit.clock.now()))
+    return [
+        line
+        for line in lines
+        if line.kind == USE or (is_running and (line.agreement.payer_id, line.of_month) in stated)
+    ]
+
+
+def _amounts(month: Month, lines: Sequence[DraftLine]) -> dict[tuple[UUID, UUID, Month], int]:
+    """Return what drafted lines would bill, by payer and agreement."""
     found: dict[tuple[UUID, UUID, Month], int] = {}
     for line in lines:
-        payer_id = line.agreement.payer_id
-        if line.kind != USE and not (is_running and (payer_id, line.of_month) in stated):
-            continue
-        key = (payer_id, line.agreement_id, month)
+        key = (line.agreement.payer_id, line.agreement_id, month)
         found[key] = found.get(key, 0) + line.rated.amount_fen
     return found
 

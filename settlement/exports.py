@@ -134,6 +134,14 @@ def _breakdowns(unit: Unit, month: date) -> dict[Any, list[dict[str, Any]]]:
                 "quantity": part.quantity,
                 "amount_fen": part.amount_fen,
                 "explanation": part.explanation,
+                **_rated(part),
             }
         )
     return found
+
+
+def _rated(part: StatementBreakdown) -> dict[str, int]:
+    """Return what was rated and cut for a school that has a ceiling of its own (R24)."""
+    if part.rated_fen is None or part.above_ceiling_fen is None:
+        return {}
+    return {"rated_fen": part.rated_fen, "above_ceiling_fen": part.above_ceiling_fen}

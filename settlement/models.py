@@ -127,16 +127,43 @@ class CeilingEstimate(Base):
     )
 
 
+class SchoolEstimate(Base):
+    """A school's part of an estimate, where it has a ceiling of its own; working data like it."""
+
+    __tablename__ = "school_estimate"
+
+    payer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    agreement_id: Mapped[UUID] = mapped_column(
+        ForeignKey("agreement.id"), primary_key=True, index=True
+    )
+    month: Mapped[date] = mapped_column(primary_key=True)
+    school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    amount_fen: Mapped[int]
+    ceiling_use: Mapped[str]
+
+    __table_args__ = (
+        CheckConstraint("ceiling_use IN ('within', 'nearly_used', 'used_up')", name="ceiling_use"),
+    )
+
+
 class AgreementSchool(Base):
-    """The schools and teaching points that may use an agreement; a ceiling of their own or none."""
+    """The schools and teaching points that may use an agreement; a ceiling of their own or none.
+
+    `declined_from`: the first day on which the school goes by its own agreements instead (R24). All
+    of it moves only with an `AgreementSchoolChange` (trigger).
+    """
 
     __tablename__ = "agreement_school"
 
     agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), primary_key=True)
     school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
     ceiling_fen: Mapped[int | None]
+    declined_from: Mapped[date | None]
 
-    __table_args__ = (Index("ix_agreement_school_school", "school_id", "agreement_id"),)
+    __table_args__ = (
+        CheckConstraint("ceiling_fen >= 0", name="ceiling"),
+        Index("ix_agreement_school_school", "school_id", "agreement_id"),
+    )
 
 
 class Period(Base):
@@ -309,7 +336,10 @@ class StatementLine(Base):
 
 
 class StatementBreakdown(Base):
-    """A line's quantity and amount by school; adds up to the line by largest remainder."""
+    """A line's quantity and amount by school; adds up to the line by largest remainder.
+
+    `rated_fen` and `above_ceiling_fen` only where schools have ceilings of their own (R24).
+    """
 
     __tablename__ = "statement_breakdown"
 
@@ -318,6 +348,13 @@ class StatementBreakdown(Base):
     quantity: Mapped[int]
     amount_fen: Mapped[int]
     explanation: Mapped[dict[str, Any]]
+    rated_fen: Mapped[int | None]
+    above_ceiling_fen: Mapped[int | None]
+
+    __table_args__ = (
+        CheckConstraint("(rated_fen IS NULL) = (above_ceiling_fen IS NULL)", name="by_school"),
+        CheckConstraint("rated_fen = above_ceiling_fen + amount_fen", name="rated"),
+    )
 
 
 class StatementDraw(Base):

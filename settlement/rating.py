@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kernel.money import split_by_largest_remainder
 from settlement.arithmetic import Step
 from settlement.pricing import Split, price, split
+from settlement.school_parts import SchoolPart, Weights, cut_by_school
 
 Draw = tuple[UUID, int]
 """A funding line and the fen drawn from it; negative: given back."""
@@ -45,12 +45,14 @@ class Fund:
 class Room:
     """What is left of an agreement: of its ceiling, and on its lines in draw order (R34).
 
-    `years`: what is left of each fiscal year's ceiling, where it has several (R19).
+    `years`: what is left of each fiscal year's ceiling, where it has several (R19). `schools`: of
+    each school's own ceiling, where they have one (R24).
     """
 
     ceiling_left_fen: int
     funds: Sequence[Fund] = ()
     years: dict[int, int] = field(default_factory=dict)
+    schools: dict[UUID, int] = field(default_factory=dict)
 
     @property
     def funds_left_fen(self) -> list[int]:
@@ -69,11 +71,17 @@ class Room:
         drawn = dict(rated.draws)
         for fund in self.funds:
             fund.left_fen -= drawn.get(fund.line_id, 0)
+        for part in rated.parts:
+            if part.school_id in self.schools:
+                self.schools[part.school_id] -= part.amount_fen
 
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """A line's amounts in fen and the draws that cover it."""
+    """A line's amounts in fen and the draws that cover it.
+
+    `parts`: what it adds for each school, where schools have ceilings of their own.
+    """
 
     rated_fen: int
     above_ceiling_fen: int
@@ -85,6 +93,7 @@ class Rated:
     arithmetic: str
     steps: Sequence[Step]
     draws: Sequence[Draw]
+    parts: Sequence[SchoolPart] = ()
 
 
 @dataclass(slots=True)
@@ -92,7 +101,8 @@ class Stated:
     """What earlier lines say of an agreement's month, credit notes taken off, in fen.
 
     `draws`: net, by line, in the order in which they were drawn. `shares` is the split of their
-    sum. `parts`: the amounts by school.
+    sum. `parts`: the amounts by school, credit notes not taken off; `schools`: what was rated and
+    billed by school, net, where schools have ceilings of their own.
     """
 
     quantity: int = 0
@@ -104,10 +114,18 @@ class Stated:
     shares: Split = field(default_factory=lambda: Split(0, 0, 0, 0))
     parts: dict[UUID, tuple[int, int]] = field(default_factory=dict)
     """School: (quantity, fen)."""
+    schools: dict[UUID, SchoolPart] = field(default_factory=dict)
 
     @property
     def drawn_fen(self) -> int:
         return sum(self.draws.values())
+
+    def add_school(self, school_id: UUID, *, rated_fen: int, amount_fen: int) -> None:
+        """Add to what was rated and billed for a school; a credit note adds less than 0."""
+        known = self.schools.get(school_id, SchoolPart(school_id))
+        self.schools[school_id] = SchoolPart(
+            school_id, known.rated_fen + rated_fen, known.amount_fen + amount_fen
+        )
 
 
 def rate(
@@ -116,10 +134,17 @@ def rate(
     *,
     room: Room,
     last_day: date,
+    weights: Weights = (),
 ) -> Rated:
-    """Price a quantity, cut it at the ceiling, and draw it from the lines in their order (R33)."""
+    """Price a quantity, cut it at the ceiling, and draw it from the lines in their order (R33).
+
+    `weights`: what each school used, where schools have ceilings of their own (R24).
+    """
     priced = price(terms, quantity)
+    parts = _parts(priced.amount_fen, weights, stated=Stated(), room=room, year=last_day.year)
     billed = min(priced.amount_fen, max(room.left_in(last_day.year), 0))
+    if parts:
+        billed = sum(part.amount_fen for part in parts)
     draws = _draw(room, billed, last_day=last_day)
     drawn = sum(fen for _, fen in draws)
     return Rated(
@@ -133,6 +158,7 @@ def rate(
         arithmetic=priced.arithmetic,
         steps=priced.steps,
         draws=draws,
+        parts=parts,
     )
 
 
@@ -144,25 +170,32 @@ def adjust(
     room: Room,
     last_day: date,
     year_is_closed: bool = False,
+    weights: Weights = (),
 ) -> Rated:
     """Return what a recount to `quantity` adds to what was stated, possibly negative (R37).
 
     More is billed as far as the ceiling and the lines go; of a year whose books are closed no line
     is drawn from. Less gives back, first what was above the ceiling, then what no line covered,
     then the draws, the last one first. The shares end at those of the whole drawn amount, so that
-    the month is shared as if it had been settled at once (R41).
+    the month is shared as if it had been settled at once (R41). Where schools have ceilings of
+    their own (`weights`), that is so for each school; the line is their sum.
     """
     priced = price(terms, quantity)
     difference = priced.amount_fen - stated.rated_fen
-    draws: list[Draw] = []
-    if difference >= 0:
+    parts = _parts(priced.amount_fen, weights, stated=stated, room=room, year=last_day.year)
+    if parts:
+        billed = sum(part.amount_fen for part in parts)
+    elif difference >= 0:
         billed = min(difference, max(room.left_in(last_day.year), 0))
+    else:
+        above = min(-difference, max(stated.above_ceiling_fen, 0))
+        billed = -min(-difference - above, max(stated.amount_fen, 0))
+    draws: list[Draw] = []
+    if billed >= 0:
         if not year_is_closed:
             draws = _draw(room, billed, last_day=last_day)
         uncovered = billed - sum(fen for _, fen in draws)
     else:
-        above = min(-difference, max(stated.above_ceiling_fen, 0))
-        billed = -min(-difference - above, max(stated.amount_fen, 0))
         uncovered = -min(-billed, max(stated.uncovered_fen, 0))
         draws = give_back(stated.draws, uncovered - billed)
     drawn = sum(fen for _, fen in draws)
@@ -183,6 +216,21 @@ def adjust(
         arithmetic=priced.arithmetic,
         steps=priced.steps,
         draws=draws,
+        parts=parts,
+    )
+
+
+def _parts(
+    rated_fen: int, weights: Weights, *, stated: Stated, room: Room, year: int
+) -> Sequence[SchoolPart]:
+    if not weights:
+        return ()
+    return cut_by_school(
+        rated_fen,
+        weights,
+        left=room.schools,
+        left_fen=room.left_in(year),
+        before=stated.schools,
     )
 
 
@@ -207,12 +255,3 @@ def give_back(drawn: Mapping[UUID, int], amount_fen: int) -> list[Draw]:
             draws.append((line_id, -back))
             left -= back
     return draws
-
-
-def break_down(amount_fen: int, weights: Sequence[int]) -> list[int]:
-    """Share a line's amount over its schools by weight; the parts add up to it (R24)."""
-    if not any(
-        weights
-    ):  # nothing is owed for use that is not billable; a rest stays with the first
-        return [amount_fen if position == 0 else 0 for position in range(len(weights))]
-    return split_by_largest_remainder(amount_fen, list(weights))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, extract, func, select, true
@@ -12,10 +12,21 @@ from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.agreement_models import AgreementYear
 from settlement.budget_models import FreedCommitment, LineEnd
-from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
 from settlement.funding_lines import draw_order
-from settlement.models import Agreement, AgreementDraw, FundingLine, StatementDraw, StatementLine
+from settlement.models import (
+    Agreement,
+    AgreementDraw,
+    AgreementSchool,
+    FundingLine,
+    StatementBreakdown,
+    StatementDraw,
+    StatementLine,
+)
 from settlement.rating import Fund, Room
+
+SCHOOL_CEILINGS: Final = "school_ceilings"
+"""The key of an agreement's terms that says its schools have ceilings of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,8 @@ class AgreementState:
     room: Room
     years: Mapping[int, int] = field(default_factory=dict)
     """The ceilings by fiscal year, where it has several (R19)."""
+    school_ceilings: Mapping[UUID, int] = field(default_factory=dict)
+    """The schools' own ceilings, where they have one (R24)."""
 
     def ceiling_in(self, fiscal_year: int) -> int:
         return self.years.get(fiscal_year, 0) if self.years else self.ceiling_fen
@@ -72,7 +85,11 @@ def agreement_states(
             Agreement.terms,
             Agreement.ceiling_fen,
         ).where(among(Agreement.id, agreement_ids))
-    )
+    ).all()
+    # The frozen terms say whether schools have ceilings; of all others nothing is asked.
+    by_school = [row.id for row in rows if row.terms.get(SCHOOL_CEILINGS)]
+    schools = school_ceilings(unit, by_school) if by_school else {}
+    left_of_schools = _left_of_schools(unit, schools, known)
     return {
         agreement_id: AgreementState(
             number=number,
@@ -84,8 +101,10 @@ def agreement_states(
                 ceiling_fen - billed.get(agreement_id, 0) + credited.get(agreement_id, 0),
                 funds.get(agreement_id, []),
                 left_in_years.get(agreement_id, {}),
+                left_of_schools.get(agreement_id, {}),
             ),
             years=years.get(agreement_id, {}),
+            school_ceilings=schools.get(agreement_id, {}),
         )
         for agreement_id, number, payer_id, vendor_id, terms, ceiling_fen in rows
     }
@@ -123,6 +142,50 @@ def _left_in_years(
     ):
         year = int(fiscal_year)
         left[agreement_id][year] = left[agreement_id].get(year, 0) - int(fen)
+    return left
+
+
+def school_ceilings(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
+    """Return the own ceilings of the schools of these agreements (R24)."""
+    ceilings: dict[UUID, dict[UUID, int]] = {}
+    for agreement_id, school_id, fen in unit.session.execute(
+        select(
+            AgreementSchool.agreement_id, AgreementSchool.school_id, AgreementSchool.ceiling_fen
+        ).where(among(AgreementSchool.agreement_id, agreement_ids))
+    ):
+        if fen is not None:
+            ceilings.setdefault(agreement_id, {})[school_id] = fen
+    return ceilings
+
+
+def _left_of_schools(
+    unit: Unit, schools: Mapping[UUID, Mapping[UUID, int]], known: ColumnElement[bool]
+) -> dict[UUID, dict[UUID, int]]:
+    """Return each school's ceiling less what was billed for its use, credit notes taken off."""
+    left = {agreement_id: dict(ceilings) for agreement_id, ceilings in schools.items()}
+    if not left:
+        return left
+    billed = (
+        select(
+            StatementLine.agreement_id,
+            StatementBreakdown.school_id,
+            func.sum(StatementBreakdown.amount_fen),
+        )
+        .join(StatementBreakdown, StatementBreakdown.line_id == StatementLine.id)
+        .group_by(StatementLine.agreement_id, StatementBreakdown.school_id)
+    )
+    credited = (
+        select(StatementLine.agreement_id, CreditPart.school_id, -func.sum(CreditPart.amount_fen))
+        .join(CreditNote, CreditNote.line_id == StatementLine.id)
+        .join(CreditPart, CreditPart.credit_note_id == CreditNote.id)
+        .group_by(StatementLine.agreement_id, CreditPart.school_id)
+    )
+    for wanted in (billed, credited):
+        for agreement_id, school_id, fen in unit.session.execute(
+            wanted.where(among(StatementLine.agreement_id, list(left)), known)
+        ):
+            if school_id in left[agreement_id]:
+                left[agreement_id][school_id] -= int(fen)
     return left
 
 

@@ -56,6 +56,8 @@ LINE_COLUMNS = (
     "state",
 )
 BREAKDOWN_COLUMNS = ("line_id", "school_id", "quantity", "amount_fen", "explanation")
+RATED_BREAKDOWN_COLUMNS = (*BREAKDOWN_COLUMNS, "rated_fen", "above_ceiling_fen")
+"""Of lines whose schools have ceilings of their own."""
 DRAW_COLUMNS = ("line_id", "position", "funding_line_id", "amount_fen")
 
 
@@ -91,6 +93,10 @@ def _store_lines(
 ) -> None:
     copy_rows(unit, "statement_line", LINE_COLUMNS, _line_rows(lines, month, statements=statements))
     copy_rows(unit, "statement_breakdown", BREAKDOWN_COLUMNS, _breakdown_rows(lines))
+    by_school = [line for line in lines if line.rated.parts]
+    if by_school:
+        rows = _rated_breakdown_rows(by_school)
+        copy_rows(unit, "statement_breakdown", RATED_BREAKDOWN_COLUMNS, rows)
     copy_rows(
         unit,
         "statement_draw",
@@ -137,8 +143,29 @@ def _line_rows(
 
 def _breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...]]:
     for line in lines:
-        for count, quantity, fen in line.parts():
-            yield (line.id, count.school_id, quantity, fen, _json(_of_count(count)))
+        if not line.rated.parts:
+            for count, quantity, fen in line.parts():
+                yield (line.id, count.school_id, quantity, fen, _json(_of_count(count)))
+
+
+def _rated_breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...]]:
+    """Yield the parts with each school's ceiling as the line found it, to be cut once more."""
+    for line in lines:
+        ceilings, left = line.agreement.school_ceilings, line.schools_left_before
+        for (count, quantity, fen), part in zip(line.parts(), line.rated.parts, strict=True):
+            told = _of_count(count)
+            if count.school_id in ceilings:
+                told["ceiling_fen"] = ceilings[count.school_id]
+                told["ceiling_left_before_fen"] = left[count.school_id]
+            yield (
+                line.id,
+                count.school_id,
+                quantity,
+                fen,
+                _json(told),
+                part.rated_fen,
+                part.above_ceiling_fen,
+            )
 
 
 def explain_line(line: DraftLine) -> dict[str, Any]:

@@ -224,6 +224,12 @@ class CeilingReached(Conflict):
     remedy = "The school may select the resource anew, with a further ceiling."
 
 
+class SchoolCeilingReached(Conflict):
+    code = "school-ceiling-reached"
+    summary = "{school} has used its own ceiling of the agreement {number}, which stops at it."
+    remedy = "The bureau may raise it; the school may also select the resource itself."
+
+
 class YearNotFunded(Conflict):
     code = "year-not-funded"
     summary = "The money of {year} for the agreement {number} is not issued yet."
@@ -234,6 +240,12 @@ class BelowWhatIsUsed(Conflict):
     code = "below-what-is-used"
     summary = "{used_yuan} yuan of the agreement {number} are billed or running already."
     remedy = "Its ceiling can be lowered to {lowest_yuan} yuan."
+
+
+class BelowWhatSchoolUsed(Conflict):
+    code = "below-what-school-used"
+    summary = "{used_yuan} yuan of {school} are billed or running already."
+    remedy = "Its own ceiling can be lowered to {used_yuan} yuan."
 
 
 class SignedAlready(Conflict):

@@ -12,9 +12,11 @@ from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.bureau.allocations import HANDLERS as ALLOCATIONS
 from market.bureau.approvals import HANDLERS as APPROVALS
+from market.bureau.bulk import HANDLERS as BULK
 from market.bureau.closes import begin_close, show_question
 from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.home import show_home
+from market.bureau.own_disputes import HANDLERS as OWN_DISPUTES
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import school_place
 from market.bureau.quarantine import show_quarantine, show_undated
@@ -208,5 +210,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *ALLOCATIONS,
     *RECORDS,
     *APPROVALS,
+    *BULK,
+    *OWN_DISPUTES,
     *DISPUTES,
 )

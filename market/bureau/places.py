@@ -1,5 +1,7 @@
 """Where pages about one school hang under its bureau."""
 
+from dataclasses import replace
+
 from sqlalchemy import select
 
 from kernel.actors import OrganisationKind
@@ -8,6 +10,7 @@ from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
+from procurement.queries import SelectionView
 from procurement.web.budgets import desk_root
 from procurement.web.selections import SelectionDesk
 from settlement.web.disputes import Desk
@@ -18,6 +21,7 @@ PERIODS = "/bureau/periods"
 UNDATED = "/bureau/quarantine"
 DISPUTES = "/bureau/disputes"
 APPROVALS = "/bureau/approvals"
+BULK = "/bureau/bulk"
 
 
 def school_place(page: Page, code: str) -> Place:
@@ -54,15 +58,25 @@ def place_of(page: Page, code: str, *, name: str) -> Place:
 
 
 def own_place(page: Page) -> Place:
-    """Return the place of the bureau's own lines."""
+    """Return the place of the bureau's own lines, and of what it buys for schools."""
     return Place(
         root=desk_root(page),
-        statements="/bureau/periods",
-        statements_title=translate(msgid("Periods"), page.locale),
+        statements="/bureau/statements",
+        statements_title=translate(msgid("Statements"), page.locale),
+        agreements="/bureau/agreements",
         funding="/bureau/funding",
+        selection=APPROVALS,
+        bulk=BULK,
+        has_breakdowns=True,
         payer_code=page.actor.organisation_code,
         payer_name=page.actor.organisation_name,
     )
+
+
+def buyer_place(page: Page) -> Place:
+    """Return the place of what the bureau buys for schools: its agreements and statements."""
+    bulk = (translate(msgid("Bulk purchases"), page.locale), BULK)
+    return replace(own_place(page), root=(*bureau_root(page), bulk))
 
 
 def dispute_desk(page: Page) -> Desk:
@@ -82,8 +96,15 @@ def selection_desk(page: Page) -> SelectionDesk:
         address=APPROVALS,
         title=translate(msgid("Approvals"), page.locale),
         inbox=APPROVALS,
-        agreement=lambda row: f"{SCHOOLS}/{row.school_code}/agreements/{row.agreement_number}",
+        agreement=_agreement,
     )
+
+
+def _agreement(row: SelectionView) -> str:
+    """Return the address of the agreement that came of a selection, or that it would change."""
+    if row.terms.get("kind") == "bulk":
+        return f"{BULK}/{row.agreement_number}"
+    return f"{SCHOOLS}/{row.school_code}/agreements/{row.agreement_number}"
 
 
 def bureau_root(page: Page) -> tuple[Crumb, ...]:

@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "approval-rules": "market.cli.approval_rules:approval_rules",
     "approve": "market.cli.approving:approve",
     "selection": "market.cli.selections:selection",
+    "bulk": "market.cli.bulk:bulk",
     "delegate": "market.cli.selections:delegate",
     "settle": "market.cli.settling:settle",
     "preview": "market.cli.previewing:preview_period",

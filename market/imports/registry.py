@@ -50,6 +50,7 @@ from market.imports.fields import (
 from market.imports.kinds import Column, Kind
 from procurement.approval_rule_proposals import RuleRow, propose_approval_rules
 from procurement.budget_proposals import propose_budgets
+from procurement.bulk import BulkRow, record_bulk
 from procurement.funding.desk import beyond_budget
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.quotas import QuotaRow, record_quotas
@@ -269,6 +270,24 @@ _KINDS: Final = (
         ),
         make=SelectionRow,
         record=record_selections,
+    ),
+    Kind(
+        name="bulk",
+        columns=(
+            Column("reference", "2026-B01", key),
+            Column("vendor_code", "91110000ABCD00000J", key),
+            Column("sku", "MATH-5A-01", key),
+            Column("starts_on", "2026-03-01", day),
+            Column("ends_on", "2026-06-30", day),
+            Column("ceiling_yuan", "20000.00", fen, attribute="ceiling_fen"),
+            Column("reason", "全县五年级巩固练习"),
+            Column("school_code", "3301010001", key),
+            Column("school_ceiling_yuan", "500.00", fen, attribute="school_ceiling_fen"),
+            Column("next_year_ceiling_yuan", "", fen, blank=None, attribute="later_fen"),
+        ),
+        make=BulkRow,
+        record=record_bulk,
+        identity=("reference", "school_code"),
     ),
 )
 

@@ -70,6 +70,7 @@ def school_place(page: Page) -> Place:
         funding="/school/funding",
         disputes="/school/disputes",
         selections="/school/selections",
+        bulk="/school/bulk",
         payer_code=page.actor.organisation_code,
         payer_name=page.actor.organisation_name,
     )

@@ -10,6 +10,7 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from market.school.bulk import HANDLERS as BULK
 from market.school.disputes import HANDLERS as DISPUTES
 from market.school.home import school_place, show_home
 from market.school.selections import HANDLERS as SELECTIONS
@@ -143,5 +144,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     agreements,
     agreement,
     *SELECTIONS,
+    *BULK,
     *DISPUTES,
 )

@@ -26,7 +26,7 @@ from procurement.funding.funding_rules import FundingRuleRow
 from procurement.funding.quotas import QuotaRow
 from procurement.funding.year_end_rules import Commitments, YearEnd, YearEndRuleRow
 from procurement.models import ApprovalRule, FundingRule, Quota
-from procurement.policy import Threshold
+from procurement.policy import BULK, Threshold
 from procurement.proposal_models import YearEndRule
 
 QUOTAS_FILE: Final = "shipped_quotas.csv"
@@ -74,6 +74,8 @@ SHIPPED_THRESHOLDS: Final = (
     Threshold(position=2, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
     Threshold(position=3, role=Role.PRINCIPAL, from_amount_fen=500_000),
     Threshold(position=4, role=Role.BUREAU_FINANCE, from_amount_fen=5_000_000),
+    # What a bureau buys for schools: somebody else of its finance than who requests it.
+    Threshold(position=5, role=Role.BUREAU_FINANCE, from_amount_fen=0, kind=BULK),
 )
 THRESHOLDS_FROM: Final = date(2013, 1, 1)
 

@@ -87,7 +87,7 @@ def post_ceiling(page: Page, place: Place, number: str, *, form: CeilingForm) ->
     except MarketError as error:
         typed.refuse(error, {f"ceiling_{year}": name for year, name in names.items()})
         return ask_ceiling(page, place, number, form=form, errors=typed.errors)
-    return page.redirect(f"/school/selections/{selection_id}")
+    return page.redirect(f"{place.selection}/{selection_id}")
 
 
 def ask_renewal(
@@ -133,7 +133,7 @@ def post_renewal(page: Page, place: Place, number: str, *, form: RenewalForm) ->
     except MarketError as error:
         typed.refuse(error, FIELD_OF)
         return ask_renewal(page, place, number, form=form, errors=typed.errors)
-    return page.redirect(f"/school/selections/{selection_id}")
+    return page.redirect(f"{place.selection}/{selection_id}")
 
 
 def ask_end(

@@ -16,8 +16,10 @@ from kernel.i18n import label, msgid, translate, translate_error
 from kernel.ids import OrganisationId, SelectionId
 from kernel.web.tables import Column, Filter, tabulate
 from procurement.approvals import refuse, return_, sign, sign_all, withdraw
+from procurement.bulk import schools_bought_for
 from procurement.due_steps import WaitingStep, due_steps, read_steps, signable, waiting_steps
 from procurement.models import Selection
+from procurement.policy import BULK
 from procurement.queries import (
     SelectionView,
     selection,
@@ -176,6 +178,8 @@ def show_selection(
         may_withdraw=view.state is SelectionState.REQUESTED
         and view.requested_by == page.actor.person_id,
         changes=view.kind in {SelectionKind.RAISE, SelectionKind.LOWER},
+        is_bulk=view.terms.get("kind") == BULK,
+        bought=schools_bought_for(page.unit, view.id) if view.kind is SelectionKind.BULK else [],
     )
 
 

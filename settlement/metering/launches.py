@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TEXT, func, select, text
+from sqlalchemy import TEXT, func, or_, select, text
 from sqlalchemy.orm import aliased
 
 from catalog.models import Version
@@ -26,6 +26,7 @@ from kernel.errors import (
     NoAddress,
     NoAgreement,
     NotFound,
+    SchoolCeilingReached,
     VersionNotOpen,
     YearNotFunded,
 )
@@ -48,6 +49,7 @@ from settlement.models import (
     StatementLine,
     is_stated,
 )
+from settlement.school_standings import is_used_up_at
 
 LESSON = timedelta(minutes=45)
 """What a teacher opens for one class within this time of the first belongs to one lesson."""
@@ -155,6 +157,7 @@ def agreements_on(
             named.resource_id == resource_id,
             named.starts_on <= day,
             named.ends_on >= day,
+            or_(AgreementSchool.declined_from.is_(None), AgreementSchool.declined_from > day),
         )
         .order_by(text(PRECEDENCE))
     ).all()
@@ -170,6 +173,8 @@ def _stopped(
         return YearNotFunded(number=agreement.number, year=day.year)
     if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement, day=day):
         return CeilingReached(number=agreement.number)
+    if agreement.terms.get("stop_at_ceiling") and is_used_up_at(unit, agreement, school.id):
+        return SchoolCeilingReached(number=agreement.number, school=school.name)
     return None
 
 

@@ -258,9 +258,7 @@ def agreements_of(unit: Unit, payer_code: str) -> list[AgreementRow]:
             (AgreementYear.agreement_id == Agreement.id)
             & (AgreementYear.fiscal_year == today.year),
         )
-        .where(
-            Agreement.payer_id.in_(_visible_schools(unit).where(Organisation.code == payer_code))
-        )
+        .where(Agreement.payer_id.in_(visible_payers(unit).where(Organisation.code == payer_code)))
         .group_by(Agreement.id, vendor.name, AgreementYear.agreement_id, AgreementYear.fiscal_year)
         .order_by(Agreement.number)
     )

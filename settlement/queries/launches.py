@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, or_, select, text
 from sqlalchemy.orm import aliased
 
 from catalog.models import Version
@@ -92,6 +92,7 @@ def openable_at(unit: Unit, school_id: UUID) -> list[OpenableRow]:
             named.ends_on >= today,
             named.state.not_in(OVER),
             Version.state == VersionState.LISTED,
+            or_(AgreementSchool.declined_from.is_(None), AgreementSchool.declined_from > today),
         )
         .order_by(text(PRECEDENCE))
     ).all()

@@ -82,13 +82,15 @@ class DrawRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchoolPart:
-    """One school's part of a line."""
+    """One school's part of a line; what was rated and cut where it has a ceiling of its own."""
 
     code: str
     name: str
     quantity: int
     amount_fen: int
     explanation: dict[str, Any]
+    rated_fen: int | None = None
+    above_ceiling_fen: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -320,6 +322,8 @@ def _schools_of(unit: Unit, line_id: UUID) -> list[SchoolPart]:
             StatementBreakdown.quantity,
             StatementBreakdown.amount_fen,
             StatementBreakdown.explanation,
+            StatementBreakdown.rated_fen,
+            StatementBreakdown.above_ceiling_fen,
         )
         .join(Organisation, Organisation.id == StatementBreakdown.school_id)
         .where(StatementBreakdown.line_id == line_id)

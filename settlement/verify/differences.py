@@ -109,9 +109,10 @@ SELECT t.number AS statement, a.number AS agreement, s.amount_fen AS stored,
 FROM statement_line s JOIN statement t ON t.id = s.statement_id
 JOIN agreement a ON a.id = s.agreement_id
 LEFT JOIN statement_breakdown b ON b.line_id = s.id
-GROUP BY s.id, t.number, a.number, s.amount_fen, s.quantity
+GROUP BY s.id, t.number, a.number, s.amount_fen, s.quantity, s.rated_fen
 HAVING s.amount_fen <> COALESCE(sum(b.amount_fen), 0)
     OR s.quantity <> COALESCE(sum(b.quantity), 0)
+    OR s.rated_fen <> sum(b.rated_fen)
 ORDER BY 1, 2
 """
 )
@@ -142,6 +143,21 @@ LEFT JOIN credit_note c ON c.line_id = s.id
 LEFT JOIN credit_draw k ON k.credit_note_id = c.id AND k.funding_line_id = d.funding_line_id
 GROUP BY a.id, w.line_id, w.ceiling_fen
 HAVING sum(d.amount_fen - COALESCE(k.amount_fen, 0)) > w.ceiling_fen
+UNION ALL
+SELECT a.number || ' school ' || o.code, g.ceiling_fen, sum(m.fen)
+FROM agreement_school g JOIN agreement a ON a.id = g.agreement_id
+JOIN organisation o ON o.id = g.school_id
+JOIN LATERAL (
+    SELECT b.amount_fen AS fen FROM statement_line s JOIN statement_breakdown b ON b.line_id = s.id
+    WHERE s.agreement_id = g.agreement_id AND b.school_id = g.school_id
+    UNION ALL
+    SELECT -k.amount_fen FROM statement_line s JOIN credit_note c ON c.line_id = s.id
+    JOIN credit_part k ON k.credit_note_id = c.id
+    WHERE s.agreement_id = g.agreement_id AND k.school_id = g.school_id
+) m ON true
+WHERE g.ceiling_fen IS NOT NULL
+GROUP BY a.id, o.code, g.school_id, g.ceiling_fen, g.agreement_id
+HAVING sum(m.fen) > g.ceiling_fen
 ORDER BY 1
 """
 )

@@ -9,7 +9,11 @@ from sqlalchemy import select
 
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.agreement_models import AgreementChange, AgreementChangeDraw
+from settlement.agreement_models import (
+    AgreementChange,
+    AgreementChangeDraw,
+    AgreementSchoolChange,
+)
 from settlement.budget_models import FreedCommitment, LineEnd
 
 
@@ -17,8 +21,8 @@ from settlement.budget_models import FreedCommitment, LineEnd
 class Moved:
     """By how much, in fen, something about an agreement was changed at a moment.
 
-    `subject`: the fiscal year whose ceiling was changed, or the funding line on which another
-    amount was committed.
+    `subject`: the fiscal year whose ceiling was changed, the funding line on which another amount
+    was committed, or the school whose own ceiling was changed.
     """
 
     at: datetime
@@ -61,6 +65,22 @@ def changes_of(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID
         .order_by(AgreementChange.agreement_id, AgreementChange.number)
     ):
         yield agreement_id, Moved(at, line_id, fen)
+
+
+def school_changes_of(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, Moved]]:
+    """Yield the changes of schools' own ceilings, in their order; what is added begins with one."""
+    for agreement_id, at, school_id, fen in unit.session.execute(
+        select(
+            AgreementSchoolChange.agreement_id,
+            AgreementSchoolChange.at,
+            AgreementSchoolChange.school_id,
+            AgreementSchoolChange.ceiling_fen,
+        )
+        .where(among(AgreementSchoolChange.agreement_id, agreement_ids))
+        .order_by(AgreementSchoolChange.agreement_id, AgreementSchoolChange.number)
+    ):
+        if fen:
+            yield agreement_id, Moved(at, school_id, fen)
 
 
 def freed_of(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, Moved]]:

@@ -23,8 +23,19 @@ from uuid import UUID
 from kernel.clock import Month, next_month, show_month
 from kernel.money import yuan
 from settlement.credit_notes import Credit, credit, credited_shares, left_to_credit
-from settlement.pricing import Metric, Split, metric_of
-from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, break_down, rate
+from settlement.pricing import Split
+from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, rate
+from settlement.school_parts import Weights
+from settlement.verify.by_school import (
+    Credited,
+    Found,
+    left_of_schools,
+    of_credit_parts,
+    of_parts,
+    of_school_parts,
+    weights_of,
+    whole_parts,
+)
 from settlement.verify.moves import Moved
 from settlement.verify.then import (
     OpenUntil,
@@ -43,10 +54,6 @@ from settlement.verify.timeline import FundKey, History, KeptLine, KeptNote
 AMOUNTS = ("rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen", "drawn_fen")
 SHARES = ("vendor_fen", "school_fen", "fee_fen", "retention_fen")
 STATED_BEFORE = ("quantity", "rated_fen", "above_ceiling_fen", "amount_fen")
-
-
-Found = tuple[str, str, str]
-"""(field, found, expected)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +88,9 @@ class _Course:
     credits: list[tuple[KeptNote, Credit]] = field(default_factory=list)
     months: dict[Month, Stated] = field(default_factory=dict)
     made: dict[UUID, Rated] = field(default_factory=dict)
+    billed_to: dict[UUID, int] = field(default_factory=dict)
+    credited_to: list[Credited] = field(default_factory=list)
+    """By school, where they have own ceilings: billed, and what each of `credits` gives back."""
 
     def of_month(self, month: Month) -> Stated:
         return self.months.setdefault(month, Stated())
@@ -113,14 +123,16 @@ def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
     room, wrong = _room(course, line)
     closed, more = _closed(line, course.open_until)
     wrong += more
-    rated = _rated(terms, line, stated=stated, room=room, year_is_closed=closed)
-    whole = _whole_parts(terms, line, stated=stated, amount_fen=rated.amount_fen)
+    weights = weights_of(course.history, line)
+    rated = _rated(terms, line, stated=stated, room=room, year_is_closed=closed, weights=weights)
+    whole = whole_parts(terms, line, stated=stated, rated=rated)
     differences = [
         *wrong,
         *_of_stated(line, stated),
         *_of_amounts(line, rated),
         *_of_draws(line.draws, rated.draws, course.history.fund_keys),
-        *_of_parts(line, whole, stated),
+        *of_parts(line, whole, stated),
+        *of_school_parts(line, rated.parts),
     ]
     _take(course, line, rated, stated=stated, whole=whole)
     yield from (
@@ -136,10 +148,11 @@ def _rated(
     stated: Stated,
     room: Room,
     year_is_closed: bool,
+    weights: Weights,
 ) -> Rated:
     last_day: date = next_month(line.of_month) - timedelta(days=1)
     if line.kind == "use":
-        return rate(terms, line.quantity, room=room, last_day=last_day)
+        return rate(terms, line.quantity, room=room, last_day=last_day, weights=weights)
     return adjust(
         terms,
         stated.quantity + line.quantity,
@@ -147,6 +160,7 @@ def _rated(
         room=room,
         last_day=last_day,
         year_is_closed=year_is_closed,
+        weights=weights,
     )
 
 
@@ -201,7 +215,14 @@ def _room(course: _Course, line: KeptLine) -> tuple[Room, list[Found]]:
             for fund, then in missing
         ]
     made = [replace(fund, left_fen=fen) for fund, fen in zip(funds, found, strict=True)]
-    return Room(left, made, {} if year is None else {year: left}), differences
+    schools, wrong = left_of_schools(
+        course.history,
+        line,
+        billed=course.billed_to,
+        known_credits=[course.credited_to[: len(known)] for known in known_notes],
+    )
+    differences += wrong
+    return Room(left, made, {} if year is None else {year: left}, schools), differences
 
 
 def _left_of(
@@ -290,33 +311,15 @@ def _of_draws(
         yield "order of draws", orders[0], orders[1]
 
 
-def _whole_parts(
-    terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, amount_fen: int
-) -> list[int]:
-    """Return what each school's part of the whole month is after a line, in the parts' order."""
-    weight = "uses" if metric_of(terms) is Metric.PERIODS else "quantity"
-    whole_fen = sum(fen for _, fen in stated.parts.values()) + amount_fen
-    return break_down(whole_fen, [int(part.explanation[weight]) for part in line.parts])
-
-
-def _of_parts(line: KeptLine, whole: Sequence[int], stated: Stated) -> Iterator[Found]:
-    """Compare the schools' parts with the division of the whole month by what each used."""
-    for part, whole_part in zip(line.parts, whole, strict=True):
-        quantity_before, fen_before = stated.parts.get(part.school_id, (0, 0))
-        quantity = int(part.explanation["quantity"]) - quantity_before
-        if part.quantity != quantity:
-            yield f"quantity of school {part.code}", str(part.quantity), str(quantity)
-        if part.amount_fen != whole_part - fen_before:
-            found, expected = yuan(part.amount_fen), yuan(whole_part - fen_before)
-            yield f"amount_fen of school {part.code}", found, expected
-
-
 def _take(
     course: _Course, line: KeptLine, rated: Rated, *, stated: Stated, whole: Sequence[int]
 ) -> None:
     """Go on from what the line should have been."""
     for part, fen in zip(line.parts, whole, strict=True):
         stated.parts[part.school_id] = (int(part.explanation["quantity"]), fen)
+    for one in rated.parts:
+        stated.add_school(one.school_id, rated_fen=one.rated_fen, amount_fen=one.amount_fen)
+        course.billed_to[one.school_id] = course.billed_to.get(one.school_id, 0) + one.amount_fen
     year = line.of_month.year
     course.billed_fen[year] = course.billed_fen.get(year, 0) + rated.amount_fen
     stated.quantity += line.quantity
@@ -356,7 +359,12 @@ def _replay_note(course: _Course, note: KeptNote) -> Iterator[Difference]:
         if getattr(note, name) != getattr(shares, name):
             differences.append((name, yuan(getattr(note, name)), yuan(getattr(shares, name))))
     differences += _of_draws(note.draws, made.draws, course.history.fund_keys)
+    given_back, wrong = of_credit_parts(note, stated.schools, amount_fen=made.amount_fen)
+    differences += wrong
+    for school_id, fen in given_back:
+        stated.add_school(school_id, rated_fen=0, amount_fen=-fen)
     course.credits.append((note, made))
+    course.credited_to.append(given_back)
     stated.amount_fen -= made.amount_fen
     stated.above_ceiling_fen += made.amount_fen
     stated.uncovered_fen -= made.uncovered_fen

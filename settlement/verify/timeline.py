@@ -21,7 +21,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.agreement_models import AgreementYear
-from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
 from settlement.models import (
     Agreement,
     AgreementDraw,
@@ -33,7 +33,15 @@ from settlement.models import (
     StatementLine,
 )
 from settlement.rating import Draw, Fund
-from settlement.verify.moves import Carried, Moved, carried_lines, changes_of, freed_of
+from settlement.remaining import school_ceilings
+from settlement.verify.moves import (
+    Carried,
+    Moved,
+    carried_lines,
+    changes_of,
+    freed_of,
+    school_changes_of,
+)
 
 PAYERS_AT_ONCE = 200
 FundKey = tuple[int, str, str]
@@ -42,13 +50,16 @@ FundKey = tuple[int, str, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A school's part of a line as it is stored."""
+    """A school's part of a line as it is stored; what was rated and cut only where schools have
+    ceilings of their own."""
 
     school_id: UUID
     code: str
     quantity: int
     amount_fen: int
     explanation: Mapping[str, Any]
+    rated_fen: int | None = None
+    above_ceiling_fen: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +115,9 @@ class KeptNote:
     fee_fen: int
     retention_fen: int
     draws: Sequence[Draw]
+    parts: Sequence[tuple[UUID, int]] = ()
+    """What schools with ceilings of their own got back: (school, fen)."""
+    school_codes: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +127,8 @@ class History:
     `funds`: what is committed for it now, in draw order. `fund_keys`: of all funding lines that
     anything here names. `years`: the ceilings by fiscal year now, where it has several. `changes`:
     of ceilings and commitments, in order; `freed`: what a year's end freed of the commitments;
-    `carried`: by line, until when it was carried over.
+    `carried`: by line, until when it was carried over. `school_ceilings`: the schools' own now,
+    where they have one, and `school_changes` in order.
     """
 
     number: str
@@ -126,6 +141,8 @@ class History:
     funds: Sequence[Fund]
     fund_keys: Mapping[UUID, FundKey]
     events: Sequence[KeptLine | KeptNote]
+    school_ceilings: Mapping[UUID, int] = field(default_factory=dict)
+    school_changes: Sequence[Moved] = ()
 
 
 @dataclass(slots=True)
@@ -138,6 +155,7 @@ class _Rows:
     years: dict[UUID, dict[int, int]] = field(default_factory=dict)
     changes: dict[UUID, list[Moved]] = field(default_factory=dict)
     freed: dict[UUID, list[Moved]] = field(default_factory=dict)
+    school_changes: dict[UUID, list[Moved]] = field(default_factory=dict)
 
 
 def histories(unit: Unit) -> Iterator[History]:
@@ -165,6 +183,9 @@ def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
         rows.changes.setdefault(agreement_id, []).append(change)
     for agreement_id, one in freed_of(unit, list(rows.lines)):
         rows.freed.setdefault(agreement_id, []).append(one)
+    for agreement_id, one in school_changes_of(unit, list(rows.lines)):
+        rows.school_changes.setdefault(agreement_id, []).append(one)
+    schools = school_ceilings(unit, list(rows.lines))
     named = {line_id for one in rows.lines.values() for line in one for line_id, _ in line.draws}
     named |= {line_id for one in rows.notes.values() for note in one for line_id, _ in note.draws}
     named |= {fund.line_id for one in rows.funds.values() for fund in one}
@@ -189,6 +210,8 @@ def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
             funds=rows.funds.get(agreement_id, []),
             fund_keys=keys,
             events=in_order(rows.lines[agreement_id], rows.notes.get(agreement_id, [])),
+            school_ceilings=schools.get(agreement_id, {}),
+            school_changes=rows.school_changes.get(agreement_id, []),
         )
 
 
@@ -232,6 +255,8 @@ def _lines(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptLine]:
             StatementBreakdown.quantity,
             StatementBreakdown.amount_fen,
             StatementBreakdown.explanation,
+            StatementBreakdown.rated_fen,
+            StatementBreakdown.above_ceiling_fen,
         )
         .join(StatementLine, StatementLine.id == StatementBreakdown.line_id)
         .join(Organisation, Organisation.id == StatementBreakdown.school_id)
@@ -286,6 +311,22 @@ def _notes(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptNote]:
         .order_by(CreditDraw.credit_note_id, CreditDraw.position)
     ):
         draws.setdefault(note_id, []).append((funding_line_id, fen))
+    parts: dict[UUID, list[tuple[UUID, int]]] = {}
+    codes: dict[UUID, str] = {}
+    for note_id, school_id, code, fen in unit.session.execute(
+        select(
+            CreditPart.credit_note_id,
+            CreditPart.school_id,
+            Organisation.code,
+            CreditPart.amount_fen,
+        )
+        .join(CreditNote, CreditNote.id == CreditPart.credit_note_id)
+        .join(Organisation, Organisation.id == CreditPart.school_id)
+        .where(among(CreditNote.payer_id, payers))
+        .order_by(CreditPart.credit_note_id, CreditPart.school_id)
+    ):
+        parts.setdefault(note_id, []).append((school_id, fen))
+        codes[school_id] = code
     stored = unit.session.execute(
         select(
             CreditNote.id,
@@ -306,7 +347,12 @@ def _notes(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptNote]:
         .where(among(CreditNote.payer_id, payers))
     )
     for row in stored:
-        yield KeptNote(**row._asdict(), draws=draws.get(row.id, []))
+        yield KeptNote(
+            **row._asdict(),
+            draws=draws.get(row.id, []),
+            parts=parts.get(row.id, []),
+            school_codes=codes,
+        )
 
 
 def _funds(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, Fund]]:

@@ -22,7 +22,9 @@ class Place:
     below which each has its month, and `statements_title` what the list is called.
 
     `payer_code` and `payer_name` are empty where the lines of many payers are shown (to a vendor);
-    `agreements`, `funding`, `disputes` and `selections` where there are no such pages.
+    `agreements`, `funding`, `disputes`, `selections` and `bulk` (what a bureau buys for schools)
+    where there are no such pages. `selection`: the address above each selection that was asked for
+    here; `has_breakdowns`: a line's parts by school have a table of their own.
     """
 
     root: tuple[Crumb, ...]
@@ -32,6 +34,9 @@ class Place:
     funding: str = ""
     disputes: str = ""
     selections: str = ""
+    selection: str = "/school/selections"
+    bulk: str = ""
+    has_breakdowns: bool = False
     payer_code: str = ""
     payer_name: str = ""
 
@@ -49,6 +54,9 @@ class Place:
 
     def line(self, month: date, line_id: UUID) -> str:
         return f"{self.statement(month)}/lines/{line_id}"
+
+    def breakdown(self, month: date, line_id: UUID) -> str:
+        return f"{self.line(month, line_id)}/schools" if self.has_breakdowns else ""
 
     def dispute(self, month: date, line_id: UUID) -> str:
         """The address of the form by which a payer objects to a line."""

@@ -160,7 +160,7 @@ def may_dispute(page: Page, statement: StatementRow) -> bool:
     """Return whether the actor may object to a stated line of this statement today."""
     actor = page.actor
     return (
-        actor.may(Role.SCHOOL_FINANCE, Role.PRINCIPAL)
+        actor.may(Role.SCHOOL_FINANCE, Role.PRINCIPAL, Role.BUREAU_FINANCE)
         and actor.organisation_id == statement.payer_id
         and shanghai_day(page.unit.clock.now()) <= statement.confirm_by
     )
@@ -173,7 +173,8 @@ def _waiting(page: Page, place: Place, month: Month) -> list[LineRow]:
 
 def _is_its_finance(page: Page, statement: StatementRow) -> bool:
     actor = page.actor
-    return actor.may(Role.SCHOOL_FINANCE) and actor.organisation_id == statement.payer_id
+    may = actor.may(Role.SCHOOL_FINANCE, Role.BUREAU_FINANCE)
+    return may and actor.organisation_id == statement.payer_id
 
 
 def _history(page: Page, statement: StatementRow, lines: Sequence[LineRow]) -> History:

@@ -36,6 +36,8 @@ GROWING_KEYS = {
 # Amounts that may be missing, and what a missing one means.
 NULLABLE_AMOUNTS = {
     "agreement_school.ceiling_fen": "the school has no ceiling of its own, only the agreement's",
+    "statement_breakdown.rated_fen": "no school of the line has a ceiling of its own",
+    "statement_breakdown.above_ceiling_fen": "no school of the line has a ceiling of its own",
 }
 
 # Handlers that answer on the event loop: they open no unit and wait for nothing.

@@ -24,7 +24,7 @@ from tests.support.site_builders import (
     csrf_token,
     sign_in,
 )
-from tests.support.who_may import EVERYBODY, PACKAGE_SENDERS, SCHOOL_CHAIN, WHO_MAY
+from tests.support.who_may import EVERYBODY, OWN_CHAIN, PACKAGE_SENDERS, SCHOOL_CHAIN, WHO_MAY
 
 PAGE = {"accept": "text/html"}
 A_PUBLIC_KEY = pem(Ed25519PrivateKey.generate())
@@ -56,6 +56,8 @@ OF_NOBODY = {
         "/bureau/funding/{line_id}",
         "/api/v1/launches",
     }
+    # The site's bureau has bought nothing, and so has no agreement and no statement of its own.
+    or path.startswith(("/bureau/agreements/{", "/bureau/bulk/{", "/school/bulk/{", OWN_CHAIN))
 }
 # Interfaces for machines are opened by an API key, never by a session (see tests/settlement/api).
 REPORTERS = frozenset({Role.USAGE_REPORTER, Role.VENDOR_MANAGER})

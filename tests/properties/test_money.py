@@ -19,7 +19,8 @@ from kernel.money import (
     yuan,
 )
 from settlement.pricing import Split, price, split
-from settlement.rating import Fund, Room, break_down, rate
+from settlement.rating import Fund, Room, rate
+from settlement.school_parts import break_down
 
 fen = st.integers(0, 10**12)
 weights = st.lists(st.decimals(0, 1000, places=4), min_size=1, max_size=9).filter(any)

@@ -14,6 +14,7 @@ EVERYBODY: frozenset[Role] | None = None
 
 SCHOOL_CHAIN = "/school/statements/{month}"
 BUREAU_CHAIN = "/bureau/schools/{code}/statements/{month}"
+OWN_CHAIN = "/bureau/statements/{month}"
 VENDOR_CHAIN = "/vendor/periods/{month}"
 
 PROPOSAL = "/bureau/allocations/{proposal}"
@@ -162,6 +163,33 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/funding/{line_id}"): MONEY,
     ("GET", "/bureau/year-end"): MONEY,
     ("POST", "/bureau/year-end"): CLOSERS,
+    ("GET", "/school/bulk"): STAFF,
+    ("GET", "/school/bulk/{number}/decline"): PAYERS,
+    ("POST", "/school/bulk/{number}/decline"): PAYERS,
+    ("GET", "/bureau/bulk"): BUREAU,
+    ("GET", "/bureau/bulk/new"): MAKERS,
+    ("POST", "/bureau/bulk/new"): MAKERS,
+    ("GET", "/bureau/bulk/{number}"): BUREAU,
+    ("GET", "/bureau/bulk/{number}/schools"): MAKERS,
+    ("POST", "/bureau/bulk/{number}/schools"): MAKERS,
+    ("GET", "/bureau/agreements"): BUREAU,
+    ("GET", "/bureau/agreements/{number}"): BUREAU,
+    ("GET", "/bureau/agreements/{number}/ceiling"): MAKERS,
+    ("POST", "/bureau/agreements/{number}/ceiling"): MAKERS,
+    ("GET", "/bureau/agreements/{number}/end"): MAKERS,
+    ("POST", "/bureau/agreements/{number}/end"): MAKERS,
+    ("GET", "/bureau/statements"): BUREAU,
+    ("GET", OWN_CHAIN): BUREAU,
+    ("GET", OWN_CHAIN + "/print"): BUREAU,
+    ("GET", OWN_CHAIN + "/confirm"): MAKERS,
+    ("POST", OWN_CHAIN + "/confirm"): MAKERS,
+    ("GET", OWN_CHAIN + "/lines/{line_id}"): BUREAU,
+    ("GET", OWN_CHAIN + "/lines/{line_id}/schools"): BUREAU,
+    ("GET", OWN_CHAIN + "/lines/{line_id}/uses"): BUREAU,
+    ("GET", OWN_CHAIN + "/lines/{line_id}/uses/{sequence}"): BUREAU,
+    ("GET", OWN_CHAIN + "/lines/{line_id}/dispute"): MAKERS,
+    ("POST", OWN_CHAIN + "/lines/{line_id}/dispute"): MAKERS,
+    ("GET", OWN_CHAIN + "/lines/{line_id}/credit-note"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses"): BUREAU,
     ("GET", BUREAU_CHAIN + "/lines/{line_id}/uses/{sequence}"): BUREAU,

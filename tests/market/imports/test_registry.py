@@ -27,6 +27,8 @@ HEADERS = {
     "period_cap_yuan,learner_cap",
     "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
     "requested_by,next_year_ceiling_yuan,trial",
+    "bulk": "reference,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,school_code,"
+    "school_ceiling_yuan,next_year_ceiling_yuan",
 }
 
 

@@ -1,0 +1,82 @@
+"""`market bulk` and `market import bulk` on the command line (R24)."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from kernel.unit import Units
+from tests.support.bulk_builders import Buyer, a_buyer
+from tests.support.funding_builders import COUNTY, VENDOR
+
+DAYS = ("--from", "2026-09-01", "--until", "2026-12-31")
+
+
+@pytest.fixture
+def buyer(units: Units) -> Buyer:
+    return a_buyer(units)
+
+
+def test_a_framework_is_requested_shown_and_changed(market, buyer):
+    """R24: by marks, with a look before; a school's own ceiling, and who may not."""
+    by_pupils = (
+        "bulk",
+        "request",
+        f"{VENDOR}/maths-1",
+        *DAYS,
+        "--ceiling",
+        "60",
+        "--reason",
+        "all",
+    )
+    look = market(*by_pupils, "--dry-run", "--as", "bureau", "--json").json
+    assert (look["schools"], look["ceiling_fen"], look["selection"]) == (3, 6_000, None)
+    assert market("bulk", "list", "--json").json == {"frameworks": []}
+    assert market(*by_pupils, "--as", "bureau").status == 0
+    reference = market("bulk", "list", "--json").json["frameworks"][0]["reference"]
+    number = f"{COUNTY}-{reference}"
+    assert market("selection", "sign", COUNTY, reference, "--as", "checker").status == 0
+    shown = market("bulk", "show", number, "--json").json["schools"]
+    assert [one["ceiling_fen"] for one in shown] == [1_000, 2_000, 3_000]
+    change = ("bulk", "ceiling", number, buyer.codes[0], "12.50", "--reason", "more", "--as")
+    assert market(*change, "bureau").status == 0
+    assert "12.50" in market("bulk", "show", number).out
+    assert market(*change, f"principal-{buyer.codes[0]}").status == 1
+    again = market("bulk", "add", number, buyer.codes[0], "1", "--reason", "x", "--as", "bureau")
+    assert again.status == 1
+    past = ("bulk", "decline", number, "--from", "2026-08-01", "--reason", "own")
+    assert market(*past, "--as", f"principal-{buyer.codes[0]}").status == 1
+
+
+def test_a_list_of_schools_is_taken_whole_or_its_wrong_rows_are_named(
+    market, buyer: Buyer, tmp_path: Path
+):
+    """R24, R32: row, field and remedy; a dry run keeps nothing."""
+    path = tmp_path / "bulk.csv"
+    _write(path, [*buyer.codes[:2], "9999999999"])
+    wrong = market("import", "bulk", path, "--as", "bureau")
+    assert wrong.status == 1
+    assert "9999999999" in wrong.err
+    assert "school_code" in wrong.err
+    _write(path, buyer.codes)
+    assert market("import", "bulk", path, "--as", "bureau", "--dry-run").status == 0
+    assert market("bulk", "list", "--json").json == {"frameworks": []}
+    taken = market("import", "bulk", path, "--as", "bureau", "--json").json
+    assert (taken["received"], taken["accepted"]) == (3, 3)
+    again = market("import", "bulk", path, "--as", "bureau", "--json").json
+    assert again["duplicates"] == 3
+
+
+def _write(path: Path, codes: list[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            [
+                *("reference", "vendor_code", "sku", "starts_on", "ends_on", "ceiling_yuan"),
+                *("reason", "school_code", "school_ceiling_yuan"),
+            ]
+        )
+        writer.writerows(
+            ["B-1", VENDOR, "maths-1", "2026-09-01", "2026-12-31", "20.00", "all", code, "10.00"]
+            for code in codes
+        )

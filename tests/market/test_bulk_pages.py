@@ -1,0 +1,168 @@
+"""Bulk purchases on pages: what is wrong, what each may see, exports, and the bureau's own bill."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from kernel.clock import FixedClock
+from kernel.identity.credentials import set_password
+from kernel.settings import Settings
+from kernel.unit import Units
+from market.asgi import create_app
+from settlement.queries.lines import lines_of
+from tests.support.accounts import PASSWORD
+from tests.support.bulk_builders import Buyer, a_buyer, closed, on
+from tests.support.funding_builders import VENDOR
+from tests.support.settlement_builders import SYSTEM
+from tests.support.site_builders import csrf_token, sign_in
+
+NEW = "/bureau/bulk/new"
+FORM = {
+    "resource": f"{VENDOR}/maths-1",
+    "starts_on": "2026-09-01",
+    "ends_on": "2026-12-31",
+    "ceiling": "15.00",
+    "reason": "maths for all",
+}
+
+
+@pytest.fixture
+def buyer(units: Units, clock: FixedClock) -> Buyer:
+    clock.at = datetime(2026, 8, 20, 1, tzinfo=UTC)
+    return a_buyer(units)
+
+
+@pytest.fixture
+def client(settings: Settings, units: Units, buyer: Buyer) -> Iterator[TestClient[Litestar]]:
+    buyer.county.with_other_bureau()
+    with units(SYSTEM) as unit:
+        for login in ("bureau", "checker", "elsewhere", f"principal-{buyer.codes[0]}"):
+            person = buyer.county.actor(login).person_id
+            assert person is not None
+            set_password(unit, person, login=login, password=PASSWORD)
+    with TestClient(create_app(settings, units)) as client:
+        client.headers.update({"accept": "text/html", "accept-language": "en"})
+        yield client
+
+
+def send(client: TestClient[Litestar], path: str, **form: str):
+    return client.post(
+        path, data={"csrf_token": csrf_token(client), **form}, follow_redirects=False
+    )
+
+
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"resource": ""}, "field-resource"),
+    ({"resource": f"{VENDOR}/nothing"}, "nothing"),
+    ({"ceiling": "x"}, "field-ceiling"),
+    ({"starts_on": "soon"}, "field-starts_on"),
+    ({"ends_on": "2027-01-31"}, "field-later"),
+    ({"how": "alike", "each": ""}, "field-each"),
+    ({"how": "alike", "each": "16.00"}, "field-schools"),
+    ({"how": "listed", "schools": "3299010101"}, "field-schools"),
+    ({"how": "listed", "schools": "9999999999 15.00"}, "9999999999"),
+    ({"stage": "senior"}, "field-region"),
+    ({"act": "request", "reason": " "}, "field-reason"),
+]
+
+
+def test_what_is_wrong_with_a_framework_stands_beside_its_field(
+    client: TestClient[Litestar],
+) -> None:
+    """R24: and nothing that was typed is lost."""
+    sign_in(client, "bureau")
+    token = csrf_token(client)
+    for typed, shown in WRONG:
+        answer = client.post(NEW, data={"csrf_token": token, **FORM, **typed})
+        assert answer.status_code == 422, typed
+        assert shown in answer.text.split("form-errors", 1)[1].split("</ul>", 1)[0], typed
+        assert FORM["ends_on"] in answer.text or "ends_on" in typed
+
+
+def test_a_list_of_schools_is_requested_and_changed_on_pages(
+    client: TestClient[Litestar], buyer: Buyer
+) -> None:
+    """R24: typed line by line, signed by another, a school joins and another's ceiling changes."""
+    first, second, third = buyer.codes
+    sign_in(client, "bureau")
+    listed = f"{first} 10.00\n{second}\t5.00"
+    asked = send(client, NEW, **FORM, how="listed", schools=listed, act="request")
+    address = asked.headers["location"]
+    assert "For 2 schools and teaching points" in client.get(address).text
+    sign_in(client, "checker")
+    assert send(client, f"{address}/decision", act="approve").status_code == 303
+    sign_in(client, "bureau")
+    framework = "/bureau/bulk/329901-2026-0001"
+    wrong = send(client, f"{framework}/schools", act="ceiling", school=first, ceiling="99.00")
+    assert wrong.status_code == 422
+    done = send(
+        client, f"{framework}/schools", act="ceiling", school=first, ceiling="12.00", reason="more"
+    )
+    assert done.headers["location"] == framework
+    assert (
+        send(
+            client, f"{framework}/schools", act="add", schools=f"{third} 3.00", reason="new"
+        ).headers["location"]
+        == framework
+    )
+    page = client.get(framework).text
+    assert "raised by 2.00 yuan: more" in page
+    assert "added, up to 3.00 yuan: new" in page
+    raised = send(
+        client, "/bureau/agreements/329901-2026-0001/ceiling", first="18.00", reason="more"
+    )
+    assert raised.headers["location"].startswith("/bureau/approvals/")
+
+
+def test_a_school_sees_its_own_part_and_another_bureau_nothing(
+    client: TestClient[Litestar], buyer: Buyer
+) -> None:
+    """R24, R49."""
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    sign_in(client, f"principal-{buyer.codes[0]}")
+    own = client.get("/school/bulk").text
+    assert f"第{buyer.codes[0]}学校" in own
+    assert f"第{buyer.codes[1]}学校" not in own
+    assert client.get(f"/bureau/bulk/{number}").status_code == 403
+    assert client.get("/school/bulk/nothing/decline").status_code == 404
+    sign_in(client, "elsewhere")
+    assert client.get(f"/bureau/bulk/{number}").status_code == 404
+    assert client.get(f"/bureau/bulk/{number}/schools").status_code == 404
+    assert client.get(f"/bureau/agreements/{number}").status_code == 404
+    assert number not in client.get("/bureau/bulk").text
+
+
+def test_the_breakdown_is_exported_and_the_bureau_confirms_its_own_line(
+    client: TestClient[Litestar], buyer: Buyer, clock: FixedClock
+) -> None:
+    """R24, R36: the parts of the line as CSV add up to it."""
+    buyer.bought(dict.fromkeys(buyer.codes, 500))
+    clock.at = on(9, 20)
+    buyer.use(dict(zip(buyer.codes, [7, 1, 2], strict=True)))
+    closed(buyer, clock, 9)
+    with buyer.units(SYSTEM) as unit:
+        [line] = lines_of(unit)
+    sign_in(client, "bureau")
+    address = f"/bureau/statements/2026-09/lines/{line.id}"
+    table = client.get(f"{address}/schools?format=csv").content.decode("utf-8-sig").splitlines()
+    assert [row.split(",")[1:] for row in table[1:]] == [
+        [buyer.codes[0], "7", "7.00", "2.00", "5.00"],
+        [buyer.codes[1], "1", "1.00", "0.00", "1.00"],
+        [buyer.codes[2], "2", "2.00", "0.00", "2.00"],
+        ["", "10", "10.00", "2.00", "8.00"],
+    ]
+    assert client.get(address).status_code == 200
+    assert client.get("/bureau/statements/2026-09/print").status_code == 200
+    assert client.get(f"{address}/dispute").status_code == 200
+    asked = client.get("/bureau/statements/2026-09/confirm")
+    assert asked.status_code == 200
+    done = send(
+        client,
+        "/bureau/statements/2026-09/confirm",
+        amount_fen="800",
+        line_id=str(line.id),
+    )
+    assert done.status_code == 303
