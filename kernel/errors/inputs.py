@@ -48,6 +48,7 @@ class InvalidAmount(InvalidInput):
 
 class InvalidSignedAmount(InvalidAmount):
     code = "invalid-signed-amount"
+    summary = "“{text}” is not an amount that gives or takes back ({reason})."
     remedy = "Write it in plain digits with at most {places} decimals; a minus in front takes back."
 
 

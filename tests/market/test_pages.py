@@ -264,7 +264,7 @@ def test_confirming_asks_once_naming_the_amount_and_shows_who_did_it(
     assert response.headers["location"] == "/school/statements/2026-03"
     text = texts(client.get("/school/statements/2026-03").text)
     assert "已确认" in text
-    assert "确认 1 行 school_finance" in text
+    assert re.search(r"确认 1 行 教工\S+ school_finance", text)
     with units(SYSTEM) as unit:
         states = dict(unit.session.execute(select(StatementLine.id, StatementLine.state)).all())
     assert states == {site.line_id: "confirmed", site.other_line_id: "stated"}

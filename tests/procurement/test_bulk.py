@@ -108,7 +108,7 @@ def test_a_table_for_bulk_purchases_asks_the_bureaus_people_from_the_first_fen(
     general = Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0)
     with (
         pytest.raises(InvalidInput),
-        buyer.units(buyer.county.actor("operator")) as unit,
+        buyer.units(SYSTEM) as unit,
     ):
         record_approval_rules(
             unit, COUNTY, valid_from=date(2026, 8, 1), thresholds=[general, threshold]
