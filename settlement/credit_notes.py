@@ -19,6 +19,7 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.adjusting import stated_before
 from settlement.dispute_models import CreditDraw, CreditNote
+from settlement.memorandum import CREDIT, note_settled
 from settlement.models import Agreement, Statement, StatementDraw, StatementLine
 from settlement.pricing import Split, split
 from settlement.rating import Draw, Stated
@@ -165,6 +166,15 @@ def issue_credit_note(
                 }
                 for position, (funding_line_id, fen) in enumerate(parts.draws, start=1)
             ],
+        )
+    if parts.uncovered_fen:
+        note_settled(
+            unit,
+            line.agreement_id,
+            Month(line.of_month),
+            kind=CREDIT,
+            document=note.number,
+            settled_fen=parts.uncovered_fen,
         )
     unit.session.execute(
         update(Agreement)

@@ -1,0 +1,107 @@
+"""Taking up: which earlier use that no line covered may be paid for now (R35, R25).
+
+Decides what of it is free to be taken up: of lines that nobody can object to any more, in a fiscal
+year whose books are open. Once they are closed nothing is, unless a bureau decided that the year's
+own line, carried over, pays for it. How much the lines then pay is `rating.take_up`'s matter.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import and_, case, exists, func, or_, select
+
+from kernel.clock import Month, next_month
+from kernel.identity.recording import among
+from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
+from settlement.early_use_models import UnfundedDecision
+from settlement.models import Period, StatementLine
+from settlement.rating import Fund
+from settlement.remaining import known_lines
+from settlement.year_ends import are_books_closed
+
+Waiting = Mapping[Month, Mapping[UUID, int]]
+"""By month of use and agreement: the fen that may be taken up."""
+
+OBJECTIONABLE = ("stated", "disputed")
+"""States of a line that a credit note may still take something off."""
+
+
+def waiting_for_money(
+    unit: Unit, month: Month, *, payer_ids: Sequence[UUID], before: Month | None = None
+) -> dict[Month, dict[UUID, int]]:
+    """Return what may be taken up by the statements of a month, if there is money.
+
+    One look-up in an index that holds nothing where nothing is uncovered. `before`: as if that
+    month's own lines, and all of later months, were not stated.
+    """
+    line = StatementLine
+    waits = line.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
+    # What a line may still lose by a credit note is not paid for; what others gave back is gone.
+    settled = case((and_(line.uncovered_fen > 0, line.state.in_(OBJECTIONABLE)), 0), else_=waits)
+    decided = exists().where(
+        UnfundedDecision.agreement_id == line.agreement_id,
+        UnfundedDecision.of_month == line.of_month,
+        UnfundedDecision.outcome == "carried_over",
+    )
+    closed = exists().where(
+        Period.payer_id == line.payer_id,
+        Period.month == line.of_month,
+        Period.state == "closed",
+    )
+    rows = unit.session.execute(
+        select(
+            line.agreement_id,
+            line.of_month,
+            func.sum(settled).label("fen"),
+            decided.label("decided"),
+            closed.label("closed"),
+        )
+        .outerjoin(CreditNote, CreditNote.line_id == line.id)
+        .where(
+            among(line.payer_id, payer_ids),
+            line.uncovered_fen != 0,
+            line.of_month < month,
+            known_lines(before),
+        )
+        .group_by(line.payer_id, line.agreement_id, line.of_month)
+        .having(func.sum(settled) > 0)
+        .order_by(line.of_month, line.agreement_id)
+    ).all()
+    written_off = _written_off(unit, {row.agreement_id for row in rows})
+    found: dict[Month, dict[UUID, int]] = {}
+    for row in rows:
+        of_month = Month(row.of_month)
+        left = int(row.fen) - written_off.get((row.agreement_id, of_month), 0)
+        is_open = not row.closed and not are_books_closed(unit, of_month)
+        if left > 0 and (is_open or row.decided):
+            found.setdefault(of_month, {})[row.agreement_id] = left
+    return found
+
+
+def _written_off(unit: Unit, agreement_ids: Iterable[UUID]) -> dict[tuple[UUID, Month], int]:
+    """Return what is written off, or proposed to be, by agreement and month of use."""
+    wanted = list(agreement_ids)
+    if not wanted:
+        return {}
+    rows = unit.session.execute(
+        select(
+            UnfundedDecision.agreement_id,
+            UnfundedDecision.of_month,
+            func.sum(UnfundedDecision.amount_fen),
+        )
+        .where(
+            among(UnfundedDecision.agreement_id, wanted),
+            UnfundedDecision.outcome == "written_off",
+            or_(UnfundedDecision.state == "in_force", UnfundedDecision.state == "proposed"),
+        )
+        .group_by(UnfundedDecision.agreement_id, UnfundedDecision.of_month)
+    )
+    return {(agreement_id, Month(of_month)): int(fen) for agreement_id, of_month, fen in rows}
+
+
+def can_pay(funds: Sequence[Fund], of_month: Month) -> bool:
+    """Return whether a fund that may pay for a month's use has anything left."""
+    last_day = next_month(of_month) - timedelta(days=1)
+    return any(fund.left_fen > 0 and fund.pays_for(last_day) for fund in funds)
