@@ -3,7 +3,8 @@
 Opening commits the ceiling (available → committed) in the same transaction; nothing is agreed that
 is not covered. Of an agreement that crosses 1 January each fiscal year has its own ceiling, and a
 later one's part may wait until that year's money is issued (R19), and what may be used of it before
-is frozen with it (`early_use`). Who had to approve is procurement's matter; what becomes of an agreement later is `agreement_changes`'.
+is frozen with it (`early_use`). Who had to approve is procurement's matter; what becomes of an
+agreement later is `agreement_changes`'.
 """
 
 import hashlib

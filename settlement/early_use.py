@@ -110,6 +110,19 @@ def consents_on(
     return {row.vendor_id: row for row in rows}
 
 
+def consent_history(unit: Unit, vendor_id: UUID) -> Sequence[EarlyUseConsent]:
+    """Return what a vendor consented to and took back, the latest day first."""
+    return unit.session.scalars(
+        select(EarlyUseConsent)
+        .where(EarlyUseConsent.vendor_id == vendor_id)
+        .order_by(
+            EarlyUseConsent.valid_from.desc(),
+            EarlyUseConsent.recorded_at.desc(),
+            EarlyUseConsent.id.desc(),
+        )
+    ).all()
+
+
 def rules_on(
     unit: Unit, payer_ids: Sequence[UUID], *, fiscal_year: int, day: date
 ) -> dict[UUID, EarlyUseRule]:

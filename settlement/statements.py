@@ -22,9 +22,9 @@ from kernel.unit import Unit
 from settlement.adjusting import keep_newcomers, lock_corrected, mark_settled
 from settlement.disputes import refer_to_bureau
 from settlement.drafting import ADJUSTMENT, TAKE_UP, USE, DraftLine, draft_lines
+from settlement.memorandum import note_uncovered
 from settlement.metering.counting import SchoolCount
 from settlement.metering.fingerprints import NO_EVENTS
-from settlement.memorandum import note_uncovered
 from settlement.metering.judging import RULE, sealed_scopes
 from settlement.models import Agreement
 from settlement.phases import Phases

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
@@ -33,6 +34,8 @@ from settlement.models import Agreement
 from settlement.queries.unfunded import Standing, UnfundedRow, unfunded_month
 from settlement.remaining import agreement_states
 from settlement.year_ends import are_books_closed, last_open_day
+
+MAY_DECIDE: Final = (Role.BUREAU_FINANCE,)
 
 
 class UnfundedOutcome(StrEnum):
@@ -67,7 +70,7 @@ def decide_unfunded(
     proposed, and `NoCarriedLine` where no carried line of the year has money.
     """
     act = "unfunded.decide"
-    unit.actor.require(act, Role.BUREAU_FINANCE)
+    unit.actor.require(act, *MAY_DECIDE)
     agreement = unit.session.scalars(
         select(Agreement)
         .where(Agreement.number == number)

@@ -254,7 +254,7 @@ class NothingUnfunded(Conflict):
 class NoCarriedLine(Conflict):
     code = "no-carried-line"
     summary = "No line of {year} that was carried over has money for the agreement {number}."
-    remedy = "Carry the year's line over with its commitments, or agree with the vendor to write off."
+    remedy = "Carry the year's line over with its commitments, or propose to write it off."
 
 
 class BelowWhatIsUsed(Conflict):

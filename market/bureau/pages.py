@@ -14,6 +14,7 @@ from market.bureau.allocations import HANDLERS as ALLOCATIONS
 from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.closes import begin_close, show_question
 from market.bureau.disputes import HANDLERS as DISPUTES
+from market.bureau.early_use import HANDLERS as EARLY_USE
 from market.bureau.home import show_home
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import school_place
@@ -207,4 +208,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *ALLOCATIONS,
     *APPROVALS,
     *DISPUTES,
+    *EARLY_USE,
 )

@@ -34,6 +34,7 @@ from settlement.early_use_models import EarlyUseRule
 
 WAITING, RETURNED, WITHDRAWN = "waiting", "returned", "withdrawn"
 LONGEST_ORIGIN: Final = 500
+MAY_PROPOSE: Final = (Role.BUREAU_FINANCE,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,9 +234,7 @@ def _check(unit: Unit, row: EarlyUseRuleRow) -> None:
         )
     _require_day(unit, row.valid_from)
     if row.total_cap_fen < 0:
-        raise InvalidInput(
-            field="total_cap", value=yuan(row.total_cap_fen), expected="0 or more"
-        )
+        raise InvalidInput(field="total_cap", value=yuan(row.total_cap_fen), expected="0 or more")
     least = 1 if row.total_cap_fen else 0
     if not least <= row.payer_cap_fen <= row.total_cap_fen:
         raise InvalidInput(

@@ -337,8 +337,6 @@ def decisions_of(unit: Unit, agreement_id: UUID, of_month: date) -> Sequence[Unf
     """Return all decisions on an agreement's month, the latest first."""
     return unit.session.scalars(
         select(UnfundedDecision)
-        .where(
-            UnfundedDecision.agreement_id == agreement_id, UnfundedDecision.of_month == of_month
-        )
+        .where(UnfundedDecision.agreement_id == agreement_id, UnfundedDecision.of_month == of_month)
         .order_by(UnfundedDecision.id.desc())
     ).all()

@@ -40,9 +40,7 @@ def check_memoranda(unit: Unit) -> Iterator[str]:
     stored = _stored(unit, agreement_ids)
     for memorandum, number in memoranda:
         key = (memorandum.agreement_id, memorandum.fiscal_year)
-        of_year = [
-            one for one in moved[memorandum.agreement_id] if one[1][0].year == key[1]
-        ]
+        of_year = [one for one in moved[memorandum.agreement_id] if one[1][0].year == key[1]]
         expected = _entries(memorandum.cap_fen, of_year)
         found = stored.get(key, {})
         for entry in sorted({*expected, *found}):
@@ -68,9 +66,7 @@ def _moved(unit: Unit, agreement_ids: set[UUID]) -> Iterator[tuple[UUID, Moved]]
     lines = unit.session.execute(
         select(StatementLine, Statement.stated_at)
         .join(Statement, Statement.id == StatementLine.statement_id)
-        .where(
-            among(StatementLine.agreement_id, agreement_ids), StatementLine.uncovered_fen != 0
-        )
+        .where(among(StatementLine.agreement_id, agreement_ids), StatementLine.uncovered_fen != 0)
     )
     for line, stated_at in lines:
         if line.explanation.get("year_is_closed"):

@@ -2,7 +2,8 @@
 
 Read set-wise, the agreements of some payers at a time; nothing is judged here. What the order is:
 statements by their month, on each what they correct and take up of earlier months first, the oldest
-leading, then the month's own line; between two statements the credit notes that were issued between them.
+leading, then the month's own line; between two statements the credit notes that were issued between
+them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -155,9 +155,7 @@ def _agreed() -> None:
         sa.ForeignKeyConstraint(
             ["region_code"], ["region.code"], name=op.f("fk_early_use_rule_region_code")
         ),
-        sa.ForeignKeyConstraint(
-            ["made_by"], ["person.id"], name=op.f("fk_early_use_rule_made_by")
-        ),
+        sa.ForeignKeyConstraint(["made_by"], ["person.id"], name=op.f("fk_early_use_rule_made_by")),
         sa.ForeignKeyConstraint(
             ["decided_by"], ["person.id"], name=op.f("fk_early_use_rule_decided_by")
         ),
