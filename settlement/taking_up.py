@@ -6,19 +6,21 @@ own line, carried over, pays for it. How much the lines then pay is `rating.take
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, case, exists, func, or_, select
 
 from kernel.clock import Month, next_month
+from kernel.identity.models import Organisation
 from kernel.identity.recording import among
+from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
 from settlement.early_use_models import UnfundedDecision
 from settlement.models import Period, StatementLine
 from settlement.rating import Fund
-from settlement.remaining import known_lines
+from settlement.remaining import agreement_states, known_lines
 from settlement.year_ends import are_books_closed
 
 Waiting = Mapping[Month, Mapping[UUID, int]]
@@ -26,6 +28,29 @@ Waiting = Mapping[Month, Mapping[UUID, int]]
 
 OBJECTIONABLE = ("stated", "disputed")
 """States of a line that a credit note may still take something off."""
+
+
+def payers_to_pay(unit: Unit, month: Month) -> list[UUID]:
+    """Return the payers that the actor sees of whom a month's statement would take up something.
+
+    Their agreement may be over, so that nothing else gives them a statement.
+    """
+    visible = visible_organisations(unit).with_only_columns(Organisation.id)
+    payer_ids = unit.session.scalars(
+        select(StatementLine.payer_id)
+        .distinct()
+        .where(StatementLine.uncovered_fen > 0, StatementLine.payer_id.in_(visible))
+    ).all()
+    waiting = waiting_for_money(unit, month, payer_ids=payer_ids) if payer_ids else {}
+    states = agreement_states(unit, {one for of_month in waiting.values() for one in of_month})
+    return sorted(
+        {
+            states[agreement_id].payer_id
+            for of_month, free in waiting.items()
+            for agreement_id in free
+            if can_pay(states[agreement_id].room.funds, of_month)
+        }
+    )
 
 
 def waiting_for_money(
@@ -105,3 +130,21 @@ def can_pay(funds: Sequence[Fund], of_month: Month) -> bool:
     """Return whether a fund that may pay for a month's use has anything left."""
     last_day = next_month(of_month) - timedelta(days=1)
     return any(fund.left_fen > 0 and fund.pays_for(last_day) for fund in funds)
+
+
+def owed_of_year(unit: Unit, agreement_id: UUID, *, fiscal_year: int) -> int:
+    """Return what of an agreement's use of a year no line covered yet; once it is closed, 0."""
+    first, last = date(fiscal_year, 1, 1), date(fiscal_year, 12, 31)
+    if are_books_closed(unit, last):
+        return 0
+    waits = StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
+    owed = unit.session.scalar(
+        select(func.sum(waits))
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .where(
+            StatementLine.agreement_id == agreement_id,
+            StatementLine.of_month.between(first, last),
+            StatementLine.uncovered_fen != 0,
+        )
+    )
+    return max(int(owed or 0), 0)

@@ -1,7 +1,8 @@
-"""Closes March 2026 on the database in argv[1] and kills itself at the unit of work in argv[2].
+"""Closes a month on the database in argv[1] and kills itself at the unit of work in argv[2].
 
 argv[3] says when: `before` its commit, or right `after` it; argv[4] how many payers a shard may
-have, if not as many as ever. Run by test_killed_close and test_sharded_close.
+have, if not as many as ever; argv[5] which month, if not March 2026. It is August of that year. Run
+by test_killed_close and test_sharded_close.
 """
 
 import os
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from kernel.actors import Actor
-from kernel.clock import FixedClock
+from kernel.clock import FixedClock, parse_month
 from kernel.db import open_engine
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
@@ -47,13 +48,14 @@ def main() -> None:
     url, at, moment = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     if len(sys.argv) > 4:
         periods.SHARD = int(sys.argv[4])
-    clock = FixedClock(datetime(2026, 8, 3, 2, tzinfo=UTC))
+    month = parse_month(sys.argv[5]) if len(sys.argv) > 5 else MARCH
+    clock = FixedClock(datetime(month.year, 8, 3, 2, tzinfo=UTC))
     told = Settings.load({"DATABASE_URL": url, "MARKET_SECRET_KEY": "test"})
     units = MortalUnits(open_engine(url), clock, told, RecordingDispatcher())
     units.arm(at=at, moment=moment)
-    settle(units, SYSTEM, MARCH)
+    settle(units, SYSTEM, month)
     clock.advance(timedelta(days=30))
-    settle(units, SYSTEM, MARCH)
+    settle(units, SYSTEM, month)
     sys.exit(SETTLED)
 
 
