@@ -200,11 +200,13 @@ def take_up(
 ) -> Rated:
     """Return what lines pay now of a month's use that none covered when it was stated (R35).
 
-    Nothing more is billed: as much as is drawn is uncovered no longer. The shares end at those of
-    the whole drawn amount, as with an adjustment.
+    Only lines of the month's own fiscal year: what waited is not moved to another's by a carry-over
+    that is granted later (R25). Nothing more is billed: as much as is drawn is uncovered no longer.
+    The shares end at those of the whole drawn amount, as with an adjustment.
     """
     priced = price(terms, 0)
-    draws = _draw(room, max(min(wanted_fen, stated.uncovered_fen), 0), last_day=last_day)
+    own_year = Room(0, [fund for fund in room.funds if fund.fiscal_year == last_day.year])
+    draws = _draw(own_year, max(min(wanted_fen, stated.uncovered_fen), 0), last_day=last_day)
     drawn = sum(fen for _, fen in draws)
     return Rated(
         rated_fen=0,

@@ -127,13 +127,19 @@ def _written_off(unit: Unit, agreement_ids: Iterable[UUID]) -> dict[tuple[UUID, 
 
 
 def can_pay(funds: Sequence[Fund], of_month: Month) -> bool:
-    """Return whether a fund that may pay for a month's use has anything left."""
+    """Return whether a fund of a month's own fiscal year may pay for its use and has money left."""
     last_day = next_month(of_month) - timedelta(days=1)
-    return any(fund.left_fen > 0 and fund.pays_for(last_day) for fund in funds)
+    return any(
+        fund.left_fen > 0 and fund.fiscal_year == of_month.year and fund.pays_for(last_day)
+        for fund in funds
+    )
 
 
 def owed_of_year(unit: Unit, agreement_id: UUID, *, fiscal_year: int) -> int:
-    """Return what of an agreement's use of a year no line covered yet; once it is closed, 0."""
+    """Return what of an agreement's use of a year no line covered, and none is committed for.
+
+    Once the year's books are closed, 0.
+    """
     first, last = date(fiscal_year, 1, 1), date(fiscal_year, 12, 31)
     if are_books_closed(unit, last):
         return 0
@@ -147,4 +153,6 @@ def owed_of_year(unit: Unit, agreement_id: UUID, *, fiscal_year: int) -> int:
             StatementLine.uncovered_fen != 0,
         )
     )
-    return max(int(owed or 0), 0)
+    funds = agreement_states(unit, [agreement_id])[agreement_id].room.funds if owed else ()
+    committed = sum(fund.left_fen for fund in funds if fund.fiscal_year == fiscal_year)
+    return max(int(owed or 0) - committed, 0)

@@ -508,7 +508,10 @@ def test_after_the_close_it_is_written_off_if_the_vendor_agrees(
 def test_after_the_close_the_same_years_carried_line_pays_if_the_bureau_says_so(
     units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
 ) -> None:
-    """R25, R19: 2027's money comes in March 2028 and is carried over with its commitments."""
+    """R25, R19: 2027's money comes in March 2028 and is carried over with its commitments.
+
+    So is, by the same rule, the rest of 2026, which would pay for January: it is not drawn from.
+    """
     of = a_closed_year(units, market, agreeing, clock)
     clock.at = on(2028, 3, 20)
     line_id = a_line_of_2027(units, market, fen=2_000)
