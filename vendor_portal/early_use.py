@@ -161,7 +161,7 @@ def _consent_columns() -> list[Column[EarlyUseConsent]]:
     return [
         Column(key="valid_from", title=msgid("From"), value=lambda row: row.valid_from, kind="day"),
         money("cap_fen", msgid("At most per agreement")),
-        Column(key="recorded_by", title=msgid("By"), value=lambda row: row.recorded_by),
+        Column(key="recorded_by", title=msgid("Recorded by"), value=lambda row: row.recorded_by),
         Column(
             key="recorded_at",
             title=msgid("Recorded"),
