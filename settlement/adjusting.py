@@ -36,11 +36,11 @@ from settlement.year_ends import are_books_closed
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """A sealed month counted anew; `closed`: payers whose books of that year are closed."""
+    """A sealed month counted anew; `closed`: whether the books of its year are closed."""
 
     month: Month
     counts: Sequence[SchoolCount]
-    closed: frozenset[UUID]
+    closed: bool
 
 
 @dataclass(slots=True)
@@ -114,24 +114,12 @@ def recounts(
 ) -> Iterator[Recount]:
     """Yield the recounts of months with late use that a statement of `month` has to settle."""
     for late_month, payers in late_months(unit, month, scope=scope).items():
-        # By the calendar, too: the sweep that marks periods as closed may not have run yet, and it
-        # passes by those of which a line is still disputed.
-        closed = set(payers) if are_books_closed(unit, late_month) else set()
-        closed |= set(
-            unit.session.scalars(
-                select(Period.payer_id).where(
-                    Period.month == late_month,
-                    among(Period.payer_id, payers),
-                    Period.state == "closed",
-                )
-            )
-        )
         counts = [
             count
             for sealed in sealed_scopes(unit, late_month, payer_ids=payers)
             for count in recount(unit, sealed, through=scope.through, metered=metered)
         ]
-        yield Recount(late_month, counts, frozenset(closed))
+        yield Recount(late_month, counts, closed=are_books_closed(unit, late_month))
 
 
 def recount(

@@ -238,7 +238,6 @@ def _adjustments(
             agreement = agreements[agreement_id]
             left = agreement.room.left_in(recount.month.year)
             funds_left = agreement.room.funds_left_fen
-            closed = agreement.payer_id in recount.closed
             stated = known.stated if known is not None else Stated()
             rated = adjust(
                 agreement.terms,
@@ -246,7 +245,7 @@ def _adjustments(
                 stated=stated,
                 room=agreement.room,
                 last_day=last_day,
-                year_is_closed=closed,
+                year_is_closed=recount.closed,
             )
             agreement.room.take(rated, fiscal_year=recount.month.year)
             yield DraftLine(
@@ -260,7 +259,7 @@ def _adjustments(
                 left,
                 funds_left,
                 stated,
-                year_is_closed=closed,
+                year_is_closed=recount.closed,
             )
 
 

@@ -7,7 +7,6 @@ kept afterwards, when ingest runs again; events are counted and fingerprinted wi
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
@@ -327,7 +326,5 @@ def _by_month(unit: Unit, *where: ColumnElement[bool]) -> dict[Month, list[UUID]
 
 
 def shards_of(payers: Sequence[UUID]) -> list[Sequence[UUID]]:
-    """Return the payers in ranges of their ids, as few as may be and about equally large."""
-    number = -(-len(payers) // SHARD)
-    bounds = [len(payers) * position // number for position in range(number + 1)] if number else []
-    return [payers[start:end] for start, end in pairwise(bounds)]
+    """Return the payers in ranges of their ids, as few as may be."""
+    return [payers[start : start + SHARD] for start in range(0, len(payers), SHARD)]

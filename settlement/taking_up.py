@@ -18,7 +18,7 @@ from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
 from settlement.early_use_models import UnfundedDecision
-from settlement.models import Period, StatementLine
+from settlement.models import StatementLine
 from settlement.rating import Fund
 from settlement.remaining import agreement_states, known_lines
 from settlement.year_ends import are_books_closed
@@ -70,18 +70,12 @@ def waiting_for_money(
         UnfundedDecision.of_month == line.of_month,
         UnfundedDecision.outcome == "carried_over",
     )
-    closed = exists().where(
-        Period.payer_id == line.payer_id,
-        Period.month == line.of_month,
-        Period.state == "closed",
-    )
     rows = unit.session.execute(
         select(
             line.agreement_id,
             line.of_month,
             func.sum(settled).label("fen"),
             decided.label("decided"),
-            closed.label("closed"),
         )
         .outerjoin(CreditNote, CreditNote.line_id == line.id)
         .where(
@@ -90,7 +84,7 @@ def waiting_for_money(
             line.of_month < month,
             known_lines(before),
         )
-        .group_by(line.payer_id, line.agreement_id, line.of_month)
+        .group_by(line.agreement_id, line.of_month)
         .having(func.sum(settled) > 0)
         .order_by(line.of_month, line.agreement_id)
     ).all()
@@ -99,8 +93,7 @@ def waiting_for_money(
     for row in rows:
         of_month = Month(row.of_month)
         left = int(row.fen) - written_off.get((row.agreement_id, of_month), 0)
-        is_open = not row.closed and not are_books_closed(unit, of_month)
-        if left > 0 and (is_open or row.decided):
+        if left > 0 and (row.decided or not are_books_closed(unit, of_month)):
             found.setdefault(of_month, {})[row.agreement_id] = left
     return found
 

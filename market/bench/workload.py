@@ -165,13 +165,16 @@ def _issue_lines(unit: Unit) -> None:
 
 def _commit_ceilings(unit: Unit) -> None:
     draws = unit.session.execute(
-        text("SELECT agreement_id, line_id, ceiling_fen FROM agreement_draw ORDER BY agreement_id")
+        text(
+            "SELECT a.number, d.line_id, d.ceiling_fen FROM agreement_draw d "
+            "JOIN agreement a ON a.id = d.agreement_id ORDER BY a.number"
+        )
     ).all()
     post(
         unit,
         [
             TransferDraft(
-                key=f"commit:{agreement_id}",
+                key=f"commit:{number}",
                 memo="bench",
                 entries=[
                     Entry(
@@ -181,7 +184,7 @@ def _commit_ceilings(unit: Unit) -> None:
                     )
                 ],
             )
-            for agreement_id, line_id, fen in draws
+            for number, line_id, fen in draws
         ],
     )
 

@@ -98,31 +98,27 @@ JOIN agreement_school g ON g.agreement_id = a.id
 WHERE a.payer_id = ANY(:payers) AND a.starts_on < :next_month AND a.ends_on >= :month
 """
 
-# Learners who were enrolled for a part of the month only. A subquery, since what is named by WITH
-# keeps the scan that joins it from running in parallel.
-PARTLY = f"""
-(
-    SELECT e.learner_id, e.school_id, range_agg(daterange(e.joined_on, e.left_on)) AS days
-    FROM enrolment e
-    JOIN (SELECT DISTINCT n.learner_id, n.school_id
-          FROM enrolment n JOIN (SELECT DISTINCT school_id FROM ({PLACES}) p) place
-              USING (school_id)
-          WHERE n.left_on < :next_month OR n.joined_on > :month) moved
-        USING (learner_id, school_id)
-    GROUP BY e.learner_id, e.school_id
-)
-"""  # noqa: S608 - put together from the texts of this module
-
-# Of these the ones with uses; few. `known_from`: only those without an event up to that sequence,
-# for a month that is counted anew.
+# Where learners with uses were enrolled who were so for a part of the month only; few.
+# `known_from`: only those without an event up to that sequence, for a month that is counted anew.
+# Who joined or left is asked with IN: a join with an aggregate keeps the scan from running in
+# parallel.
 PARTLY_ENROLLED = text(
     f"""
-SELECT u.payer_id, u.learner_id, u.school_id, min(e.days::text) AS days
-FROM usage_event u
-JOIN {PARTLY} e ON e.learner_id = u.learner_id AND e.school_id = u.school_id
-WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.payer_id = ANY(:payers)
-GROUP BY u.payer_id, u.learner_id, u.school_id
-HAVING min(u.sequence) > :known_from AND min(u.sequence) <= :through
+SELECT f.payer_id, f.learner_id, f.school_id,
+    range_agg(daterange(e.joined_on, e.left_on))::text AS days
+FROM (
+    SELECT u.payer_id, u.learner_id, u.school_id FROM usage_event u
+    WHERE u.occurred_at >= :start AND u.occurred_at < :end AND u.payer_id = ANY(:payers)
+        AND (u.learner_id, u.school_id) IN (
+            SELECT n.learner_id, n.school_id
+            FROM enrolment n JOIN (SELECT DISTINCT school_id FROM ({PLACES}) p) place
+                USING (school_id)
+            WHERE n.left_on < :next_month OR n.joined_on > :month)
+    GROUP BY u.payer_id, u.learner_id, u.school_id
+    HAVING min(u.sequence) > :known_from AND min(u.sequence) <= :through
+) f
+JOIN enrolment e ON e.learner_id = f.learner_id AND e.school_id = f.school_id
+GROUP BY f.payer_id, f.learner_id, f.school_id
 """  # noqa: S608 - put together from the texts of this module
 )
 

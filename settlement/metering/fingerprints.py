@@ -6,10 +6,13 @@ what an archive is compared with.
 
 from dataclasses import dataclass
 
-# Of one event of `u`.
+# Of one event of `u`: each column's hash is the seed of the next one's, which the database computes
+# in less than half the time of a record's.
 ROW_PRINT = """
-hash_record_extended(ROW(u.source_id, u.event_id, u.occurred_at, u.quantity, u.learner_id,
-    u.agreement_id, u.school_id, u.trust, u.session_id, u.in_class), 0)
+uuid_hash_extended(u.learner_id, uuid_hash_extended(u.agreement_id, uuid_hash_extended(u.school_id,
+    uuid_hash_extended(u.source_id, hashtextextended(u.event_id, timestamptz_hash_extended(
+        u.occurred_at, hashint8extended(u.quantity, hashint2extended(u.trust, hashtextextended(
+            u.session_id, u.in_class::int::bigint)))))))))
 """
 
 # Over events `u`; a sum over the rows' hashes does not hang on their order.

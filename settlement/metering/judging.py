@@ -193,13 +193,16 @@ def _rules(basis: Basis, parameters: dict[str, object]) -> tuple[list[str], list
         )
         cases.append(f"WHEN staff.learner_id IS NOT NULL THEN {code[Rule.VENDOR_STAFF]}")
     if exclusions.partly_enrolled:
+        # Nothing here is null: IS NOT DISTINCT FROM leaves the learner alone to be hashed for each
+        # event; payer and school are compared for the few who are found.
         parameters |= _partly(exclusions)
         joins.append(
             "LEFT JOIN (SELECT payer_id, learner_id, school_id, days::datemultirange AS days "
             "FROM unnest(CAST(:part_payers AS uuid[]), CAST(:part_learners AS uuid[]), "
             "CAST(:part_schools AS uuid[]), CAST(:part_days AS text[])) "
-            "AS e(payer_id, learner_id, school_id, days)) part ON part.payer_id = u.payer_id "
-            "AND part.learner_id = u.learner_id AND part.school_id = u.school_id"
+            "AS e(payer_id, learner_id, school_id, days)) part ON part.learner_id = u.learner_id "
+            "AND part.payer_id IS NOT DISTINCT FROM u.payer_id "
+            "AND part.school_id IS NOT DISTINCT FROM u.school_id"
         )
         cases.append(
             "WHEN part.days IS NOT NULL "

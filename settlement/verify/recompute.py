@@ -6,6 +6,7 @@ documents account by account, seals with their events, tallies with rows, the tr
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import exists, select, text
@@ -32,6 +33,7 @@ from settlement.verify.memoranda import check_memoranda
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.timeline import histories
+from settlement.year_ends import last_open_day
 
 Check = Callable[[Unit], Iterator[str]]
 
@@ -120,8 +122,9 @@ def check_statements(unit: Unit) -> Iterator[str]:
 
 
 def check_decisions(unit: Unit) -> Iterator[str]:
+    open_until = partial(last_open_day, unit.settings)
     for history in histories(unit):
-        yield from map(str, replay(history))
+        yield from map(str, replay(history, open_until))
 
 
 def check_postings(unit: Unit) -> Iterator[str]:

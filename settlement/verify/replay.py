@@ -5,12 +5,13 @@ and credit notes are made again one after the other from their quantities and th
 on what those before it should have left, so that a wrong one is named and not all that follow it.
 
 What was known at a line's time is not guessed: the funds, until when each paid and what was
-committed on it stand with the line, and so does whether its year was closed. A later top-up,
-carry-over, close or another ceiling therefore changes no old line: ceilings and commitments are
-those of now, less the changes that came after it. A credit note counts for the statements that were
-drafted after it; one that was issued while a month was being closed may or may not have been seen,
-and either is right. A line without funds was stated before they were kept; it goes by the
-agreement's draws.
+committed on it stand with the line, and so does whether its year was closed. Nor is it believed:
+ceilings and commitments are those of now, less the changes that came after it, a fund pays until
+its year is over or it was carried over by then, and a year is closed by the calendar. A later
+top-up, carry-over, close or another ceiling therefore changes no old line. A credit note counts for
+the statements that were drafted after it; one that was issued while a month was being closed may or
+may not have been seen, and either is right. A line without funds was stated before they were kept;
+it goes by the agreement's draws.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,15 +25,20 @@ from kernel.money import yuan
 from settlement.credit_notes import Credit, credit, credited_shares, left_to_credit
 from settlement.pricing import Metric, Split, metric_of
 from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, break_down, rate, take_up
+from settlement.verify.moves import Moved
 from settlement.verify.then import (
+    OpenUntil,
     ceilings_then,
+    closed_then,
     committed_then,
     funds_then,
     key_of,
     knowable,
+    lapses_then,
     told_key,
+    untold,
 )
-from settlement.verify.timeline import FundKey, History, KeptLine, KeptNote, Moved
+from settlement.verify.timeline import FundKey, History, KeptLine, KeptNote
 
 AMOUNTS = ("rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen", "drawn_fen")
 SHARES = ("vendor_fen", "school_fen", "fee_fen", "retention_fen")
@@ -68,6 +74,7 @@ class _Course:
     """How far an agreement's history has been made again, as it should have gone."""
 
     history: History
+    open_until: OpenUntil
     billed_fen: dict[int, int] = field(default_factory=dict)
     """By fiscal year of the use."""
     drawn: dict[UUID, int] = field(default_factory=dict)
@@ -91,9 +98,9 @@ class _Course:
         )
 
 
-def replay(history: History) -> Iterator[Difference]:
+def replay(history: History, open_until: OpenUntil) -> Iterator[Difference]:
     """Yield every difference between an agreement's lines and what their sources give."""
-    course = _Course(history)
+    course = _Course(history, open_until)
     for event in history.events:
         if isinstance(event, KeptLine):
             yield from _replay_line(course, event)
@@ -104,7 +111,9 @@ def replay(history: History) -> Iterator[Difference]:
 def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
     terms, stated = course.history.terms, course.of_month(line.of_month)
     room, wrong = _room(course, line)
-    rated = _rated(terms, line, stated=stated, room=room)
+    closed, more = _closed(line, course.open_until)
+    wrong += more
+    rated = _rated(terms, line, stated=stated, room=room, year_is_closed=closed)
     whole = _whole_parts(terms, line, stated=stated, amount_fen=rated.amount_fen)
     differences = [
         *wrong,
@@ -120,7 +129,14 @@ def _replay_line(course: _Course, line: KeptLine) -> Iterator[Difference]:
     )
 
 
-def _rated(terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, room: Room) -> Rated:
+def _rated(
+    terms: Mapping[str, Any],
+    line: KeptLine,
+    *,
+    stated: Stated,
+    room: Room,
+    year_is_closed: bool,
+) -> Rated:
     last_day: date = next_month(line.of_month) - timedelta(days=1)
     if line.kind == "use":
         return rate(terms, line.quantity, room=room, last_day=last_day)
@@ -133,8 +149,20 @@ def _rated(terms: Mapping[str, Any], line: KeptLine, *, stated: Stated, room: Ro
         stated=stated,
         room=room,
         last_day=last_day,
-        year_is_closed=bool(line.explanation.get("year_is_closed", False)),
+        year_is_closed=year_is_closed,
     )
+
+
+def _closed(line: KeptLine, open_until: OpenUntil) -> tuple[bool, list[Found]]:
+    """Return whether a correction's year should have been closed, and where it says otherwise.
+
+    A month's own use is never of a closed year: it draws until its line ends (R19).
+    """
+    told = bool(line.explanation.get("year_is_closed", False))
+    closed = closed_then(line, open_until) if line.kind == "adjustment" else [False]
+    if told in closed:
+        return told, []
+    return closed[0], [("whether its year was closed", _yes(told), _yes(closed[0]))]
 
 
 def _room(course: _Course, line: KeptLine) -> tuple[Room, list[Found]]:
@@ -166,10 +194,15 @@ def _room(course: _Course, line: KeptLine) -> tuple[Room, list[Found]]:
         for known in known_notes
         for freed in knowable(course.history.freed, line)
     ]
-    told_funds = [fund.left_fen for fund in funds]
-    found = told_funds if told_funds in rooms else rooms[0]
+    missing = untold(course.history, line) if "funds" in told else []
+    told_funds = [fund.left_fen for fund in funds[: len(funds) - len(missing)]]
+    found = next((room for room in rooms if room[: len(told_funds)] == told_funds), rooms[0])
     if "funds" in told:
-        differences += _of_funds(course.history, line, funds, found)
+        differences += _of_funds(course.history, line, funds[: len(told_funds)], found)
+        differences += [
+            (f"what was committed on {_name(key_of(fund))}", "not told", yuan(then[0]))
+            for fund, then in missing
+        ]
     made = [replace(fund, left_fen=fen) for fund, fen in zip(funds, found, strict=True)]
     return Room(left, made, {} if year is None else {year: left}), differences
 
@@ -213,7 +246,11 @@ def _of_funds(
         then = [0] if fund is None else committed_then(history, line, fund)
         if told not in then:
             yield f"what was committed on {_name(told_key(one))}", yuan(told), yuan(then[0])
-    for fund, fen in zip(funds, left, strict=True):
+        lapses = [] if fund is None else lapses_then(history, line, fund)
+        if lapses and date.fromisoformat(one["lapses_on"]) not in lapses:
+            name = f"the day on which {_name(told_key(one))} lapses"
+            yield name, one["lapses_on"], lapses[0].isoformat()
+    for fund, fen in zip(funds, left, strict=False):
         if fund.left_fen != fen:
             name = f"what was left on {_name(key_of(fund))} before"
             yield name, yuan(fund.left_fen), yuan(fen)
@@ -347,3 +384,7 @@ def _name(key: FundKey) -> str:
 
 def _shown(name: str, amount: int) -> str:
     return yuan(amount) if name.endswith("_fen") else str(amount)
+
+
+def _yes(is_so: bool) -> str:
+    return "yes" if is_so else "no"

@@ -5,16 +5,22 @@ changes that came after it. Of a change that was made while the month was being 
 right.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
+from kernel.clock import shanghai_day
 from settlement.rating import Fund
-from settlement.verify.timeline import FundKey, History, KeptLine, Moved, fund_key
+from settlement.verify.moves import Carried, Moved
+from settlement.verify.timeline import FundKey, History, KeptLine, fund_key
+
+OpenUntil = Callable[[int], date]
+"""The last day on which a fiscal year's books are open."""
+Change = TypeVar("Change", Moved, Carried)
 
 
-def knowable(moved: Sequence[Moved], line: KeptLine) -> list[Sequence[Moved]]:
+def knowable(moved: Sequence[Change], line: KeptLine) -> list[Sequence[Change]]:
     """Return what may have been known of changes when a line was drafted, the fullest first.
 
     All of before its statement may have been seen, those from before the seal must have been.
@@ -48,24 +54,63 @@ def _then(now_fen: int, changes: Sequence[Moved], line: KeptLine) -> list[int]:
     ]
 
 
-def funds_then(history: History, line: KeptLine) -> list[Fund]:
-    """Return the funds that the line found, with what it says was left on each.
+def lapses_then(history: History, line: KeptLine, fund: Fund) -> list[date]:
+    """Return from which day on a fund may have lapsed when a line was drafted (R19)."""
+    own = date(fund.fiscal_year + 1, 1, 1)
+    return [
+        known[-1].lapses_on if known else own
+        for known in knowable(history.carried.get(fund.line_id, ()), line)
+    ]
 
+
+def closed_then(line: KeptLine, open_until: OpenUntil) -> list[bool]:
+    """Return whether the books of a line's year may have been closed when it was drafted (R37)."""
+    last_day = open_until(line.of_month.year)
+    if shanghai_day(line.stated_at) <= last_day:
+        return [False]
+    if line.sealed_at is not None and shanghai_day(line.sealed_at) > last_day:
+        return [True]
+    return [True, False]
+
+
+def funds_then(history: History, line: KeptLine) -> list[Fund]:
+    """Return the funds as the line found them: those it tells of, then those it should have.
+
+    What it says was left on each is taken over, from which day on it lapses only if that may be.
     One on which nothing was ever committed can't be drawn from; it is left out.
     """
     if "funds" not in line.explanation:
         return list(history.funds)
     known = {key_of(fund): fund for fund in history.funds}
-    return [
-        replace(
-            known[told_key(one)],
-            left_fen=int(one["left_before_fen"]),
-            lapses_on=date.fromisoformat(one["lapses_on"]),
-            ceiling_fen=int(one["ceiling_fen"]),
+    found = []
+    for one in line.explanation["funds"]:
+        fund = known.get(told_key(one))
+        if fund is None:
+            continue
+        lapses, told = lapses_then(history, line, fund), date.fromisoformat(one["lapses_on"])
+        found.append(
+            replace(
+                fund,
+                left_fen=int(one["left_before_fen"]),
+                lapses_on=told if told in lapses else lapses[0],
+                ceiling_fen=int(one["ceiling_fen"]),
+            )
         )
-        for one in line.explanation["funds"]
-        if told_key(one) in known
+    return found + [
+        replace(fund, lapses_on=lapses_then(history, line, fund)[0], ceiling_fen=then[0])
+        for fund, then in untold(history, line)
     ]
+
+
+def untold(history: History, line: KeptLine) -> list[tuple[Fund, list[int]]]:
+    """Return the funds that a line found and does not tell of, with what was committed on each."""
+    told = {told_key(one) for one in line.explanation["funds"]}
+    missing = [
+        (fund, committed_then(history, line, fund))
+        for fund in history.funds
+        if key_of(fund) not in told
+    ]
+    return [(fund, then) for fund, then in missing if min(then) > 0]
 
 
 def key_of(fund: Fund) -> FundKey:

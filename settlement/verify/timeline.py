@@ -21,8 +21,7 @@ from kernel.clock import Month
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.agreement_models import AgreementChange, AgreementChangeDraw, AgreementYear
-from settlement.budget_models import FreedCommitment, LineEnd
+from settlement.agreement_models import AgreementYear
 from settlement.dispute_models import CreditDraw, CreditNote
 from settlement.models import (
     Agreement,
@@ -35,6 +34,7 @@ from settlement.models import (
     StatementLine,
 )
 from settlement.rating import Draw, Fund
+from settlement.verify.moves import Carried, Moved, carried_lines, changes_of, freed_of
 
 PAYERS_AT_ONCE = 200
 FundKey = tuple[int, str, str]
@@ -107,26 +107,14 @@ class KeptNote:
     draws: Sequence[Draw]
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """By how much, in fen, something about an agreement was changed at a moment.
-
-    `subject`: the fiscal year whose ceiling was changed, or the funding line on which another
-    amount was committed.
-    """
-
-    at: datetime
-    subject: int | UUID
-    amount_fen: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class History:
     """An agreement with its lines and credit notes, in the order of events.
 
     `funds`: what is committed for it now, in draw order. `fund_keys`: of all funding lines that
     anything here names. `years`: the ceilings by fiscal year now, where it has several. `changes`:
-    of ceilings and commitments, in order; `freed`: what a year's end freed of the commitments.
+    of ceilings and commitments, in order; `freed`: what a year's end freed of the commitments;
+    `carried`: by line, until when it was carried over.
     """
 
     number: str
@@ -135,6 +123,7 @@ class History:
     years: Mapping[int, int]
     changes: Sequence[Moved]
     freed: Sequence[Moved]
+    carried: Mapping[UUID, Sequence[Carried]]
     funds: Sequence[Fund]
     fund_keys: Mapping[UUID, FundKey]
     events: Sequence[KeptLine | KeptNote]
@@ -173,14 +162,17 @@ def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
         rows.funds.setdefault(agreement_id, []).append(fund)
     for agreement_id, year, fen in _years(unit, list(rows.lines)):
         rows.years.setdefault(agreement_id, {})[year] = fen
-    for agreement_id, change in _changes(unit, list(rows.lines)):
+    for agreement_id, change in changes_of(unit, list(rows.lines)):
         rows.changes.setdefault(agreement_id, []).append(change)
-    for agreement_id, one in _freed(unit, list(rows.lines)):
+    for agreement_id, one in freed_of(unit, list(rows.lines)):
         rows.freed.setdefault(agreement_id, []).append(one)
     named = {line_id for one in rows.lines.values() for line in one for line_id, _ in line.draws}
     named |= {line_id for one in rows.notes.values() for note in one for line_id, _ in note.draws}
     named |= {fund.line_id for one in rows.funds.values() for fund in one}
     keys = _fund_keys(unit, named)
+    carried: dict[UUID, list[Carried]] = {}
+    for over in carried_lines(unit, list(named)):
+        carried.setdefault(over.line_id, []).append(over)
     agreements = unit.session.execute(
         select(Agreement.id, Agreement.number, Agreement.terms, Agreement.ceiling_fen)
         .where(among(Agreement.id, list(rows.lines)))
@@ -194,6 +186,7 @@ def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
             years=rows.years.get(agreement_id, {}),
             changes=rows.changes.get(agreement_id, []),
             freed=rows.freed.get(agreement_id, []),
+            carried=carried,
             funds=rows.funds.get(agreement_id, []),
             fund_keys=keys,
             events=in_order(rows.lines[agreement_id], rows.notes.get(agreement_id, [])),
@@ -343,49 +336,6 @@ def _years(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, in
         ).where(among(AgreementYear.agreement_id, agreement_ids))
     ):
         yield row.agreement_id, row.fiscal_year, row.ceiling_fen
-
-
-def _changes(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, Moved]]:
-    """Yield the changes of ceilings, and of what is committed on lines, each in its order."""
-    for agreement_id, at, year, fen in unit.session.execute(
-        select(
-            AgreementChange.agreement_id,
-            AgreementChange.at,
-            AgreementChange.fiscal_year,
-            AgreementChange.ceiling_fen,
-        )
-        .where(among(AgreementChange.agreement_id, agreement_ids))
-        .order_by(AgreementChange.agreement_id, AgreementChange.number)
-    ):
-        if fen:
-            yield agreement_id, Moved(at, year, fen)
-    for agreement_id, at, line_id, fen in unit.session.execute(
-        select(
-            AgreementChange.agreement_id,
-            AgreementChange.at,
-            AgreementChangeDraw.line_id,
-            AgreementChangeDraw.amount_fen,
-        )
-        .join(AgreementChangeDraw, AgreementChangeDraw.change_id == AgreementChange.id)
-        .where(among(AgreementChange.agreement_id, agreement_ids))
-        .order_by(AgreementChange.agreement_id, AgreementChange.number)
-    ):
-        yield agreement_id, Moved(at, line_id, fen)
-
-
-def _freed(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, Moved]]:
-    for agreement_id, at, line_id, fen in unit.session.execute(
-        select(
-            FreedCommitment.agreement_id,
-            LineEnd.ended_at,
-            LineEnd.line_id,
-            FreedCommitment.amount_fen,
-        )
-        .join(LineEnd, LineEnd.id == FreedCommitment.end_id)
-        .where(among(FreedCommitment.agreement_id, agreement_ids))
-        .order_by(FreedCommitment.agreement_id, LineEnd.ended_at, LineEnd.id)
-    ):
-        yield agreement_id, Moved(at, line_id, fen)
 
 
 def _fund_keys(unit: Unit, line_ids: Collection[UUID]) -> dict[UUID, FundKey]:

@@ -1,5 +1,6 @@
 """Partitions made ahead, months moved to Parquet and back, and what is late for them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -124,12 +125,13 @@ def test_only_a_month_whose_periods_are_all_closed_is_archived(units: Units) -> 
     assert len(events(units)) == 1
 
 
-def test_late_use_has_to_be_settled_before(units: Units, market: Market) -> None:
+def test_late_use_has_to_be_settled_before(units: Units, clock: FixedClock, market: Market) -> None:
     deliver(units, [a_use(units, market, "late", at(9))], name="late")
     with pytest.raises(NotArchivable) as refused:
         archive_month(units, SYSTEM, MARCH)
     assert "late use" in str(refused.value)
 
+    clock.at = datetime(2027, 4, 1, 2, tzinfo=UTC)
     settle(units, SYSTEM, APRIL)
     with units(SYSTEM) as unit:
         assert unit.session.scalars(select(LateUse.settled_in)).all() == [APRIL]

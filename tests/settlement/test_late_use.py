@@ -232,13 +232,12 @@ def state_of(units: Units, market: Market) -> str | None:
 
 
 def test_late_use_of_a_closed_year_draws_nothing_and_waits_for_a_bureau(
-    units: Units, market: Market
+    units: Units, clock: FixedClock, market: Market
 ) -> None:
     """R19, R37: never drawn from the wrong year."""
     use(units, market, "march", 10)
     close(units, market, MARCH)
-    with units(SYSTEM) as unit:
-        unit.session.execute(text("UPDATE period SET state = 'closed' WHERE month = '2026-03-01'"))
+    clock.at = datetime(2027, 4, 1, 2, tzinfo=UTC)
     use(units, market, "late", 3, day=9)
     close(units, market, APRIL)
     late = lines_by_month(units, market)[LATE]
