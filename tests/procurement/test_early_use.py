@@ -1,27 +1,24 @@
 """Use before the funds arrive: who has to agree, up to what, and what becomes of it (R25, R35)."""
 
+from dataclasses import replace
 from datetime import date
-from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from kernel.clock import FixedClock, Month, parse_month
+from kernel.clock import FixedClock, parse_month
 from kernel.errors import (
-    Conflict,
     EarlyUseTakenBack,
     EarlyUseUsedUp,
     InvalidInput,
     MakerChecks,
     MarketError,
-    NoCarriedLine,
     NotFound,
     ProposalDecided,
     ReasonRequired,
     Refused,
     YearNotFunded,
-    YearStillOpen,
 )
 from kernel.unit import Units
 from procurement.funding.early_use_rules import (
@@ -32,10 +29,7 @@ from procurement.funding.early_use_rules import (
     return_early_use,
     withdraw_early_use,
 )
-from procurement.funding.year_end_rules import YearEndRuleRow, record_year_end_rule
-from procurement.funding.year_ends import close_year
 from procurement.waiting_years import commit_waiting
-from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome, DisputeReason
 from settlement.disputes import decide_dispute, dispute_line
@@ -45,20 +39,20 @@ from settlement.estimates import estimate_ceilings
 from settlement.metering.launches import agreement_in_force
 from settlement.models import StatementLine
 from settlement.queries.unfunded import memoranda, totals, unfunded
-from settlement.unfunded_decisions import (
-    UnfundedOutcome,
-    answer_write_off,
-    decide_unfunded,
-    write_offs_of_vendor,
-)
 from settlement.verify.recompute import verify
-from tests.support.agreement_builders import a_line_of_2027, across, balances, on
+from tests.support.agreement_builders import a_line_of_2027, across, on
 from tests.support.early_use_builders import (
+    JANUARY,
+    SEPTEMBER,
     Agreeing,
+    a_used_january,
     allowed,
+    both_agree,
     consented,
     entries,
+    posted,
     stated,
+    used,
     who_agree,
 )
 from tests.support.settlement_builders import (
@@ -66,12 +60,10 @@ from tests.support.settlement_builders import (
     Market,
     a_market,
     a_use,
-    confirm_all,
     deliver,
 )
 
-JANUARY, FEBRUARY, JULY = (parse_month(f"2027-0{month}") for month in (1, 2, 7))
-SEPTEMBER = date(2026, 9, 1)
+FEBRUARY, JULY = parse_month("2027-02"), parse_month("2027-07")
 
 
 @pytest.fixture
@@ -86,11 +78,6 @@ def agreeing(units: Units, market: Market) -> Agreeing:
     return who_agree(units, market)
 
 
-def both(units: Units, agreeing: Agreeing, *, cap_fen: int = 600) -> None:
-    consented(units, agreeing, SEPTEMBER, cap_fen=cap_fen)
-    allowed(units, agreeing, SEPTEMBER, total_fen=10_000, payer_fen=10_000)
-
-
 def launch(units: Units, market: Market, day: date) -> MarketError | None:
     """Return why a launch of the day is stopped; None if it is not."""
     with units(SYSTEM) as unit:
@@ -101,29 +88,6 @@ def launch(units: Units, market: Market, day: date) -> MarketError | None:
         except MarketError as error:
             return error
     return None
-
-
-def used(units: Units, market: Market, month: Month, times: int) -> None:
-    rows = [
-        a_use(units, market, f"{month}-{day}", on(month.year, month.month, day))
-        for day in range(1, times + 1)
-    ]
-    deliver(units, rows, name=str(month))
-
-
-def posted(units: Units, market: Market, month: Month) -> None:
-    settle(units, SYSTEM, month)
-    confirm_all(units, market, month)
-    settle(units, SYSTEM, month)
-
-
-def a_used_january(units: Units, market: Market, clock: FixedClock, times: int = 4) -> None:
-    """A January of so many uses at 1 yuan, stated and posted without a line of its year."""
-    across(units, market, first_fen=500, later_fen=800)
-    clock.at = on(2027, 1, 31)
-    used(units, market, JANUARY, times)
-    clock.at = on(2027, 2, 1)
-    posted(units, market, JANUARY)
 
 
 def the_caps(units: Units) -> list[int]:
@@ -157,7 +121,7 @@ def test_what_is_agreed_later_does_not_change_what_was_opened(
 ) -> None:
     """R25: it is frozen when the agreement is opened."""
     across(units, market, first_fen=500, later_fen=800)
-    both(units, agreeing)
+    both_agree(units, agreeing)
     assert isinstance(launch(units, market, date(2027, 1, 5)), YearNotFunded)
     across(units, market, first_fen=500, later_fen=800, reference="X-2")
     assert the_caps(units) == [600]
@@ -168,7 +132,7 @@ def test_taken_back_it_stops_launches_from_that_day_and_nothing_that_was_used(
     units: Units, market: Market, agreeing: Agreeing, clock: FixedClock, by: str
 ) -> None:
     """R25."""
-    both(units, agreeing)
+    both_agree(units, agreeing)
     a_used_january(units, market, clock)
     if by == "vendor":
         consented(units, agreeing, date(2027, 2, 10), cap_fen=0)
@@ -190,7 +154,7 @@ def test_what_runs_counts_against_the_cap(
     units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
 ) -> None:
     """R25, R33: six uses of an open month fill a cap of 6.00."""
-    both(units, agreeing)
+    both_agree(units, agreeing)
     across(units, market, first_fen=500, later_fen=800)
     clock.at = on(2027, 1, 20)
     for times, stops in ((5, False), (6, True)):
@@ -230,14 +194,14 @@ def test_the_regions_cap_is_one_for_all_its_payers(
 
 
 def a_rule(**facts: object) -> EarlyUseRuleRow:
-    told: dict[str, object] = {
-        "fiscal_year": 2027,
-        "valid_from": SEPTEMBER,
-        "total_cap_fen": 1_000,
-        "payer_cap_fen": 500,
-        "origin": "文件",
-    }
-    return EarlyUseRuleRow(**{**told, **facts})  # type: ignore[arg-type]
+    rule = EarlyUseRuleRow(
+        fiscal_year=2027,
+        valid_from=SEPTEMBER,
+        total_cap_fen=1_000,
+        payer_cap_fen=500,
+        origin="文件",
+    )
+    return replace(rule, **facts)
 
 
 def test_who_makes_a_rule_does_not_check_it(
@@ -322,7 +286,7 @@ def test_a_vendor_consents_for_itself_from_today_on(
 def test_the_memorandum_never_holds_more_than_its_cap_or_is_changed(
     units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
 ) -> None:
-    both(units, agreeing)
+    both_agree(units, agreeing)
     a_used_january(units, market, clock, times=7)
     assert entries(units) == [("2027-01", "use", 600)]
     add = (
@@ -345,7 +309,7 @@ def test_everybody_concerned_sees_what_waits(
     units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
 ) -> None:
     """R25, R35: school, vendor and bureau, by year and payer."""
-    both(units, agreeing)
+    both_agree(units, agreeing)
     a_used_january(units, market, clock, times=7)
     for actor in (market.finance, agreeing.vendor, agreeing.maker):
         with units(actor) as unit:
@@ -380,7 +344,7 @@ def test_a_disputed_line_is_not_taken_up_and_its_credit_leaves_the_memorandum(
     units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
 ) -> None:
     """R25, R36, R41: of 4.00 uncovered 1.50 are credited; 2.50 are paid once it is decided."""
-    both(units, agreeing)
+    both_agree(units, agreeing)
     across(units, market, first_fen=500, later_fen=800)
     clock.at = on(2027, 1, 31)
     used(units, market, JANUARY, 4)
@@ -412,182 +376,3 @@ def test_a_disputed_line_is_not_taken_up_and_its_credit_leaves_the_memorandum(
         ("2027-01", "take_up", -250),
     ]
     assert verify(units, SYSTEM) == []
-
-
-def test_money_that_comes_after_the_agreements_end_pays_what_was_used(
-    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
-) -> None:
-    """R25, R19: over since June, 4.00 of its 8.00 used: 4.00 are committed and paid in July."""
-    both(units, agreeing)
-    a_used_january(units, market, clock)
-    clock.at = on(2027, 7, 5)
-    with units(SYSTEM) as unit:
-        assert end_what_is_over(unit) >= 1
-    line_id = a_line_of_2027(units, market, fen=2_000)
-    with units(SYSTEM) as unit:
-        assert commit_waiting(unit) == 1
-        assert commit_waiting(unit) == 0
-    assert balances(units, [line_id])[0].committed_fen == 400
-    clock.at = on(2027, 8, 5)
-    for month in range(2, 7):
-        settle(units, SYSTEM, parse_month(f"2027-0{month}"))
-    with units(SYSTEM) as unit:
-        release_rests(unit)
-    assert (
-        balances(units, [line_id])[0].accrued_fen + balances(units, [line_id])[0].committed_fen
-        == 400
-    )
-    posted(units, market, FEBRUARY)
-    assert stated(units, FEBRUARY) == [("2027-01", "take_up", 0, 0, -400, 400)]
-    assert verify(units, SYSTEM) == []
-
-
-# After the year's close
-
-
-def a_closed_year(
-    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
-) -> SimpleNamespace:
-    """4.00 of January 2027 for which no money came while the books of 2027 were open."""
-    both(units, agreeing)
-    a_used_january(units, market, clock)
-    number = f"{market.school.code}-X-1"
-    with pytest.raises(YearStillOpen), units(agreeing.maker) as unit:
-        decide_unfunded(
-            unit, number, JANUARY, outcome=UnfundedOutcome.WRITTEN_OFF, reason="财力不足"
-        )
-    return SimpleNamespace(number=number)
-
-
-def test_after_the_close_it_is_written_off_if_the_vendor_agrees(
-    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
-) -> None:
-    """R25: never the next year's money; a bureau proposes with its reason, the vendor agrees."""
-    of = a_closed_year(units, market, agreeing, clock)
-    clock.at = on(2028, 4, 1)
-    with units(SYSTEM) as unit:
-        assert commit_waiting(unit) == 0
-    with units(agreeing.maker) as unit:
-        assert [row.standing for row in unfunded(unit)] == ["bureau_decides"]
-        with pytest.raises(ReasonRequired):
-            decide_unfunded(
-                unit, of.number, JANUARY, outcome=UnfundedOutcome.WRITTEN_OFF, reason=" "
-            )
-        with pytest.raises(NoCarriedLine):
-            decide_unfunded(
-                unit, of.number, JANUARY, outcome=UnfundedOutcome.CARRIED_OVER, reason="有"
-            )
-        first = decide_unfunded(
-            unit, of.number, JANUARY, outcome=UnfundedOutcome.WRITTEN_OFF, reason="财力不足"
-        )
-        with pytest.raises(Conflict):
-            decide_unfunded(
-                unit, of.number, JANUARY, outcome=UnfundedOutcome.WRITTEN_OFF, reason="再"
-            )
-    for nobody in (agreeing.maker, market.finance):
-        with pytest.raises(Refused), units(nobody) as unit:
-            answer_write_off(unit, first, agrees=True)
-    with units(agreeing.vendor) as unit:
-        answer_write_off(unit, first, agrees=False)
-        with pytest.raises(Conflict):
-            answer_write_off(unit, first, agrees=True)
-    with units(agreeing.maker) as unit:
-        assert [row.unfunded_fen for row in unfunded(unit)] == [400]
-        second = decide_unfunded(
-            unit, of.number, JANUARY, outcome=UnfundedOutcome.WRITTEN_OFF, reason="双方协商"
-        )
-    with units(agreeing.vendor) as unit:
-        answer_write_off(unit, second, agrees=True)
-        assert [one.state for one in write_offs_of_vendor(unit)] == ["in_force", "refused"]
-    with units(agreeing.maker) as unit:
-        assert unfunded(unit) == []
-    assert entries(units)[-1] == ("2027-01", "write_off", -400)
-    assert verify(units, SYSTEM) == []
-
-
-def test_after_the_close_the_same_years_carried_line_pays_if_the_bureau_says_so(
-    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
-) -> None:
-    """R25, R19: 2027's money comes in March 2028 and is carried over with its commitments.
-
-    So is, by the same rule, the rest of 2026, which would pay for January: it is not drawn from.
-    """
-    of = a_closed_year(units, market, agreeing, clock)
-    clock.at = on(2028, 3, 20)
-    line_id = a_line_of_2027(units, market, fen=2_000)
-    with units(SYSTEM) as unit:
-        assert commit_waiting(unit) == 1
-        record_year_end_rule(
-            unit,
-            YearEndRuleRow(
-                region_code=market.bureau.region_code,
-                source="per_student",
-                valid_from=date(2026, 1, 1),
-                outcome="carry_over",
-                carry_until="12-31",
-                commitments="carried",
-                origin="文件",
-            ),
-        )
-    clock.at = on(2028, 4, 2)
-    for month in (2, 3, 4, 5, 6):
-        settle(units, SYSTEM, parse_month(f"2027-0{month}"))
-    assert stated(units, FEBRUARY) == []
-    with units(SYSTEM) as unit:
-        close_year(unit, fiscal_year=2027)
-    with units(agreeing.maker) as unit:
-        decide_unfunded(
-            unit, of.number, JANUARY, outcome=UnfundedOutcome.CARRIED_OVER, reason="专款到位"
-        )
-        assert [row.standing for row in unfunded(unit)] == ["next_close_pays"]
-    posted(units, market, JULY)
-    assert stated(units, JULY) == [("2027-01", "take_up", 0, 0, -400, 400)]
-    assert balances(units, [line_id])[0].accrued_fen == 400
-    with units(agreeing.maker) as unit:
-        assert unfunded(unit) == []
-    assert verify(units, SYSTEM) == []
-
-
-# Proof
-
-
-def test_a_planted_difference_in_a_memorandum_is_named(
-    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
-) -> None:
-    """R25, R50."""
-    both(units, agreeing)
-    a_used_january(units, market, clock)
-    with units(SYSTEM) as unit:
-        unit.session.execute(text("SET LOCAL session_replication_role = replica"))
-        unit.session.execute(text("UPDATE memorandum_entry SET amount_fen = 399"))
-    (found,) = verify(units, SYSTEM)
-    assert found == (
-        f"memorandum {market.school.code}-X-1 2027, use 2027-01 of 2027-01: 3.99 entered, its "
-        "documents give 4.00"
-    )
-
-
-def test_a_line_that_takes_up_otherwise_is_named(
-    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
-) -> None:
-    """R35, R50: what is drawn is made once more from what waited and what the funds had."""
-    both(units, agreeing)
-    a_used_january(units, market, clock)
-    a_line_of_2027(units, market, fen=2_000)
-    with units(SYSTEM) as unit:
-        commit_waiting(unit)
-    clock.at = on(2027, 3, 1)
-    settle(units, SYSTEM, FEBRUARY)
-    assert verify(units, SYSTEM) == []
-    with units(SYSTEM) as unit:
-        unit.session.execute(text("SET LOCAL session_replication_role = replica"))
-        unit.session.execute(
-            text(
-                "UPDATE statement_line SET uncovered_fen = -300, drawn_fen = 300, vendor_fen = 300 "
-                "WHERE kind = 'take_up'"
-            )
-        )
-    found = verify(units, SYSTEM)
-    assert any(
-        "take_up of 2027-01: drawn_fen is 3.00, its sources give 4.00" in one for one in found
-    )

@@ -145,7 +145,7 @@ def test_what_takes_up_reads_as_that_everywhere(
         client.headers.update({"accept": "text/html"})
         sign_in(client, "finance")
         for address, words in (
-            (statement, "经费到位补列"),
+            (statement, "2027-01"),
             (f"{statement}/print", "经费到位补列 2027-01"),
             (f"{statement}/lines/{line.id}", "由同一年度到位的经费支付"),
             (f"{statement}/lines/{line.id}/uses", "2027-01"),

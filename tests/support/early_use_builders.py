@@ -6,18 +6,28 @@ from datetime import date
 from sqlalchemy import select
 
 from kernel.actors import Actor, Role
-from kernel.clock import Month, show_month
+from kernel.clock import FixedClock, Month, parse_month, show_month
 from kernel.unit import Units
 from procurement.funding.early_use_rules import (
     EarlyUseRuleRow,
     propose_early_use,
     put_in_force,
 )
+from settlement.closing import settle
 from settlement.early_use import record_consent
 from settlement.early_use_models import MemorandumEntry
 from settlement.models import StatementLine
+from tests.support.agreement_builders import across, on
 from tests.support.builders import a_person
-from tests.support.settlement_builders import SYSTEM, Market
+from tests.support.settlement_builders import (
+    SYSTEM,
+    Market,
+    a_use,
+    confirm_all,
+    deliver,
+)
+
+JANUARY, SEPTEMBER = parse_month("2027-01"), date(2026, 9, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +105,31 @@ def stated(units: Units, month: Month) -> list[tuple[str, str, int, int, int, in
         )
         for line in lines
     ]
+
+
+def both_agree(units: Units, agreeing: Agreeing, *, cap_fen: int = 600) -> None:
+    consented(units, agreeing, SEPTEMBER, cap_fen=cap_fen)
+    allowed(units, agreeing, SEPTEMBER, total_fen=10_000, payer_fen=10_000)
+
+
+def used(units: Units, market: Market, month: Month, times: int) -> None:
+    rows = [
+        a_use(units, market, f"{month}-{day}", on(month.year, month.month, day))
+        for day in range(1, times + 1)
+    ]
+    deliver(units, rows, name=str(month))
+
+
+def posted(units: Units, market: Market, month: Month) -> None:
+    settle(units, SYSTEM, month)
+    confirm_all(units, market, month)
+    settle(units, SYSTEM, month)
+
+
+def a_used_january(units: Units, market: Market, clock: FixedClock, times: int = 4) -> None:
+    """A January of so many uses at 1 yuan, stated and posted without a line of its year."""
+    across(units, market, first_fen=500, later_fen=800)
+    clock.at = on(2027, 1, 31)
+    used(units, market, JANUARY, times)
+    clock.at = on(2027, 2, 1)
+    posted(units, market, JANUARY)
