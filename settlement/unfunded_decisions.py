@@ -66,8 +66,8 @@ def decide_unfunded(
     """Decide on all that waits of an agreement's month; return the decision's number.
 
     By a finance person of a bureau above the payer who has held no role at the vendor. Raises
-    `NotFound`, `ReasonRequired`, `YearStillOpen`, `NothingUnfunded`, `Conflict` while another is
-    proposed, and `NoCarriedLine` where no carried line of the year has money.
+    `NotFound`, `ReasonRequired`, `YearStillOpen`, `NothingUnfunded`, `Conflict` while another
+    decision is under way, and `NoCarriedLine` where no carried line of the year has money.
     """
     act = "unfunded.decide"
     unit.actor.require(act, *MAY_DECIDE)
@@ -118,6 +118,16 @@ def decide_unfunded(
         reason=reason.strip(),
     )
     return decision
+
+
+def is_decidable(row: UnfundedRow, *, carried: int) -> bool:
+    """Return whether a month of a closed year waits for a decision: none is asked for, or paid by.
+
+    `carried`: what `carried_fen` says; one that was to be paid from it is free again at 0.
+    """
+    if row.standing is Standing.CARRIED:
+        return carried == 0
+    return row.standing is Standing.TO_DECIDE
 
 
 def answer_write_off(unit: Unit, number: str, *, agrees: bool) -> None:
@@ -218,6 +228,6 @@ def _require_decidable(unit: Unit, number: str, of_month: Month) -> UnfundedRow:
     row = unfunded_month(unit, number, of_month)
     if row is None or row.unfunded_fen <= 0:
         raise NothingUnfunded(number=number, month=show_month(of_month))
-    if row.standing is Standing.PROPOSED:
-        raise Conflict(what="write-off", key=number, state="proposed", wanted="decided")
+    if not is_decidable(row, carried=carried_fen(unit, row.agreement_id, of_month)):
+        raise Conflict(what="unfunded use", key=number, state=row.standing, wanted="decided")
     return row

@@ -26,6 +26,7 @@ from settlement.unfunded_decisions import (
     UnfundedOutcome,
     carried_fen,
     decide_unfunded,
+    is_decidable,
 )
 from settlement.web.columns import money
 from settlement.web.places import Crumb, Place
@@ -104,6 +105,7 @@ def show_unfunded_month(
     row = unfunded_month(page.unit, number, of_month)
     if row is None:
         raise NotFound(what="unfunded use", key=f"{number} {month_text}")
+    carried = carried_fen(page.unit, row.agreement_id, of_month)
     return page.render(
         "settlement/unfunded_month.html",
         root=(*root, (translate(TITLE, page.locale), QUEUE)),
@@ -111,8 +113,8 @@ def show_unfunded_month(
         place=place_of(row),
         address=_address(row),
         decisions=decisions_of(page.unit, row.agreement_id, row.of_month),
-        may_decide=row.standing is Standing.TO_DECIDE and page.actor.may(*MAY_DECIDE),
-        carried_fen=carried_fen(page.unit, row.agreement_id, of_month),
+        may_decide=is_decidable(row, carried=carried) and page.actor.may(*MAY_DECIDE),
+        carried_fen=carried,
         errors=errors or {},
         form=form or UnfundedForm(),
     )

@@ -186,6 +186,10 @@ def test_after_the_close_the_same_years_carried_line_pays_if_the_bureau_says_so(
             unit, of.number, JANUARY, outcome=UnfundedOutcome.CARRIED_OVER, reason="专款到位"
         )
         assert [row.standing for row in unfunded(unit)] == ["next_close_pays"]
+        with pytest.raises(Conflict):
+            decide_unfunded(
+                unit, of.number, JANUARY, outcome=UnfundedOutcome.WRITTEN_OFF, reason="否"
+            )
     posted(units, market, JULY)
     assert stated(units, JULY) == [("2027-01", "take_up", 0, 0, -400, 400)]
     assert balances(units, [line_id])[0].accrued_fen == 400
