@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import cast
 
-from kernel.errors import InvalidAmount
+from kernel.errors import InvalidAmount, InvalidSignedAmount
 
 FEN_PER_YUAN = 100
 LARGEST_AMOUNT_FEN = (
     10**15
 )  # ten trillion yuan: above any province's year, below what BIGINT sums hold
 # A comma groups three digits; anywhere else it may be meant as a decimal point.
+MINUS_SIGNS = ("-", "−")  # a true minus is typed, too
 NUMBER = re.compile(r"-?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)
 
 
@@ -69,6 +70,20 @@ def parse_fen(text: str) -> int:
     """
     amount = parse_rate(text, places=2)
     return int(amount * FEN_PER_YUAN)
+
+
+def parse_signed_fen(text: str) -> int:
+    """Read an amount in yuan that may be below zero, such as `-1,234.50`, as fen.
+
+    Raises `InvalidSignedAmount` for what is no number, or has more than two decimals.
+    """
+    cleaned = text.strip()
+    is_below = cleaned.startswith(MINUS_SIGNS)
+    try:
+        amount_fen = parse_fen(cleaned[1:] if is_below else cleaned)
+    except InvalidAmount as error:
+        raise InvalidSignedAmount(**{**error.facts, "text": text}) from None
+    return -amount_fen if is_below else amount_fen
 
 
 def parse_rate(text: str, *, places: int = 4) -> Decimal:

@@ -15,11 +15,15 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """One row's fate; `error` and `field` say what is wrong and where."""
+    """One row's fate; `error` and `field` say what is wrong and where.
+
+    `became`: the number of the document that it is a part of, where recording makes documents.
+    """
 
     fate: Fate
     error: MarketError | None = None
     field: str = ""
+    became: str = ""
 
 
 ACCEPTED = RowOutcome(Fate.ACCEPTED)

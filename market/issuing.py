@@ -5,7 +5,7 @@ a unit of their own.
 """
 
 from kernel.actors import Actor
-from kernel.errors import MakerChecks, NothingToIssue
+from kernel.errors import MakerChecks, NothingToIssue, ProposalOpen
 from kernel.unit import Units
 from procurement.funding.allocations import IssueSummary, preview_lines, summarise
 from procurement.funding.issuing import issue_proposal
@@ -17,7 +17,8 @@ def issue_year(
 ) -> IssueSummary:
     """Issue what the lines of a year are still to get; with nothing to add, say so.
 
-    Safe to repeat: what was issued is not issued again. Raises what `propose_lines` and
+    Safe to repeat: what was issued is not issued again, and a proposal of the same that waits, as
+    after an interrupted run, is the one that is checked. Raises what `propose_lines` and
     `issue_proposal` do; `MakerChecks` before anything is proposed.
     """
     if maker.person_id == checker.person_id:
@@ -28,6 +29,8 @@ def issue_year(
             number = propose_lines(unit, fiscal_year=fiscal_year, takes_back=takes_back)
         except NothingToIssue:
             return summarise(previews, fiscal_year=fiscal_year)
+        except ProposalOpen as waiting:
+            number = str(waiting.facts["number"])
     with units(checker) as unit:
         issued = issue_proposal(unit, number)
     return summarise(previews, fiscal_year=fiscal_year, issued=issued)

@@ -7,8 +7,9 @@ the storefront's.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
@@ -18,14 +19,23 @@ from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from procurement.models import Selection
+from procurement.states import SelectionState
+from settlement.agreement_states import OVER
+from settlement.models import Agreement
 
 ESCAPE = "\\"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """A listed resource with its price of today; `key` is what a form sends for it."""
+    """A listed resource with its price of today; `key` is what a form sends for it.
 
+    `author_school`: the code of the school whose teacher sells it, empty for a firm's. `details`
+    are the version's metadata: language, licence, author, keywords, conditions, address.
+    """
+
+    resource_id: UUID
     vendor_code: str
     vendor_name: str
     sku: str
@@ -34,6 +44,11 @@ class Choice:
     tier: str
     stage: str
     subject: str
+    grade: str
+    type: str
+    number: int
+    author_school: str
+    details: Mapping[str, Any]
     plan: Mapping[str, Any]
 
     @property
@@ -46,17 +61,7 @@ def choices(
     unit: Unit, *, words: str = "", stage: str = "", kind: str = "", limit: int, offset: int
 ) -> tuple[list[Choice], int]:
     """Return a page of what is listed, by title, and how many there are in all."""
-    listed, priced = (
-        aliased(Version, _listed().subquery()),
-        aliased(Offer, _priced(unit).subquery()),
-    )
-    wanted = (
-        select(listed, priced.plan, Resource.sku, Organisation.code, Organisation.name)
-        .select_from(listed)
-        .join(priced, priced.resource_id == listed.resource_id)
-        .join(Resource, Resource.id == listed.resource_id)
-        .join(Organisation, Organisation.id == Resource.vendor_id)
-    )
+    listed, wanted = _choosable(unit)
     if stage:
         wanted = wanted.where(listed.stage.in_((stage, "")))
     if kind:
@@ -87,12 +92,43 @@ def choices_by_key(unit: Unit, keys: Collection[str]) -> list[Choice]:
     return [row for row in _read(unit, wanted) if row.key in keys]
 
 
+def standings(unit: Unit, school_id: UUID) -> dict[UUID, str]:
+    """Return by resource whether the school has agreed on it until today or later, or asks for it.
+
+    The words are `agreed` and `requested`.
+    """
+    today = shanghai_day(unit.clock.now())
+    requested = unit.session.execute(
+        select(Selection.resource_id, literal("requested"))
+        .where(Selection.school_id == school_id, Selection.state == SelectionState.REQUESTED)
+        .union_all(
+            select(Agreement.resource_id, literal("agreed")).where(
+                Agreement.payer_id == school_id,
+                Agreement.ends_on >= today,
+                Agreement.state.not_in(OVER),
+            )
+        )
+    )
+    found: dict[UUID, str] = {}
+    for resource_id, word in requested:
+        if found.get(resource_id) != "agreed":
+            found[resource_id] = word
+    return found
+
+
 def _choosable(unit: Unit) -> tuple[Any, Select[*tuple[Any, ...]]]:
     """Return the listed versions, and the selection of each with its price and vendor."""
     listed = aliased(Version, _listed().subquery())
     priced = aliased(Offer, _priced(unit).subquery())
     return listed, (
-        select(listed, priced.plan, Resource.sku, Organisation.code, Organisation.name)
+        select(
+            listed,
+            priced.plan,
+            Resource.sku,
+            Organisation.code,
+            Organisation.name,
+            Organisation.facts,
+        )
         .select_from(listed)
         .join(priced, priced.resource_id == listed.resource_id)
         .join(Resource, Resource.id == listed.resource_id)
@@ -103,6 +139,7 @@ def _choosable(unit: Unit) -> tuple[Any, Select[*tuple[Any, ...]]]:
 def _read(unit: Unit, wanted: Select[*tuple[Any, ...]]) -> list[Choice]:
     return [
         Choice(
+            resource_id=version.resource_id,
             vendor_code=code,
             vendor_name=name,
             sku=sku,
@@ -111,9 +148,14 @@ def _read(unit: Unit, wanted: Select[*tuple[Any, ...]]) -> list[Choice]:
             tier=version.tier,
             stage=version.stage,
             subject=version.subject,
+            grade=version.grade,
+            type=version.type,
+            number=version.number,
+            author_school=facts.get("school_code", ""),
+            details=version.metadata_,
             plan=plan,
         )
-        for version, plan, sku, code, name in unit.session.execute(wanted)
+        for version, plan, sku, code, name, facts in unit.session.execute(wanted)
     ]
 
 

@@ -40,6 +40,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         fresh = [DraftItem(resource=one) for one in dict.fromkeys(resources) if one not in held]
         return msgspec.structs.replace(self, items=(*self.items, *fresh)[:MOST_ITEMS])
 
+    def without_later(self) -> "Draft":
+        """Return the draft without ceilings of a second year."""
+        items = tuple(msgspec.structs.replace(item, later="") for item in self.items)
+        return msgspec.structs.replace(self, items=items)
+
     def without(self, resource: str) -> "Draft":
         kept = tuple(item for item in self.items if item.resource != resource)
         return msgspec.structs.replace(self, items=kept)

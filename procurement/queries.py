@@ -180,15 +180,10 @@ def allocations_of(unit: Unit, line_id: UUID) -> list[AllocationView]:
     ]
 
 
-def selections_of(unit: Unit, school_id: UUID, *, basket: str = "") -> list[SelectionView]:
-    """Return a school's selections (of one basket), newest first.
-
-    Raises `NotFound` outside what may be seen.
-    """
+def selections_of(unit: Unit, school_id: UUID) -> list[SelectionView]:
+    """Return a school's selections, newest first; raise `NotFound` outside what may be seen."""
     require_visible(unit, school_id)
     wanted = select(Selection).where(Selection.school_id == school_id)
-    if basket:
-        wanted = wanted.where(Selection.basket == basket)
     ordered = wanted.order_by(Selection.requested_at.desc(), Selection.reference)
     return _views(unit, unit.session.scalars(ordered).all())
 
@@ -213,6 +208,33 @@ def selections_after(
 
 def selection(unit: Unit, selection_id: UUID) -> SelectionView:
     """Return one selection; raise `NotFound` outside what the actor may see."""
+    return _views(unit, [_visible(unit, selection_id)])[0]
+
+
+def selection_with_basket(
+    unit: Unit, selection_id: UUID
+) -> tuple[SelectionView, list[SelectionView]]:
+    """Return one selection and what was requested together with it, the newest first.
+
+    Raises `NotFound` outside what the actor may see.
+    """
+    found = _visible(unit, selection_id)
+    others: Sequence[Selection] = ()
+    if found.basket:
+        others = unit.session.scalars(
+            select(Selection)
+            .where(
+                Selection.school_id == found.school_id,
+                Selection.basket == found.basket,
+                Selection.id != found.id,
+            )
+            .order_by(Selection.requested_at.desc(), Selection.reference)
+        ).all()
+    view, *siblings = _views(unit, [found, *others])
+    return view, siblings
+
+
+def _visible(unit: Unit, selection_id: UUID) -> Selection:
     visible = visible_organisations(unit, OrganisationKind.SCHOOL)
     rows = unit.session.scalars(
         select(Selection).where(
@@ -222,7 +244,7 @@ def selection(unit: Unit, selection_id: UUID) -> SelectionView:
     ).all()
     if not rows:
         raise NotFound(what="selection", key=selection_id)
-    return _views(unit, rows)[0]
+    return rows[0]
 
 
 def _boards(unit: Unit, schools: Sequence[Organisation], *, fiscal_year: int) -> list[BudgetBoard]:

@@ -32,9 +32,15 @@ class PlannedDraw:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemPreview:
-    """One resource of the basket: what it would commit, or the error that stands against it."""
+    """One resource of the basket: what it would commit, or the error that stands against it.
+
+    `field`: what the error is about, by the service's name. `is_read`: false where what is asked
+    for could not be read, so that nothing is known of it.
+    """
 
     error: MarketError | None = None
+    field: str = ""
+    is_read: bool = True
     draws: Sequence[PlannedDraw] = ()
     short_fen: int = 0
     waiting_fen: int = 0
@@ -60,21 +66,21 @@ class BasketPreview:
     @property
     def is_right(self) -> bool:
         """Whether all of it could be requested now."""
-        return bool(self.items) and all(item.error is None for item in self.items)
+        return bool(self.items) and all(item.is_read and item.error is None for item in self.items)
 
 
-def preview_basket(unit: Unit, wanted: Sequence[Wanted | MarketError]) -> BasketPreview:
-    """Return what requesting these together would mean; an error in a place stays in it."""
+def preview_basket(unit: Unit, wanted: Sequence[Wanted | None]) -> BasketPreview:
+    """Return what requesting these together would mean; None is what could not be read."""
     requested_by = require_requester(unit)
     rows = {
         place: row_of(unit, one, reference=f"preview-{place}")
         for place, one in enumerate(wanted)
-        if isinstance(one, Wanted)
+        if one is not None
     }
     facts = gather_facts(unit, list(rows.values()))
     fresh: dict[SelectionKey, Request] = {}
     requests: dict[int, Request] = {}
-    errors = {place: one for place, one in enumerate(wanted) if isinstance(one, MarketError)}
+    errors: dict[int, FieldError] = {}
     for place, row in rows.items():
         try:
             judge_row(row, facts, requested_by=requested_by, fresh=fresh, settings=unit.settings)
@@ -82,10 +88,14 @@ def preview_basket(unit: Unit, wanted: Sequence[Wanted | MarketError]) -> Basket
                 one for one in fresh.values() if one.row.reference == row.reference
             )
         except FieldError as error:
-            errors[place] = error.error
+            errors[place] = error
     purse = open_purse(unit, [one.school.id for one in list(requests.values())[:1]])
     items = [
-        ItemPreview(error=errors[place]) if place in errors else _item(requests[place], purse)
+        ItemPreview(error=errors[place].error, field=errors[place].field)
+        if place in errors
+        else ItemPreview(is_read=False)
+        if place not in requests
+        else _item(requests[place], purse)
         for place in range(len(wanted))
     ]
     amount_fen = sum(request.amount_fen for request in requests.values())

@@ -173,7 +173,9 @@ def _check(row: BudgetRow, bureaus: Mapping[str, UUID]) -> str:
     require_word(row.source, frozenset(SOURCES), field="source")
     if row.amount_fen == 0 or abs(row.amount_fen) > LARGEST_AMOUNT_FEN:
         wrong = InvalidInput(
-            field="amount_yuan", value=plain_yuan(row.amount_fen), expected="an amount but zero"
+            field="amount_yuan",
+            value=plain_yuan(row.amount_fen),
+            expected="an amount other than zero",
         )
         raise FieldError(wrong, field="amount_yuan")
     return require_text(row.document, field="document")

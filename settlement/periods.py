@@ -7,9 +7,10 @@ kept afterwards, when ingest runs again; events are counted and fingerprinted wi
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, DateTime, cast, exists, func, or_, select, text, update
 
 from kernel.actors import Role
 from kernel.arrays import UuidArray
@@ -23,7 +24,7 @@ from kernel.unit import Unit
 from settlement.metering.exclusions import seal_exclusions
 from settlement.metering.fingerprints import PRINT, Fingerprint
 from settlement.metering.judging import WITHIN, Scope, sealed_scopes
-from settlement.metering.models import LateUse, UsageEvent
+from settlement.metering.models import LateUse, UsageEvent, UsageTally
 from settlement.metering.partitions import ensure_partitions, lock_usage_alone
 from settlement.models import Agreement, Period
 from settlement.taking_up import payers_to_pay
@@ -90,8 +91,16 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
 
     Raises `NothingToSettle` if there are none.
     """
-    start, end = month_bounds(month)
     ensure_partitions(unit, [month])
+    payers = payers_seen(unit, month, payer_code=payer_code)
+    if not payers:
+        raise NothingToSettle(period=show_month(month))
+    return payers
+
+
+def payers_seen(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
+    """Return what `payers_of` does, for a look: nothing is made ready for a close."""
+    start, end = month_bounds(month)
     has_agreement = exists().where(
         Agreement.payer_id == Organisation.id,
         Agreement.starts_on < next_month(month),
@@ -122,16 +131,15 @@ def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> lis
     )
     if payer_code is not None:
         wanted = wanted.where(Organisation.code == payer_code)
-    payers = list(unit.session.scalars(wanted))
-    if not payers:
-        raise NothingToSettle(period=show_month(month))
-    return payers
+    return list(unit.session.scalars(wanted))
 
 
 def month_to_close(unit: Unit) -> Month | None:
-    """Return the month after the last that was closed for the actor's payers, if it is over.
+    """Return the next month to close for the actor's payers, if it is over.
 
-    Before any close, the month in which their first agreement begins.
+    After the last that was closed, the first in which they have an agreement, a use, or use of an
+    earlier month that came late; before any close, the first of all. A month with none of these is
+    left out: there is nothing to close in it.
     """
     payers = visible_organisations(unit).with_only_columns(Organisation.id)
     last = unit.session.scalar(
@@ -139,16 +147,41 @@ def month_to_close(unit: Unit) -> Month | None:
             Period.payer_id.in_(payers), Period.state.not_in(("open",))
         )
     )
-    if last is not None:
-        month = next_month(Month(last))
-    else:
-        first = unit.session.scalar(
-            select(func.min(Agreement.starts_on)).where(Agreement.payer_id.in_(payers))
+    after = next_month(Month(last)) if last is not None else Month(date.min)
+    taken_in = (
+        select(UsageTally.month)
+        .where(UsageTally.outcome == "accepted", UsageTally.month >= after)
+        .distinct()
+        .subquery()
+    )
+    in_month = exists().where(
+        UsageEvent.payer_id.in_(payers),
+        UsageEvent.occurred_at >= _beginning(taken_in.c.month),
+        UsageEvent.occurred_at < _beginning(taken_in.c.month + text("interval '1 month'")),
+    )
+    waits_late = exists().where(
+        LateUse.payer_id.in_(payers), LateUse.settled_in.is_(None), LateUse.month < after
+    )
+    agreed, used, is_late = unit.session.execute(
+        select(
+            select(func.min(Agreement.starts_on))
+            .where(Agreement.payer_id.in_(payers), Agreement.ends_on >= after)
+            .scalar_subquery(),
+            select(func.min(taken_in.c.month)).where(in_month).scalar_subquery(),
+            waits_late,
         )
-        if first is None:
-            return None
-        month = month_of(first)
-    return month if shanghai_day(unit.clock.now()) >= next_month(month) else None
+    ).one()
+    candidates = [max(month_of(agreed), after)] if agreed is not None else []
+    candidates += [Month(used)] if used is not None else []
+    candidates += [after] if is_late else []
+    if not candidates or shanghai_day(unit.clock.now()) < next_month(min(candidates)):
+        return None
+    return min(candidates)
+
+
+def _beginning(month: ColumnElement[Any]) -> ColumnElement[datetime]:
+    """Return the moment at which a month begins in Asia/Shanghai."""
+    return func.timezone("Asia/Shanghai", cast(month, DateTime()))
 
 
 def check_over(unit: Unit, month: Month) -> None:

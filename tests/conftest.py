@@ -11,7 +11,6 @@ from pytest_socket import socket_allow_hosts
 from sqlalchemy import Engine
 
 from kernel.clock import FixedClock
-from kernel.db import open_engine
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Units
@@ -23,6 +22,7 @@ from tests.support.database import (
     home_of_run,
     scratch_folder,
     template_server,
+    warm_engine,
 )
 
 HOME = pytest.StashKey[Path]()
@@ -64,9 +64,8 @@ def database_url(server: str) -> Iterator[str]:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
-    yield engine
-    engine.dispose()
+    with warm_engine(database_url) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -54,6 +54,12 @@ class ProposalOutdated(Conflict):
     remedy = "Return it, and make a new one."
 
 
+class ProposalOpen(Conflict):
+    code = "proposal-open"
+    summary = "{number} proposes the same already, and waits to be checked."
+    remedy = "Have another finance person check it, or withdraw it first."
+
+
 class ProposalDecided(Conflict):
     code = "proposal-decided"
     summary = "{number} was decided already ({state})."

@@ -13,7 +13,12 @@ class InvalidInput(MarketError):
 class InvalidAmount(InvalidInput):
     code = "invalid-amount"
     summary = "“{text}” is not an amount ({reason})."
-    remedy = "Give a number that is not negative, with at most {places} decimals."
+    remedy = "Write it in plain digits, not negative, with at most {places} decimals."
+
+
+class InvalidSignedAmount(InvalidAmount):
+    code = "invalid-signed-amount"
+    remedy = "Write it in plain digits with at most {places} decimals; a minus in front takes back."
 
 
 class InvalidDate(InvalidInput):
@@ -40,10 +45,22 @@ class MissingValue(InvalidInput):
     remedy = "It is needed in every row."
 
 
+class AmountMissing(InvalidInput):
+    code = "amount-missing"
+    summary = "Neither an amount nor a fund is given."
+    remedy = "Give one: the amount for digital resources, or the whole fund."
+
+
 class UnevenRow(InvalidInput):
     code = "uneven-row"
     summary = "The row has {found} fields, the header row has {expected}."
     remedy = "Quote values that contain a comma, and fill up what is missing."
+
+
+class RepeatedRow(InvalidInput):
+    code = "repeated-row"
+    summary = "Row {row} of this file is the same {what} “{key}” with other content."
+    remedy = "Keep one of the two."
 
 
 class UnreadableRow(InvalidInput):

@@ -98,10 +98,12 @@ class Page:
         *,
         file_name: str,
         export_totals: bool = False,
+        status: int = 200,
         **context: Any,
     ) -> Response[Any]:
         """Return the page with `table`, or its rows as a file if the address asks for an export.
 
+        `status`: that of the page, where a form on it was refused.
         `export_totals`: the file ends with the totals, as a document that is filed does.
         """
         totals = table.totals if export_totals else None
@@ -118,7 +120,7 @@ class Page:
                     totals=totals,
                 )
                 return _download(content, XLSX_TYPE, f"{file_name}.xlsx")
-        return self.render(template, table=table, **context)
+        return self.render(template, status=status, table=table, **context)
 
     def _export(self) -> str:
         wanted = str(self.request.query_params.get("format", ""))

@@ -45,6 +45,7 @@ BADGES: Final[dict[str, Badge]] = {
     "admitted": DONE,
     "listed": DONE,
     "issued": DONE,
+    "agreed": DONE,
     "approved": DONE,
     "confirmed": DONE,
     "upheld": DONE,

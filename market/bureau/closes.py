@@ -6,13 +6,14 @@ from uuid import UUID
 from litestar import Response
 
 from kernel.clock import Month, parse_month, show_month
+from kernel.errors import EarlierPeriodOpen, MarketError
 from kernel.http.pages import Page, Pages
 from kernel.http.problems import AnyRequest
 from kernel.unit import Unit
 from market.bureau.places import PERIODS
 from settlement.closing import begin_to_close
 from settlement.metering.rematch import release_waiting
-from settlement.periods import check_earlier_settled, check_over, payers_of, unsealed
+from settlement.periods import check_earlier_settled, check_over, payers_of, payers_seen, unsealed
 from settlement.summaries import tally
 
 
@@ -44,6 +45,15 @@ def begin_close(request: AnyRequest, pages: Pages, month_text: str) -> Response[
     with pages.open(request) as page:
         begin_to_close(page.unit, month, payers=_payers(page.unit, month))
         return page.redirect(f"{PERIODS}/{show_month(month)}")
+
+
+def hindrance(unit: Unit, month: Month) -> MarketError | None:
+    """Return why a month that is over can't be closed now, None if it can."""
+    try:
+        check_earlier_settled(unit, month, payer_ids=payers_seen(unit, month))
+    except EarlierPeriodOpen as error:
+        return error
+    return None
 
 
 def _payers(unit: Unit, month: Month) -> list[UUID]:

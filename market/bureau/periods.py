@@ -9,8 +9,9 @@ from kernel.actors import Role
 from kernel.clock import parse_month, show_month
 from kernel.errors import NotFound
 from kernel.http.pages import Page
-from kernel.i18n import msgid, translate
+from kernel.i18n import msgid, translate, translate_error
 from kernel.web.tables import Column, Table, excerpt, tabulate
+from market.bureau.closes import hindrance
 from market.bureau.places import PERIODS, SCHOOLS, UNDATED
 from settlement.periods import month_to_close
 from settlement.queries.periods import PeriodBoard, PeriodRow, period_board
@@ -46,6 +47,7 @@ def show_periods(page: Page) -> Response[Any]:
         empty=NO_PERIODS,
     )
     to_close = month_to_close(page.unit) if page.actor.may(*CLOSERS) else None
+    hinders = hindrance(page.unit, to_close) if to_close else None
     return page.render_table(
         "bureau/periods.html",
         table,
@@ -53,6 +55,7 @@ def show_periods(page: Page) -> Response[Any]:
         board=board,
         undated=UNDATED,
         to_close=to_close,
+        hinders=translate_error(hinders, page.locale) if hinders else "",
         close_address=f"{PERIODS}/{show_month(to_close)}/close" if to_close else "",
     )
 

@@ -10,6 +10,7 @@ from catalog.admission import (
 )
 from market.cli.context import acting, find_organisation, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
+from market.cli.output import note as say
 from settlement.metering.sources import admit_source
 
 
@@ -101,3 +102,8 @@ def admit(
         [f"proposed  {proposed}", f"listed    {decided}"],
         as_json=as_json,
     )
+    whose = f" of {vendor_code}" if vendor_code else ""
+    if propose_as and not proposed:
+        say(f"Looked at the submitted versions{whose}: none waits to be proposed by {propose_as}.")
+    if decide_as and not decided:
+        say(f"Looked at the proposed versions{whose}: none waits for {decide_as}'s decision.")

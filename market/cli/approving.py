@@ -63,6 +63,10 @@ def approve(
         [f"signed      {done.signed}", f"agreements  {done.agreements}"],
         as_json=as_json,
     )
+    if not (done.signed or done.left or unheld):
+        where = f" of {payer_code}" if payer_code else ""
+        whose = f"{who} may sign" if who else "is due"
+        note(f"Looked at all selections{where} that wait for a signature: none {whose} now.")
     for one, error in list(done.left.items())[:SHOWN]:
         note(f"{one}: {error}")
     if unheld:

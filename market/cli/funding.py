@@ -9,6 +9,7 @@ from market.cli.early_use import COMMANDS as EARLY_USE
 from market.cli.output import as_option, emit, json_option, naming_options, note
 from market.issuing import issue_year
 from procurement.funding.allocations import IssueSummary, LinePreview, preview_lines
+from procurement.funding.desk import beyond_budget
 from procurement.funding.funding_rules import FundingRuleRow, record_funding_rule
 from procurement.funding.issuing import issue_proposal
 from procurement.funding.proposals import propose_lines
@@ -168,7 +169,14 @@ def issue(
                     if one.error is not None
                 ]
                 number = propose_lines(unit, fiscal_year=fiscal_year, takes_back=take_back)
-            emit({"proposal": number}, [f"{number} waits to be checked."], as_json=as_json)
+                warnings = [str(one) for one in beyond_budget(unit, [number])]
+            emit(
+                {"proposal": number, "warnings": warnings},
+                [f"{number} waits to be checked: market fund check {number}"],
+                as_json=as_json,
+            )
+            for warning in warnings:
+                note(f"Warning: {warning}")
         else:
             summary = issue_year(
                 units,
@@ -309,6 +317,11 @@ def _report(summary: IssueSummary, *, as_json: bool) -> None:
         f"{yuan(summary.amount_fen)} yuan."
     )
     emit(counts, [line], as_json=as_json)
+    if not (summary.issued or summary.topped_up or summary.taken_back):
+        note(
+            f"Looked at the lines of {summary.fiscal_year} of {summary.unchanged} schools: each "
+            "has what census, quotas and rule are worth now."
+        )
 
 
 def _as_json(one: LinePreview) -> dict[str, object]:

@@ -144,6 +144,8 @@ def _show_rejects(rejects: Rejects, path: Path | None) -> None:
 
 def _report(tally: Tally, *, file: Path, as_json: bool) -> None:
     emit(tally.as_json(), tally.as_lines(), as_json=as_json)
+    for warning in tally.warnings:
+        note(f"Warning: {warning}")
     if tally.dry_run:
         note("Dry run: nothing was kept.")
     elif not tally.received:

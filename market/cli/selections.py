@@ -16,11 +16,12 @@ from kernel.ids import SelectionId
 from kernel.money import yuan
 from kernel.unit import Unit
 from market.cli.context import acting, find_actor, load_settings, open_units
-from market.cli.output import as_option, emit, json_option
+from market.cli.output import as_option, emit, json_option, note
 from procurement.approvals import Signature, refuse, return_, sign, withdraw
 from procurement.delegations import delegate as grant
 from procurement.due_steps import waiting_steps
 from procurement.models import Selection
+from procurement.queries import selection as show
 
 Decide = Callable[[Unit, SelectionId], Signature]
 
@@ -62,6 +63,9 @@ def waiting(*, who: str | None, as_json: bool) -> None:
         ],
         as_json=as_json,
     )
+    if not steps:
+        whose = f"{who} to sign" if who else "anybody's signature"
+        note(f"No selection waits for {whose}.")
 
 
 @selection.command("sign")
@@ -138,7 +142,7 @@ def delegate(
             to = find_actor(unit, colleague)
             if of.person_id is None or to.person_id is None:
                 raise NotFound(what="person", key=holder or who or colleague)
-            delegation_id = grant(
+            grant(
                 unit,
                 role=Role(role),
                 holder_id=of.person_id,
@@ -147,18 +151,31 @@ def delegate(
                 ends_on=days[1],
                 only_overdue=only_overdue,
             )
-    emit({"delegation": str(delegation_id)}, [f"delegation {delegation_id}"], as_json=as_json)
+    answer = {
+        "delegate": to.name,
+        "role": role,
+        "holder": of.name,
+        "starts_on": starts_on,
+        "ends_on": ends_on,
+        "only_overdue": only_overdue,
+    }
+    overdue = ", only what is overdue" if only_overdue else ""
+    line = f"{to.name} signs as {role} for {of.name}, {starts_on} to {ends_on}{overdue}."
+    emit(answer, [line], as_json=as_json)
 
 
 def _decide(school: str, reference: str, decide: Decide, who: str | None, *, as_json: bool) -> None:
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        done = decide(unit, _find(unit, school, reference))
+        selection_id = _find(unit, school, reference)
+        done = decide(unit, selection_id)
+        number = show(unit, selection_id).agreement_number if done.agreement_id else ""
     answer: dict[str, Any] = {
         "selection": f"{school} {reference}",
         "state": done.state,
-        "agreement": str(done.agreement_id) if done.agreement_id else None,
+        "agreement": number or None,
     }
-    emit(answer, [f"{school} {reference}  {done.state}"], as_json=as_json)
+    opened = f"  agreement {number}" if number else ""
+    emit(answer, [f"{school} {reference}  {done.state}{opened}"], as_json=as_json)
 
 
 def _find(unit: Unit, school: str, reference: str) -> SelectionId:

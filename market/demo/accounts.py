@@ -39,6 +39,7 @@ _ACCOUNTS: tuple[tuple[str, str, str], ...] = (
     ("shiyan-finance", f"{_SCHOOL['shiyan']} · 财务", "school_finance"),
     ("shiyan-principal", f"{_SCHOOL['shiyan']} · 校长", "principal"),
     ("shiyan-academic", f"{_SCHOOL['shiyan']} · 教务", "academic"),
+    ("shiyan-research", f"{_SCHOOL['shiyan']} · 教研组长", "research_lead"),
     (SIGNING_TEACHER, f"{_SCHOOL['shiyan']} · 任课教师", "teacher"),
     (SIGNING_PUPIL, f"{_SCHOOL['shiyan']} · 学生", "learner"),
     ("linxi-finance", f"{_SCHOOL['linxi']}（含两个教学点）· 财务", "school_finance"),

@@ -44,6 +44,7 @@ from market.demo.rehearsal import (
     on_day,
     person,
     refuse_other_data,
+    sign_what_is_due,
     steps_done,
     take_in,
 )
@@ -54,8 +55,6 @@ from market.imports.kinds import Kind
 from market.imports.registry import MASTER_KINDS
 from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
-from procurement.approvals import sign_all
-from procurement.due_steps import signatories
 from procurement.funding.funding_rules import record_funding_rule
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE
@@ -66,12 +65,13 @@ SET_UP_AT = datetime(YEAR, 2, 25, 9, 0, tzinfo=SHANGHAI)
 SIGNED_AT = datetime(YEAR, 2, 27, 15, 30, tzinfo=SHANGHAI)
 
 THRESHOLDS = (
-    Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0),
-    Threshold(position=2, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
-    Threshold(position=3, role=Role.PRINCIPAL, from_amount_fen=10_000),
-    Threshold(position=4, role=Role.BUREAU_FINANCE, from_amount_fen=30_000),
+    Threshold(position=1, role=Role.RESEARCH_LEAD, from_amount_fen=0),
+    Threshold(position=2, role=Role.ACADEMIC, from_amount_fen=0),
+    Threshold(position=3, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
+    Threshold(position=4, role=Role.PRINCIPAL, from_amount_fen=10_000),
+    Threshold(position=5, role=Role.BUREAU_FINANCE, from_amount_fen=30_000),
 )
-"""Low, so that a county of small amounts shows every signature."""
+"""教研组 → 教务 → 财务 → 校长 → 教育局; low, so that small amounts show every signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +194,7 @@ def _selections(units: Units) -> None:
 
 
 def _signatures(units: Units) -> None:
-    """Have everybody sign what is theirs to sign, until nothing is due; the last one agrees."""
-    then = on_day(units, SIGNED_AT)
-    signed = True
-    while signed:
-        with then(SYSTEM) as unit:
-            people = signatories(unit)
-        signed = False
-        for actor in people:
-            with then(actor) as unit:
-                signed = bool(sign_all(unit).signed) or signed
+    sign_what_is_due(on_day(units, SIGNED_AT))
 
 
 def _as_sample(kind: str, service: Callable[..., list[RowOutcome]]) -> Kind:

@@ -95,8 +95,8 @@ def staff_number(login: str) -> str:
 
 
 def requester_of(school: School) -> str:
-    """Return the person number of the research lead, who asks for the school's resources."""
-    return staff_number(f"{school.slug}-research")
+    """Return the person number of the teacher who asks for the school's resources."""
+    return staff_number(f"{school.slug}-t01")
 
 
 @cache

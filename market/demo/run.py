@@ -1,4 +1,5 @@
-"""The main job on the sample county: a term's months, each delivered, closed, confirmed and posted.
+"""The main job on the sample county: a term's months, each delivered, closed, confirmed and posted;
+then what the schools select for the term after it, in which they open resources today.
 
 Decides what happens on which day of the sample's year, not what it means: use comes through the
 import, a month is closed by settlement, lines are confirmed by each school's finance person. It may
@@ -15,6 +16,7 @@ from kernel.clock import SHANGHAI, Month, next_month, show_month
 from kernel.unit import Unit, Units
 from market.confirming import confirm_for_payers
 from market.demo import quarrels
+from market.demo.county import YEAR
 from market.demo.deliveries import MONTHS, Delivery, deliveries
 from market.demo.openings import open_in_class
 from market.demo.people import departure_rows
@@ -22,12 +24,16 @@ from market.demo.rehearsal import (
     SYSTEM,
     VIA,
     Progress,
+    mark_done,
     no_progress,
     on_day,
     person,
+    sign_what_is_due,
+    steps_done,
     take_in,
     written,
 )
+from market.demo.selections import autumn_rows
 from market.imports.maps import FieldMap, UsageSection
 from market.imports.registry import MASTER_KINDS
 from market.imports.tally import Rejects
@@ -42,6 +48,9 @@ CLOSED_AFTER = timedelta(days=1, hours=9)
 CONFIRMED_AFTER = timedelta(days=3, hours=10)
 POSTED_AFTER = timedelta(days=3, hours=17)
 """Counted from the first moment after the month, in Asia/Shanghai."""
+AUTUMN = "autumn"
+AUTUMN_ASKED_AT = datetime(YEAR, 8, 28, 9, 0, tzinfo=SHANGHAI)
+AUTUMN_SIGNED_AT = datetime(YEAR, 8, 31, 15, 30, tzinfo=SHANGHAI)
 
 
 def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any]:
@@ -56,11 +65,23 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
         open_in_class(units, month)
         _deliver(units, month, [one for one in arriving if one.month == month])
         _close(units, month)
+    _select_for_autumn(units)
     progress("complete", len(MONTHS), len(MONTHS))
     with units(SYSTEM) as unit:
         periods = [period_summary(unit, month) for month in MONTHS]
         undated = _undated(unit)
     return {**periods[-1], "periods": periods, "undated": undated}
+
+
+def _select_for_autumn(units: Units) -> None:
+    """Have the schools request and sign for the next term, once."""
+    with units(SYSTEM) as unit:
+        if AUTUMN in steps_done(unit):
+            return
+    take_in(on_day(units, AUTUMN_ASKED_AT), MASTER_KINDS["selections"], autumn_rows())
+    sign_what_is_due(on_day(units, AUTUMN_SIGNED_AT))
+    with units(SYSTEM) as unit:
+        mark_done(unit, AUTUMN)
 
 
 def _undated(unit: Unit) -> dict[str, Any]:

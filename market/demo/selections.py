@@ -1,8 +1,9 @@
-"""What each school of the sample county selects for the spring term, and up to which ceiling.
+"""What each school of the sample county selects for its two terms, and up to which ceiling.
 
 A school takes what suits its stages: some that everybody may use free of charge, more that cost.
 Ceilings follow the use that the plan expects; a few are set too low on purpose, so that use above
-a ceiling can be seen. How use really runs is decided by `usage`.
+a ceiling can be seen. How use really runs is decided by `usage`. For the autumn, which has no use
+of the sample's own, a school goes on with the first of what it had.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from market.demo.resources import Resource, resources
 
 TERM_START = date(YEAR, 3, 1)
 TERM_END = date(YEAR, 6, 30)
+AUTUMN_START = date(YEAR, 9, 1)
+AUTUMN_END = date(YEAR + 1, 1, 31)
 SCHOOL_DAYS = 83
 TERM_MONTHS = 4
 
@@ -27,6 +30,8 @@ EVENING_TYPES = frozenset({"习题", "批改服务", "测评服务", "音频", "
 
 PRICED_PER_SCHOOL = (5, 8)
 FREE_PER_SCHOOL = (1, 2)
+CONTINUED_PER_SCHOOL = 4
+LATER_SHARE = 5  # one part in so many of an autumn's ceiling is for the days after New Year
 TOO_LOW = 9  # one selection in so many gets a ceiling that the term's use will pass
 CEILING_STEP = Decimal(10)
 
@@ -148,3 +153,30 @@ def selection_rows() -> list[Row]:
         }
         for one in selections()
     ]
+
+
+def autumn_rows() -> list[Row]:
+    """Return what the schools go on with: across New Year, with a part for each fiscal year (R19).
+
+    The first of what they had, so that free ones and paid ones are among them.
+    """
+    rows: list[Row] = []
+    for school in SCHOOLS:
+        chosen = [one for one in selections() if one.school == school]
+        for number, one in enumerate(chosen[:CONTINUED_PER_SCHOOL], start=1):
+            later_yuan = one.ceiling_yuan / LATER_SHARE
+            rows.append(
+                {
+                    "reference": f"{YEAR}Q-{number:02d}",
+                    "school_code": school.code,
+                    "vendor_code": one.resource.vendor.code,
+                    "sku": one.resource.sku,
+                    "starts_on": AUTUMN_START.isoformat(),
+                    "ends_on": AUTUMN_END.isoformat(),
+                    "ceiling_yuan": str(one.ceiling_yuan),
+                    "next_year_ceiling_yuan": str(later_yuan),
+                    "reason": "上学期使用效果好，本学期继续使用",
+                    "requested_by": requester_of(school),
+                }
+            )
+    return rows

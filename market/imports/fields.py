@@ -11,7 +11,7 @@ from typing import Any
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day
 from kernel.errors import InvalidInput
-from kernel.money import parse_fen, parse_rate
+from kernel.money import parse_fen, parse_rate, parse_signed_fen
 
 Reader = Callable[[str], Any]
 
@@ -166,7 +166,7 @@ def fen(cell: str) -> int:
 
 def signed_fen(cell: str) -> int:
     """Read an amount that may be below zero."""
-    return -parse_fen(cell[1:]) if cell.startswith("-") else parse_fen(cell)
+    return parse_signed_fen(cell)
 
 
 def year(cell: str) -> int:

@@ -56,12 +56,18 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """A kind of master data: `make` builds its typed row, `record` is the service that takes it."""
+    """A kind of master data: `make` builds its typed row, `record` is the service that takes it.
+
+    `identity`: the row's attributes by which a second row is the same one. `warn` says what stands
+    against the documents that the rows became part of, by their numbers.
+    """
 
     name: str
+    identity: tuple[str, ...]
     columns: tuple[Column, ...]
     make: Callable[..., Any]
     record: Callable[[Unit, Sequence[Any]], list[RowOutcome]]
+    warn: Callable[[Unit, Sequence[str]], list[MarketError]] | None = None
     _attributes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +78,9 @@ class Kind:
         """Return the typed row of our texts; raise `CellError` for the first cell that is wrong."""
         values = [column.value(texts.get(column.name, "")) for column in self.columns]
         return self.make(**dict(zip(self._attributes, values, strict=True)))
+
+    def identity_of(self, row: Any) -> tuple[Any, ...]:
+        return tuple(getattr(row, name) for name in self.identity)
 
 
 def field_names(columns: Sequence[Column]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.actors import Actor
-from kernel.errors import InvalidInput, MarketError, RowsRejected
+from kernel.errors import AlreadyExists, InvalidInput, MarketError, RepeatedRow, RowsRejected
 from kernel.outcomes import Fate
 from kernel.unit import Unit, Units
 from market.imports.files import SourceFile, examine
@@ -102,14 +102,23 @@ def _read(source: SourceFile, kind: Kind, *, field_map: FieldMap, progress: Prog
 def _record(unit: Unit, kind: Kind, read: _Read, *, tally: Tally) -> None:
     """Hand the rows to the service; count their fates, and add those that can't stay to rejects."""
     outcomes = kind.record(unit, read.rows) if read.rows else []
-    for record, outcome in zip(read.records, outcomes, strict=True):
+    taken: dict[tuple[Any, ...], int] = {}
+    for row, record, outcome in zip(read.rows, read.records, outcomes, strict=True):
         match outcome.fate:
             case Fate.ACCEPTED:
                 tally.accepted += 1
+                taken.setdefault(kind.identity_of(row), record.row)
             case Fate.DUPLICATE:
                 tally.duplicates += 1
             case Fate.CONFLICT | Fate.REJECTED:
                 error: MarketError = outcome.error or InvalidInput(
                     field=outcome.field, value="", expected="another value"
                 )
+                first = taken.get(kind.identity_of(row))
+                if isinstance(error, AlreadyExists) and first is not None:
+                    # Nothing of it is recorded: what is against this row stands above it.
+                    error = RepeatedRow(row=first, **error.facts)
                 read.rejects.append(Reject.of(record, error, field=outcome.field))
+    numbers = list(dict.fromkeys(one.became for one in outcomes if one.became))
+    tally.documents = numbers
+    tally.warnings = [str(one) for one in kind.warn(unit, numbers)] if kind.warn else []

@@ -48,6 +48,7 @@ from market.imports.fields import (
     year,
 )
 from market.imports.kinds import Column, Kind
+from procurement.funding.desk import beyond_budget
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.quotas import QuotaRow, record_quotas
 from procurement.selection_facts import SelectionRow
@@ -57,6 +58,7 @@ from settlement.budgets import BudgetRow, record_budgets
 _KINDS: Final = (
     Kind(
         name="regions",
+        identity=("code",),
         columns=(
             Column("code", "330101", key),
             Column("name", "示例县"),
@@ -68,12 +70,14 @@ _KINDS: Final = (
     ),
     Kind(
         name="bureaus",
+        identity=("region_code",),
         columns=(Column("region_code", "330101", key), Column("name", "示例县教育局")),
         make=BureauRow,
         record=record_bureaus,
     ),
     Kind(
         name="schools",
+        identity=("code",),
         columns=(
             Column("code", "3301010001", key),
             Column("name", "示例县第一小学"),
@@ -88,6 +92,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="vendors",
+        identity=("code",),
         columns=(
             Column("code", "91110000ABCD00000J", key),
             Column("name", "示例教育科技有限公司"),
@@ -100,6 +105,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="roster",
+        identity=("person_no",),
         columns=(
             Column("person_no", "S202600001", key),
             Column("name", "王示例", blank=""),
@@ -118,6 +124,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="enrolment",
+        identity=("school_code", "stage", "kind", "as_of"),
         columns=(
             Column("school_code", "3301010001", key),
             Column("stage", "primary", one_of(STAGES), blank=""),
@@ -131,6 +138,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="quotas",
+        identity=("region_code", "stage", "kind", "valid_from"),
         columns=(
             Column("region_code", "330101", key),
             Column("stage", "primary", one_of(STAGES), blank=""),
@@ -145,6 +153,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="budgets",
+        identity=("region_code", "fiscal_year", "source", "document"),
         columns=(
             Column("region_code", "330101", key),
             Column("fiscal_year", "2026", year),
@@ -158,6 +167,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="allocations",
+        identity=("payer_code", "fiscal_year", "source", "document"),
         columns=(
             Column("payer_code", "3301010001", key),
             Column("fiscal_year", "2026", year),
@@ -172,9 +182,11 @@ _KINDS: Final = (
         ),
         make=ListedRow,
         record=propose_listed,
+        warn=beyond_budget,
     ),
     Kind(
         name="catalogue",
+        identity=("vendor_code", "sku"),
         columns=(
             Column("vendor_code", "91110000ABCD00000J", key),
             Column("sku", "MATH-5A-01", key),
@@ -200,6 +212,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="offers",
+        identity=("vendor_code", "sku", "valid_from"),
         columns=(
             Column("vendor_code", "91110000ABCD00000J", key),
             Column("sku", "MATH-5A-01", key),
@@ -216,6 +229,7 @@ _KINDS: Final = (
     ),
     Kind(
         name="selections",
+        identity=("school_code", "reference"),
         columns=(
             Column("reference", "2026-001", key),
             Column("school_code", "3301010001", key),

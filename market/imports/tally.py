@@ -24,7 +24,10 @@ REJECT_COLUMNS = ("row", "field", "code", "reason")
 
 @dataclass(slots=True)
 class Tally:
-    """The summary of one import; `as_json` is what `--json` prints."""
+    """The summary of one import; `as_json` is what `--json` prints.
+
+    `documents`: the numbers of what the rows became part of; `warnings`: what stands against them.
+    """
 
     received: int = 0
     accepted: int = 0
@@ -36,6 +39,8 @@ class Tally:
     outside: int = 0
     grouped: int | None = None
     dry_run: bool = False
+    documents: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -51,6 +56,10 @@ class Tally:
                 found[name] = getattr(self, name)
         if self.dry_run:
             found["dry_run"] = True
+        elif self.documents:
+            found["documents"] = self.documents
+        if self.warnings:
+            found["warnings"] = self.warnings
         return found
 
     def as_lines(self) -> list[str]:
@@ -69,6 +78,8 @@ class Tally:
             lines.append(f"outside      {self.outside} (left out by the map)")
         if self.grouped is not None:
             lines.append(f"grouped      {self.grouped} rows of the file")
+        if self.documents and not self.dry_run:
+            lines.append(f"part of      {', '.join(self.documents)}")
         return lines
 
 

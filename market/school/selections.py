@@ -1,5 +1,6 @@
 """Routes of a school's requests, approvals and what becomes of its agreements."""
 
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from procurement.web.requesting import (
     choose,
     keep_typed,
     post_request,
+    show_choice,
     show_choices,
     show_request,
 )
@@ -61,6 +63,14 @@ DELEGATIONS = "/school/approvals/delegations"
 def resources(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_choices(page)
+
+
+@get("/school/resources/{vendor:str}/{sku:path}", opt=STAFF, sync_to_thread=True)
+def resource(
+    request: AnyRequest, pages: Pages, *, vendor: FromPath[str], sku: FromPath[Path]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_choice(page, vendor, sku.as_posix().removeprefix("/"))
 
 
 @post("/school/resources", opt=STAFF, status_code=200, sync_to_thread=True)
@@ -228,6 +238,7 @@ def give_up(
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     resources,
+    resource,
     choose_resources,
     basket,
     send_basket,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -90,6 +90,9 @@ class IssueSummary:
     left_out: list[LinePreview] = field(default_factory=list)
 
 
+MAY_COMPUTE: Final = (Role.BUREAU_FINANCE, Role.AUDITOR)
+
+
 def preview_lines(
     unit: Unit, *, fiscal_year: int, source: str = "per_student"
 ) -> list[LinePreview]:
@@ -98,7 +101,7 @@ def preview_lines(
     A school whose census, quota or rule is missing comes back with that error. The number of
     queries doesn't depend on the number of schools.
     """
-    unit.actor.require("compute funding lines", Role.BUREAU_FINANCE, Role.AUDITOR)
+    unit.actor.require("compute funding lines", *MAY_COMPUTE)
     if not 2000 <= fiscal_year <= 2100:
         raise InvalidInput(value=fiscal_year, field="year", expected="a year such as 2026")
     schools = schools_with_points(unit)

@@ -3,7 +3,7 @@
 Read-only, a few statements each; all goes through the organisations and regions that are visible.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -13,13 +13,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
-from kernel.errors import NotFound
+from kernel.errors import BudgetTooSmall, MarketError, NoBudget, NotFound
 from kernel.identity.models import Organisation, Region, RegionClosure
 from kernel.identity.visibility import visible_organisations, visible_regions
+from kernel.money import yuan
 from kernel.unit import Unit
 from procurement.funding.proposals import ProposalState
 from procurement.models import FundingRule, Quota
 from procurement.proposal_models import AllocationProposal, ProposalLine, YearEndRule
+from settlement.budgets import budgets
 
 School = aliased(Organisation, name="school")
 Payer = aliased(Organisation, name="payer")
@@ -128,6 +130,35 @@ def waiting_for(unit: Unit) -> list[ProposalRow]:
         and row.bureau_code == unit.actor.organisation_code
         and row.made_by != unit.actor.person_id
     ]
+
+
+def beyond_budget(unit: Unit, numbers: Collection[str]) -> list[MarketError]:
+    """Return for these proposals that wait, all in all, which budgets don't hold them, and by how
+    much; each as the error that their issue would meet."""
+    wanted = [row for row in _proposals(unit) if row.number in numbers]
+    sums: dict[tuple[str, int, str], int] = {}
+    for row in wanted:
+        if row.state is ProposalState.WAITING:
+            key = (row.bureau_code, row.fiscal_year, row.source)
+            sums[key] = sums.get(key, 0) + row.amount_fen
+    held = {(one.bureau_code, one.fiscal_year, one.source): one for one in budgets(unit)}
+    found: list[MarketError] = []
+    for (bureau, year, source), amount_fen in sorted(sums.items()):
+        budget = held.get((bureau, year, source))
+        if budget is None:
+            found.append(NoBudget(bureau=bureau, year=year, source=source))
+        elif amount_fen > budget.unallocated_fen:
+            short_fen = amount_fen - budget.unallocated_fen
+            found.append(
+                BudgetTooSmall(
+                    bureau=bureau,
+                    year=year,
+                    source=source,
+                    short_fen=short_fen,
+                    short_yuan=yuan(short_fen),
+                )
+            )
+    return found
 
 
 def proposal_lines(unit: Unit, row: ProposalRow) -> list[ProposalLineRow]:

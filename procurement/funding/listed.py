@@ -6,24 +6,24 @@ one proposal for each fiscal year and source, which a second person checks like 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from catalog.kinds import TIERS
 from kernel.actors import OrganisationKind
 from kernel.clock import FIRST_YEAR, LAST_YEAR
-from kernel.errors import AlreadyExists, InvalidInput, MarketError, NoRule, NotFound
+from kernel.errors import AlreadyExists, AmountMissing, InvalidInput, MarketError, NoRule, NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import FieldError, among, lock_recording, require_text, require_word
 from kernel.identity.stages import SCHOOL_STAGES
 from kernel.identity.visibility import visible_organisations
 from kernel.money import LARGEST_AMOUNT_FEN, plain_yuan
-from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
+from kernel.outcomes import ACCEPTED, DUPLICATE, Fate, RowOutcome, conflicting
 from kernel.unit import Unit
 from procurement.funding.funding_rules import FundingRuleRow, funding_rules_in_force
 from procurement.funding.proposals import (
@@ -80,17 +80,26 @@ class ListedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class _Given:
+    """What a document gives to a line, in fen, and the number of the proposal that says so."""
+
+    amount_fen: int
+    fund_fen: int | None
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What the rows of a file are judged by."""
 
     payers: Mapping[str, Organisation]
     rules: Mapping[tuple[int, str], Mapping[str, FundingRuleRow]]
-    proposed: Mapping[tuple[LineKey, str], tuple[int, int | None]]
+    proposed: Mapping[tuple[LineKey, str], "_Given"]
     available: Mapping[LineKey, int]
 
 
 def propose_listed(unit: Unit, rows: Sequence[ListedRow]) -> list[RowOutcome]:
-    """Propose listed amounts; return each row's fate, in order.
+    """Propose listed amounts; return each row's fate, in order, with its proposal's number.
 
     A row is one payer's amount of one document on one line: again with the same amount it is a
     duplicate, with another one a conflict, unless its proposal was returned or withdrawn.
@@ -98,7 +107,7 @@ def propose_listed(unit: Unit, rows: Sequence[ListedRow]) -> list[RowOutcome]:
     require_bureau(unit, "propose funding lines")
     lock_recording(unit)
     known = _gather(unit, rows)
-    fresh: dict[tuple[LineKey, str], tuple[int, int | None]] = {}
+    fresh: dict[tuple[LineKey, str], _Given] = {}
     lines: dict[tuple[int, str], list[ProposedLine]] = {}
     outcomes: list[RowOutcome] = []
     for row in rows:
@@ -109,10 +118,10 @@ def propose_listed(unit: Unit, rows: Sequence[ListedRow]) -> list[RowOutcome]:
             continue
         payer = known.payers[row.payer_code]
         key = (_key(payer.id, row), row.document.strip())
-        given = (line.amount_fen, row.fund_fen)
+        given = _Given(line.amount_fen, row.fund_fen)
         before = fresh.get(key, known.proposed.get(key))
-        if before == given:
-            outcomes.append(DUPLICATE)
+        if before is not None and replace(before, number="") == given:
+            outcomes.append(replace(DUPLICATE, became=before.number))
         elif before is not None:
             taken = AlreadyExists(what="allocation", key=f"{row.payer_code} {row.document}")
             outcomes.append(conflicting(taken, field="document"))
@@ -120,9 +129,35 @@ def propose_listed(unit: Unit, rows: Sequence[ListedRow]) -> list[RowOutcome]:
             fresh[key] = given
             lines.setdefault((row.fiscal_year, row.source), []).append(line)
             outcomes.append(ACCEPTED)
-    for (fiscal_year, source), proposed in sorted(lines.items()):
-        make_proposal(unit, proposed, fiscal_year=fiscal_year, source=source, kind=LISTED)
-    return outcomes
+    numbers = {
+        (fiscal_year, source): make_proposal(
+            unit, proposed, fiscal_year=fiscal_year, source=source, kind=LISTED
+        )
+        for (fiscal_year, source), proposed in sorted(lines.items())
+    }
+    return [
+        replace(outcome, became=numbers[row.fiscal_year, row.source])
+        if outcome.fate is Fate.ACCEPTED
+        else outcome
+        for row, outcome in zip(rows, outcomes, strict=True)
+    ]
+
+
+def possible_payers(unit: Unit) -> list[tuple[str, str]]:
+    """Return code and name of those who may hold a line below the actor: bureaus, then schools."""
+    rows = unit.session.execute(
+        _payers(unit)
+        .with_only_columns(Organisation.code, Organisation.name)
+        .order_by(Organisation.kind, Organisation.name, Organisation.code)
+    )
+    return [(code, name) for code, name in rows]
+
+
+def _payers(unit: Unit) -> Select[Organisation]:
+    return visible_organisations(unit).where(
+        Organisation.kind.in_((OrganisationKind.SCHOOL, OrganisationKind.BUREAU)),
+        Organisation.parent_id.is_(None),
+    )
 
 
 def _line(row: ListedRow, known: _Known) -> ProposedLine:
@@ -174,12 +209,15 @@ def _check(row: ListedRow, known: _Known) -> None:
         _refuse(row.fiscal_year, field="fiscal_year", expected="a year such as 2026", is_fen=False)
     require_word(row.source, frozenset(SOURCES), field="source")
     require_text(row.document, field="document")
-    if (row.amount_fen is None) == (row.fund_fen is None):
-        shown = row.amount_fen or 0
-        _refuse(shown, field="amount_yuan", expected="either amount_yuan or fund_yuan, not both")
+    if row.amount_fen is None and row.fund_fen is None:
+        raise FieldError(AmountMissing(), field="amount_yuan")
+    if row.amount_fen is not None and row.fund_fen is not None:
+        expected = "either amount_yuan or fund_yuan, not both"
+        _refuse(row.fund_fen, field="fund_yuan", expected=expected)
     amount = row.amount_fen if row.amount_fen is not None else row.fund_fen
     if not amount or abs(amount) > LARGEST_AMOUNT_FEN:
-        _refuse(amount or 0, field="amount_yuan", expected="an amount other than zero")
+        name = "amount_yuan" if row.amount_fen is not None else "fund_yuan"
+        _refuse(amount or 0, field=name, expected="an amount other than zero")
     for tier in row.tiers:
         require_word(tier, TIERS, field="tiers")
     for stage in row.stages:
@@ -217,13 +255,7 @@ def _gather(unit: Unit, rows: Sequence[ListedRow]) -> _Known:
     codes = {row.payer_code for row in rows} | {code for row in rows for code in row.schools}
     payers = {
         one.code: one
-        for one in unit.session.scalars(
-            visible_organisations(unit).where(
-                among(Organisation.code, codes),
-                Organisation.kind.in_((OrganisationKind.SCHOOL, OrganisationKind.BUREAU)),
-                Organisation.parent_id.is_(None),
-            )
-        )
+        for one in unit.session.scalars(_payers(unit).where(among(Organisation.code, codes)))
     }
     regions = {payer.region_code for payer in payers.values()}
     now = unit.clock.now()
@@ -240,11 +272,14 @@ def _gather(unit: Unit, rows: Sequence[ListedRow]) -> _Known:
     )
 
 
-def _proposed(
-    unit: Unit, payer_ids: Sequence[UUID]
-) -> dict[tuple[LineKey, str], tuple[int, int | None]]:
+def _proposed(unit: Unit, payer_ids: Sequence[UUID]) -> dict[tuple[LineKey, str], _Given]:
     rows = unit.session.execute(
-        select(ProposalLine, AllocationProposal.fiscal_year, AllocationProposal.source)
+        select(
+            ProposalLine,
+            AllocationProposal.fiscal_year,
+            AllocationProposal.source,
+            AllocationProposal.number,
+        )
         .join(AllocationProposal, AllocationProposal.id == ProposalLine.proposal_id)
         .where(
             among(ProposalLine.payer_id, payer_ids),
@@ -253,9 +288,10 @@ def _proposed(
         )
     )
     found = {}
-    for line, year, source in rows:
+    for line, year, source, number in rows:
         key: LineKey = (line.payer_id, year, source, _text(line.restriction))
-        found[key, line.document] = (line.amount_fen, line.computation.get("fund_fen"))
+        fund_fen = line.computation.get("fund_fen")
+        found[key, line.document] = _Given(line.amount_fen, fund_fen, number)
     return found
 
 

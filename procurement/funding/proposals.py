@@ -19,6 +19,7 @@ from kernel.errors import (
     NotFound,
     NothingToIssue,
     ProposalDecided,
+    ProposalOpen,
     ReasonRequired,
     Refused,
 )
@@ -68,9 +69,9 @@ def propose_lines(
 
     With `takes_back` what lines are worth less by now is taken back, as far as it is not committed.
     Schools that can't be computed are left out and named. Raises `NothingToIssue` if no line has
-    anything to add.
+    anything to add, `ProposalOpen` if a proposal of the same waits already.
     """
-    require_bureau(unit, "propose funding lines")
+    bureau_id, _ = require_bureau(unit, "propose funding lines")
     previews = preview_lines(unit, fiscal_year=fiscal_year, source=source)
     lines = [
         ProposedLine(
@@ -92,6 +93,7 @@ def propose_lines(
     ]
     if not lines:
         raise NothingToIssue(year=fiscal_year, source=source)
+    _refuse_the_same(unit, lines, bureau_id=bureau_id, fiscal_year=fiscal_year, source=source)
     left_out = {
         preview.code: {
             "name": preview.name,
@@ -108,6 +110,36 @@ def propose_lines(
         kind=COMPUTED,
         left_out=left_out,
     )
+
+
+def _refuse_the_same(
+    unit: Unit, lines: Sequence[ProposedLine], *, bureau_id: UUID, fiscal_year: int, source: str
+) -> None:
+    """Raise `ProposalOpen` if a proposal of the same amounts on the same lines waits."""
+    lock_recording(unit)  # two who propose at once must not both find nothing
+    waiting: dict[str, set[tuple[UUID, UUID, int]]] = {}
+    rows = unit.session.execute(
+        select(
+            AllocationProposal.number,
+            ProposalLine.school_id,
+            ProposalLine.payer_id,
+            ProposalLine.amount_fen,
+        )
+        .join(ProposalLine, ProposalLine.proposal_id == AllocationProposal.id)
+        .where(
+            AllocationProposal.bureau_id == bureau_id,
+            AllocationProposal.fiscal_year == fiscal_year,
+            AllocationProposal.source == source,
+            AllocationProposal.kind == COMPUTED,
+            AllocationProposal.state == ProposalState.WAITING,
+        )
+    )
+    for number, school_id, payer_id, amount_fen in rows:
+        waiting.setdefault(number, set()).add((school_id, payer_id, amount_fen))
+    wanted = {(line.school_id, line.payer_id, line.amount_fen) for line in lines}
+    for number, proposed in sorted(waiting.items()):
+        if proposed == wanted:
+            raise ProposalOpen(number=number)
 
 
 def _amount(preview: LinePreview, *, takes_back: bool) -> int:

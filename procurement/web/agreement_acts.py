@@ -5,14 +5,9 @@ from typing import Any, Final
 from litestar import Response
 
 from kernel.clock import shanghai_day
-from kernel.errors import (
-    MarketError,
-    MissingValue,
-    NotFound,
-    ReasonRequired,
-)
+from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
-from kernel.i18n import msgid, translate, translate_error
+from kernel.http.typed import Typed
 from kernel.money import plain_yuan
 from procurement.agreement_requests import (
     ceilings_of,
@@ -20,12 +15,10 @@ from procurement.agreement_requests import (
     request_ceiling,
     request_renewal,
 )
-from procurement.web.request_forms import read_day, read_yuan
 from settlement.agreement_ends import end_agreement, release_day
 from settlement.queries.funding import AgreementRow, agreements_of
 from settlement.web.places import Place
 
-EMPTY: Final = msgid("Fill this in.")
 FIELD_OF: Final = {
     "ceiling_yuan": "ceiling",
     "next_year_ceiling_yuan": "later",
@@ -84,13 +77,16 @@ def post_ceiling(page: Page, place: Place, number: str, *, form: CeilingForm) ->
     """Request another ceiling, or show the form again with what is wrong."""
     years = list(ceilings_of(page.unit, own_agreement(page.unit, number)))
     names = dict(zip(years, ("first", "second"), strict=False))
+    typed = Typed(page.locale)
+    ceilings = {year: typed.yuan(name, getattr(form, name)) for year, name in names.items()}
+    reason = typed.text("reason", form.reason)
+    if typed.errors:
+        return ask_ceiling(page, place, number, form=form, errors=typed.errors)
     try:
-        ceilings = {year: read_yuan(getattr(form, name), name) for year, name in names.items()}
-        selection_id = request_ceiling(page.unit, number, ceilings=ceilings, reason=form.reason)
+        selection_id = request_ceiling(page.unit, number, ceilings=ceilings, reason=reason)
     except MarketError as error:
-        fields = {f"ceiling_{year}": name for year, name in names.items()}
-        errors = _errors(error, page.locale, fields)
-        return ask_ceiling(page, place, number, form=form, errors=errors)
+        typed.refuse(error, {f"ceiling_{year}": name for year, name in names.items()})
+        return ask_ceiling(page, place, number, form=form, errors=typed.errors)
     return page.redirect(f"/school/selections/{selection_id}")
 
 
@@ -116,14 +112,15 @@ def ask_renewal(
 
 def post_renewal(page: Page, place: Place, number: str, *, form: RenewalForm) -> Response[Any]:
     """Request the next term, or show the form again with what is wrong."""
+    typed = Typed(page.locale)
+    starts_on, ends_on = typed.days(("starts_on", form.starts_on), ("ends_on", form.ends_on))
+    first_fen = typed.yuan("ceiling", form.ceiling)
+    crosses = not {"starts_on", "ends_on"} & typed.errors.keys() and ends_on.year != starts_on.year
+    later_fen = typed.yuan("later", form.later) if crosses else None
+    reason = typed.text("reason", form.reason)
+    if typed.errors:
+        return ask_renewal(page, place, number, form=form, errors=typed.errors)
     try:
-        starts_on, ends_on = (
-            read_day(form.starts_on, "starts_on"),
-            read_day(form.ends_on, "ends_on"),
-        )
-        first_fen = read_yuan(form.ceiling, "ceiling")
-        crosses = ends_on.year != starts_on.year
-        later_fen = read_yuan(form.later, "later") if crosses else None
         selection_id = request_renewal(
             page.unit,
             number,
@@ -131,11 +128,11 @@ def post_renewal(page: Page, place: Place, number: str, *, form: RenewalForm) ->
             ends_on=ends_on,
             ceiling_fen=first_fen + (later_fen or 0),
             later_fen=later_fen,
-            reason=form.reason,
+            reason=reason,
         )
     except MarketError as error:
-        errors = _errors(error, page.locale, FIELD_OF)
-        return ask_renewal(page, place, number, form=form, errors=errors)
+        typed.refuse(error, FIELD_OF)
+        return ask_renewal(page, place, number, form=form, errors=typed.errors)
     return page.redirect(f"/school/selections/{selection_id}")
 
 
@@ -164,17 +161,19 @@ def ask_end(
 
 def post_end(page: Page, place: Place, number: str, *, form: EndForm) -> Response[Any]:
     """Say what will happen, and when that is confirmed, give the agreement up."""
+    typed = Typed(page.locale)
+    last_day = typed.day("last_day", form.last_day)
+    reason = typed.text("reason", form.reason)
+    if typed.errors:
+        return ask_end(page, place, number, form=form, errors=typed.errors)
     try:
-        last_day = read_day(form.last_day, "last_day")
-        if not form.reason.strip():
-            raise ReasonRequired()
         if not form.confirmed:
             release = release_day(page.unit, last_day)
             return ask_end(page, place, number, form=form, release=release)
-        end_agreement(page.unit, number, last_day=last_day, reason=form.reason)
+        end_agreement(page.unit, number, last_day=last_day, reason=reason)
     except MarketError as error:
-        errors = _errors(error, page.locale, FIELD_OF)
-        return ask_end(page, place, number, form=form, errors=errors)
+        typed.refuse(error, FIELD_OF)
+        return ask_end(page, place, number, form=form, errors=typed.errors)
     return page.redirect(place.agreement(number))
 
 
@@ -183,16 +182,3 @@ def _row(page: Page, place: Place, number: str) -> AgreementRow:
     if not found:
         raise NotFound(what="agreement", key=number)
     return found[0]
-
-
-def _errors(error: MarketError, locale: str, fields: dict[str, str]) -> dict[str, str]:
-    """Return what is wrong beside its field, or under "" what concerns the whole."""
-    if error.status in {403, 404}:
-        raise error
-    if isinstance(error, ReasonRequired):
-        return {"reason": translate(EMPTY, locale)}
-    name = str(error.facts.get("field", ""))
-    field = fields.get(name, name)
-    if isinstance(error, MissingValue):
-        return {field: translate(EMPTY, locale)}
-    return {field: translate_error(error, locale)}

@@ -12,11 +12,12 @@ from litestar import Response
 
 from kernel.actors import Role
 from kernel.clock import shanghai_day
-from kernel.errors import InvalidInput, MarketError, NotFound
+from kernel.errors import InvalidInput, MarketError, NotFound, ProposalOpen
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
+from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, Filter, Table, excerpt, tabulate
-from procurement.funding.allocations import LinePreview, preview_lines
+from procurement.funding.allocations import MAY_COMPUTE, LinePreview, preview_lines
 from procurement.funding.desk import (
     ProposalRow,
     proposals,
@@ -59,14 +60,15 @@ def show_desk(page: Page) -> Response[Any]:
         options=tuple((str(year), str(year)) for year in years),
         default=str(years[YEARS_AHEAD]),
     )
-    columns = _proposal_columns()
-    view = page.view(columns, filters=(by_year,))
-    year = int(view.filters["year"])
+    year = int(page.view((), filters=(by_year,)).filters["year"])
+    rows = proposals(page.unit, fiscal_year=year)
+    makers = {row.made_by_name for row in rows}
+    columns = _proposal_columns(names_of_actors(page.unit, makers, locale=page.locale))
     table = tabulate(
         translate(msgid("Proposals"), page.locale),
         columns,
-        proposals(page.unit, fiscal_year=year),
-        view=view,
+        rows,
+        view=page.view(columns, filters=(by_year,)),
         summed=("lines", "amount_fen"),
         filters=(by_year,),
         empty=msgid("Nothing was proposed for this year yet."),
@@ -78,6 +80,7 @@ def show_desk(page: Page) -> Response[Any]:
         year=year,
         desk=DESK,
         may_propose=may_propose(page),
+        may_compute=page.actor.may(*MAY_COMPUTE),
         budgets=excerpt(
             translate(msgid("Budgets"), page.locale),
             budget_columns(),
@@ -89,8 +92,13 @@ def show_desk(page: Page) -> Response[Any]:
     )
 
 
-def show_preview(page: Page, *, errors: Mapping[str, str] | None = None) -> Response[Any]:
-    """Show what an issue of a year's computed lines would add now; nothing is written."""
+def show_preview(
+    page: Page, *, errors: Mapping[str, str] | None = None, waiting: str = ""
+) -> Response[Any]:
+    """Show what an issue of a year's computed lines would add now; nothing is written.
+
+    `waiting`: the address of a proposal of the same, for which another one was refused.
+    """
     years = _years(page)
     by_year = Filter(
         key="year",
@@ -115,11 +123,13 @@ def show_preview(page: Page, *, errors: Mapping[str, str] | None = None) -> Resp
     return page.render_table(
         "procurement/allocation_preview.html",
         table,
+        status=409 if errors else 200,
         file_name=f"allocation-preview-{year}",
         year=year,
         root=desk_root(page),
         address=DESK,
         errors=errors or {},
+        waiting=waiting,
         may_propose=may_propose(page),
         adds_fen=sum(one.amount_fen for one in computed),
         takes_fen=sum(one.reduction_fen for one in computed),
@@ -169,6 +179,10 @@ def post_proposal(page: Page, form: ProposeForm) -> Response[Any]:
         number = propose_lines(
             page.unit, fiscal_year=int(form.year), takes_back=form.takes_back == "yes"
         )
+    except ProposalOpen as waiting:
+        open_one = f"{DESK}/{waiting.facts['number']}"
+        words = translate_error(waiting, page.locale)
+        return show_preview(page, errors={"": words}, waiting=open_one)
     except MarketError as error:
         return show_preview(page, errors={"": translate_error(error, page.locale)})
     return page.redirect(f"{DESK}/{number}")
@@ -195,7 +209,7 @@ def left_out_table(page: Page, rows: Sequence[LeftOut]) -> Table[LeftOut]:
     )
 
 
-def _proposal_columns() -> list[Column[ProposalRow]]:
+def _proposal_columns(names: Mapping[str, str]) -> list[Column[ProposalRow]]:
     def href(row: ProposalRow) -> str:
         return f"{DESK}/{row.number}"
 
@@ -228,7 +242,7 @@ def _proposal_columns() -> list[Column[ProposalRow]]:
         Column(
             key="made_by_name",
             title=msgid("Proposed by"),
-            value=lambda row: row.made_by_name,
+            value=lambda row: names[row.made_by_name],
             secondary=True,
         ),
         Column(

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from litestar import Response
 
 from kernel.actors import OrganisationKind
-from kernel.clock import parse_day, shanghai_day
-from kernel.errors import InvalidAmount, InvalidInput, MarketError, MissingValue
+from kernel.clock import shanghai_day
+from kernel.errors import MarketError
 from kernel.http.pages import Form, Page
-from kernel.i18n import label, msgid, translate, translate_error
-from kernel.money import parse_fen
+from kernel.http.typed import Typed
+from kernel.i18n import label, msgid, translate
+from kernel.identity.names import names_of_actors
 from kernel.outcomes import Fate
 from kernel.web.tables import Column, excerpt, tabulate
 from settlement.budgets import (
@@ -29,6 +29,8 @@ from settlement.web.places import Crumb
 
 BUDGETS: Final = "/bureau/budgets"
 DESK: Final = "/bureau/allocations"
+FIELD_OF: Final = {"amount_yuan": "amount", "fund_yuan": "fund"}
+"""Fields of the forms by the services' names."""
 SUMS: Final = ("approved_fen", "allocated_fen", "unallocated_fen", "treasury_fen")
 
 
@@ -72,11 +74,15 @@ def show_budgets(
         summed=SUMS,
         empty=msgid("No budget was recorded yet."),
     )
+    approvals = [ApprovalRow(budget=row, entry=entry) for row in rows for entry in row.entries]
+    recorders = {row.entry.recorded_by for row in approvals}
+    names = names_of_actors(page.unit, recorders, locale=page.locale)
     today = shanghai_day(page.unit.clock.now())
     is_bureau = page.actor.organisation_kind is OrganisationKind.BUREAU
     return page.render_table(
         "procurement/budgets.html",
         table,
+        status=422 if errors else 200,
         file_name="budgets",
         address=BUDGETS,
         root=desk_root(page),
@@ -86,8 +92,8 @@ def show_budgets(
         sources=[(one, label(one, page.locale, kind="source")) for one in SOURCES],
         approvals=excerpt(
             translate(msgid("Approvals"), page.locale),
-            _approval_columns(),
-            [ApprovalRow(budget=row, entry=entry) for row in rows for entry in row.entries],
+            _approval_columns(names),
+            approvals,
             path=BUDGETS,
             summed=("amount_fen",),
         ),
@@ -96,54 +102,29 @@ def show_budgets(
 
 def post_budget(page: Page, form: BudgetForm) -> Response[Any]:
     """Record one approval for the actor's own bureau."""
+    typed = Typed(page.locale)
+    row = BudgetRow(
+        region_code=page.actor.organisation_code,
+        fiscal_year=typed.year("fiscal_year", form.fiscal_year),
+        source=form.source,
+        amount_fen=typed.yuan("amount", form.amount, may_be_below=True),
+        document=typed.text("document", form.document),
+        approved_on=typed.day("approved_on", form.approved_on),
+    )
+    if typed.errors:
+        return show_budgets(page, form=form, errors=typed.errors)
     try:
-        row = _row(page, form)
         (outcome,) = record_budgets(page.unit, [row])
     except MarketError as error:
-        name = str(error.facts.get("field", ""))
-        return show_budgets(page, form=form, errors={name: translate_error(error, page.locale)})
+        typed.refuse(error, FIELD_OF)
+        return show_budgets(page, form=form, errors=typed.errors)
     if outcome.fate is Fate.DUPLICATE:
         text = translate(msgid("This approval is recorded already."), page.locale)
         return show_budgets(page, form=form, errors={"document": text})
     if outcome.error is not None:
-        name = {"amount_yuan": "amount"}.get(outcome.field, outcome.field)
-        text = translate_error(outcome.error, page.locale)
-        return show_budgets(page, form=form, errors={name: text})
+        typed.tell(FIELD_OF.get(outcome.field, outcome.field), outcome.error)
+        return show_budgets(page, form=form, errors=typed.errors)
     return page.redirect(BUDGETS)
-
-
-def _row(page: Page, form: BudgetForm) -> BudgetRow:
-    if not (form.fiscal_year.isascii() and form.fiscal_year.isdigit()):
-        raise InvalidInput(
-            field="fiscal_year", value=form.fiscal_year, expected="a year such as 2026"
-        )
-    return BudgetRow(
-        region_code=page.actor.organisation_code,
-        fiscal_year=int(form.fiscal_year[:6]),
-        source=form.source,
-        amount_fen=yuan_or_minus(form.amount, field="amount"),
-        document=form.document,
-        approved_on=_day(form.approved_on),
-    )
-
-
-def _day(text: str) -> date:
-    try:
-        return parse_day(text)
-    except MarketError as error:
-        error.facts["field"] = "approved_on"
-        raise
-
-
-def yuan_or_minus(text: str, *, field: str) -> int:
-    """Read an amount in yuan that may be below zero; an empty one raises `MissingValue`."""
-    cleaned = text.strip()
-    if not cleaned:
-        raise MissingValue(field=field)
-    try:
-        return -parse_fen(cleaned[1:]) if cleaned[0] in "-−" else parse_fen(cleaned)
-    except InvalidAmount as error:
-        raise InvalidAmount(field=field, **error.facts) from None
 
 
 def budget_columns() -> list[Column[BudgetView]]:
@@ -181,7 +162,7 @@ def budget_columns() -> list[Column[BudgetView]]:
     ]
 
 
-def _approval_columns() -> list[Column[ApprovalRow]]:
+def _approval_columns(names: Mapping[str, str]) -> list[Column[ApprovalRow]]:
     return [
         Column(key="document", title=msgid("Document"), value=lambda row: row.entry.document),
         Column(
@@ -213,7 +194,7 @@ def _approval_columns() -> list[Column[ApprovalRow]]:
         Column(
             key="recorded_by",
             title=msgid("Recorded by"),
-            value=lambda row: row.entry.recorded_by,
+            value=lambda row: names[row.entry.recorded_by],
             secondary=True,
         ),
     ]

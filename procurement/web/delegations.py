@@ -6,9 +6,10 @@ from uuid import UUID
 from litestar import Response
 
 from kernel.actors import ROLES_OF, Role
-from kernel.errors import InvalidInput, MarketError, MissingValue, NotFound
+from kernel.errors import InvalidInput, NotFound
 from kernel.http.pages import Form, Page
-from kernel.i18n import label, msgid, translate, translate_error
+from kernel.http.typed import Typed
+from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, excerpt
 from procurement.approval_rules import SIGNING_ROLES
 from procurement.delegations import (
@@ -18,7 +19,6 @@ from procurement.delegations import (
     delegations,
     revoke_delegation,
 )
-from procurement.web.request_forms import read_day
 
 NONE = msgid("Nobody signs in another's place.")
 CHOOSE = msgid("Choose one.")
@@ -84,21 +84,29 @@ def show_delegations(
 
 def post_delegation(page: Page, address: str, *, form: DelegationForm) -> Response[Any]:
     """Let a colleague sign, or show the form again with what is wrong."""
+    typed = Typed(page.locale)
+    starts_on, ends_on = typed.days(("starts_on", form.starts_on), ("ends_on", form.ends_on))
+    holder, colleague = _holder(form.holder), _person(form.colleague)
+    for field, chosen in (("holder", holder), ("colleague", colleague)):
+        if chosen is None:
+            typed.errors[field] = translate(CHOOSE, page.locale)
+    if typed.errors or holder is None or colleague is None:
+        return show_delegations(page, address, form=form, errors=typed.errors, status=422)
+    role, holder_id = holder
     try:
-        role, holder_id = _holder(form.holder)
         delegate(
             page.unit,
             role=role,
             holder_id=holder_id,
-            delegate_id=_person(form.colleague, "colleague"),
-            starts_on=read_day(form.starts_on, "starts_on"),
-            ends_on=read_day(form.ends_on, "ends_on"),
+            delegate_id=colleague,
+            starts_on=starts_on,
+            ends_on=ends_on,
             only_overdue=form.when == IF_OVERDUE,
         )
-    except (MissingValue, InvalidInput, NotFound) as error:
-        return show_delegations(
-            page, address, form=form, errors=_errors(error, page.locale), status=422
-        )
+    except (InvalidInput, NotFound) as error:
+        name = str(error.facts.get("field", "colleague"))
+        typed.tell(FIELDS.get(name, name), error)
+        return show_delegations(page, address, form=form, errors=typed.errors, status=422)
     return page.redirect(address)
 
 
@@ -111,25 +119,19 @@ def post_revocation(page: Page, address: str, delegation_id: UUID) -> Response[A
 FIELDS: Final = {"delegate": "colleague", "role": "holder", "person": "colleague"}
 
 
-def _errors(error: MarketError, locale: str) -> dict[str, str]:
-    if isinstance(error, MissingValue):
-        return {str(error.facts["field"]): translate(CHOOSE, locale)}
-    name = str(error.facts.get("field", "colleague"))
-    return {FIELDS.get(name, name): translate_error(error, locale)}
-
-
-def _holder(text: str) -> tuple[Role, UUID]:
+def _holder(text: str) -> tuple[Role, UUID] | None:
     role, _, person = text.partition("/")
-    if role not in frozenset().union(*ROLES_OF.values()):
-        raise MissingValue(field="holder")
-    return Role(role), _person(person, "holder")
+    person_id = _person(person)
+    if person_id is None or role not in frozenset().union(*ROLES_OF.values()):
+        return None
+    return Role(role), person_id
 
 
-def _person(text: str, field: str) -> UUID:
+def _person(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        raise MissingValue(field=field) from None
+        return None
 
 
 COLUMNS: list[Column[DelegationView]] = [

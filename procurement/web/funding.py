@@ -8,9 +8,11 @@ from uuid import UUID
 
 from litestar import Response
 
+from kernel.actors import OrganisationKind
 from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
+from kernel.identity.names import names_of_actors
 from kernel.web.tables import Cell, Column, tabulate
 from procurement.funding.explanation import explain, restriction_words
 from procurement.queries import AllocationView, allocations_of
@@ -26,6 +28,7 @@ AMOUNTS = ("allocated", "paid", "accrued", "committed", "available")
 MOVED = AMOUNTS[1:]
 
 NO_LINES = msgid("No money has been issued to this school yet. The education bureau issues it.")
+NO_BUREAU_LINES = msgid("No money has been issued on a line of the bureau's own yet.")
 LINE_NAME = msgid("{year} {source}")
 
 
@@ -43,9 +46,10 @@ class BoardLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explained:
-    """One issue on a line with its computation in sentences."""
+    """One issue on a line with its computation in sentences, and by whom."""
 
     allocation: AllocationView
+    who: str
     text: str
 
 
@@ -88,7 +92,10 @@ def show_funding(page: Page, place: Place) -> Response[Any]:
         boards,
         view=page.view(columns, sort="-fiscal_year"),
         summed=AMOUNTS,
-        empty=NO_LINES,
+        empty=NO_BUREAU_LINES
+        if page.actor.organisation_kind is OrganisationKind.BUREAU
+        and page.actor.organisation_code == place.payer_code
+        else NO_LINES,
     )
     return page.render_table(
         "procurement/funding.html",
@@ -137,12 +144,16 @@ def show_funding_line(page: Page, place: Place, line_id: UUID) -> Response[Any]:
         view=page.view(columns),
         summed=MOVED,
     )
+    allocations = allocations_of(page.unit, line_id)
+    issuers = {allocation.issued_by for allocation in allocations}
+    names = names_of_actors(page.unit, issuers, locale=page.locale)
     explained = [
         Explained(
             allocation=allocation,
+            who=names[allocation.issued_by],
             text=printed(explain(allocation.computation, locale=page.locale)),
         )
-        for allocation in allocations_of(page.unit, line_id)
+        for allocation in allocations
     ]
     return page.render_table(
         "procurement/funding_line.html",

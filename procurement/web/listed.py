@@ -1,18 +1,21 @@
 """An amount by its document on a page: the form, and the proposal that it becomes."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from litestar import Response
 
+from catalog.kinds import Tier
 from kernel.clock import shanghai_day
-from kernel.errors import InvalidInput, MarketError
+from kernel.errors import MarketError
 from kernel.http.pages import Form, Page
-from kernel.i18n import label, msgid, translate, translate_error
-from kernel.money import parse_fen
+from kernel.http.typed import Typed
+from kernel.i18n import label, msgid, translate
+from kernel.identity.stages import Stage
 from kernel.outcomes import Fate
-from procurement.funding.listed import ListedRow, propose_listed
-from procurement.web.budgets import DESK, desk_root, yuan_or_minus
+from procurement.funding.listed import ListedRow, possible_payers, propose_listed
+from procurement.web.budgets import DESK, FIELD_OF, desk_root
 from settlement.budgets import SOURCES
 
 
@@ -36,55 +39,66 @@ def show_listed_form(
     """Ask for one amount of a document."""
     return page.render(
         "procurement/listed.html",
+        status=422 if errors else 200,
         root=desk_root(page),
         address=DESK,
         form=form or ListedForm(fiscal_year=str(shanghai_day(page.unit.clock.now()).year)),
         errors=errors or {},
         sources=[(one, label(one, page.locale, kind="source")) for one in SOURCES],
+        payers=possible_payers(page.unit),
+        tiers="; ".join(_labels(Tier, page.locale)),
+        stages="; ".join(_labels(Stage, page.locale)),
     )
 
 
 def post_listed(page: Page, form: ListedForm) -> Response[Any]:
-    """Propose one listed amount, or say beside which field it is not right."""
+    """Propose one listed amount, or say beside which fields it is not right."""
+    typed = Typed(page.locale)
+    row = _listed_row(form, typed, page.locale)
+    if typed.errors:
+        return show_listed_form(page, form=form, errors=typed.errors)
     try:
-        row = _listed_row(form)
         (outcome,) = propose_listed(page.unit, [row])
     except MarketError as error:
-        return show_listed_form(page, form=form, errors=_errors(error, page.locale))
+        typed.refuse(error, FIELD_OF)
+        return show_listed_form(page, form=form, errors=typed.errors)
     if outcome.fate is not Fate.ACCEPTED:
-        known = outcome.error
-        if known is None:
+        if outcome.error is None:
             text = translate(
                 msgid("This document gave the same amount to this line before."), page.locale
             )
             return show_listed_form(page, form=form, errors={"document": text})
-        name = {"amount_yuan": "amount", "fund_yuan": "fund"}.get(outcome.field, outcome.field)
-        return show_listed_form(page, form=form, errors={name: translate_error(known, page.locale)})
-    return page.redirect(f"{DESK}?year={row.fiscal_year}")
+        typed.tell(FIELD_OF.get(outcome.field, outcome.field), outcome.error)
+        return show_listed_form(page, form=form, errors=typed.errors)
+    return page.redirect(f"{DESK}/{outcome.became}")
 
 
-def _listed_row(form: ListedForm) -> ListedRow:
-    if not (form.fiscal_year.isascii() and form.fiscal_year.isdigit()):
-        raise InvalidInput(
-            field="fiscal_year", value=form.fiscal_year, expected="a year such as 2026"
-        )
+def _listed_row(form: ListedForm, typed: Typed, locale: str) -> ListedRow:
     return ListedRow(
-        payer_code=form.payer_code.strip(),
-        fiscal_year=int(form.fiscal_year[:6]),
+        payer_code=typed.text("payer_code", form.payer_code),
+        fiscal_year=typed.year("fiscal_year", form.fiscal_year),
         source=form.source,
-        document=form.document,
-        amount_fen=yuan_or_minus(form.amount, field="amount") if form.amount.strip() else None,
-        fund_fen=parse_fen(form.fund) if form.fund.strip() else None,
+        document=typed.text("document", form.document),
+        amount_fen=typed.yuan("amount", form.amount, may_be_below=True)
+        if form.amount.strip()
+        else None,
+        fund_fen=typed.yuan("fund", form.fund) if form.fund.strip() else None,
         subjects=_words(form.subjects),
-        tiers=_words(form.tiers),
-        stages=_words(form.stages),
+        tiers=_codes(form.tiers, _labels(Tier, locale)),
+        stages=_codes(form.stages, _labels(Stage, locale)),
     )
+
+
+def _labels(words: type[StrEnum], locale: str) -> dict[str, str]:
+    """Return codes by what they are called."""
+    return {label(one, locale): one.value for one in words}
+
+
+def _codes(text: str, called: Mapping[str, str]) -> tuple[str, ...]:
+    """Return words as codes, whether they were typed as such or as what they are called."""
+    return tuple(called.get(word, word) for word in _words(text))
 
 
 def _words(text: str) -> tuple[str, ...]:
     parts = text.replace("；", ";").replace("、", ";").split(";")
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
-
-
-def _errors(error: MarketError, locale: str) -> dict[str, str]:
-    return {str(error.facts.get("field", "")): translate_error(error, locale)}

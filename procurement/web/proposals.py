@@ -12,6 +12,7 @@ from litestar import Response
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
+from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, tabulate
 from procurement.funding.desk import ProposalLineRow, ProposalRow, proposal, proposal_lines
 from procurement.funding.explanation import explain, restriction_words
@@ -50,6 +51,7 @@ def show_proposal(
     return page.render_table(
         "procurement/proposal.html",
         table,
+        status=409 if "" in (errors or {}) else 422 if errors else 200,
         file_name=f"allocation-{row.number}",
         row=row,
         root=desk_root(page),
@@ -57,7 +59,7 @@ def show_proposal(
         errors=errors or {},
         may_check=waits and not is_maker,
         may_withdraw=waits and is_maker,
-        history=_history(row, page.locale),
+        history=_history(page, row),
         budget=next(
             (
                 one
@@ -139,14 +141,17 @@ def post_withdraw(page: Page, number_: str) -> Response[Any]:
     return page.redirect(f"{DESK}/{number_}")
 
 
-def _history(row: ProposalRow, locale: str) -> list[tuple[datetime, str, str]]:
+def _history(page: Page, row: ProposalRow) -> list[tuple[datetime, str, str]]:
     """Return what happened to a proposal, the latest first: (moment, text, by whom)."""
-    history = [(row.made_at, translate(msgid("Proposed"), locale), row.made_by_name)]
+    locale = page.locale
+    people = {row.made_by_name, row.decided_by_name}
+    names = names_of_actors(page.unit, people, locale=locale)
+    history = [(row.made_at, translate(msgid("Proposed"), locale), names[row.made_by_name])]
     if row.decided_at is not None:
         text = label(row.state, locale)
         if row.note:
             text = f"{text}: {row.note}"
-        history.append((row.decided_at, text, row.decided_by_name))
+        history.append((row.decided_at, text, names[row.decided_by_name]))
     return history[::-1]
 
 

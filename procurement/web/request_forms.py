@@ -6,17 +6,10 @@ A person types yuan and days; what can't be read becomes the error of its item, 
 from datetime import date, timedelta
 from typing import Final
 
-from kernel.clock import parse_day, shanghai_day
-from kernel.errors import (
-    InvalidAmount,
-    InvalidDate,
-    InvalidInput,
-    MarketError,
-    MissingValue,
-)
+from kernel.clock import shanghai_day
 from kernel.http.pages import Form
-from kernel.i18n import msgid, translate, translate_error
-from kernel.money import parse_fen
+from kernel.http.typed import Typed
+from kernel.i18n import DEFAULT_LOCALE
 from kernel.unit import Unit
 from procurement.drafts import Draft, DraftItem
 from procurement.requests import Wanted
@@ -24,7 +17,8 @@ from procurement.requests import Wanted
 TRY: Final = "try"
 REASON_TO_COME: Final = "…"
 """Stands for a reason that is not typed yet: a basket may be looked at without one."""
-EMPTY: Final = msgid("Fill this in.")
+SHARED: Final = ("starts_on", "ends_on", "reason")
+"""Fields of the whole request; those of one resource carry its place, such as `ceiling-1`."""
 
 Texts = str | list[str]
 """A form posts one field of a name as a text, several as a list."""
@@ -57,7 +51,7 @@ class RequestForm(Form, frozen=True):
     def draft(self) -> Draft:
         resources = [one for one in listed(self.resource) if one]
         ceilings, laters, hows = (listed(one) for one in (self.ceiling, self.later, self.how))
-        return Draft(
+        draft = Draft(
             starts_on=self.starts_on.strip(),
             ends_on=self.ends_on.strip(),
             reason=self.reason.strip(),
@@ -69,76 +63,60 @@ class RequestForm(Form, frozen=True):
                     trial=_at(hows, place) == TRY,
                 )
                 for place, resource in enumerate(resources)
+                if resource not in resources[:place]
             ),
         )
+        if crosses_new_year(draft) is not None:
+            return draft
+        # Days within one year leave no field for the next one's ceiling, so none may stay behind.
+        return draft.without_later()
 
 
 def listed(texts: Texts) -> list[str]:
     return texts if isinstance(texts, list) else [texts]
 
 
-def read_draft(unit: Unit, draft: Draft) -> list[Wanted | MarketError]:
-    """Return what each item of a draft asks for, or what can't be read of it."""
-    found: list[Wanted | MarketError] = []
-    for item in draft.items:
-        try:
-            found.append(_wanted(unit, draft, item))
-        except MarketError as error:
-            found.append(error)
+def read_draft(unit: Unit, draft: Draft, typed: Typed) -> list[Wanted | None]:
+    """Return what each item of a draft asks for, None where something of it can't be read.
+
+    All that can't be read is said in `typed`.
+    """
+    starts_on, ends_on = typed.days(("starts_on", draft.starts_on), ("ends_on", draft.ends_on))
+    typed.text("reason", draft.reason)
+    unreadable = not typed.errors.keys().isdisjoint({"starts_on", "ends_on"})
+    found: list[Wanted | None] = []
+    for place, item in enumerate(draft.items, start=1):
+        vendor_code, _, sku = item.resource.partition("/")
+        fields = (f"ceiling-{place}", f"later-{place}")
+        last = ends_on
+        if item.trial and not unreadable:
+            last = min(ends_on, starts_on + timedelta(days=unit.settings.trial_days - 1))
+        crosses = not unreadable and last.year != starts_on.year
+        first_fen = 0 if item.trial else typed.yuan(fields[0], item.ceiling)
+        later_fen = 0 if item.trial or not crosses else typed.yuan(fields[1], item.later)
+        if unreadable or not typed.errors.keys().isdisjoint(fields):
+            found.append(None)
+            continue
+        found.append(
+            Wanted(
+                vendor_code=vendor_code,
+                sku=sku,
+                starts_on=starts_on,
+                ends_on=last,
+                ceiling_fen=first_fen + later_fen,
+                later_fen=later_fen if crosses else None,
+                reason=draft.reason or REASON_TO_COME,
+                trial=item.trial,
+            )
+        )
     return found
-
-
-def days_of(draft: Draft) -> tuple[date, date]:
-    """Return the first and last day as typed; raise `MissingValue` or `InvalidDate`."""
-    return read_day(draft.starts_on, "starts_on"), read_day(draft.ends_on, "ends_on")
 
 
 def crosses_new_year(draft: Draft) -> int | None:
     """Return the second fiscal year of the days as typed, if there is one."""
-    try:
-        first, last = days_of(draft)
-    except MarketError:
-        return None
-    return last.year if last.year == first.year + 1 else None
-
-
-def form_errors(draft: Draft, locale: str) -> dict[str, str]:
-    """Return what is wrong with the fields that all items share."""
-    errors: dict[str, str] = {}
-    for field in ("starts_on", "ends_on"):
-        try:
-            read_day(getattr(draft, field), field)
-        except MissingValue:
-            errors[field] = translate(EMPTY, locale)
-        except MarketError as error:
-            errors[field] = translate_error(error, locale)
-    if not draft.reason:
-        errors["reason"] = translate(EMPTY, locale)
-    return errors
-
-
-def _wanted(unit: Unit, draft: Draft, item: DraftItem) -> Wanted:
-    vendor_code, _, sku = item.resource.partition("/")
-    starts_on, ends_on = days_of(draft)
-    if item.trial:
-        longest = starts_on + timedelta(days=unit.settings.trial_days - 1)
-        ends_on = min(ends_on, longest)
-    crosses = ends_on.year != starts_on.year
-    free = item.trial
-    first_fen = 0 if free else read_yuan(item.ceiling, "ceiling")
-    later_fen = 0
-    if crosses and not free:
-        later_fen = read_yuan(item.later, "later")
-    return Wanted(
-        vendor_code=vendor_code,
-        sku=sku,
-        starts_on=starts_on,
-        ends_on=ends_on,
-        ceiling_fen=first_fen + later_fen,
-        later_fen=later_fen if crosses else None,
-        reason=draft.reason or REASON_TO_COME,
-        trial=item.trial,
-    )
+    typed = Typed(DEFAULT_LOCALE)
+    first, last = typed.days(("starts_on", draft.starts_on), ("ends_on", draft.ends_on))
+    return last.year if not typed.errors and last.year == first.year + 1 else None
 
 
 def begin_draft(unit: Unit) -> Draft:
@@ -153,26 +131,6 @@ def term_end(day: date) -> date:
         if day <= end:
             return end
     raise ValueError(day)  # a year ends before the last of these
-
-
-def read_yuan(text: str, field: str) -> int:
-    """Read an amount as typed; raise `MissingValue` or `InvalidInput` for its field."""
-    if not text.strip():
-        raise MissingValue(field=field)
-    try:
-        return parse_fen(text)
-    except InvalidAmount as error:
-        raise InvalidInput(field=field, value=error.facts["text"], expected="12.34") from None
-
-
-def read_day(text: str, field: str) -> date:
-    """Read a day as typed; raise `MissingValue` or `InvalidInput` for its field."""
-    if not text:
-        raise MissingValue(field=field)
-    try:
-        return parse_day(text)
-    except InvalidDate:
-        raise InvalidInput(field=field, value=text, expected="2026-09-01") from None
 
 
 def _at(texts: list[str], place: int) -> str:

@@ -1,32 +1,34 @@
 """Requesting on pages: look for resources, put them into one request, see what it means, ask."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
+from uuid import UUID
 
 from litestar import Response
 
 from catalog.kinds import ResourceKind
 from catalog.plan_words import plan_words
 from kernel.clock import shanghai_day
-from kernel.errors import MarketError, MissingValue
+from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
-from kernel.i18n import label, msgid, translate, translate_error
+from kernel.http.typed import Typed
+from kernel.i18n import label, msgid, translate
 from kernel.ids import OrganisationId
 from kernel.web.tables import Column, Filter, Table
-from procurement.choices import Choice, choices, choices_by_key
+from procurement.choices import Choice, choices, choices_by_key, standings
 from procurement.drafts import Draft, DraftItem, drop_draft, keep_draft, own_draft
 from procurement.forecasts import LEAST_SCHOOLS, Forecast
 from procurement.request_previews import ItemPreview, forecasts_of, preview_basket
-from procurement.requests import REQUESTING_ROLES, Wanted, request_basket
+from procurement.requests import REQUESTING_ROLES, request_basket
 from procurement.web.funding import line_name
 from procurement.web.request_forms import (
-    EMPTY,
+    SHARED,
     ChoiceForm,
     RequestForm,
     begin_draft,
     crosses_new_year,
-    form_errors,
     read_draft,
 )
 
@@ -34,13 +36,14 @@ RESOURCES: Final = "/school/resources"
 REQUEST: Final = "/school/resources/request"
 SELECTIONS: Final = "/school/selections"
 REMOVE: Final = "remove:"
+ASKED: Final = f"{REQUEST}?asked=yes"
+"""The request after it was asked for: what is wrong with it is said, what is empty, too."""
 FIELDS: Final = {
-    "ceiling": "ceiling",
     "ceiling_yuan": "ceiling",
-    "later": "later",
     "next_year_ceiling_yuan": "later",
+    "trial": "how",
 }
-"""Fields of an item, by the services' names."""
+"""Fields of an item, by the services' names; what concerns no field stands at the item's head."""
 
 WORDS = Filter(key="words", title=msgid("Title, subject, vendor"))
 STAGES = ("primary", "junior", "senior", "kindergarten", "higher")
@@ -59,8 +62,6 @@ class ItemView:
     vendor_name: str
     price: str
     preview: ItemPreview
-    error: str
-    error_field: str
     draws: list[tuple[str, int]]
     forecast: Forecast | None
 
@@ -102,8 +103,40 @@ def show_choices(page: Page) -> Response[Any]:
         "procurement/choices.html",
         table=table,
         prices={row.key: plan_words(row.plan, page.locale) for row in rows},
+        address=choice_address,
+        own=page.actor.organisation_code,
+        standings=_standings(page),
         chosen={item.resource for item in own_draft(page.unit).items} if may_request else set(),
     )
+
+
+def show_choice(page: Page, vendor_code: str, sku: str) -> Response[Any]:
+    """Show one listed resource: what it is, what it costs, and where the school stands with it."""
+    key = f"{vendor_code}/{sku}"
+    found = choices_by_key(page.unit, [key])
+    if not found:
+        raise NotFound(what="resource", key=key)
+    (row,) = found
+    may_request = page.actor.may(*REQUESTING_ROLES)
+    return page.render(
+        "procurement/choice.html",
+        row=row,
+        price=plan_words(row.plan, page.locale),
+        is_own=row.author_school == page.actor.organisation_code,
+        standing=_standings(page).get(row.resource_id, ""),
+        is_chosen=may_request and key in {one.resource for one in own_draft(page.unit).items},
+        may_request=may_request,
+    )
+
+
+def choice_address(row: Choice) -> str:
+    return f"{RESOURCES}/{quote(row.vendor_code, safe='')}/{quote(row.sku)}"
+
+
+def _standings(page: Page) -> dict[UUID, str]:
+    school_id = page.actor.organisation_id
+    assert school_id is not None  # the routes are a school's
+    return standings(page.unit, school_id)
 
 
 def choose(page: Page, *, form: ChoiceForm) -> Response[Any]:
@@ -115,29 +148,48 @@ def choose(page: Page, *, form: ChoiceForm) -> Response[Any]:
     return page.redirect(REQUEST)
 
 
-def show_request(
-    page: Page, *, draft: Draft | None = None, errors: Mapping[str, str] | None = None
-) -> Response[Any]:
-    """Show the actor's draft with what it would mean."""
-    draft = draft or own_draft(page.unit)
+def show_request(page: Page) -> Response[Any]:
+    """Show the actor's draft with what it would mean.
+
+    Once it was asked for, all that is wrong is said; before that only what can't be as it is typed.
+    """
+    draft = own_draft(page.unit)
     if not draft.items:
         return page.redirect(RESOURCES)
-    preview = preview_basket(page.unit, read_draft(page.unit, draft))
+    asked = page.request.query_params.get("asked") == "yes"
+    typed = Typed(page.locale)
+    preview = preview_basket(page.unit, read_draft(page.unit, draft, typed))
+    _add_refusals(preview.items, typed)
+    errors = {
+        field: words for field, words in typed.errors.items() if asked or field not in typed.empty
+    }
+    items = _items(page, draft, preview.items)
     return page.render(
         "procurement/request.html",
-        status=422 if errors else 200,
         draft=draft,
         later_year=crosses_new_year(draft),
-        items=_items(page, draft, preview.items, asked=bool(errors)),
+        items=items,
         preview=preview,
-        errors=errors or {},
+        errors=errors,
         trial_days=page.unit.settings.trial_days,
         least_schools=LEAST_SCHOOLS,
     )
 
 
+def _add_refusals(items: Sequence[ItemPreview], typed: Typed) -> None:
+    """Say what the services hold against the items, beside the field that it is about."""
+    for place, item in enumerate(items, start=1):
+        if item.error is not None:
+            shared = item.field in SHARED
+            field = item.field if shared else f"{FIELDS.get(item.field, 'item')}-{place}"
+            typed.tell(field, item.error)
+
+
 def post_request(page: Page, *, form: RequestForm) -> Response[Any]:
-    """Keep what was typed; then look again, take a resource out, give it up, or request it."""
+    """Keep what was typed; then look again, take a resource out, give it up, or request it.
+
+    What is wrong is shown by the address of the draft: going back never sends the form again.
+    """
     draft = form.draft()
     if form.act.startswith(REMOVE):
         draft = draft.without(form.act.removeprefix(REMOVE))
@@ -146,18 +198,17 @@ def post_request(page: Page, *, form: RequestForm) -> Response[Any]:
         return page.redirect(RESOURCES)
     keep_draft(page.unit, draft)
     if form.act != "request":
-        return show_request(page, draft=draft)
-    errors = form_errors(draft, page.locale)
-    wanted = read_draft(page.unit, draft)
-    right = [one for one in wanted if isinstance(one, Wanted)]
-    if errors or len(right) < len(wanted):
-        return show_request(page, draft=draft, errors=errors or _of_items(page))
+        return page.redirect(REQUEST)
+    typed = Typed(page.locale)
+    wanted = [one for one in read_draft(page.unit, draft, typed) if one is not None]
+    if typed.errors:
+        return page.redirect(ASKED)
     try:
-        ids = request_basket(page.unit, right)
+        ids = request_basket(page.unit, wanted)
     except MarketError as error:
         if "item" not in error.facts:
             raise
-        return show_request(page, draft=draft, errors=_of_items(page))
+        return page.redirect(ASKED)
     drop_draft(page.unit)
     return page.redirect(f"{SELECTIONS}/{ids[0]}")
 
@@ -167,22 +218,8 @@ def keep_typed(page: Page, *, form: RequestForm) -> None:
     keep_draft(page.unit, form.draft())
 
 
-def _words(error: MarketError | None, locale: str, *, asked: bool) -> str:
-    if error is None:
-        return ""
-    if isinstance(error, MissingValue):
-        return translate(EMPTY, locale) if asked else ""
-    return translate_error(error, locale)
-
-
-def _of_items(page: Page) -> dict[str, str]:
-    return {"": translate(msgid("Something is wrong with a resource below."), page.locale)}
-
-
-def _items(
-    page: Page, draft: Draft, previews: Sequence[ItemPreview], *, asked: bool
-) -> list[ItemView]:
-    """Return the items as the page shows them; what is not typed yet is no error before `asked`."""
+def _items(page: Page, draft: Draft, previews: Sequence[ItemPreview]) -> list[ItemView]:
+    """Return the items as the page shows them."""
     keys = [(one[0], one[2]) for one in (item.resource.partition("/") for item in draft.items)]
     school_id = page.actor.organisation_id
     assert school_id is not None  # the draft is a person's of a school
@@ -193,7 +230,6 @@ def _items(
     views = []
     for item, key, preview in zip(draft.items, keys, previews, strict=True):
         row = known.get(item.resource)
-        error = preview.error
         views.append(
             ItemView(
                 item=item,
@@ -201,8 +237,6 @@ def _items(
                 vendor_name=row.vendor_name if row else "",
                 price=plan_words(row.plan, page.locale) if row else "",
                 preview=preview,
-                error=_words(error, page.locale, asked=asked),
-                error_field=FIELDS.get(str(error.facts.get("field", "")), "") if error else "",
                 draws=[(line_name(one.line, page.locale), one.amount_fen) for one in preview.draws],
                 forecast=expected.get(key),
             )

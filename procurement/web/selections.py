@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from litestar import Response
+from sqlalchemy import and_, or_
 
 from catalog.plan_words import plan_words
 from kernel.errors import MarketError, NoteRequired
@@ -17,7 +18,12 @@ from kernel.web.tables import Column, Filter, tabulate
 from procurement.approvals import refuse, return_, sign, sign_all, withdraw
 from procurement.due_steps import WaitingStep, due_steps, read_steps, signable, waiting_steps
 from procurement.models import Selection
-from procurement.queries import SelectionView, selection, selections_of
+from procurement.queries import (
+    SelectionView,
+    selection,
+    selection_with_basket,
+    selections_of,
+)
 from procurement.states import SelectionKind, SelectionState
 from procurement.web.waiting import waiting_columns
 from settlement.web.places import Crumb
@@ -147,11 +153,9 @@ def show_selection(
     status: int = 200,
 ) -> Response[Any]:
     """Show one selection: where it stands, what it asks for, and the form of who signs it."""
-    view = selection(page.unit, selection_id)
-    step = _own_step(page, view)
-    siblings = []
-    if view.basket:
-        siblings = selections_of(page.unit, view.school_id, basket=view.basket)
+    view, siblings = selection_with_basket(page.unit, selection_id)
+    steps = _own_steps(page, view)
+    step = next((one for one in steps if one.selection_id == view.id), None)
     return page.render(
         "procurement/selection.html",
         status=status,
@@ -167,8 +171,8 @@ def show_selection(
             ("", ""),
             *((str(place), translate(one, page.locale)) for place, one in enumerate(CANNED, 1)),
         ],
-        siblings=[one for one in siblings if one.id != view.id],
-        waiting_siblings=_waiting_siblings(page, view) if step else 0,
+        siblings=siblings,
+        waiting_siblings=sum(one.selection_id != view.id for one in steps),
         may_withdraw=view.state is SelectionState.REQUESTED
         and view.requested_by == page.actor.person_id,
         changes=view.kind in {SelectionKind.RAISE, SelectionKind.LOWER},
@@ -240,22 +244,15 @@ def _decide(page: Page, selection_id: SelectionId, form: DecisionForm) -> None:
             raise NoteRequired
 
 
-def _own_step(page: Page, view: SelectionView) -> WaitingStep | None:
-    """Return the step that the actor may give now, if it is theirs."""
+def _own_steps(page: Page, view: SelectionView) -> list[WaitingStep]:
+    """Return what the actor may sign now of a selection and of what was requested with it."""
     if view.state is not SelectionState.REQUESTED:
-        return None
-    steps = read_steps(page.unit, due_steps().where(Selection.id == view.id))
-    return next(iter(signable(page.unit, steps)), None)
-
-
-def _waiting_siblings(page: Page, view: SelectionView) -> int:
-    """Return how many others of the same request the actor may sign now."""
-    if not view.basket:
-        return 0
-    return sum(
-        step.basket == view.basket and step.selection_id != view.id
-        for step in waiting_steps(page.unit, payer_code=view.school_code)
-    )
+        return []
+    wanted = Selection.id == view.id
+    if view.basket:
+        together = and_(Selection.school_id == view.school_id, Selection.basket == view.basket)
+        wanted = or_(wanted, together)
+    return signable(page.unit, read_steps(page.unit, due_steps().where(wanted)))
 
 
 def _holder(view: SelectionView, locale: str) -> str:

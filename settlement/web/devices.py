@@ -1,6 +1,6 @@
 """Classroom boxes on pages: a school's own, and those that a bureau confirms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from litestar import Response
@@ -8,6 +8,7 @@ from litestar import Response
 from kernel.errors import AlreadyExists, InvalidInput
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
+from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, tabulate
 from settlement.metering.devices import (
     CONFIRMERS,
@@ -56,6 +57,9 @@ def show_device(page: Page, base: str, code: str) -> Response[Any]:
     return page.render(
         "settlement/device.html",
         device=device,
+        registered_by=names_of_actors(page.unit, {device.registered_by}, locale=page.locale)[
+            device.registered_by
+        ],
         base=base,
         may_confirm=device.state == "waiting" and page.actor.may(*CONFIRMERS),
         may_revoke=device.state != "revoked" and page.actor.may(*KEEPERS, *CONFIRMERS),
@@ -81,11 +85,13 @@ def _list(
         return f"{base}/{row.code}"
 
     of_school = base == SCHOOL_DEVICES
-    columns = _columns(href, with_school=not of_school)
+    rows = visible_devices(page.unit)
+    names = names_of_actors(page.unit, {row.registered_by for row in rows}, locale=page.locale)
+    columns = _columns(href, names, with_school=not of_school)
     table = tabulate(
         translate(msgid("Classroom boxes"), page.locale),
         columns,
-        visible_devices(page.unit),
+        rows,
         view=page.view(columns),
         empty=NONE_OF_SCHOOL if of_school else NONE_OF_BUREAU,
     )
@@ -103,7 +109,7 @@ def _list(
 
 
 def _columns(
-    href: Callable[[DeviceRow], str], *, with_school: bool
+    href: Callable[[DeviceRow], str], names: Mapping[str, str], *, with_school: bool
 ) -> tuple[Column[DeviceRow], ...]:
     school: Column[DeviceRow] = Column(
         key="school_name", title=msgid("School"), value=lambda row: row.school_name, sortable=True
@@ -130,7 +136,7 @@ def _columns(
         Column(
             key="registered_by",
             title=msgid("Registered by"),
-            value=lambda row: row.registered_by,
+            value=lambda row: names[row.registered_by],
             secondary=True,
         ),
     )

@@ -13,6 +13,7 @@ from kernel.clock import parse_month
 from kernel.errors import MarketError
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
+from kernel.identity.names import names_of_actors
 from kernel.money import yuan
 from kernel.web.tables import Column, Filter, tabulate
 from settlement.dispute_rules import (
@@ -160,7 +161,7 @@ def show_dispute(
         desk=desk,
         place=desk.place_of(row),
         row=row,
-        history=history_of(row, page.locale),
+        history=history_of(page, row),
         may_answer=_may_answer(page, row),
         may_decide=_may_decide(page, row),
         answer=answer or AnswerForm(),
@@ -213,22 +214,29 @@ def post_decision(page: Page, desk: Desk, dispute_id: UUID, *, form: DecisionFor
 def panel_of(page: Page, line_id: UUID) -> dict[str, Any]:
     """Return what a line's page shows of its dispute: the row, if any, and its history."""
     row = dispute_of_line(page.unit, line_id)
-    return {"dispute": row, "dispute_history": history_of(row, page.locale) if row else []}
+    return {"dispute": row, "dispute_history": history_of(page, row) if row else []}
 
 
-def history_of(row: DisputeRow, locale: str) -> History:
+def history_of(page: Page, row: DisputeRow) -> History:
     """Return what happened in a dispute, the latest first: (moment, text, by whom)."""
+    locale = page.locale
+    people = {one for one in (row.opened_by, row.answered_by, row.decided_by) if one}
+    names = names_of_actors(page.unit, people, locale=locale)
     opened = REFERRED if row.of_closed_year else OPENED
     history: History = [
-        (row.opened_at, translate(opened, locale), "" if row.of_closed_year else row.opened_by)
+        (
+            row.opened_at,
+            translate(opened, locale),
+            "" if row.of_closed_year else names[row.opened_by],
+        )
     ]
     if row.answered_at is not None:
         text = translate(ANSWERED, locale).format(amount=yuan(row.offered_fen))
-        history.append((row.answered_at, text, row.answered_by or ""))
+        history.append((row.answered_at, text, names.get(row.answered_by or "", "")))
     if row.decided_at is not None:
         ended = UPHELD if row.outcome == DisputeOutcome.UPHELD else DISMISSED
         text = translate(ended, locale).format(amount=yuan(row.credit_fen))
-        history.append((row.decided_at, text, row.decided_by or ""))
+        history.append((row.decided_at, text, names.get(row.decided_by or "", "")))
     return history[::-1]
 
 

@@ -10,6 +10,7 @@ from kernel.actors import Role
 from kernel.clock import Month, parse_month, shanghai_day
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate
+from kernel.identity.names import names_of_actors
 from kernel.ids import OrganisationId
 from kernel.web.tables import Table, excerpt, tabulate
 from settlement.confirmations import BY_SILENCE, confirm_lines
@@ -104,7 +105,7 @@ def show_statement(page: Page, place: Place, month_text: str) -> Response[Any]:
         disputes=disputes_of(page.unit, payer_code=place.payer_code, month=month),
         place=place,
         statement=statement,
-        history=_history(statement, lines, page.locale),
+        history=_history(page, statement, lines),
         may_confirm=bool(statement.unconfirmed) and _is_its_finance(page, statement),
         may_dispute=bool(statement.unconfirmed) and may_dispute(page, statement),
     )
@@ -175,16 +176,19 @@ def _is_its_finance(page: Page, statement: StatementRow) -> bool:
     return actor.may(Role.SCHOOL_FINANCE) and actor.organisation_id == statement.payer_id
 
 
-def _history(statement: StatementRow, lines: Sequence[LineRow], locale: str) -> History:
+def _history(page: Page, statement: StatementRow, lines: Sequence[LineRow]) -> History:
     """Return what happened to a statement, the latest first: (moment, text, by whom)."""
+    locale = page.locale
     confirmed: dict[tuple[datetime, str], int] = {}
     for line in lines:
         if line.confirmed_at and line.confirmed_by:
             key = (line.confirmed_at, line.confirmed_by)
             confirmed[key] = confirmed.get(key, 0) + 1
+    people = {who for _, who in confirmed if who != BY_SILENCE}
+    names = names_of_actors(page.unit, people, locale=locale)
     history: History = []
     for (at, who), count in sorted(confirmed.items(), reverse=True):
         silent = who == BY_SILENCE
         text = translate(SILENT if silent else CONFIRMED, locale).format(lines=count)
-        history.append((at, text, "" if silent else who))
+        history.append((at, text, "" if silent else names[who]))
     return [*history, (statement.stated_at, translate(STATED, locale), "")]

@@ -37,8 +37,7 @@ def dies(_function: Callable[..., Any]) -> Callable[..., Any]:
     return kill
 
 
-def main() -> None:
-    url, home, step, act = sys.argv[1:5]
+def main(url: str, home: str, step: str, act: str) -> None:
     if step in STEPS:
         module, name = STEPS[step]
         setattr(module, name, dies(getattr(module, name)))
@@ -50,7 +49,3 @@ def main() -> None:
     if step == "committed":
         os.kill(os.getpid(), signal.SIGKILL)
     sys.exit(DONE)
-
-
-if __name__ == "__main__":
-    main()

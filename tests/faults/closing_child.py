@@ -1,8 +1,7 @@
-"""Closes a month on the database in argv[1] and kills itself at the unit of work in argv[2].
+"""Closes a month on a database and kills itself at a chosen unit of work.
 
-argv[3] says when: `before` its commit, or right `after` it; argv[4] how many payers a shard may
-have, if not as many as ever; argv[5] which month, if not March 2026. It is August of that year. Run
-by test_killed_close and test_sharded_close.
+Run by test_killed_close, test_killed_taking_up and test_sharded_close, through
+`tests.support.children` or by itself.
 """
 
 import os
@@ -44,15 +43,18 @@ class MortalUnits(Units):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
-    url, at, moment = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    if len(sys.argv) > 4:
-        periods.SHARD = int(sys.argv[4])
-    month = parse_month(sys.argv[5]) if len(sys.argv) > 5 else MARCH
+def main(url: str, at: str, moment: str, shard: str = "", period: str = "") -> None:
+    """`moment`: `before` the unit's commit or `after` it; `shard`: its most payers, if given.
+
+    `period`: which month, if not March 2026; it is August of its year.
+    """
+    if shard:
+        periods.SHARD = int(shard)
+    month = parse_month(period) if period else MARCH
     clock = FixedClock(datetime(month.year, 8, 3, 2, tzinfo=UTC))
     told = Settings.load({"DATABASE_URL": url, "MARKET_SECRET_KEY": "test"})
     units = MortalUnits(open_engine(url), clock, told, RecordingDispatcher())
-    units.arm(at=at, moment=moment)
+    units.arm(at=int(at), moment=moment)
     settle(units, SYSTEM, month)
     clock.advance(timedelta(days=30))
     settle(units, SYSTEM, month)
@@ -60,4 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,8 +1,7 @@
 """A move to the archive that is killed at any step leaves the month whole somewhere, never lost."""
 
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,16 @@ from settlement.metering.archive import archive_month, restore_month
 from settlement.verify.recompute import verify
 from tests.faults import archiving_child
 from tests.support.archive_builders import a_closed_month
+from tests.support.children import Run, children_of
 from tests.support.settlement_builders import MARCH, SYSTEM
 
 pytestmark = pytest.mark.faults
 
-ROOT = Path(__file__).parents[2]
 
-
-def run_child(url: str, home: Path, *, step: str, act: str) -> int:
-    command = [sys.executable, str(Path(archiving_child.__file__)), url, str(home), step, act]
-    return subprocess.run(
-        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False, timeout=120
-    ).returncode
+@pytest.fixture(scope="module")
+def run_child() -> Iterator[Run]:
+    with children_of(archiving_child) as run:
+        yield run
 
 
 def where(units: Units) -> tuple[int, int]:
@@ -41,10 +38,10 @@ def where(units: Units) -> tuple[int, int]:
     "step", ["written", "named", "proved", "dropping", "recorded", "committed"]
 )
 def test_a_killed_archive_is_done_again(
-    units: Units, database_url: str, tmp_path: Path, step: str
+    units: Units, database_url: str, tmp_path: Path, run_child: Run, step: str
 ) -> None:
     a_closed_month(units)
-    died = run_child(database_url, tmp_path, step=step, act="archive")
+    died = run_child(database_url, tmp_path, step, "archive")
     assert died == -signal.SIGKILL
     assert where(units) == ((0, 40) if step == "committed" else (40, 0))
     assert verify(units, SYSTEM) == []
@@ -59,11 +56,11 @@ def test_a_killed_archive_is_done_again(
 
 @pytest.mark.parametrize("step", ["loaded", "recorded", "committed"])
 def test_a_killed_restore_is_done_again(
-    units: Units, database_url: str, tmp_path: Path, step: str
+    units: Units, database_url: str, tmp_path: Path, run_child: Run, step: str
 ) -> None:
     a_closed_month(units)
     archive_month(units, SYSTEM, MARCH)
-    died = run_child(database_url, tmp_path, step=step, act="restore")
+    died = run_child(database_url, tmp_path, step, "restore")
     assert died == -signal.SIGKILL
     assert where(units) == ((40, 0) if step == "committed" else (0, 40))
     assert verify(units, SYSTEM) == []
@@ -74,9 +71,11 @@ def test_a_killed_restore_is_done_again(
     assert verify(units, SYSTEM) == []
 
 
-def test_a_move_that_is_not_killed_ends(units: Units, database_url: str, tmp_path: Path) -> None:
+def test_a_move_that_is_not_killed_ends(
+    units: Units, database_url: str, tmp_path: Path, run_child: Run
+) -> None:
     """The child does what it is for: the kills above cut a move that would have worked."""
     a_closed_month(units)
-    done = run_child(database_url, tmp_path, step="none", act="archive")
+    done = run_child(database_url, tmp_path, "none", "archive")
     assert done == archiving_child.DONE
     assert where(units) == (0, 40)

@@ -1,8 +1,6 @@
 """A close that is killed at any step and run again gives the same bytes (R39)."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kernel.clock import FixedClock
-from kernel.db import open_engine
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.trail import sequence_trail
@@ -20,7 +17,8 @@ from settlement.closing import settle
 from settlement.exports import export_statements
 from settlement.verify.recompute import verify
 from tests.faults import closing_child
-from tests.support.database import fresh_database
+from tests.support.children import Run, children_of
+from tests.support.database import fresh_database, warm_engine
 from tests.support.settlement_builders import MARCH, SYSTEM, a_market, a_use, at, deliver
 
 pytestmark = pytest.mark.faults
@@ -34,17 +32,13 @@ UNITS = 16
 @contextmanager
 def used_market(server: str) -> Iterator[tuple[str, Units]]:
     """A market with a month of uses that is not closed; two schools' worth of lines."""
-    with fresh_database(server) as url:
-        engine = open_engine(url)
+    with fresh_database(server) as url, warm_engine(url) as engine:
         told = Settings.load({"DATABASE_URL": url, "MARKET_SECRET_KEY": "test"})
         clock = FixedClock(datetime(2026, 8, 3, 2, tzinfo=UTC))
         units = Units(engine, clock, told, RecordingDispatcher())
         market = a_market(units, ceiling_fen=400)
         deliver(units, [a_use(units, market, f"e{n}", at(2, 8, n)) for n in range(20)])
-        try:
-            yield url, units
-        finally:
-            engine.dispose()
+        yield url, units
 
 
 def close(units: Units) -> bytes:
@@ -62,16 +56,15 @@ def close(units: Units) -> bytes:
         return export_statements(unit, MARCH)
 
 
-def run_child(url: str, *, unit: int, moment: str) -> int:
-    command = [sys.executable, str(Path(closing_child.__file__)), url, str(unit), moment]
-    return subprocess.run(
-        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False, timeout=120
-    ).returncode
+@pytest.fixture(scope="module")
+def run_child() -> Iterator[Run]:
+    with children_of(closing_child) as run:
+        yield run
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_close_killed_at_any_unit_of_work_ends_in_the_same_bytes(
-    server: str, moment: str
+    server: str, run_child: Run, moment: str
 ) -> None:
     with used_market(server) as (_, units):
         plain = close(units)
@@ -79,11 +72,11 @@ def test_a_close_killed_at_any_unit_of_work_ends_in_the_same_bytes(
 
     for unit in range(1, UNITS + 1):
         with used_market(server) as (url, units):
-            assert run_child(url, unit=unit, moment=moment) == -signal.SIGKILL
+            assert run_child(url, unit, moment) == -signal.SIGKILL
             assert close(units) == plain, f"killed {moment} the commit of unit {unit}"
 
 
-def test_the_child_dies_at_every_unit_that_a_close_opens(server: str) -> None:
+def test_the_child_dies_at_every_unit_that_a_close_opens(server: str, run_child: Run) -> None:
     """One unit more than `UNITS` is never reached: the kills above cover the whole close."""
     with used_market(server) as (url, _):
-        assert run_child(url, unit=UNITS + 1, moment="after") == closing_child.SETTLED
+        assert run_child(url, UNITS + 1, "after") == closing_child.SETTLED

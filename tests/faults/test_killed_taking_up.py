@@ -1,12 +1,9 @@
 """A close that takes up earlier use, killed on the way, gives the same bytes (R25, R35, R39)."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -24,15 +21,15 @@ from settlement.exports import export_statements
 from settlement.verify.recompute import verify
 from tests.faults import closing_child
 from tests.support.agreement_builders import a_line_of_2027, across, on
+from tests.support.children import Run, children_of
 from tests.support.database import fresh_database
 from tests.support.early_use_builders import allowed, consented, who_agree
 from tests.support.settlement_builders import SYSTEM, a_market, a_use, confirm_all, deliver
 
 pytestmark = pytest.mark.faults
 
-ROOT = Path(__file__).parents[2]
 FEBRUARY, MARCH = parse_month("2027-02"), parse_month("2027-03")
-AUGUST, AS_MANY_AS_EVER = datetime(2027, 8, 3, 2, tzinfo=UTC), "1600"
+AUGUST = datetime(2027, 8, 3, 2, tzinfo=UTC)
 STATE, POST = 6, 7
 """The units of a close in which lines, memorandum and postings are written (see
 test_killed_close)."""
@@ -90,14 +87,12 @@ def test_a_close_that_takes_up_killed_on_the_way_ends_in_the_same_bytes(server: 
     with money_has_come(server) as (_, units):
         plain = close(units)
     assert b"('take_up', '2027-03', -400)" in plain
+    with children_of(closing_child) as run:
+        killed_at_each(server, run, plain)
+
+
+def killed_at_each(server: str, run: Run, plain: bytes) -> None:
     for unit, moment in ((STATE, "before"), (STATE, "after"), (POST, "before")):
         with money_has_come(server) as (url, units):
-            command = [
-                *(sys.executable, str(Path(closing_child.__file__)), url, str(unit), moment),
-                *(AS_MANY_AS_EVER, "2027-03"),
-            ]
-            child = subprocess.run(
-                command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False, timeout=120
-            )
-            assert child.returncode == -signal.SIGKILL
+            assert run(url, unit, moment, "", "2027-03") == -signal.SIGKILL
             assert close(units) == plain, f"killed {moment} the commit of unit {unit}"

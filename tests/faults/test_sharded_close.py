@@ -25,7 +25,8 @@ from settlement.periods import shards_of
 from settlement.verify.recompute import verify
 from tests.faults import closing_child
 from tests.faults.test_unwell_database import FULL
-from tests.support.database import fresh_database
+from tests.support.children import Run, children_of
+from tests.support.database import fresh_database, warm_engine
 from tests.support.plan_builders import a_neighbour
 from tests.support.settlement_builders import MARCH, SYSTEM, a_market, a_use, at, deliver
 
@@ -59,15 +60,11 @@ def a_used_county(units: Units) -> None:
 
 @contextmanager
 def used_county(server: str) -> Iterator[tuple[str, Units]]:
-    with fresh_database(server) as url:
-        engine = open_engine(url)
+    with fresh_database(server) as url, warm_engine(url) as engine:
         told = Settings.load({"DATABASE_URL": url, "MARKET_SECRET_KEY": "test"})
         units = Units(engine, FixedClock(NOON), told, RecordingDispatcher())
         a_used_county(units)
-        try:
-            yield url, units
-        finally:
-            engine.dispose()
+        yield url, units
 
 
 def close(units: Units) -> bytes:
@@ -84,13 +81,19 @@ def close(units: Units) -> bytes:
         return export_statements(unit, MARCH)
 
 
-def child(url: str, *, unit: int, moment: str = "before") -> subprocess.Popen[bytes]:
-    arguments = (url, str(unit), moment, str(SHARD))
+def child(url: str) -> subprocess.Popen[bytes]:
+    """Start a close in a process of its own; it is not killed."""
     return subprocess.Popen(
-        [sys.executable, str(Path(closing_child.__file__)), *arguments],
+        [sys.executable, str(Path(closing_child.__file__)), url, "0", "before", str(SHARD)],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT)},
     )
+
+
+@pytest.fixture(scope="module")
+def run_child() -> Iterator[Run]:
+    with children_of(closing_child) as run:
+        yield run
 
 
 @pytest.fixture
@@ -110,18 +113,18 @@ def test_shards_give_the_bytes_of_the_whole(server: str, plain: bytes) -> None:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_close_killed_between_its_shards_ends_in_the_same_bytes(
-    server: str, plain: bytes, moment: str
+    server: str, run_child: Run, plain: bytes, moment: str
 ) -> None:
     """R39: some shards are through, one is half done, one was not begun."""
     for unit in (5, 8, 11):
         with used_county(server) as (url, units):
-            assert child(url, unit=unit, moment=moment).wait(120) == -signal.SIGKILL
+            assert run_child(url, unit, moment, SHARD) == -signal.SIGKILL
             assert close(units) == plain, f"killed {moment} the commit of unit {unit}"
 
 
 def test_two_processes_that_close_a_month_at_once_close_it_once(server: str, plain: bytes) -> None:
     with used_county(server) as (url, units):
-        both = [child(url, unit=0) for _ in range(2)]
+        both = [child(url) for _ in range(2)]
         assert [one.wait(120) for one in both] == [closing_child.SETTLED] * 2
         assert close(units) == plain
 

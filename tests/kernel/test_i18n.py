@@ -54,7 +54,7 @@ def test_an_error_says_what_happened_and_the_way_out_in_chinese():
 def test_codes_among_an_errors_facts_read_as_words_and_data_stays_as_it_is():
     error = InvalidAmount(text="negative", reason="negative", places=2)
     assert translate_error(error, "zh_CN") == (
-        "“negative”不是有效的金额（不能为负）。请填写非负数，小数不超过 2 位。"
+        "“negative”不是有效的金额（不能为负）。请直接填写数字，不为负，小数不超过 2 位。"
     )
     assert "(negative)" in translate_error(error, "en")
 

@@ -60,7 +60,7 @@ def test_one_proposes_and_another_issues_on_pages(
     own = client.get(f"{DESK}/{FIRST}").text
     assert "Withdraw it" in own and "Issue 6,500.00 yuan" not in own
     refused = send(client, f"{DESK}/{FIRST}/issue")
-    assert refused.status_code == 200 and "can&#39;t check it, too" in refused.text
+    assert refused.status_code == 409 and "can&#39;t check it, too" in refused.text
 
     sign_in(client, "checker")
     assert f"Allocation {FIRST} waits to be checked" in client.get("/bureau").text

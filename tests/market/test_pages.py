@@ -34,9 +34,6 @@ COUNTED_LIVE = {
     # whatever was used.
     "/school/preview": 60,
     "/bureau/schools/{code}/preview": 60,
-    # The funding plan is made as the last signature would make it, with all that it rests on.
-    "/school/selections/{selection_id}": 18,
-    "/bureau/approvals/{selection_id}": 18,
 }
 
 

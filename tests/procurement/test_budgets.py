@@ -16,6 +16,7 @@ from kernel.errors import (
     NotFound,
     NothingToIssue,
     ProposalDecided,
+    ProposalOpen,
     ProposalOutdated,
     ReasonRequired,
     ReductionTooLarge,
@@ -24,6 +25,7 @@ from kernel.errors import (
 from kernel.outcomes import Fate
 from kernel.unit import Units
 from procurement.funding.allocations import preview_lines
+from procurement.funding.desk import beyond_budget
 from procurement.funding.issuing import issue_proposal
 from procurement.funding.proposals import (
     propose_lines,
@@ -183,14 +185,43 @@ def test_a_proposal_is_decided_once(county: CountyBuilder) -> None:
     assert available(county) == 0
 
 
-def test_of_two_proposals_of_the_same_lines_only_one_is_issued(county: CountyBuilder) -> None:
+def test_the_same_is_not_proposed_twice_while_it_waits(county: CountyBuilder) -> None:
+    """R20: the error names the one that waits; withdrawn or returned, it may be made again."""
     county.budgeted(2 * LINE, fiscal_year=YEAR)
-    first, second = propose(county), propose(county)
+    first = propose(county)
+    with pytest.raises(ProposalOpen) as waiting:
+        propose(county)
+    assert waiting.value.facts["number"] == first
+    with county.units(county.actor("bureau")) as unit:
+        withdraw_proposal(unit, first)
+    assert check(county, propose(county)) == LINE
+
+
+def test_a_proposal_says_by_how_much_its_budget_is_too_small(county: CountyBuilder) -> None:
+    """R20: before anybody checks it, and without a budget that there is none."""
+    with county.units(county.actor("bureau")) as unit:
+        number = propose_lines(unit, fiscal_year=YEAR)
+        (missing,) = beyond_budget(unit, [number])
+    assert isinstance(missing, NoBudget)
+    county.budgeted(LINE - 1, fiscal_year=YEAR)
+    with county.units(county.actor("bureau")) as unit:
+        (short,) = beyond_budget(unit, [number])
+    assert isinstance(short, BudgetTooSmall) and short.facts["short_fen"] == 1
+    county.budgeted(1, document="2", fiscal_year=YEAR)
+    with county.units(county.actor("bureau")) as unit:
+        assert beyond_budget(unit, [number]) == []
+
+
+def test_of_two_proposals_for_the_same_lines_only_one_is_issued(
+    county: CountyBuilder, clock: FixedClock
+) -> None:
+    county.budgeted(2 * LINE, fiscal_year=YEAR)
+    first = propose(county)
+    county.counted(pupils=220, as_of=date(YEAR, 3, 20))
+    second = propose(county)
     assert check(county, first) == LINE
     with pytest.raises(ProposalOutdated):
         check(county, second)
-    with pytest.raises(NothingToIssue):
-        propose(county)
     assert available(county) == LINE
 
 

@@ -146,7 +146,7 @@ def test_of_a_whole_fund_the_rule_gives_the_share(county: CountyBuilder) -> None
         ({"source": "lottery"}, "source"),
         ({"document": " "}, "document"),
         ({"amount_fen": None}, "amount_yuan"),
-        ({"fund_fen": 1}, "amount_yuan"),
+        ({"fund_fen": 1}, "fund_yuan"),
         ({"amount_fen": 0}, "amount_yuan"),
         ({"amount_fen": -1}, "amount_yuan"),
         ({"tiers": ("gold",)}, "tiers"),

@@ -35,7 +35,7 @@ from settlement.issues import Issue, issue_amounts
 from settlement.line_ends import End, end_lines, ending_lines
 from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.recompute import check_balances, check_budgets
-from tests.properties.test_settlement_order import fresh_units
+from tests.support.database import fresh_units
 from tests.support.settlement_builders import (
     SYSTEM,
     Market,

@@ -24,7 +24,7 @@ from settlement.models import StatementLine
 from settlement.pricing import split
 from settlement.queries.earnings import earnings_of
 from settlement.verify.recompute import verify
-from tests.properties.test_settlement_order import fresh_units
+from tests.support.database import fresh_units
 from tests.support.dispute_builders import a_quarrel, decided, disputed
 from tests.support.settlement_builders import APRIL, MARCH, SYSTEM, a_use, at, deliver
 

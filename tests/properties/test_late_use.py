@@ -16,7 +16,7 @@ from kernel.unit import Units
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.verify.recompute import verify
-from tests.properties.test_settlement_order import fresh_units
+from tests.support.database import fresh_units
 from tests.support.plan_builders import (
     a_line_of,
     a_purchase,

@@ -19,7 +19,7 @@ from settlement.closing import settle
 from settlement.exports import export_statements
 from settlement.metering.ingest import UsageRow
 from settlement.verify.recompute import verify
-from tests.properties.test_settlement_order import fresh_units
+from tests.support.database import fresh_units
 from tests.support.plan_builders import a_line_of, a_purchase, counted_pupils
 from tests.support.settlement_builders import APRIL, MARCH, SYSTEM, a_market, a_use, at, deliver
 from tests.support.usage_builders import a_launch, a_report

@@ -7,15 +7,12 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from kernel.clock import FixedClock
-from kernel.db import open_engine
-from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
-from kernel.unit import Units
 from settlement.closing import settle
 from settlement.preview import PreviewLine, preview
 from settlement.queries.lines import LineRow, lines_of
 from settlement.simulation import Changes, simulate
-from tests.support.database import fresh_database
+from tests.support.database import fresh_units
 from tests.support.plans import plans
 from tests.support.settlement_builders import MARCH, SYSTEM, a_market, a_use, at, deliver
 
@@ -46,9 +43,7 @@ def test_a_preview_is_the_statement_to_come(
     ceiling_fen: int,
 ) -> None:
     """R33, R39: under any plan; a simulation that changes nothing is the same once more."""
-    with fresh_database(server) as url:
-        engine = open_engine(url)
-        units = Units(engine, clock, settings, RecordingDispatcher())
+    with fresh_units(server, settings, clock) as units:
         market = a_market(
             units,
             ceiling_fen=ceiling_fen,
@@ -77,7 +72,6 @@ def test_a_preview_is_the_statement_to_come(
             assert [figures(line) for line in preview(unit, MARCH).lines] == expected
         assert [figures(line) for line in unchanged.after.lines] == expected
         assert not any(one.difference_fen for one in unchanged.differences)
-        engine.dispose()
 
 
 def figures(line: PreviewLine | LineRow) -> tuple[Any, ...]:

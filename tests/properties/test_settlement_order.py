@@ -4,24 +4,19 @@ Two deliveries of one identity keep theirs: what comes first stands, so only row
 their own are shuffled.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kernel.clock import FixedClock
-from kernel.db import open_engine
-from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.closing import settle
 from settlement.exports import export_statements
 from settlement.verify.recompute import verify
-from tests.support.database import fresh_database
+from tests.support.database import fresh_units
 from tests.support.settlement_builders import (
     MARCH,
     SYSTEM,
@@ -40,17 +35,6 @@ uses = st.lists(
     ),
     max_size=60,
 )
-
-
-@contextmanager
-def fresh_units(server: str, told: Settings) -> Iterator[Units]:
-    with fresh_database(server) as url:
-        engine = open_engine(url)
-        clock = FixedClock(datetime(2026, 8, 3, 2, tzinfo=UTC))
-        try:
-            yield Units(engine, clock, told, RecordingDispatcher())
-        finally:
-            engine.dispose()
 
 
 def statements(

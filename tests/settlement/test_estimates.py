@@ -21,7 +21,7 @@ from settlement.metering.launches import open_launch
 from settlement.models import CeilingEstimate
 from settlement.preview import preview
 from settlement.tasks import estimate_running
-from tests.properties.test_settlement_order import fresh_units
+from tests.support.database import fresh_units
 from tests.support.launch_builders import Classroom, a_classroom
 from tests.support.plan_builders import a_purchase
 from tests.support.settlement_builders import (

@@ -1,7 +1,5 @@
 """The exported journal: two other programs check it, and their balances are ours (R20, R50)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -11,14 +9,12 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
 from kernel.actors import Actor, Role
 from kernel.clock import FixedClock, Month, parse_month
-from kernel.db import open_engine
 from kernel.errors import InvalidInput, NotFound, Refused
 from kernel.identity.regions import RegionRow, record_regions
-from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.closing import settle
@@ -35,7 +31,7 @@ from settlement.ledger.posting import (
     post,
 )
 from tests.support.builders import CITY, a_bureau, a_person, a_region_tree, a_school, took
-from tests.support.database import fresh_database
+from tests.support.database import fresh_units
 from tests.support.journals import check_with_beancount, hledger_balances
 from tests.support.settlement_builders import (
     MARCH,
@@ -258,9 +254,8 @@ def test_any_books_are_read_alike(
     chance: Random,
 ) -> None:
     """Whatever moved, under whatever memo and key: balances agree, to the fen."""
-    with fresh_database(server) as url, disposed(open_engine(url)) as engine:
-        clock = FixedClock(datetime(2026, 1, 1, 2, tzinfo=UTC))
-        units = Units(engine, clock, settings, RecordingDispatcher())
+    clock = FixedClock(datetime(2026, 1, 1, 2, tzinfo=UTC))
+    with fresh_units(server, settings, clock) as units:
         with units(SYSTEM) as unit:
             a_region_tree(unit)
             owners: list[UUID] = [INSTALLATION, a_school(unit).id]
@@ -275,11 +270,3 @@ def test_any_books_are_read_alike(
         balances = hledger_balances(exported(units), tmp_path)
         check_with_beancount(exported(units, "beancount"), tmp_path)
         assert sorted(balances.values()) == ledger_balances(units)
-
-
-@contextmanager
-def disposed(engine: Engine) -> Iterator[Engine]:
-    try:
-        yield engine
-    finally:
-        engine.dispose()

@@ -93,6 +93,8 @@ class Site:
             "code": self.market.school.code,
             "line_id": str(self.line_id),
             "sequence": str(self.sequence),
+            "vendor": self.market.vendor.code,
+            "sku": self.market.sku,
             "number": f"{self.market.school.code}-A-1",
             "name": "base.css",
             "launch_id": "0198c0de-0000-7000-8000-000000000000",

@@ -56,6 +56,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/school/resources"): STAFF,
     ("POST", "/school/resources"): STAFF,
     ("GET", "/school/resources/request"): STAFF,
+    ("GET", "/school/resources/{vendor}/{sku}"): STAFF,
     ("POST", "/school/resources/request"): STAFF,
     ("POST", "/school/resources/request/draft"): STAFF,
     ("GET", "/school/selections"): STAFF,

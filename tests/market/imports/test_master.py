@@ -24,6 +24,8 @@ from tests.support.builders import (
     a_school,
     a_vendor,
 )
+from tests.support.funding_builders import COUNTY as FUNDED
+from tests.support.funding_builders import SCHOOL, CountyBuilder, a_county
 
 SYSTEM = system_actor("test")
 SCHOOLS = "code,name,region_code,stages\n"
@@ -36,12 +38,15 @@ def county(units: Units) -> None:
 
 
 def _import(units, tmp_path, kind, content, *, rejects=None, dry_run=False) -> Tally:
+    actor = SYSTEM
+    if isinstance(units, CountyBuilder):  # a person of its bureau, where the system may not act
+        units, actor = units.units, units.actor("bureau")
     path = tmp_path / f"{kind}.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with Rejects(rejects) as gathered:
         return import_master(
             units,
-            SYSTEM,
+            actor,
             MASTER_KINDS[kind],
             path=path,
             field_map=NO_MAP,
@@ -163,7 +168,7 @@ def test_a_negative_price_and_a_broken_date_are_rejects(units, tmp_path):
     assert [one.line() for one in rejects.first] == [
         (
             "row 2, unit_price_yuan: “-0.02” is not an amount (negative). "
-            "Give a number that is not negative, with at most 4 decimals."
+            "Write it in plain digits, not negative, with at most 4 decimals."
         ),
         (
             "row 3, valid_from: “2026-13-01” is not a date or time. "
@@ -186,6 +191,34 @@ def test_a_ceiling_with_three_decimals_is_a_reject(units: Units, tmp_path: Path)
     with pytest.raises(RowsRejected):
         _import(units, tmp_path, "selections", f"{header}1,{row},10.005,巩固,T1\n")
     assert _count(units, Selection) == 0
+
+
+def test_a_row_that_repeats_one_of_its_file_names_that_row(units: Units, tmp_path: Path):
+    """R32: what stands in the way is not recorded, but a row above it."""
+    county = a_county(units)
+    header = "payer_code,fiscal_year,source,document,amount_yuan\n"
+    rows = "".join(f"{SCHOOL},2026,surcharge,8号,{amount}.00\n" for amount in (1, 2))
+    rejects = tmp_path / "rejects.csv"
+    with pytest.raises(RowsRejected):
+        _import(county, tmp_path, "allocations", header + rows, rejects=rejects)
+    assert "Row 2 of this file is the same allocation" in rejects.read_text(encoding="utf-8-sig")
+    assert ",repeated-row," in rejects.read_text(encoding="utf-8-sig")
+
+
+def test_an_import_of_allocations_says_which_proposals_it_made_and_what_they_lack(
+    units: Units, tmp_path: Path
+):
+    """R20: the number to be checked, and by how much the budget is too small."""
+    county = a_county(units)
+    rows = f"payer_code,fiscal_year,source,document,amount_yuan\n{SCHOOL},2024,own_funds,8号,9.00\n"
+    tally = _import(county, tmp_path, "allocations", rows)
+    assert tally.documents == [f"{FUNDED}-2024-001"]
+    assert len(tally.warnings) == 1 and "own_funds" in tally.warnings[0]
+    assert tally.as_lines()[-1] == f"part of      {FUNDED}-2024-001"
+    again = _import(county, tmp_path, "allocations", rows)
+    assert (again.duplicates, again.documents) == (1, tally.documents)
+    tried = _import(county, tmp_path, "allocations", rows.replace("8号", "9号"), dry_run=True)
+    assert "documents" not in tried.as_json()
 
 
 def test_rejects_that_can_not_be_written_stop_the_import_before_it_begins(tmp_path):
