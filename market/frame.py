@@ -31,6 +31,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Home"), href="/vendor"),
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
         NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
+        NavigationEntry(title=msgid("Use before the funds"), href="/vendor/early-use"),
     ),
     OrganisationKind.BUREAU: (
         NavigationEntry(title=msgid("Home"), href="/bureau"),

@@ -9,6 +9,7 @@ import procurement.proposal_models
 import settlement.agreement_models
 import settlement.budget_models
 import settlement.dispute_models
+import settlement.early_use_models
 import settlement.ledger.models
 import settlement.metering.models
 import settlement.models
@@ -21,6 +22,7 @@ ALL = (
     settlement.models,
     settlement.agreement_models,
     settlement.dispute_models,
+    settlement.early_use_models,
     settlement.budget_models,
     settlement.metering.models,
     settlement.ledger.models,

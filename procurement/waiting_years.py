@@ -2,7 +2,8 @@
 
 Decides in which order: that of approval. What an earlier agreement would need of a line is kept for
 it, even if it does not suffice yet, so that a later one never takes its money. Until its part is
-committed an agreement can't be used in that year (R19).
+committed an agreement can't be used in that year (R19), but where vendor and bureau agreed (R25).
+Of one that is over by then only what was used and not paid is committed.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from catalog.models import Version
 from kernel.actors import Role
@@ -23,7 +24,8 @@ from procurement.purses import Part, PartPlan, Purse, lock_purse, open_purse, pu
 from settlement.agreement_changes import ChangeDraft, apply_changes
 from settlement.agreement_models import AgreementYear
 from settlement.agreement_states import RUNNING
-from settlement.models import Agreement
+from settlement.models import Agreement, StatementLine
+from settlement.taking_up import owed_of_year
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +33,8 @@ class _Waiting:
     """What an agreement waits for in a year, and which lines would pay for it."""
 
     agreement: Agreement
-    year: AgreementYear
+    fiscal_year: int
+    waiting_fen: int
     plan: PartPlan
 
 
@@ -55,8 +58,8 @@ def commit_waiting(unit: Unit) -> int:
         ChangeDraft(
             agreement=one.agreement,
             kind="committed",
-            fiscal_year=one.year.fiscal_year,
-            waiting_fen=-one.year.waiting_fen,
+            fiscal_year=one.fiscal_year,
+            waiting_fen=-one.waiting_fen,
             draws=one.plan.draws,
         )
         for one in _planned(unit, purse, {one.id: one for one in agreements})
@@ -86,15 +89,20 @@ def keep_for_waiting(unit: Unit, purse: Purse, payer_ids: Collection[UUID]) -> N
 
 def _agreements_waiting(unit: Unit) -> Select[Agreement]:
     waits = select(AgreementYear.agreement_id).where(AgreementYear.waiting_fen > 0)
+    owes = select(StatementLine.agreement_id).where(StatementLine.uncovered_fen > 0)
     return (
         select(Agreement)
-        .where(
-            Agreement.id.in_(waits),
-            Agreement.state.in_(RUNNING),
-            Agreement.ends_on >= shanghai_day(unit.clock.now()),
-        )
+        .where(Agreement.id.in_(waits), or_(_runs(unit), Agreement.id.in_(owes)))
         .execution_options(populate_existing=True)
     )
+
+
+def _runs(unit: Unit) -> ColumnElement[bool]:
+    return and_(Agreement.state.in_(RUNNING), Agreement.ends_on >= shanghai_day(unit.clock.now()))
+
+
+def _is_over(unit: Unit, agreement: Agreement) -> bool:
+    return agreement.state not in RUNNING or agreement.ends_on < shanghai_day(unit.clock.now())
 
 
 def _planned(unit: Unit, purse: Purse, agreements: Mapping[UUID, Agreement]) -> list[_Waiting]:
@@ -130,10 +138,15 @@ def _planned(unit: Unit, purse: Purse, agreements: Mapping[UUID, Agreement]) -> 
             one.fiscal_year,
         ),
     ):
-        agreement = agreements[year.agreement_id]
+        agreement, waiting_fen = agreements[year.agreement_id], year.waiting_fen
+        if _is_over(unit, agreement):
+            owed_fen = owed_of_year(unit, agreement.id, fiscal_year=year.fiscal_year)
+            waiting_fen = min(waiting_fen, owed_fen)
+        if not waiting_fen:
+            continue
         part = Part(
             fiscal_year=year.fiscal_year,
-            ceiling_fen=year.waiting_fen,
+            ceiling_fen=waiting_fen,
             first=max(agreement.starts_on, date(year.fiscal_year, 1, 1)),
             last=min(agreement.ends_on, date(year.fiscal_year, 12, 31)),
             is_later=True,
@@ -141,5 +154,12 @@ def _planned(unit: Unit, purse: Purse, agreements: Mapping[UUID, Agreement]) -> 
         purpose = purpose_of(schools[agreement.payer_id], versions[agreement.version_id])
         plan = purse.plan(agreement.payer_id, part, purpose=purpose)
         purse.take(plan.draws)
-        found.append(_Waiting(agreement=agreement, year=year, plan=plan))
+        found.append(
+            _Waiting(
+                agreement=agreement,
+                fiscal_year=year.fiscal_year,
+                waiting_fen=waiting_fen,
+                plan=plan,
+            )
+        )
     return found

@@ -188,7 +188,8 @@ def stated_before(
     of_line: dict[UUID, Known] = {}
     for line in lines:
         known = of_line[line.id] = found.setdefault(line.agreement_id, Known())
-        known.told = line.explanation  # each recount tells of all
+        if line.kind != "take_up":  # what takes up counts nothing; each recount tells of all
+            known.told = line.explanation
         known.stated.quantity += line.quantity
         known.stated.rated_fen += line.rated_fen
         known.stated.above_ceiling_fen += line.above_ceiling_fen

@@ -35,7 +35,7 @@ from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementDraw, Period, StatementLine
 from settlement.queries.statements import visible_payers
 from settlement.remaining import agreement_states
-from settlement.year_ends import last_open_day
+from settlement.year_ends import last_closed_year, last_open_day
 
 MAY_END = (Role.SCHOOL_FINANCE, Role.PRINCIPAL, Role.BUREAU_FINANCE)
 POSTED = ("posted", "closed")
@@ -195,6 +195,7 @@ def release_day(unit: Unit, last_day: date) -> date:
 def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
     """Return the conditions on which nothing that is still to come may draw on an agreement."""
     today = shanghai_day(unit.clock.now())
+    closed_year = last_closed_year(unit)
     committed = (
         select(func.sum(AgreementDraw.ceiling_fen))
         .where(AgreementDraw.agreement_id == Agreement.id)
@@ -215,11 +216,23 @@ def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
         .where(FreedCommitment.agreement_id == Agreement.id)
         .scalar_subquery()
     )
+    waits_for_money = (
+        select(
+            func.coalesce(
+                func.sum(StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)),
+                0,
+            )
+        )
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .where(
+            StatementLine.agreement_id == Agreement.id,
+            StatementLine.uncovered_fen != 0,
+            StatementLine.of_month > date(closed_year, 12, 31),
+        )
+        .scalar_subquery()
+    )
     last_month = func.date_trunc("month", Agreement.ends_on)
     own_periods = Period.payer_id == Agreement.payer_id
-    closed_year = today.year - 1
-    if not today > last_open_day(unit.settings, closed_year):
-        closed_year -= 1
     return (
         Agreement.state.in_(OVER),
         or_(
@@ -227,6 +240,7 @@ def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
             Agreement.ends_on <= date(closed_year, 12, 31),
         ),
         committed - freed > drawn,
+        waits_for_money <= 0,  # the next close takes it up from what is committed
         exists().where(own_periods, Period.month == last_month, Period.state.in_(POSTED)),
         ~exists().where(own_periods, Period.month < last_month, Period.state.not_in(POSTED)),
         ~exists().where(own_periods, Period.state.in_(IN_CLOSING)),

@@ -2,8 +2,9 @@
 
 Opening commits the ceiling (available → committed) in the same transaction; nothing is agreed that
 is not covered. Of an agreement that crosses 1 January each fiscal year has its own ceiling, and a
-later one's part may wait until that year's money is issued (R19). Who had to approve is
-procurement's matter; what becomes of an agreement later is `agreement_changes`'.
+later one's part may wait until that year's money is issued (R19), and what may be used of it before
+is frozen with it (`early_use`). Who had to approve is procurement's matter; what becomes of an
+agreement later is `agreement_changes`'.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.agreement_models import AgreementYear
 from settlement.agreement_states import AgreementStanding
+from settlement.early_use import WaitingPart, freeze_agreed
 from settlement.funding_lines import line_balances
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.models import Agreement, AgreementDraw, AgreementSchool, FundingLine
@@ -151,6 +153,22 @@ def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[Agreem
         unit.session.execute(insert(AgreementYear), years)
     if draws:
         unit.session.execute(insert(AgreementDraw), draws)
+    freeze_agreed(
+        unit,
+        [
+            WaitingPart(
+                agreement_id=agreement_id,
+                number=draft.number,
+                payer_id=draft.payer_id,
+                vendor_id=draft.vendor_id,
+                fiscal_year=year.fiscal_year,
+                waiting_fen=year.waiting_fen,
+            )
+            for agreement_id, draft in zip(ids, drafts, strict=True)
+            for year in draft.years
+            if year.waiting_fen
+        ],
+    )
     post(unit, [_commitment(draft) for draft in drafts])
     for agreement_id, draft in zip(ids, drafts, strict=True):
         record(

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from kernel.identity.recording import among
@@ -146,7 +146,7 @@ def _held_up(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> set[UUID]
                 corrected.agreement_id == late.agreement_id,
                 corrected.of_month == late.of_month,
                 corrected.month < late.month,
-                corrected.amount_fen > 0,
+                or_(corrected.amount_fen > 0, corrected.kind == "take_up"),
                 corrected.state != "posted",
             )
             .label("too_early"),

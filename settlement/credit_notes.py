@@ -20,6 +20,7 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.adjusting import stated_before
 from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
+from settlement.memorandum import CREDIT, note_settled
 from settlement.models import Agreement, Statement, StatementDraw, StatementLine
 from settlement.pricing import Split, split
 from settlement.rating import Draw, Stated
@@ -175,6 +176,15 @@ def issue_credit_note(
                 {"credit_note_id": note.id, "school_id": school_id, "amount_fen": fen}
                 for school_id, fen in credited_by_school(parts.amount_fen, left.stated.schools)
             ],
+        )
+    if parts.uncovered_fen:
+        note_settled(
+            unit,
+            line.agreement_id,
+            Month(line.of_month),
+            kind=CREDIT,
+            document=note.number,
+            settled_fen=parts.uncovered_fen,
         )
     unit.session.execute(
         update(Agreement)

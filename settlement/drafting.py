@@ -1,7 +1,8 @@
 """Drafting: the lines that a month's statement has, or would have now; nothing is stored here.
 
-A payer's month is counted and rated whole: first what late use adds to earlier months, the oldest
-first, then the month's own lines, since each takes its part of the same ceilings. A period that is
+A payer's month is counted and rated whole: first the earlier months, the oldest leading, of each
+what late use adds to it and what money pays now that no line covered then, and last the month's own
+lines, since each takes its part of the same ceilings and funds. A period that is
 sealed is drafted from its seal, one that is open from what is known now (a preview).
 """
 
@@ -22,11 +23,12 @@ from settlement.metering.judging import ENDLESS, Scope, sealed_scopes
 from settlement.metering.metrics import metered_agreements
 from settlement.phases import Phases
 from settlement.pricing import Metric, metric_of
-from settlement.rating import Rated, Stated, adjust, rate
+from settlement.rating import Rated, Stated, adjust, rate, take_up
 from settlement.remaining import AgreementState, agreement_states
 from settlement.school_parts import Weights, break_down
+from settlement.taking_up import Waiting, can_pay, waiting_for_money
 
-USE, ADJUSTMENT = "use", "adjustment"
+USE, ADJUSTMENT, TAKE_UP = "use", "adjustment", "take_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class DraftLine:
     """A line before it is stored: what was counted by school, its amounts, what was left before.
 
     Of an adjustment, `counts` are the recount and `stated` is what was known of `of_month` before.
+    What takes up counts nothing; `takes_up_fen` of its month was free to be taken up.
     `funds_left_before`: what was committed and left on each of the agreement's funds, in order;
     `schools_left_before`: of the schools' own ceilings, where they have one (R24).
     """
@@ -50,6 +53,7 @@ class DraftLine:
     stated: Stated
     year_is_closed: bool = False
     schools_left_before: Mapping[UUID, int] = field(default_factory=dict)
+    takes_up_fen: int = 0
 
     @property
     def metric(self) -> Metric:
@@ -125,15 +129,17 @@ def draft_lines(
             )
         ]
     with phases.timed("rate"):
+        waiting = waiting_for_money(unit, month, payer_ids=payer_ids, before=before)
         agreements = agreement_states(
             unit,
             {count.agreement_id for count in counts}
-            | {count.agreement_id for one in late for count in one.counts},
+            | {count.agreement_id for one in late for count in one.counts}
+            | {agreement_id for one in waiting.values() for agreement_id in one},
             before=before,
         )
         agreements = assumed.ceilings(agreements, fiscal_year=month.year)
         return [
-            *_adjustments(unit, late, agreements),
+            *_of_earlier_months(unit, late, waiting, agreements),
             *_uses(month, counts, assumed.terms(agreements)),
         ]
 
@@ -167,6 +173,61 @@ def _uses(
             funds_left,
             Stated(),
             schools_left_before=schools_left,
+        )
+
+
+def _of_earlier_months(
+    unit: Unit,
+    late: Sequence[Recount],
+    waiting: Waiting,
+    agreements: dict[UUID, AgreementState],
+) -> Iterator[DraftLine]:
+    """Yield what corrects and what takes up each earlier month, the oldest month first."""
+    for of_month in sorted({recount.month for recount in late} | set(waiting)):
+        adjusted = list(
+            _adjustments(unit, [one for one in late if one.month == of_month], agreements)
+        )
+        yield from adjusted
+        yield from _taken_up(unit, of_month, waiting.get(of_month, {}), agreements, adjusted)
+
+
+def _taken_up(
+    unit: Unit,
+    of_month: Month,
+    free: Mapping[UUID, int],
+    agreements: dict[UUID, AgreementState],
+    adjusted: Sequence[DraftLine],
+) -> Iterator[DraftLine]:
+    """Yield a line for each agreement whose funds pay now for use that none covered (R35)."""
+    last_day = next_month(of_month) - timedelta(days=1)
+    payable = [one for one in free if can_pay(agreements[one].room.funds, of_month)]
+    before = stated_before(unit, of_month, agreement_ids=payable) if payable else {}
+    for agreement_id in payable:
+        agreement, stated = agreements[agreement_id], before[agreement_id].stated
+        takes_up_fen = free[agreement_id]
+        for line in adjusted:
+            if line.agreement_id == agreement_id:
+                stated.take(line.rated)
+                takes_up_fen += min(line.rated.uncovered_fen, 0)
+        left, funds_left = agreement.room.left_in(of_month.year), agreement.room.funds_left_fen
+        rated = take_up(
+            agreement.terms, takes_up_fen, stated=stated, room=agreement.room, last_day=last_day
+        )
+        if not rated.drawn_fen:
+            continue
+        agreement.room.take(rated, fiscal_year=of_month.year)
+        yield DraftLine(
+            new_id(),
+            agreement_id,
+            agreement,
+            TAKE_UP,
+            of_month,
+            [],
+            rated,
+            left,
+            funds_left,
+            Stated(),
+            takes_up_fen=takes_up_fen,
         )
 
 

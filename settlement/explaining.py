@@ -23,6 +23,12 @@ from settlement.models import Statement
 from settlement.queries.lines import LineView, line_view, lines_of
 
 HEAD: Final = msgid("{title} ({agreement}), use in {month}: {plan}")
+TAKEN_UP: Final = msgid(
+    "{title} ({agreement}), money for use in {month} that waited for it: {plan}"
+)
+TAKES_UP: Final = msgid(
+    "nothing more is billed: of {free} that waited for money, {drawn} is paid now"
+)
 CORRECTION: Final = msgid("{title} ({agreement}), late use in {month}: {plan}")
 EVENTS: Final = msgid("events received {events} − repeats within 30 seconds {repeats}")
 EXCLUDED: Final = msgid(" − {rule} {events}")
@@ -96,16 +102,19 @@ def _sentences(view: LineView, locale: str, *, for_vendor: bool) -> Iterator[str
         return translate(text, locale).format(**facts)
 
     line, kept = view.line, view.explanation
-    is_correction = "stated" in kept
+    is_correction, takes_up = "stated" in kept, "takes_up_fen" in kept
     yield say(
-        CORRECTION if is_correction else HEAD,
+        TAKEN_UP if takes_up else CORRECTION if is_correction else HEAD,
         title=line.title,
         agreement=line.agreement_number,
         month=show_month(line.of_month),
         plan=plan_words(view.terms, locale),
     )
-    yield _events(view, locale)
-    yield price_text(view, locale)
+    if takes_up:
+        yield say(TAKES_UP, free=yuan(int(kept["takes_up_fen"])), drawn=yuan(line.drawn_fen))
+    else:
+        yield _events(view, locale)
+        yield price_text(view, locale)
     if is_correction:
         yield say(
             STATED,

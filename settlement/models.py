@@ -272,8 +272,8 @@ class StatementLine(Base):
     rated = above ceiling + amount (billed); amount = drawn + uncovered; drawn = vendor + school +
     fee + retention (the database checks these). `quantity` is in units of `metric`; `school_fen` is
     the share of the author's school. An adjustment corrects what was stated of `of_month`, and may
-    be negative. `explanation`: what was received, left out and why. Only `state` and who confirmed
-    it may change (trigger).
+    be negative; a line that takes up bills nothing and draws what was uncovered. `explanation`:
+    what was received, left out and why. Only `state` and who confirmed it may change (trigger).
     """
 
     __tablename__ = "statement_line"
@@ -306,7 +306,7 @@ class StatementLine(Base):
 
     __table_args__ = (
         UniqueConstraint("statement_id", "agreement_id", "kind", "of_month"),
-        CheckConstraint("kind IN ('use', 'adjustment')", name="kind"),
+        CheckConstraint("kind IN ('use', 'adjustment', 'take_up')", name="kind"),
         CheckConstraint(
             "state IN ('stated', 'confirmed', 'disputed', 'dismissed', 'upheld', 'posted')",
             name="state",
@@ -317,8 +317,10 @@ class StatementLine(Base):
             "drawn_fen = vendor_fen + school_fen + fee_fen + retention_fen", name="conserved"
         ),
         CheckConstraint(
-            "kind = 'adjustment' "
-            "OR (above_ceiling_fen >= 0 AND uncovered_fen >= 0 AND drawn_fen >= 0)",
+            "kind = 'adjustment' OR (kind = 'use' "
+            "AND above_ceiling_fen >= 0 AND uncovered_fen >= 0 AND drawn_fen >= 0) "
+            "OR (kind = 'take_up' "
+            "AND rated_fen = 0 AND amount_fen = 0 AND quantity = 0 AND drawn_fen > 0)",
             name="not_negative",
         ),
         CheckConstraint(
@@ -327,6 +329,13 @@ class StatementLine(Base):
         ),
         Index("ix_statement_line_payer_month", "payer_id", "month"),
         Index("ix_statement_line_month", "month"),
+        Index(
+            "ix_statement_line_uncovered",
+            "payer_id",
+            "agreement_id",
+            "of_month",
+            postgresql_where=text("uncovered_fen <> 0"),
+        ),
         Index(
             "ix_statement_line_negative",
             "payer_id",

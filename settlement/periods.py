@@ -27,6 +27,7 @@ from settlement.metering.judging import WITHIN, Scope, sealed_scopes
 from settlement.metering.models import LateUse, UsageEvent, UsageTally
 from settlement.metering.partitions import ensure_partitions, lock_usage_alone
 from settlement.models import Agreement, Period
+from settlement.taking_up import payers_to_pay
 
 SHARD = 1_600
 """Payers per shard at most. Each scans the month once, so that few large ones read least; two of a
@@ -85,7 +86,8 @@ ON CONFLICT DO NOTHING
 def payers_of(unit: Unit, month: Month, *, payer_code: str | None = None) -> list[UUID]:
     """Return the actor's payers with an agreement or a use in the month, or unsettled late use.
 
-    Also those whose month is under way already, for whatever reason it was closed. In id order.
+    Also those whose month is under way already, for whatever reason it was closed, and those whose
+    money has come for earlier use that waits for it. In id order.
 
     Raises `NothingToSettle` if there are none.
     """
@@ -116,7 +118,15 @@ def payers_seen(unit: Unit, month: Month, *, payer_code: str | None = None) -> l
     wanted = (
         visible_organisations(unit)
         .with_only_columns(Organisation.id)
-        .where(or_(has_agreement, has_use, has_late_use, is_under_way))
+        .where(
+            or_(
+                has_agreement,
+                has_use,
+                has_late_use,
+                is_under_way,
+                among(Organisation.id, payers_to_pay(unit, month)),
+            )
+        )
         .order_by(Organisation.id)
     )
     if payer_code is not None:

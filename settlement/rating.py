@@ -127,6 +127,21 @@ class Stated:
             school_id, known.rated_fen + rated_fen, known.amount_fen + amount_fen
         )
 
+    def take(self, rated: Rated) -> None:
+        """Add the amounts, draws and shares of one more line; not its quantity and parts."""
+        self.rated_fen += rated.rated_fen
+        self.above_ceiling_fen += rated.above_ceiling_fen
+        self.amount_fen += rated.amount_fen
+        self.uncovered_fen += rated.uncovered_fen
+        for line_id, fen in rated.draws:
+            self.draws[line_id] = self.draws.get(line_id, 0) + fen
+        self.shares = Split(
+            self.shares.vendor_fen + rated.shares.vendor_fen,
+            self.shares.school_fen + rated.shares.school_fen,
+            self.shares.fee_fen + rated.shares.fee_fen,
+            self.shares.retention_fen + rated.shares.retention_fen,
+        )
+
 
 def rate(
     terms: Mapping[str, Any],
@@ -199,19 +214,13 @@ def adjust(
         uncovered = -min(-billed, max(stated.uncovered_fen, 0))
         draws = give_back(stated.draws, uncovered - billed)
     drawn = sum(fen for _, fen in draws)
-    whole = split(terms, stated.drawn_fen + drawn)
     return Rated(
         rated_fen=difference,
         above_ceiling_fen=difference - billed,
         amount_fen=billed,
         uncovered_fen=uncovered,
         drawn_fen=drawn,
-        shares=Split(
-            whole.vendor_fen - stated.shares.vendor_fen,
-            whole.school_fen - stated.shares.school_fen,
-            whole.fee_fen - stated.shares.fee_fen,
-            whole.retention_fen - stated.shares.retention_fen,
-        ),
+        shares=_shares_added(terms, stated, drawn_fen=drawn),
         unit_price=priced.unit_price,
         arithmetic=priced.arithmetic,
         steps=priced.steps,
@@ -231,6 +240,44 @@ def _parts(
         left=room.schools,
         left_fen=room.left_in(year),
         before=stated.schools,
+    )
+
+
+def take_up(
+    terms: Mapping[str, Any], wanted_fen: int, *, stated: Stated, room: Room, last_day: date
+) -> Rated:
+    """Return what lines pay now of a month's use that none covered when it was stated (R35).
+
+    Only lines of the month's own fiscal year: what waited is not moved to another's by a carry-over
+    that is granted later (R25). Nothing more is billed: as much as is drawn is uncovered no longer.
+    The shares end at those of the whole drawn amount, as with an adjustment.
+    """
+    priced = price(terms, 0)
+    own_year = Room(0, [fund for fund in room.funds if fund.fiscal_year == last_day.year])
+    draws = _draw(own_year, max(min(wanted_fen, stated.uncovered_fen), 0), last_day=last_day)
+    drawn = sum(fen for _, fen in draws)
+    return Rated(
+        rated_fen=0,
+        above_ceiling_fen=0,
+        amount_fen=0,
+        uncovered_fen=-drawn,
+        drawn_fen=drawn,
+        shares=_shares_added(terms, stated, drawn_fen=drawn),
+        unit_price=priced.unit_price,
+        arithmetic=priced.arithmetic,
+        steps=priced.steps,
+        draws=draws,
+    )
+
+
+def _shares_added(terms: Mapping[str, Any], stated: Stated, *, drawn_fen: int) -> Split:
+    """Return what each party gets more of a month of which so much more is drawn."""
+    whole = split(terms, stated.drawn_fen + drawn_fen)
+    return Split(
+        whole.vendor_fen - stated.shares.vendor_fen,
+        whole.school_fen - stated.shares.school_fen,
+        whole.fee_fen - stated.shares.fee_fen,
+        whole.retention_fen - stated.shares.retention_fen,
     )
 
 

@@ -56,7 +56,7 @@ def agreement_states(
     What credit notes took off is free again. `before`: as if this month's own lines, and all of
     later months, were not stated.
     """
-    known = _known(before)
+    known = known_lines(before)
     billed = _sums(
         unit,
         select(StatementLine.agreement_id, func.sum(StatementLine.amount_fen)).group_by(
@@ -189,12 +189,12 @@ def _left_of_schools(
     return left
 
 
-def _known(before: Month | None) -> ColumnElement[bool]:
+def known_lines(before: Month | None) -> ColumnElement[bool]:
     """Return which statement lines have taken their part already."""
     if before is None:
         return true()
-    adjusts = (StatementLine.month == before) & (StatementLine.kind == "adjustment")
-    return (StatementLine.month < before) | adjusts
+    of_earlier = (StatementLine.month == before) & (StatementLine.kind != "use")
+    return (StatementLine.month < before) | of_earlier
 
 
 def _sums(

@@ -21,7 +21,8 @@ from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.adjusting import keep_newcomers, lock_corrected, mark_settled
 from settlement.disputes import refer_to_bureau
-from settlement.drafting import ADJUSTMENT, USE, DraftLine, draft_lines
+from settlement.drafting import ADJUSTMENT, TAKE_UP, USE, DraftLine, draft_lines
+from settlement.memorandum import note_uncovered
 from settlement.metering.counting import SchoolCount
 from settlement.metering.fingerprints import NO_EVENTS
 from settlement.metering.judging import RULE, sealed_scopes
@@ -80,6 +81,7 @@ def state_periods(
     with phases.timed("state"):
         statements = _open_statements(unit, month, payer_ids=payer_ids)
         _store_lines(unit, month, lines, statements=statements)
+        note_uncovered(unit, month, lines)
         for scope in scopes:
             mark_settled(unit, month, scope=scope)
         refer_to_bureau(unit, [o.id for o in lines if o.year_is_closed and o.rated.amount_fen])
@@ -192,6 +194,8 @@ def explain_line(line: DraftLine) -> dict[str, Any]:
     }
     if line.year_is_closed or line.kind == ADJUSTMENT:
         explanation["year_is_closed"] = line.year_is_closed
+    if line.kind == TAKE_UP:
+        explanation["takes_up_fen"] = line.takes_up_fen
     if line.kind == ADJUSTMENT:
         explanation["stated"] = {
             "quantity": line.stated.quantity,

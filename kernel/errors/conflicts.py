@@ -236,6 +236,42 @@ class YearNotFunded(Conflict):
     remedy = "It can be used again once the bureau issues that year's funding line."
 
 
+class EarlyUseTakenBack(Conflict):
+    code = "early-use-taken-back"
+    summary = (
+        "The money of {year} for the agreement {number} is not issued yet, and the {by} no longer "
+        "agrees to use before it arrives."
+    )
+    remedy = "It can be used again once that year's funding line is issued, or both agree again."
+
+
+class EarlyUseUsedUp(Conflict):
+    code = "early-use-used-up"
+    summary = (
+        "The money of {year} for the agreement {number} is not issued yet, and the {cap_yuan} yuan "
+        "that may be used before it arrives are used up."
+    )
+    remedy = "It can be used again once the bureau issues that year's funding line."
+
+
+class YearStillOpen(Conflict):
+    code = "year-still-open"
+    summary = "The books of {year} are open until {day}: money of that year may still come."
+    remedy = "Decide after that day what becomes of it."
+
+
+class NothingUnfunded(Conflict):
+    code = "nothing-unfunded"
+    summary = "Nothing of the agreement {number} in {month} waits for money or for a decision."
+    remedy = "Look at the queue of unfunded use once more."
+
+
+class NoCarriedLine(Conflict):
+    code = "no-carried-line"
+    summary = "No line of {year} that was carried over has money for the agreement {number}."
+    remedy = "Carry the year's line over with its commitments, or propose to write it off."
+
+
 class BelowWhatIsUsed(Conflict):
     code = "below-what-is-used"
     summary = "{used_yuan} yuan of the agreement {number} are billed or running already."

@@ -11,10 +11,16 @@ from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.bureau.places import bureau_root, dispute_desk, place_of, school_place
-from settlement.web.credit_notes import show_credit_note, show_unfunded
+from settlement.web.credit_notes import show_credit_note
 from settlement.web.dispute_forms import DecisionForm
 from settlement.web.disputes import post_decision, show_dispute, show_disputes
 from settlement.web.printing import show_printed
+from settlement.web.unfunded import (
+    UnfundedForm,
+    post_unfunded,
+    show_unfunded,
+    show_unfunded_month,
+)
 
 STAFF: Final = only(Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 FINANCE: Final = only(Role.BUREAU_FINANCE)
@@ -61,6 +67,45 @@ def unfunded(request: AnyRequest, pages: Pages) -> Response[Any]:
         )
 
 
+@get("/bureau/unfunded/{number:str}/{month:str}", opt=STAFF, sync_to_thread=True)
+def unfunded_month(
+    request: AnyRequest, pages: Pages, *, number: FromPath[str], month: FromPath[str]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_unfunded_month(
+            page,
+            number,
+            month,
+            root=bureau_root(page),
+            place_of=lambda row: place_of(page, row.payer_code, name=row.payer_name),
+        )
+
+
+@post(
+    "/bureau/unfunded/{number:str}/{month:str}",
+    opt=FINANCE,
+    status_code=200,
+    sync_to_thread=True,
+)
+def decide_unfunded(
+    request: AnyRequest,
+    pages: Pages,
+    *,
+    number: FromPath[str],
+    month: FromPath[str],
+    data: URLEncodedBody[UnfundedForm],
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_unfunded(
+            page,
+            number,
+            month,
+            data,
+            root=bureau_root(page),
+            place_of=lambda row: place_of(page, row.payer_code, name=row.payer_name),
+        )
+
+
 @get(f"{STATEMENT}/print", opt=STAFF, sync_to_thread=True)
 def printed(
     request: AnyRequest, pages: Pages, *, code: FromPath[str], month: FromPath[str]
@@ -87,6 +132,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     dispute,
     decide,
     unfunded,
+    unfunded_month,
+    decide_unfunded,
     printed,
     credit_note,
 )

@@ -15,6 +15,7 @@ from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.bulk import HANDLERS as BULK
 from market.bureau.closes import begin_close, show_question
 from market.bureau.disputes import HANDLERS as DISPUTES
+from market.bureau.early_use import HANDLERS as EARLY_USE
 from market.bureau.home import show_home
 from market.bureau.own_disputes import HANDLERS as OWN_DISPUTES
 from market.bureau.periods import show_period, show_periods
@@ -213,4 +214,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *BULK,
     *OWN_DISPUTES,
     *DISPUTES,
+    *EARLY_USE,
 )

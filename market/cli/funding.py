@@ -5,6 +5,7 @@ import click
 from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day, show_month
 from kernel.money import parse_rate, yuan
 from market.cli.context import acting, load_settings, open_units
+from market.cli.early_use import COMMANDS as EARLY_USE
 from market.cli.output import as_option, emit, json_option, naming_options, note
 from market.issuing import issue_year
 from procurement.budget_proposals import check_budget
@@ -363,3 +364,7 @@ def _as_line(one: LinePreview) -> str:
     if one.error is not None:
         return f"{one.code}  {'-':>14}  {one.name}"
     return f"{one.code}  {yuan(one.amount_fen):>14}  {one.name}"
+
+
+for command in EARLY_USE:
+    fund.add_command(command)

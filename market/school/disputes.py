@@ -11,10 +11,11 @@ from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.school.home import dispute_desk, school_place
-from settlement.web.credit_notes import show_credit_note, show_unfunded
+from settlement.web.credit_notes import show_credit_note
 from settlement.web.dispute_forms import DisputeForm
 from settlement.web.disputes import ask_dispute, raise_dispute, show_dispute, show_disputes
 from settlement.web.printing import show_printed
+from settlement.web.unfunded import show_unfunded
 
 STAFF: Final = only(
     Role.TEACHER, Role.RESEARCH_LEAD, Role.ACADEMIC, Role.SCHOOL_FINANCE, Role.PRINCIPAL

@@ -28,7 +28,6 @@ from kernel.errors import (
     NotFound,
     SchoolCeilingReached,
     VersionNotOpen,
-    YearNotFunded,
 )
 from kernel.identity.models import Learner, Organisation
 from kernel.ids import LaunchId, new_id
@@ -36,6 +35,7 @@ from kernel.unit import Unit
 from settlement.agreement_models import AgreementYear
 from settlement.agreement_states import OVER, AgreementStanding
 from settlement.dispute_models import CreditNote
+from settlement.early_use import why_stopped
 from settlement.metering.models import Launch
 from settlement.metering.openers import Opener, opener_of
 from settlement.metering.player import player_source_for, record_opening
@@ -170,7 +170,7 @@ def _stopped(
         return AgreementOver(number=agreement.number, school=school.name, state=agreement.state)
     year = _year_of(unit, agreement, day)
     if year is not None and year.waiting_fen and year.waiting_fen >= year.ceiling_fen:
-        return YearNotFunded(number=agreement.number, year=day.year)
+        return why_stopped(unit, agreement, day=day)
     if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement, day=day):
         return CeilingReached(number=agreement.number)
     if agreement.terms.get("stop_at_ceiling") and is_used_up_at(unit, agreement, school.id):

@@ -17,7 +17,7 @@ from kernel.clock import Month, month_bounds
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
-from settlement.drafting import ADJUSTMENT
+from settlement.drafting import USE
 from settlement.metering.archive import require_present
 from settlement.metering.exclusions import Rule, as_sealed
 from settlement.metering.judging import (
@@ -242,7 +242,7 @@ def _judged(
 ) -> Sequence[Any]:
     require_present(unit, Month(head.line.of_month))
     for scope in _scopes(unit, head):
-        recounted = head.line.kind == ADJUSTMENT
+        recounted = head.line.kind != USE
         known = as_sealed(unit, scope.month, payer_ids=scope.payer_ids, recounted=recounted)
         found = judged(
             basis_of(unit, scope, known),

@@ -29,6 +29,7 @@ from settlement.verify import differences as find
 from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
+from settlement.verify.memoranda import check_memoranda
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.timeline import histories
@@ -188,6 +189,7 @@ CHECKS: tuple[Check, ...] = (
     check_commitments,
     check_statements,
     check_decisions,
+    check_memoranda,
     check_postings,
     check_retentions,
     check_counts,

@@ -24,7 +24,7 @@ from kernel.clock import Month, next_month, show_month
 from kernel.money import yuan
 from settlement.credit_notes import Credit, credit, credited_shares, left_to_credit
 from settlement.pricing import Split
-from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, rate
+from settlement.rating import Draw, Fund, Rated, Room, Stated, adjust, rate, take_up
 from settlement.school_parts import Weights
 from settlement.verify.by_school import (
     Credited,
@@ -153,6 +153,9 @@ def _rated(
     last_day: date = next_month(line.of_month) - timedelta(days=1)
     if line.kind == "use":
         return rate(terms, line.quantity, room=room, last_day=last_day, weights=weights)
+    if line.kind == "take_up":
+        wanted_fen = int(line.explanation["takes_up_fen"])
+        return take_up(terms, wanted_fen, stated=stated, room=room, last_day=last_day)
     return adjust(
         terms,
         stated.quantity + line.quantity,
@@ -323,14 +326,9 @@ def _take(
     year = line.of_month.year
     course.billed_fen[year] = course.billed_fen.get(year, 0) + rated.amount_fen
     stated.quantity += line.quantity
-    stated.rated_fen += rated.rated_fen
-    stated.above_ceiling_fen += rated.above_ceiling_fen
-    stated.amount_fen += rated.amount_fen
-    stated.uncovered_fen += rated.uncovered_fen
-    stated.shares = _sum(stated.shares, rated.shares, sign=1)
+    stated.take(rated)
     for line_id, fen in rated.draws:
         course.drawn[line_id] = course.drawn.get(line_id, 0) + fen
-        stated.draws[line_id] = stated.draws.get(line_id, 0) + fen
     course.made[line.id] = rated
 
 

@@ -1,8 +1,9 @@
 """The stored lines and credit notes of agreements, each agreement's in the order of its events.
 
 Read set-wise, the agreements of some payers at a time; nothing is judged here. What the order is:
-statements by their month, on each the corrections of earlier months first, the oldest leading, then
-the month's own line; between two statements the credit notes that were issued between them.
+statements by their month, on each what they correct and take up of earlier months first, the oldest
+leading, then the month's own line; between two statements the credit notes that were issued between
+them.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -92,9 +93,9 @@ class KeptLine:
     parts: Sequence[Part]
 
     @property
-    def place(self) -> tuple[date, bool, date]:
+    def place(self) -> tuple[date, bool, date, bool]:
         """Where the line stands among those of its agreement."""
-        return (self.month, self.kind == "use", self.of_month)
+        return (self.month, self.kind == "use", self.of_month, self.kind == "take_up")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,7 @@
-"""Closes March 2026 on a database and kills itself at a chosen unit of work.
+"""Closes a month on a database and kills itself at a chosen unit of work.
 
-Run by test_killed_close and test_sharded_close, through `tests.support.children` or by itself.
+Run by test_killed_close, test_killed_taking_up and test_sharded_close, through
+`tests.support.children` or by itself.
 """
 
 import os
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from kernel.actors import Actor
-from kernel.clock import FixedClock
+from kernel.clock import FixedClock, parse_month
 from kernel.db import open_engine
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
@@ -42,17 +43,21 @@ class MortalUnits(Units):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(url: str, at: str, moment: str, shard: str = "") -> None:
-    """`moment`: `before` the unit's commit or `after` it; `shard`: its most payers, if given."""
+def main(url: str, at: str, moment: str, shard: str = "", period: str = "") -> None:
+    """`moment`: `before` the unit's commit or `after` it; `shard`: its most payers, if given.
+
+    `period`: which month, if not March 2026; it is August of its year.
+    """
     if shard:
         periods.SHARD = int(shard)
-    clock = FixedClock(datetime(2026, 8, 3, 2, tzinfo=UTC))
+    month = parse_month(period) if period else MARCH
+    clock = FixedClock(datetime(month.year, 8, 3, 2, tzinfo=UTC))
     told = Settings.load({"DATABASE_URL": url, "MARKET_SECRET_KEY": "test"})
     units = MortalUnits(open_engine(url), clock, told, RecordingDispatcher())
     units.arm(at=int(at), moment=moment)
-    settle(units, SYSTEM, MARCH)
+    settle(units, SYSTEM, month)
     clock.advance(timedelta(days=30))
-    settle(units, SYSTEM, MARCH)
+    settle(units, SYSTEM, month)
     sys.exit(SETTLED)
 
 

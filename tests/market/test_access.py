@@ -32,6 +32,7 @@ FORMS: dict[str, dict[str, str]] = {
     SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"},
     "/learn/open": {"resource": "nobody/nothing"},
     "/school/devices": {"name": "Box", "public_key": A_PUBLIC_KEY},
+    "/vendor/early-use/{proposal}/answer": {"agrees": "yes"},
 }
 SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"},
@@ -54,6 +55,7 @@ OF_NOBODY = {
         "/learn/open",
         "/bureau/allocations/new/{code}",
         "/bureau/funding/{line_id}",
+        "/bureau/unfunded/{number}/{month}",
         "/api/v1/launches",
     }
     # The site's bureau has bought nothing, and so has no agreement and no statement of its own.
