@@ -37,6 +37,7 @@ KINDS = {
     "school_based": "school_based",
     "校本": "school_based",
 }
+RULE_KINDS = KINDS | {"bulk": "bulk", "集中采购": "bulk"}
 TIERS = {
     "basic": "basic",
     "基础": "basic",

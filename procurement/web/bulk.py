@@ -8,7 +8,7 @@ from typing import Any, Final
 from litestar import Response
 
 from catalog.plan_words import plan_words
-from kernel.errors import MarketError
+from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
 from kernel.http.typed import Typed
 from kernel.i18n import label, msgid, translate
@@ -138,6 +138,9 @@ def post_bulk(page: Page, *, form: BulkForm) -> Response[Any]:
                 raise preview.item.error
             return show_bulk_form(page, form=form, preview=preview)
         selection_id = request_bulk(page.unit, wanted)
+    except NotFound as error:
+        typed.tell("resource", error)
+        return show_bulk_form(page, form=form, errors=typed.errors)
     except MarketError as error:
         typed.refuse(error, FIELDS)
         return show_bulk_form(page, form=form, errors=typed.errors)

@@ -17,7 +17,7 @@ from kernel.money import parse_fen, plain_yuan
 from procurement.approval_rule_previews import SignTable, TablePreview, preview_table
 from procurement.approval_rule_proposals import propose_table
 from procurement.approval_rules import SIGNING_ROLES, SOURCES, approval_rule_history
-from procurement.policy import DUE_WORKDAYS, Threshold
+from procurement.policy import BULK, DUE_WORKDAYS, Threshold
 from procurement.web.records import RULES, open_table
 from procurement.web.request_forms import Texts, listed
 from procurement.web.waiting_records import RECORDS
@@ -85,7 +85,10 @@ def show_table_form(
         errors=errors or {},
         address=RULES,
         roles=[(one, label(one, page.locale, kind=Role.__name__)) for one in CHAIN],
-        kinds=_words(page, sorted(KINDS), kind="ResourceKind"),
+        kinds=[
+            *_words(page, sorted(KINDS), kind="ResourceKind"),
+            (BULK, label(BULK, page.locale, kind="SelectionKind")),
+        ],
         tiers=_words(page, sorted(TIERS), kind="Tier"),
         sources=_words(page, sorted(SOURCES), kind="source"),
         preview=preview,
