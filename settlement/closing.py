@@ -38,6 +38,10 @@ from settlement.summaries import period_summary
 AT_ONCE = 2
 """Shards that one process closes side by side: the database counts one while another is rated."""
 
+POSTED_AT_ONCE = 250
+"""Payers whose lines are posted by one transaction: while it holds the accounts that many payers
+share, another shard prepares its own."""
+
 Progress = Callable[[str, int, int], None]
 """Called as `progress(step, done, total)` with numbers of payers, by one thread at a time."""
 
@@ -176,12 +180,14 @@ def _close_shard(
         lines = state_periods(unit, month, payer_ids=ready, phases=phases)
         _note(unit, "period.stated", month, payers=len(ready), lines=lines)
     reported.add("state", len(payers))
-    with phases.timed("post"), units(actor) as unit:
-        ready = periods_in(unit, month, payer_ids=payers, states=["stated"])
-        confirm_by_silence(unit, month, payer_ids=ready)
-        lines = post_confirmed(unit, month, payer_ids=ready)
-        _note(unit, "period.posted", month, payers=len(ready), lines=lines)
-    reported.add("post", len(payers))
+    for start in range(0, len(payers), POSTED_AT_ONCE):
+        some = payers[start : start + POSTED_AT_ONCE]
+        with phases.timed("post"), units(actor) as unit:
+            ready = periods_in(unit, month, payer_ids=some, states=["stated"])
+            confirm_by_silence(unit, month, payer_ids=ready)
+            lines = post_confirmed(unit, month, payer_ids=ready)
+            _note(unit, "period.posted", month, payers=len(ready), lines=lines)
+        reported.add("post", len(some))
 
 
 def _note(unit: Unit, act: str, month: Month, *, payers: int, **facts: Any) -> None:
