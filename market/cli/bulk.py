@@ -9,7 +9,7 @@ from kernel.clock import parse_day
 from kernel.money import parse_fen, yuan
 from kernel.unit import Unit
 from market.cli.context import acting, load_settings, open_units
-from market.cli.output import as_option, emit, json_option
+from market.cli.output import as_option, emit, json_option, summary_lines
 from procurement.bulk import BulkPreview, BulkWanted, preview_bulk, request_bulk
 from procurement.bulk_lists import framework_agreement, frameworks, schools_using
 from procurement.bulk_places import Marks, places_of, shared_by_pupils
@@ -140,8 +140,8 @@ def request(
         if preview.item.error is not None:
             raise preview.item.error
         selection_id = None if dry_run else request_bulk(unit, wanted)
-    found = {**_told(preview), "selection": str(selection_id) if selection_id else None}
-    emit(found, [f"{name}  {value}" for name, value in found.items()], as_json=as_json)
+    found = _told(preview) | ({"selection": str(selection_id)} if selection_id else {})
+    emit(found, summary_lines(found), as_json=as_json)
 
 
 @bulk.command("ceiling")

@@ -59,7 +59,7 @@ from procurement.budget_proposals import check_budget
 from procurement.funding.funding_rules import record_funding_rule
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE
-from procurement.policy import Threshold
+from procurement.policy import BULK, Threshold
 from procurement.record_proposals import RecordKind, checkable_records
 from settlement.metering.sources import admit_source
 
@@ -72,6 +72,7 @@ THRESHOLDS = (
     Threshold(position=3, role=Role.SCHOOL_FINANCE, from_amount_fen=0),
     Threshold(position=4, role=Role.PRINCIPAL, from_amount_fen=10_000),
     Threshold(position=5, role=Role.BUREAU_FINANCE, from_amount_fen=30_000),
+    Threshold(position=6, role=Role.BUREAU_FINANCE, from_amount_fen=0, kind=BULK),
 )
 """教研组 → 教务 → 财务 → 校长 → 教育局; low, so that small amounts show every signature."""
 
