@@ -19,6 +19,7 @@ from kernel.errors import (
     InvalidInput,
     NotFound,
     ReasonRequired,
+    Refused,
 )
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
@@ -107,7 +108,10 @@ def decline(unit: Unit, number: str, *, from_day: date, reason: str) -> None:
     Raises `NotFound`, `Conflict` for an agreement that is over, `AlreadyExists` if it has declined
     before, `InvalidInput` for a day that is past or after the agreement, `ReasonRequired`.
     """
-    unit.actor.require("decline a bulk agreement", *MAY_DECLINE)
+    act = "decline a bulk agreement"
+    unit.actor.require(act, *MAY_DECLINE)
+    if unit.actor.organisation_kind is not OrganisationKind.SCHOOL:
+        raise Refused(act=act, needs="a person of the school")
     places = _places(unit)
     found = unit.session.scalar(
         select(Agreement.id)

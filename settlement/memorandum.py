@@ -66,7 +66,12 @@ def note_uncovered(unit: Unit, month: Month, lines: Sequence[Drafted]) -> None:
 
     Of a year whose books are closed nothing new is entered: that is for a bureau to decide.
     """
-    concerned = [line for line in lines if line.rated.uncovered_fen and not line.year_is_closed]
+    concerned = [
+        line
+        for line in lines
+        if line.rated.uncovered_fen < 0
+        or (line.rated.uncovered_fen > 0 and not line.year_is_closed)
+    ]
     if not concerned:
         return
     books = lock_books(unit, {line.agreement_id for line in concerned})

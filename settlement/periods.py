@@ -138,8 +138,8 @@ def month_to_close(unit: Unit) -> Month | None:
     """Return the next month to close for the actor's payers, if it is over.
 
     After the last that was closed, the first in which they have an agreement, a use, or use of an
-    earlier month that came late; before any close, the first of all. A month with none of these is
-    left out: there is nothing to close in it.
+    earlier month that came late or can be paid for now; before any close, the first of all. A month
+    with none of these is left out: there is nothing to close in it.
     """
     payers = visible_organisations(unit).with_only_columns(Organisation.id)
     last = unit.session.scalar(
@@ -173,7 +173,7 @@ def month_to_close(unit: Unit) -> Month | None:
     ).one()
     candidates = [max(month_of(agreed), after)] if agreed is not None else []
     candidates += [Month(used)] if used is not None else []
-    candidates += [after] if is_late else []
+    candidates += [after] if is_late or (last is not None and payers_to_pay(unit, after)) else []
     if not candidates or shanghai_day(unit.clock.now()) < next_month(min(candidates)):
         return None
     return min(candidates)

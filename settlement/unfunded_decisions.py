@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 
 from kernel.actors import Role
 from kernel.clock import Month, next_month, shanghai_day, show_month
@@ -30,9 +30,10 @@ from kernel.unit import Unit
 from settlement.early_use_models import UnfundedDecision
 from settlement.impartiality import require_judge
 from settlement.memorandum import WRITE_OFF, note_settled
-from settlement.models import Agreement
+from settlement.models import Agreement, StatementLine
 from settlement.queries.unfunded import Standing, UnfundedRow, unfunded_month
 from settlement.remaining import agreement_states
+from settlement.taking_up import OBJECTIONABLE
 from settlement.year_ends import are_books_closed, last_open_day
 
 MAY_DECIDE: Final = (Role.BUREAU_FINANCE,)
@@ -66,8 +67,9 @@ def decide_unfunded(
     """Decide on all that waits of an agreement's month; return the decision's number.
 
     By a finance person of a bureau above the payer who has held no role at the vendor. Raises
-    `NotFound`, `ReasonRequired`, `YearStillOpen`, `NothingUnfunded`, `Conflict` while another
-    decision is under way, and `NoCarriedLine` where no carried line of the year has money.
+    `NotFound`, `ReasonRequired`, `YearStillOpen`, `NothingUnfunded`, `NoCarriedLine` where no
+    carried line of the year has money, and `Conflict` while another decision is under way or a line
+    of the month can still be objected to.
     """
     act = "unfunded.decide"
     unit.actor.require(act, *MAY_DECIDE)
@@ -228,6 +230,14 @@ def _require_decidable(unit: Unit, number: str, of_month: Month) -> UnfundedRow:
     row = unfunded_month(unit, number, of_month)
     if row is None or row.unfunded_fen <= 0:
         raise NothingUnfunded(number=number, month=show_month(of_month))
+    objectionable = exists().where(
+        StatementLine.agreement_id == row.agreement_id,
+        StatementLine.of_month == of_month,
+        StatementLine.uncovered_fen > 0,
+        StatementLine.state.in_(OBJECTIONABLE),
+    )
+    if unit.session.scalar(select(objectionable)):
+        raise Conflict(what="unfunded use", key=number, state="disputed", wanted="decided")
     if not is_decidable(row, carried=carried_fen(unit, row.agreement_id, of_month)):
         raise Conflict(what="unfunded use", key=number, state=row.standing, wanted="decided")
     return row

@@ -170,8 +170,10 @@ def _stopped(
         return AgreementOver(number=agreement.number, school=school.name, state=agreement.state)
     year = _year_of(unit, agreement, day)
     if year is not None and year.waiting_fen and year.waiting_fen >= year.ceiling_fen:
-        return why_stopped(unit, agreement, day=day)
-    if agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement, day=day):
+        waits = why_stopped(unit, agreement, day=day)  # of the year's ceiling nothing is there yet
+        if waits is not None:
+            return waits
+    elif agreement.terms.get("stop_at_ceiling") and is_exhausted(unit, agreement, day=day):
         return CeilingReached(number=agreement.number)
     if agreement.terms.get("stop_at_ceiling") and is_used_up_at(unit, agreement, school.id):
         return SchoolCeilingReached(number=agreement.number, school=school.name)

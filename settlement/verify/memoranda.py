@@ -69,7 +69,7 @@ def _moved(unit: Unit, agreement_ids: set[UUID]) -> Iterator[tuple[UUID, Moved]]
         .where(among(StatementLine.agreement_id, agreement_ids), StatementLine.uncovered_fen != 0)
     )
     for line, stated_at in lines:
-        if line.explanation.get("year_is_closed"):
+        if line.explanation.get("year_is_closed") and line.uncovered_fen > 0:
             continue
         within = (line.kind == "use", line.of_month, line.kind == "take_up")
         entry = (Month(line.of_month), line.kind, show_month(Month(line.month)))
