@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Text, case, cast, func, select
 from sqlalchemy.orm import aliased
 
-from kernel.errors import ReductionTooLarge
+from kernel.errors import ReductionNotGiven, ReductionTooLarge
 from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
@@ -36,16 +36,27 @@ class Issue:
 def issue_amounts(unit: Unit, issues: Sequence[Issue]) -> int:
     """Post issues, each once; return how many are new. The caller has locked lines and budget.
 
-    Raises `ReductionTooLarge` for the first line that has less available than is taken back, with
-    by how much it has not.
+    Raises `ReductionTooLarge` for the first line that has less available than is taken back, and
+    `ReductionNotGiven` for the first to which the budget gave less, each with by how much.
     """
     wanted: dict[UUID, int] = {}
+    by_budget: dict[tuple[UUID, UUID], int] = {}
     for issue in issues:
+        key = (issue.line_id, issue.budget_id)
         wanted[issue.line_id] = wanted.get(issue.line_id, 0) + issue.amount_fen
+        by_budget[key] = by_budget.get(key, 0) + issue.amount_fen
     balances = line_balances(unit, sorted(wanted))
+    reduced = sorted({line for (line, _), fen in by_budget.items() if fen < 0})
+    given = given_by_budgets(unit, reduced) if reduced else {}
     for issue in issues:
+        line_id, budget_id = issue.line_id, issue.budget_id
         require_reducible(
-            issue.line, wanted[issue.line_id], available_fen=balances[issue.line_id].available_fen
+            issue.line, wanted[line_id], available_fen=balances[line_id].available_fen
+        )
+        require_given(
+            issue.line,
+            by_budget[line_id, budget_id],
+            given_fen=given.get(line_id, {}).get(budget_id, 0),
         )
     return post(unit, [_transfer(issue) for issue in issues])
 
@@ -58,6 +69,22 @@ def require_reducible(line: str, amount_fen: int, *, available_fen: int) -> None
             line=line,
             wanted_yuan=yuan(-amount_fen),
             available_yuan=yuan(available_fen),
+            short_fen=short,
+            short_yuan=yuan(short),
+        )
+
+
+def require_given(line: str, amount_fen: int, *, given_fen: int) -> None:
+    """Raise `ReductionNotGiven` if more is to be taken back than the budget gave to the line.
+
+    Otherwise a budget could hand out money that another one, or none, put on the line.
+    """
+    short = -amount_fen - given_fen
+    if short > 0:
+        raise ReductionNotGiven(
+            line=line,
+            wanted_yuan=yuan(-amount_fen),
+            given_yuan=yuan(given_fen),
             short_fen=short,
             short_yuan=yuan(short),
         )

@@ -51,6 +51,15 @@ class ReductionTooLarge(Conflict):
     remedy = "Take back less, or end agreements first."
 
 
+class ReductionNotGiven(Conflict):
+    code = "reduction-not-given"
+    summary = (
+        "{wanted_yuan} yuan can't be taken back from the line {line}: this budget gave it "
+        "{given_yuan}, so {short_yuan} are too many."
+    )
+    remedy = "Take back less; the rest is for the bureau whose budget gave it."
+
+
 class ProposalOutdated(Conflict):
     code = "proposal-outdated"
     summary = "Something else was issued on the line {line} since {number} was made."

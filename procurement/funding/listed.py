@@ -35,9 +35,10 @@ from procurement.funding.proposals import (
 )
 from procurement.funding.rules import exact_text, line_amount
 from procurement.proposal_models import AllocationProposal, ProposalLine
+from settlement.budget_models import Budget
 from settlement.budgets import SOURCES
 from settlement.funding_lines import line_balances
-from settlement.issues import require_reducible
+from settlement.issues import given_by_budgets, require_given, require_reducible
 from settlement.line_names import line_title
 from settlement.models import FundingLine
 
@@ -96,6 +97,7 @@ class _Known:
     rules: Mapping[tuple[int, str], Mapping[str, FundingRuleRow]]
     proposed: Mapping[tuple[LineKey, str], "_Given"]
     available: Mapping[LineKey, int]
+    given: Mapping[LineKey, int]
 
 
 def propose_listed(unit: Unit, rows: Sequence[ListedRow]) -> list[RowOutcome]:
@@ -104,9 +106,9 @@ def propose_listed(unit: Unit, rows: Sequence[ListedRow]) -> list[RowOutcome]:
     A row is one payer's amount of one document on one line: again with the same amount it is a
     duplicate, with another one a conflict, unless its proposal was returned or withdrawn.
     """
-    require_bureau(unit, "propose funding lines")
+    bureau_id, _ = require_bureau(unit, "propose funding lines")
     lock_recording(unit)
-    known = _gather(unit, rows)
+    known = _gather(unit, rows, bureau_id)
     fresh: dict[tuple[LineKey, str], _Given] = {}
     lines: dict[tuple[int, str], list[ProposedLine]] = {}
     outcomes: list[RowOutcome] = []
@@ -183,10 +185,11 @@ def _line(row: ListedRow, known: _Known) -> ProposedLine:
             _refuse(row.fund_fen, field="fund_yuan", expected="a fund whose share is not zero")
     else:
         amount_fen = row.amount_fen or 0
-    available = known.available.get(_key(payer.id, row), 0)
+    key = _key(payer.id, row)
     try:
         title = line_title(payer.code, row.fiscal_year, row.source, row.restriction)
-        require_reducible(title, amount_fen, available_fen=available)
+        require_reducible(title, amount_fen, available_fen=known.available.get(key, 0))
+        require_given(title, amount_fen, given_fen=known.given.get(key, 0))
     except MarketError as error:
         raise FieldError(error, field="amount_yuan") from None
     return ProposedLine(
@@ -251,7 +254,7 @@ def _text(restriction: Mapping[str, Any]) -> str:
     return repr(sorted((name, sorted(words)) for name, words in restriction.items()))
 
 
-def _gather(unit: Unit, rows: Sequence[ListedRow]) -> _Known:
+def _gather(unit: Unit, rows: Sequence[ListedRow], bureau_id: UUID) -> _Known:
     codes = {row.payer_code for row in rows} | {code for row in rows for code in row.schools}
     payers = {
         one.code: one
@@ -267,8 +270,13 @@ def _gather(unit: Unit, rows: Sequence[ListedRow]) -> _Known:
         if FIRST_YEAR <= year <= LAST_YEAR
     }
     ids = [payer.id for payer in payers.values()]
+    available, given = _of_lines(unit, ids, bureau_id)
     return _Known(
-        payers=payers, rules=rules, proposed=_proposed(unit, ids), available=_available(unit, ids)
+        payers=payers,
+        rules=rules,
+        proposed=_proposed(unit, ids),
+        available=available,
+        given=given,
     )
 
 
@@ -295,14 +303,23 @@ def _proposed(unit: Unit, payer_ids: Sequence[UUID]) -> dict[tuple[LineKey, str]
     return found
 
 
-def _available(unit: Unit, payer_ids: Sequence[UUID]) -> dict[LineKey, int]:
-    lines = unit.session.scalars(
-        select(FundingLine).where(among(FundingLine.payer_id, payer_ids))
-    ).all()
-    balances = line_balances(unit, [line.id for line in lines])
-    return {
-        (line.payer_id, line.fiscal_year, line.source, _text(line.restriction)): balances[
-            line.id
-        ].available_fen
-        for line in lines
+def _of_lines(
+    unit: Unit, payer_ids: Sequence[UUID], bureau_id: UUID
+) -> tuple[dict[LineKey, int], dict[LineKey, int]]:
+    """Return what is available on each line, and what the bureau's budgets gave it, net."""
+    lines = {
+        line.id: (line.payer_id, line.fiscal_year, line.source, _text(line.restriction))
+        for line in unit.session.scalars(
+            select(FundingLine).where(among(FundingLine.payer_id, payer_ids))
+        )
     }
+    own = set(unit.session.scalars(select(Budget.id).where(Budget.bureau_id == bureau_id)))
+    balances = line_balances(unit, list(lines))
+    given = given_by_budgets(unit, list(lines))
+    return (
+        {key: balances[line_id].available_fen for line_id, key in lines.items()},
+        {
+            key: sum(fen for budget_id, fen in given.get(line_id, {}).items() if budget_id in own)
+            for line_id, key in lines.items()
+        },
+    )

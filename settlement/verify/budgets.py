@@ -59,6 +59,26 @@ ORDER BY t.key
 """
 )
 
+# No budget takes back, or gets back, more of a line than it gave.
+GIVEN_BELOW_ZERO = text(
+    """
+SELECT o.code || ' ' || b.fiscal_year || ' ' || b.source AS budget,
+    p.code || ' ' || f.fiscal_year || ' ' || f.source AS line,
+    -sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) AS too_much
+FROM (
+    SELECT DISTINCT a.owner_id AS line_id, l.transfer_id
+    FROM account a JOIN leg l ON l.account_id = a.id WHERE a.kind = 'appropriation'
+) touching
+JOIN leg l ON l.transfer_id = touching.transfer_id
+JOIN account a ON a.id = l.account_id AND a.kind = 'allocated'
+JOIN budget b ON b.id = a.owner_id JOIN organisation o ON o.id = b.bureau_id
+JOIN funding_line f ON f.id = touching.line_id JOIN organisation p ON p.id = f.payer_id
+GROUP BY b.id, f.id, o.code, p.code
+HAVING sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) < 0
+ORDER BY budget, line
+"""
+)
+
 # What lapses of a line goes back through the budgets that gave it before, net, the last giver
 # first: out of allocated, into the treasury. What no budget gave (on lines that are older than
 # budgets) goes back through none. Ids of transfers grow with time.
@@ -149,6 +169,11 @@ def check_bureau_budgets(unit: Unit) -> Iterator[str]:
         yield (
             f"{row.key}: {yuan(int(row.on_lines))} on lines, {yuan(int(row.on_budgets))} out of "
             f"budgets, {yuan(int(row.treasury))} into the treasury"
+        )
+    for row in unit.session.execute(GIVEN_BELOW_ZERO):
+        yield (
+            f"budget {row.budget}: took back {yuan(int(row.too_much))} more of funding line "
+            f"{row.line} than it gave"
         )
     for row in unit.session.execute(LAPSES_THAT_DIFFER):
         yield (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kernel.errors import NoRule, ReductionTooLarge
+from kernel.errors import NoRule, ReductionNotGiven, ReductionTooLarge
 from kernel.outcomes import Fate, RowOutcome
 from kernel.unit import Units
 from procurement.funding.desk import proposal_lines, proposals
@@ -17,6 +17,8 @@ from procurement.funding.issuing import issue_proposal
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.proposals import return_proposal
 from procurement.queries import allocations_of, budget_board
+from settlement.budgets import budgets
+from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.verify.recompute import verify
 from tests.support.funding_builders import (
     COUNTY,
@@ -175,6 +177,53 @@ def test_a_listed_reduction_stops_at_what_is_committed(county: CountyBuilder) ->
     issue(county, numbers(county)[-1])
     assert [line for line in lines_of(county) if line[2]] == []
     assert verify(county.units, SYSTEM) == []
+
+
+def test_a_budget_takes_back_no_more_than_it_gave(county: CountyBuilder) -> None:
+    """R20: 500 yuan of the line came from elsewhere; the budget's 1,000 may be taken back once."""
+    county.line(fen=50_000, source="special_fund")
+    (early,) = propose(county, a_row(amount_fen=-1))
+    assert isinstance(early.error, ReductionNotGiven)
+    propose(county, a_row())
+    issue(county, *numbers(county))
+    (refused,) = propose(county, a_row(document="调减", amount_fen=-100_001))
+    assert isinstance(refused.error, ReductionNotGiven)
+    assert "this budget gave it 1,000.00, so 0.01 are too many" in str(refused.error)
+
+    propose(county, a_row(document="调减一", amount_fen=-60_000))
+    propose(county, a_row(document="调减二", amount_fen=-60_000))
+    first, second = numbers(county)[-2:]
+    issue(county, first)
+    with pytest.raises(ReductionNotGiven) as late:
+        issue(county, second)
+    assert late.value.facts["short_fen"] == 20_000
+    assert verify(county.units, SYSTEM) == []
+
+
+def test_verify_names_a_budget_that_took_back_more_than_it_gave(county: CountyBuilder) -> None:
+    """R20, R50: planted past the service, with both sides of the issue in balance."""
+    line_id = county.line(fen=50_000, source="special_fund")
+    with county.units(SYSTEM) as unit:
+        budget_id = next(
+            one.id for one in budgets(unit, fiscal_year=2026) if one.source == "special_fund"
+        )
+        taken = Entry(
+            AccountKey(line_id, AccountKind.APPROPRIATION),
+            AccountKey(line_id, AccountKind.AVAILABLE),
+            700,
+        )
+        back = Entry(
+            AccountKey(budget_id, AccountKind.UNALLOCATED),
+            AccountKey(budget_id, AccountKind.ALLOCATED),
+            700,
+        )
+        post(unit, [TransferDraft(key="reduce:planted", memo="planted", entries=[taken, back])])
+    assert verify(county.units, SYSTEM) == [
+        (
+            f"budget {COUNTY} 2026 special_fund: took back 7.00 more of funding line "
+            f"{SCHOOL} 2026 special_fund than it gave"
+        )
+    ]
 
 
 def test_a_bureaus_own_line_may_be_for_named_schools(county: CountyBuilder) -> None:

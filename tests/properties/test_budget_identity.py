@@ -23,7 +23,13 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from kernel.clock import FixedClock, parse_month
-from kernel.errors import BudgetExhausted, BudgetTooSmall, NothingToSettle, ReductionTooLarge
+from kernel.errors import (
+    BudgetExhausted,
+    BudgetTooSmall,
+    NothingToSettle,
+    ReductionNotGiven,
+    ReductionTooLarge,
+)
 from kernel.outcomes import Fate
 from kernel.settings import Settings
 from kernel.unit import Units
@@ -108,6 +114,8 @@ class Year(RuleBasedStateMachine):
             refused = BudgetTooSmall
         elif -amount > self.available:
             refused = ReductionTooLarge
+        elif -amount > self.allocated:
+            refused = ReductionNotGiven
         if refused:
             with pytest.raises(refused):
                 self._issue(amount)
