@@ -3,8 +3,10 @@
 import resource
 import statistics
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
@@ -34,6 +36,8 @@ WHERE gap IS NULL OR gap > interval '30 seconds' GROUP BY agreement_id
 """
 )
 
+NOW = datetime(2026, 4, 2, 2, tzinfo=UTC)
+
 
 def bench_settle(
     settings: Settings, url: str, *, events: int, rounds: int = 3, say: Callable[[str], None]
@@ -41,23 +45,18 @@ def bench_settle(
     """Close a generated month `rounds` times, each on a fresh copy, bare count and close in turn.
 
     Returns medians: seconds of the close and by phase (summed over shards that run side by side),
-    the bare counting query's seconds, their ratio, and the process's peak memory in MB. Both sides
-    run with the same settings of the same server.
+    the bare counting query's seconds, their ratio, and the peak memory in MB of the process that
+    closes. Both sides run with the same settings of the same server.
     """
-    actor = system_actor("bench")
-    clock = FixedClock(datetime(2026, 4, 2, 2, tzinfo=UTC))
+    clock = FixedClock(NOW)
     bare: list[float] = []
     closes: list[Close] = []
-    agreements = 0
     with scratch_database(url, "market_bench") as bench_url:
         upgrade(settings, bench_url)
-        engine = open_engine(bench_url, pool_size=2)
-        units = Units(engine, clock, settings, RecordingDispatcher())
         say(f"generating {events:,} uses …")
-        with units(actor) as unit:
-            agreements = build_workload(unit, events=events)
-        _vacuum(engine)
-        engine.dispose()
+        # In a process of its own, so that the peak of memory is that of a worker that closes.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            agreements = pool.submit(_generate, settings, bench_url, events).result()
         for number in range(1, rounds + 1):
             with scratch_database(url, "market_bench_round", template="market_bench") as round_url:
                 engine = open_engine(round_url, pool_size=4)
@@ -115,7 +114,16 @@ def _bare_count(engine: Engine) -> float:
         return perf_counter() - started
 
 
-def _vacuum(engine: Engine) -> None:
-    """Leave the tables as they stand after autovacuum, so that rounds don't differ by its luck."""
+def _generate(settings: Settings, url: str, events: int) -> int:
+    """Write the workload and return its agreements.
+
+    Tables are left as after autovacuum, so that rounds don't differ by its luck.
+    """
+    engine = open_engine(url, pool_size=2)
+    units = Units(engine, FixedClock(NOW), settings, RecordingDispatcher())
+    with units(system_actor("bench")) as unit:
+        agreements = build_workload(unit, events=events)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
+    engine.dispose()
+    return agreements
