@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
 from kernel.clock import Month
+from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
@@ -307,6 +308,16 @@ def memoranda(unit: Unit, *, payer_code: str | None = None) -> list[MemorandumRo
         )
         for row in unit.session.execute(wanted)
     ]
+
+
+def require_payer(unit: Unit, payer_code: str) -> None:
+    """Raise `NotFound` for the code of no payer that the actor sees; a vendor sees its own."""
+    seen = Organisation.id.in_(visible_payers(unit))
+    if unit.actor.organisation_kind is OrganisationKind.VENDOR:
+        own = Memorandum.vendor_id == unit.actor.organisation_id
+        seen = Organisation.id.in_(select(Memorandum.payer_id).where(own))
+    if not unit.session.scalar(select(exists().where(Organisation.code == payer_code, seen))):
+        raise NotFound(what="payer", key=payer_code)
 
 
 def _visible(unit: Unit) -> ColumnElement[bool]:

@@ -162,3 +162,15 @@ def test_what_takes_up_reads_as_that_everywhere(
         ):
             answer = client.get(address)
             assert (answer.status_code, words in answer.text) == (200, True), address
+
+
+def test_a_payer_whose_only_line_takes_up_is_previewed(
+    units: Units, clock: FixedClock, market: Market
+) -> None:
+    """R35, R33: the agreement is over since June; July's statement will have one line."""
+    confirm_all(units, market, JANUARY)
+    money_comes(units, clock, market)
+    clock.at = on(2027, 7, 20)
+    with units(SYSTEM) as unit:
+        (line,) = preview(unit, parse_month("2027-07"), payer_code=market.school.code).lines
+    assert (line.kind, line.of_month, line.uncovered_fen) == ("take_up", JANUARY, -400)
