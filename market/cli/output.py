@@ -58,8 +58,7 @@ def read_fen(option: str, text: str) -> int:
     try:
         return parse_fen(text)
     except InvalidInput as error:
-        expected = "an amount in yuan such as 1200.50"
-        raise InvalidInput(field=option, value=text, expected=expected) from error
+        raise InvalidInput(field=option, value=text, expected="0.00 or more") from error
 
 
 def note(text: str) -> None:

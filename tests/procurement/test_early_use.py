@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
-import settlement.early_use
-from kernel.actors import Role
 from kernel.clock import FixedClock, parse_month
 from kernel.errors import (
     EarlyUseTakenBack,
@@ -44,7 +41,6 @@ from settlement.models import StatementLine
 from settlement.queries.unfunded import memoranda, totals, unfunded
 from settlement.verify.recompute import verify
 from tests.support.agreement_builders import a_line_of_2027, across, on
-from tests.support.builders import PROVINCE, a_bureau, a_person
 from tests.support.early_use_builders import (
     JANUARY,
     SEPTEMBER,
@@ -380,53 +376,3 @@ def test_a_disputed_line_is_not_taken_up_and_its_credit_leaves_the_memorandum(
         ("2027-01", "take_up", -250),
     ]
     assert verify(units, SYSTEM) == []
-
-
-def test_an_approval_goes_by_the_rule_that_holds_once_nobody_else_changes_one(
-    units: Units, market: Market, agreeing: Agreeing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """R25: another rule is put into force while an approval waits for its turn: it holds."""
-    both_agree(units, agreeing)
-    lock = settlement.early_use.lock_rules
-
-    def lock_after_another(*given: Any, **more: Any) -> None:
-        allowed(units, agreeing, SEPTEMBER, total_fen=250, payer_fen=250)
-        lock(*given, **more)
-
-    monkeypatch.setattr(settlement.early_use, "lock_rules", lock_after_another)
-    across(units, market, first_fen=500, later_fen=800)
-    assert the_caps(units) == [250]
-
-
-def test_an_approval_and_a_rule_wait_for_each_other(
-    units: Units, market: Market, agreeing: Agreeing
-) -> None:
-    """R25: what is about to be put into force is locked, too, so that no room is promised twice."""
-    with units(agreeing.maker) as unit:
-        number = propose_early_use(unit, a_rule(total_cap_fen=600))
-    with units(SYSTEM) as approving:
-        settlement.early_use.lock_rules(approving, [market.school.id], fiscal_year=2027)
-        with pytest.raises(OperationalError), units(agreeing.checker) as unit:
-            unit.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
-            put_in_force(unit, number)
-
-
-def test_a_bureau_below_sees_what_holds_above_and_nothing_else_of_it(
-    units: Units, market: Market, agreeing: Agreeing
-) -> None:
-    """R25, R49: neither what is only proposed above, nor what is promised there."""
-    with units(SYSTEM) as unit:
-        province = a_bureau(unit, region_code=PROVINCE)
-        people = [
-            a_person(unit, province, [Role.BUREAU_FINANCE], person_no=f"P-{n}") for n in (1, 2)
-        ]
-    above = Agreeing(vendor=agreeing.vendor, maker=people[0], checker=people[1])
-    number = allowed(units, above, SEPTEMBER, total_fen=10_000, payer_fen=10_000)
-    consented(units, agreeing, SEPTEMBER, cap_fen=600)
-    across(units, market, first_fen=500, later_fen=800)
-    with units(above.maker) as unit:
-        propose_early_use(unit, a_rule(total_cap_fen=999))
-        assert [row.promised_fen for row in early_use_rules(unit)] == [None, 600]
-    with units(agreeing.maker) as unit:
-        (seen,) = early_use_rules(unit)
-    assert (seen.number, seen.holds, seen.is_own, seen.promised_fen) == (number, True, False, None)
