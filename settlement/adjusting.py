@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.carrying import decisions_in_order, written_off_fen
 from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
 from settlement.metering.counting import SchoolCount, count_uses
 from settlement.metering.exclusions import (
@@ -178,7 +179,10 @@ def mark_settled(unit: Unit, month: Month, *, scope: Scope) -> None:
 def stated_before(
     unit: Unit, of_month: Month, *, agreement_ids: Collection[UUID]
 ) -> dict[UUID, Known]:
-    """Return what was stated of these agreements' month so far, credit notes taken off."""
+    """Return what was stated of these agreements' month so far.
+
+    Credit notes are taken off, and what was written off of what no line covered (R25).
+    """
     found: dict[UUID, Known] = {}
     lines = unit.session.execute(
         select(StatementLine)
@@ -199,6 +203,7 @@ def stated_before(
     if of_line:
         _add_parts(unit, of_line)
         _take_off_credits(unit, of_line)
+        _take_off_write_offs(unit, of_month, found)
     return found
 
 
@@ -252,6 +257,14 @@ def _take_off_credits(unit: Unit, of_line: Mapping[UUID, Known]) -> None:
             )
         ):
             of_note[note_id].stated.add_school(school_id, rated_fen=0, amount_fen=-fen)
+
+
+def _take_off_write_offs(unit: Unit, of_month: Month, found: Mapping[UUID, Known]) -> None:
+    unfunded = [one for one, known in found.items() if known.stated.uncovered_fen > 0]
+    decisions = decisions_in_order(unit, unfunded)
+    for agreement_id in unfunded:
+        fen = written_off_fen(decisions.get((agreement_id, of_month), ()))
+        found[agreement_id].stated = found[agreement_id].stated.less_written_off(fen)
 
 
 def _plus(shares: Split, row: StatementLine | CreditNote, *, sign: int) -> Split:

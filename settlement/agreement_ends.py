@@ -29,10 +29,12 @@ from settlement.agreement_models import AgreementChange, AgreementYear
 from settlement.agreement_states import OVER, RUNNING, AgreementStanding
 from settlement.agreements import Draw
 from settlement.budget_models import FreedCommitment
+from settlement.carrying import IN_FORCE, WRITTEN_OFF
 from settlement.dispute_models import CreditNote
+from settlement.early_use_models import UnfundedDecision
 from settlement.metering.models import LateUse
 from settlement.metering.partitions import lock_usage_shared
-from settlement.models import Agreement, AgreementDraw, Period, StatementLine
+from settlement.models import Agreement, AgreementDraw, FundingLine, Period, StatementLine
 from settlement.queries.statements import visible_payers
 from settlement.remaining import agreement_states
 from settlement.year_ends import last_closed_year, last_open_day
@@ -216,21 +218,6 @@ def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
         .where(FreedCommitment.agreement_id == Agreement.id)
         .scalar_subquery()
     )
-    waits_for_money = (
-        select(
-            func.coalesce(
-                func.sum(StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)),
-                0,
-            )
-        )
-        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
-        .where(
-            StatementLine.agreement_id == Agreement.id,
-            StatementLine.uncovered_fen != 0,
-            StatementLine.of_month > date(closed_year, 12, 31),
-        )
-        .scalar_subquery()
-    )
     last_month = func.date_trunc("month", Agreement.ends_on)
     own_periods = Period.payer_id == Agreement.payer_id
     return (
@@ -240,7 +227,7 @@ def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
             Agreement.ends_on <= date(closed_year, 12, 31),
         ),
         committed - freed > drawn,
-        waits_for_money <= 0,  # the next close takes it up from what is committed
+        ~_waits_for_money(unit),  # a close takes it up from what is committed
         exists().where(own_periods, Period.month == last_month, Period.state.in_(POSTED)),
         ~exists().where(own_periods, Period.month < last_month, Period.state.not_in(POSTED)),
         ~exists().where(own_periods, Period.state.in_(IN_CLOSING)),
@@ -252,4 +239,48 @@ def _released_now(unit: Unit) -> Sequence[ColumnElement[bool]]:
             LateUse.settled_in.is_(None),
             LateUse.month <= last_month,
         ),
+    )
+
+
+def _waits_for_money(unit: Unit) -> ColumnElement[bool]:
+    """Return whether of a month of an agreement something is unfunded that a line may still pay.
+
+    While the books of its year are open, and afterwards until that year's own line has lapsed: a
+    bureau may have it pay then, or has decided so (R25).
+    """
+    first_open_day = date(last_closed_year(unit) + 1, 1, 1)
+    written_off = (
+        select(func.coalesce(func.sum(UnfundedDecision.amount_fen), 0))
+        .where(
+            UnfundedDecision.agreement_id == StatementLine.agreement_id,
+            UnfundedDecision.of_month == StatementLine.of_month,
+            UnfundedDecision.outcome == WRITTEN_OFF,
+            UnfundedDecision.state == IN_FORCE,
+        )
+        .correlate(StatementLine)
+        .scalar_subquery()
+    )
+    own_line = (
+        exists()
+        .where(
+            AgreementDraw.agreement_id == StatementLine.agreement_id,
+            AgreementDraw.line_id == FundingLine.id,
+            FundingLine.fiscal_year == func.extract("year", StatementLine.of_month),
+            FundingLine.lapses_on > shanghai_day(unit.clock.now()),
+        )
+        .correlate(StatementLine)
+    )
+    uncovered = func.sum(StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0))
+    return (
+        select(StatementLine.of_month)
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .where(
+            StatementLine.agreement_id == Agreement.id,
+            StatementLine.uncovered_fen != 0,
+            or_(StatementLine.of_month >= first_open_day, own_line),
+        )
+        .group_by(StatementLine.agreement_id, StatementLine.of_month)
+        .having(uncovered > written_off)
+        .correlate(Agreement)
+        .exists()
     )

@@ -20,7 +20,7 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.adjusting import stated_before
 from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
-from settlement.memorandum import CREDIT, note_settled
+from settlement.memorandum import CREDIT, is_of_closed_year, note_settled
 from settlement.models import Agreement, Statement, StatementDraw, StatementLine
 from settlement.pricing import Split, split
 from settlement.rating import Draw, Stated
@@ -177,7 +177,7 @@ def issue_credit_note(
                 for school_id, fen in credited_by_school(parts.amount_fen, left.stated.schools)
             ],
         )
-    if parts.uncovered_fen:
+    if parts.uncovered_fen and not is_of_closed_year(line.explanation):
         note_settled(
             unit,
             line.agreement_id,

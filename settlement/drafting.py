@@ -26,7 +26,7 @@ from settlement.pricing import Metric, metric_of
 from settlement.rating import Rated, Stated, adjust, rate, take_up
 from settlement.remaining import AgreementState, agreement_states
 from settlement.school_parts import Weights, break_down
-from settlement.taking_up import Waiting, can_pay, waiting_for_money
+from settlement.taking_up import Waiting, can_pay, day_of_paying, waiting_for_money
 
 USE, ADJUSTMENT, TAKE_UP = "use", "adjustment", "take_up"
 
@@ -199,8 +199,8 @@ def _taken_up(
     adjusted: Sequence[DraftLine],
 ) -> Iterator[DraftLine]:
     """Yield a line for each agreement whose funds pay now for use that none covered (R35)."""
-    last_day = next_month(of_month) - timedelta(days=1)
-    payable = [one for one in free if can_pay(agreements[one].room.funds, of_month)]
+    last_day, paid_on = next_month(of_month) - timedelta(days=1), day_of_paying(unit, of_month)
+    payable = [one for one in free if can_pay(unit, agreements[one].room.funds, of_month)]
     before = stated_before(unit, of_month, agreement_ids=payable) if payable else {}
     for agreement_id in payable:
         agreement, stated = agreements[agreement_id], before[agreement_id].stated
@@ -211,7 +211,12 @@ def _taken_up(
                 takes_up_fen += min(line.rated.uncovered_fen, 0)
         left, funds_left = agreement.room.left_in(of_month.year), agreement.room.funds_left_fen
         rated = take_up(
-            agreement.terms, takes_up_fen, stated=stated, room=agreement.room, last_day=last_day
+            agreement.terms,
+            takes_up_fen,
+            stated=stated,
+            room=agreement.room,
+            last_day=last_day,
+            paid_on=paid_on,
         )
         if not rated.drawn_fen:
             continue

@@ -165,8 +165,8 @@ def freeze_agreed(unit: Unit, parts: Sequence[WaitingPart]) -> None:
     for year in sorted({part.fiscal_year for part in consenting}):
         of_year = [part for part in consenting if part.fiscal_year == year]
         payer_ids = [part.payer_id for part in of_year]
+        lock_rules(unit, payer_ids, fiscal_year=year)
         rules = rules_on(unit, payer_ids, fiscal_year=year, day=today)
-        _lock_rules(unit, {rule.id for rule in rules.values()})
         for part in of_year:
             rule = rules.get(part.payer_id)
             if rule is None or not rule.total_cap_fen:
@@ -174,11 +174,20 @@ def freeze_agreed(unit: Unit, parts: Sequence[WaitingPart]) -> None:
             _freeze(unit, part, rule, consents[part.vendor_id], today=today)
 
 
-def _lock_rules(unit: Unit, rule_ids: set[UUID]) -> None:
-    """Lock rules in id order, so that two approvals don't promise the same room."""
+def lock_rules(unit: Unit, payer_ids: Sequence[UUID], *, fiscal_year: int) -> None:
+    """Lock all rules on a year of the regions above payers, in id order, before one is chosen.
+
+    So that two approvals don't promise the same room, nor one by a rule that another just replaced:
+    what is about to be put into force is among them.
+    """
+    above = (
+        select(RegionClosure.ancestor_code)
+        .join(Organisation, Organisation.region_code == RegionClosure.region_code)
+        .where(among(Organisation.id, payer_ids))
+    )
     unit.session.execute(
         select(EarlyUseRule.id)
-        .where(among(EarlyUseRule.id, list(rule_ids)))
+        .where(EarlyUseRule.fiscal_year == fiscal_year, EarlyUseRule.region_code.in_(above))
         .order_by(EarlyUseRule.id)
         .with_for_update()
     ).all()

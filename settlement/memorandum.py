@@ -6,9 +6,9 @@ write-off, settles first what stands here. Nothing of it is due to the vendor, a
 it: `market verify` makes every entry once more from the documents.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -92,6 +92,14 @@ def note_uncovered(unit: Unit, month: Month, lines: Sequence[Drafted]) -> None:
             )
     if rows:
         unit.session.execute(insert(MemorandumEntry), rows)
+
+
+def is_of_closed_year(explanation: Mapping[str, Any]) -> bool:
+    """Return whether a line corrected a closed year, so that no memorandum holds what it billed.
+
+    A credit note of it takes nothing off what stands there for other use.
+    """
+    return bool(explanation.get("year_is_closed", False))
 
 
 def note_settled(

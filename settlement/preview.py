@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select, text
+from sqlalchemy import select, text
 
 from kernel.actors import OrganisationKind, Role
-from kernel.clock import Month, month_bounds, next_month, show_month
+from kernel.clock import Month, show_month
 from kernel.errors import EarlierPeriodOpen, NotFound, NothingToSettle, TooManyPayers
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
@@ -24,9 +24,7 @@ from kernel.unit import Unit
 from settlement.assumptions import Assumptions
 from settlement.ceilings import CeilingUse, ceiling_use, used_share
 from settlement.drafting import DraftLine, draft_lines
-from settlement.metering.models import UsageEvent
-from settlement.models import Agreement
-from settlement.periods import check_earlier_settled
+from settlement.periods import check_earlier_settled, payers_seen
 from settlement.pricing import Metric
 
 MAY_PREVIEW: Final = (
@@ -145,25 +143,15 @@ def preview(
 def payers_in(
     unit: Unit, month: Month, *, payer_code: str | None = None
 ) -> dict[UUID, Organisation]:
-    """Return the payers that the actor sees with an agreement or a use in the month, by id."""
-    start, end = month_bounds(month)
-    has_agreement = exists().where(
-        Agreement.payer_id == Organisation.id,
-        Agreement.starts_on < next_month(month),
-        Agreement.ends_on >= month,
-    )
-    has_use = exists().where(
-        UsageEvent.payer_id == Organisation.id,
-        UsageEvent.occurred_at >= start,
-        UsageEvent.occurred_at < end,
-    )
+    """Return the payers that the actor sees who would get a statement of the month, by id."""
     seen = visible_organisations(unit).where(Organisation.kind != OrganisationKind.VENDOR)
     if payer_code is not None:
         seen = seen.where(Organisation.code == payer_code)
         if unit.session.scalars(seen).first() is None:
             raise NotFound(what="payer", key=payer_code)
+    payer_ids = payers_seen(unit, month, payer_code=payer_code)
     found = unit.session.scalars(
-        seen.where(or_(has_agreement, has_use)).order_by(Organisation.id)
+        seen.where(among(Organisation.id, payer_ids)).order_by(Organisation.id)
     ).all()
     if not found:
         raise NothingToSettle(period=show_month(month))

@@ -7,7 +7,7 @@ stated of it (R37).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from settlement.arithmetic import Step
 from settlement.pricing import Split, price, split
-from settlement.school_parts import SchoolPart, Weights, cut_by_school
+from settlement.school_parts import SchoolPart, Weights, credited_by_school, cut_by_school
 
 Draw = tuple[UUID, int]
 """A funding line and the fen drawn from it; negative: given back."""
@@ -39,6 +39,14 @@ class Fund:
     def pays_for(self, last_day: date) -> bool:
         """Return whether the line may pay for use until this day (R19)."""
         return self.fiscal_year <= last_day.year and self.lapses_on > last_day
+
+    def may_take_up(self, last_day: date, *, paid_on: date) -> bool:
+        """Return whether the line may pay afterwards for use of its own year until a day (R35).
+
+        Not another year's, though R19 would let one that was carried over meanwhile. `paid_on`:
+        the day on which it must not have lapsed yet; `taking_up.day_of_paying` says which.
+        """
+        return self.fiscal_year == last_day.year and self.lapses_on > max(last_day, paid_on)
 
 
 @dataclass(slots=True)
@@ -119,6 +127,21 @@ class Stated:
     @property
     def drawn_fen(self) -> int:
         return sum(self.draws.values())
+
+    def less_written_off(self, fen: int) -> "Stated":
+        """Return the same less what was written off of what no line covered.
+
+        As if a credit note had taken it off, so that nothing takes off the same fen again (R25).
+        """
+        if not fen:
+            return self
+        left = replace(self, draws=dict(self.draws), schools=dict(self.schools))
+        left.amount_fen -= fen
+        left.above_ceiling_fen += fen
+        left.uncovered_fen -= fen
+        for school_id, part_fen in credited_by_school(fen, self.schools) if self.schools else ():
+            left.add_school(school_id, rated_fen=0, amount_fen=-part_fen)
+        return left
 
     def add_school(self, school_id: UUID, *, rated_fen: int, amount_fen: int) -> None:
         """Add to what was rated and billed for a school; a credit note adds less than 0."""
@@ -244,17 +267,22 @@ def _parts(
 
 
 def take_up(
-    terms: Mapping[str, Any], wanted_fen: int, *, stated: Stated, room: Room, last_day: date
+    terms: Mapping[str, Any],
+    wanted_fen: int,
+    *,
+    stated: Stated,
+    room: Room,
+    last_day: date,
+    paid_on: date,
 ) -> Rated:
     """Return what lines pay now of a month's use that none covered when it was stated (R35).
 
-    Only lines of the month's own fiscal year: what waited is not moved to another's by a carry-over
-    that is granted later (R25). Nothing more is billed: as much as is drawn is uncovered no longer.
-    The shares end at those of the whole drawn amount, as with an adjustment.
+    Only those that may (`Fund.may_take_up`). Nothing more is billed: as much as is drawn is
+    uncovered no longer. The shares end at those of the whole drawn amount, as with an adjustment.
     """
     priced = price(terms, 0)
-    own_year = Room(0, [fund for fund in room.funds if fund.fiscal_year == last_day.year])
-    draws = _draw(own_year, max(min(wanted_fen, stated.uncovered_fen), 0), last_day=last_day)
+    paying = Room(0, [one for one in room.funds if one.may_take_up(last_day, paid_on=paid_on)])
+    draws = _draw(paying, max(min(wanted_fen, stated.uncovered_fen), 0), last_day=last_day)
     drawn = sum(fen for _, fen in draws)
     return Rated(
         rated_fen=0,

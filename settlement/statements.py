@@ -29,6 +29,7 @@ from settlement.metering.judging import RULE, sealed_scopes
 from settlement.models import Agreement
 from settlement.phases import Phases
 from settlement.rating import Fund
+from settlement.taking_up import lock_unfunded
 from settlement.workdays import after_workdays
 
 LINE_COLUMNS = (
@@ -77,6 +78,7 @@ def state_periods(
         for scope in scopes:
             lock_corrected(unit, month, scope=scope)
             keep_newcomers(unit, month, scope=scope)
+        lock_unfunded(unit, payer_ids=payer_ids)
     lines = draft_lines(unit, month, payer_ids=payer_ids, phases=phases, fingerprinted=True)
     with phases.timed("state"):
         statements = _open_statements(unit, month, payer_ids=payer_ids)

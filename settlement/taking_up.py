@@ -1,24 +1,25 @@
 """Taking up: which earlier use that no line covered may be paid for now (R35, R25).
 
 Decides what of it is free to be taken up: of lines that nobody can object to any more, in a fiscal
-year whose books are open. Once they are closed nothing is, unless a bureau decided that the year's
-own line, carried over, pays for it. How much the lines then pay is `rating.take_up`'s matter.
+year whose books are open. Once they are closed only as much is as a bureau decided that the year's
+own line, carried over, pays for (`carrying`); and which lines may pay. How much they then pay is
+`rating.take_up`'s matter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, case, exists, func, or_, select
+from sqlalchemy import and_, case, func, select
 
-from kernel.clock import Month, next_month
+from kernel.clock import Month, next_month, shanghai_day
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.carrying import carried_parts, decisions_in_order, written_off_fen
 from settlement.dispute_models import CreditNote
-from settlement.early_use_models import UnfundedDecision
-from settlement.models import StatementLine
+from settlement.models import Agreement, StatementLine
 from settlement.rating import Fund
 from settlement.remaining import agreement_states, known_lines
 from settlement.year_ends import are_books_closed
@@ -48,9 +49,26 @@ def payers_to_pay(unit: Unit, month: Month) -> list[UUID]:
             states[agreement_id].payer_id
             for of_month, free in waiting.items()
             for agreement_id in free
-            if can_pay(states[agreement_id].room.funds, of_month)
+            if can_pay(unit, states[agreement_id].room.funds, of_month)
         }
     )
+
+
+def lock_unfunded(unit: Unit, *, payer_ids: Sequence[UUID]) -> None:
+    """Lock the payers' agreements of which lines left something uncovered, in id order.
+
+    Before a statement reads what it takes up or takes back: so that no dispute, decision or answer
+    settles the same fen meanwhile. After the periods, as whoever decides a dispute does.
+    """
+    unfunded = select(StatementLine.agreement_id).where(
+        among(StatementLine.payer_id, payer_ids), StatementLine.uncovered_fen > 0
+    )
+    unit.session.execute(
+        select(Agreement.id)
+        .where(Agreement.id.in_(unfunded))
+        .order_by(Agreement.id)
+        .with_for_update(key_share=True)
+    ).all()
 
 
 def waiting_for_money(
@@ -65,18 +83,8 @@ def waiting_for_money(
     waits = line.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
     # What a line may still lose by a credit note is not paid for; what others gave back is gone.
     settled = case((and_(line.uncovered_fen > 0, line.state.in_(OBJECTIONABLE)), 0), else_=waits)
-    decided = exists().where(
-        UnfundedDecision.agreement_id == line.agreement_id,
-        UnfundedDecision.of_month == line.of_month,
-        UnfundedDecision.outcome == "carried_over",
-    )
     rows = unit.session.execute(
-        select(
-            line.agreement_id,
-            line.of_month,
-            func.sum(settled).label("fen"),
-            decided.label("decided"),
-        )
+        select(line.agreement_id, line.of_month, func.sum(settled).label("fen"))
         .outerjoin(CreditNote, CreditNote.line_id == line.id)
         .where(
             among(line.payer_id, payer_ids),
@@ -88,44 +96,40 @@ def waiting_for_money(
         .having(func.sum(settled) > 0)
         .order_by(line.of_month, line.agreement_id)
     ).all()
-    written_off = _written_off(unit, {row.agreement_id for row in rows})
+    decisions = decisions_in_order(unit, {row.agreement_id for row in rows})
+    carried = carried_parts(unit, decisions, before=before)
     found: dict[Month, dict[UUID, int]] = {}
     for row in rows:
         of_month = Month(row.of_month)
-        left = int(row.fen) - written_off.get((row.agreement_id, of_month), 0)
-        if left > 0 and (row.decided or not are_books_closed(unit, of_month)):
+        of = (row.agreement_id, of_month)
+        left = int(row.fen) - written_off_fen(decisions.get(of, ()), proposed=True)
+        if are_books_closed(unit, of_month):
+            left = min(left, carried.get(of, 0))
+        if left > 0:
             found.setdefault(of_month, {})[row.agreement_id] = left
     return found
 
 
-def _written_off(unit: Unit, agreement_ids: Iterable[UUID]) -> dict[tuple[UUID, Month], int]:
-    """Return what is written off, or proposed to be, by agreement and month of use."""
-    wanted = list(agreement_ids)
-    if not wanted:
-        return {}
-    rows = unit.session.execute(
-        select(
-            UnfundedDecision.agreement_id,
-            UnfundedDecision.of_month,
-            func.sum(UnfundedDecision.amount_fen),
-        )
-        .where(
-            among(UnfundedDecision.agreement_id, wanted),
-            UnfundedDecision.outcome == "written_off",
-            or_(UnfundedDecision.state == "in_force", UnfundedDecision.state == "proposed"),
-        )
-        .group_by(UnfundedDecision.agreement_id, UnfundedDecision.of_month)
-    )
-    return {(agreement_id, Month(of_month)): int(fen) for agreement_id, of_month, fen in rows}
+def day_of_paying(unit: Unit, of_month: Month) -> date:
+    """Return the day on which a line that pays now for a month's use must not have lapsed yet.
 
-
-def can_pay(funds: Sequence[Fund], of_month: Month) -> bool:
-    """Return whether a fund of a month's own fiscal year may pay for its use and has money left."""
+    While the books of the month's year are open its own last day, as for use that is stated in
+    time; afterwards today, since only a line that was carried over pays then.
+    """
     last_day = next_month(of_month) - timedelta(days=1)
-    return any(
-        fund.left_fen > 0 and fund.fiscal_year == of_month.year and fund.pays_for(last_day)
-        for fund in funds
+    return shanghai_day(unit.clock.now()) if are_books_closed(unit, of_month) else last_day
+
+
+def payable_fen(unit: Unit, funds: Sequence[Fund], of_month: Month) -> int:
+    """Return what funds of a month's own fiscal year may pay now for its use that waits."""
+    last_day, paid_on = next_month(of_month) - timedelta(days=1), day_of_paying(unit, of_month)
+    return sum(
+        max(fund.left_fen, 0) for fund in funds if fund.may_take_up(last_day, paid_on=paid_on)
     )
+
+
+def can_pay(unit: Unit, funds: Sequence[Fund], of_month: Month) -> bool:
+    return payable_fen(unit, funds, of_month) > 0
 
 
 def owed_of_year(unit: Unit, agreement_id: UUID, *, fiscal_year: int) -> int:

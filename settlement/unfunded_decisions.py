@@ -6,7 +6,7 @@ carried over, or proposes to write it off with its reason, which holds once the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -14,26 +14,31 @@ from uuid import UUID
 from sqlalchemy import exists, func, insert, select, update
 
 from kernel.actors import Role
-from kernel.clock import Month, next_month, shanghai_day, show_month
+from kernel.clock import Month, show_month
 from kernel.errors import (
     Conflict,
     NoCarriedLine,
     NotFound,
     NothingUnfunded,
     ReasonRequired,
+    WriteOffTooHigh,
     YearStillOpen,
 )
 from kernel.identity.models import Organisation
 from kernel.ids import new_id
+from kernel.money import yuan
 from kernel.trail import record
 from kernel.unit import Unit
+from settlement.agreement_changes import require_no_closing
+from settlement.carrying import unfunded_fen
 from settlement.early_use_models import UnfundedDecision
 from settlement.impartiality import require_judge
 from settlement.memorandum import WRITE_OFF, note_settled
+from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, StatementLine
 from settlement.queries.unfunded import Standing, UnfundedRow, unfunded_month
 from settlement.remaining import agreement_states
-from settlement.taking_up import OBJECTIONABLE
+from settlement.taking_up import OBJECTIONABLE, payable_fen
 from settlement.year_ends import are_books_closed, last_open_day
 
 MAY_DECIDE: Final = (Role.BUREAU_FINANCE,)
@@ -64,15 +69,17 @@ class ProposedWriteOff:
 def decide_unfunded(
     unit: Unit, number: str, of_month: Month, *, outcome: UnfundedOutcome, reason: str
 ) -> str:
-    """Decide on all that waits of an agreement's month; return the decision's number.
+    """Decide on all that waits of an agreement's month undecided; return the decision's number.
 
-    By a finance person of a bureau above the payer who has held no role at the vendor. Raises
+    By a finance person of a bureau above the payer who has held no role at the vendor. What is to
+    be written off waits until the next close has paid what was decided to be paid. Raises
     `NotFound`, `ReasonRequired`, `YearStillOpen`, `NothingUnfunded`, `NoCarriedLine` where no
-    carried line of the year has money, and `Conflict` while another decision is under way or a line
-    of the month can still be objected to.
+    carried line of the year has money, and `Conflict` while another decision is under way, a
+    statement of the payer is being made or a line of the month can still be objected to.
     """
     act = "unfunded.decide"
     unit.actor.require(act, *MAY_DECIDE)
+    lock_usage_shared(unit)  # no seal begins, and so no statement takes up what is decided on here
     agreement = unit.session.scalars(
         select(Agreement)
         .where(Agreement.number == number)
@@ -84,9 +91,8 @@ def decide_unfunded(
     require_judge(unit, act, payer_id=agreement.payer_id, vendor_id=agreement.vendor_id)
     if not reason.strip():
         raise ReasonRequired()
-    row = _require_decidable(unit, number, of_month)
-    if outcome is UnfundedOutcome.CARRIED_OVER and not carried_fen(unit, agreement.id, of_month):
-        raise NoCarriedLine(year=of_month.year, number=number)
+    require_no_closing(unit, agreement)
+    amount_fen = _require_decidable(unit, number, of_month, outcome=outcome)
     earlier = unit.session.scalar(
         select(func.count()).where(
             UnfundedDecision.agreement_id == agreement.id, UnfundedDecision.of_month == of_month
@@ -103,7 +109,7 @@ def decide_unfunded(
             payer_id=agreement.payer_id,
             vendor_id=agreement.vendor_id,
             outcome=outcome,
-            amount_fen=row.unfunded_fen,
+            amount_fen=amount_fen,
             reason=reason.strip(),
             state="proposed" if is_proposal else "in_force",
             made_at=unit.clock.now(),
@@ -116,34 +122,47 @@ def decide_unfunded(
         subject_kind="agreement",
         subject_id=agreement.id,
         number=decision,
-        amount_fen=row.unfunded_fen,
+        amount_fen=amount_fen,
         reason=reason.strip(),
     )
     return decision
 
 
-def is_decidable(row: UnfundedRow, *, carried: int) -> bool:
-    """Return whether a month of a closed year waits for a decision: none is asked for, or paid by.
+def decidable_fen(row: UnfundedRow, *, carried: int) -> int:
+    """Return how much of a closed year's month a decision would be on now; 0 if none is asked for.
 
-    `carried`: what `carried_fen` says; one that was to be paid from it is free again at 0.
+    `carried`: what `carried_fen` says; at 0 nothing can be paid any more, whatever was decided.
     """
-    if row.standing is Standing.CARRIED:
-        return carried == 0
-    return row.standing is Standing.TO_DECIDE
+    if row.standing is not Standing.TO_DECIDE:
+        return 0
+    return row.unfunded_fen - (row.carried_fen if carried else 0)
+
+
+def may_write_off(row: UnfundedRow, *, carried: int) -> bool:
+    """Return whether nothing of a month is still to be paid by the next close."""
+    return not (carried and row.carried_fen)
 
 
 def answer_write_off(unit: Unit, number: str, *, agrees: bool) -> None:
     """Agree to a proposed write-off of one's own use, or refuse it; refused, it waits on.
 
-    Raises `NotFound` for another vendor's, `Conflict` for one that was answered.
+    Raises `NotFound` for another vendor's, `Conflict` for one that was answered, and
+    `WriteOffTooHigh` if less is unfunded by now than it would take off.
     """
     unit.actor.require("unfunded.answer", Role.VENDOR_MANAGER)
+    own = (
+        UnfundedDecision.number == number,
+        UnfundedDecision.vendor_id == unit.actor.organisation_id,
+    )
+    # The agreement first, as every close, dispute and decision does.
+    unit.session.execute(
+        select(Agreement.id)
+        .where(Agreement.id.in_(select(UnfundedDecision.agreement_id).where(*own)))
+        .with_for_update(key_share=True)
+    )
     found = unit.session.scalars(
         select(UnfundedDecision)
-        .where(
-            UnfundedDecision.number == number,
-            UnfundedDecision.vendor_id == unit.actor.organisation_id,
-        )
+        .where(*own)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
@@ -152,6 +171,11 @@ def answer_write_off(unit: Unit, number: str, *, agrees: bool) -> None:
     wanted = "in_force" if agrees else "refused"
     if found.state != "proposed":
         raise Conflict(what="write-off", key=number, state=found.state, wanted=wanted)
+    left_fen = unfunded_fen(unit, found.agreement_id, Month(found.of_month))
+    if agrees and left_fen < found.amount_fen:
+        raise WriteOffTooHigh(
+            number=number, amount_yuan=yuan(found.amount_fen), left_yuan=yuan(left_fen)
+        )
     unit.session.execute(
         update(UnfundedDecision)
         .where(UnfundedDecision.id == found.id)
@@ -179,16 +203,8 @@ def answer_write_off(unit: Unit, number: str, *, agrees: bool) -> None:
 
 def carried_fen(unit: Unit, agreement_id: UUID, of_month: Month) -> int:
     """Return what lines of the month's own year that were carried over still hold for it."""
-    today = shanghai_day(unit.clock.now())
-    last_day = next_month(of_month) - timedelta(days=1)
-    state = agreement_states(unit, [agreement_id])[agreement_id]
-    return sum(
-        fund.left_fen
-        for fund in state.room.funds
-        if fund.fiscal_year == of_month.year
-        and fund.lapses_on > today
-        and fund.left_fen > 0
-        and fund.pays_for(last_day)
+    return payable_fen(
+        unit, agreement_states(unit, [agreement_id])[agreement_id].room.funds, of_month
     )
 
 
@@ -223,7 +239,10 @@ def write_offs_of_vendor(unit: Unit) -> Sequence[ProposedWriteOff]:
     ]
 
 
-def _require_decidable(unit: Unit, number: str, of_month: Month) -> UnfundedRow:
+def _require_decidable(
+    unit: Unit, number: str, of_month: Month, *, outcome: UnfundedOutcome
+) -> int:
+    """Return on how much a decision is; raise what stands against it."""
     if not are_books_closed(unit, of_month):
         day = last_open_day(unit.settings, of_month.year)
         raise YearStillOpen(year=of_month.year, day=day.isoformat())
@@ -238,6 +257,12 @@ def _require_decidable(unit: Unit, number: str, of_month: Month) -> UnfundedRow:
     )
     if unit.session.scalar(select(objectionable)):
         raise Conflict(what="unfunded use", key=number, state="disputed", wanted="decided")
-    if not is_decidable(row, carried=carried_fen(unit, row.agreement_id, of_month)):
-        raise Conflict(what="unfunded use", key=number, state=row.standing, wanted="decided")
-    return row
+    carried = carried_fen(unit, row.agreement_id, of_month)
+    amount_fen = decidable_fen(row, carried=carried)
+    is_write_off = outcome is UnfundedOutcome.WRITTEN_OFF
+    if not amount_fen or (is_write_off and not may_write_off(row, carried=carried)):
+        state = row.standing if not amount_fen else Standing.CARRIED
+        raise Conflict(what="unfunded use", key=number, state=state, wanted="decided")
+    if not is_write_off and not carried:
+        raise NoCarriedLine(year=of_month.year, number=number)
+    return amount_fen

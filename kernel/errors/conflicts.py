@@ -275,6 +275,14 @@ class NothingUnfunded(Conflict):
     remedy = "Look at the queue of unfunded use once more."
 
 
+class WriteOffTooHigh(Conflict):
+    code = "write-off-too-high"
+    summary = (
+        "{number} would write off {amount_yuan} yuan, but only {left_yuan} is unfunded by now."
+    )
+    remedy = "Refuse it; the bureau may propose to write off what is left."
+
+
 class NoCarriedLine(Conflict):
     code = "no-carried-line"
     summary = "No line of {year} that was carried over has money for the agreement {number}."

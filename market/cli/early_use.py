@@ -2,10 +2,18 @@
 
 import click
 
-from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day, parse_month, show_month
-from kernel.money import parse_fen, yuan
+from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_month, show_month
+from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
-from market.cli.output import as_option, emit, json_option, naming_options, payer_option
+from market.cli.output import (
+    as_option,
+    emit,
+    json_option,
+    naming_options,
+    payer_option,
+    read_day,
+    read_fen,
+)
 from procurement.funding.early_use_rules import (
     EarlyUseRuleRow,
     early_use_rules,
@@ -13,7 +21,7 @@ from procurement.funding.early_use_rules import (
     put_in_force,
 )
 from settlement.early_use import record_consent
-from settlement.queries.unfunded import memoranda, unfunded
+from settlement.queries.unfunded import memoranda, require_payer, unfunded
 from settlement.unfunded_decisions import UnfundedOutcome, answer_write_off, decide_unfunded
 
 OPTIONS = {
@@ -53,9 +61,9 @@ def propose(
     """Propose a rule for the region of the finance person's bureau (--as)."""
     row = EarlyUseRuleRow(
         fiscal_year=fiscal_year,
-        valid_from=parse_day(valid_from),
-        total_cap_fen=parse_fen(total),
-        payer_cap_fen=parse_fen(per_payer),
+        valid_from=read_day("--from", valid_from),
+        total_cap_fen=read_fen("--total", total),
+        payer_cap_fen=read_fen("--per-payer", per_payer),
         origin=origin,
     )
     with (
@@ -85,13 +93,14 @@ def check(*, number: str, who: str | None, as_json: bool) -> None:
 @json_option
 def consent(*, cap: str, valid_from: str, who: str | None, as_json: bool) -> None:
     """Record what a vendor lets each agreement use before its money arrives (--as)."""
-    cap_fen = parse_fen(cap)
+    cap_fen = read_fen("--cap", cap)
+    day = read_day("--from", valid_from)
     with (
         naming_options(OPTIONS),
         open_units(load_settings()) as units,
         units(acting(units, who)) as unit,
     ):
-        recorded = record_consent(unit, cap_fen=cap_fen, valid_from=parse_day(valid_from))
+        recorded = record_consent(unit, cap_fen=cap_fen, valid_from=day)
     words = "recorded" if recorded else "unchanged"
     emit(
         {"recorded": recorded, "cap_fen": cap_fen},
@@ -124,7 +133,9 @@ def rules(*, who: str | None, as_json: bool) -> None:
             f"{row.number}  {row.valid_from}  {yuan(row.total_cap_fen):>14}  "
             f"{yuan(row.payer_cap_fen):>14}  {row.state}{' *' if row.holds else ''}"
             for row in rows
-        ),
+        )
+        if rows
+        else ["There is no rule: nothing may be used before its year's money is issued."],
         as_json=as_json,
     )
 
@@ -136,6 +147,8 @@ def rules(*, who: str | None, as_json: bool) -> None:
 def memoranda_(*, payer_code: str | None, who: str | None, as_json: bool) -> None:
     """List what agreements may use, and used, before their money arrived."""
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        if payer_code is not None:
+            require_payer(unit, payer_code)
         rows = memoranda(unit, payer_code=payer_code)
     emit(
         [
@@ -153,7 +166,9 @@ def memoranda_(*, payer_code: str | None, who: str | None, as_json: bool) -> Non
             f"{row.agreement_number}  {row.fiscal_year}  {yuan(row.standing_fen):>14} "
             f"of {yuan(row.cap_fen)}"
             for row in rows
-        ),
+        )
+        if rows
+        else ["No agreement may be used before its money arrives."],
         as_json=as_json,
     )
 
@@ -165,6 +180,8 @@ def memoranda_(*, payer_code: str | None, who: str | None, as_json: bool) -> Non
 def unfunded_(*, payer_code: str | None, who: str | None, as_json: bool) -> None:
     """List what was billed and no funding line covered, the oldest use first."""
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        if payer_code is not None:
+            require_payer(unit, payer_code)
         rows = unfunded(unit, payer_code=payer_code)
     emit(
         [
@@ -175,6 +192,7 @@ def unfunded_(*, payer_code: str | None, who: str | None, as_json: bool) -> None
                 "taken_up_fen": row.taken_up_fen,
                 "unfunded_fen": row.unfunded_fen,
                 "memorandum_fen": row.memorandum_fen,
+                "carried_fen": row.carried_fen,
                 "standing": row.standing,
             }
             for row in rows
@@ -183,7 +201,9 @@ def unfunded_(*, payer_code: str | None, who: str | None, as_json: bool) -> None
             f"{row.agreement_number}  {show_month(row.of_month)}  {yuan(row.unfunded_fen):>14}  "
             f"{row.standing}"
             for row in rows
-        ),
+        )
+        if rows
+        else ["Nothing waits for money: funding lines covered all that was billed."],
         as_json=as_json,
     )
 

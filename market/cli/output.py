@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import click
@@ -10,8 +11,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from kernel.clock import parse_day
 from kernel.errors import InvalidInput
-from kernel.money import yuan
+from kernel.money import parse_fen, yuan
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 as_option = click.option(
@@ -41,6 +43,22 @@ def naming_options(options: Mapping[str, str]) -> Iterator[None]:
         if option is None:
             raise
         raise type(error)(**{**error.facts, "field": option}) from error
+
+
+def read_day(option: str, text: str) -> date:
+    """Read a day; raise `InvalidInput` naming the option that it came by."""
+    try:
+        return parse_day(text)
+    except InvalidInput as error:
+        raise InvalidInput(field=option, value=text, expected="a day such as 2026-09-01") from error
+
+
+def read_fen(option: str, text: str) -> int:
+    """Read an amount in yuan as fen; raise `InvalidInput` naming the option that it came by."""
+    try:
+        return parse_fen(text)
+    except InvalidInput as error:
+        raise InvalidInput(field=option, value=text, expected="0.00 or more") from error
 
 
 def note(text: str) -> None:

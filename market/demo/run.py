@@ -18,6 +18,7 @@ from market.confirming import confirm_for_payers
 from market.demo import quarrels
 from market.demo.county import YEAR
 from market.demo.deliveries import MONTHS, Delivery, deliveries
+from market.demo.early_use import agree
 from market.demo.openings import open_in_class
 from market.demo.people import departure_rows
 from market.demo.rehearsal import (
@@ -74,10 +75,11 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
 
 
 def _select_for_autumn(units: Units) -> None:
-    """Have the schools request and sign for the next term, once."""
+    """Have the schools request and sign for the next term, once; some use it before the funds."""
     with units(SYSTEM) as unit:
         if AUTUMN in steps_done(unit):
             return
+    agree(units)
     take_in(on_day(units, AUTUMN_ASKED_AT), MASTER_KINDS["selections"], autumn_rows())
     sign_what_is_due(on_day(units, AUTUMN_SIGNED_AT))
     with units(SYSTEM) as unit:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, or_, select
 
 from kernel.actors import Role
 from kernel.clock import FIRST_YEAR, LAST_YEAR, shanghai_day
@@ -50,7 +50,10 @@ class EarlyUseRuleRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EarlyUseRuleView:
-    """A rule as it is shown; `holds`: it is the one that decides for the region today."""
+    """A rule as it is shown; `holds`: it is the one that decides for the region today.
+
+    `promised_fen` of the region's own that holds; of another region's it is not told.
+    """
 
     number: str
     region_code: str
@@ -59,7 +62,7 @@ class EarlyUseRuleView:
     valid_from: date
     total_cap_fen: int
     payer_cap_fen: int
-    promised_fen: int
+    promised_fen: int | None
     origin: str
     state: str
     made_at: datetime
@@ -152,13 +155,17 @@ def withdraw_early_use(unit: Unit, number: str) -> None:
 
 
 def early_use_rules(unit: Unit) -> Sequence[EarlyUseRuleView]:
-    """Return the rules of the actor's region and those above it, the latest year and day first."""
+    """Return the rules of the actor's region, and those in force above it, the latest year and day
+    first; what is proposed above, or promised there, is not the actor's matter."""
     today = shanghai_day(unit.clock.now())
     rows = unit.session.execute(
         select(EarlyUseRule, Region.name)
         .join(RegionClosure, RegionClosure.ancestor_code == EarlyUseRule.region_code)
         .join(Region, Region.code == EarlyUseRule.region_code)
-        .where(RegionClosure.region_code == unit.actor.region_code)
+        .where(
+            RegionClosure.region_code == unit.actor.region_code,
+            or_(RegionClosure.distance == 0, EarlyUseRule.state == IN_FORCE),
+        )
         .order_by(
             EarlyUseRule.fiscal_year.desc(),
             RegionClosure.distance,
@@ -182,7 +189,8 @@ def early_use_rules(unit: Unit) -> Sequence[EarlyUseRuleView]:
             payer_cap_fen=rule.payer_cap_fen,
             promised_fen=promised_fen(unit, rule.fiscal_year, region_code=rule.region_code)
             if deciding.get(rule.fiscal_year) == rule.number
-            else 0,
+            and rule.region_code == unit.actor.region_code
+            else None,
             origin=rule.origin,
             state=rule.state,
             made_at=rule.made_at,

@@ -1,26 +1,33 @@
 """The unfunded queue: what was billed and no funding line covered, by payer and month (R35).
 
-What credit notes took off, what money took up and what was written off is left out. An amount below
-zero comes from a correction after the close of a fiscal year: a credit that goes back to the
-treasury, not to a line.
+What credit notes took off, what money took up and what was written off is left out; none of them
+takes off the same fen twice, so that nothing is below zero (`market verify` says so).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
 from kernel.clock import Month
+from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.carrying import (
+    PROPOSED,
+    Of,
+    carried_parts,
+    decisions_in_order,
+    written_off_fen,
+)
 from settlement.dispute_models import CreditNote
 from settlement.early_use_models import (
     EarlyUseRule,
@@ -30,6 +37,8 @@ from settlement.early_use_models import (
 )
 from settlement.models import Agreement, Statement, StatementLine
 from settlement.queries.statements import visible_payers
+from settlement.remaining import agreement_states
+from settlement.taking_up import can_pay
 from settlement.year_ends import are_books_closed
 
 Payer = aliased(Organisation, name="payer")
@@ -50,7 +59,8 @@ class UnfundedRow:
     """An agreement's month of use with what of it is not funded, in fen.
 
     `line_id` is the line that left it uncovered first, `month` its period, `since` when it was
-    stated. `memorandum_fen` of it was agreed to be used before the money (R25).
+    stated. `memorandum_fen` of it was agreed to be used before the money, `carried_fen` is to be
+    paid by the year's own line, carried over, as a bureau decided (R25).
     """
 
     line_id: UUID
@@ -67,6 +77,7 @@ class UnfundedRow:
     taken_up_fen: int
     unfunded_fen: int
     memorandum_fen: int
+    carried_fen: int
     standing: Standing
 
     @property
@@ -155,11 +166,15 @@ def unfunded(unit: Unit, *, payer_code: str | None = None) -> list[UnfundedRow]:
         wanted = wanted.where(Payer.code == payer_code)
     rows = unit.session.execute(wanted).all()
     noted = _noted(unit, {row.agreement_id for row in rows})
-    decided = _decided(unit, {row.agreement_id for row in rows})
+    decided = decisions_in_order(unit, {row.agreement_id for row in rows})
+    carried = carried_parts(unit, decided)
+    payable = _payable(unit, [of for of, fen in carried.items() if fen])
     return [
         found
         for row in rows
-        if (found := _row(unit, row, noted=noted, decided=decided)).unfunded_fen
+        if (
+            found := _row(unit, row, noted=noted, decided=decided, carried=carried, payable=payable)
+        ).unfunded_fen
     ]
 
 
@@ -168,17 +183,17 @@ def _row(
     row: Any,
     *,
     noted: dict[tuple[UUID, date], int],
-    decided: dict[tuple[UUID, date], list[UnfundedDecision]],
+    decided: Mapping[Of, Sequence[UnfundedDecision]],
+    carried: Mapping[Of, int],
+    payable: Collection[Of],
 ) -> UnfundedRow:
-    decisions = decided.get((row.agreement_id, row.of_month), [])
-    written_off = sum(
-        one.amount_fen
-        for one in decisions
-        if one.outcome == "written_off" and one.state == "in_force"
-    )
-    if any(one.state == "proposed" for one in decisions):
+    of = (row.agreement_id, Month(row.of_month))
+    decisions = decided.get(of, ())
+    unfunded_fen = int(row.left) - written_off_fen(decisions)
+    carried_fen = min(carried.get(of, 0), max(unfunded_fen, 0))
+    if any(one.state == PROPOSED for one in decisions):
         standing = Standing.PROPOSED
-    elif any(one.outcome == "carried_over" for one in decisions):
+    elif carried_fen and carried_fen == unfunded_fen and of in payable:
         standing = Standing.CARRIED
     elif are_books_closed(unit, row.of_month):
         standing = Standing.TO_DECIDE
@@ -197,8 +212,9 @@ def _row(
         since=row.stated_at,
         amount_fen=int(row.billed),
         taken_up_fen=int(row.taken_up),
-        unfunded_fen=int(row.left) - written_off,
+        unfunded_fen=unfunded_fen,
         memorandum_fen=noted.get((row.agreement_id, row.of_month), 0),
+        carried_fen=carried_fen,
         standing=standing,
     )
 
@@ -294,6 +310,16 @@ def memoranda(unit: Unit, *, payer_code: str | None = None) -> list[MemorandumRo
     ]
 
 
+def require_payer(unit: Unit, payer_code: str) -> None:
+    """Raise `NotFound` for the code of no payer that the actor sees; a vendor sees its own."""
+    seen = Organisation.id.in_(visible_payers(unit))
+    if unit.actor.organisation_kind is OrganisationKind.VENDOR:
+        own = Memorandum.vendor_id == unit.actor.organisation_id
+        seen = Organisation.id.in_(select(Memorandum.payer_id).where(own))
+    if not unit.session.scalar(select(exists().where(Organisation.code == payer_code, seen))):
+        raise NotFound(what="payer", key=payer_code)
+
+
 def _visible(unit: Unit) -> ColumnElement[bool]:
     if unit.actor.organisation_kind is OrganisationKind.VENDOR:
         return Memorandum.vendor_id == unit.actor.organisation_id
@@ -316,21 +342,16 @@ def _noted(unit: Unit, agreement_ids: Collection[UUID]) -> dict[tuple[UUID, date
     return {(agreement_id, of_month): int(fen) for agreement_id, of_month, fen in rows}
 
 
-def _decided(
-    unit: Unit, agreement_ids: Collection[UUID]
-) -> dict[tuple[UUID, date], list[UnfundedDecision]]:
-    found: dict[tuple[UUID, date], list[UnfundedDecision]] = {}
-    if not agreement_ids:
-        return found
-    for one in unit.session.scalars(
-        select(UnfundedDecision)
-        .where(
-            among(UnfundedDecision.agreement_id, agreement_ids), UnfundedDecision.state != "refused"
-        )
-        .order_by(UnfundedDecision.id)
-    ):
-        found.setdefault((one.agreement_id, one.of_month), []).append(one)
-    return found
+def _payable(unit: Unit, months: Sequence[Of]) -> set[Of]:
+    """Return the months for which a line of their own year that was carried over has money."""
+    if not months:
+        return set()
+    states = agreement_states(unit, {agreement_id for agreement_id, _ in months})
+    return {
+        (agreement_id, of_month)
+        for agreement_id, of_month in months
+        if can_pay(unit, states[agreement_id].room.funds, of_month)
+    }
 
 
 def decisions_of(unit: Unit, agreement_id: UUID, of_month: date) -> Sequence[UnfundedDecision]:

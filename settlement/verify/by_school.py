@@ -12,8 +12,8 @@ from kernel.money import yuan
 from settlement.pricing import Metric, metric_of
 from settlement.rating import Rated, Stated
 from settlement.school_parts import SchoolPart, Weights, break_down, credited_by_school
+from settlement.verify.kept import History, KeptLine, KeptNote, Part
 from settlement.verify.then import knowable
-from settlement.verify.timeline import History, KeptLine, KeptNote, Part
 
 Found = tuple[str, str, str]
 """(field, found, expected)"""

@@ -16,7 +16,7 @@ from kernel.money import yuan
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
 from settlement.early_use_models import Memorandum, MemorandumEntry, UnfundedDecision
-from settlement.memorandum import CREDIT, WRITE_OFF, Book
+from settlement.memorandum import CREDIT, WRITE_OFF, Book, is_of_closed_year
 from settlement.models import Agreement, Statement, StatementLine
 
 Entry = tuple[Month, str, str]
@@ -69,18 +69,25 @@ def _moved(unit: Unit, agreement_ids: set[UUID]) -> Iterator[tuple[UUID, Moved]]
         .where(among(StatementLine.agreement_id, agreement_ids), StatementLine.uncovered_fen != 0)
     )
     for line, stated_at in lines:
-        if line.explanation.get("year_is_closed") and line.uncovered_fen > 0:
+        if is_of_closed_year(line.explanation) and line.uncovered_fen > 0:
             continue
         within = (line.kind == "use", line.of_month, line.kind == "take_up")
         entry = (Month(line.of_month), line.kind, show_month(Month(line.month)))
         order = (stated_at, line.statement_id, *within)
         yield line.agreement_id, (order, entry, line.uncovered_fen)
     notes = unit.session.execute(
-        select(CreditNote, StatementLine.agreement_id, StatementLine.of_month)
+        select(
+            CreditNote,
+            StatementLine.agreement_id,
+            StatementLine.of_month,
+            StatementLine.explanation,
+        )
         .join(StatementLine, StatementLine.id == CreditNote.line_id)
         .where(among(StatementLine.agreement_id, agreement_ids), CreditNote.uncovered_fen > 0)
     )
-    for note, agreement_id, of_month in notes:
+    for note, agreement_id, of_month, explanation in notes:
+        if is_of_closed_year(explanation):
+            continue
         entry = (Month(of_month), CREDIT, note.number)
         yield agreement_id, ((note.issued_at, note.id), entry, -note.uncovered_fen)
     for one in unit.session.scalars(

@@ -7,20 +7,30 @@ right.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
-from typing import Any, TypeVar
+from datetime import date, datetime
+from typing import Any, Protocol, TypeVar
 
 from kernel.clock import shanghai_day
 from settlement.rating import Fund
+from settlement.verify.commitments import FundKey, fund_key
+from settlement.verify.kept import History, KeptLine
 from settlement.verify.moves import Carried, Moved
-from settlement.verify.timeline import FundKey, History, KeptLine, fund_key
 
 OpenUntil = Callable[[int], date]
 """The last day on which a fiscal year's books are open."""
 Change = TypeVar("Change", Moved, Carried)
 
 
-def knowable(moved: Sequence[Change], line: KeptLine) -> list[Sequence[Change]]:
+class Drafted(Protocol):
+    """A line, or a statement that lacks one: what it could know is told by these moments."""
+
+    @property
+    def sealed_at(self) -> datetime | None: ...
+    @property
+    def stated_at(self) -> datetime: ...
+
+
+def knowable(moved: Sequence[Change], line: Drafted) -> list[Sequence[Change]]:
     """Return what may have been known of changes when a line was drafted, the fullest first.
 
     All of before its statement may have been seen, those from before the seal must have been.
@@ -41,20 +51,20 @@ def ceilings_then(history: History, line: KeptLine, *, year: int | None) -> list
     return _then(now, changes, line)
 
 
-def committed_then(history: History, line: KeptLine, fund: Fund) -> list[int]:
+def committed_then(history: History, line: Drafted, fund: Fund) -> list[int]:
     """Return what may have been committed on a fund when a line was drafted."""
     changes = [one for one in history.changes if one.subject == fund.line_id]
     return _then(fund.ceiling_fen, changes, line)
 
 
-def _then(now_fen: int, changes: Sequence[Moved], line: KeptLine) -> list[int]:
+def _then(now_fen: int, changes: Sequence[Moved], line: Drafted) -> list[int]:
     whole = sum(one.amount_fen for one in changes)
     return [
         now_fen - whole + sum(one.amount_fen for one in known) for known in knowable(changes, line)
     ]
 
 
-def lapses_then(history: History, line: KeptLine, fund: Fund) -> list[date]:
+def lapses_then(history: History, line: Drafted, fund: Fund) -> list[date]:
     """Return from which day on a fund may have lapsed when a line was drafted (R19)."""
     own = date(fund.fiscal_year + 1, 1, 1)
     return [
@@ -63,9 +73,9 @@ def lapses_then(history: History, line: KeptLine, fund: Fund) -> list[date]:
     ]
 
 
-def closed_then(line: KeptLine, open_until: OpenUntil) -> list[bool]:
-    """Return whether the books of a line's year may have been closed when it was drafted (R37)."""
-    last_day = open_until(line.of_month.year)
+def closed_then(line: Drafted, open_until: OpenUntil, *, year: int) -> list[bool]:
+    """Return whether the books of a year may have been closed when a line was drafted (R37)."""
+    last_day = open_until(year)
     if shanghai_day(line.stated_at) <= last_day:
         return [False]
     if line.sealed_at is not None and shanghai_day(line.sealed_at) > last_day:

@@ -3,30 +3,25 @@
 Read set-wise, the agreements of some payers at a time; nothing is judged here. What the order is:
 statements by their month, on each what they correct and take up of earlier months first, the oldest
 leading, then the month's own line; between two statements the credit notes that were issued between
-them.
+them. Where a statement takes up nothing of a month that lines before it left uncovered, that has
+its place among the lines, too.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date
 from itertools import groupby
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import select
 
 from kernel.clock import Month
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.agreement_models import AgreementYear
 from settlement.dispute_models import CreditDraw, CreditNote, CreditPart
 from settlement.models import (
     Agreement,
-    AgreementDraw,
-    FundingLine,
     Period,
     Statement,
     StatementBreakdown,
@@ -35,6 +30,8 @@ from settlement.models import (
 )
 from settlement.rating import Draw, Fund
 from settlement.remaining import school_ceilings
+from settlement.verify.commitments import fund_keys, funds_of, years_of
+from settlement.verify.kept import Event, History, KeptLine, KeptNote, NotTakenUp, Part
 from settlement.verify.moves import (
     Carried,
     Moved,
@@ -43,107 +40,15 @@ from settlement.verify.moves import (
     freed_of,
     school_changes_of,
 )
+from settlement.verify.unfunded_facts import (
+    KeptDecision,
+    KeptStatement,
+    decisions_of,
+    settled_of,
+    statements_of,
+)
 
 PAYERS_AT_ONCE = 200
-FundKey = tuple[int, str, str]
-"""A funding line within its payer: fiscal year, source and restriction."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """A school's part of a line as it is stored; what was rated and cut only where schools have
-    ceilings of their own."""
-
-    school_id: UUID
-    code: str
-    quantity: int
-    amount_fen: int
-    explanation: Mapping[str, Any]
-    rated_fen: int | None = None
-    above_ceiling_fen: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeptLine:
-    """A statement line as it is stored; `sealed_at` is when its statement's month was sealed."""
-
-    id: UUID
-    statement_id: UUID
-    statement: str
-    stated_at: datetime
-    sealed_at: datetime | None
-    agreement_id: UUID
-    month: Month
-    kind: str
-    of_month: Month
-    metric: str
-    quantity: int
-    unit_price: Decimal
-    rated_fen: int
-    above_ceiling_fen: int
-    amount_fen: int
-    uncovered_fen: int
-    drawn_fen: int
-    vendor_fen: int
-    school_fen: int
-    fee_fen: int
-    retention_fen: int
-    explanation: Mapping[str, Any]
-    draws: Sequence[Draw]
-    parts: Sequence[Part]
-
-    @property
-    def place(self) -> tuple[date, bool, date, bool]:
-        """Where the line stands among those of its agreement."""
-        return (self.month, self.kind == "use", self.of_month, self.kind == "take_up")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeptNote:
-    """A credit note as it is stored."""
-
-    id: UUID
-    number: str
-    line_id: UUID
-    agreement_id: UUID
-    of_month: Month
-    issued_at: datetime
-    amount_fen: int
-    uncovered_fen: int
-    drawn_fen: int
-    vendor_fen: int
-    school_fen: int
-    fee_fen: int
-    retention_fen: int
-    draws: Sequence[Draw]
-    parts: Sequence[tuple[UUID, int]] = ()
-    """What schools with ceilings of their own got back: (school, fen)."""
-    school_codes: Mapping[UUID, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class History:
-    """An agreement with its lines and credit notes, in the order of events.
-
-    `funds`: what is committed for it now, in draw order. `fund_keys`: of all funding lines that
-    anything here names. `years`: the ceilings by fiscal year now, where it has several. `changes`:
-    of ceilings and commitments, in order; `freed`: what a year's end freed of the commitments;
-    `carried`: by line, until when it was carried over. `school_ceilings`: the schools' own now,
-    where they have one, and `school_changes` in order.
-    """
-
-    number: str
-    terms: Mapping[str, Any]
-    ceiling_fen: int
-    years: Mapping[int, int]
-    changes: Sequence[Moved]
-    freed: Sequence[Moved]
-    carried: Mapping[UUID, Sequence[Carried]]
-    funds: Sequence[Fund]
-    fund_keys: Mapping[UUID, FundKey]
-    events: Sequence[KeptLine | KeptNote]
-    school_ceilings: Mapping[UUID, int] = field(default_factory=dict)
-    school_changes: Sequence[Moved] = ()
 
 
 @dataclass(slots=True)
@@ -157,6 +62,8 @@ class _Rows:
     changes: dict[UUID, list[Moved]] = field(default_factory=dict)
     freed: dict[UUID, list[Moved]] = field(default_factory=dict)
     school_changes: dict[UUID, list[Moved]] = field(default_factory=dict)
+    decisions: dict[UUID, list[KeptDecision]] = field(default_factory=dict)
+    statements: dict[UUID, list[KeptStatement]] = field(default_factory=dict)
 
 
 def histories(unit: Unit) -> Iterator[History]:
@@ -176,9 +83,9 @@ def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
         rows.lines.setdefault(line.agreement_id, []).append(line)
     for note in _notes(unit, payers):
         rows.notes.setdefault(note.agreement_id, []).append(note)
-    for agreement_id, fund in _funds(unit, list(rows.lines)):
+    for agreement_id, fund in funds_of(unit, list(rows.lines)):
         rows.funds.setdefault(agreement_id, []).append(fund)
-    for agreement_id, year, fen in _years(unit, list(rows.lines)):
+    for agreement_id, year, fen in years_of(unit, list(rows.lines)):
         rows.years.setdefault(agreement_id, {})[year] = fen
     for agreement_id, change in changes_of(unit, list(rows.lines)):
         rows.changes.setdefault(agreement_id, []).append(change)
@@ -186,20 +93,32 @@ def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
         rows.freed.setdefault(agreement_id, []).append(one)
     for agreement_id, one in school_changes_of(unit, list(rows.lines)):
         rows.school_changes.setdefault(agreement_id, []).append(one)
+    for agreement_id, decision in decisions_of(unit, payers):
+        rows.decisions.setdefault(agreement_id, []).append(decision)
+    for payer_id, statement in statements_of(unit, payers):
+        rows.statements.setdefault(payer_id, []).append(statement)
+    settled = settled_of(unit, payers)
     schools = school_ceilings(unit, list(rows.lines))
     named = {line_id for one in rows.lines.values() for line in one for line_id, _ in line.draws}
     named |= {line_id for one in rows.notes.values() for note in one for line_id, _ in note.draws}
     named |= {fund.line_id for one in rows.funds.values() for fund in one}
-    keys = _fund_keys(unit, named)
+    keys = fund_keys(unit, named)
     carried: dict[UUID, list[Carried]] = {}
     for over in carried_lines(unit, list(named)):
         carried.setdefault(over.line_id, []).append(over)
     agreements = unit.session.execute(
-        select(Agreement.id, Agreement.number, Agreement.terms, Agreement.ceiling_fen)
+        select(
+            Agreement.id,
+            Agreement.payer_id,
+            Agreement.number,
+            Agreement.terms,
+            Agreement.ceiling_fen,
+        )
         .where(among(Agreement.id, list(rows.lines)))
         .order_by(Agreement.payer_id, Agreement.number)
     )
-    for agreement_id, number, terms, ceiling_fen in agreements:
+    for agreement_id, payer_id, number, terms, ceiling_fen in agreements:
+        lines = rows.lines[agreement_id]
         yield History(
             number=number,
             terms=terms,
@@ -210,19 +129,46 @@ def _of_payers(unit: Unit, payers: Sequence[UUID]) -> Iterator[History]:
             carried=carried,
             funds=rows.funds.get(agreement_id, []),
             fund_keys=keys,
-            events=in_order(rows.lines[agreement_id], rows.notes.get(agreement_id, [])),
+            events=in_order(
+                [*lines, *not_taken_up(lines, rows.statements[payer_id])],
+                rows.notes.get(agreement_id, []),
+            ),
+            settled=settled,
+            decisions=rows.decisions.get(agreement_id, []),
             school_ceilings=schools.get(agreement_id, {}),
             school_changes=rows.school_changes.get(agreement_id, []),
         )
 
 
-def in_order(lines: Sequence[KeptLine], notes: Sequence[KeptNote]) -> list[KeptLine | KeptNote]:
+def not_taken_up(
+    lines: Sequence[KeptLine], statements: Sequence[KeptStatement]
+) -> Iterator[NotTakenUp]:
+    """Yield what statements take nothing up of although lines before them left it uncovered."""
+    first: dict[Month, date] = {}
+    for line in lines:
+        if line.uncovered_fen > 0:
+            first[line.of_month] = min(line.month, first.get(line.of_month, line.month))
+    taken_up = {(one.statement_id, one.of_month) for one in lines if one.kind == "take_up"}
+    for one in statements:
+        for of_month, month in first.items():
+            if month < one.month and (one.id, of_month) not in taken_up:
+                yield NotTakenUp(
+                    statement_id=one.id,
+                    statement=one.number,
+                    stated_at=one.stated_at,
+                    sealed_at=one.sealed_at,
+                    month=one.month,
+                    of_month=of_month,
+                )
+
+
+def in_order(lines: Sequence[KeptLine | NotTakenUp], notes: Sequence[KeptNote]) -> list[Event]:
     """Return lines and credit notes as they followed each other.
 
     Ids grow with time: of what has the same time, the smaller came first.
     """
     waiting = sorted(notes, key=lambda note: (note.issued_at, note.id))
-    events: list[KeptLine | KeptNote] = []
+    events: list[Event] = []
     ordered = sorted(lines, key=lambda line: line.place)
     for _, group in groupby(ordered, key=lambda line: line.statement_id):
         statement = list(group)
@@ -231,11 +177,6 @@ def in_order(lines: Sequence[KeptLine], notes: Sequence[KeptNote]) -> list[KeptL
             events.append(waiting.pop(0))
         events += statement
     return [*events, *waiting]
-
-
-def fund_key(fiscal_year: int, source: str, restriction: Mapping[str, Any]) -> FundKey:
-    """Return the key of a funding line within its payer."""
-    return (fiscal_year, source, msgspec.json.encode(restriction, order="deterministic").decode())
 
 
 def _lines(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptLine]:
@@ -354,40 +295,3 @@ def _notes(unit: Unit, payers: Sequence[UUID]) -> Iterator[KeptNote]:
             parts=parts.get(row.id, []),
             school_codes=codes,
         )
-
-
-def _funds(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, Fund]]:
-    for agreement_id, line_id, ceiling_fen, year, lapses_on, source, limits in unit.session.execute(
-        select(
-            AgreementDraw.agreement_id,
-            AgreementDraw.line_id,
-            AgreementDraw.ceiling_fen,
-            FundingLine.fiscal_year,
-            FundingLine.lapses_on,
-            FundingLine.source,
-            FundingLine.restriction,
-        )
-        .join(FundingLine, FundingLine.id == AgreementDraw.line_id)
-        .where(among(AgreementDraw.agreement_id, agreement_ids))
-        .order_by(AgreementDraw.agreement_id, AgreementDraw.position)
-    ):
-        fund = Fund(line_id, ceiling_fen, year, lapses_on, source, limits, ceiling_fen)
-        yield agreement_id, fund
-
-
-def _years(unit: Unit, agreement_ids: Sequence[UUID]) -> Iterator[tuple[UUID, int, int]]:
-    for row in unit.session.execute(
-        select(
-            AgreementYear.agreement_id, AgreementYear.fiscal_year, AgreementYear.ceiling_fen
-        ).where(among(AgreementYear.agreement_id, agreement_ids))
-    ):
-        yield row.agreement_id, row.fiscal_year, row.ceiling_fen
-
-
-def _fund_keys(unit: Unit, line_ids: Collection[UUID]) -> dict[UUID, FundKey]:
-    rows = unit.session.execute(
-        select(
-            FundingLine.id, FundingLine.fiscal_year, FundingLine.source, FundingLine.restriction
-        ).where(among(FundingLine.id, line_ids))
-    )
-    return {line_id: fund_key(*key) for line_id, *key in rows}

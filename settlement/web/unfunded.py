@@ -25,8 +25,9 @@ from settlement.unfunded_decisions import (
     MAY_DECIDE,
     UnfundedOutcome,
     carried_fen,
+    decidable_fen,
     decide_unfunded,
-    is_decidable,
+    may_write_off,
 )
 from settlement.web.columns import money
 from settlement.web.places import Crumb, Place
@@ -113,7 +114,8 @@ def show_unfunded_month(
         place=place_of(row),
         address=_address(row),
         decisions=decisions_of(page.unit, row.agreement_id, row.of_month),
-        may_decide=is_decidable(row, carried=carried) and page.actor.may(*MAY_DECIDE),
+        decidable_fen=decidable_fen(row, carried=carried) if page.actor.may(*MAY_DECIDE) else 0,
+        may_write_off=may_write_off(row, carried=carried),
         carried_fen=carried,
         errors=errors or {},
         form=form or UnfundedForm(),

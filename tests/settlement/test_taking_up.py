@@ -22,7 +22,7 @@ from settlement.exports import export_statements
 from settlement.models import StatementLine
 from settlement.preview import preview
 from settlement.pricing import split
-from settlement.rating import Fund, Room, Stated, rate, take_up
+from settlement.rating import Fund, Rated, Room, Stated, rate, take_up
 from tests.support.accounts import PASSWORD
 from tests.support.agreement_builders import a_line_of_2027, across, on
 from tests.support.builders import a_person
@@ -51,6 +51,17 @@ def a_fund(fen: int, *, year: int = 2027, line_id: UUID = LINE) -> Fund:
     return Fund(line_id, fen, year, date(2028, 1, 1))
 
 
+def taken_up(wanted_fen: int, stated: Stated, fund: Fund) -> Rated:
+    return take_up(
+        TERMS,
+        wanted_fen,
+        stated=stated,
+        room=Room(0, [fund]),
+        last_day=LAST_DAY,
+        paid_on=LAST_DAY,
+    )
+
+
 @given(uses=st.integers(1, 400), parts=st.lists(st.integers(0, 60), min_size=1, max_size=5))
 def test_taken_up_in_parts_it_is_shared_as_if_settled_at_once(
     uses: int, parts: Sequence[int]
@@ -62,7 +73,7 @@ def test_taken_up_in_parts_it_is_shared_as_if_settled_at_once(
     month = Stated()
     month.take(first)
     for fen in parts:
-        line = take_up(TERMS, 10**6, stated=month, room=Room(0, [a_fund(fen)]), last_day=LAST_DAY)
+        line = taken_up(10**6, month, a_fund(fen))
         assert (line.rated_fen, line.amount_fen) == (0, 0)
         assert line.drawn_fen == -line.uncovered_fen == min(fen, month.uncovered_fen)
         month.take(line)
@@ -74,13 +85,12 @@ def test_taken_up_in_parts_it_is_shared_as_if_settled_at_once(
 def test_no_line_of_another_year_takes_up(year: int) -> None:
     """R25: not even one that was carried over meanwhile and may pay for the day."""
     month = Stated(amount_fen=100, uncovered_fen=100)
-    room = Room(0, [a_fund(900, year=year)])
-    assert take_up(TERMS, 100, stated=month, room=room, last_day=LAST_DAY).drawn_fen == 0
+    assert taken_up(100, month, a_fund(900, year=year)).drawn_fen == 0
 
 
 def test_only_what_may_be_taken_up_is() -> None:
     month = Stated(amount_fen=100, uncovered_fen=100)
-    line = take_up(TERMS, 40, stated=month, room=Room(0, [a_fund(900)]), last_day=LAST_DAY)
+    line = taken_up(40, month, a_fund(900))
     assert line.drawn_fen == 40
 
 
@@ -152,3 +162,15 @@ def test_what_takes_up_reads_as_that_everywhere(
         ):
             answer = client.get(address)
             assert (answer.status_code, words in answer.text) == (200, True), address
+
+
+def test_a_payer_whose_only_line_takes_up_is_previewed(
+    units: Units, clock: FixedClock, market: Market
+) -> None:
+    """R35, R33: the agreement is over since June; July's statement will have one line."""
+    confirm_all(units, market, JANUARY)
+    money_comes(units, clock, market)
+    clock.at = on(2027, 7, 20)
+    with units(SYSTEM) as unit:
+        (line,) = preview(unit, parse_month("2027-07"), payer_code=market.school.code).lines
+    assert (line.kind, line.of_month, line.uncovered_fen) == ("take_up", JANUARY, -400)

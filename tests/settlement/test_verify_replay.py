@@ -13,8 +13,9 @@ from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome, DisputeReason
 from settlement.disputes import decide_dispute, dispute_line
+from settlement.verify.kept import KeptLine
 from settlement.verify.recompute import verify
-from settlement.verify.timeline import KeptLine, histories
+from settlement.verify.timeline import histories
 from tests.support.builders import Role, a_person
 from tests.support.plan_builders import a_line_of, a_purchase, a_teaching_point
 from tests.support.settlement_builders import (

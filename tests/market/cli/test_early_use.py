@@ -35,6 +35,11 @@ def test_rule_and_consent_are_recorded_and_the_queue_is_listed(
     )
     refused = market(*rule, "--per-payer", "200")
     assert (refused.status, "--per-payer" in refused.err) == (1, True)
+    refused = market(*rule, "--per-payer", "-2")
+    assert (refused.status, "“-2” of --per-payer" in refused.err) == (1, True)
+    refused = market(*early, "consent", "--cap", "6", "--from", "morgen", "--as", "vendor")
+    assert (refused.status, "“morgen” of --from" in refused.err) == (1, True)
+    assert "There is no rule" in market(*early, "rules", "--as", "maker").out
     number = market(*rule, "--per-payer", "20", "--json").json["proposal"]
     assert market(*early, "check", number, "--as", "maker").status == 1
     assert market(*early, "check", number, "--as", "checker").status == 0
@@ -42,6 +47,11 @@ def test_rule_and_consent_are_recorded_and_the_queue_is_listed(
     assert (row["number"], row["state"], row["total_cap_fen"]) == (number, "in_force", 10_000)
     assert number in market(*early, "rules", "--as", "maker").out
     assert market(*early, "memoranda", "--json").json == []
+    assert "No agreement" in market(*early, "memoranda", "--payer", sold.school.code).out
+    for command in ((*early, "memoranda"), ("fund", "unfunded")):
+        unknown = market(*command, "--payer", "0000000000")
+        assert (unknown.status, unknown.out, "0000000000" in unknown.err) == (1, "", True)
+    assert "Nothing waits" in market("fund", "unfunded", "--payer", sold.school.code).out
 
     clock.at = on(2026, 9, 1)
     across(units, sold, first_fen=500, later_fen=800)

@@ -25,6 +25,7 @@ from market.demo.openings import OPENINGS_A_MONTH
 from market.demo.run import run_demo
 from procurement.models import Selection
 from settlement.models import Agreement
+from settlement.queries.unfunded import memoranda
 from settlement.verify.recompute import verify
 from tests.support.database import fresh_database
 
@@ -138,6 +139,9 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert outcome["periods"][0]["credited_fen"] > 0
     assert outcome["periods"][0]["late"] > 0
     assert verify(units, SYSTEM) == []
+    with units(SYSTEM) as unit:
+        agreed = memoranda(unit)
+    assert {(one.fiscal_year, one.standing_fen) for one in agreed} == {(2027, 0)}
     before = trail_rows(units)
     assert run_demo(units) == outcome
     assert trail_rows(units) == before

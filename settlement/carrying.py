@@ -1,0 +1,126 @@
+"""What of a closed year's use a bureau has that year's own line pay, if it was carried over (R25).
+
+Decides how much may still be taken up under decisions, and what was written off: of an agreement's
+month, from the decisions on it in their order. Who decides, and when, is `unfunded_decisions`'
+matter.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from kernel.clock import Month
+from kernel.identity.recording import among
+from kernel.unit import Unit
+from settlement.dispute_models import CreditNote
+from settlement.early_use_models import UnfundedDecision
+from settlement.models import StatementLine
+from settlement.remaining import known_lines
+
+CARRIED_OVER, WRITTEN_OFF = "carried_over", "written_off"
+PROPOSED, IN_FORCE, REFUSED = "proposed", "in_force", "refused"
+
+Of = tuple[UUID, Month]
+"""An agreement and a month of its use."""
+
+
+class Decision(Protocol):
+    """What a decision that nobody refused says."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def amount_fen(self) -> int: ...
+
+
+def left_to_carry(decisions: Iterable[Decision], taken_up: Iterable[tuple[UUID, int]]) -> int:
+    """Return what may still be taken up of a closed year's month, in fen.
+
+    `decisions`: in their order, without what was refused; `taken_up`: the lines that took up some
+    of it, as (id, fen). Ids grow with time. A write-off is of all that waits, asked for only once
+    nothing more can be paid: what was decided before it is over.
+    """
+    carried: list[Decision] = []
+    for one in decisions:
+        carried = [*carried, one] if one.outcome == CARRIED_OVER else []
+    if not carried:
+        return 0
+    since = sum(fen for line_id, fen in taken_up if line_id > carried[0].id)
+    return max(sum(one.amount_fen for one in carried) - since, 0)
+
+
+def decisions_in_order(
+    unit: Unit, agreement_ids: Collection[UUID]
+) -> dict[Of, list[UnfundedDecision]]:
+    """Return what was decided or proposed and not refused, by agreement and month of use."""
+    found: dict[Of, list[UnfundedDecision]] = {}
+    if not agreement_ids:
+        return found
+    for one in unit.session.scalars(
+        select(UnfundedDecision)
+        .where(
+            among(UnfundedDecision.agreement_id, agreement_ids),
+            UnfundedDecision.state != REFUSED,
+        )
+        .order_by(UnfundedDecision.id)
+        .execution_options(populate_existing=True)
+    ):
+        found.setdefault((one.agreement_id, Month(one.of_month)), []).append(one)
+    return found
+
+
+def carried_parts(
+    unit: Unit, decisions: Mapping[Of, list[UnfundedDecision]], *, before: Month | None = None
+) -> dict[Of, int]:
+    """Return `left_to_carry` of the months that any decision has paid from a carried line.
+
+    `before`: as for `remaining.agreement_states`.
+    """
+    carried = {
+        of: made
+        for of, made in decisions.items()
+        if any(one.outcome == CARRIED_OVER for one in made)
+    }
+    if not carried:
+        return {}
+    taken_up: dict[Of, list[tuple[UUID, int]]] = {}
+    for line_id, agreement_id, of_month, fen in unit.session.execute(
+        select(
+            StatementLine.id,
+            StatementLine.agreement_id,
+            StatementLine.of_month,
+            StatementLine.drawn_fen,
+        ).where(
+            among(StatementLine.agreement_id, {agreement_id for agreement_id, _ in carried}),
+            StatementLine.kind == "take_up",
+            known_lines(before),
+        )
+    ):
+        taken_up.setdefault((agreement_id, Month(of_month)), []).append((line_id, fen))
+    return {of: left_to_carry(made, taken_up.get(of, ())) for of, made in carried.items()}
+
+
+def written_off_fen(decisions: Iterable[UnfundedDecision], *, proposed: bool = False) -> int:
+    """Return what of a month is written off; with what is `proposed` to be, if wanted."""
+    return sum(
+        one.amount_fen
+        for one in decisions
+        if one.outcome == WRITTEN_OFF
+        and (one.state == IN_FORCE or (proposed and one.state == PROPOSED))
+    )
+
+
+def unfunded_fen(unit: Unit, agreement_id: UUID, of_month: Month) -> int:
+    """Return what no line covers of an agreement's month now, whoever looks."""
+    left = StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
+    uncovered = unit.session.scalar(
+        select(func.sum(left))
+        .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
+        .where(StatementLine.agreement_id == agreement_id, StatementLine.of_month == of_month)
+    )
+    decisions = decisions_in_order(unit, [agreement_id])
+    return int(uncovered or 0) - written_off_fen(decisions.get((agreement_id, of_month), ()))
