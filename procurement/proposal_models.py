@@ -79,7 +79,8 @@ class RecordProposal(Base):
     """What one person wants recorded and another checks: waiting, then decided once (trigger).
 
     `kind`: a budget's approval, a table of signatures, or who may use a bulk agreement up to what;
-    `content` is what would be recorded, and never changes. `made_by` is empty for the operator at the machine, who is no person.
+    `content` is what would be recorded, and never changes. `made_by` is empty for the operator at
+    the machine, who is no person.
     """
 
     __tablename__ = "record_proposal"

@@ -143,9 +143,7 @@ def decline(unit: Unit, number: str, *, from_day: date, reason: str) -> None:
         _write(unit, agreement, move, reason=reason)
 
 
-def _moves(
-    unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]
-) -> Iterator[_Move]:
+def _moves(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> Iterator[_Move]:
     """Yield what is to be written for the wishes, or raise what stands against one."""
     visible = visible_organisations(unit, OrganisationKind.SCHOOL).where(
         among(Organisation.code, [wish.code for wish in wishes])
@@ -220,9 +218,7 @@ def _require_within(agreement: Agreement, wish: SchoolWish) -> None:
         )
 
 
-def _require_day(
-    unit: Unit, agreement: Agreement, day: date, *, after: date | None = None
-) -> None:
+def _require_day(unit: Unit, agreement: Agreement, day: date, *, after: date | None = None) -> None:
     """Raise `InvalidInput` for a day that is past, not the agreement's, or not after another."""
     first = max(shanghai_day(unit.clock.now()), agreement.starts_on)
     if after is not None:

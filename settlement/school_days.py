@@ -30,6 +30,12 @@ def runs_of(days: Iterable[Any]) -> tuple[Run, ...]:
     )
 
 
+def runs_within(runs: Iterable[Run], first: date, last: date) -> list[tuple[date, date]]:
+    """Return the first and the last day of each run within an agreement's days."""
+    found = [(max(run.first or first, first), min(run.last or last, last)) for run in runs]
+    return [(one, other) for one, other in found if one <= other]
+
+
 def goes_by_it(day: date) -> ColumnElement[bool]:
     """Return the condition that a school goes by its agreement on a day of the agreement."""
     return AgreementSchool.days.op("@>")(literal(day, Date()))

@@ -101,9 +101,8 @@ def _spans(changes: Sequence[AgreementSchoolChange]) -> list[Span]:
 def _merged(spans: Sequence[Span]) -> list[Span]:
     merged: list[Span] = []
     for first, until in spans:
-        if merged and merged[-1][1] == first:
-            first = merged.pop()[0]
-        merged.append((first, until))
+        goes_on = bool(merged) and merged[-1][1] == first
+        merged.append((merged.pop()[0] if goes_on else first, until))
     return merged
 
 

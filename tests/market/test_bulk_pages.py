@@ -69,7 +69,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
 ]
 
 
-def test_what_is_wrong_with_a_framework_stands_beside_its_field(
+def test_what_is_wrong_with_a_bulk_purchase_stands_beside_its_field(
     client: TestClient[Litestar],
 ) -> None:
     """R24: and nothing that was typed is lost."""
@@ -95,20 +95,20 @@ def test_a_list_of_schools_is_requested_and_changed_on_pages(
     sign_in(client, "checker")
     assert send(client, f"{address}/decision", act="approve").status_code == 303
     sign_in(client, "bureau")
-    framework = "/bureau/bulk/329901-2026-0001"
-    wrong = send(client, f"{framework}/schools", act="ceiling", school=first, ceiling="99.00")
+    address = "/bureau/bulk/329901-2026-0001"
+    wrong = send(client, f"{address}/schools", act="ceiling", school=first, ceiling="99.00")
     assert wrong.status_code == 422
     done = send(
-        client, f"{framework}/schools", act="ceiling", school=first, ceiling="12.00", reason="more"
+        client, f"{address}/schools", act="ceiling", school=first, ceiling="12.00", reason="more"
     )
-    assert done.headers["location"] == framework
+    assert done.headers["location"] == address
     assert (
         send(
-            client, f"{framework}/schools", act="add", schools=f"{third} 3.00", reason="new"
+            client, f"{address}/schools", act="add", schools=f"{third} 3.00", reason="new"
         ).headers["location"]
-        == framework
+        == address
     )
-    page = client.get(framework).text
+    page = client.get(address).text
     assert "raised by 2.00 yuan: more" in page
     assert "added, up to 3.00 yuan: new" in page
     raised = send(

@@ -71,7 +71,7 @@ class Buyer:
             return sign(unit, selection_id).agreement_id
 
     def bought(self, ceilings: Mapping[str, int], **facts: Any) -> str:
-        """Request and sign a framework; return its agreement's number."""
+        """Request and sign a bulk purchase; return its agreement's number."""
         agreement_id = self.sign(self.request(ceilings, **facts))
         with self.units(SYSTEM) as unit:
             return unit.session.scalars(

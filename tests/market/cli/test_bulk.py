@@ -17,7 +17,7 @@ def buyer(units: Units) -> Buyer:
     return a_buyer(units)
 
 
-def test_a_framework_is_requested_shown_and_changed(market, buyer):
+def test_a_bulk_purchase_is_requested_shown_and_changed(market, buyer):
     """R24: by marks, with a look before; a school's own ceiling, and who may not."""
     by_pupils = (
         "bulk",
@@ -31,9 +31,9 @@ def test_a_framework_is_requested_shown_and_changed(market, buyer):
     )
     look = market(*by_pupils, "--dry-run", "--as", "bureau", "--json").json
     assert (look["schools"], look["ceiling_fen"], "selection" in look) == (3, 6_000, False)
-    assert market("bulk", "list", "--json").json == {"frameworks": []}
+    assert market("bulk", "list", "--json").json == {"bulk_purchases": []}
     assert market(*by_pupils, "--as", "bureau").status == 0
-    reference = market("bulk", "list", "--json").json["frameworks"][0]["reference"]
+    reference = market("bulk", "list", "--json").json["bulk_purchases"][0]["reference"]
     number = f"{COUNTY}-{reference}"
     assert market("selection", "sign", COUNTY, reference, "--as", "checker").status == 0
     shown = market("bulk", "show", number, "--json").json["schools"]
@@ -60,7 +60,7 @@ def test_a_list_of_schools_is_taken_whole_or_its_wrong_rows_are_named(
     assert "school_code" in wrong.err
     _write(path, buyer.codes)
     assert market("import", "bulk", path, "--as", "bureau", "--dry-run").status == 0
-    assert market("bulk", "list", "--json").json == {"frameworks": []}
+    assert market("bulk", "list", "--json").json == {"bulk_purchases": []}
     taken = market("import", "bulk", path, "--as", "bureau", "--json").json
     assert (taken["received"], taken["accepted"]) == (3, 3)
     again = market("import", "bulk", path, "--as", "bureau", "--json").json
