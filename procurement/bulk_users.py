@@ -54,6 +54,7 @@ def home_codes(unit: Unit, place_ids: Collection[UUID]) -> Users:
     return frozenset(
         unit.session.scalars(
             select(func.coalesce(home.code, Organisation.code))
+            .select_from(Organisation)
             .outerjoin(home, home.id == Organisation.parent_id)
             .where(among(Organisation.id, place_ids))
         )
@@ -68,6 +69,7 @@ def _by_subject(
     found: dict[UUID, set[str]] = {}
     for subject_id, code in unit.session.execute(
         select(rows.c.subject_id, func.coalesce(home.code, Organisation.code))
+        .select_from(rows)
         .join(Organisation, Organisation.id == rows.c.school_id)
         .outerjoin(home, home.id == Organisation.parent_id)
     ):

@@ -11,7 +11,7 @@ from kernel.clock import FixedClock
 from kernel.errors import (
     BudgetExhausted,
     InvalidInput,
-    NoRule,
+    NoBulkRule,
     NotFound,
     OwnInterest,
     Refused,
@@ -89,9 +89,9 @@ def test_a_school_outside_the_bureaus_region_is_not_there(buyer: Buyer) -> None:
 def test_without_a_table_for_bulk_purchases_nothing_is_requested(buyer: Buyer) -> None:
     """R22: thresholds are tables; those of single selections sign no bulk purchase."""
     buyer.county.rules(Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0))
-    with pytest.raises(NoRule) as caught:
+    with pytest.raises(NoBulkRule) as caught:
         buyer.request(dict.fromkeys(buyer.codes, 1_000))
-    assert caught.value.facts["rule"] == "bulk approval"
+    assert "kind=bulk" in str(caught.value)
 
 
 @pytest.mark.parametrize(
