@@ -101,17 +101,6 @@ def test_a_bureau_buys_for_its_schools_and_one_of_them_declines(
     number = f"{COUNTY}-2026-0001"
     page.goto(f"/bureau/bulk/{number}/schools")
     assert_sound(page)
-    page.get_by_label("学校及其现有上限").select_option(buyer.codes[0])
-    page.get_by_label("新上限（元）").fill("20.00")
-    page.get_by_label("原因").fill("用量高")
-    page.get_by_role("button", name="提出上限调整").click()
-    expect(page.get_by_text("另一名财务人员").first).to_be_visible()
-    assert_sound(page)
-    enter(page, "checker")
-    page.get_by_role("link", name="集中采购学校调整").click()
-    assert_sound(page)
-    page.get_by_role("button", name="复核并登记").click()
-    enter(page, "bureau")
     page.goto("/bureau/statements/2026-09")
     assert_sound(page)
     page.get_by_role("link", name="资源 maths-1").first.click()
@@ -129,4 +118,26 @@ def test_a_bureau_buys_for_its_schools_and_one_of_them_declines(
     enter(page, "bureau")
     page.goto(f"/bureau/bulk/{number}")
     expect(page.get_by_text("改用自己选用的资源")).to_be_visible()
+    assert_sound(page)
+
+
+def test_another_ceiling_is_proposed_by_one_person_and_checked_by_another(
+    page: Page, buyer: Buyer
+) -> None:
+    """R22, R24: the proposal waits on the other's home, with what it would change."""
+    number = buyer.bought(dict.fromkeys(buyer.codes, 1_500))
+    enter(page, "bureau")
+    page.goto(f"/bureau/bulk/{number}/schools")
+    page.get_by_label("学校及其现有上限").select_option(buyer.codes[0])
+    page.get_by_label("新上限（元）").fill("20.00")
+    page.get_by_label("原因").fill("用量高")
+    page.get_by_role("button", name="提出上限调整").click()
+    expect(page.get_by_text("另一名财务人员").first).to_be_visible()
+    assert_sound(page)
+    enter(page, "checker")
+    page.get_by_role("link", name="集中采购学校调整").click()
+    assert_sound(page)
+    page.get_by_role("button", name="复核并登记").click()
+    page.goto(f"/bureau/bulk/{number}")
+    expect(page.get_by_text("调高 5.00 元")).to_be_visible()
     assert_sound(page)

@@ -19,12 +19,16 @@ from kernel.identity.regions import RegionRow, record_regions
 from kernel.trail import TrailRow
 from market.demo import load, run
 from market.demo.accounts import close_accounts, demo_accounts, open_accounts
+from market.demo.bulk import REFERENCE, bulk_rows
+from market.demo.county import COUNTY
 from market.demo.deliveries import deliveries
 from market.demo.load import load_sample
 from market.demo.openings import OPENINGS_A_MONTH
 from market.demo.run import run_demo
 from procurement.models import Selection
 from settlement.models import Agreement
+from settlement.queries.lines import lines_of
+from settlement.school_standings import school_standings
 from settlement.verify.recompute import verify
 from tests.support.database import fresh_database
 
@@ -124,7 +128,7 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
         )
         assert one["drawn_fen"] == shares
         assert one["billed_fen"] == one["drawn_fen"] + one["uncovered_fen"] + one["waiting_fen"]
-        assert one["statements"] == 12
+        assert one["statements"] == 13  # twelve schools, and the bureau for its bulk purchase
         assert one["ledger_balanced"] is True
     received = sum(one["received"] for one in outcome["periods"])
     delivered = sum(len(delivery.rows) for delivery in deliveries())
@@ -132,8 +136,8 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert received + outcome["undated"]["received"] == delivered + opened
     assert outcome["above_ceiling_fen"] > 0
     assert [one["states"] for one in outcome["periods"]] == [
-        *([{"posted": 12}] * 3),
-        {"posted": 11, "stated": 1},  # one school's dispute waits
+        *([{"posted": 13}] * 3),
+        {"posted": 12, "stated": 1},  # one school's dispute waits
     ]
     assert outcome["periods"][0]["credited_fen"] > 0
     assert outcome["periods"][0]["late"] > 0
@@ -142,6 +146,25 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert run_demo(units) == outcome
     assert trail_rows(units) == before
     assert summary_elsewhere(units, server, clock, monkeypatch) == json.dumps(outcome)
+
+
+def test_the_bureaus_bulk_purchase_is_billed_with_a_part_for_each_school(units):
+    """R24: month by month; the school with too low a ceiling of its own is cut at it."""
+    load_sample(units)
+    run_demo(units)
+    with units(SYSTEM) as unit:
+        lines = [
+            line for line in lines_of(unit) if line.agreement_number == f"{COUNTY}-{REFERENCE}"
+        ]
+        agreement_id = unit.session.scalars(
+            select(Agreement.id).where(Agreement.number == f"{COUNTY}-{REFERENCE}")
+        ).one()
+        schools = school_standings(unit, [agreement_id])
+    assert len(lines) == 4
+    assert len(schools) == len(bulk_rows())
+    assert sum(one.billed_fen for one in schools) == sum(line.amount_fen for line in lines)
+    cut = [one for one in schools if one.above_fen]
+    assert [(one.billed_fen == one.ceiling_fen) for one in cut] == [True]
 
 
 def summary_elsewhere(units, server, clock, monkeypatch):
