@@ -99,8 +99,6 @@ def test_a_bureau_buys_for_its_schools_and_one_of_them_declines(
     expect(page.get_by_role("row").filter(has_text=buyer.codes[0])).to_contain_text("10.00")
     assert_sound(page)
     number = f"{COUNTY}-2026-0001"
-    page.goto(f"/bureau/bulk/{number}/schools")
-    assert_sound(page)
     page.goto("/bureau/statements/2026-09")
     assert_sound(page)
     page.get_by_role("link", name="资源 maths-1").first.click()
@@ -128,6 +126,7 @@ def test_another_ceiling_is_proposed_by_one_person_and_checked_by_another(
     number = buyer.bought(dict.fromkeys(buyer.codes, 1_500))
     enter(page, "bureau")
     page.goto(f"/bureau/bulk/{number}/schools")
+    assert_sound(page)
     page.get_by_label("学校及其现有上限").select_option(buyer.codes[0])
     page.get_by_label("新上限（元）").fill("20.00")
     page.get_by_label("原因").fill("用量高")

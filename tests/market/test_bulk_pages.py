@@ -131,7 +131,7 @@ def test_a_list_of_schools_is_requested_and_changed_on_pages(
 
 
 def test_a_resource_is_chosen_from_a_list_that_is_searched(client: TestClient[Litestar]) -> None:
-    """R8, R24: by its title, page by page; what is chosen stands in the form with its price."""
+    """R24: by its title, page by page; what is chosen stands in the form with its price."""
     sign_in(client, "bureau")
     found = client.get(NEW, params={"words": "maths"}).text
     link = f"{NEW}?resource={VENDOR}/maths-1"
