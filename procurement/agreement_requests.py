@@ -20,6 +20,7 @@ from kernel.ids import SelectionId, new_id
 from kernel.money import plain_yuan
 from kernel.trail import record
 from kernel.unit import Unit
+from procurement.bulk_users import users_of_agreements
 from procurement.models import ApprovalStep, Selection
 from procurement.purses import parts_of
 from procurement.requests import (
@@ -195,8 +196,13 @@ def _write(unit: Unit, selection: Selection, *, signed_fen: int) -> None:
         ceiling_fen=selection.ceiling_fen,
         later_fen=selection.later_fen,
     )
+    assert selection.of_agreement_id is not None  # it changes one
+    bought = users_of_agreements(unit, [selection.of_agreement_id])
+    users = bought.get(selection.of_agreement_id, frozenset())
     try:
-        steps = needed_steps(facts, school, version, amount_fen=signed_fen, parts=parts)
+        steps = needed_steps(
+            facts, school, version, amount_fen=signed_fen, parts=parts, users=users
+        )
         rows = step_rows(steps, facts, selection_id=SelectionId(selection.id), school=school)
     except FieldError as error:
         raise error.error from None

@@ -1,6 +1,6 @@
 """Bulk purchase: a bureau buys a resource for many schools out of its own lines (R24).
 
-Decides what a framework must satisfy: whom it is for, ceilings of each and in all. It is a
+Decides what a bulk purchase must satisfy: whom it is for, ceilings of each and in all. It is a
 selection whose payer is the bureau, signed by the bureau's own table (thresholds of the kind
 `bulk`); the last signature opens one agreement, as for a school. Schools go on choosing for
 themselves beside it.
@@ -32,15 +32,16 @@ from kernel.money import plain_yuan
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.unit import Unit
 from procurement.approval_rules import approval_rules_in_force
+from procurement.bulk_users import home_codes
 from procurement.models import Selection, SelectionSchool
 from procurement.policy import BULK
-from procurement.purses import open_purse
 from procurement.request_previews import ItemPreview, item_preview
 from procurement.requests import BUYING_ROLES, next_reference, require_buyer
 from procurement.selection_facts import Facts, SelectionKey, SelectionRow, gather_facts
 from procurement.selection_steps import needed_steps
 from procurement.selections import Request, judge_row, write_requests
 from procurement.states import SelectionKind
+from procurement.waiting_years import purse_to_plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +63,7 @@ class BulkWanted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BulkPreview:
-    """What requesting a framework would mean, or the error that stands against it."""
+    """What requesting a bulk purchase would mean, or the error that stands against it."""
 
     item: ItemPreview
     amount_fen: int = 0
@@ -73,7 +74,7 @@ class BulkPreview:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BulkRow:
-    """One row of a list of frameworks: a school, and the framework that it belongs to."""
+    """One row of a list of bulk purchases: a school, and the bulk purchase that it belongs to."""
 
     reference: str
     vendor_code: str
@@ -89,7 +90,7 @@ class BulkRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Judged:
-    """A framework that may be written, with whom it is for."""
+    """A bulk purchase that may be written, with whom it is for."""
 
     facts: Facts
     request: Request
@@ -97,7 +98,7 @@ class _Judged:
 
 
 def request_bulk(unit: Unit, wanted: BulkWanted) -> SelectionId:
-    """Request a framework of the actor's bureau under its next reference.
+    """Request a bulk purchase of the actor's bureau under its next reference.
 
     Raises what a request raises (`NotListed`, `NoOffer`, `CrossesFiscalYear` …), `NoRule` if no
     table says who signs bulk purchases, `NotFound` for a school outside the bureau's subtree, and
@@ -113,7 +114,7 @@ def request_bulk(unit: Unit, wanted: BulkWanted) -> SelectionId:
 
 
 def preview_bulk(unit: Unit, wanted: BulkWanted) -> BulkPreview:
-    """Return what requesting a framework would mean; nothing is written."""
+    """Return what requesting a bulk purchase would mean; nothing is written."""
     requested_by = _buyer(unit)
     try:
         judged = _judge(unit, wanted, reference="preview", requested_by=requested_by)
@@ -126,6 +127,7 @@ def preview_bulk(unit: Unit, wanted: BulkWanted) -> BulkPreview:
         request.version,
         amount_fen=request.amount_fen,
         parts=request.parts,
+        users=request.users,
     )
     return BulkPreview(
         item=item_preview(request, facts.purse),
@@ -137,10 +139,10 @@ def preview_bulk(unit: Unit, wanted: BulkWanted) -> BulkPreview:
 
 
 def record_bulk(unit: Unit, rows: Sequence[BulkRow]) -> list[RowOutcome]:
-    """Record frameworks from a list, the rows of one reference together; return each row's fate.
+    """Record bulk purchases from a list, one for each reference; return each row's fate.
 
     The actor is who requests them. A bureau's reference is the identity: the same content again is
-    a duplicate, another one a conflict. What is wrong with a framework stands at its first row,
+    a duplicate, another one a conflict. What is wrong with a bulk purchase stands at its first row,
     what is wrong with a school at its own.
     """
     requested_by = _buyer(unit)
@@ -159,12 +161,12 @@ def record_bulk(unit: Unit, rows: Sequence[BulkRow]) -> list[RowOutcome]:
             outcomes[first] = error.outcome
             continue
         outcomes |= dict.fromkeys(positions, outcome)
-    # A row that is right in a framework that is not has nothing against it; the file is refused.
+    # What is right in a bulk purchase that is not has nothing against it; the file is refused.
     return [outcomes.get(position, ACCEPTED) for position in range(len(rows))]
 
 
 def schools_bought_for(unit: Unit, selection_id: UUID) -> list[tuple[Organisation, int]]:
-    """Return for whom a framework is, by code, with their own ceilings in fen.
+    """Return for whom a bulk purchase is, by code, with their own ceilings in fen.
 
     The caller has found the selection as the actor may see it.
     """
@@ -198,7 +200,8 @@ def _judge(unit: Unit, wanted: BulkWanted, *, reference: str, requested_by: Pers
     if is_free(request.terms):
         costs = InvalidInput(field="sku", value=wanted.sku, expected="a resource that costs money")
         raise FieldError(costs, field="sku")
-    bought = replace(request, terms={**request.terms, "kind": BULK})
+    users = home_codes(unit, places)
+    bought = replace(request, terms={**request.terms, "kind": BULK}, users=users)
     return _Judged(facts=facts, request=bought, places=places)
 
 
@@ -278,7 +281,7 @@ def _facts(unit: Unit, row: SelectionRow) -> Facts:
         rules=approval_rules_in_force(unit, [region], day=facts.today),
         bureaus={region: bureau.id},
         recorded={(one.school_id, one.reference): one for one in recorded},
-        purse=open_purse(unit, [bureau.id]),
+        purse=purse_to_plan(unit, [bureau.id]),
     )
 
 
@@ -302,13 +305,13 @@ def _by_reference(rows: Sequence[BulkRow]) -> dict[str, list[int]]:
 
 
 def _wrong_rows(unit: Unit, group: Sequence[BulkRow]) -> dict[int, RowOutcome]:
-    """Return what is wrong with single rows of a framework, by their place in it."""
+    """Return what is wrong with single rows of a bulk purchase, by their place in it."""
     known = _visible(unit, [row.school_code for row in group])
     seen: set[str] = set()
     found: dict[int, RowOutcome] = {}
     for place, row in enumerate(group):
         try:
-            if _framework(row) != _framework(group[0]):
+            if _purchase(row) != _purchase(group[0]):
                 raise FieldError(
                     InvalidInput(
                         field="reference",
@@ -334,7 +337,7 @@ def _wrong_rows(unit: Unit, group: Sequence[BulkRow]) -> dict[int, RowOutcome]:
     return found
 
 
-def _framework(row: BulkRow) -> tuple[object, ...]:
+def _purchase(row: BulkRow) -> tuple[object, ...]:
     return (
         *(row.vendor_code, row.sku, row.starts_on, row.ends_on),
         *(row.ceiling_fen, row.later_fen or 0, row.reason),
@@ -386,7 +389,7 @@ def _is_same(
         known.kind == SelectionKind.BULK
         and recorded == ceilings
         and known.requested_by == requested_by
-        and _framework(first)
+        and _purchase(first)
         == (
             *(vendor_code, known.terms["sku"], known.starts_on, known.ends_on),
             *(known.ceiling_fen, known.later_fen, known.reason),

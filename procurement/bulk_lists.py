@@ -1,9 +1,9 @@
-"""What pages show of bulk purchases: a bureau's frameworks, and what is bought for a school (R24).
+"""What pages show of bulk purchases: a bureau's own, and what is bought for a school (R24).
 
 A bureau sees its own and those below it; a school sees its own part of each, and nobody else's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from kernel.actors import OrganisationKind
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
@@ -22,6 +23,7 @@ from procurement.policy import BULK
 from procurement.pupils import pupils_at
 from procurement.states import SelectionKind
 from settlement.agreement_models import AgreementSchoolChange
+from settlement.agreement_schools import SchoolWish
 from settlement.models import Agreement, AgreementSchool
 from settlement.queries.statements import visible_payers
 from settlement.school_standings import SchoolStanding, school_standings
@@ -30,8 +32,11 @@ PLACES = Decimal("0.01")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FrameworkRow:
-    """One framework, requested or agreed; `agreement_number` is empty until the last signature."""
+class PurchaseRow:
+    """One bulk purchase, requested or agreed.
+
+    `agreement_number` is empty until the last signature.
+    """
 
     id: UUID
     buyer_name: str
@@ -47,7 +52,7 @@ class FrameworkRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchoolUse:
-    """A school under a framework, with its pupils; None where they were never counted."""
+    """A school under a bulk purchase, with its pupils; None where they were never counted."""
 
     standing: SchoolStanding
     pupils: int | None
@@ -82,8 +87,17 @@ class SchoolChangeRow:
     change: AgreementSchoolChange
 
 
-def frameworks(unit: Unit) -> list[FrameworkRow]:
-    """Return the frameworks that the actor sees, the latest first."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedRow:
+    """What is proposed for a school; `ceiling_fen`: what it has now, None for one that is new."""
+
+    wish: SchoolWish
+    name: str
+    ceiling_fen: int | None
+
+
+def bulk_purchases(unit: Unit) -> list[PurchaseRow]:
+    """Return the bulk purchases that the actor sees, the latest first."""
     counted = (
         select(func.count())
         .where(SelectionSchool.selection_id == Selection.id)
@@ -107,7 +121,7 @@ def frameworks(unit: Unit) -> list[FrameworkRow]:
         .order_by(Selection.requested_at.desc(), Selection.reference)
     )
     return [
-        FrameworkRow(
+        PurchaseRow(
             id=asked.id,
             buyer_name=buyer_name,
             reference=asked.reference,
@@ -123,8 +137,8 @@ def frameworks(unit: Unit) -> list[FrameworkRow]:
     ]
 
 
-def framework_agreement(unit: Unit, number: str) -> Agreement:
-    """Return the agreement of a framework that the actor sees, or raise `NotFound`."""
+def bulk_agreement(unit: Unit, number: str) -> Agreement:
+    """Return the agreement of a bulk purchase that the actor sees, or raise `NotFound`."""
     found = unit.session.scalars(
         select(Agreement).where(
             Agreement.number == number,
@@ -138,14 +152,14 @@ def framework_agreement(unit: Unit, number: str) -> Agreement:
 
 
 def schools_using(unit: Unit, agreement: Agreement) -> list[SchoolUse]:
-    """Return the schools of a framework that the caller found, by code."""
+    """Return the schools of a bulk purchase that the caller found, by code."""
     standings = school_standings(unit, [agreement.id])
     pupils = pupils_at(unit, [one.school_id for one in standings])
     return [SchoolUse(standing=one, pupils=pupils.get(one.school_id)) for one in standings]
 
 
 def school_changes(unit: Unit, agreement: Agreement) -> list[SchoolChangeRow]:
-    """Return what became of a framework's schools, the latest first."""
+    """Return what became of a bulk purchase's schools, the latest first."""
     rows = unit.session.execute(
         select(AgreementSchoolChange, Organisation.name)
         .join(Organisation, Organisation.id == AgreementSchoolChange.school_id)
@@ -153,6 +167,23 @@ def school_changes(unit: Unit, agreement: Agreement) -> list[SchoolChangeRow]:
         .order_by(AgreementSchoolChange.number.desc())
     )
     return [SchoolChangeRow(school_name=name, change=change) for change, name in rows]
+
+
+def wanted_rows(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> list[WantedRow]:
+    """Return what is proposed for schools of an agreement that the caller found, in its order."""
+    now = {one.code: one.ceiling_fen for one in school_standings(unit, [agreement.id])}
+    names = dict(
+        unit.session.execute(
+            select(Organisation.code, Organisation.name).where(
+                Organisation.kind == OrganisationKind.SCHOOL,
+                among(Organisation.code, [wish.code for wish in wishes]),
+            )
+        ).all()
+    )
+    return [
+        WantedRow(wish=wish, name=names[wish.code], ceiling_fen=now.get(wish.code))
+        for wish in wishes
+    ]
 
 
 def bought_for_us(unit: Unit) -> list[BoughtRow]:

@@ -20,6 +20,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
+from procurement.bulk_users import Users, users_of_selections
 from procurement.models import Selection, SelectionSchool
 from procurement.purses import Part, PartPlan, Purse, lock_purse, parts_of, purpose_of
 from procurement.selection_terms import amount_to_commit
@@ -33,11 +34,13 @@ from settlement.models import Agreement
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parties:
     """What the selections refer to, by id; `users` are a school and its teaching points, `bought`
-    for whom a bureau buys, with their own ceilings, by selection."""
+    for whom a bureau buys, with their own ceilings, by selection, and `bought_codes` their codes.
+    """
 
     schools: dict[UUID, Organisation]
     users: dict[UUID, list[UUID]]
     bought: dict[UUID, dict[UUID, int]]
+    bought_codes: dict[UUID, Users]
     resources: dict[UUID, Resource]
     versions: dict[UUID, Version]
 
@@ -118,7 +121,9 @@ def _draft(
     version = parties.versions[selection.version_id]
     if version.state != VersionState.LISTED:
         raise NotListed(key=resource.sku)
-    plans = purse.plan_together(school.id, parts, purpose=purpose_of(school, version))
+    users = parties.bought_codes.get(selection.id, frozenset())
+    purpose = purpose_of(school, version, users=users)
+    plans = purse.plan_together(school.id, parts, purpose=purpose)
     for plan in plans:
         _require_covered(plan, school=school, selection=selection)
     sources = {line.id: line.source for plan in plans for line in plan.lines}
@@ -250,6 +255,7 @@ def _gather(unit: Unit, selections: Sequence[Selection]) -> _Parties:
         schools={school.id: school for school in schools},
         users=users,
         bought=bought,
+        bought_codes=users_of_selections(unit, selections),
         resources={resource.id: resource for resource in resources},
         versions={version.id: version for version in versions},
     )

@@ -78,8 +78,9 @@ class ProposalLine(Base):
 class RecordProposal(Base):
     """What one person wants recorded and another checks: waiting, then decided once (trigger).
 
-    `kind`: a budget's approval, or a table of signatures; `content` is what would be recorded, and
-    never changes. `made_by` is empty for the operator at the machine, who is no person.
+    `kind`: a budget's approval, a table of signatures, or who may use a bulk agreement up to what;
+    `content` is what would be recorded, and never changes. `made_by` is empty for the operator at
+    the machine, who is no person.
     """
 
     __tablename__ = "record_proposal"
@@ -100,7 +101,7 @@ class RecordProposal(Base):
     note: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
-        CheckConstraint("kind IN ('budget', 'approval_rules')", name="kind"),
+        CheckConstraint("kind IN ('budget', 'approval_rules', 'bulk_schools')", name="kind"),
         CheckConstraint("state IN ('waiting', 'recorded', 'returned', 'withdrawn')", name="state"),
         CheckConstraint("(state = 'waiting') = (decided_at IS NULL)", name="decided"),
         CheckConstraint(

@@ -120,10 +120,15 @@ def parts_of(*, starts_on: date, ends_on: date, ceiling_fen: int, later_fen: int
     ]
 
 
-def purpose_of(school: Organisation, version: Version) -> Purpose:
-    """Return what a line's restriction is held against."""
+def purpose_of(
+    payer: Organisation, version: Version, *, users: frozenset[str] = frozenset()
+) -> Purpose:
+    """Return what a line's restriction is held against; `users`: for whom a bureau buys."""
     return Purpose(
-        school_code=school.code, subject=version.subject, tier=version.tier, stage=version.stage
+        school_codes=users or frozenset({payer.code}),
+        subject=version.subject,
+        tier=version.tier,
+        stage=version.stage,
     )
 
 

@@ -1,8 +1,9 @@
 """Record proposals: one person makes what is to be recorded, another checks it (R20, R22).
 
 Decides who may make, check, return and withdraw one, and that it is decided once. The content stays
-what was proposed. What a budget's approval or a table of signatures must look like, and what
-checking it records, is `budget_proposals`' and `approval_rule_proposals`'.
+what was proposed. What a budget's approval, a table of signatures or other ceilings of schools must
+look like, and what checking it records, is `budget_proposals`', `approval_rule_proposals`' and
+`bulk_school_proposals`'.
 """
 
 from collections.abc import Collection, Mapping
@@ -32,6 +33,7 @@ class RecordKind(StrEnum):
 
     BUDGET = "budget"
     APPROVAL_RULES = "approval_rules"
+    BULK_SCHOOLS = "bulk_schools"
 
 
 class RecordState(StrEnum):
@@ -43,7 +45,11 @@ class RecordState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-LETTERS: Final = {RecordKind.BUDGET: "B", RecordKind.APPROVAL_RULES: "S"}
+LETTERS: Final = {
+    RecordKind.BUDGET: "B",
+    RecordKind.APPROVAL_RULES: "S",
+    RecordKind.BULK_SCHOOLS: "C",
+}
 """What a number says of its kind."""
 
 

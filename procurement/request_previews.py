@@ -138,7 +138,7 @@ def forecasts_of(
 
 def item_preview(request: Request, purse: Purse) -> ItemPreview:
     """Return what one request would commit; what it takes, the next one lacks."""
-    purpose = purpose_of(request.school, request.version)
+    purpose = purpose_of(request.school, request.version, users=request.users)
     plans = purse.plan_together(request.school.id, request.parts, purpose=purpose)
     # What a part that waits would need is kept for it, as it will be once it is approved.
     purse.take([draw for plan in plans for draw in plan.draws])

@@ -11,10 +11,12 @@ from uuid import UUID
 
 from catalog.models import Version
 from kernel.actors import OrganisationKind
-from kernel.errors import NoRule, NotFound
+from kernel.errors import NoBulkRule, NoRule, NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import FieldError
 from kernel.ids import SelectionId
+from procurement.bulk_users import Users
+from procurement.funding.plan import Purpose
 from procurement.policy import About, Step, Threshold, steps_for
 from procurement.purses import Part, Purse, purpose_of
 from procurement.selection_facts import Facts
@@ -23,29 +25,40 @@ from settlement.workdays import after_workdays
 
 
 def needed_steps(
-    facts: Facts, school: Organisation, version: Version, *, amount_fen: int, parts: Sequence[Part]
+    facts: Facts,
+    school: Organisation,
+    version: Version,
+    *,
+    amount_fen: int,
+    parts: Sequence[Part],
+    users: Users = frozenset(),
 ) -> list[Step]:
-    """Return the signatures needed; raise `FieldError` if no table says so."""
+    """Return the signatures needed; raise `FieldError` if no table says so.
+
+    `users`: for whom a bureau buys.
+    """
     region = school.region_code
     rules = facts.rules.get(region, [])
     sources = frozenset[str]() if not amount_fen else None
     if amount_fen and any(rule.source for rule in rules):
-        sources = planned_sources(facts.purse, school, version, parts=parts)
+        purpose = purpose_of(school, version, users=users)
+        sources = planned_sources(facts.purse, school, parts=parts, purpose=purpose)
     bulk = school.kind == OrganisationKind.BUREAU
     about = About(bulk=bulk, kind=version.kind, tier=version.tier, sources=sources)
     steps = steps_for(amount_fen, rules, about=about)
     if not steps:
-        rule = "bulk approval" if bulk else "approval"
-        raise FieldError(NoRule(rule=rule, region=region, day=facts.today), field="school_code")
+        missing = NoBulkRule if bulk else NoRule
+        error = missing(rule="approval", region=region, day=facts.today)
+        raise FieldError(error, field="school_code")
     return steps
 
 
 def planned_sources(
-    purse: Purse, school: Organisation, version: Version, *, parts: Sequence[Part]
+    purse: Purse, school: Organisation, *, parts: Sequence[Part], purpose: Purpose
 ) -> frozenset[str] | None:
     """Return the sources that would pay now; None where they do not suffice, and any may."""
     found: set[str] = set()
-    for plan in purse.plan_together(school.id, parts, purpose=purpose_of(school, version)):
+    for plan in purse.plan_together(school.id, parts, purpose=purpose):
         if plan.short_fen:
             return None
         source_of = {line.id: line.source for line in plan.lines}

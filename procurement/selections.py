@@ -41,6 +41,7 @@ from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.settings import Settings
 from kernel.trail import record
 from kernel.unit import Unit
+from procurement.bulk_users import Users
 from procurement.models import ApprovalStep, Selection
 from procurement.purses import Part, parts_of
 from procurement.selection_facts import Facts, SelectionKey, SelectionRow, gather_facts
@@ -54,7 +55,10 @@ SELECTION_RECORDERS: Final = (Role.OPERATOR, Role.BUREAU_FINANCE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """A selection that may be written, and what its signatures depend on."""
+    """A selection that may be written, and what its signatures depend on.
+
+    `users`: for whom a bureau buys.
+    """
 
     id: SelectionId
     row: SelectionRow
@@ -63,6 +67,7 @@ class Request:
     version: Version
     terms: dict[str, Any]
     requested_by: PersonId
+    users: Users = frozenset()
 
     @property
     def amount_fen(self) -> int:
@@ -277,7 +282,12 @@ def _check_trial(
 def _steps(request: Request, facts: Facts, *, amount_fen: int) -> list[dict[str, Any]]:
     """Return the rows of the signatures that are needed for an amount."""
     steps = needed_steps(
-        facts, request.school, request.version, amount_fen=amount_fen, parts=request.parts
+        facts,
+        request.school,
+        request.version,
+        amount_fen=amount_fen,
+        parts=request.parts,
+        users=request.users,
     )
     return step_rows(steps, facts, selection_id=request.id, school=request.school)
 

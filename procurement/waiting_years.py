@@ -20,6 +20,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from procurement.bulk_users import users_of_agreements
 from procurement.purses import Part, PartPlan, Purse, lock_purse, open_purse, purpose_of
 from settlement.agreement_changes import ChangeDraft, apply_changes
 from settlement.agreement_models import AgreementYear
@@ -129,6 +130,7 @@ def _planned(unit: Unit, purse: Purse, agreements: Mapping[UUID, Agreement]) -> 
         one.id: one
         for one in unit.session.scalars(select(Version).where(among(Version.id, version_ids)))
     }
+    users = users_of_agreements(unit, list(agreements))
     found = []
     for year in sorted(
         years,
@@ -151,7 +153,11 @@ def _planned(unit: Unit, purse: Purse, agreements: Mapping[UUID, Agreement]) -> 
             last=min(agreement.ends_on, date(year.fiscal_year, 12, 31)),
             is_later=True,
         )
-        purpose = purpose_of(schools[agreement.payer_id], versions[agreement.version_id])
+        purpose = purpose_of(
+            schools[agreement.payer_id],
+            versions[agreement.version_id],
+            users=users.get(agreement.id, frozenset()),
+        )
         plan = purse.plan(agreement.payer_id, part, purpose=purpose)
         purse.take(plan.draws)
         found.append(

@@ -5,7 +5,7 @@ one balanced transfer between available and committed. Whether a change was appr
 lines it is committed, is procurement's matter.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -23,7 +23,7 @@ from kernel.unit import Unit
 from settlement.agreement_models import AgreementChange, AgreementChangeDraw, AgreementYear
 from settlement.agreement_states import RUNNING, AgreementStanding
 from settlement.agreements import Draw, require_available
-from settlement.drafting import USE, draft_lines
+from settlement.drafting import USE, DraftLine, draft_lines
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementDraw, FundingLine, Period
@@ -237,13 +237,25 @@ def require_no_closing(unit: Unit, agreement: Agreement) -> None:
 
 
 def running_fen(unit: Unit, agreement: Agreement, *, fiscal_year: int) -> int:
-    """Return what use of a year that is not stated yet would cost, above no ceiling.
-
-    That of the months that are open, and once what late use adds to those that were stated.
-    """
+    """Return what use of a year that is not stated yet would cost, above no ceiling."""
     first = max(agreement.starts_on, date(fiscal_year, 1, 1))
+    last = min(agreement.ends_on, date(fiscal_year, 12, 31))
+    return sum(
+        line.rated.rated_fen
+        for line in running_lines(unit, agreement, first=first, last=last)
+        if line.of_month.year == fiscal_year
+    )
+
+
+def running_lines(
+    unit: Unit, agreement: Agreement, *, first: date, last: date
+) -> Iterator[DraftLine]:
+    """Yield the lines, above no ceiling, of an agreement's use that is not stated yet.
+
+    Those of the open months of these days up to today's, and once what late use adds to any that
+    was stated.
+    """
     today = shanghai_day(unit.clock.now())
-    last = min(agreement.ends_on, date(fiscal_year, 12, 31), today)
     stated = set(
         unit.session.scalars(
             select(Period.month).where(
@@ -252,18 +264,18 @@ def running_fen(unit: Unit, agreement: Agreement, *, fiscal_year: int) -> int:
         )
     )
     months = {
-        month for month in months_between(month_of(first), month_of(last)) if month not in stated
+        month
+        for month in months_between(month_of(first), month_of(min(last, today)))
+        if month not in stated
     }
     this_month = month_of(today)
     # Every draft brings the corrections that no statement has yet: this month's are taken.
-    return sum(
-        line.rated.rated_fen
-        for month in sorted(months | {this_month})
-        for line in draft_lines(unit, month, payer_ids=[agreement.payer_id])
-        if line.agreement_id == agreement.id
-        and line.of_month.year == fiscal_year
-        and (month in months if line.kind == USE else month == this_month)
-    )
+    for month in sorted(months | {this_month}):
+        for line in draft_lines(unit, month, payer_ids=[agreement.payer_id]):
+            if line.agreement_id == agreement.id and (
+                month in months if line.kind == USE else month == this_month
+            ):
+                yield line
 
 
 def _waiting(unit: Unit, agreement_id: UUID, fiscal_year: int) -> int:

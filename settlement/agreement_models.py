@@ -88,8 +88,9 @@ class AgreementChangeDraw(Base):
 class AgreementSchoolChange(Base):
     """One change of who may use an agreement, never changed itself (R24).
 
-    `kind`: added (a school, with its ceiling), ceiling (its own, by how much), declined (by the
-    school, as of `from_day`).
+    `kind`: added (a school, as of `from_day`, with its ceiling; with none, one that had declined),
+    ceiling (its own, by how much), declined (by the school, as of `from_day`). `reference`: of the
+    proposal that a second person checked; a school declines by itself.
     """
 
     __tablename__ = "agreement_school_change"
@@ -101,6 +102,7 @@ class AgreementSchoolChange(Base):
     kind: Mapped[str]
     ceiling_fen: Mapped[int]
     from_day: Mapped[date | None]
+    reference: Mapped[str]
     reason: Mapped[str]
     at: Mapped[datetime]
     by: Mapped[str]
@@ -108,6 +110,6 @@ class AgreementSchoolChange(Base):
     __table_args__ = (
         UniqueConstraint("agreement_id", "number"),
         CheckConstraint("kind IN ('added', 'ceiling', 'declined')", name="kind"),
-        CheckConstraint("(kind = 'declined') = (from_day IS NOT NULL)", name="from_day"),
+        CheckConstraint("(kind = 'ceiling') = (from_day IS NULL)", name="from_day"),
         CheckConstraint("reason <> ''", name="reason"),
     )

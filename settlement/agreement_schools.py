@@ -1,18 +1,20 @@
-"""Who may use an agreement: schools added, own ceilings changed, a school that declines (R24).
+"""Who may use an agreement: schools that join, own ceilings changed, a school that declines (R24).
 
 Each is one row that is never changed, with its reason; no money moves, since the agreement's own
-ceiling bounds them all. A bulk agreement never binds a school: from the day on which it declines,
-its launches fall under its own agreements.
+ceiling bounds them all. Whether two people agreed to it is procurement's matter. A bulk agreement
+never binds a school: from the day on which it declines, its launches fall under its own agreements.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, or_, select
 
 from kernel.actors import OrganisationKind, Role
-from kernel.clock import month_of, months_between, shanghai_day
+from kernel.clock import shanghai_day
 from kernel.errors import (
     AlreadyExists,
     BelowWhatSchoolUsed,
@@ -28,78 +30,72 @@ from kernel.ids import new_id
 from kernel.money import plain_yuan, yuan
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.agreement_changes import lock_agreement, require_no_closing, require_running
+from settlement.agreement_changes import (
+    lock_agreement,
+    require_no_closing,
+    require_running,
+    running_lines,
+)
 from settlement.agreement_models import AgreementSchoolChange
-from settlement.drafting import USE, draft_lines
 from settlement.metering.partitions import lock_usage_shared
-from settlement.models import Agreement, AgreementSchool, Period
-from settlement.remaining import SCHOOL_CEILINGS
-from settlement.school_standings import school_standings
+from settlement.models import Agreement, AgreementSchool
+from settlement.school_standings import SchoolStanding, school_standings
 
-MAY_CHANGE = (Role.BUREAU_FINANCE,)
-MAY_DECLINE = (Role.SCHOOL_FINANCE, Role.PRINCIPAL)
-BULK = "bulk"
+MAY_DECLINE: Final = (Role.SCHOOL_FINANCE, Role.PRINCIPAL)
+BULK: Final = "bulk"
 
 
-def add_schools(unit: Unit, number: str, *, ceilings: Mapping[str, int], reason: str) -> None:
-    """Let further schools use an agreement of the actor's bureau, each up to its own ceiling.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchoolWish:
+    """What is wanted for a school of an agreement: its own ceiling, in fen, and nothing else.
 
-    `ceilings` by school code, in fen. Raises `NotFound`, `Conflict` for an agreement that is over,
-    `AlreadyExists` for a school that may use it already, `InvalidInput`, `ReasonRequired`.
+    `from_day`: it joins on that day, for the first time or again.
     """
-    agreement = _own_bulk(unit, number, reason=reason)
-    schools = {
-        school.code: school
-        for school in unit.session.scalars(
-            visible_organisations(unit, OrganisationKind.SCHOOL).where(
-                among(Organisation.code, list(ceilings))
-            )
-        )
-    }
-    known = set(
-        unit.session.scalars(
-            select(AgreementSchool.school_id).where(AgreementSchool.agreement_id == agreement.id)
-        )
-    )
-    for code, ceiling_fen in ceilings.items():
-        if code not in schools:
-            raise NotFound(what="school", key=code)
-        if schools[code].id in known:
-            raise AlreadyExists(what="school of the agreement", key=code)
-        _require_within(agreement, ceiling_fen)
-    for code, ceiling_fen in ceilings.items():
-        _write(unit, agreement, schools[code], kind="added", ceiling_fen=ceiling_fen, reason=reason)
+
+    code: str
+    ceiling_fen: int
+    from_day: date | None = None
 
 
-def change_school_ceiling(
-    unit: Unit, number: str, school_code: str, *, ceiling_fen: int, reason: str
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Move:
+    """One change of a school before it is written."""
+
+    school: Organisation
+    kind: str
+    ceiling_fen: int = 0
+    from_day: date | None = None
+
+
+def judge_schools(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> None:
+    """Raise what stands against letting schools join or giving them other ceilings.
+
+    `NotFound` for a school that the actor does not see, or that does not use the agreement,
+    `AlreadyExists` for one that does and would join, `InvalidInput` naming the field, `Conflict`
+    for an agreement that is over or, to lower a ceiling, being billed, `BelowWhatSchoolUsed`.
+    """
+    require_running(agreement, wanted="changed")
+    for _ in _moves(unit, agreement, wishes):
+        pass
+
+
+def change_schools(
+    unit: Unit,
+    agreement_id: UUID,
+    wishes: Sequence[SchoolWish],
+    *,
+    reason: str,
+    reference: str,
 ) -> None:
-    """Give a school of an agreement another own ceiling, in fen; the agreement's stays.
+    """Let schools join an agreement, or give them other ceilings; the agreement's own stays.
 
-    Raises `NotFound`, `Conflict` for an agreement that is over or, to lower it, being billed,
-    `BelowWhatSchoolUsed`, `InvalidInput`, `ReasonRequired`.
+    `reference`: of the proposal that two people agreed to. Raises as `judge_schools`.
     """
     lock_usage_shared(unit)  # no seal begins; a use that comes in meanwhile meets the new ceiling
-    agreement = _own_bulk(unit, number, reason=reason)
-    _require_within(agreement, ceiling_fen)
-    found = [one for one in school_standings(unit, [agreement.id]) if one.code == school_code]
-    if not found or found[0].ceiling_fen is None:
-        raise NotFound(what="school of the agreement", key=school_code)
-    [standing] = found
-    by_fen = ceiling_fen - found[0].ceiling_fen
-    if by_fen == 0:
-        raise InvalidInput(
-            field="ceiling", value=plain_yuan(ceiling_fen), expected="another ceiling"
-        )
-    if by_fen < 0:
-        require_no_closing(unit, agreement)
-        used_fen = standing.billed_fen + _running_fen(unit, agreement, standing.school_id)
-        if ceiling_fen < used_fen:
-            raise BelowWhatSchoolUsed(
-                number=number, school=standing.name, used_fen=used_fen, used_yuan=yuan(used_fen)
-            )
-    school = unit.session.get_one(Organisation, standing.school_id)
-    _write(unit, agreement, school, kind="ceiling", ceiling_fen=by_fen, reason=reason)
+    agreement = lock_agreement(unit, agreement_id)
+    require_running(agreement, wanted="changed")
+    for move in list(_moves(unit, agreement, wishes)):
+        _write(unit, agreement, move, reason=reason, reference=reference)
 
 
 def decline(unit: Unit, number: str, *, from_day: date, reason: str) -> None:
@@ -129,52 +125,106 @@ def decline(unit: Unit, number: str, *, from_day: date, reason: str) -> None:
     require_running(agreement, wanted="declined")
     if not reason.strip():
         raise ReasonRequired()
-    first = max(shanghai_day(unit.clock.now()), agreement.starts_on)
-    if not first <= from_day <= agreement.ends_on:
-        raise InvalidInput(
-            field="from_day", value=from_day, expected=f"{first} – {agreement.ends_on}"
-        )
-    using = dict(
-        unit.session.execute(
-            select(AgreementSchool.school_id, AgreementSchool.declined_from).where(
+    _require_day(unit, agreement, from_day)
+    going_on = set(
+        unit.session.scalars(
+            select(AgreementSchool.school_id).where(
                 AgreementSchool.agreement_id == agreement.id,
                 among(AgreementSchool.school_id, [place.id for place in places]),
+                func.upper_inf(AgreementSchool.days),
             )
-        ).all()
+        )
     )
-    open_places = [place for place in places if place.id in using and using[place.id] is None]
+    open_places = [place for place in places if place.id in going_on]
     if not open_places:
         raise AlreadyExists(what="refusal of the agreement", key=number)
     for place in open_places:
-        _write(unit, agreement, place, kind="declined", from_day=from_day, reason=reason)
+        move = _Move(school=place, kind="declined", from_day=from_day)
+        _write(unit, agreement, move, reason=reason)
 
 
-def _own_bulk(unit: Unit, number: str, *, reason: str) -> Agreement:
-    """Lock and return a running agreement of the actor's bureau whose schools have ceilings."""
-    unit.actor.require("change the schools of an agreement", *MAY_CHANGE)
-    found = unit.session.scalar(
-        select(Agreement.id).where(
-            Agreement.number == number,
-            Agreement.payer_id == unit.actor.organisation_id,
-            Agreement.terms.has_key(SCHOOL_CEILINGS),
-        )
+def _moves(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> Iterator[_Move]:
+    """Yield what is to be written for the wishes, or raise what stands against one."""
+    visible = visible_organisations(unit, OrganisationKind.SCHOOL).where(
+        among(Organisation.code, [wish.code for wish in wishes])
     )
-    if found is None:
-        raise NotFound(what="agreement", key=number)
-    if not reason.strip():
-        raise ReasonRequired()
-    agreement = lock_agreement(unit, found)
-    require_running(agreement, wanted="changed")
-    return agreement
+    schools = {school.code: school for school in unit.session.scalars(visible)}
+    standings = {one.code: one for one in school_standings(unit, [agreement.id])}
+    for wish in wishes:
+        known = standings.get(wish.code)
+        if wish.code not in schools:
+            raise NotFound(what="school", key=wish.code)
+        _require_within(agreement, wish)
+        if wish.from_day is not None:
+            yield _joining(unit, agreement, wish, schools[wish.code], known)
+        if wish.from_day is None or known is not None:
+            yield from _another_ceiling(unit, agreement, wish, schools, known)
 
 
-def _require_within(agreement: Agreement, ceiling_fen: int) -> None:
-    if not 0 < ceiling_fen <= agreement.ceiling_fen:
+def _joining(
+    unit: Unit,
+    agreement: Agreement,
+    wish: SchoolWish,
+    school: Organisation,
+    known: SchoolStanding | None,
+) -> _Move:
+    assert wish.from_day is not None  # who joins does so on a day
+    if known is None:
+        _require_day(unit, agreement, wish.from_day)
+        fen = wish.ceiling_fen
+        return _Move(school=school, kind="added", ceiling_fen=fen, from_day=wish.from_day)
+    if known.goes_on:
+        raise AlreadyExists(what="school of the agreement", key=wish.code)
+    last = known.runs[-1].last if known.runs else None
+    _require_day(unit, agreement, wish.from_day, after=last)
+    return _Move(school=school, kind="added", from_day=wish.from_day)
+
+
+def _another_ceiling(
+    unit: Unit,
+    agreement: Agreement,
+    wish: SchoolWish,
+    schools: Mapping[str, Organisation],
+    known: SchoolStanding | None,
+) -> Iterator[_Move]:
+    """Yield the change of a school's own ceiling; one that joins again may keep the one it had."""
+    if known is None or known.ceiling_fen is None:
+        raise NotFound(what="school of the agreement", key=wish.code)
+    by_fen = wish.ceiling_fen - known.ceiling_fen
+    if by_fen == 0 and wish.from_day is None:
+        raise InvalidInput(
+            field="ceiling", value=plain_yuan(wish.ceiling_fen), expected="another ceiling"
+        )
+    if by_fen < 0:
+        require_no_closing(unit, agreement)
+        used_fen = known.billed_fen + _running_fen(unit, agreement, known.school_id)
+        if wish.ceiling_fen < used_fen:
+            raise BelowWhatSchoolUsed(
+                number=agreement.number,
+                school=known.name,
+                used_fen=used_fen,
+                used_yuan=yuan(used_fen),
+            )
+    if by_fen:
+        yield _Move(school=schools[wish.code], kind="ceiling", ceiling_fen=by_fen)
+
+
+def _require_within(agreement: Agreement, wish: SchoolWish) -> None:
+    if not 0 < wish.ceiling_fen <= agreement.ceiling_fen:
         raise InvalidInput(
             field="ceiling",
-            value=plain_yuan(ceiling_fen),
+            value=f"{plain_yuan(wish.ceiling_fen)} ({wish.code})",
             expected=f"0.01 – {plain_yuan(agreement.ceiling_fen)}, the agreement's own ceiling",
         )
+
+
+def _require_day(unit: Unit, agreement: Agreement, day: date, *, after: date | None = None) -> None:
+    """Raise `InvalidInput` for a day that is past, not the agreement's, or not after another."""
+    first = max(shanghai_day(unit.clock.now()), agreement.starts_on)
+    if after is not None:
+        first = max(first, after + timedelta(days=1))
+    if not first <= day <= agreement.ends_on:
+        raise InvalidInput(field="from_day", value=day, expected=f"{first} – {agreement.ends_on}")
 
 
 def _places(unit: Unit) -> Sequence[Organisation]:
@@ -193,39 +243,17 @@ def _places(unit: Unit) -> Sequence[Organisation]:
 
 def _running_fen(unit: Unit, agreement: Agreement, school_id: UUID) -> int:
     """Return what a school's use that is not stated yet would cost, above no ceiling."""
-    today = shanghai_day(unit.clock.now())
-    stated = set(
-        unit.session.scalars(
-            select(Period.month).where(
-                Period.payer_id == agreement.payer_id,
-                Period.state.in_(("stated", "posted", "closed")),
-            )
-        )
-    )
-    first, last = month_of(agreement.starts_on), month_of(min(agreement.ends_on, today))
-    months = {month for month in months_between(first, last) if month not in stated}
-    this_month = month_of(today)
-    # Every draft brings the corrections that no statement has yet: this month's are taken.
+    days = {"first": agreement.starts_on, "last": agreement.ends_on}
     return sum(
         part.rated_fen
-        for month in sorted(months | {this_month})
-        for line in draft_lines(unit, month, payer_ids=[agreement.payer_id])
-        if line.agreement_id == agreement.id
-        and (month in months if line.kind == USE else month == this_month)
+        for line in running_lines(unit, agreement, **days)
         for part in line.rated.parts
         if part.school_id == school_id
     )
 
 
 def _write(
-    unit: Unit,
-    agreement: Agreement,
-    school: Organisation,
-    *,
-    kind: str,
-    reason: str,
-    ceiling_fen: int = 0,
-    from_day: date | None = None,
+    unit: Unit, agreement: Agreement, move: _Move, *, reason: str, reference: str = ""
 ) -> None:
     last = unit.session.scalar(
         select(func.max(AgreementSchoolChange.number)).where(
@@ -237,10 +265,11 @@ def _write(
             id=new_id(),
             agreement_id=agreement.id,
             number=(last or 0) + 1,
-            school_id=school.id,
-            kind=kind,
-            ceiling_fen=ceiling_fen,
-            from_day=from_day,
+            school_id=move.school.id,
+            kind=move.kind,
+            ceiling_fen=move.ceiling_fen,
+            from_day=move.from_day,
+            reference=reference,
             reason=reason.strip(),
             at=unit.clock.now(),
             by=unit.actor.name,
@@ -248,12 +277,13 @@ def _write(
     )
     record(
         unit,
-        f"agreement_school.{kind}",
+        f"agreement_school.{move.kind}",
         subject_kind="agreement",
         subject_id=agreement.id,
         number=agreement.number,
-        school=school.code,
-        ceiling_fen=ceiling_fen,
-        from_day=from_day.isoformat() if from_day else "",
+        school=move.school.code,
+        ceiling_fen=move.ceiling_fen,
+        from_day=move.from_day.isoformat() if move.from_day else "",
+        reference=reference,
         reason=reason.strip(),
     )

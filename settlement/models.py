@@ -149,8 +149,8 @@ class SchoolEstimate(Base):
 class AgreementSchool(Base):
     """The schools and teaching points that may use an agreement; a ceiling of their own or none.
 
-    `declined_from`: the first day on which the school goes by its own agreements instead (R24). All
-    of it moves only with an `AgreementSchoolChange` (trigger).
+    `days`: on which of the agreement's days the school goes by it; all, unless it was added later
+    or has declined (R24). All of it moves only with an `AgreementSchoolChange` (trigger).
     """
 
     __tablename__ = "agreement_school"
@@ -158,7 +158,7 @@ class AgreementSchool(Base):
     agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), primary_key=True)
     school_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
     ceiling_fen: Mapped[int | None]
-    declined_from: Mapped[date | None]
+    days: Mapped[Any] = mapped_column(DATEMULTIRANGE, server_default=text("'{(,)}'"))
 
     __table_args__ = (
         CheckConstraint("ceiling_fen >= 0", name="ceiling"),

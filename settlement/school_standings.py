@@ -6,7 +6,6 @@ Decides nothing; whose figures a reader may see is the callers' question.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -26,14 +25,15 @@ from settlement.models import (
     is_stated,
 )
 from settlement.remaining import SCHOOL_CEILINGS
+from settlement.school_days import Run, runs_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchoolStanding:
     """A school under an agreement; amounts in fen, `quantity` in units of its metric.
 
-    `ceiling_fen` is None where schools have none of their own. `billed_fen`: credit notes taken
-    off; `above_fen`: what was rated and not billed.
+    `ceiling_fen` is None where schools have none of their own. `runs`: the days on which it goes by
+    the agreement. `billed_fen`: credit notes taken off; `above_fen`: what was rated and not billed.
     """
 
     agreement_id: UUID
@@ -41,11 +41,16 @@ class SchoolStanding:
     code: str
     name: str
     ceiling_fen: int | None
-    declined_from: date | None
+    runs: Sequence[Run]
     quantity: int
     billed_fen: int
     above_fen: int
     estimated_fen: int
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the school goes by the agreement until its end; else it has declined."""
+        return bool(self.runs) and self.runs[-1].last is None
 
     @property
     def left_fen(self) -> int | None:
@@ -75,7 +80,7 @@ def school_standings(
             Organisation.code,
             Organisation.name,
             AgreementSchool.ceiling_fen,
-            AgreementSchool.declined_from,
+            AgreementSchool.days,
             _billed(StatementBreakdown.quantity).label("quantity"),
             _billed(StatementBreakdown.amount_fen).label("gross"),
             _billed(func.coalesce(StatementBreakdown.above_ceiling_fen, 0)).label("above"),
@@ -93,7 +98,7 @@ def school_standings(
             code=row.code,
             name=row.name,
             ceiling_fen=row.ceiling_fen,
-            declined_from=row.declined_from,
+            runs=runs_of(row.days),
             quantity=int(row.quantity),
             billed_fen=int(row.gross) - int(row.credited),
             above_fen=int(row.above),

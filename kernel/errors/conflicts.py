@@ -108,6 +108,15 @@ class NoRule(Conflict):
     remedy = "Record one for the region or one above it."
 
 
+class NoBulkRule(NoRule):
+    code = "no-bulk-rule"
+    summary = "The table of signatures in force in {region} on {day} has no row for bulk purchases."
+    remedy = (
+        "Propose a table with a signature of the bureau from 0 on: market approval-rules propose "
+        "--step bureau_finance:0:kind=bulk, with the rows that it has."
+    )
+
+
 class NoCensus(Conflict):
     code = "no-census"
     summary = "{school} has no enrolment census of {year}."
@@ -299,6 +308,12 @@ class BelowWhatSchoolUsed(Conflict):
     code = "below-what-school-used"
     summary = "{used_yuan} yuan of {school} are billed or running already."
     remedy = "Its own ceiling can be lowered to {used_yuan} yuan."
+
+
+class SchoolNotPaidFor(Conflict):
+    code = "school-not-paid-for"
+    summary = "{line} pays for the agreement, and may not pay for {school}."
+    remedy = "Leave the school out, or buy for it from another line."
 
 
 class SignedAlready(Conflict):

@@ -1,4 +1,4 @@
-"""Routes of what a bureau buys for schools: frameworks, its own agreements and statements."""
+"""Routes of what a bureau buys for schools: bulk purchases, its own agreements and statements."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -20,15 +20,13 @@ from procurement.web.agreement_acts import (
     post_end,
 )
 from procurement.web.bulk import (
-    SchoolsForm,
-    ask_schools,
     post_bulk,
-    post_schools,
     show_bulk_form,
-    show_framework,
-    show_frameworks,
+    show_purchase,
+    show_purchases,
 )
 from procurement.web.bulk_forms import BulkForm
+from procurement.web.bulk_schools import SchoolsForm, ask_schools, post_schools
 from settlement.web.agreements import show_agreement, show_agreements
 from settlement.web.breakdown import show_breakdown
 from settlement.web.lines import show_line
@@ -51,9 +49,9 @@ LINE: Final = f"{STATEMENTS}/{{month:str}}/lines/{{line_id:uuid}}"
 
 
 @get(BULK, opt=STAFF, sync_to_thread=True)
-def frameworks(request: AnyRequest, pages: Pages) -> Response[Any]:
+def purchases(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
-        return show_frameworks(page)
+        return show_purchases(page)
 
 
 @get(f"{BULK}/new", opt=FINANCE, sync_to_thread=True)
@@ -69,9 +67,9 @@ def buy(request: AnyRequest, pages: Pages, *, data: URLEncodedBody[BulkForm]) ->
 
 
 @get(f"{BULK}/{{number:str}}", opt=STAFF, sync_to_thread=True)
-def framework(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
+def purchase(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_framework(page, buyer_place(page), number)
+        return show_purchase(page, buyer_place(page), number)
 
 
 @get(f"{BULK}/{{number:str}}/schools", opt=FINANCE, sync_to_thread=True)
@@ -192,10 +190,10 @@ def use(
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
-    frameworks,
+    purchases,
     begin,
     buy,
-    framework,
+    purchase,
     schools,
     change_schools,
     agreements,

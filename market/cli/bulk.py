@@ -5,17 +5,31 @@ from typing import Any
 
 import click
 
-from kernel.clock import parse_day
-from kernel.money import parse_fen, yuan
+from kernel.money import yuan
 from kernel.unit import Unit
 from market.cli.context import acting, load_settings, open_units
-from market.cli.output import as_option, emit, json_option, summary_lines
+from market.cli.output import as_option, emit, json_option, naming_options, summary_lines
+from market.cli.values import AMOUNT, DAY
 from procurement.bulk import BulkPreview, BulkWanted, preview_bulk, request_bulk
-from procurement.bulk_lists import framework_agreement, frameworks, schools_using
+from procurement.bulk_lists import bulk_agreement, bulk_purchases, schools_using
 from procurement.bulk_places import Marks, places_of, shared_by_pupils
-from settlement.agreement_schools import add_schools, change_school_ceiling
+from procurement.bulk_school_proposals import check_schools, propose_schools
+from settlement.agreement_schools import SchoolWish
 from settlement.agreement_schools import decline as decline_agreement
+from settlement.school_days import runs_within
 
+OPTIONS = {
+    "sku": "VENDOR/SKU",
+    "starts_on": "--from",
+    "from_day": "--from",
+    "ends_on": "--until",
+    "ceiling": "--ceiling",
+    "ceiling_yuan": "--ceiling",
+    "next_year_ceiling_yuan": "--next-year",
+    "school_ceiling_yuan": "--each",
+    "reason": "--reason",
+}
+"""Options by the field that errors name."""
 reason_option = click.option("--reason", required=True, help="Why; the schools may read it.")
 
 
@@ -28,12 +42,12 @@ def bulk() -> None:
 @as_option
 @json_option
 def list_all(*, who: str | None, as_json: bool) -> None:
-    """List the frameworks that --as LOGIN sees."""
+    """List the bulk purchases that --as LOGIN sees."""
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        rows = frameworks(unit)
+        rows = bulk_purchases(unit)
     emit(
         {
-            "frameworks": [
+            "bulk_purchases": [
                 {
                     "reference": row.reference,
                     "agreement": row.agreement_number,
@@ -49,7 +63,8 @@ def list_all(*, who: str | None, as_json: bool) -> None:
             f"{row.reference}  {row.agreement_number or '-'}  {yuan(row.ceiling_fen)}"
             f"  {row.schools} schools  {row.state}  {row.title}"
             for row in rows
-        ],
+        ]
+        or ["Nothing was bought for schools yet: market bulk request."],
         as_json=as_json,
     )
 
@@ -59,9 +74,11 @@ def list_all(*, who: str | None, as_json: bool) -> None:
 @as_option
 @json_option
 def show(*, number: str, who: str | None, as_json: bool) -> None:
-    """Show a framework's schools by its agreement NUMBER: ceiling, billed, left, above."""
+    """Show a bulk purchase's schools by its agreement NUMBER: ceiling, days, billed, left."""
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        rows = [one.standing for one in schools_using(unit, framework_agreement(unit, number))]
+        agreement = bulk_agreement(unit, number)
+        term = agreement.starts_on, agreement.ends_on
+        rows = [one.standing for one in schools_using(unit, agreement)]
     emit(
         {
             "agreement": number,
@@ -73,7 +90,10 @@ def show(*, number: str, who: str | None, as_json: bool) -> None:
                     "billed_fen": row.billed_fen,
                     "above_ceiling_fen": row.above_fen,
                     "left_fen": row.left_fen,
-                    "declined_from": row.declined_from.isoformat() if row.declined_from else None,
+                    "days": [
+                        {"first": first, "last": last}
+                        for first, last in runs_within(row.runs, *term)
+                    ],
                 }
                 for row in rows
             ],
@@ -81,7 +101,7 @@ def show(*, number: str, who: str | None, as_json: bool) -> None:
         [
             f"{row.code}  {yuan(row.ceiling_fen or 0)}  billed {yuan(row.billed_fen)}"
             f"  left {yuan(row.left_fen or 0)}  above {yuan(row.above_fen)}"
-            f"{f'  declined from {row.declined_from}' if row.declined_from else ''}"
+            f"  {', '.join(f'{first} – {last}' for first, last in runs_within(row.runs, *term))}"
             for row in rows
         ],
         as_json=as_json,
@@ -90,11 +110,11 @@ def show(*, number: str, who: str | None, as_json: bool) -> None:
 
 @bulk.command()
 @click.argument("resource", metavar="VENDOR/SKU")
-@click.option("--from", "starts_on", required=True, help="First day, such as 2026-09-01.")
-@click.option("--until", "ends_on", required=True, help="Last day.")
-@click.option("--ceiling", required=True, metavar="YUAN", help="Of all schools together.")
-@click.option("--next-year", "later", metavar="YUAN", help="Of it for use from 1 January on.")
-@click.option("--each", metavar="YUAN", help="Ceiling of each school; else shared by pupils.")
+@click.option("--from", "starts_on", type=DAY, required=True, help="First day, as 2026-09-01.")
+@click.option("--until", "ends_on", type=DAY, required=True, help="Last day.")
+@click.option("--ceiling", type=AMOUNT, required=True, help="Of all schools together.")
+@click.option("--next-year", "later", type=AMOUNT, help="Of it for use from 1 January on.")
+@click.option("--each", type=AMOUNT, help="Ceiling of each school; else shared by pupils.")
 @click.option("--region", default="", help="Only schools of this region.")
 @click.option("--stage", default="", help="Only schools of this stage.")
 @click.option("--setting", default="", help="Only urban, county_town or rural schools.")
@@ -106,11 +126,11 @@ def show(*, number: str, who: str | None, as_json: bool) -> None:
 def request(
     *,
     resource: str,
-    starts_on: str,
-    ends_on: str,
-    ceiling: str,
-    later: str | None,
-    each: str | None,
+    starts_on: date,
+    ends_on: date,
+    ceiling: int,
+    later: int | None,
+    each: int | None,
     region: str,
     stage: str,
     setting: str,
@@ -120,21 +140,23 @@ def request(
     who: str | None,
     as_json: bool,
 ) -> None:
-    """Request a framework for the schools that fit; market import bulk takes a list of them."""
+    """Request a bulk purchase for the schools that fit; market import bulk takes a list of them."""
     marks = Marks(region_code=region, stage=stage, setting=setting, small_rural=small_rural)
     vendor_code, _, sku = resource.partition("/")
-    days: tuple[date, date] = parse_day(starts_on), parse_day(ends_on)
-    ceiling_fen = parse_fen(ceiling)
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+    with (
+        naming_options(OPTIONS),
+        open_units(load_settings()) as units,
+        units(acting(units, who)) as unit,
+    ):
         wanted = BulkWanted(
             vendor_code=vendor_code,
             sku=sku,
-            starts_on=days[0],
-            ends_on=days[1],
-            ceiling_fen=ceiling_fen,
-            later_fen=parse_fen(later) if later else None,
+            starts_on=starts_on,
+            ends_on=ends_on,
+            ceiling_fen=ceiling,
+            later_fen=later,
             reason=reason,
-            ceilings=_ceilings(unit, marks, each=each, ceiling_fen=ceiling_fen),
+            ceilings=_ceilings(unit, marks, each_fen=each, ceiling_fen=ceiling),
         )
         preview = preview_bulk(unit, wanted)
         if preview.item.error is not None:
@@ -147,43 +169,88 @@ def request(
 @bulk.command("ceiling")
 @click.argument("number")
 @click.argument("school")
-@click.argument("amount", metavar="YUAN")
+@click.argument("amount", metavar="YUAN", type=AMOUNT)
 @reason_option
 @as_option
-def school_ceiling(*, number: str, school: str, amount: str, reason: str, who: str | None) -> None:
-    """Give a SCHOOL of the agreement NUMBER another own ceiling."""
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        change_school_ceiling(unit, number, school, ceiling_fen=parse_fen(amount), reason=reason)
+@json_option
+def school_ceiling(
+    *, number: str, school: str, amount: int, reason: str, who: str | None, as_json: bool
+) -> None:
+    """Propose another own ceiling for a SCHOOL of the agreement NUMBER."""
+    wish = SchoolWish(code=school, ceiling_fen=amount)
+    _propose(number, wish, reason=reason, who=who, as_json=as_json)
 
 
 @bulk.command("add")
 @click.argument("number")
 @click.argument("school")
-@click.argument("amount", metavar="YUAN")
+@click.argument("amount", metavar="YUAN", type=AMOUNT)
+@click.option("--from", "from_day", type=DAY, required=True, help="First day with it.")
 @reason_option
 @as_option
-def add_one(*, number: str, school: str, amount: str, reason: str, who: str | None) -> None:
-    """Let a SCHOOL join the agreement NUMBER, up to an own ceiling."""
+@json_option
+def add_one(
+    *,
+    number: str,
+    school: str,
+    amount: int,
+    from_day: date,
+    reason: str,
+    who: str | None,
+    as_json: bool,
+) -> None:
+    """Propose that a SCHOOL joins the agreement NUMBER on a day, up to an own ceiling."""
+    wish = SchoolWish(code=school, ceiling_fen=amount, from_day=from_day)
+    _propose(number, wish, reason=reason, who=who, as_json=as_json)
+
+
+@bulk.command()
+@click.argument("proposal")
+@as_option
+@json_option
+def check(*, proposal: str, who: str | None, as_json: bool) -> None:
+    """Record what PROPOSAL wants for schools, as another person than who made it (--as)."""
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        add_schools(unit, number, ceilings={school: parse_fen(amount)}, reason=reason)
+        wish = check_schools(unit, proposal)
+    emit(
+        {"recorded": proposal, "agreement": wish.agreement_number},
+        [f"{proposal} of {wish.agreement_number}: recorded."],
+        as_json=as_json,
+    )
 
 
 @bulk.command()
 @click.argument("number")
-@click.option("--from", "from_day", required=True, help="First day without it.")
+@click.option("--from", "from_day", type=DAY, required=True, help="First day without it.")
 @reason_option
 @as_option
-def decline(*, number: str, from_day: str, reason: str, who: str | None) -> None:
+def decline(*, number: str, from_day: date, reason: str, who: str | None) -> None:
     """Have the school of --as LOGIN go by its own agreements from a day on."""
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        decline_agreement(unit, number, from_day=parse_day(from_day), reason=reason)
+    with (
+        naming_options(OPTIONS),
+        open_units(load_settings()) as units,
+        units(acting(units, who)) as unit,
+    ):
+        decline_agreement(unit, number, from_day=from_day, reason=reason)
 
 
-def _ceilings(unit: Unit, marks: Marks, *, each: str | None, ceiling_fen: int) -> dict[str, int]:
+def _propose(number: str, wish: SchoolWish, *, reason: str, who: str | None, as_json: bool) -> None:
+    with (
+        naming_options({**OPTIONS, "ceiling": "YUAN"}),
+        open_units(load_settings()) as units,
+        units(acting(units, who)) as unit,
+    ):
+        proposal = propose_schools(unit, number, [wish], reason=reason)
+    emit({"proposal": proposal}, [f"{proposal} waits to be checked."], as_json=as_json)
+
+
+def _ceilings(
+    unit: Unit, marks: Marks, *, each_fen: int | None, ceiling_fen: int
+) -> dict[str, int]:
     places = places_of(unit, marks)
-    if each is None:
+    if each_fen is None:
         return shared_by_pupils(unit, places, ceiling_fen)
-    return {place.code: parse_fen(each) for place in places}
+    return {place.code: each_fen for place in places}
 
 
 def _told(preview: BulkPreview) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from market.demo.trouble import (
     unreadable,
     without_agreement,
 )
-from market.demo.usage import PLAYER, SCHOOL_LOG, Use, logged_uses, player_uses
+from market.demo.usage import PLAYER, SCHOOL_LOG, Use, bulk_uses, logged_uses, player_uses
 
 MONTHS: tuple[Month, ...] = tuple(months_between(month_of(TERM_START), month_of(TERM_END)))
 
@@ -40,26 +40,36 @@ LOG_CORRECTED_SHARE = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """One file of one source, delivered for the close of `month`."""
+    """One file of one source, delivered for the close of `month`.
+
+    `of_bulk`: of the bureau's bulk purchase, which a county loaded by an older version has not.
+    """
 
     month: Month
     source: str
     pre_counted: bool
     rows: list[Row]
+    of_bulk: bool = False
 
     @property
     def file_name(self) -> str:
-        return f"sample-{self.source}-{show_month(self.month)}.csv"
+        what = f"{self.source}-bulk" if self.of_bulk else self.source
+        return f"sample-{what}-{show_month(self.month)}.csv"
 
 
 def deliveries() -> tuple[Delivery, ...]:
     """Return all deliveries, in the order in which they arrive."""
     player = _player_rows()
     log = _log_rows()
+    bulk = _by_month(bulk_uses())
     found = []
     for month in MONTHS:
         found.append(Delivery(month=month, source=PLAYER, pre_counted=False, rows=player[month]))
         found.append(Delivery(month=month, source=SCHOOL_LOG, pre_counted=True, rows=log[month]))
+        bought = [use.row() for use in bulk[month]]
+        found.append(
+            Delivery(month=month, source=PLAYER, pre_counted=False, rows=bought, of_bulk=True)
+        )
     return tuple(found)
 
 

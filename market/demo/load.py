@@ -5,6 +5,7 @@ through. Use, which comes month by month, is brought by `run`.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -18,12 +19,14 @@ from catalog.admission import (
 from catalog.resources import record_catalogue
 from kernel.actors import Role
 from kernel.clock import SHANGHAI
+from kernel.errors import ProposalDecided
 from kernel.identity.organisations import record_bureaus, record_schools, record_vendors
 from kernel.identity.regions import record_regions
 from kernel.outcomes import RowOutcome
 from kernel.trail import record
 from kernel.unit import Units
 from market.demo.accounts import open_accounts
+from market.demo.bulk import bulk_rows, line_rows
 from market.demo.county import (
     COUNTY,
     PROVINCE,
@@ -35,6 +38,7 @@ from market.demo.county import (
 )
 from market.demo.people import budget_rows, census_rows, learner_rows, quota_rows, staff_rows
 from market.demo.rehearsal import (
+    BULK_STEP,
     COMPLETE,
     SYSTEM,
     Progress,
@@ -56,7 +60,9 @@ from market.imports.registry import MASTER_KINDS
 from market.issuing import issue_year
 from procurement.approval_rules import record_approval_rules
 from procurement.budget_proposals import check_budget
+from procurement.bulk import record_bulk
 from procurement.funding.funding_rules import record_funding_rule
+from procurement.funding.issuing import issue_proposal
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE
 from procurement.policy import BULK, Threshold
@@ -200,6 +206,19 @@ def _selections(units: Units) -> None:
     take_in(units, MASTER_KINDS["selections"], selection_rows())
 
 
+def _bulk_purchase(units: Units) -> None:
+    """Issue a line of the bureau's own, and request what it buys for its schools (R24)."""
+    maker, checker = (person(units, login) for login in ("qinghe-finance", "qinghe-finance2"))
+    with units(maker) as unit:
+        (listed,) = propose_listed(unit, line_rows())
+    with suppress(ProposalDecided), units(checker) as unit:  # a repeated step issued it before
+        issue_proposal(unit, listed.became)
+    with units(maker) as unit:
+        for outcome in record_bulk(unit, bulk_rows()):
+            if outcome.error is not None:
+                raise outcome.error
+
+
 def _signatures(units: Units) -> None:
     sign_what_is_due(on_day(units, SIGNED_AT))
 
@@ -224,5 +243,6 @@ STEPS = (
     Step("lines", _lines),
     Step("proposal", _proposal),
     Step("selections", _selections),
+    Step(BULK_STEP, _bulk_purchase),
     Step("signatures", _signatures),
 )

@@ -36,6 +36,7 @@ VIA = "demo"
 SYSTEM = system_actor(VIA)
 STEP_DONE = "demo.step"
 COMPLETE = "demo.complete"
+BULK_STEP = "bulk purchase"
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(step, done, total)`."""

@@ -22,6 +22,7 @@ from market.demo.early_use import agree
 from market.demo.openings import open_in_class
 from market.demo.people import departure_rows
 from market.demo.rehearsal import (
+    BULK_STEP,
     SYSTEM,
     VIA,
     Progress,
@@ -60,7 +61,9 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
     The top level is the last month closed, `periods` are all of them in the order of time.
     `undated` counts the rows that belong to none: their time can't be read, or can't be true.
     """
-    arriving = deliveries()
+    with units(SYSTEM) as unit:
+        bought = BULK_STEP in steps_done(unit)
+    arriving = [one for one in deliveries() if bought or not one.of_bulk]
     for number, month in enumerate(MONTHS):
         progress(show_month(month), number, len(MONTHS))
         open_in_class(units, month)

@@ -12,6 +12,7 @@ from random import Random
 import chinese_calendar
 
 from kernel.clock import SHANGHAI
+from market.demo.bulk import parts_of_purchase
 from market.demo.county import Row, chance
 from market.demo.people import Learner
 from market.demo.selections import (
@@ -69,6 +70,14 @@ def player_uses() -> tuple[Use, ...]:
             random = chance(f"player/{selection.school.slug}/{selection.reference}")
             spend = _evenings if selection.for_evenings else _lessons
             uses.extend(spend(random, selection))
+    return tuple(sorted(uses, key=lambda use: (use.at, use.event_id)))
+
+
+def bulk_uses() -> tuple[Use, ...]:
+    """Return what the player saw of the bureau's bulk purchase, in the order of time."""
+    uses: list[Use] = []
+    for part in parts_of_purchase():
+        uses.extend(_evenings(chance(f"bulk/{part.school.slug}"), part))
     return tuple(sorted(uses, key=lambda use: (use.at, use.event_id)))
 
 

@@ -14,9 +14,9 @@ from settlement.agreements import Draw
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Purpose:
-    """What a line's restriction is held against: who uses what."""
+    """What a line's restriction is held against: who uses what; all schools, if it is for many."""
 
-    school_code: str
+    school_codes: frozenset[str]
     subject: str
     tier: str
     stage: str
@@ -30,8 +30,8 @@ class Plan:
     short_fen: int
 
 
+SCHOOLS: Final = "schools"
 RESTRICTED_BY: Final = {
-    "schools": "school_code",
     "subjects": "subject",
     "tiers": "tier",
     "stages": "stage",
@@ -41,13 +41,17 @@ RESTRICTED_BY: Final = {
 def may_pay(restriction: Mapping[str, Any], purpose: Purpose) -> bool:
     """Say whether a line may pay for this; a general line may always.
 
-    Each key names what is admitted, such as {"subjects": ["math"]}; all must agree. A restriction
-    that is not understood admits nothing, so that earmarked money is never spent on a guess.
+    Each key names what is admitted, such as {"subjects": ["math"]}; all must agree, and of schools
+    each one. A restriction that is not understood admits nothing, so that earmarked money is never
+    spent on a guess.
     """
-    return all(
-        key in RESTRICTED_BY and getattr(purpose, RESTRICTED_BY[key]) in _listed(admitted)
-        for key, admitted in restriction.items()
-    )
+    return all(_admits(key, _listed(admitted), purpose) for key, admitted in restriction.items())
+
+
+def _admits(key: str, admitted: Collection[object], purpose: Purpose) -> bool:
+    if key == SCHOOLS:
+        return bool(purpose.school_codes) and purpose.school_codes <= set(admitted)
+    return key in RESTRICTED_BY and getattr(purpose, RESTRICTED_BY[key]) in admitted
 
 
 def _listed(admitted: object) -> Collection[object]:

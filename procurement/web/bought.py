@@ -14,6 +14,7 @@ from kernel.http.typed import Typed
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, tabulate
 from procurement.bulk_lists import BoughtRow, bought_for_us
+from procurement.web.school_days import days_words
 from settlement.agreement_schools import MAY_DECLINE, decline
 from settlement.agreement_states import RUNNING
 from settlement.ceilings import CeilingUse
@@ -82,7 +83,7 @@ def post_decline(page: Page, number: str, *, form: DeclineForm) -> Response[Any]
 
 def _columns(locale: str, *, may_decline: bool) -> list[Column[BoughtRow]]:
     def href(row: BoughtRow) -> str:
-        is_open = row.state in RUNNING and row.standing.declined_from is None
+        is_open = row.state in RUNNING and row.standing.goes_on
         return f"{BOUGHT}/{row.number}/decline" if may_decline and is_open else ""
 
     amounts = {
@@ -103,7 +104,6 @@ def _columns(locale: str, *, may_decline: bool) -> list[Column[BoughtRow]]:
             value=lambda row: plan_words(row.terms, locale),
             secondary=True,
         ),
-        Column(key="ends_on", title=msgid("Until"), value=lambda row: row.ends_on, kind="day"),
         *(
             Column(
                 key=key,
@@ -128,10 +128,11 @@ def _columns(locale: str, *, may_decline: bool) -> list[Column[BoughtRow]]:
             label_kind=CeilingUse.__name__,
         ),
         Column(
-            key="declined_from",
-            title=msgid("Declined from"),
-            value=attrgetter("standing.declined_from"),
-            kind="day",
+            key="days",
+            title=msgid("Days of use"),
+            value=lambda row: days_words(
+                row.standing.runs, row.starts_on, row.ends_on, locale=locale
+            ),
         ),
         Column(
             key="act",

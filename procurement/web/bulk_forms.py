@@ -1,4 +1,4 @@
-"""The form of a framework: what, for whom, up to what; and the ceilings that it says.
+"""The form of a bulk purchase: what, for whom, up to what; and the ceilings that it says.
 
 For whom is said by marks, or line by line with each school's ceiling; ceilings are shared by
 pupils, alike for all, or as listed. What can't be read becomes the error of its field.
@@ -20,7 +20,7 @@ LISTED: Final = "listed"
 
 
 class BulkForm(Form, frozen=True):
-    """A framework as typed. `how`: pupils | alike | listed; `act`: look | request."""
+    """A bulk purchase as typed. `how`: pupils | alike | listed; `act`: look | request."""
 
     resource: str = ""
     starts_on: str = ""

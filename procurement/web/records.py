@@ -1,7 +1,7 @@
 """A proposed record on a page: what it holds, what it would mean, and what may be done with it.
 
-A budget's approval or a table of signatures. Whether an act may happen is the services' question;
-what stands against it is said on this page.
+A budget's approval, a table of signatures, or schools of a bulk purchase. Whether an act may happen
+is the services' question; what stands against it is said on this page.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ from kernel.web.tables import Column, Table, excerpt
 from procurement.approval_rule_previews import TablePreview, preview_table, sign_table
 from procurement.approval_rule_proposals import check_table
 from procurement.budget_proposals import budget_row, check_budget
+from procurement.bulk_school_proposals import check_schools
 from procurement.record_proposals import (
     RecordKind,
     RecordRow,
@@ -28,6 +29,7 @@ from procurement.record_proposals import (
     withdraw_record,
 )
 from procurement.web.budgets import BUDGETS, desk_root
+from procurement.web.bulk_schools import BULK, wanted_schools
 from procurement.web.waiting_records import RECORDS
 from settlement.budgets import budgets
 from settlement.web.columns import money
@@ -61,7 +63,7 @@ def show_record(
         "may_check": waits and may_check and not is_maker,
         "may_withdraw": waits and is_maker,
         "history": _history(row, page.locale),
-        "root": _root(page, row.kind),
+        "root": _root(page, row),
     }
     if row.kind is RecordKind.BUDGET:
         budget = budget_row(row.content)
@@ -75,6 +77,10 @@ def show_record(
         )
         return page.render(
             "procurement/budget_record.html", budget=budget, unallocated_fen=unallocated, **shown
+        )
+    if row.kind is RecordKind.BULK_SCHOOLS:
+        return page.render(
+            "procurement/bulk_schools_record.html", **wanted_schools(page, row), **shown
         )
     table = sign_table(row.content)
     preview: TablePreview | None = None
@@ -94,7 +100,11 @@ def show_record(
 
 def post_check(page: Page, number: str) -> Response[Any]:
     """Record a proposal as its second person."""
-    check = {RecordKind.BUDGET: _check_budget, RecordKind.APPROVAL_RULES: _check_table}
+    check = {
+        RecordKind.BUDGET: _check_budget,
+        RecordKind.APPROVAL_RULES: _check_table,
+        RecordKind.BULK_SCHOOLS: _check_schools,
+    }
     return _act(page, number, check[record_proposal(page.unit, number).kind])
 
 
@@ -163,9 +173,20 @@ def _check_table(unit: Unit, number: str) -> None:
     check_table(unit, number)
 
 
-def _root(page: Page, kind: RecordKind) -> tuple[Crumb, ...]:
-    if kind is RecordKind.BUDGET:
+def _check_schools(unit: Unit, number: str) -> None:
+    check_schools(unit, number)
+
+
+def _root(page: Page, row: RecordRow) -> tuple[Crumb, ...]:
+    if row.kind is RecordKind.BUDGET:
         return (*desk_root(page), (translate(msgid("Budgets"), page.locale), BUDGETS))
+    if row.kind is RecordKind.BULK_SCHOOLS:
+        number = row.content["agreement"]
+        return (
+            (translate(msgid("Home"), page.locale), "/bureau"),
+            (translate(msgid("Bulk purchases"), page.locale), BULK),
+            (number, f"{BULK}/{number}"),
+        )
     return (
         (translate(msgid("Approvals"), page.locale), "/bureau/approvals"),
         (translate(msgid("Who has to sign what"), page.locale), RULES),

@@ -8,20 +8,18 @@ from uuid import UUID
 
 from litestar import Response
 
-from catalog.kinds import ResourceKind
 from catalog.plan_words import plan_words
 from kernel.clock import shanghai_day
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.http.typed import Typed
-from kernel.i18n import label, msgid, translate
 from kernel.ids import OrganisationId
-from kernel.web.tables import Column, Filter, Table
-from procurement.choices import Choice, choices, choices_by_key, standings
+from procurement.choices import Choice, choices_by_key, standings
 from procurement.drafts import Draft, DraftItem, drop_draft, keep_draft, own_draft
 from procurement.forecasts import LEAST_SCHOOLS, Forecast
 from procurement.request_previews import ItemPreview, forecasts_of, preview_basket
 from procurement.requests import REQUESTING_ROLES, request_basket
+from procurement.web.choosing import choices_table
 from procurement.web.funding import line_name
 from procurement.web.request_forms import (
     SHARED,
@@ -45,13 +43,6 @@ FIELDS: Final = {
 }
 """Fields of an item, by the services' names; what concerns no field stands at the item's head."""
 
-WORDS = Filter(key="words", title=msgid("Title, subject, vendor"))
-STAGES = ("primary", "junior", "senior", "kindergarten", "higher")
-COLUMNS: list[Column[Choice]] = [
-    Column(key="title", title=msgid("Resource"), value=lambda row: row.title),
-    Column(key="price", title=msgid("Price, tax included"), value=lambda row: row.plan["plan"]),
-]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemView:
@@ -68,41 +59,12 @@ class ItemView:
 
 def show_choices(page: Page) -> Response[Any]:
     """List what is listed, a page at a time, to be ticked."""
-    filters = (
-        WORDS,
-        Filter(
-            key="stage",
-            title=msgid("Stage"),
-            options=tuple((one, label(one, page.locale, kind="Stage")) for one in STAGES),
-        ),
-        Filter(
-            key="kind",
-            title=msgid("Kind"),
-            options=tuple((one.value, label(one, page.locale)) for one in ResourceKind),
-        ),
-    )
-    view = page.view(COLUMNS, filters=filters)
-    per_page = view.per_page or 50
-    wanted = {key: view.filters.get(key, "") for key in ("words", "stage", "kind")}
-    rows, count = choices(page.unit, **wanted, limit=per_page, offset=view.offset)
-    within = view.within(count)
-    if within.page != view.page:
-        rows, count = choices(page.unit, **wanted, limit=per_page, offset=within.offset)
-    table = Table(
-        caption=translate(msgid("What is listed"), page.locale),
-        columns=COLUMNS,
-        rows=rows,
-        view=within,
-        count=count,
-        filters=filters,
-        empty=msgid("Nothing is listed yet. The education bureau admits resources."),
-        exportable=False,
-    )
+    table = choices_table(page)
     may_request = page.actor.may(*REQUESTING_ROLES)
     return page.render(
         "procurement/choices.html",
         table=table,
-        prices={row.key: plan_words(row.plan, page.locale) for row in rows},
+        prices={row.key: plan_words(row.plan, page.locale) for row in table.rows},
         address=choice_address,
         own=page.actor.organisation_code,
         standings=_standings(page),

@@ -11,12 +11,15 @@ from procurement.record_proposals import RecordKind, RecordRow, RecordState, rec
 RECORDS: Final = "/bureau/records"
 
 
-def waiting_records(page: Page, kind: RecordKind, *, path: str) -> Table[RecordRow]:
-    """Return the table of what waits to be checked of a kind."""
+def waiting_records(
+    page: Page, kind: RecordKind, *, path: str, agreement: str = ""
+) -> Table[RecordRow]:
+    """Return the table of what waits to be checked of a kind; `agreement`: about that one only."""
+    rows = record_proposals(page.unit, kind, state=RecordState.WAITING)
     return excerpt(
         translate(msgid("Waiting to be checked"), page.locale),
         _record_columns(kind),
-        record_proposals(page.unit, kind, state=RecordState.WAITING),
+        [row for row in rows if not agreement or row.content["agreement"] == agreement],
         path=path,
     )
 
@@ -53,6 +56,15 @@ def _record_columns(kind: RecordKind) -> list[Column[RecordRow]]:
                 value=lambda row: row.content["amount_fen"],
                 kind="money",
             ),
+        ]
+    elif kind is RecordKind.BULK_SCHOOLS:
+        columns += [
+            Column(
+                key="schools",
+                title=msgid("Schools"),
+                value=lambda row: len(row.content["schools"]),
+                kind="number",
+            )
         ]
     else:
         columns += [

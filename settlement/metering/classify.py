@@ -82,14 +82,15 @@ ROSTER = """learners AS MATERIALIZED (
     ) x ON true
 ), """
 # Whose agreement a use falls under is who pays for it: the school, or a bureau that bought for it,
-# up to the day from which the school declined that.
+# on the days on which the school goes by that: an agreement stands here once for each run of them.
+IN_ORDER = f"{PRECEDENCE}, lower(g.run) NULLS FIRST"
 AGREED = f"""agreed AS MATERIALIZED (
-    SELECT s.school_id, a.resource_id, array_agg(a.id ORDER BY {PRECEDENCE}) AS ids,
-        array_agg(a.payer_id ORDER BY {PRECEDENCE}) AS payers,
-        array_agg(a.starts_on ORDER BY {PRECEDENCE}) AS starts,
-        array_agg(LEAST(a.ends_on, g.declined_from - 1) ORDER BY {PRECEDENCE}) AS ends
+    SELECT s.school_id, a.resource_id, array_agg(a.id ORDER BY {IN_ORDER}) AS ids,
+        array_agg(a.payer_id ORDER BY {IN_ORDER}) AS payers,
+        array_agg(GREATEST(a.starts_on, lower(g.run)) ORDER BY {IN_ORDER}) AS starts,
+        array_agg(LEAST(a.ends_on, upper(g.run) - 1) ORDER BY {IN_ORDER}) AS ends
     FROM schools s
-    JOIN LATERAL (SELECT g.agreement_id, g.declined_from FROM agreement_school g
+    JOIN LATERAL (SELECT g.agreement_id, unnest(g.days) AS run FROM agreement_school g
         WHERE g.school_id = s.school_id OFFSET 0) g ON true
     JOIN LATERAL (SELECT a.* FROM agreement a WHERE a.id = g.agreement_id LIMIT 1) a ON true
     JOIN items x ON x.resource_id = a.resource_id

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TEXT, func, or_, select, text
+from sqlalchemy import TEXT, func, select, text
 from sqlalchemy.orm import aliased
 
 from catalog.models import Version
@@ -49,6 +49,7 @@ from settlement.models import (
     StatementLine,
     is_stated,
 )
+from settlement.school_days import goes_by_it
 from settlement.school_standings import is_used_up_at
 
 LESSON = timedelta(minutes=45)
@@ -157,7 +158,7 @@ def agreements_on(
             named.resource_id == resource_id,
             named.starts_on <= day,
             named.ends_on >= day,
-            or_(AgreementSchool.declined_from.is_(None), AgreementSchool.declined_from > day),
+            goes_by_it(day),
         )
         .order_by(text(PRECEDENCE))
     ).all()

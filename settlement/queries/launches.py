@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.orm import aliased
 
 from catalog.models import Version
@@ -18,6 +18,7 @@ from settlement.agreement_states import OVER
 from settlement.metering.models import Launch, LaunchPresence
 from settlement.metering.precedence import PRECEDENCE
 from settlement.models import Agreement, AgreementSchool
+from settlement.school_days import goes_by_it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +93,7 @@ def openable_at(unit: Unit, school_id: UUID) -> list[OpenableRow]:
             named.ends_on >= today,
             named.state.not_in(OVER),
             Version.state == VersionState.LISTED,
-            or_(AgreementSchool.declined_from.is_(None), AgreementSchool.declined_from > today),
+            goes_by_it(today),
         )
         .order_by(text(PRECEDENCE))
     ).all()

@@ -32,6 +32,7 @@ from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
+from settlement.verify.school_days import check_school_days
 from settlement.verify.timeline import histories
 from settlement.year_ends import last_open_day
 
@@ -193,6 +194,7 @@ CHECKS: tuple[Check, ...] = (
     check_postings,
     check_retentions,
     check_counts,
+    check_school_days,
     check_terms,
     check_seals,
     check_archives,

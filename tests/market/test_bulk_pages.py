@@ -7,11 +7,13 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
 from market.asgi import create_app
+from procurement.policy import Threshold
 from settlement.queries.lines import lines_of
 from tests.support.accounts import PASSWORD
 from tests.support.bulk_builders import Buyer, a_buyer, closed, on
@@ -69,7 +71,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
 ]
 
 
-def test_what_is_wrong_with_a_framework_stands_beside_its_field(
+def test_what_is_wrong_with_a_bulk_purchase_stands_beside_its_field(
     client: TestClient[Litestar],
 ) -> None:
     """R24: and nothing that was typed is lost."""
@@ -95,26 +97,62 @@ def test_a_list_of_schools_is_requested_and_changed_on_pages(
     sign_in(client, "checker")
     assert send(client, f"{address}/decision", act="approve").status_code == 303
     sign_in(client, "bureau")
-    framework = "/bureau/bulk/329901-2026-0001"
-    wrong = send(client, f"{framework}/schools", act="ceiling", school=first, ceiling="99.00")
+    address = "/bureau/bulk/329901-2026-0001"
+    wrong = send(client, f"{address}/schools", act="ceiling", school=first, ceiling="99.00")
     assert wrong.status_code == 422
     done = send(
-        client, f"{framework}/schools", act="ceiling", school=first, ceiling="12.00", reason="more"
+        client, f"{address}/schools", act="ceiling", school=first, ceiling="12.00", reason="more"
     )
-    assert done.headers["location"] == framework
-    assert (
-        send(
-            client, f"{framework}/schools", act="add", schools=f"{third} 3.00", reason="new"
-        ).headers["location"]
-        == framework
-    )
-    page = client.get(framework).text
+    asked = [done.headers["location"]]
+    lines = {"act": "add", "schools": f"{third} 3.00", "reason": "new"}
+    undated = send(client, f"{address}/schools", **lines)
+    assert "field-from_day" in undated.text.split("form-errors", 1)[1].split("</ul>", 1)[0]
+    done = send(client, f"{address}/schools", from_day="2026-09-10", **lines)
+    asked.append(done.headers["location"])
+    waiting = client.get(address).text
+    assert all(one in waiting for one in asked)
+    assert "raised by" not in waiting
+    own = send(client, f"{asked[0]}/check")
+    assert "has to check" in own.text
+    sign_in(client, "checker")
+    home = client.get("/bureau").text
+    assert all(one in home for one in asked)
+    assert "2026-09-10" in client.get(asked[1]).text
+    assert [send(client, f"{one}/check").status_code for one in asked] == [303, 303]
+    page = client.get(address).text
     assert "raised by 2.00 yuan: more" in page
-    assert "added, up to 3.00 yuan: new" in page
+    assert "joins on 2026-09-10, up to 3.00 yuan: new" in page
+    assert "2026-09-10 to 2026-12-31" in page
+    sign_in(client, "bureau")
     raised = send(
         client, "/bureau/agreements/329901-2026-0001/ceiling", first="18.00", reason="more"
     )
     assert raised.headers["location"].startswith("/bureau/approvals/")
+
+
+def test_a_resource_is_chosen_from_a_list_that_is_searched(client: TestClient[Litestar]) -> None:
+    """R24: by its title, page by page; what is chosen stands in the form with its price."""
+    sign_in(client, "bureau")
+    found = client.get(NEW, params={"words": "maths"}).text
+    link = f"{NEW}?resource={VENDOR}/maths-1"
+    assert link in found
+    assert link not in client.get(NEW, params={"words": "chemistry"}).text
+    form = client.get(link).text
+    assert "资源 maths-1" in form
+    assert 'name="ends_on"' in form
+    assert 'name="ends_on"' not in client.get(f"{NEW}?resource=nothing").text
+
+
+def test_without_a_row_for_bulk_purchases_the_way_out_is_said(
+    client: TestClient[Litestar], buyer: Buyer
+) -> None:
+    """R22: the installation's own table has none."""
+    buyer.county.rules(Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0))
+    sign_in(client, "bureau")
+    answer = send(client, NEW, **FORM)
+    assert answer.status_code == 422
+    assert "has no row for bulk purchases" in answer.text
+    assert "kind=bulk" in answer.text
 
 
 def test_a_school_sees_its_own_part_and_another_bureau_nothing(

@@ -11,7 +11,7 @@ from kernel.clock import FixedClock
 from kernel.errors import (
     BudgetExhausted,
     InvalidInput,
-    NoRule,
+    NoBulkRule,
     NotFound,
     OwnInterest,
     Refused,
@@ -38,7 +38,7 @@ def buyer(units: Units, clock: FixedClock) -> Buyer:
 # Requested and signed
 
 
-def test_a_framework_is_signed_by_somebody_else_of_the_bureau_and_commits_its_own_line(
+def test_a_bulk_purchase_is_signed_by_somebody_else_of_the_bureau_and_commits_its_own_line(
     buyer: Buyer,
 ) -> None:
     """R22, R24: maker and checker are two people; the last signature opens one agreement."""
@@ -89,9 +89,9 @@ def test_a_school_outside_the_bureaus_region_is_not_there(buyer: Buyer) -> None:
 def test_without_a_table_for_bulk_purchases_nothing_is_requested(buyer: Buyer) -> None:
     """R22: thresholds are tables; those of single selections sign no bulk purchase."""
     buyer.county.rules(Threshold(position=1, role=Role.ACADEMIC, from_amount_fen=0))
-    with pytest.raises(NoRule) as caught:
+    with pytest.raises(NoBulkRule) as caught:
         buyer.request(dict.fromkeys(buyer.codes, 1_000))
-    assert caught.value.facts["rule"] == "bulk approval"
+    assert "kind=bulk" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def fates(buyer: Buyer, rows: Sequence[BulkRow]) -> list[tuple[Fate, str]]:
         return [(one.fate, one.field) for one in record_bulk(unit, rows)]
 
 
-def test_a_list_is_a_framework_and_the_same_again_a_duplicate(buyer: Buyer) -> None:
+def test_a_list_is_a_bulk_purchase_and_the_same_again_a_duplicate(buyer: Buyer) -> None:
     """R24, R32."""
     rows = [a_row(code) for code in buyer.codes]
     assert fates(buyer, rows) == [(Fate.ACCEPTED, "")] * 3

@@ -23,7 +23,7 @@ from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
 from procurement.approvals import sign
 from settlement.agreement_ends import end_agreement
-from settlement.agreement_schools import add_schools, change_school_ceiling, decline
+from settlement.agreement_schools import decline
 from settlement.agreements import AgreementDraft, Draw, open_agreement
 from settlement.closing import settle
 from settlement.confirmations import confirm_lines
@@ -36,7 +36,18 @@ from settlement.models import Agreement, StatementBreakdown
 from settlement.queries.lines import lines_of
 from settlement.verify.recompute import verify
 from tests.support.builders import a_listed_version, a_person
-from tests.support.bulk_builders import FIRST, LAST, SKU, Buyer, a_buyer, closed, on, standings
+from tests.support.bulk_builders import (
+    FIRST,
+    LAST,
+    SKU,
+    Buyer,
+    a_buyer,
+    another_ceiling,
+    closed,
+    joins,
+    on,
+    standings,
+)
 from tests.support.funding_builders import COUNTY, VENDOR
 from tests.support.journals import hledger_balances
 from tests.support.settlement_builders import SYSTEM
@@ -166,14 +177,14 @@ def test_a_school_is_added_and_a_ceiling_changed_with_a_reason_and_verify_follow
     clock.at = on(9, 20)
     buyer.use({buyer.codes[0]: 7})
     closed(buyer, clock, 9)
-    with buyer.units(buyer.county.actor("bureau")) as unit:
-        add_schools(unit, number, ceilings={buyer.codes[2]: 300}, reason="新增学校")
-        change_school_ceiling(unit, number, buyer.codes[0], ceiling_fen=800, reason="用量高")
-        with pytest.raises(AlreadyExists):
-            add_schools(unit, number, ceilings={buyer.codes[2]: 300}, reason="再来一次")
-        with pytest.raises(ReasonRequired):
-            change_school_ceiling(unit, number, buyer.codes[0], ceiling_fen=900, reason=" ")
-    buyer.use({buyer.codes[0]: 2, buyer.codes[2]: 4}, month=10)
+    joining = joins(buyer.codes[2], 300, date(2026, 10, 3))
+    buyer.change(number, joining, another_ceiling(buyer.codes[0], 800))
+    with pytest.raises(AlreadyExists):
+        buyer.propose(number, joining)
+    with pytest.raises(ReasonRequired):
+        buyer.propose(number, another_ceiling(buyer.codes[0], 900), reason=" ")
+    clock.at = on(10, 10)
+    buyer.use({buyer.codes[0]: 2, buyer.codes[2]: 4}, month=10, day=5)
     closed(buyer, clock, 10)
     assert standings(buyer, number) == [(800, 700, 200), (500, 0, 0), (300, 300, 100)]
     assert verify(buyer.units, SYSTEM) == []
@@ -184,11 +195,10 @@ def test_a_schools_ceiling_never_falls_below_what_it_used(buyer: Buyer, clock: F
     number = buyer.bought(dict.fromkeys(buyer.codes, 500))
     clock.at = on(9, 20)
     buyer.use({buyer.codes[0]: 3})
-    with buyer.units(buyer.county.actor("bureau")) as unit:
-        with pytest.raises(BelowWhatSchoolUsed) as caught:
-            change_school_ceiling(unit, number, buyer.codes[0], ceiling_fen=299, reason="减少")
-        assert caught.value.facts["used_fen"] == 300
-        change_school_ceiling(unit, number, buyer.codes[0], ceiling_fen=300, reason="减少")
+    with pytest.raises(BelowWhatSchoolUsed) as caught:
+        buyer.propose(number, another_ceiling(buyer.codes[0], 299))
+    assert caught.value.facts["used_fen"] == 300
+    buyer.change(number, another_ceiling(buyer.codes[0], 300))
     assert standings(buyer, number)[0][0] == 300
 
 
@@ -197,7 +207,7 @@ def test_who_may_use_it_moves_only_with_a_change(buyer: Buyer) -> None:
     buyer.bought(dict.fromkeys(buyer.codes, 500))
     for statement in (
         "UPDATE agreement_school SET ceiling_fen = 1",
-        "UPDATE agreement_school SET declined_from = '2026-09-09'",
+        "UPDATE agreement_school SET days = '{[2026-09-09,)}'",
         "DELETE FROM agreement_school",
     ):
         with (

@@ -149,7 +149,7 @@ def test_a_schools_own_ceiling_stops_launches_in_a_year_that_waits_for_money(
         )
 
 
-def test_only_a_school_declines_a_framework(units: Units, market: Market) -> None:
+def test_only_a_school_declines_a_bulk_purchase(units: Units, market: Market) -> None:
     """R24: not the system in the name of all schools."""
     with pytest.raises(Refused), units(SYSTEM) as unit:
         decline(unit, "B-1", from_day=date(2026, 10, 1), reason="文件")

@@ -10,7 +10,9 @@ from procurement.funding.plan import Purpose, may_pay, plan_draws
 from procurement.funding.shipped import SHIPPED_THRESHOLDS
 from procurement.policy import steps_for
 
-MATHS = Purpose(school_code="3299010001", subject="math", tier="growth", stage="primary")
+MATHS = Purpose(
+    school_codes=frozenset({"3299010001"}), subject="math", tier="growth", stage="primary"
+)
 
 
 def roles_for(amount_fen: int) -> list[Role]:

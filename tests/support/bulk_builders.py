@@ -19,6 +19,8 @@ from kernel.ids import FundingLineId, OrganisationId, SelectionId, new_id
 from kernel.unit import Units
 from procurement.approvals import sign
 from procurement.bulk import BulkWanted, request_bulk
+from procurement.bulk_school_proposals import check_schools, propose_schools
+from settlement.agreement_schools import SchoolWish
 from settlement.closing import settle
 from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.ingest import UsageRow
@@ -71,23 +73,37 @@ class Buyer:
             return sign(unit, selection_id).agreement_id
 
     def bought(self, ceilings: Mapping[str, int], **facts: Any) -> str:
-        """Request and sign a framework; return its agreement's number."""
+        """Request and sign a bulk purchase; return its agreement's number."""
         agreement_id = self.sign(self.request(ceilings, **facts))
         with self.units(SYSTEM) as unit:
             return unit.session.scalars(
                 select(Agreement.number).where(Agreement.id == agreement_id)
             ).one()
 
+    def propose(self, number: str, *wishes: SchoolWish, reason: str = "用量变化") -> str:
+        """Propose other schools or ceilings as the finance person; return the number."""
+        with self.units(self.county.actor("bureau")) as unit:
+            return propose_schools(unit, number, wishes, reason=reason)
+
+    def check(self, proposal: str, *, login: str = "checker") -> None:
+        with self.units(self.county.actor(login)) as unit:
+            check_schools(unit, proposal)
+
+    def change(self, number: str, *wishes: SchoolWish, reason: str = "用量变化") -> None:
+        """Have a change of schools proposed by one person and checked by another."""
+        self.check(self.propose(number, *wishes, reason=reason))
+
     def rows(
         self,
         used: Mapping[str, int],
         *,
         month: int = 9,
+        day: int = 2,
         name: str = "uses",
         from_minute: int = 0,
     ) -> list[UsageRow]:
         """Return uses of schools, each a minute after the other, by each school's learner."""
-        first = datetime(2026, month, 2, 8, tzinfo=SHANGHAI).astimezone(UTC)
+        first = datetime(2026, month, day, 8, tzinfo=SHANGHAI).astimezone(UTC)
         return [
             UsageRow(
                 event_id=f"{name}-{month}-{code}-{number}",
@@ -109,12 +125,21 @@ class Buyer:
         used: Mapping[str, int],
         *,
         month: int = 9,
+        day: int = 2,
         name: str = "uses",
         from_minute: int = 0,
     ) -> None:
         """Deliver such uses as one file."""
-        rows = self.rows(used, month=month, name=name, from_minute=from_minute)
+        rows = self.rows(used, month=month, day=day, name=name, from_minute=from_minute)
         deliver(self.units, rows, source=PLAYER, name=f"{name}-{month}.csv")
+
+
+def joins(code: str, ceiling_fen: int, from_day: date) -> SchoolWish:
+    return SchoolWish(code=code, ceiling_fen=ceiling_fen, from_day=from_day)
+
+
+def another_ceiling(code: str, ceiling_fen: int) -> SchoolWish:
+    return SchoolWish(code=code, ceiling_fen=ceiling_fen)
 
 
 def learner_of(code: str) -> str:

@@ -19,13 +19,17 @@ from kernel.identity.regions import RegionRow, record_regions
 from kernel.trail import TrailRow
 from market.demo import load, run
 from market.demo.accounts import close_accounts, demo_accounts, open_accounts
-from market.demo.deliveries import deliveries
+from market.demo.bulk import REFERENCE, bulk_rows
+from market.demo.county import COUNTY
+from market.demo.deliveries import MONTHS, deliveries
 from market.demo.load import load_sample
 from market.demo.openings import OPENINGS_A_MONTH
 from market.demo.run import run_demo
 from procurement.models import Selection
 from settlement.models import Agreement
 from settlement.queries.unfunded import memoranda
+from settlement.queries.lines import lines_of
+from settlement.school_standings import school_standings
 from settlement.verify.recompute import verify
 from tests.support.database import fresh_database
 
@@ -125,7 +129,7 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
         )
         assert one["drawn_fen"] == shares
         assert one["billed_fen"] == one["drawn_fen"] + one["uncovered_fen"] + one["waiting_fen"]
-        assert one["statements"] == 12
+        assert one["statements"] == 13  # twelve schools, and the bureau for its bulk purchase
         assert one["ledger_balanced"] is True
     received = sum(one["received"] for one in outcome["periods"])
     delivered = sum(len(delivery.rows) for delivery in deliveries())
@@ -133,11 +137,12 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert received + outcome["undated"]["received"] == delivered + opened
     assert outcome["above_ceiling_fen"] > 0
     assert [one["states"] for one in outcome["periods"]] == [
-        *([{"posted": 12}] * 3),
-        {"posted": 11, "stated": 1},  # one school's dispute waits
+        *([{"posted": 13}] * 3),
+        {"posted": 12, "stated": 1},  # one school's dispute waits
     ]
     assert outcome["periods"][0]["credited_fen"] > 0
     assert outcome["periods"][0]["late"] > 0
+    assert_the_bulk_purchase_is_billed_by_school(units)
     assert verify(units, SYSTEM) == []
     with units(SYSTEM) as unit:
         agreed = memoranda(unit)
@@ -146,6 +151,19 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert run_demo(units) == outcome
     assert trail_rows(units) == before
     assert summary_elsewhere(units, server, clock, monkeypatch) == json.dumps(outcome)
+
+
+def assert_the_bulk_purchase_is_billed_by_school(units):
+    """Month by month; the school with too low a ceiling of its own is cut at it."""
+    number = f"{COUNTY}-{REFERENCE}"
+    with units(SYSTEM) as unit:
+        lines = [line for line in lines_of(unit) if line.agreement_number == number]
+        agreement = unit.session.scalars(select(Agreement).where(Agreement.number == number)).one()
+        schools = school_standings(unit, [agreement.id])
+    assert len(lines) == len(MONTHS)
+    assert len(schools) == len(bulk_rows())
+    assert sum(one.billed_fen for one in schools) == sum(line.amount_fen for line in lines)
+    assert [one.billed_fen == one.ceiling_fen for one in schools if one.above_fen] == [True]
 
 
 def summary_elsewhere(units, server, clock, monkeypatch):
