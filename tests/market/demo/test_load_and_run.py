@@ -27,8 +27,8 @@ from market.demo.openings import OPENINGS_A_MONTH
 from market.demo.run import run_demo
 from procurement.models import Selection
 from settlement.models import Agreement
-from settlement.queries.unfunded import memoranda
 from settlement.queries.lines import lines_of
+from settlement.queries.unfunded import memoranda
 from settlement.school_standings import school_standings
 from settlement.verify.recompute import verify
 from tests.support.database import fresh_database
