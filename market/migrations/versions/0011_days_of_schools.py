@@ -69,9 +69,11 @@ ADDED_BEFORE = """
 UPDATE agreement_school_change c SET from_day = a.starts_on
     FROM agreement a WHERE a.id = c.agreement_id AND c.kind = 'added'
 """
-DECLINED_BEFORE = """
-UPDATE agreement_school SET days = datemultirange(daterange(NULL, declined_from))
-    WHERE declined_from IS NOT NULL
+DAYS_BEFORE = """
+UPDATE agreement_school g SET days = datemultirange(daterange((
+        SELECT c.from_day FROM agreement_school_change c
+        WHERE c.agreement_id = g.agreement_id AND c.school_id = g.school_id AND c.kind = 'added'
+    ), g.declined_from))
 """
 
 
@@ -80,9 +82,6 @@ def upgrade() -> None:
         "agreement_school",
         sa.Column("days", postgresql.DATEMULTIRANGE(), server_default=ALWAYS, nullable=False),
     )
-    _by_hand("agreement_school", "moves_with_changes", DECLINED_BEFORE)
-    op.drop_column("agreement_school", "declined_from")
-    op.execute(DAYS_MOVE)
     op.add_column(
         "agreement_school_change",
         sa.Column("reference", sa.Text(), nullable=False, server_default=""),
@@ -91,6 +90,9 @@ def upgrade() -> None:
     _check("agreement_school_change", "from_day", None)
     _by_hand("agreement_school_change", "refuse_change", ADDED_BEFORE)
     _check("agreement_school_change", "from_day", FROM_DAY)
+    _by_hand("agreement_school", "moves_with_changes", DAYS_BEFORE)
+    op.drop_column("agreement_school", "declined_from")
+    op.execute(DAYS_MOVE)
     _check("record_proposal", "kind", PROPOSED)
 
 
