@@ -18,6 +18,7 @@ from kernel.errors import (
     NoteRequired,
     NotFound,
     OwnInterest,
+    OwnRecord,
     Refused,
     SignedAlready,
 )
@@ -70,9 +71,9 @@ def sign(unit: Unit, selection_id: SelectionId, *, note: str = "") -> Signature:
     """Sign a selection's open position; the last signature opens or changes its agreement.
 
     Raises `NotFound`, `Refused` if the position is another's, `OwnInterest` for one's own request,
-    `SignedAlready`, `Conflict` if nothing is to be signed any more, and what stands against the
-    agreement: `BudgetExhausted`, `NoFundingLine`, `NotListed`, `SourceNotApproved`,
-    `BelowWhatIsUsed`.
+    `OwnRecord` for one that one recorded for somebody else, `SignedAlready`, `Conflict` if nothing
+    is to be signed any more, and what stands against the agreement: `BudgetExhausted`,
+    `NoFundingLine`, `NotListed`, `SourceNotApproved`, `BelowWhatIsUsed`.
     """
     step = _claim(unit, selection_id, act="sign a selection", wanted=SelectionState.APPROVED)
     ours = signable(unit, [step])
@@ -220,6 +221,8 @@ def _not_ours(unit: Unit, step: WaitingStep) -> MarketError:
     people = {unit.actor.person_id, step.signs_for}
     if signers & people:
         return SignedAlready(person=unit.actor.name, reference=step.reference)
+    if step.requested_by not in people:
+        return OwnRecord(act="sign a selection", person=unit.actor.name, reference=step.reference)
     return OwnInterest(act="sign a selection", person=unit.actor.name)
 
 

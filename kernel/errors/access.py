@@ -85,6 +85,12 @@ class OwnInterest(Refused):
     remedy = "Another reviewer must decide."
 
 
+class OwnRecord(OwnInterest):
+    code = "own-record"
+    summary = "{person} can't sign {reference}: whoever recorded it for another person does not."
+    remedy = "Another holder of the role must sign."
+
+
 class MakerChecks(Refused):
     code = "maker-checks"
     summary = "{person} made {number} and can't check it, too."
