@@ -44,6 +44,7 @@ from procurement.paying_sources import refused_source, source_tables
 from procurement.states import CHANGES, SelectionState, StepState
 from settlement.agreement_changes import apply_changes, lower_ceiling
 from settlement.agreements import open_agreements
+from settlement.parties import Part, note_parties
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,6 +276,7 @@ def _conclude(
         if changed.kind in CHANGES and changed.of_agreement_id is not None:
             agreements[step.selection_id] = AgreementId(changed.of_agreement_id)
     if agreements:
+        _note_parties(unit, agreements, selections)
         unit.session.execute(
             update(Selection),
             [
@@ -283,6 +285,25 @@ def _conclude(
             ],
         )
     return agreements
+
+
+def _note_parties(
+    unit: Unit,
+    agreements: Mapping[SelectionId, AgreementId],
+    selections: Mapping[UUID, Selection],
+) -> None:
+    """Tell settlement who brought agreements and their changes about: they won't judge them."""
+    signers = signers_of(unit, agreements)
+    parties: set[tuple[UUID, UUID, Part]] = set()
+    for selection_id, agreement_id in agreements.items():
+        selection = selections[selection_id]
+        parties.add((agreement_id, selection.requested_by, Part.REQUESTED))
+        if selection.recorded_by is not None:
+            parties.add((agreement_id, selection.recorded_by, Part.RECORDED))
+        parties |= {
+            (agreement_id, person_id, Part.SIGNED) for person_id in signers.get(selection_id, set())
+        }
+    note_parties(unit, parties)
 
 
 def _lower(unit: Unit, selection: Selection, draft: Commitment) -> MarketError | None:

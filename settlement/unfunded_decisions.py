@@ -66,10 +66,10 @@ def decide_unfunded(
 ) -> str:
     """Decide on all that waits of an agreement's month; return the decision's number.
 
-    By a finance person of a bureau above the payer who has held no role at the vendor. Raises
-    `NotFound`, `ReasonRequired`, `YearStillOpen`, `NothingUnfunded`, `NoCarriedLine` where no
-    carried line of the year has money, and `Conflict` while another decision is under way or a line
-    of the month can still be objected to.
+    By a finance person as for disputes (`impartiality`). Raises `NotFound`, `ReasonRequired`,
+    `YearStillOpen`, `NothingUnfunded`, `NoCarriedLine` where no carried line of the year has money,
+    and `Conflict` while another decision is under way or a line of the month can still be objected
+    to.
     """
     act = "unfunded.decide"
     unit.actor.require(act, *MAY_DECIDE)
@@ -81,7 +81,13 @@ def decide_unfunded(
     ).one_or_none()
     if agreement is None:
         raise NotFound(what="agreement", key=number)
-    require_judge(unit, act, payer_id=agreement.payer_id, vendor_id=agreement.vendor_id)
+    within_payer = require_judge(
+        unit,
+        act,
+        payer_id=agreement.payer_id,
+        vendor_id=agreement.vendor_id,
+        agreement_id=agreement.id,
+    )
     if not reason.strip():
         raise ReasonRequired()
     row = _require_decidable(unit, number, of_month)
@@ -118,6 +124,7 @@ def decide_unfunded(
         number=decision,
         amount_fen=row.unfunded_fen,
         reason=reason.strip(),
+        within_payer=within_payer,
     )
     return decision
 

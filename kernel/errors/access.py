@@ -97,6 +97,15 @@ class MakerChecks(Refused):
     remedy = "Another finance person of the bureau must."
 
 
+class OwnPart(OwnInterest):
+    code = "own-part"
+    summary = "{person} had a part in this agreement or its bill and can't judge it."
+    remedy = (
+        "No bureau is above {bureau}: a finance person of it decides who neither requested, "
+        "recorded, signed or changed the agreement nor confirmed or disputed its lines."
+    )
+
+
 class VendorInterest(Refused):
     code = "vendor-interest"
     summary = "{person} has held a role at {vendor} and can't review what it offers."

@@ -24,6 +24,9 @@ EXPECTED: Final = (
     "latin letters, digits, dot, dash, underscore, @ or +; at most 64, a letter or digit first"
 )
 
+NOBODYS: Final = frozenset({"system", "silence", "visitor"})
+"""What records say where no person acted."""
+
 
 def canonical_login(login: str) -> str:
     """Return a login as it is kept: without outer blanks, in lower case."""
@@ -32,7 +35,7 @@ def canonical_login(login: str) -> str:
 
 def require_usable(login: str) -> None:
     """Raise `InvalidInput` unless a canonical login may be given to a person."""
-    if not USABLE.fullmatch(login):
+    if login in NOBODYS or not USABLE.fullmatch(login):
         raise InvalidInput(field="login", value=login, expected=EXPECTED)
 
 

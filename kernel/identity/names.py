@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 
 from kernel.actors import OrganisationKind
 from kernel.i18n import msgid, translate
+from kernel.identity.logins import holders_of
 from kernel.identity.models import LoginHolder, Person, PersonPrivate
 from kernel.identity.recording import among
 from kernel.unit import Unit
@@ -53,6 +54,12 @@ def names_of_actors(unit: Unit, actors: Collection[str], *, locale: str) -> Mapp
         else ""
         for one in actors
     }
+
+
+def people_of_acts(unit: Unit, actors: Collection[str]) -> set[UUID]:
+    """Return the people behind the names under which somebody acted; systems and keys are none."""
+    ids = {found for one in actors if (found := _person_id(one)) is not None}
+    return ids | set(holders_of(unit, actors).values())
 
 
 def _person_id(actor: str) -> UUID | None:

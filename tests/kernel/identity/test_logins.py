@@ -22,6 +22,7 @@ SYSTEM = system_actor("test")
 UNUSABLE = [
     "a:b",
     "system:cli",
+    "System",
     "person:0198c0de-0000-7000-8000-000000000000",
     "no:1",
     "key:abcd",
