@@ -97,6 +97,12 @@ class MakerChecks(Refused):
     remedy = "Another finance person of the bureau must."
 
 
+class TwoNeeded(MakerChecks):
+    code = "two-needed"
+    summary = "{person} can't both make and check; nothing was proposed."
+    remedy = "Name another finance person of the bureau to check."
+
+
 class OwnPart(OwnInterest):
     code = "own-part"
     summary = "{person} had a part in this agreement or its bill and can't judge it."
