@@ -28,7 +28,7 @@ from settlement.models import StatementLine
 from settlement.queries.disputes import dispute_row
 from settlement.queries.lines import lines_of
 from settlement.retention import forfeit_retention
-from tests.support.accounts import PASSWORD
+from tests.support.accounts import PASSWORD, let_sign_in
 from tests.support.bulk_builders import Buyer, a_buyer, closed, on
 from tests.support.funding_builders import CITY, COUNTY, JOINED, must
 from tests.support.settlement_builders import SYSTEM
@@ -204,11 +204,7 @@ def test_the_form_is_offered_to_who_may_decide_alone(
     """R36: and the page says afterwards where it was decided."""
     buyer.bought(dict.fromkeys(buyer.codes, 500))
     dispute_id = objected(buyer, billed(buyer, clock), clock)
-    with buyer.units(SYSTEM) as unit:
-        for login in (BUYER, THIRD):
-            person_id = buyer.county.actor(login).person_id
-            assert person_id is not None
-            set_password(unit, person_id, login=login, password=PASSWORD)
+    let_sign_in(buyer.units, BUYER, THIRD)
     desk = f"/bureau/disputes/{dispute_id}"
     form = {"outcome": "dismissed", "note": "经核对可正常使用", "confirmed": "yes"}
     with TestClient(create_app(settings, buyer.units)) as client:

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DatabaseError
 
 from kernel.actors import Role, system_actor
 from kernel.errors import OwnRecord
-from kernel.identity.credentials import set_password
 from kernel.ids import SelectionId
 from kernel.settings import Settings
 from kernel.unit import Unit, Units
@@ -24,7 +23,7 @@ from procurement.policy import Threshold
 from procurement.queries import selection
 from procurement.requests import Wanted, request_selection
 from tests.market.cli.conftest import Market
-from tests.support.accounts import PASSWORD
+from tests.support.accounts import let_sign_in
 from tests.support.funding_builders import SCHOOL, VENDOR, CountyBuilder, a_county
 from tests.support.site_builders import csrf_token, sign_in
 
@@ -90,11 +89,7 @@ def test_who_recorded_it_finds_nothing_to_sign_and_another_does(
 def test_who_recorded_it_signs_on_no_page_and_through_no_interface(
     county: CountyBuilder, recorded: SelectionId, settings: Settings
 ) -> None:
-    with county.units(system_actor("test")) as unit:
-        for login in (RECORDER, OTHER):
-            person_id = county.actor(login).person_id
-            assert person_id is not None
-            set_password(unit, person_id, login=login, password=PASSWORD)
+    let_sign_in(county.units, RECORDER, OTHER)
     page, api = f"/bureau/approvals/{recorded}", f"/api/v1/selections/{recorded}/signature"
     with TestClient(create_app(settings, county.units)) as client:
         sign_in(client, RECORDER)
