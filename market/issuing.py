@@ -5,7 +5,7 @@ a unit of their own.
 """
 
 from kernel.actors import Actor
-from kernel.errors import MakerChecks, NothingToIssue, ProposalOpen
+from kernel.errors import NothingToIssue, ProposalOpen, TwoNeeded
 from kernel.unit import Units
 from procurement.funding.allocations import IssueSummary, preview_lines, summarise
 from procurement.funding.issuing import issue_proposal
@@ -19,10 +19,10 @@ def issue_year(
 
     Safe to repeat: what was issued is not issued again, and a proposal of the same that waits, as
     after an interrupted run, is the one that is checked. Raises what `propose_lines` and
-    `issue_proposal` do; `MakerChecks` before anything is proposed.
+    `issue_proposal` do; `TwoNeeded` before anything is proposed.
     """
     if maker.person_id == checker.person_id:
-        raise MakerChecks(person=maker.name, number=str(fiscal_year))
+        raise TwoNeeded(person=maker.name)
     with units(maker) as unit:
         previews = preview_lines(unit, fiscal_year=fiscal_year)
         try:

@@ -100,6 +100,7 @@ def request_ceiling(
             reason=reason,
             requested_by=requested_by,
             requested_at=unit.clock.now(),
+            recorded_by=requested_by,
             state=SelectionState.REQUESTED,
             kind=kind,
             basket="",

@@ -180,7 +180,8 @@ def approval_rules_in_force(
 def approval_rule_history(unit: Unit, region_code: str) -> list[RuleTable]:
     """Return the tables of a region and all above it, the nearest region's latest first.
 
-    The first that is in force decides for the region's own schools.
+    The first that is in force decides for the region's own schools. Raises `NotFound` for a region
+    that there is not.
     """
     today = shanghai_day(unit.clock.now())
     rows = unit.session.execute(
@@ -190,6 +191,8 @@ def approval_rule_history(unit: Unit, region_code: str) -> list[RuleTable]:
         .where(RegionClosure.region_code == region_code)
         .order_by(RegionClosure.distance, ApprovalRule.valid_from.desc(), ApprovalRule.position)
     ).all()
+    if not rows and unit.session.get(Region, region_code) is None:
+        raise NotFound(what="region", key=region_code)
     proposals = {
         one.id: one
         for one in unit.session.scalars(

@@ -18,6 +18,7 @@ from kernel.errors import (
     NoteRequired,
     NotFound,
     OwnInterest,
+    OwnRecord,
     Refused,
     SignedAlready,
 )
@@ -43,6 +44,7 @@ from procurement.paying_sources import refused_source, source_tables
 from procurement.states import CHANGES, SelectionState, StepState
 from settlement.agreement_changes import apply_changes, lower_ceiling
 from settlement.agreements import open_agreements
+from settlement.parties import Part, note_parties
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,9 +72,9 @@ def sign(unit: Unit, selection_id: SelectionId, *, note: str = "") -> Signature:
     """Sign a selection's open position; the last signature opens or changes its agreement.
 
     Raises `NotFound`, `Refused` if the position is another's, `OwnInterest` for one's own request,
-    `SignedAlready`, `Conflict` if nothing is to be signed any more, and what stands against the
-    agreement: `BudgetExhausted`, `NoFundingLine`, `NotListed`, `SourceNotApproved`,
-    `BelowWhatIsUsed`.
+    `OwnRecord` for one that one recorded for somebody else, `SignedAlready`, `Conflict` if nothing
+    is to be signed any more, and what stands against the agreement: `BudgetExhausted`,
+    `NoFundingLine`, `NotListed`, `SourceNotApproved`, `BelowWhatIsUsed`.
     """
     step = _claim(unit, selection_id, act="sign a selection", wanted=SelectionState.APPROVED)
     ours = signable(unit, [step])
@@ -220,6 +222,8 @@ def _not_ours(unit: Unit, step: WaitingStep) -> MarketError:
     people = {unit.actor.person_id, step.signs_for}
     if signers & people:
         return SignedAlready(person=unit.actor.name, reference=step.reference)
+    if step.requested_by not in people:
+        return OwnRecord(act="sign a selection", person=unit.actor.name, reference=step.reference)
     return OwnInterest(act="sign a selection", person=unit.actor.name)
 
 
@@ -272,6 +276,7 @@ def _conclude(
         if changed.kind in CHANGES and changed.of_agreement_id is not None:
             agreements[step.selection_id] = AgreementId(changed.of_agreement_id)
     if agreements:
+        _note_parties(unit, agreements, selections)
         unit.session.execute(
             update(Selection),
             [
@@ -280,6 +285,25 @@ def _conclude(
             ],
         )
     return agreements
+
+
+def _note_parties(
+    unit: Unit,
+    agreements: Mapping[SelectionId, AgreementId],
+    selections: Mapping[UUID, Selection],
+) -> None:
+    """Tell settlement who brought agreements and their changes about: they won't judge them."""
+    signers = signers_of(unit, agreements)
+    parties: set[tuple[UUID, UUID, Part]] = set()
+    for selection_id, agreement_id in agreements.items():
+        selection = selections[selection_id]
+        parties.add((agreement_id, selection.requested_by, Part.REQUESTED))
+        if selection.recorded_by is not None:
+            parties.add((agreement_id, selection.recorded_by, Part.RECORDED))
+        parties |= {
+            (agreement_id, person_id, Part.SIGNED) for person_id in signers.get(selection_id, set())
+        }
+    note_parties(unit, parties)
 
 
 def _lower(unit: Unit, selection: Selection, draft: Commitment) -> MarketError | None:

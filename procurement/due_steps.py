@@ -1,8 +1,8 @@
 """Due steps: which signature each selection waits for now, and who may give it (R22).
 
 Decides that the lowest open position is due, and whether the actor may give it: in a role of their
-own, or in another's place; never for what they requested, nor twice for one selection unless its
-table says so.
+own, or in another's place; never for what they requested or recorded for somebody else, nor twice
+for one selection unless its table says so.
 """
 
 from collections.abc import Collection, Iterable
@@ -49,6 +49,7 @@ class WaitingStep:
     starts_on: date
     ends_on: date
     requested_by: UUID
+    recorded_by: UUID | None
     due_on: date | None
     is_overdue: bool
     may_repeat: bool
@@ -82,7 +83,7 @@ def signable(unit: Unit, steps: Iterable[WaitingStep]) -> list[WaitingStep]:
 
     def bound(step: WaitingStep, person_id: UUID | None) -> bool:
         signed = person_id in signers.get(step.selection_id, set()) and not step.may_repeat
-        return signed or step.requested_by == person_id
+        return signed or (person_id is not None and person_id in makers_of(step))
 
     found = []
     for step in steps:
@@ -106,6 +107,11 @@ def signable(unit: Unit, steps: Iterable[WaitingStep]) -> list[WaitingStep]:
     return found
 
 
+def makers_of(step: WaitingStep) -> set[UUID | None]:
+    """Return whose selection it is: who requested it, and who recorded it in that person's name."""
+    return {step.requested_by, step.recorded_by}
+
+
 def signers_of(unit: Unit, selection_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
     """Return who has signed each selection, and in whose place."""
     signers: dict[UUID, set[UUID]] = {}
@@ -126,8 +132,8 @@ def signatories(unit: Unit) -> list[Actor]:
     """Return one person for each position that is due, by organisation and role.
 
     For commands that act for the named people in turn: of several who hold a role, the one who has
-    held it longest, without who requested the selection or has signed it. A position whose role
-    nobody else holds has none. For operators and the system, over what they may see.
+    held it longest, without who requested, recorded or has signed the selection. A position whose
+    role nobody else holds has none. For operators and the system, over what they may see.
     """
     unit.actor.require("list who has to sign", Role.OPERATOR)
     visible = visible_organisations(unit).with_only_columns(Organisation.id)
@@ -140,6 +146,7 @@ def signatories(unit: Unit) -> list[Actor]:
             ApprovalStep.selection_id,
             ApprovalStep.may_repeat,
             Selection.requested_by,
+            Selection.recorded_by,
         )
         .order_by(None)
         .subquery()
@@ -157,6 +164,7 @@ def signatories(unit: Unit) -> list[Actor]:
         .where(
             Person.organisation_id == RoleGrant.organisation_id,
             Person.id != due.c.requested_by,
+            Person.id.is_distinct_from(due.c.recorded_by),
             or_(
                 due.c.may_repeat,
                 ~exists().where(
@@ -220,6 +228,7 @@ def read_steps(unit: Unit, wanted: DueStep) -> list[WaitingStep]:
             starts_on=selection.starts_on,
             ends_on=selection.ends_on,
             requested_by=selection.requested_by,
+            recorded_by=selection.recorded_by,
             due_on=step.due_on,
             is_overdue=step.due_on is not None and step.due_on < today,
             may_repeat=step.may_repeat,

@@ -124,8 +124,9 @@ class Selection(Base):
     `kind`: purchase | trial | renewal, or raise | lower the ceiling of an agreement, by
     `ceiling_fen`; bulk: a bureau's for the schools of `SelectionSchool`, whose `school_id` is the
     bureau. `later_fen`: the part of `ceiling_fen` for use of the second fiscal year.
+    `recorded_by`: who wrote it down, for themselves or for `requested_by`; empty for the system.
     `basket`: what was requested together has it in common. `of_agreement_id`: what it renews or
-    changes; `agreement_id`: what came of it.
+    changes; `agreement_id`: what came of it. Only it and `state` may change (trigger).
     """
 
     __tablename__ = "selection"
@@ -142,6 +143,7 @@ class Selection(Base):
     reason: Mapped[str]
     requested_by: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
     requested_at: Mapped[datetime]
+    recorded_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     state: Mapped[str]
     agreement_id: Mapped[UUID | None] = mapped_column(ForeignKey("agreement.id"))
     kind: Mapped[str]

@@ -95,6 +95,7 @@ class SelectionView:
     """One selection with its steps in order; `terms` are the offer's snapshot.
 
     `agreement_number`: of what came of it, or of what it would change or renew.
+    `recorded_by_name`: empty where who requested recorded it, or the system.
     """
 
     id: SelectionId
@@ -117,6 +118,7 @@ class SelectionView:
     requested_by: PersonId
     requested_by_name: str
     requested_at: datetime
+    recorded_by_name: str
     state: SelectionState
     agreement_id: AgreementId | None
     agreement_number: str
@@ -286,6 +288,7 @@ def _views(unit: Unit, selections: Sequence[Selection]) -> list[SelectionView]:
         .execution_options(populate_existing=True)
     ).all()
     people = {row.requested_by for row in selections}
+    people |= {row.recorded_by for row in selections if row.recorded_by}
     people |= {step.signed_by for step in steps if step.signed_by}
     people |= {step.signed_for for step in steps if step.signed_for}
     names = names_of(unit, people)
@@ -336,6 +339,11 @@ def _views(unit: Unit, selections: Sequence[Selection]) -> list[SelectionView]:
             requested_by=PersonId(row.requested_by),
             requested_by_name=names.get(row.requested_by, ""),
             requested_at=row.requested_at,
+            recorded_by_name=(
+                names.get(row.recorded_by, "")
+                if row.recorded_by and row.recorded_by != row.requested_by
+                else ""
+            ),
             state=SelectionState(row.state),
             agreement_id=AgreementId(row.agreement_id) if row.agreement_id else None,
             agreement_number=numbers.get(row.agreement_id or row.of_agreement_id, ""),

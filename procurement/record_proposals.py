@@ -53,6 +53,13 @@ LETTERS: Final = {
 """What a number says of its kind."""
 
 
+WHAT: Final = {
+    RecordKind.BUDGET: "proposal of a budget",
+    RecordKind.APPROVAL_RULES: "proposal of a table of signatures",
+}
+"""What one that is not there is called."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordRow:
     """A proposal as pages and commands show it; `made_by` is None for the one at the machine."""
@@ -118,9 +125,9 @@ def claim_to_check(unit: Unit, number: str, *, kind: RecordKind) -> RecordPropos
     was faster, `MakerChecks` for one's own.
     """
     person_id = _require_finance(unit)
-    proposal = _lock_waiting(unit, number)
+    proposal = _lock_waiting(unit, number, what=WHAT[kind])
     if proposal.kind != kind:
-        raise NotFound(what="proposal", key=number)
+        raise NotFound(what=WHAT[kind], key=number)
     if proposal.made_by == person_id:
         raise MakerChecks(person=unit.actor.name, number=number)
     return proposal
@@ -242,7 +249,7 @@ def _row(proposal: RecordProposal, code: str, name: str) -> RecordRow:
     )
 
 
-def _lock_waiting(unit: Unit, number: str) -> RecordProposal:
+def _lock_waiting(unit: Unit, number: str, *, what: str = "proposal") -> RecordProposal:
     bureaus = visible_organisations(unit, OrganisationKind.BUREAU).with_only_columns(
         Organisation.id
     )
@@ -253,7 +260,7 @@ def _lock_waiting(unit: Unit, number: str) -> RecordProposal:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if proposal is None:
-        raise NotFound(what="proposal", key=number)
+        raise NotFound(what=what, key=number)
     if proposal.state != RecordState.WAITING:
         raise ProposalDecided(number=number, state=RecordState(proposal.state))
     return proposal

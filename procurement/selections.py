@@ -327,6 +327,7 @@ def write_requests(
                 "reason": request.row.reason,
                 "requested_by": request.requested_by,
                 "requested_at": now,
+                "recorded_by": unit.actor.person_id,
                 "state": SelectionState.REQUESTED,
                 "kind": SelectionKind.BULK if bulk else _kind(request, of_agreement),
                 "basket": basket,

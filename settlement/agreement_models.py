@@ -113,3 +113,18 @@ class AgreementSchoolChange(Base):
         CheckConstraint("(kind = 'ceiling') = (from_day IS NULL)", name="from_day"),
         CheckConstraint("reason <> ''", name="reason"),
     )
+
+
+class AgreementParty(Base):
+    """Who had a part in an agreement's coming about, or in a change of it. Insert-only (trigger).
+
+    `part`: requested | recorded (in another's name) | signed (or was signed for).
+    """
+
+    __tablename__ = "agreement_party"
+
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    part: Mapped[str] = mapped_column(primary_key=True)
+
+    __table_args__ = (CheckConstraint("part IN ('requested', 'recorded', 'signed')", name="part"),)

@@ -14,7 +14,8 @@ class Dispute(Base):
     """A payer's objection to one line: claimed, answered by the vendor, decided by a bureau (R36).
 
     `claimed_fen` is what the payer says the line should be, `offered_fen` what the vendor would
-    credit, `credit_fen` what the decision credits. What was claimed never changes (trigger).
+    credit, `credit_fen` what the decision credits. `within_payer`: it was decided in the paying
+    bureau itself, since none is above it. What was claimed never changes (trigger).
     """
 
     __tablename__ = "dispute"
@@ -40,6 +41,7 @@ class Dispute(Base):
     outcome: Mapped[str | None]
     credit_fen: Mapped[int]
     note: Mapped[str | None]
+    within_payer: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
         CheckConstraint("outcome IN ('dismissed', 'upheld')", name="outcome"),

@@ -1,4 +1,4 @@
-"""Disputes: a payer objects to a line, the vendor answers, a bureau above the payer decides (R36).
+"""Disputes: a payer objects to a line, the vendor answers, an impartial person decides (R36).
 
 Only the disputed line waits; silence never decides one. A vendor that offers the whole difference
 settles it at once. What follows a decision is done by `bookings` and `credit_notes`. Every act
@@ -175,12 +175,14 @@ def decide_dispute(
 
     Upheld, `credit_fen` (1 to the line's amount, or what late adjustments left of it) is credited;
     dismissed, it is 0 and the line stands. For a finance person of a bureau above the payer who has
-    held no role at the vendor. Raises `NotFound`, `Conflict`, `AnswerAwaited`, `NoteRequired`,
-    `VendorInterest`, `InvalidInput`.
+    held no role at the vendor; of the payer itself where no bureau is above it, and then without a
+    part in the agreement (`impartiality`). Raises `NotFound`, `Conflict`, `AnswerAwaited`,
+    `NoteRequired`, `VendorInterest`, `OwnPart`, `InvalidInput`.
     """
     dispute, line = check_decision(
         unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=note
     )
+    dispute.within_payer = dispute.payer_id == unit.actor.organisation_id
     _settle(unit, dispute, line, outcome=outcome, credit_fen=credit_fen, note=_text("note", note))
     unit.session.flush()
     return dispute
@@ -192,7 +194,13 @@ def check_decision(
     """Raise what `decide_dispute` would raise; else return dispute and line, locked."""
     unit.actor.require("dispute.decide", Role.BUREAU_FINANCE)
     dispute, line = _lock(unit, dispute_id)
-    require_judge(unit, "dispute.decide", payer_id=dispute.payer_id, vendor_id=dispute.vendor_id)
+    require_judge(
+        unit,
+        "dispute.decide",
+        payer_id=dispute.payer_id,
+        vendor_id=dispute.vendor_id,
+        agreement_id=line.agreement_id,
+    )
     if dispute.outcome is not None:
         raise Conflict(what="dispute", key=line.id, state=dispute.outcome, wanted=outcome)
     if shanghai_day(unit.clock.now()) <= dispute.answer_by and dispute.answered_at is None:
@@ -264,7 +272,14 @@ def _settle(
     unit.session.flush()
     if outcome is DisputeOutcome.UPHELD:
         issue_credit_note(unit, line, dispute_id=dispute.id, credit_fen=credit_fen)
-    _trail(unit, f"dispute.{outcome}", dispute, credit_fen=credit_fen, note=note)
+    _trail(
+        unit,
+        f"dispute.{outcome}",
+        dispute,
+        credit_fen=credit_fen,
+        note=note,
+        within_payer=dispute.within_payer,
+    )
     unit.after_commit("settlement.post", payer_id=str(line.payer_id), month=show_month(line.month))
 
 

@@ -131,10 +131,10 @@ def _follow_forfeit(unit: Unit, line: Any) -> Ended:
 def forfeit_retention(unit: Unit, line_id: UUID, *, because: str) -> Ended:
     """Forfeit what is held of the line's agreement and month, adjustments included.
 
-    By a finance person of a bureau above the payer, who says why. Money book: the retention goes
-    back to the payer's clearing; budget book: accrued → available on the lines that were drawn, the
-    last one first. Raises `NotFound`, `ReasonRequired`, `RetentionDisputed`, or `RetentionSettled`
-    if nothing is held any more.
+    By a finance person as for disputes (`impartiality`), who says why. Money book: the retention
+    goes back to the payer's clearing; budget book: accrued → available on the lines that were
+    drawn, the last one first. Raises `NotFound`, `ReasonRequired`, `RetentionDisputed`, or
+    `RetentionSettled` if nothing is held any more.
     """
     unit.actor.require("retention.forfeit", Role.BUREAU_FINANCE)
     if not because.strip():
@@ -142,7 +142,13 @@ def forfeit_retention(unit: Unit, line_id: UUID, *, because: str) -> Ended:
     line = unit.session.get(StatementLine, line_id)
     if line is None:
         raise NotFound(what="statement line", key=line_id)
-    require_judge(unit, "retention.forfeit", payer_id=line.payer_id, vendor_id=line.vendor_id)
+    within_payer = require_judge(
+        unit,
+        "retention.forfeit",
+        payer_id=line.payer_id,
+        vendor_id=line.vendor_id,
+        agreement_id=line.agreement_id,
+    )
     held = unit.session.execute(
         OF_THE_MONTH,
         {"agreement": line.agreement_id, "of_month": line.of_month, **_moment(unit)},
@@ -166,6 +172,7 @@ def forfeit_retention(unit: Unit, line_id: UUID, *, because: str) -> Ended:
         of_month=show_month(line.of_month),
         forfeited_fen=ended.forfeited_fen,
         because=because.strip(),
+        within_payer=within_payer,
     )
     return ended
 

@@ -71,11 +71,11 @@ def decide_unfunded(
 ) -> str:
     """Decide on all that waits of an agreement's month undecided; return the decision's number.
 
-    By a finance person of a bureau above the payer who has held no role at the vendor. What is to
-    be written off waits until the next close has paid what was decided to be paid. Raises
-    `NotFound`, `ReasonRequired`, `YearStillOpen`, `NothingUnfunded`, `NoCarriedLine` where no
-    carried line of the year has money, and `Conflict` while another decision is under way, a
-    statement of the payer is being made or a line of the month can still be objected to.
+    By a finance person as for disputes (`impartiality`). What is to be written off waits until the
+    next close has paid what was decided to be paid. Raises `NotFound`, `ReasonRequired`,
+    `YearStillOpen`, `NothingUnfunded`, `NoCarriedLine` where no carried line of the year has money,
+    and `Conflict` while another decision is under way, a statement of the payer is being made or a
+    line of the month can still be objected to.
     """
     act = "unfunded.decide"
     unit.actor.require(act, *MAY_DECIDE)
@@ -88,7 +88,13 @@ def decide_unfunded(
     ).one_or_none()
     if agreement is None:
         raise NotFound(what="agreement", key=number)
-    require_judge(unit, act, payer_id=agreement.payer_id, vendor_id=agreement.vendor_id)
+    within_payer = require_judge(
+        unit,
+        act,
+        payer_id=agreement.payer_id,
+        vendor_id=agreement.vendor_id,
+        agreement_id=agreement.id,
+    )
     if not reason.strip():
         raise ReasonRequired()
     require_no_closing(unit, agreement)
@@ -124,6 +130,7 @@ def decide_unfunded(
         number=decision,
         amount_fen=amount_fen,
         reason=reason.strip(),
+        within_payer=within_payer,
     )
     return decision
 

@@ -85,10 +85,31 @@ class OwnInterest(Refused):
     remedy = "Another reviewer must decide."
 
 
+class OwnRecord(OwnInterest):
+    code = "own-record"
+    summary = "{person} can't sign {reference}: whoever recorded it for another person does not."
+    remedy = "Another holder of the role must sign."
+
+
 class MakerChecks(Refused):
     code = "maker-checks"
     summary = "{person} made {number} and can't check it, too."
     remedy = "Another finance person of the bureau must."
+
+
+class TwoNeeded(MakerChecks):
+    code = "two-needed"
+    summary = "{person} can't both make and check; nothing was proposed."
+    remedy = "Name another finance person of the bureau to check."
+
+
+class OwnPart(OwnInterest):
+    code = "own-part"
+    summary = "{person} had a part in this agreement or its bill and can't judge it."
+    remedy = (
+        "No bureau is above {bureau}: a finance person of it decides who neither requested, "
+        "recorded, signed or changed the agreement nor confirmed or disputed its lines."
+    )
 
 
 class VendorInterest(Refused):

@@ -15,6 +15,12 @@ class AlreadyExists(Conflict):
     remedy = "What is recorded can't be overwritten; record a new one."
 
 
+class LoginTaken(AlreadyExists):
+    code = "login-taken"
+    summary = "The login {key} is or was another person's."
+    remedy = "Choose another: what was done under a login stays with the person who had it."
+
+
 class ImportInProgress(Conflict):
     code = "import-in-progress"
     summary = "{file} is being imported by another process."

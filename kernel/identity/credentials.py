@@ -14,8 +14,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.actors import Role
-from kernel.errors import AlreadyExists, InvalidInput, NotFound, PasswordTooShort
-from kernel.identity.grants import canonical_login
+from kernel.errors import NotFound, PasswordTooShort
+from kernel.identity.logins import canonical_login, hold_login
 from kernel.identity.models import Credential, Person, SignInFailures, WebSession
 from kernel.identity.visibility import require_visible
 from kernel.trail import record
@@ -47,18 +47,14 @@ def set_password(unit: Unit, person_id: UUID, *, login: str, password: str) -> N
     """Give a person this login and password, and end the sessions opened with the former one.
 
     People do it for themselves, operators for those they see. Raises `PasswordTooShort`,
-    `InvalidInput` for an unusable login, `AlreadyExists` if it is somebody else's.
+    `InvalidInput` for an unusable login, `LoginTaken` if it is or was somebody else's.
     """
     _require_may_set(unit, person_id)
     login = canonical_login(login)
-    if not login or not login.isprintable() or any(letter.isspace() for letter in login):
-        raise InvalidInput(field="login", value=login, expected="letters without blanks")
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise PasswordTooShort(least=SHORTEST_PASSWORD, most=LONGEST_PASSWORD)
     written = {"login": login, "password_hash": _hasher.hash(password)}
-    holder = unit.session.scalar(select(Credential.person_id).where(Credential.login == login))
-    if holder not in {None, person_id}:
-        raise AlreadyExists(what="login", key=login)
+    hold_login(unit, login, person_id)
     unit.session.execute(
         insert(Credential)
         .values(person_id=person_id, **written)

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT, aggregate_order_by, arra
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
 from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, NotFound, Refused
+from kernel.identity.logins import canonical_login
 from kernel.identity.models import (
     Credential,
     Enrolment,
@@ -272,11 +273,6 @@ def require_role_fits(kind: OrganisationKind, role: Role) -> None:
         raise InvalidInput(
             field="role", value=role, expected=", ".join(sorted(ROLES_OF[kind])), kind=kind
         )
-
-
-def canonical_login(login: str) -> str:
-    """Return a login as it is kept: without outer blanks, in lower case."""
-    return login.strip().lower()
 
 
 def _organisation_to_manage(unit: Unit, person_id: UUID) -> Organisation:

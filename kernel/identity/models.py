@@ -8,7 +8,14 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base
@@ -167,6 +174,27 @@ class Credential(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
     login: Mapped[str] = mapped_column(unique=True)
     password_hash: Mapped[str]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["login", "person_id"], ["login_holder.login", "login_holder.person_id"]
+        ),
+    )
+
+
+class LoginHolder(Base):
+    """Whose a login is or was, for good: what was done under it stays theirs.
+
+    Insert-only (trigger); a credential's login is its own person's (foreign key).
+    """
+
+    __tablename__ = "login_holder"
+
+    login: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), index=True)
+    held_since: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("login", "person_id"),)
 
 
 class SignInFailures(Base):

@@ -19,11 +19,13 @@ from kernel.errors import (
     AlreadyExists,
     EnrolledElsewhere,
     InvalidInput,
+    LoginTaken,
     MissingValue,
     NotFound,
     Refused,
 )
-from kernel.identity.grants import PersonView, canonical_login, select_actors, view_from
+from kernel.identity.grants import PersonView, select_actors, view_from
+from kernel.identity.logins import canonical_login, require_usable
 from kernel.identity.models import Organisation, Person
 from kernel.identity.recording import (
     FieldError,
@@ -139,11 +141,9 @@ def _record_row(
         draft = known.copy()
     if not roles and (known is None or not known.has_been_at(organisation.id)):
         raise FieldError(MissingValue(field="role"), field="role")
-    login = canonical_login(row.login)
-    if login and login != draft.login:
-        if draft.login or login in state.logins:
-            return conflicting(AlreadyExists(what="login", key=login), field="login")
-        draft.login = login
+    taken = _take_login(row, draft, state)
+    if taken is not None:
+        return conflicting(taken, field="login")
     if Role.LEARNER in roles and not _enrol(unit, row, draft, organisation, reach=reach):
         key, field = (row.joined_on, "joined_on") if row.joined_on else (row.left_on, "left_on")
         return conflicting(AlreadyExists(what="enrolment", key=key), field=field)
@@ -155,6 +155,25 @@ def _record_row(
     if draft != known:
         _require_may_change(unit, known, draft, reach=reach)
     return state.keep(number, draft)
+
+
+def _take_login(row: RosterRow, draft: Known, state: RosterState) -> AlreadyExists | None:
+    """Give a person the login of a row; return what stands against another one than they have."""
+    login = canonical_login(row.login)
+    if login in {"", draft.login}:
+        return None
+    if draft.login:
+        return AlreadyExists(what="login", key=draft.login)
+    holder = state.holders.get(login)
+    if holder not in {None, draft.person_id}:
+        return LoginTaken(what="login", key=login)
+    if holder is None:
+        try:
+            require_usable(login)
+        except InvalidInput as error:
+            raise FieldError(error, field="login") from error
+    draft.login = login
+    return None
 
 
 def _is_known_departure(row: RosterRow, known: Known) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_update
 
 from kernel.actors import Role
 from kernel.identity.credentials import NO_PASSWORD
+from kernel.identity.logins import hold_logins, holders_of
 from kernel.identity.models import (
     Credential,
     Enrolment,
@@ -141,7 +142,7 @@ class RosterState:
     """The people that a roster speaks of, by the hash of their number: as found, and as changed."""
 
     found: dict[bytes, Known]
-    logins: set[str]
+    holders: dict[str, UUID]
     now: dict[bytes, Known] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -153,7 +154,7 @@ class RosterState:
             return DUPLICATE
         self.now[number] = draft
         if draft.login:
-            self.logins.add(draft.login)
+            self.holders[draft.login] = draft.person_id
         return ACCEPTED
 
     def changes(self) -> Iterator[tuple[bytes, Known | None, Known]]:
@@ -165,7 +166,7 @@ class RosterState:
 
 
 def load_roster(unit: Unit, numbers: Collection[bytes], *, logins: Collection[str]) -> RosterState:
-    """Read the people of these hashed numbers, and which of these logins are taken."""
+    """Read the people of these hashed numbers, and whose these logins are or were."""
     session = unit.session
     rows = session.execute(
         select(
@@ -220,10 +221,7 @@ def load_roster(unit: Unit, numbers: Collection[bytes], *, logins: Collection[st
                 granted_until=grant.granted_until,
             )
         )
-    taken = session.scalars(
-        select(Credential.login).where(among(Credential.login, {one for one in logins if one}))
-    )
-    return RosterState(found=found, logins=set(taken))
+    return RosterState(found=found, holders=holders_of(unit, logins))
 
 
 class Written(NamedTuple):
@@ -239,8 +237,10 @@ def write_roster(unit: Unit, state: RosterState) -> Written:
     for number, before, after in state.changes():
         _collect(unit, rows, number, before, after)
     session = unit.session
+    if rows.persons:
+        session.execute(insert(Person), rows.persons)
+    hold_logins(unit, [(row["login"], row["person_id"]) for row in rows.credentials])
     for table, values in (
-        (Person, rows.persons),
         (Credential, rows.credentials),
         (Learner, rows.learners),
         (Enrolment, rows.enrolments),
@@ -256,13 +256,13 @@ def write_roster(unit: Unit, state: RosterState) -> Written:
             ),
             rows.names,
         )
-    for table, values in (
+    for changed, values in (
         (Person, rows.moved_persons),
         (Enrolment, rows.changed_enrolments),
         (RoleGrant, rows.ended_grants),
     ):
         if values:
-            session.execute(update(table), values)
+            session.execute(update(changed), values)
     session.flush()
     return Written(enrolled=len(rows.enrolments), changed=len(rows.changed_enrolments))
 

@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from kernel.actors import Actor
 from kernel.errors import Refused, TooManyAttempts, WrongCredentials
 from kernel.identity.credentials import forget_failures, login_digest, matches, rehashed
-from kernel.identity.grants import actor_from, canonical_login, select_actors
+from kernel.identity.grants import actor_from, select_actors
+from kernel.identity.logins import canonical_login
 from kernel.identity.models import Credential, Person, SignInFailures, WebSession
 from kernel.unit import Unit
 

@@ -1,16 +1,17 @@
 """`market approval-rules`: who has to sign what in a region, made and checked by two people."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import click
 
 from kernel.actors import Role
-from kernel.clock import parse_day
 from kernel.errors import InvalidInput
 from kernel.identity.recording import FieldError
 from kernel.money import parse_fen, yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, naming_options
+from market.cli.values import DAY
 from procurement.approval_rule_previews import SignTable, TablePreview, preview_table
 from procurement.approval_rule_proposals import check_table, propose_table
 from procurement.approval_rules import RuleTable, approval_rule_history
@@ -61,14 +62,15 @@ def show(*, region_code: str, who: str | None, as_json: bool) -> None:
         [
             *(line for table in tables for line in _table_lines(table)),
             *(_waiting_line(row) for row in waiting),
-        ],
+        ]
+        or [f"No table decides in {region_code}: market approval-rules propose."],
         as_json=as_json,
     )
 
 
 @approval_rules.command()
 @region_option
-@click.option("--from", "valid_from", metavar="DAY", required=True, help="In force from this day.")
+@click.option("--from", "valid_from", type=DAY, required=True, help="In force from this day.")
 @click.option(
     "--step",
     "steps",
@@ -84,7 +86,7 @@ def show(*, region_code: str, who: str | None, as_json: bool) -> None:
 def propose(
     *,
     region_code: str,
-    valid_from: str,
+    valid_from: date,
     steps: tuple[str, ...],
     reason: str,
     preview: bool,
@@ -99,7 +101,7 @@ def propose(
     ):
         table = SignTable(
             region_code=region_code,
-            valid_from=parse_day(valid_from),
+            valid_from=valid_from,
             thresholds=read_steps(steps),
         )
         found = preview_table(unit, table)
@@ -144,10 +146,14 @@ def _step(text: str, position: int) -> Threshold:
     ):
         raise InvalidInput(value=text, field="role", expected=STEP)
     role, amount = parts[:2]
+    try:
+        from_amount_fen = parse_fen(amount)
+    except InvalidInput as error:
+        raise InvalidInput(value=text, field="from_amount", expected=STEP) from error
     return Threshold(
         position=position,
         role=Role(role),
-        from_amount_fen=parse_fen(amount),
+        from_amount_fen=from_amount_fen,
         kind=named.get("kind", ""),
         tier=named.get("tier", ""),
         source=named.get("source", ""),

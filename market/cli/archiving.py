@@ -2,9 +2,10 @@
 
 import click
 
-from kernel.clock import parse_month, show_month
+from kernel.clock import Month, show_month
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
+from market.cli.values import PERIOD
 from settlement.metering.archive import Archived, archive_month, restore_month
 from settlement.queries.archives import usage_months
 
@@ -42,27 +43,25 @@ def show(who: str | None, as_json: bool) -> None:
 
 
 @usage.command("archive")
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @as_option
 @json_option
-def archive(period: str, who: str | None, as_json: bool) -> None:
+def archive(month: Month, who: str | None, as_json: bool) -> None:
     """Move PERIOD, whose books are closed, from the database into a Parquet file.
 
     The file is proved against the seals before the database lets go of anything; safe to repeat.
     """
-    month = parse_month(period)
     with open_units(load_settings()) as units:
         done = archive_month(units, acting(units, who), month)
     _tell(done, "archived in", as_json=as_json)
 
 
 @usage.command("restore")
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @as_option
 @json_option
-def restore(period: str, who: str | None, as_json: bool) -> None:
+def restore(month: Month, who: str | None, as_json: bool) -> None:
     """Bring PERIOD back from its file, for an audit; archive it again afterwards."""
-    month = parse_month(period)
     with open_units(load_settings()) as units:
         done = restore_month(units, acting(units, who), month)
     _tell(done, "restored from", as_json=as_json)

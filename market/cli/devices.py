@@ -82,6 +82,7 @@ def list_(*, who: str | None, as_json: bool) -> None:
         rows = visible_devices(unit)
     emit(
         msgspec.to_builtins(rows),
-        [f"{row.code}  {row.state:<9}  {row.name}  {row.fingerprint}" for row in rows],
+        [f"{row.code}  {row.state:<9}  {row.name}  {row.fingerprint}" for row in rows]
+        or ["There is no box yet: market device register."],
         as_json=as_json,
     )

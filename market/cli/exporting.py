@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_month
+from kernel.clock import Month
 from kernel.errors import UnwritableFile
 from kernel.web.exports import export_csv
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, payer_option
+from market.cli.values import PERIOD, YEAR
 from procurement.web.lines import line_columns
 from settlement.exports import export_statements
 from settlement.journal import export_journal
@@ -28,29 +29,22 @@ def export() -> None:
 
 
 @export.command("statements")
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @payer_option
 @out_option
 @as_option
-def statements(period: str, payer_code: str | None, out: Path | None, who: str | None) -> None:
+def statements(month: Month, payer_code: str | None, out: Path | None, who: str | None) -> None:
     """Export the statements of PERIOD as canonical JSON lines.
 
     Ordered by business keys, without surrogate ids or clock times: the same input gives the same
     bytes (R39).
     """
-    month = parse_month(period)
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         _write([export_statements(unit, month, payer_code=payer_code)], out)
 
 
 @export.command("lines")
-@click.option(
-    "--year",
-    "fiscal_year",
-    type=click.IntRange(FIRST_YEAR, LAST_YEAR),
-    required=True,
-    help="Fiscal year, such as 2026.",
-)
+@click.option("--year", "fiscal_year", type=YEAR, required=True, help="Fiscal year, such as 2026.")
 @out_option
 @as_option
 def lines(fiscal_year: int, out: Path | None, who: str | None) -> None:
@@ -71,16 +65,16 @@ def lines(fiscal_year: int, out: Path | None, who: str | None) -> None:
     show_default=True,
     help="The program that is to read it.",
 )
-@click.option("--from", "first", metavar="PERIOD", help="First month (default: the books' first).")
-@click.option("--to", "last", metavar="PERIOD", help="Last month (default: until now).")
+@click.option("--from", "first", type=PERIOD, help="First month (default: the books' first).")
+@click.option("--to", "last", type=PERIOD, help="Last month (default: until now).")
 @payer_option
 @out_option
 @as_option
 def journal(
     *,
     format_name: str,
-    first: str | None,
-    last: str | None,
+    first: Month | None,
+    last: Month | None,
     payer_code: str | None,
     out: Path | None,
     who: str | None,
@@ -91,9 +85,7 @@ def journal(
     program has it. A bureau's finance person or auditor exports what its own payers moved.
     """
     months = {
-        name: parse_month(value)
-        for name, value in (("first", first), ("last", last))
-        if value is not None
+        name: month for name, month in (("first", first), ("last", last)) if month is not None
     }
     with open_units(load_settings()) as units:
         actor = acting(units, who)

@@ -1,12 +1,16 @@
 """`market fund`: rules, budgets, the issue of a year's lines and its end (R15–R20)."""
 
+from datetime import date
+from decimal import Decimal
+
 import click
 
-from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day, show_month
-from kernel.money import parse_rate, yuan
+from kernel.clock import show_month
+from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.early_use import COMMANDS as EARLY_USE
 from market.cli.output import as_option, emit, json_option, naming_options, note
+from market.cli.values import DAY, RATE, YEAR
 from market.issuing import issue_year
 from procurement.budget_proposals import check_budget
 from procurement.funding.allocations import IssueSummary, LinePreview, preview_lines
@@ -35,6 +39,7 @@ RULE_OPTIONS = {
     "short_stage": "--short-stage",
     "origin": "--origin",
 }
+YEAR_END_OPTIONS = {"source": "--source", "carry_until": "--until", "origin": "--origin"}
 """Options of a rule by the field that errors name."""
 
 
@@ -46,10 +51,16 @@ def fund() -> None:
 @fund.command()
 @click.option("--region", "region_code", metavar="CODE", required=True, help="Six digits.")
 @click.option("--source", default="per_student", show_default=True, help="Source of the money.")
-@click.option("--from", "valid_from", metavar="DAY", required=True, help="In force from this day.")
-@click.option("--share", required=True, help="Share usable for digital resources, such as 0.05.")
-@click.option("--share-minimum", default="0", show_default=True, help="Least share allowed.")
-@click.option("--share-maximum", default="1", show_default=True, help="Largest share allowed.")
+@click.option("--from", "valid_from", type=DAY, required=True, help="In force from this day.")
+@click.option(
+    "--share", type=RATE, required=True, help="Share usable for digital resources, such as 0.05."
+)
+@click.option(
+    "--share-minimum", type=RATE, default="0", show_default=True, help="Least share allowed."
+)
+@click.option(
+    "--share-maximum", type=RATE, default="1", show_default=True, help="Largest share allowed."
+)
 @click.option(
     "--floor",
     "floor_pupils",
@@ -80,10 +91,10 @@ def rule(
     *,
     region_code: str,
     source: str,
-    valid_from: str,
-    share: str,
-    share_minimum: str,
-    share_maximum: str,
+    valid_from: date,
+    share: Decimal,
+    share_minimum: Decimal,
+    share_maximum: Decimal,
     floor_pupils: int,
     short_stage: str,
     headcount: str,
@@ -96,12 +107,12 @@ def rule(
     row = FundingRuleRow(
         region_code=region_code,
         source=source,
-        valid_from=parse_day(valid_from),
+        valid_from=valid_from,
         floor_pupils=floor_pupils,
         short_stage=short_stage,
-        digital_share=parse_rate(share),
-        share_minimum=parse_rate(share_minimum),
-        share_maximum=parse_rate(share_maximum),
+        digital_share=share,
+        share_minimum=share_minimum,
+        share_maximum=share_maximum,
         headcount=headcount,
         holder=holder,
         origin=origin,
@@ -120,11 +131,7 @@ def rule(
 
 
 year_option = click.option(
-    "--year",
-    "fiscal_year",
-    type=click.IntRange(FIRST_YEAR, LAST_YEAR),
-    required=True,
-    help="Fiscal year, such as 2026.",
+    "--year", "fiscal_year", type=YEAR, required=True, help="Fiscal year, such as 2026."
 )
 
 
@@ -160,7 +167,12 @@ def issue(
         if preview:
             with units(acting(units, who)) as unit:
                 lines = preview_lines(unit, fiscal_year=fiscal_year)
-            emit([_as_json(one) for one in lines], map(_as_line, lines), as_json=as_json)
+            emit(
+                [_as_json(one) for one in lines],
+                [_as_line(one) for one in lines]
+                or [f"No school below the bureau has a line of {fiscal_year} to compute."],
+                as_json=as_json,
+            )
             left_out = [one for one in lines if one.error is not None]
         elif check_as is None:
             maker = acting(units, make_as)
@@ -221,6 +233,8 @@ def check_budget_(*, numbers: tuple[str, ...], every: bool, who: str | None, as_
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         waiting = [row.number for row in checkable_records(unit, RecordKind.BUDGET)]
         rows = [check_budget(unit, number) for number in numbers or waiting]
+    if not rows:
+        note(f"No budget waits that somebody else than {who or 'you'} proposed.")
     amount_fen = sum(row.amount_fen for row in rows)
     emit(
         {"checked": len(rows), "amount_fen": amount_fen},
@@ -232,7 +246,7 @@ def check_budget_(*, numbers: tuple[str, ...], every: bool, who: str | None, as_
 @fund.command("year-end-rule")
 @click.option("--region", "region_code", metavar="CODE", required=True, help="Six digits.")
 @click.option("--source", type=click.Choice(SOURCES), required=True, help="Source of the money.")
-@click.option("--from", "valid_from", metavar="DAY", required=True, help="In force from this day.")
+@click.option("--from", "valid_from", type=DAY, required=True, help="In force from this day.")
 @click.option("--outcome", type=click.Choice([one.value for one in YearEnd]), required=True)
 @click.option("--until", "carry_until", metavar="MM-DD", default="", help="Carried over until.")
 @click.option(
@@ -249,7 +263,7 @@ def year_end_rule(
     *,
     region_code: str,
     source: str,
-    valid_from: str,
+    valid_from: date,
     outcome: str,
     carry_until: str,
     commitments: str,
@@ -261,13 +275,17 @@ def year_end_rule(
     row = YearEndRuleRow(
         region_code=region_code,
         source=source,
-        valid_from=parse_day(valid_from),
+        valid_from=valid_from,
         outcome=outcome,
         carry_until=carry_until,
         commitments=commitments,
         origin=origin,
     )
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+    with (
+        naming_options(YEAR_END_OPTIONS),
+        open_units(load_settings()) as units,
+        units(acting(units, who)) as unit,
+    ):
         recorded = record_year_end_rule(unit, row)
     emit(
         {"recorded": recorded, "region_code": region_code, "source": source, "outcome": outcome},

@@ -91,9 +91,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except click.exceptions.Abort:
         status = _say("Interrupted; what was committed stays.", INTERRUPTED)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        status = MISUSED if isinstance(error, click.UsageError) else FAILED
+        status = MISUSED
+    except click.UsageError as error:
+        status = _say(f"{error.format_message()}{_see_help(error)}", MISUSED)
+    except click.ClickException as error:
+        status = _say(error.format_message(), FAILED)
     except MarketError as error:
         status = _say(str(error), FAILED)
     except BrokenPipeError:
@@ -108,6 +112,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _say(text: str, status: int) -> int:
     click.echo(f"market: {' '.join(text.split())}", err=True)
     return status
+
+
+def _see_help(error: click.UsageError) -> str:
+    return f" See {error.ctx.command_path} --help." if error.ctx is not None else ""
 
 
 def _defect(error: BaseException) -> int:

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from catalog.plans import Plan, Tier, parse_tiers
-from kernel.clock import parse_month, show_month
+from kernel.clock import Month, show_month
 from kernel.errors import InvalidInput, PlanMismatch
-from kernel.money import parse_fen, parse_rate, yuan
+from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, naming_options, payer_option
+from market.cli.values import AMOUNT, PERIOD, RATE
 from procurement.funding.assumed import LineDifference, lines_with
 from settlement.explaining import explain_statement
 from settlement.preview import Preview, PreviewLine, preview
@@ -34,13 +35,12 @@ AMOUNTS = ("rated_fen", "above_ceiling_fen", "amount_fen", "uncovered_fen")
 
 
 @click.command("preview")
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @payer_option
 @as_option
 @json_option
-def preview_period(period: str, payer_code: str | None, who: str | None, as_json: bool) -> None:
+def preview_period(month: Month, payer_code: str | None, who: str | None, as_json: bool) -> None:
     """Show what the bill of PERIOD (such as 2026-03) would be now, and write nothing."""
-    month = parse_month(period)
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         shown = preview(unit, month, payer_code=payer_code)
     emit(_preview_data(shown), _preview_lines(shown), as_json=as_json)
@@ -52,28 +52,27 @@ def simulate_group() -> None:
 
 
 @simulate_group.command("statement")
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @payer_option
 @click.option("--agreement", "number", default="", metavar="NUMBER", help="Only this agreement.")
 @click.option("--sku", default="", help="Only agreements on this resource.")
 @click.option("--plan", type=click.Choice([plan.value for plan in Plan]), help="Another plan.")
-@click.option("--unit-price", metavar="YUAN", help="Another price per unit (flat: per period).")
+@click.option("--unit-price", type=RATE, help="Another price per unit (flat: per period).")
 @click.option("--tiers", metavar="TIERS", help="Tiers, such as 1000:0.0200;*:0.0100.")
 @click.option("--free-allowance", type=click.IntRange(min=1), help="Free units per period.")
-@click.option("--period-cap", metavar="YUAN", help="At most so much per period.")
+@click.option("--period-cap", type=RATE, help="At most so much per period.")
 @click.option("--learner-cap", type=click.IntRange(min=1), help="Billable units per learner.")
-@click.option("--ceiling", metavar="YUAN", help="Another ceiling of each agreement concerned.")
+@click.option("--ceiling", type=AMOUNT, help="Another ceiling of each agreement concerned.")
 @click.option("--pupils", multiple=True, metavar="SCHOOL=N", help="Another headcount. Repeatable.")
 @as_option
 @json_option
 def simulate_statement(
-    period: str, *, payer_code: str | None, who: str | None, as_json: bool, **wanted: Any
+    month: Month, *, payer_code: str | None, who: str | None, as_json: bool, **wanted: Any
 ) -> None:
     """Show the bill of PERIOD as it is and as it had been with another plan, ceiling or headcount.
 
     With --pupils also what the schools' funding lines of the year would be worth.
     """
-    month = parse_month(period)
     changes = _changes(wanted)
     with (
         naming_options(OPTIONS),
@@ -124,17 +123,16 @@ def _changes(wanted: dict[str, Any]) -> Changes:
         plan["plan"] = wanted["plan"]
     for key in ("unit_price", "period_cap"):
         if wanted[key] is not None:
-            plan[key] = f"{parse_rate(wanted[key]):.4f}"
+            plan[key] = f"{wanted[key]:.4f}"
     if wanted["tiers"] is not None:
         with naming_options({"": OPTIONS["tiers"]}):
             plan["tiers"] = [_tier(tier) for tier in parse_tiers(wanted["tiers"])]
     for key in ("free_allowance", "learner_cap"):
         if wanted[key] is not None:
             plan[key] = wanted[key]
-    ceiling = wanted["ceiling"]
     return Changes(
         plan=plan,
-        ceiling_fen=None if ceiling is None else parse_fen(ceiling),
+        ceiling_fen=wanted["ceiling"],
         pupils=dict(_pupils(text) for text in wanted["pupils"]),
         agreement_number=wanted["number"],
         sku=wanted["sku"],

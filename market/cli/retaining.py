@@ -2,10 +2,11 @@
 
 import click
 
-from kernel.clock import parse_month, show_month
+from kernel.clock import Month, show_month
 from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
+from market.cli.values import PERIOD
 from settlement.queries.retention import retention_of_payers
 from settlement.retention import Ended, find_retained_line, forfeit_retention, release_all_due
 
@@ -57,16 +58,15 @@ def release(who: str | None, as_json: bool) -> None:
 
 @retention.command("forfeit")
 @click.argument("agreement", metavar="AGREEMENT")
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @click.option("--because", required=True, metavar="TEXT", help="Why; it stands on the record.")
 @as_option
 @json_option
-def forfeit(agreement: str, period: str, because: str, who: str | None, as_json: bool) -> None:
+def forfeit(agreement: str, month: Month, because: str, who: str | None, as_json: bool) -> None:
     """Forfeit what is held of AGREEMENT for the use of PERIOD: it goes back to the funding lines.
 
     A finance person of a bureau above the payer does it, in their own name: --as.
     """
-    month = parse_month(period)
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         line_id = find_retained_line(unit, agreement, month)
         ended = forfeit_retention(unit, line_id, because=because)

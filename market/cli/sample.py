@@ -11,7 +11,7 @@ from kernel.settings import Settings
 from kernel.unit import Unit, Units
 from market.bootstrap import build_units
 from market.cli.context import OPERATOR
-from market.cli.output import progress_bar
+from market.cli.output import note, progress_bar
 from market.demo.accounts import close_accounts
 from market.demo.load import load_sample
 from market.demo.run import run_demo
@@ -19,8 +19,10 @@ from market.demo.run import run_demo
 
 def bring_sample(units: Units) -> dict[str, Any]:
     """Load the sample county, or what is missing of it, and run the main job on it."""
+    note("Looking after the sample county: regions, people, resources, uses.")
     with progress_bar("sample county") as progress:
         load_sample(units, progress=lambda _step, done, total: progress(done, total))
+    note("Running the main job on it: selections, a month's close, statements.")
     with progress_bar("main job") as progress:
         return run_demo(units, progress=lambda _step, done, total: progress(done, total))
 

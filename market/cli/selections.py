@@ -7,21 +7,30 @@ from typing import Any
 import click
 from sqlalchemy import select
 
-from kernel.actors import Role
-from kernel.clock import parse_day
-from kernel.errors import NotFound
+from kernel.actors import Actor, Role
+from kernel.errors import NotFound, Refused
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
-from kernel.ids import SelectionId
+from kernel.ids import PersonId, SelectionId
 from kernel.money import yuan
 from kernel.unit import Unit
-from market.cli.context import acting, find_actor, load_settings, open_units
-from market.cli.output import as_option, emit, json_option, note
+from market.cli.context import BY_NUMBER, acting, find_actor, load_settings, open_units
+from market.cli.output import as_option, emit, json_option, naming_options, note
+from market.cli.values import DAY
 from procurement.approvals import Signature, refuse, return_, sign, withdraw
+from procurement.delegations import colleagues
 from procurement.delegations import delegate as grant
 from procurement.due_steps import waiting_steps
 from procurement.models import Selection
 from procurement.queries import selection as show
+
+DELEGATE_OPTIONS = {
+    "role": "--role",
+    "delegate": "COLLEAGUE",
+    "starts_on": "--from",
+    "ends_on": "--until",
+}
+"""Options by the field that errors name."""
 
 Decide = Callable[[Unit, SelectionId], Signature]
 
@@ -116,8 +125,8 @@ def withdraw_one(*, school: str, reference: str, who: str | None, as_json: bool)
 @click.command()
 @click.argument("colleague")
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
-@click.option("--from", "starts_on", required=True, help="First day, such as 2026-09-01.")
-@click.option("--until", "ends_on", required=True, help="Last day.")
+@click.option("--from", "starts_on", type=DAY, required=True, help="First day, as 2026-09-01.")
+@click.option("--until", "ends_on", type=DAY, required=True, help="Last day.")
 @click.option("--only-overdue", is_flag=True, help="A substitute: only what is overdue.")
 @click.option("--holder", help="Whose role it is, if not --as LOGIN's own.")
 @as_option
@@ -126,29 +135,26 @@ def delegate(
     *,
     colleague: str,
     role: str,
-    starts_on: str,
-    ends_on: str,
+    starts_on: date,
+    ends_on: date,
     only_overdue: bool,
     holder: str | None,
     who: str | None,
     as_json: bool,
 ) -> None:
     """Let COLLEAGUE (a login) sign in a role of --as LOGIN for some days."""
-    days: tuple[date, date] = parse_day(starts_on), parse_day(ends_on)
-    with open_units(load_settings()) as units:
+    with naming_options(DELEGATE_OPTIONS), open_units(load_settings()) as units:
         actor = acting(units, who)
         with units(actor) as unit:
-            of = find_actor(unit, holder) if holder else actor
-            to = find_actor(unit, colleague)
-            if of.person_id is None or to.person_id is None:
-                raise NotFound(what="person", key=holder or who or colleague)
+            to = _colleague(unit, colleague)
+            of = _colleague(unit, holder) if holder else actor
             grant(
                 unit,
                 role=Role(role),
-                holder_id=of.person_id,
-                delegate_id=to.person_id,
-                starts_on=days[0],
-                ends_on=days[1],
+                holder_id=_person_of(of),
+                delegate_id=_person_of(to),
+                starts_on=starts_on,
+                ends_on=ends_on,
                 only_overdue=only_overdue,
             )
     answer = {
@@ -162,6 +168,21 @@ def delegate(
     overdue = ", only what is overdue" if only_overdue else ""
     line = f"{to.name} signs as {role} for {of.name}, {starts_on} to {ends_on}{overdue}."
     emit(answer, [line], as_json=as_json)
+
+
+def _colleague(unit: Unit, who: str) -> Actor:
+    """Return the colleague of this login or number who holds a role where the actor does."""
+    found = find_actor(unit, who)
+    if found.person_id not in {one.id for one in colleagues(unit)}:
+        # A person number is not repeated in an error, which may be logged.
+        raise NotFound(what="colleague", key="…" if who.startswith(BY_NUMBER) else who)
+    return found
+
+
+def _person_of(actor: Actor) -> PersonId:
+    if actor.person_id is None:
+        raise Refused(act="delegate a role", needs="--as LOGIN", actor=actor.name)
+    return actor.person_id
 
 
 def _decide(school: str, reference: str, decide: Decide, who: str | None, *, as_json: bool) -> None:

@@ -23,9 +23,13 @@ def run() -> None:
     left = end_left_over(settings)
     if left:
         note(f"Ended what a killed run had left: {', '.join(left)}.")
+    if settings.embedded:
+        note(f"Starting the database in {settings.home / 'pg'}.")
     url = database_url(settings)
+    note("Bringing its tables to this version.")
     upgrade(settings, url)
     settings = prepare_to_serve(settings, url)
+    note("Starting the site and a worker.")
     serve_all(settings, url, on_ready=lambda address: _announce(settings, address))
 
 

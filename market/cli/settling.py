@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from kernel.actors import Actor, OrganisationKind, Role
-from kernel.clock import Month, parse_month, show_month
+from kernel.clock import Month, show_month
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
@@ -22,6 +22,7 @@ from market.cli.output import (
     progress_bar,
     summary_lines,
 )
+from market.cli.values import PERIOD
 from market.confirming import confirm_for_payers
 from settlement.closing import begin_to_close, payers_to_close
 from settlement.closing import settle as settle_month
@@ -39,7 +40,7 @@ TALLIED: Final = frozenset(
 
 
 @click.command()
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @payer_option
 @click.option(
     "--background",
@@ -49,17 +50,16 @@ TALLIED: Final = frozenset(
 @as_option
 @json_option
 def settle(
-    period: str, payer_code: str | None, background: bool, who: str | None, as_json: bool
+    month: Month, payer_code: str | None, background: bool, who: str | None, as_json: bool
 ) -> None:
     """Close PERIOD (such as 2026-03): seal, count, rate, state, and post what is confirmed.
 
     Safe to repeat, and goes on where a run was killed. What nobody has confirmed waits for the next
     call, or for the silence of the set days.
     """
-    month = parse_month(period)
     with (
         open_units(load_settings(), sends=background) as units,
-        progress_bar(period) as progress,
+        progress_bar(show_month(month)) as progress,
     ):
         actor = acting(units, who)
         if payer_code is not None:
@@ -112,17 +112,16 @@ def _with_all_payers_named(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("period", metavar="PERIOD")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
 @payer_option
 @as_option
 @json_option
-def confirm(period: str, payer_code: str | None, who: str | None, as_json: bool) -> None:
+def confirm(month: Month, payer_code: str | None, who: str | None, as_json: bool) -> None:
     """Confirm the stated lines of PERIOD in the name of each payer's finance person.
 
     For demonstrations and guides: people confirm on their school's page. With --as only that
     person acts, for their own organisation.
     """
-    month = parse_month(period)
     with open_units(load_settings()) as units:
         confirmed = _confirm(units, month, payer_code=payer_code, who=who)
     lines = sum(confirmed.values())

@@ -1,13 +1,14 @@
 """Values of options and arguments: what can't be read is refused with the option's own name."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
 import click
 
-from kernel.clock import parse_day
+from kernel.clock import FIRST_YEAR, LAST_YEAR, Month, parse_day, parse_month
 from kernel.errors import InvalidInput
-from kernel.money import parse_fen
+from kernel.money import parse_fen, parse_rate
 
 
 class Amount(click.ParamType[int]):
@@ -18,6 +19,20 @@ class Amount(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
             return parse_fen(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+class Rate(click.ParamType[Decimal]):
+    """A price in yuan, or a share of 1, with at most four decimals."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            return parse_rate(value)
         except InvalidInput as error:
             self.fail(str(error), param, ctx)
 
@@ -34,5 +49,35 @@ class Day(click.ParamType[date]):
             self.fail(str(error), param, ctx)
 
 
+class Period(click.ParamType[Month]):
+    """A calendar month, such as 2026-03."""
+
+    name = "period"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Month:
+        try:
+            return parse_month(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+class Year(click.ParamType[int]):
+    """A fiscal year, such as 2026."""
+
+    name = "year"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip()
+        year = int(text) if text.isascii() and text.isdigit() and len(text) == len("2026") else 0
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            self.fail(f"“{value}” is not a year. Write it like 2026.", param, ctx)
+        return year
+
+
 AMOUNT: Final = Amount()
+RATE: Final = Rate()
 DAY: Final = Day()
+PERIOD: Final = Period()
+YEAR: Final = Year()

@@ -32,6 +32,9 @@ class DisputeRow:
 
     id: UUID
     line_id: UUID
+    payer_id: UUID
+    vendor_id: UUID
+    agreement_id: UUID
     payer_code: str
     payer_name: str
     vendor_name: str
@@ -57,6 +60,7 @@ class DisputeRow:
     outcome: str | None
     credit_fen: int
     note: str | None
+    within_payer: bool
     credit_number: str
     standing: DisputeStanding
 
@@ -204,6 +208,9 @@ def _disputes(unit: Unit) -> Select[*tuple[Any, ...]]:
         select(
             dispute.id,
             dispute.line_id,
+            dispute.payer_id,
+            dispute.vendor_id,
+            line.agreement_id,
             Payer.code.label("payer_code"),
             Payer.name.label("payer_name"),
             Vendor.name.label("vendor_name"),
@@ -218,6 +225,7 @@ def _disputes(unit: Unit) -> Select[*tuple[Any, ...]]:
                     *("reason", "claim", "claimed_fen", "evidence", "opened_at", "opened_by"),
                     *("answer_by", "answered_at", "answered_by", "answer", "offered_fen"),
                     *("decide_by", "decided_at", "decided_by", "outcome", "credit_fen", "note"),
+                    "within_payer",
                 )
             ),
             CreditNote.number.label("credit_number"),

@@ -23,6 +23,7 @@ from settlement.dispute_rules import (
     DisputeStanding,
 )
 from settlement.disputes import answer_dispute, check_decision, decide_dispute, dispute_line
+from settlement.impartiality import may_judge
 from settlement.queries.disputes import DisputeRow, dispute_of_line, dispute_row, disputes_of
 from settlement.queries.lines import line_head
 from settlement.queries.statements import statement_row
@@ -43,6 +44,9 @@ NO_DISPUTES: Final = msgid("No line of a statement is disputed.")
 OPENED, REFERRED = msgid("Disputed"), msgid("Referred to the education bureau by the close")
 ANSWERED = msgid("Answered, offering a credit of {amount} yuan")
 DISMISSED, UPHELD = msgid("Dismissed: the line stands"), msgid("Upheld: {amount} yuan credited")
+WITHIN_PAYER: Final = msgid(
+    "{text} (within the paying bureau, as none is above it, by somebody without a part in it)"
+)
 STANDINGS: Final = tuple((one.value, one) for one in DisputeStanding)
 
 
@@ -236,6 +240,8 @@ def history_of(page: Page, row: DisputeRow) -> History:
     if row.decided_at is not None:
         ended = UPHELD if row.outcome == DisputeOutcome.UPHELD else DISMISSED
         text = translate(ended, locale).format(amount=yuan(row.credit_fen))
+        if row.within_payer:
+            text = translate(WITHIN_PAYER, locale).format(text=text)
         history.append((row.decided_at, text, names.get(row.decided_by or "", "")))
     return history[::-1]
 
@@ -250,10 +256,14 @@ def _may_answer(page: Page, row: DisputeRow) -> bool:
 
 def _may_decide(page: Page, row: DisputeRow) -> bool:
     return (
-        page.actor.organisation_kind is OrganisationKind.BUREAU
+        row.waits_for_decision
         and page.actor.may(Role.BUREAU_FINANCE)
-        and page.actor.organisation_code != row.payer_code
-        and row.standing in {DisputeStanding.AWAITING_DECISION, DisputeStanding.OVERDUE}
+        and may_judge(
+            page.unit,
+            payer_id=row.payer_id,
+            vendor_id=row.vendor_id,
+            agreement_id=row.agreement_id,
+        )
     )
 
 

@@ -1,63 +1,24 @@
 """Two finance people of a bureau issue a year's lines in the browser, and close the year."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from kernel.clock import FixedClock
-from kernel.identity.credentials import set_password
-from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
-from tests.support.accounts import PASSWORD
+from tests.support.accounts import let_sign_in
+from tests.support.browser import assert_sound, enter
 from tests.support.funding_builders import CountyBuilder, a_county
-from tests.support.server import serve
-from tests.support.settlement_builders import SYSTEM
 
-pytestmark = pytest.mark.browser
-
-WIDE, NARROW = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("county")]
 
 
 @pytest.fixture
 def county(units: Units) -> CountyBuilder:
     county = a_county(units)
-    with units(SYSTEM) as unit:
-        for login in ("bureau", "checker"):
-            person = county.actor(login).person_id
-            assert person is not None
-            set_password(unit, person, login=login, password=PASSWORD)
+    let_sign_in(units, "bureau", "checker")
     return county
-
-
-@pytest.fixture
-def page(
-    browser: Browser, settings: Settings, units: Units, county: CountyBuilder
-) -> Iterator[Page]:
-    with serve(create_app(settings, units)) as address:
-        context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
-        yield context.new_page()
-        context.close()
-
-
-def enter(page: Page, login: str) -> None:
-    page.context.clear_cookies()
-    page.goto("/sign-in")
-    page.get_by_label("账号").fill(login)
-    page.get_by_label("密码").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
-
-
-def assert_sound(page: Page) -> None:
-    """Nothing serious by axe, and no sideways scrolling on a narrow screen."""
-    found = Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.set_viewport_size(WIDE)
 
 
 def test_one_proposes_another_issues_and_the_year_is_closed(page: Page, clock: FixedClock) -> None:

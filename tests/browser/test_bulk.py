@@ -1,65 +1,29 @@
 """A bureau buys for its schools in the browser, another signs, and a school declines."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from kernel.clock import FixedClock, parse_month
-from kernel.identity.credentials import set_password
-from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
-from tests.support.accounts import PASSWORD
+from tests.support.accounts import let_sign_in
 from tests.support.agreement_builders import on
+from tests.support.browser import assert_sound, enter
 from tests.support.bulk_builders import Buyer, a_buyer
 from tests.support.funding_builders import COUNTY
-from tests.support.server import serve
 from tests.support.settlement_builders import SYSTEM
 
 pytestmark = pytest.mark.browser
-
-WIDE, NARROW = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 
 
 @pytest.fixture
 def buyer(units: Units, clock: FixedClock) -> Buyer:
     clock.at = datetime(2026, 8, 20, 1, tzinfo=UTC)
     buyer = a_buyer(units, schools=5)
-    with units(SYSTEM) as unit:
-        for login in ("bureau", "checker", f"principal-{buyer.codes[0]}"):
-            person = buyer.county.actor(login).person_id
-            assert person is not None
-            set_password(unit, person, login=login, password=PASSWORD)
+    let_sign_in(units, "bureau", "checker", f"principal-{buyer.codes[0]}")
     return buyer
-
-
-@pytest.fixture
-def page(browser: Browser, settings: Settings, units: Units, buyer: Buyer) -> Iterator[Page]:
-    with serve(create_app(settings, units)) as address:
-        context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
-        yield context.new_page()
-        context.close()
-
-
-def enter(page: Page, login: str) -> None:
-    page.context.clear_cookies()
-    page.goto("/sign-in")
-    page.get_by_label("账号").fill(login)
-    page.get_by_label("密码").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
-
-
-def assert_sound(page: Page) -> None:
-    """Nothing serious by axe, and no sideways scrolling on a narrow screen."""
-    found = Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.set_viewport_size(WIDE)
 
 
 def test_a_bureau_buys_for_its_schools_and_one_of_them_declines(

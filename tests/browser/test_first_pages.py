@@ -3,67 +3,21 @@
 Whatever is opened stays on its host, scrolls only downwards, and axe finds nothing serious on it.
 """
 
-from collections.abc import Iterator
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from kernel.actors import Role
-from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from tests.support.accounts import PASSWORD
-from tests.support.server import serve
+from tests.support.browser import NARROW, assert_sound, enter
 from tests.support.site_builders import Site, a_site
 
 pytestmark = pytest.mark.browser
-
-WIDE, NARROW = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 
 
 @pytest.fixture
 def site(units: Units) -> Site:
     return a_site(units)
-
-
-@pytest.fixture
-def address(settings: Settings, units: Units) -> Iterator[str]:
-    with serve(create_app(settings, units)) as address:
-        yield address
-
-
-@pytest.fixture
-def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
-    """A fresh Chinese browser window; every request that it sends stays on the host."""
-    context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
-    requested: list[str] = []
-    context.on("request", lambda request: requested.append(request.url))
-    yield context
-    context.close()
-    assert [url for url in requested if not url.startswith((address, "data:"))] == []
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
-
-
-def sign_in(page: Page, login: str) -> None:
-    page.goto("/sign-in")
-    page.get_by_label("账号").fill(login)
-    page.get_by_label("密码").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
-
-
-def check(page: Page) -> None:
-    """Nothing serious for axe; at 390 px the page does not scroll sideways."""
-    found = Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == []
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.set_viewport_size(WIDE)
 
 
 def heading(page: Page, text: str) -> None:
@@ -80,44 +34,44 @@ def cell(page: Page, row: str, label: str):
 
 
 def test_a_finance_person_goes_from_the_total_to_one_use_and_back(page: Page, site: Site) -> None:
-    sign_in(page, Role.SCHOOL_FINANCE)
+    enter(page, Role.SCHOOL_FINANCE)
     heading(page, "首页")
-    check(page)
+    assert_sound(page)
 
     cell(page, "2026-03", "应付金额").get_by_role("link", name="0.90").click()
     heading(page, "2026-03 对账单")
-    check(page)
+    assert_sound(page)
 
     cell(page, "资源", "应付金额").get_by_role("link", name="0.90").first.click()
     heading(page, "资源 · 2026-03")
-    check(page)
+    assert_sound(page)
 
     page.get_by_role("row", name="计入的记录").get_by_role("link", name="3").click()
     heading(page, "“资源”2026-03 使用记录")
     expect(page.get_by_text("第 1–3 条，共 3 条")).to_be_visible()
-    check(page)
+    assert_sound(page)
 
     page.get_by_role("link", name="first").click()
     heading(page, "“资源”的一次使用")
     expect(page.get_by_text("march.csv")).to_be_visible()
-    check(page)
+    assert_sound(page)
 
     crumb(page, "使用记录")
     crumb(page, "资源")
     crumb(page, "2026-03")
     crumb(page, "对账单")
     heading(page, "对账单")
-    check(page)
+    assert_sound(page)
     crumb(page, "首页")
     heading(page, "首页")
 
 
 def test_a_finance_person_confirms_a_statement_once(page: Page, site: Site) -> None:
-    sign_in(page, Role.SCHOOL_FINANCE)
+    enter(page, Role.SCHOOL_FINANCE)
     page.get_by_role("link", name="确认 2026-03 对账单").click()
     page.get_by_role("link", name="确认对账").click()
     expect(page.get_by_text("待确认 1 行，合计 0.90 元。")).to_be_visible()
-    check(page)
+    assert_sound(page)
 
     page.get_by_role("button", name="确认勾选的行").click()
     heading(page, "2026-03 对账单")
@@ -126,26 +80,26 @@ def test_a_finance_person_confirms_a_statement_once(page: Page, site: Site) -> N
 
 
 def test_a_schools_money_opens_where_it_stands(page: Page, site: Site) -> None:
-    sign_in(page, Role.PRINCIPAL)
+    enter(page, Role.PRINCIPAL)
     cell(page, "2026 年生均公用经费", "已占用").get_by_role("link", name="0.90").click()
     heading(page, "2026 年生均公用经费")
-    check(page)
+    assert_sound(page)
     page.get_by_role("link", name="资源", exact=True).click()
     heading(page, "资源")
-    check(page)
+    assert_sound(page)
     for entry, title in (("我的选用", "选用协议"), ("经费", "经费额度")):
         page.get_by_role("navigation", name="主导航").get_by_role("link", name=entry).click()
         heading(page, title)
-        check(page)
+        assert_sound(page)
 
 
 def test_a_bureau_goes_from_its_table_of_schools_to_one_use(page: Page, site: Site) -> None:
     school = site.market.school.name
-    sign_in(page, Role.AUDITOR)
-    check(page)
+    enter(page, Role.AUDITOR)
+    assert_sound(page)
     page.get_by_role("navigation", name="主导航").get_by_role("link", name="学校").click()
     expect(page.get_by_label("财政年度")).to_have_value("2026")
-    check(page)
+    assert_sound(page)
 
     cell(page, school, "应付金额").get_by_role("link").click()
     cell(page, "2026-03", "应付金额").get_by_role("link").click()
@@ -154,32 +108,32 @@ def test_a_bureau_goes_from_its_table_of_schools_to_one_use(page: Page, site: Si
     page.get_by_role("link", name="repeat").click()
     heading(page, "“资源”的一次使用")
     expect(page.get_by_text("不计入")).to_be_visible()
-    check(page)
+    assert_sound(page)
 
     crumb(page, school)
     heading(page, school)
-    check(page)
+    assert_sound(page)
     page.get_by_role("navigation", name="主导航").get_by_role("link", name="账期结算").click()
-    check(page)
+    assert_sound(page)
     page.get_by_role("link", name="2026-03").click()
     heading(page, "2026-03 账期")
-    check(page)
+    assert_sound(page)
 
 
 def test_a_vendor_sees_its_earnings_down_to_a_use(page: Page, site: Site) -> None:
-    sign_in(page, Role.VENDOR_MANAGER)
-    check(page)
+    enter(page, Role.VENDOR_MANAGER)
+    assert_sound(page)
     cell(page, "2026-03", "提供方所得").get_by_role("link").click()
     heading(page, "2026-03 收入")
-    check(page)
+    assert_sound(page)
 
     cell(page, site.market.school.name, "提供方所得").get_by_role("link").click()
-    check(page)
+    assert_sound(page)
     page.get_by_role("row", name="收到的记录").get_by_role("link", name="5").click()
     expect(page.get_by_text("第 1–5 条，共 5 条")).to_be_visible()
     page.get_by_role("link", name="gone").click()
     expect(page.get_by_text("不计费")).to_be_visible()
-    check(page)
+    assert_sound(page)
 
 
 def test_the_pages_work_without_javascript_and_in_english(

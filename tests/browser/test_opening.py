@@ -6,17 +6,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
-from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.metering.models import Launch, LaunchPresence
 from tests.support.accounts import PASSWORD
+from tests.support.browser import WIDE, assert_sound, enter
 from tests.support.launch_builders import (
     CLASS,
     Classroom,
@@ -25,12 +23,9 @@ from tests.support.launch_builders import (
     a_resource_elsewhere,
     events,
 )
-from tests.support.server import serve
 from tests.support.settlement_builders import SYSTEM, at
 
 pytestmark = pytest.mark.browser
-
-WIDE, NARROW = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 
 
 class Vendor:
@@ -84,44 +79,25 @@ def classroom(units: Units, clock: FixedClock, vendor: Vendor) -> Classroom:
     return found
 
 
-@pytest.fixture
-def address(settings: Settings, units: Units, classroom: Classroom) -> Iterator[str]:
-    with serve(create_app(settings, units)) as address:
-        yield address
-
-
 def signed_in(browser: Browser, address: str, login: str, *, javascript: bool = True) -> Page:
     context = browser.new_context(
         base_url=address, viewport=WIDE, locale="zh-CN", java_script_enabled=javascript
     )
     page = context.new_page()
-    page.goto("/sign-in")
-    page.get_by_label("账号").fill(login)
-    page.get_by_label("密码").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
+    enter(page, login)
     expect(page.get_by_role("heading", level=1)).to_have_text("我的资源")
     return page
-
-
-def check(page: Page) -> None:
-    """Nothing serious for axe; at 390 px the page does not scroll sideways."""
-    found = Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == []
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.set_viewport_size(WIDE)
 
 
 def test_a_pupil_opens_what_is_played_here(
     browser: Browser, address: str, units: Units, classroom: Classroom
 ) -> None:
     page = signed_in(browser, address, "pupil")
-    check(page)
+    assert_sound(page)
     page.get_by_role("button", name="打开 资源SKU-1").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("资源SKU-1")
     expect(page.get_by_role("alert")).to_contain_text("本次使用已记录")
-    check(page)
+    assert_sound(page)
     page.get_by_role("button", name="仍在使用").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("资源SKU-1")
     assert len(events(units)) == 1
@@ -135,10 +111,10 @@ def test_a_teacher_opens_at_the_vendor_with_a_class(
 ) -> None:
     page = signed_in(browser, address, "teacher")
     page.get_by_label("班级").select_option(CLASS)
-    check(page)
+    assert_sound(page)
     page.get_by_role("button", name="打开 外部资源OUT-1").click()
     expect(page.get_by_text(f"为{CLASS}打开。")).to_be_visible()
-    check(page)
+    assert_sound(page)
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="进入资源").click()
     expect(opened.value.get_by_role("heading", level=1)).to_have_text("vendor")

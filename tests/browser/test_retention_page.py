@@ -1,21 +1,16 @@
 """A vendor looks at its quality retention: what is held, until when, what became of it."""
 
-from collections.abc import Iterator
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from kernel.actors import Role
 from kernel.clock import parse_month
-from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from settlement.retention import find_retained_line, forfeit_retention, release_all_due
 from tests.support.accounts import PASSWORD
+from tests.support.browser import assert_sound, enter
 from tests.support.builders import a_person
-from tests.support.server import serve
 from tests.support.settlement_builders import (
     APRIL,
     MARCH,
@@ -28,9 +23,8 @@ from tests.support.settlement_builders import (
     deliver,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("market")]
 
-WIDE, NARROW = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 MAY = parse_month("2026-05")
 
 
@@ -57,19 +51,6 @@ def market(units: Units) -> Market:
     return market
 
 
-@pytest.fixture
-def page(browser: Browser, settings: Settings, units: Units, market: Market) -> Iterator[Page]:
-    with serve(create_app(settings, units)) as address:
-        context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
-        page = context.new_page()
-        page.goto("/sign-in")
-        page.get_by_label("账号").fill("vendor")
-        page.get_by_label("密码").fill(PASSWORD)
-        page.get_by_role("button", name="登录").click()
-        yield page
-        context.close()
-
-
 def cells(page: Page, month: str) -> list[str]:
     row = page.get_by_role("row").filter(has_text=month)
     return [text.strip() for text in row.get_by_role("cell").all_inner_texts()]
@@ -77,14 +58,11 @@ def cells(page: Page, month: str) -> list[str]:
 
 def test_a_vendor_sees_what_is_held_until_when_and_what_became_of_it(page: Page) -> None:
     """R63: from the home page's sum to each month's retention, on a wide and a narrow screen."""
+    enter(page, "vendor")
     page.get_by_role("definition").filter(has_text="0.83").get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("质量保证金")
     assert cells(page, "2026-05")[-4:] == ["0.83", "0.00", "0.00", "扣留中"]
     assert cells(page, "2026-04")[-4:] == ["0.00", "0.00", "0.66", "已扣收"]
     assert cells(page, "2026-03")[-4:] == ["0.00", "0.50", "0.00", "已退还"]
     expect(page.get_by_text("下一笔 2026-10-01 起退还")).to_be_visible()
-
-    found = Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    assert_sound(page)

@@ -1,25 +1,20 @@
 """Selections in a real browser: chosen, requested, signed in their order, refused with a reason."""
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from kernel.actors import Role
-from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from tests.support.accounts import PASSWORD
+from tests.support.browser import assert_sound, enter
 from tests.support.builders import a_person
-from tests.support.server import serve
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import Site, a_site
 
 pytestmark = pytest.mark.browser
 
-WIDE, NARROW = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 TITLE = "资源"
 
 
@@ -34,48 +29,11 @@ def site(units: Units) -> Site:
     return site
 
 
-@pytest.fixture
-def address(settings: Settings, units: Units) -> Iterator[str]:
-    with serve(create_app(settings, units)) as address:
-        yield address
-
-
-@pytest.fixture
-def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
-
-
-def sign_in(page: Page, login: str) -> None:
-    page.context.clear_cookies()
-    page.goto("/sign-in")
-    page.get_by_label("账号").fill(login)
-    page.get_by_label("密码").fill(PASSWORD)
-    page.get_by_role("button", name="登录").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
-
-
-def check(page: Page) -> None:
-    """Nothing serious for axe; at 390 px the page does not scroll sideways."""
-    found = Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
-    assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == []
-    page.set_viewport_size(NARROW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
-    page.set_viewport_size(WIDE)
-
-
 def requested(page: Page, *, ceiling: str) -> str:
     """Request the resource as the teacher, through the list and the request; return its address."""
-    sign_in(page, Role.TEACHER)
+    enter(page, Role.TEACHER)
     page.get_by_role("navigation", name="主导航").get_by_role("link", name="选资源").click()
-    check(page)
+    assert_sound(page)
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="加入申请").click()
     page.get_by_label("首日").fill("2026-09-01")
@@ -85,18 +43,18 @@ def requested(page: Page, *, ceiling: str) -> str:
     page.get_by_label("金额上限（元）").fill(ceiling)
     page.get_by_role("button", name="保存并重新测算").click()
     expect(page.get_by_text("拟占用经费（元）")).to_be_visible()
-    check(page)
+    assert_sound(page)
     page.get_by_role("button", name="提交审批").click()
     expect(page.get_by_label("办理进度")).to_contain_text("教研组长")
-    check(page)
+    assert_sound(page)
     return page.url
 
 
 def signed(page: Page, login: str, *, note: str = "") -> None:
     """Sign what waits first for this person, from their inbox."""
-    sign_in(page, login)
+    enter(page, login)
     page.get_by_role("navigation", name="主导航").get_by_role("link", name="审批").click()
-    check(page)
+    assert_sound(page)
     page.get_by_role("row").nth(1).get_by_role("link").first.click()
     if note:
         page.get_by_label("意见").fill(note)
@@ -112,37 +70,37 @@ def test_a_selection_passes_all_four_of_the_school(page: Page, site: Site) -> No
     page.goto(address)
     expect(page.get_by_label("办理进度")).to_contain_text("已通过")
     expect(page.get_by_label("办理进度")).to_contain_text("同意选用")
-    check(page)
+    assert_sound(page)
     page.get_by_role("link", name="2026-0001").click()
     expect(page.get_by_label("办理进度")).to_contain_text("协议生效")
-    check(page)
+    assert_sound(page)
 
 
 def test_one_above_the_threshold_goes_to_the_bureau(page: Page, site: Site) -> None:
     """R22: from 50.00 yuan on; the bureau sees what it signs and opens the agreement."""
     address = requested(page, ceiling="60.00")
     for role in (Role.RESEARCH_LEAD, Role.ACADEMIC, Role.SCHOOL_FINANCE, Role.PRINCIPAL):
-        sign_in(page, role)
+        enter(page, role)
         page.goto(address)
         page.get_by_role("button", name="同意", exact=True).click()
     expect(page.get_by_label("办理进度")).to_contain_text("教育局财务")
     signed(page, Role.BUREAU_FINANCE)
     expect(page.get_by_label("办理进度")).to_contain_text("已通过")
-    check(page)
+    assert_sound(page)
 
 
 def test_a_refusal_needs_its_reason_and_shows_it(page: Page, site: Site) -> None:
     """R22: without one nothing happens; with one, who requested reads it."""
     address = f"/school/selections/{site.selection_id}"
-    sign_in(page, Role.RESEARCH_LEAD)
+    enter(page, Role.RESEARCH_LEAD)
     page.goto(address)
     page.get_by_role("button", name="驳回").click()
     expect(page.get_by_role("alert")).to_contain_text("请选择或填写理由")
-    check(page)
+    assert_sound(page)
     page.get_by_label("退回或驳回的理由").select_option("与本校已有资源重复。")
     page.get_by_label("意见").fill("请改用现有习题库")
     page.get_by_role("button", name="驳回").click()
-    sign_in(page, Role.TEACHER)
+    enter(page, Role.TEACHER)
     page.goto(address)
     history = page.get_by_label("办理进度")
     expect(history).to_contain_text("已驳回")
@@ -151,24 +109,24 @@ def test_a_refusal_needs_its_reason_and_shows_it(page: Page, site: Site) -> None
 
 def test_a_delegate_signs_and_both_names_are_shown(page: Page, site: Site, units: Units) -> None:
     """R22: the head of the research group lets the deputy sign for some days."""
-    sign_in(page, Role.RESEARCH_LEAD)
+    enter(page, Role.RESEARCH_LEAD)
     page.goto("/school/approvals/delegations")
     page.get_by_label("代谁审批、以何身份").select_option(index=1)
     page.get_by_label("代签人").select_option(label="副职")
     today = units.clock.now().date()
     page.get_by_label("首日").fill(date(today.year, today.month, today.day).isoformat())
     page.get_by_label("末日").fill("2026-08-31")
-    check(page)
+    assert_sound(page)
     page.get_by_role("button", name="确认委托").click()
     expect(page.get_by_role("table")).to_contain_text("副职")
-    check(page)
+    assert_sound(page)
     signed(page, "deputy")
     expect(page.get_by_label("办理进度")).to_contain_text("副职（代")
 
 
 def test_what_is_typed_is_kept(page: Page, site: Site) -> None:
     """A draft keeps itself: the page is left without a button, and nothing is lost."""
-    sign_in(page, Role.TEACHER)
+    enter(page, Role.TEACHER)
     page.goto("/school/resources")
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="加入申请").click()
@@ -180,14 +138,14 @@ def test_what_is_typed_is_kept(page: Page, site: Site) -> None:
 
 
 def test_another_ceiling_another_term_and_giving_up_ask_first(page: Page, site: Site) -> None:
-    sign_in(page, Role.SCHOOL_FINANCE)
+    enter(page, Role.SCHOOL_FINANCE)
     agreement = f"/school/agreements/{site.market.school.code}-A-1"
     for act in ("调整上限", "续用"):
         page.goto(agreement)
-        check(page)
+        assert_sound(page)
         page.get_by_role("link", name=act, exact=True).click()
-        check(page)
+        assert_sound(page)
     page.goto("/school/approvals/rules")
-    check(page)
+    assert_sound(page)
     page.goto("/school/selections")
-    check(page)
+    assert_sound(page)

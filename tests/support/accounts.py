@@ -5,6 +5,7 @@ from uuid import UUID
 
 from kernel.actors import OrganisationKind, Role, system_actor
 from kernel.identity.credentials import set_password
+from kernel.identity.grants import actor_of
 from kernel.identity.models import NATION, Organisation, Person, PersonPrivate, Region, RoleGrant
 from kernel.ids import new_id
 from kernel.unit import Units
@@ -71,3 +72,12 @@ def an_account(
         unit.session.flush()
         set_password(unit, account.person_id, login=login, password=account.password)
     return account
+
+
+def let_sign_in(units: Units, *logins: str) -> None:
+    """Give people who are on the roster the common password."""
+    with units(system_actor("test")) as unit:
+        for login in logins:
+            person_id = actor_of(unit, login=login, via="test").person_id
+            assert person_id is not None
+            set_password(unit, person_id, login=login, password=PASSWORD)

@@ -1,4 +1,4 @@
-"""A Chromium for the tests that need one: the machine's, Playwright's, or Debian's.
+"""A Chromium for the tests that need one: the machine's, Playwright's, or Debian's; and its use.
 
 Where none can be had the tests are skipped with the reason; with XUANYONG_REQUIRE_BROWSER=1, as in
 CI, they fail instead.
@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from functools import cache
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tests.support.accounts import PASSWORD
+
+WIDE: ViewportSize = {"width": 1366, "height": 768}
+NARROW: ViewportSize = {"width": 390, "height": 844}
 
 ON_THE_MACHINE = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BRING_TIMEOUT_S = 300
@@ -40,6 +46,26 @@ def open_browser() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def enter(page: Page, login: str) -> None:
+    """Sign in as this person, and nobody else any more."""
+    page.context.clear_cookies()
+    page.goto("/sign-in")
+    page.get_by_label("账号").fill(login)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def assert_sound(page: Page) -> None:
+    """Nothing serious by axe, and no sideways scrolling on a narrow screen."""
+    found = Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in {"serious", "critical"}]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == []
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    page.set_viewport_size(WIDE)
 
 
 def chromium() -> str:

@@ -60,4 +60,4 @@ def test_the_journal_is_written_whole_or_for_one_payer(sold, market, tmp_path):
     empty = market("export", "journal", "--to", "2020-01")
     assert (empty.status, empty.out) == (0, "")
     assert market("export", "journal", "--payer", "nobody").status == 1
-    assert market("export", "journal", "--from", "March").status == 1
+    assert market("export", "journal", "--from", "March").status == 2

@@ -51,7 +51,7 @@ def test_a_floor_that_no_school_has_is_not_understood(market, floor):
 @pytest.mark.parametrize("period", ["9999-12", "0001-01"])
 def test_a_period_at_the_end_of_the_calendar_is_none(market, command, period):
     found = market(command, period)
-    assert found.status == FAILED and found.err.startswith(f"market: “{period}” is not a period.")
+    assert found.status == MISUSED and f"“{period}” is not a period." in found.err
 
 
 def test_an_answer_is_one_line_on_stderr_with_the_way_out(market, tmp_path):
