@@ -17,6 +17,7 @@ from kernel.unit import Units
 from market.cli.main import COLLECT_AFTER
 from tests.support.browser import open_browser
 from tests.support.database import (
+    close_connections,
     discard,
     fresh_database,
     home_of_run,
@@ -50,9 +51,10 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.fixture(scope="session")
-def server(pytestconfig: pytest.Config) -> str:
+def server(pytestconfig: pytest.Config) -> Iterator[str]:
     """URL of the run's server; only for `fresh_database`."""
-    return template_server(pytestconfig.stash[HOME])
+    yield template_server(pytestconfig.stash[HOME])
+    close_connections()
 
 
 @pytest.fixture
