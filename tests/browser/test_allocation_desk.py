@@ -11,8 +11,8 @@ from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.funding_builders import CountyBuilder, a_county
 from tests.support.server import serve
 from tests.support.settlement_builders import SYSTEM
@@ -37,7 +37,7 @@ def county(units: Units) -> CountyBuilder:
 def page(
     browser: Browser, settings: Settings, units: Units, county: CountyBuilder
 ) -> Iterator[Page]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
         yield context.new_page()
         context.close()

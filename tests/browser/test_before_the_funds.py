@@ -12,10 +12,10 @@ from kernel.actors import Role
 from kernel.clock import FixedClock, parse_month
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from tests.support.accounts import PASSWORD
 from tests.support.agreement_builders import across, on
+from tests.support.application import an_app
 from tests.support.builders import a_person
 from tests.support.early_use_builders import allowed, consented, who_agree
 from tests.support.server import serve
@@ -52,7 +52,7 @@ def market(units: Units, clock: FixedClock) -> Market:
 
 @pytest.fixture
 def signed_in(browser: Browser, settings: Settings, units: Units) -> Iterator[SignedIn]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         contexts = []
 
         def sign_in(login: str) -> Page:

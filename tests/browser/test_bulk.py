@@ -11,10 +11,10 @@ from kernel.clock import FixedClock, parse_month
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from tests.support.accounts import PASSWORD
 from tests.support.agreement_builders import on
+from tests.support.application import an_app
 from tests.support.bulk_builders import Buyer, a_buyer
 from tests.support.funding_builders import COUNTY, VENDOR
 from tests.support.server import serve
@@ -39,7 +39,7 @@ def buyer(units: Units, clock: FixedClock) -> Buyer:
 
 @pytest.fixture
 def page(browser: Browser, settings: Settings, units: Units, buyer: Buyer) -> Iterator[Page]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
         yield context.new_page()
         context.close()

@@ -10,9 +10,9 @@ from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.tasks import estimate_running
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.builders import a_person
 from tests.support.plan_builders import a_purchase
 from tests.support.server import serve
@@ -42,7 +42,7 @@ def market(units: Units, clock: FixedClock) -> Market:
 
 @pytest.fixture
 def page(browser: Browser, settings: Settings, units: Units, market: Market) -> Iterator[Page]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
         page = context.new_page()
         page.goto("/sign-in")

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from kernel.actors import Role
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.server import serve
 from tests.support.site_builders import Site, a_site
 
@@ -29,7 +29,7 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def address(settings: Settings, units: Units) -> Iterator[str]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         yield address
 
 

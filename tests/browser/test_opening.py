@@ -14,9 +14,9 @@ from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.metering.models import Launch, LaunchPresence
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.launch_builders import (
     CLASS,
     Classroom,
@@ -86,7 +86,7 @@ def classroom(units: Units, clock: FixedClock, vendor: Vendor) -> Classroom:
 
 @pytest.fixture
 def address(settings: Settings, units: Units, classroom: Classroom) -> Iterator[str]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         yield address
 
 

@@ -10,10 +10,10 @@ from kernel.actors import Role
 from kernel.clock import parse_month
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from settlement.retention import find_retained_line, forfeit_retention, release_all_due
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.builders import a_person
 from tests.support.server import serve
 from tests.support.settlement_builders import (
@@ -59,7 +59,7 @@ def market(units: Units) -> Market:
 
 @pytest.fixture
 def page(browser: Browser, settings: Settings, units: Units, market: Market) -> Iterator[Page]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         context = browser.new_context(base_url=address, viewport=WIDE, locale="zh-CN")
         page = context.new_page()
         page.goto("/sign-in")
