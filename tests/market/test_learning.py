@@ -29,6 +29,7 @@ from tests.support.launch_builders import (
 )
 from tests.support.settlement_builders import MARCH, SYSTEM, at
 from tests.support.site_builders import counted_queries, csrf_token, sign_in
+from tests.support.worlds import a_world
 
 MOST_QUERIES = 12
 
@@ -39,6 +40,7 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
+@a_world
 def classroom(units: Units, clock: FixedClock) -> Classroom:
     found = a_classroom(units, password=PASSWORD)
     with units(SYSTEM) as unit:

@@ -5,6 +5,7 @@ and settings that it was given. Tests of what the application itself counts or s
 call `create_app`.
 """
 
+from dataclasses import fields, replace
 from typing import Any
 
 from litestar import Litestar
@@ -13,48 +14,27 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from market.asgi import create_app
 
-
-class _LentUnits(Units):
-    """The units of whichever test has the application; its own fields are never filled."""
-
-    def __init__(self, units: Units) -> None:
-        self.lent = units
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.lent, name)
-
-    def __call__(self, actor: Any) -> Any:
-        return self.lent(actor)
-
-
-class _LentSettings(Settings):
-    """The settings of whichever test has the application; its own fields are never filled."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.lend(settings)
-
-    def lend(self, settings: Settings) -> None:
-        object.__setattr__(self, "lent", settings)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.lent, name)
-
-
-_made: dict[str, tuple[Litestar, _LentUnits, _LentSettings]] = {}
+_made: dict[str, tuple[Litestar, Settings, Units]] = {}
 """By the language of the settings, which an application keeps from its start."""
 
 
 def an_app(settings: Settings, units: Units) -> Litestar:
-    """Return the application on these units, for one test at a time."""
-    assert not settings.demo, "what is shown in demo mode is settled at the start: use create_app"
+    """Return the application with these units and settings as they are now, for one test at a time.
+
+    A test that changes them afterwards asks for it again.
+    """
+    assert not settings.demo, "what demo mode shows is settled at the start: use create_app"
     if settings.locale not in _made:
-        lent_units, lent_settings = _LentUnits(units), _LentSettings(settings)
-        _made[settings.locale] = (
-            create_app(lent_settings, lent_units),
-            lent_units,
-            lent_settings,
-        )
-    app, lent_units, lent_settings = _made[settings.locale]
-    lent_units.lent = units
-    lent_settings.lend(settings)
+        own_settings, own_units = replace(settings), replace(units)
+        app = create_app(own_settings, own_units)
+        _made[settings.locale] = (app, own_settings, own_units)
+    app, own_settings, own_units = _made[settings.locale]
+    _become(own_settings, settings)
+    _become(own_units, units)
     return app
+
+
+def _become(own: Any, other: Any) -> None:
+    """Give an object all the fields of another of its class, be it frozen or not."""
+    for one in fields(other):
+        object.__setattr__(own, one.name, getattr(other, one.name))

@@ -28,11 +28,13 @@ from kernel.identity.sessions import (
 from kernel.trail import TrailRow
 from kernel.unit import Units
 from tests.support.builders import PASSWORD, a_person, a_region_tree, a_school
+from tests.support.worlds import a_world
 
 SYSTEM = system_actor("test")
 
 
 @pytest.fixture
+@a_world
 def principal(units: Units) -> str:
     """The login of a principal with a password."""
     with units(SYSTEM) as unit:

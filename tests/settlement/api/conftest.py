@@ -12,9 +12,11 @@ from tests.support.api import Machine, a_machine
 from tests.support.application import an_app
 from tests.support.settlement_builders import Market, a_market
 from tests.support.usage_builders import a_ticketed_source
+from tests.support.worlds import a_world
 
 
 @pytest.fixture
+@a_world
 def market(units: Units) -> Market:
     found = a_market(units)
     a_ticketed_source(units, found)
