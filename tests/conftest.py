@@ -25,6 +25,7 @@ from tests.support.database import (
     template_server,
     warm_engine,
 )
+from tests.support.passwords import cheap_passwords
 
 HOME = pytest.StashKey[Path]()
 
@@ -48,6 +49,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup() -> None:
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords() -> Iterator[None]:
+    with cheap_passwords():
+        yield
 
 
 @pytest.fixture(scope="session")
