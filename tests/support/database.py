@@ -164,9 +164,6 @@ class WarmEngine:
         self.touched = False
         event.listen(self.engine, "do_connect", self._aim)
 
-    def aim(self, database: str) -> None:
-        self.database, self.touched = database, False
-
     def _aim(self, _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
         self.touched = True
         parameters["dbname"] = self.database
@@ -201,14 +198,14 @@ _in_use: dict[Engine, WarmEngine] = {}
 
 
 @contextmanager
-def warm_engine(url: str) -> Iterator[Engine]:
-    """Yield an engine on a database of the run's server.
+def warm_engine(url: str, *, worlds: bool = True) -> Iterator[Engine]:
+    """Yield an engine on a database of the run's server; without `worlds` each is built anew.
 
     Engines are used again, one database after the other: each keeps the statements it compiled,
     and compiling them anew for every test took a quarter of the tests' time.
     """
     warm = _idle.pop() if _idle else WarmEngine(_beside(url, "market"))
-    warm.aim(_name_in(url))
+    warm.database, warm.touched = _name_in(url), not worlds
     _in_use[warm.engine] = warm
     try:
         yield warm.engine
@@ -223,10 +220,16 @@ def warm_engine_of(units: Units) -> WarmEngine | None:
 
 
 @contextmanager
-def fresh_units(server: str, told: Settings, clock: FixedClock | None = None) -> Iterator[Units]:
-    """Yield units on a fresh database, for tests that need one for each example."""
+def fresh_units(
+    server: str, told: Settings, clock: FixedClock | None = None, *, worlds: bool = False
+) -> Iterator[Units]:
+    """Yield units on a fresh database, for tests that need one for each example.
+
+    Without `worlds` what stands in it is built anew for each, so that results which are the same
+    for two of them do not hang on ids that they share.
+    """
     clock = clock or FixedClock(datetime(2026, 8, 3, 2, tzinfo=UTC))
-    with fresh_database(server) as url, warm_engine(url) as engine:
+    with fresh_database(server) as url, warm_engine(url, worlds=worlds) as engine:
         yield Units(engine, clock, told, RecordingDispatcher())
 
 
