@@ -39,7 +39,7 @@ bench: install
 	$(BIN)/market bench $(or $(ARGS),settle --events 1000000)
 
 test: install
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 check: install
 	$(BIN)/ruff check

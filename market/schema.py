@@ -4,6 +4,7 @@ What the revisions contain is the matter of `market/migrations`; whether the mod
 them is asked by `market.checks.migrations`.
 """
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -39,7 +40,9 @@ def current_revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def needed_revision() -> str | None:
+    """Return the newest revision of this version; reading the scripts for it takes a while."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 

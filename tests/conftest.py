@@ -17,6 +17,7 @@ from kernel.unit import Units
 from market.cli.main import COLLECT_AFTER
 from tests.support.browser import open_browser
 from tests.support.database import (
+    close_connections,
     discard,
     fresh_database,
     home_of_run,
@@ -24,6 +25,7 @@ from tests.support.database import (
     template_server,
     warm_engine,
 )
+from tests.support.passwords import cheap_passwords
 
 HOME = pytest.StashKey[Path]()
 
@@ -49,10 +51,17 @@ def pytest_runtest_setup() -> None:
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def passwords() -> Iterator[None]:
+    with cheap_passwords():
+        yield
+
+
 @pytest.fixture(scope="session")
-def server(pytestconfig: pytest.Config) -> str:
+def server(pytestconfig: pytest.Config) -> Iterator[str]:
     """URL of the run's server; only for `fresh_database`."""
-    return template_server(pytestconfig.stash[HOME])
+    yield template_server(pytestconfig.stash[HOME])
+    close_connections()
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
+from tests.support.application import an_app
 from tests.support.browser import WIDE
 from tests.support.server import serve
 
 
 @pytest.fixture
 def address(settings: Settings, units: Units) -> Iterator[str]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         yield address
 
 

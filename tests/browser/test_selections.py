@@ -12,6 +12,7 @@ from tests.support.browser import assert_sound, enter
 from tests.support.builders import a_person
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import Site, a_site
+from tests.support.worlds import a_world
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +20,7 @@ TITLE = "资源"
 
 
 @pytest.fixture
+@a_world
 def site(units: Units) -> Site:
     """A site whose school has a deputy besides its people."""
     site = a_site(units)

@@ -33,11 +33,13 @@ from tests.support.builders import (
     a_vendor,
     took,
 )
+from tests.support.worlds import a_world
 
 SYSTEM = system_actor("test")
 
 
 @pytest.fixture
+@a_world
 def scene(units):
     """Two reviewers of the county and one of the city; two submitted versions of one vendor."""
     with units(SYSTEM) as unit:

@@ -32,6 +32,7 @@ from tests.support.builders import (
     a_vendor,
     took,
 )
+from tests.support.worlds import a_world
 
 SYSTEM = system_actor("test")
 FIRM = a_uscc()
@@ -61,6 +62,7 @@ def fates(outcomes) -> list[Fate]:
 
 
 @pytest.fixture
+@a_world
 def firm(units):
     with units(SYSTEM) as unit:
         a_region_tree(unit)

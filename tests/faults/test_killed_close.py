@@ -32,7 +32,7 @@ UNITS = 16
 @contextmanager
 def used_market(server: str) -> Iterator[tuple[str, Units]]:
     """A market with a month of uses that is not closed; two schools' worth of lines."""
-    with fresh_database(server) as url, warm_engine(url) as engine:
+    with fresh_database(server) as url, warm_engine(url, worlds=False) as engine:
         told = Settings.load({"DATABASE_URL": url, "MARKET_SECRET_KEY": "test"})
         clock = FixedClock(datetime(2026, 8, 3, 2, tzinfo=UTC))
         units = Units(engine, clock, told, RecordingDispatcher())

@@ -60,7 +60,7 @@ def a_used_county(units: Units) -> None:
 
 @contextmanager
 def used_county(server: str) -> Iterator[tuple[str, Units]]:
-    with fresh_database(server) as url, warm_engine(url) as engine:
+    with fresh_database(server) as url, warm_engine(url, worlds=False) as engine:
         told = Settings.load({"DATABASE_URL": url, "MARKET_SECRET_KEY": "test"})
         units = Units(engine, FixedClock(NOON), told, RecordingDispatcher())
         a_used_county(units)

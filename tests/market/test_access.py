@@ -13,8 +13,8 @@ from kernel.actors import Role
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.launch_builders import a_pupil
 from tests.support.package_builders import pem
 from tests.support.settlement_builders import SYSTEM
@@ -82,7 +82,7 @@ def client(settings: Settings, units: Units, site: Site) -> Iterator[TestClient[
         pupil = a_pupil(unit, site.market.school, "P-1", login=Role.LEARNER)
         assert pupil.person_id is not None
         set_password(unit, pupil.person_id, login=Role.LEARNER, password=PASSWORD)
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update(PAGE)
         yield client
 
@@ -111,7 +111,7 @@ def address_of(site: Site, path: str) -> str:
 def test_every_route_stands_in_the_table_and_admits_whom_the_table_says(
     settings: Settings, units: Units
 ) -> None:
-    assert routes_of(create_app(settings, units)) == WHO_MAY | BY_KEY
+    assert routes_of(an_app(settings, units)) == WHO_MAY | BY_KEY
 
 
 def test_a_signed_in_person_opens_no_interface_of_machines(

@@ -13,10 +13,10 @@ from litestar.testing import TestClient
 from kernel.actors import Role
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from settlement.exports import export_statements
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.builders import a_person
 from tests.support.settlement_builders import (
     APRIL,
@@ -36,7 +36,7 @@ SCHOOL, VENDOR = "school-finance", "vendor-manager"
 
 @pytest.fixture
 def client(settings: Settings, units: Units) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

@@ -12,9 +12,9 @@ from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.verify.recompute import verify
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.funding_builders import (
     AMPLE_BUDGETS,
     COUNTY,
@@ -43,7 +43,7 @@ def client(settings: Settings, units: Units, county: CountyBuilder) -> Iterator[
             person = county.actor(login).person_id
             assert person is not None
             set_password(unit, person, login=login, password=PASSWORD)
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html", "accept-language": "en"})
         yield client
 

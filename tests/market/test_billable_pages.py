@@ -14,9 +14,9 @@ from litestar.testing import TestClient
 from kernel.actors import Role
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.builders import a_learner, a_person, a_selling_teacher
 from tests.support.plan_builders import a_purchase, counted_pupils, works_for
 from tests.support.settlement_builders import (
@@ -37,7 +37,7 @@ SCHOOL, VENDOR = "school-finance", "vendor-manager"
 
 @pytest.fixture
 def client(settings: Settings, units: Units) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

@@ -12,10 +12,10 @@ from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from procurement.policy import Threshold
 from settlement.queries.lines import lines_of
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.bulk_builders import Buyer, a_buyer, closed, on
 from tests.support.funding_builders import VENDOR
 from tests.support.settlement_builders import SYSTEM
@@ -45,7 +45,7 @@ def client(settings: Settings, units: Units, buyer: Buyer) -> Iterator[TestClien
             person = buyer.county.actor(login).person_id
             assert person is not None
             set_password(unit, person, login=login, password=PASSWORD)
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html", "accept-language": "en"})
         yield client
 

@@ -11,11 +11,11 @@ from kernel.clock import FixedClock, show_month
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from market.bootstrap import TASKS
 from settlement import periods
 from settlement.tasks import PATIENCE
 from settlement.verify.recompute import verify
+from tests.support.application import an_app
 from tests.support.settlement_builders import APRIL, SYSTEM, a_use, at, deliver
 from tests.support.site_builders import Site, a_site, csrf_token, sign_in
 
@@ -31,7 +31,7 @@ def site(units: Units) -> Site:
 @pytest.fixture
 def client(settings: Settings, units: Units, site: Site) -> Iterator[TestClient[Litestar]]:
     deliver(units, [a_use(units, site.market, "april", at(3, month=4))], name="april.csv")
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

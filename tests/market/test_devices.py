@@ -13,9 +13,9 @@ from kernel.actors import Role
 from kernel.settings import Settings
 from kernel.trail import TrailRow
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.metering.devices import fingerprint
 from settlement.metering.models import ClassroomDevice, UsageSource
+from tests.support.application import an_app
 from tests.support.package_builders import pem
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import Site, a_site, csrf_token, sign_in
@@ -28,7 +28,7 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def client(settings: Settings, units: Units) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

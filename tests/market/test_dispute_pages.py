@@ -16,10 +16,10 @@ from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from settlement.queries.disputes import disputes_of
 from tests.market.test_pages import texts
+from tests.support.application import an_app
 from tests.support.settlement_builders import MARCH, SYSTEM
 from tests.support.site_builders import Site, a_site, csrf_token, sign_in
 
@@ -31,7 +31,7 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def client(settings: Settings, units: Units, site: Site) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

@@ -15,8 +15,8 @@ from kernel.identity.grants import actor_of
 from kernel.identity.names import names_of_actors
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.periods import month_to_close
+from tests.support.application import an_app
 from tests.support.settlement_builders import APRIL, SYSTEM
 from tests.support.site_builders import (
     BUREAU_STAFF,
@@ -38,7 +38,7 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def client(settings: Settings, units: Units, site: Site) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

@@ -13,11 +13,11 @@ from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from settlement.metering.models import Launch, LaunchPresence
 from settlement.models import StatementLine
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.launch_builders import (
     CLASS,
     ELSEWHERE,
@@ -29,6 +29,7 @@ from tests.support.launch_builders import (
 )
 from tests.support.settlement_builders import MARCH, SYSTEM, at
 from tests.support.site_builders import counted_queries, csrf_token, sign_in
+from tests.support.worlds import a_world
 
 MOST_QUERIES = 12
 
@@ -39,6 +40,7 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
+@a_world
 def classroom(units: Units, clock: FixedClock) -> Classroom:
     found = a_classroom(units, password=PASSWORD)
     with units(SYSTEM) as unit:
@@ -53,7 +55,7 @@ def classroom(units: Units, clock: FixedClock) -> Classroom:
 def client(
     settings: Settings, units: Units, classroom: Classroom
 ) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

@@ -13,8 +13,8 @@ from kernel.errors import InvalidInput
 from kernel.identity.api_keys import create_api_key
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from tests.support.api import a_machine, an_event
+from tests.support.application import an_app
 from tests.support.builders import a_school
 from tests.support.launch_builders import Classroom, a_classroom, events
 from tests.support.package_builders import Box, a_box, a_packed_launch, a_packed_use, packed
@@ -42,7 +42,7 @@ def box(units: Units, classroom: Classroom) -> Box:
 
 @pytest.fixture
 def client(settings: Settings, units: Units) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         yield client
 
 
@@ -114,7 +114,7 @@ def test_a_package_beyond_the_rate_is_refused_before_any_work(
     content = packed(box, [launch], [a_packed_use(launch)])
     key = a_key(units, classroom.school.id, Role.ACADEMIC)
     units.settings = replace(settings, usage_rate=1)
-    with TestClient(create_app(units.settings, units)) as client:
+    with TestClient(an_app(units.settings, units)) as client:
         taken = client.post(ADDRESS, content=content, headers=key)
         beyond = client.post(ADDRESS, content=content.replace(b"u1", b"u2"), headers=key)
     assert (taken.status_code, beyond.status_code) == (200, 429)

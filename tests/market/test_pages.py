@@ -16,7 +16,6 @@ from kernel.identity.credentials import set_password
 from kernel.identity.grants import actor_of
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.closing import settle
 from settlement.models import StatementLine
 from settlement.queries.lines import line_head
@@ -24,6 +23,7 @@ from settlement.queries.movements import line_history
 from settlement.queries.uses import use_of, uses_of
 from tests.market.test_access import OF_NOBODY, WHO_MAY, address_of
 from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
 from tests.support.funding_builders import SCHOOL, a_county, a_selection
 from tests.support.settlement_builders import MARCH, SYSTEM
 from tests.support.site_builders import Site, a_site, counted_queries, csrf_token, sign_in
@@ -44,7 +44,7 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def client(settings: Settings, units: Units) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

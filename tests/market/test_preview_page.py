@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from kernel.actors import Role
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.models import StatementLine
+from tests.support.application import an_app
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import Site, a_site, sign_in
 
@@ -26,7 +26,7 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def client(settings: Settings, units: Units) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         yield client
 

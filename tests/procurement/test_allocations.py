@@ -29,12 +29,14 @@ from tests.support.funding_builders import (
     SCHOOL,
     CountyBuilder,
 )
+from tests.support.worlds import a_world
 
 POINT = "3299010002"
 SECOND = "3299010003"
 
 
 @pytest.fixture
+@a_world
 def county(units: Units) -> CountyBuilder:
     county = CountyBuilder(units).with_bureau()
     county.school()

@@ -41,6 +41,7 @@ from procurement.queries import budget_board, selection
 from settlement.funding_lines import LineBalance, issue_amount, open_line
 from settlement.models import Agreement, AgreementDraw, AgreementSchool
 from tests.support.funding_builders import SCHOOL, CountyBuilder, a_county, a_selection
+from tests.support.worlds import a_world
 
 POINT, SECOND = "3299010002", "3299010003"
 ACADEMIC, FINANCE, PRINCIPAL = (
@@ -49,6 +50,7 @@ ACADEMIC, FINANCE, PRINCIPAL = (
 
 
 @pytest.fixture
+@a_world
 def county(units: Units) -> CountyBuilder:
     """A county whose school has 6,500.00 yuan on its line of 2026."""
     county = a_county(units)

@@ -44,6 +44,7 @@ from tests.support.funding_builders import (
     a_selection,
 )
 from tests.support.journals import check_with_beancount
+from tests.support.worlds import a_world
 
 YEAR = 2024
 """A year for which no builder has approved anything."""
@@ -51,6 +52,7 @@ LINE = 200 * 65_000 * 5 // 100
 
 
 @pytest.fixture
+@a_world
 def county(units: Units) -> CountyBuilder:
     county = CountyBuilder(units).with_bureau()
     county.school()
@@ -256,6 +258,7 @@ def test_only_finance_people_of_the_bureau_itself_propose_and_check(
 
 
 @pytest.fixture
+@a_world
 def committed(units: Units, clock: FixedClock) -> CountyBuilder:
     """A county whose school has 6,500 yuan of 2026, 5,000 of them committed."""
     county = a_county(units)

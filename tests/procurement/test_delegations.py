@@ -19,6 +19,7 @@ from procurement.due_steps import WaitingStep, waiting_steps
 from procurement.models import Selection
 from procurement.queries import selection
 from tests.support.funding_builders import SCHOOL, CountyBuilder, a_county, a_selection
+from tests.support.worlds import a_world
 
 TEACHER, ACADEMIC, FINANCE, PRINCIPAL = (
     f"{role}-{SCHOOL}" for role in ("teacher", "academic", "school_finance", "principal")
@@ -27,6 +28,7 @@ TODAY = date(2026, 8, 3)
 
 
 @pytest.fixture
+@a_world
 def county(units: Units) -> CountyBuilder:
     """A county with a deputy at its school, and one selection that waits."""
     county = a_county(units)

@@ -18,7 +18,6 @@ from kernel.identity.people import RosterRow, record_roster
 from kernel.settings import Settings
 from kernel.trail import TrailRow
 from kernel.unit import Units
-from market.asgi import create_app
 from procurement.agreement_requests import request_ceiling
 from settlement.agreement_schools import change_school_ceiling
 from settlement.confirmations import confirm_lines
@@ -29,6 +28,7 @@ from settlement.queries.disputes import dispute_row
 from settlement.queries.lines import lines_of
 from settlement.retention import forfeit_retention
 from tests.support.accounts import PASSWORD, let_sign_in
+from tests.support.application import an_app
 from tests.support.bulk_builders import Buyer, a_buyer, closed, on
 from tests.support.funding_builders import CITY, COUNTY, JOINED, must
 from tests.support.settlement_builders import SYSTEM
@@ -207,7 +207,7 @@ def test_the_form_is_offered_to_who_may_decide_alone(
     let_sign_in(buyer.units, BUYER, THIRD)
     desk = f"/bureau/disputes/{dispute_id}"
     form = {"outcome": "dismissed", "note": "经核对可正常使用", "confirmed": "yes"}
-    with TestClient(create_app(settings, buyer.units)) as client:
+    with TestClient(an_app(settings, buyer.units)) as client:
         sign_in(client, BUYER)
         assert f"{desk}/decision" not in client.get(desk).text
         sent = {**form, "csrf_token": csrf_token(client)}

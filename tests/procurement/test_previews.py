@@ -18,11 +18,13 @@ from settlement.closing import settle
 from tests.support.funding_builders import SCHOOL, VENDOR, CountyBuilder, a_county
 from tests.support.plan_builders import a_neighbour, counted_pupils
 from tests.support.settlement_builders import MARCH, SYSTEM, a_market, a_use, at, deliver
+from tests.support.worlds import a_world
 
 TEACHER = f"teacher-{SCHOOL}"
 
 
 @pytest.fixture
+@a_world
 def county(units: Units) -> CountyBuilder:
     """A county whose school has 6,500.00 yuan on its line of 2026."""
     county = a_county(units)

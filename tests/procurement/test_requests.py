@@ -26,6 +26,7 @@ from procurement.requests import Wanted, request_basket
 from settlement.agreement_models import AgreementYear
 from settlement.models import Agreement
 from tests.support.funding_builders import SCHOOL, VENDOR, CountyBuilder, a_county
+from tests.support.worlds import a_world
 
 TEACHER, ACADEMIC, FINANCE, PRINCIPAL = (
     f"{role}-{SCHOOL}" for role in ("teacher", "academic", "school_finance", "principal")
@@ -33,6 +34,7 @@ TEACHER, ACADEMIC, FINANCE, PRINCIPAL = (
 
 
 @pytest.fixture
+@a_world
 def county(units: Units) -> CountyBuilder:
     """A county whose school has 6,500.00 yuan on its line of 2026, and two resources."""
     county = a_county(units)

@@ -11,7 +11,7 @@ from kernel.actors import Role
 from kernel.identity.api_keys import create_api_key
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
+from tests.support.application import an_app
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import Site, a_site, csrf_token, sign_in
 
@@ -25,7 +25,7 @@ def site(units: Units) -> Site:
 
 @pytest.fixture
 def client(settings: Settings, units: Units, site: Site) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         yield client
 
 

@@ -8,9 +8,11 @@ from kernel.unit import Units
 from settlement.verify.recompute import verify
 from tests.support.agreement_builders import a_signing_market, across, asked, number, signed
 from tests.support.settlement_builders import SYSTEM, Market
+from tests.support.worlds import a_world
 
 
 @pytest.fixture
+@a_world
 def market(units: Units, clock: FixedClock) -> Market:
     """100.00 committed for its own agreement, 5.00 for one across New Year, on one line."""
     market = a_signing_market(units, clock)

@@ -271,7 +271,7 @@ def fresh_world() -> Iterator[tuple[Units, Market]]:
     """Yield a database of its own with a market in it; the test says where."""
     server, told = WORLD["server"], WORLD["settings"]
     assert isinstance(server, str) and isinstance(told, Settings)
-    with fresh_units(server, told) as units:
+    with fresh_units(server, told, worlds=True) as units:
         yield units, a_market(units, available_fen=2_000, ceiling_fen=1_000, unit_price="1.0000")
 
 

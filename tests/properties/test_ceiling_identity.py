@@ -235,7 +235,7 @@ def fresh_world() -> Iterator[tuple[Units, Market]]:
     """Yield a database of its own with a market in it; the test says where."""
     server, told = WORLD["server"], WORLD["settings"]
     assert isinstance(server, str) and isinstance(told, Settings)
-    with fresh_units(server, told) as units:
+    with fresh_units(server, told, worlds=True) as units:
         assert isinstance(units.clock, FixedClock)
         yield units, a_signing_market(units, units.clock)
 

@@ -226,7 +226,7 @@ def test_what_is_opened_beyond_the_ceiling_was_opened_between_two_estimates(
     refused while something is left by the last estimate, and beyond the ceiling there are at most
     those that were opened between the use that reached it and the end of the next estimate.
     """
-    with fresh_units(server, settings) as units:
+    with fresh_units(server, settings, worlds=True) as units:
         assert isinstance(units.clock, FixedClock)
         units.clock.at = at(2)
         classroom = a_classroom(units)

@@ -24,6 +24,7 @@ from tests.support.settlement_builders import (
     confirm_all,
     deliver,
 )
+from tests.support.worlds import a_world
 
 APPEND_ONLY = (
     "trail",
@@ -59,6 +60,7 @@ ROWS = {
 
 
 @pytest.fixture
+@a_world
 def settled(units: Units) -> Market:
     market = a_market(units)
     deliver(units, [a_use(units, market, f"e{n}", at(2, 8, n)) for n in range(9)])

@@ -14,9 +14,9 @@ from kernel.clock import SystemClock
 from kernel.ids import new_id
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from settlement.metering.models import Launch
 from settlement.metering.tickets import Subject, sign_ticket
+from tests.support.application import an_app
 from tests.support.server import serve
 from tests.support.settlement_builders import SYSTEM, VENDOR
 
@@ -36,7 +36,7 @@ def check_ticket() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def platform(settings: Settings, units: Units) -> Iterator[str]:
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         yield address
 
 

@@ -53,6 +53,7 @@ from tests.support.settlement_builders import (
     confirm_all,
     deliver,
 )
+from tests.support.worlds import a_world
 
 LAST_DAY_HELD = datetime(2026, 9, 30, 15, 59, tzinfo=UTC)  # 23:59 in Shanghai
 DUE = datetime(2026, 9, 30, 16, tzinfo=UTC)
@@ -61,6 +62,7 @@ RETENTION = 51
 
 
 @pytest.fixture
+@a_world
 def market(units: Units) -> Market:
     """A school whose March is posted."""
     market = a_market(units)

@@ -14,7 +14,6 @@ from kernel.actors import Role
 from kernel.clock import FixedClock, parse_month
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
 from settlement.explaining import explain_statement
@@ -25,6 +24,7 @@ from settlement.pricing import split
 from settlement.rating import Fund, Rated, Room, Stated, rate, take_up
 from tests.support.accounts import PASSWORD
 from tests.support.agreement_builders import a_line_of_2027, across, on
+from tests.support.application import an_app
 from tests.support.builders import a_person
 from tests.support.early_use_builders import stated
 from tests.support.settlement_builders import (
@@ -151,7 +151,7 @@ def test_what_takes_up_reads_as_that_everywhere(
     )
     assert '"kind":"take_up"' in exported
     statement = "/school/statements/2027-02"
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers.update({"accept": "text/html"})
         sign_in(client, "finance")
         for address, words in (

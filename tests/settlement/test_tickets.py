@@ -30,6 +30,7 @@ from tests.support.launch_builders import (
     a_resource_elsewhere,
 )
 from tests.support.settlement_builders import SYSTEM, at
+from tests.support.worlds import a_world
 
 ISSUER = "http://127.0.0.1:8420"
 REQUIRED = ["iss", "aud", "sub", "jti", "iat", "exp"]
@@ -41,6 +42,7 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
+@a_world
 def classroom(units: Units, clock: FixedClock) -> Classroom:
     found = a_classroom(units)
     with units(SYSTEM) as unit:

@@ -29,9 +29,11 @@ from tests.support.settlement_builders import (
     deliver,
 )
 from tests.support.usage_builders import TICKETS, a_launch, a_report, a_ticketed_source
+from tests.support.worlds import a_world
 
 
 @pytest.fixture
+@a_world
 def market(units: Units) -> Market:
     """A school with an agreement of its own; its bureau bought the same until 2 March (`bulk`)."""
     found = a_market(units)

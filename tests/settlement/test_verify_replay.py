@@ -30,6 +30,7 @@ from tests.support.settlement_builders import (
     deliver,
 )
 from tests.support.statement_readings import lines_by_month
+from tests.support.worlds import a_world
 
 OWN, LATE, NEXT = ("2026-03", "2026-03"), ("2026-04", "2026-03"), ("2026-04", "2026-04")
 SKU = "2199000001-SKU-2"
@@ -73,6 +74,7 @@ def close(units: Units, market: Market, month: Month) -> None:
 
 
 @pytest.fixture
+@a_world
 def books(units: Units, clock: FixedClock) -> Books:
     market = a_market(units)
     point = a_teaching_point(units, market, learners=["P1"])

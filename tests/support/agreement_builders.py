@@ -25,6 +25,7 @@ from tests.support.settlement_builders import (
     confirm_all,
     deliver,
 )
+from tests.support.worlds import a_world
 
 TERMS = {
     "plan": "per_use",
@@ -87,6 +88,7 @@ def on(year: int, month: int, day: int, hour: int = 10) -> datetime:
     return datetime(year, month, day, hour, tzinfo=SHANGHAI).astimezone(UTC)
 
 
+@a_world
 def a_signing_market(units: Units, clock: FixedClock) -> Market:
     """A market on 15 March: 1,000.00 on the line, an agreement of March to June up to 100.00."""
     market = a_market(units, unit_price="1.0000")

@@ -15,8 +15,10 @@ from tests.support.settlement_builders import (
     confirm_all,
     deliver,
 )
+from tests.support.worlds import a_world
 
 
+@a_world
 def a_closed_month(units: Units, *, uses: int = 40) -> Market:
     """A market with uses in March, whose periods are closed, and one use in April."""
     market = a_market(units)

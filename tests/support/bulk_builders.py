@@ -35,6 +35,7 @@ from tests.support.funding_builders import (
     must,
 )
 from tests.support.settlement_builders import PLAYER, SYSTEM, deliver
+from tests.support.worlds import a_world
 
 SKU = "maths-1"
 FIRST, LAST = date(2026, 9, 1), date(2026, 12, 31)
@@ -146,6 +147,7 @@ def learner_of(code: str) -> str:
     return f"L-{code}"
 
 
+@a_world
 def a_buyer(units: Units, *, schools: int = 3, price: str = "1.0000") -> Buyer:
     """Build it: schools 3299010101 … of the county, pupils 100, 200, 300 …, one resource."""
     county = CountyBuilder(units).with_bureau()

@@ -34,6 +34,7 @@ from tests.support.settlement_builders import (
     at,
     deliver,
 )
+from tests.support.worlds import a_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Quarrel:
     other_bureau: Actor
 
 
+@a_world
 def a_quarrel(
     units: Units,
     *,

@@ -50,6 +50,7 @@ from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
 from settlement.budgets import SOURCES, BudgetRow
 from settlement.funding_lines import issue_amount, open_line
+from tests.support.worlds import a_world
 
 PROVINCE, CITY, COUNTY, OTHER_COUNTY = "320000", "329900", "329901", "329902"
 SCHOOL = "3299010001"
@@ -381,6 +382,7 @@ def a_selection(
     )
 
 
+@a_world
 def a_county(units: Units) -> CountyBuilder:
     """A county with a bureau, one school of 200 pupils counted in spring, and one resource."""
     county = CountyBuilder(units).with_bureau()

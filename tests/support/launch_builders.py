@@ -17,6 +17,7 @@ from settlement.agreements import AgreementDraft, open_agreement
 from settlement.metering.models import UsageEvent
 from tests.support.builders import a_listed_version, a_person, admit, took
 from tests.support.settlement_builders import FREE_TERMS, SYSTEM, Market, a_market
+from tests.support.worlds import a_world
 
 ELSEWHERE = "https://vendor.example/open"
 CLASS = "三年级2班"
@@ -35,6 +36,7 @@ class Classroom:
         return self.market.school
 
 
+@a_world
 def a_classroom(units: Units, *, password: str = "") -> Classroom:
     """Build it at the clock's time; both sign in by their role's name if a password is given."""
     market = a_market(units)

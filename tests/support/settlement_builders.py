@@ -35,6 +35,7 @@ from tests.support.builders import (
     a_vendor,
     acting_as,
 )
+from tests.support.worlds import a_world
 
 MARCH, APRIL = parse_month("2026-03"), parse_month("2026-04")
 SYSTEM = system_actor("test")
@@ -67,6 +68,7 @@ class Market:
     agreement_id: AgreementId
 
 
+@a_world
 def a_market(
     units: Units,
     *,

@@ -52,6 +52,7 @@ from tests.support.settlement_builders import (
     at,
     deliver,
 )
+from tests.support.worlds import a_world
 
 SCHOOL_STAFF = (
     Role.TEACHER,
@@ -105,6 +106,7 @@ class Site:
         }
 
 
+@a_world
 def a_site(units: Units, *, disputes: bool = False) -> Site:
     """Build all of it; the month is stated, nothing is confirmed.
 

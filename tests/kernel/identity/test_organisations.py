@@ -31,6 +31,7 @@ from tests.support.builders import (
     a_uscc,
     a_vendor,
 )
+from tests.support.worlds import a_world
 
 SYSTEM = system_actor("test")
 
@@ -44,6 +45,7 @@ def fates(outcomes) -> list[Fate]:
 
 
 @pytest.fixture
+@a_world
 def county(units):
     with units(SYSTEM) as unit:
         return a_region_tree(unit)

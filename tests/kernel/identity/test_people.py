@@ -31,6 +31,7 @@ from tests.support.builders import (
     a_vendor,
     took,
 )
+from tests.support.worlds import a_world
 
 SYSTEM = system_actor("test")
 SCHOOL, OTHER = "2199000001", "2199000002"
@@ -83,6 +84,7 @@ def spells(units) -> list[tuple[str, date, date | None]]:
 
 
 @pytest.fixture
+@a_world
 def county(units):
     """The county's bureau, with two schools."""
     with units(SYSTEM) as unit:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from argon2 import extract_parameters
 from sqlalchemy import select
 
 from kernel.actors import VISITOR, Role, system_actor
@@ -28,11 +29,14 @@ from kernel.identity.sessions import (
 from kernel.trail import TrailRow
 from kernel.unit import Units
 from tests.support.builders import PASSWORD, a_person, a_region_tree, a_school
+from tests.support.passwords import OF_THE_PRODUCT
+from tests.support.worlds import a_world
 
 SYSTEM = system_actor("test")
 
 
 @pytest.fixture
+@a_world
 def principal(units: Units) -> str:
     """The login of a principal with a password."""
     with units(SYSTEM) as unit:
@@ -175,6 +179,15 @@ def test_an_unknown_login_costs_the_same_hashing_as_a_wrong_password(monkeypatch
         assert not matches(password_hash, "wrong password")
     costs = [one.rsplit("$", 2)[0] for one in verified]
     assert len(costs) == 2 and costs[0] == costs[1]
+
+
+def test_the_product_hashes_at_a_cost_that_slows_guessing_down():
+    """No less than the second recommendation of RFC 9106: three passes over 64 MiB."""
+    hasher, nobody = OF_THE_PRODUCT
+    cost = extract_parameters(nobody)
+    assert cost.time_cost >= 3 and cost.memory_cost >= 65_536
+    assert not hasher.check_needs_rehash(nobody)
+    assert extract_parameters(hasher.hash(PASSWORD)) == cost
 
 
 def test_a_login_from_the_roster_lets_nobody_in_before_a_password_is_set(units, principal):

@@ -7,11 +7,13 @@ from kernel.unit import Units
 from settlement.closing import settle
 from tests.support.builders import a_person
 from tests.support.settlement_builders import MARCH, SYSTEM, Market, a_market, a_use, at, deliver
+from tests.support.worlds import a_world
 
 PRICE = ("--unit-price", "2.00")
 
 
 @pytest.fixture
+@a_world
 def school(units: Units) -> Market:
     """A school with eight uses at 1 yuan in March, not settled yet."""
     school = a_market(units, unit_price="1.0000", ceiling_fen=1_000)

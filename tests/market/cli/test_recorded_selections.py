@@ -14,7 +14,6 @@ from kernel.errors import OwnRecord
 from kernel.ids import SelectionId
 from kernel.settings import Settings
 from kernel.unit import Unit, Units
-from market.asgi import create_app
 from procurement.approvals import SigningSummary, refuse, sign
 from procurement.delegations import delegate
 from procurement.due_steps import signatories, waiting_steps
@@ -24,6 +23,7 @@ from procurement.queries import selection
 from procurement.requests import Wanted, request_selection
 from tests.market.cli.conftest import Market
 from tests.support.accounts import let_sign_in
+from tests.support.application import an_app
 from tests.support.funding_builders import SCHOOL, VENDOR, CountyBuilder, a_county
 from tests.support.site_builders import csrf_token, sign_in
 
@@ -91,7 +91,7 @@ def test_who_recorded_it_signs_on_no_page_and_through_no_interface(
 ) -> None:
     let_sign_in(county.units, RECORDER, OTHER)
     page, api = f"/bureau/approvals/{recorded}", f"/api/v1/selections/{recorded}/signature"
-    with TestClient(create_app(settings, county.units)) as client:
+    with TestClient(an_app(settings, county.units)) as client:
         sign_in(client, RECORDER)
         assert str(recorded) not in client.get("/bureau/approvals").text
         shown = client.get(page).text

@@ -26,12 +26,14 @@ from tests.support.builders import (
 )
 from tests.support.funding_builders import COUNTY as FUNDED
 from tests.support.funding_builders import SCHOOL, CountyBuilder, a_county
+from tests.support.worlds import a_world
 
 SYSTEM = system_actor("test")
 SCHOOLS = "code,name,region_code,stages\n"
 
 
 @pytest.fixture
+@a_world
 def county(units: Units) -> None:
     with units(SYSTEM) as unit:
         a_region_tree(unit)

@@ -40,6 +40,7 @@ from tests.support.funding_builders import (
     a_county,
     a_selection,
 )
+from tests.support.worlds import a_world
 from tests.support.year_builders import settled, used
 
 SYSTEM = system_actor("test")
@@ -70,6 +71,7 @@ def end(county: CountyBuilder, year: int = 2026) -> tuple[int, int, int, int]:
 
 
 @pytest.fixture
+@a_world
 def december(units: Units, clock: FixedClock) -> CountyBuilder:
     """650,000 fen issued, 10,000 of them committed for November and December; 0.50 yuan a use."""
     county = CountyBuilder(units).with_bureau()

@@ -8,13 +8,15 @@ from litestar.testing import TestClient
 
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
 from tests.support.api import Machine, a_machine
+from tests.support.application import an_app
 from tests.support.settlement_builders import Market, a_market
 from tests.support.usage_builders import a_ticketed_source
+from tests.support.worlds import a_world
 
 
 @pytest.fixture
+@a_world
 def market(units: Units) -> Market:
     found = a_market(units)
     a_ticketed_source(units, found)
@@ -23,7 +25,7 @@ def market(units: Units) -> Market:
 
 @pytest.fixture
 def client(settings: Settings, units: Units) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(settings, units)) as client:
+    with TestClient(an_app(settings, units)) as client:
         client.headers["accept-language"] = "en"
         yield client
 

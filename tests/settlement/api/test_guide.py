@@ -21,7 +21,7 @@ from kernel.errors import MarketError
 from kernel.identity.api_keys import create_api_key, read_public_key
 from kernel.settings import Settings
 from kernel.unit import Units
-from market.asgi import create_app
+from tests.support.application import an_app
 from tests.support.repository import read
 from tests.support.server import serve
 from tests.support.settlement_builders import SYSTEM, Market
@@ -51,7 +51,7 @@ def test_the_example_of_the_guide_reports_a_use(
         units, market, issued_at=units.clock.now() - timedelta(minutes=1), lasts=timedelta(hours=1)
     )
     (example,) = re.findall(r"```python\n(.*?)```", read(GUIDE), re.DOTALL)
-    with serve(create_app(settings, units)) as address:
+    with serve(an_app(settings, units)) as address:
         done = subprocess.run(
             [sys.executable, "-c", example],
             env={

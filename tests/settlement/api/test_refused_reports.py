@@ -19,6 +19,7 @@ from kernel.identity.api_keys import revoke_api_key
 from kernel.unit import Units
 from settlement.metering.models import UsageBatch
 from tests.support.api import USAGE, Machine, a_machine, an_event, fates
+from tests.support.application import an_app
 from tests.support.settlement_builders import SYSTEM, Market
 from tests.support.usage_builders import a_launch, an_attested_source
 
@@ -284,6 +285,7 @@ def test_a_key_may_send_so_many_events_a_minute(
     units: Units, clock: FixedClock, vendor: Machine, events
 ) -> None:
     units.settings = replace(units.settings, usage_rate=7)
+    an_app(units.settings, units)
     first, second = vendor.send(events), vendor.send(events)
     assert first.headers["ratelimit-policy"] == '"events";q=7;w=60'
     assert first.headers["ratelimit"] == '"events";r=4;t=60'
@@ -300,6 +302,7 @@ def test_a_key_may_send_so_many_events_a_minute(
 
 def test_no_limit_is_told_where_there_is_none(units: Units, vendor: Machine, events) -> None:
     units.settings = replace(units.settings, usage_rate=0)
+    an_app(units.settings, units)
     assert "ratelimit" not in vendor.send(events).headers
 
 
