@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -40,6 +41,7 @@ from procurement.record_proposals import (
 from settlement.agreement_schools import SchoolWish, change_schools, judge_schools
 from settlement.line_names import line_title
 from settlement.models import Agreement, AgreementDraw, FundingLine
+from settlement.parties import Part, note_parties
 from settlement.remaining import SCHOOL_CEILINGS
 
 MAY_PROPOSE: Final = (Role.BUREAU_FINANCE,)
@@ -110,8 +112,15 @@ def check_schools(unit: Unit, number: str) -> SchoolsWish:
     ).one()
     _require_paid_for(unit, agreement, wish.schools)
     change_schools(unit, agreement.id, wish.schools, reason=proposal.reason, reference=number)
+    _note_parties(unit, agreement.id, proposal.made_by)
     decide_record(unit, proposal, RecordState.RECORDED)
     return wish
+
+
+def _note_parties(unit: Unit, agreement_id: UUID, made_by: UUID | None) -> None:
+    """Keep who proposed and who checked a change: they won't judge the agreement's disputes."""
+    people = ((made_by, Part.REQUESTED), (unit.actor.person_id, Part.SIGNED))
+    note_parties(unit, [(agreement_id, person, part) for person, part in people if person])
 
 
 def schools_wish(content: Mapping[str, Any]) -> SchoolsWish:

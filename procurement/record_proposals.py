@@ -56,6 +56,7 @@ LETTERS: Final = {
 WHAT: Final = {
     RecordKind.BUDGET: "proposal of a budget",
     RecordKind.APPROVAL_RULES: "proposal of a table of signatures",
+    RecordKind.BULK_SCHOOLS: "proposal of schools in a bulk purchase",
 }
 """What one that is not there is called."""
 

@@ -181,7 +181,7 @@ def _colleague(unit: Unit, who: str) -> Actor:
 
 def _person_of(actor: Actor) -> PersonId:
     if actor.person_id is None:
-        raise Refused(act="delegate a role", needs="--as LOGIN", actor=actor.name)
+        raise Refused(act="delegate a role", needs="a person", actor=actor.name)
     return actor.person_id
 
 

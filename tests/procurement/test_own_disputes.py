@@ -19,7 +19,8 @@ from kernel.settings import Settings
 from kernel.trail import TrailRow
 from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
-from settlement.agreement_schools import change_school_ceiling
+from procurement.bulk_school_proposals import check_schools, propose_schools
+from settlement.agreement_schools import SchoolWish
 from settlement.confirmations import confirm_lines
 from settlement.dispute_rules import DisputeOutcome, DisputeReason
 from settlement.disputes import decide_dispute, dispute_line
@@ -140,7 +141,10 @@ def test_whoever_objects_does_not_decide_though_without_another_part(
 
 def changed_a_schools_ceiling(buyer: Buyer, number: str) -> None:
     with buyer.units(buyer.county.actor(THIRD)) as unit:
-        change_school_ceiling(unit, number, buyer.codes[0], ceiling_fen=600, reason="用量高")
+        wish = SchoolWish(code=buyer.codes[0], ceiling_fen=600)
+        proposal = propose_schools(unit, number, [wish], reason="用量高")
+    with buyer.units(buyer.county.actor(SIGNER)) as unit:
+        check_schools(unit, proposal)
 
 
 def asked_for_a_higher_ceiling(buyer: Buyer, number: str) -> None:
