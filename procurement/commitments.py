@@ -28,6 +28,7 @@ from procurement.states import CHANGES, SelectionKind
 from procurement.waiting_years import keep_for_waiting
 from settlement.agreement_changes import ChangeDraft, lock_agreement, require_running
 from settlement.agreements import AgreementDraft, Draw, YearPart
+from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement
 
 
@@ -71,6 +72,8 @@ def draft_commitments(
     """
     today = shanghai_day(unit.clock.now())
     parties = _gather(unit, selections)
+    if any(selection.kind == SelectionKind.LOWER for selection in selections):
+        lock_usage_shared(unit)  # before the agreements, as everybody does who needs both
     changed = {
         selection.id: lock_agreement(unit, selection.of_agreement_id)
         for selection in sorted(selections, key=lambda one: str(one.of_agreement_id))
