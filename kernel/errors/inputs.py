@@ -16,6 +16,12 @@ class NotInVocabulary(InvalidInput):
     remedy = "The nearest words: {expected}. All of them: market import catalogue --words."
 
 
+class TooManyFavourites(InvalidInput):
+    code = "too-many-favourites"
+    summary = "{most} favourites are kept, and there are no more places."
+    remedy = "Drop some of them first."
+
+
 class NoSignature(InvalidInput):
     code = "no-signature"
     summary = "By this table a selection below {below_yuan} yuan would need no signature."

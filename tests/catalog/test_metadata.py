@@ -1,4 +1,4 @@
-"""Metadata in controlled words: read, refused with the nearest, and told from earlier content (R5)."""
+"""Metadata in controlled words: read, or refused with the nearest words (R5)."""
 
 from dataclasses import replace
 from decimal import Decimal
