@@ -184,7 +184,9 @@ def _write(unit: Unit, versions: Sequence[Version]) -> None:
         for version in versions
     ]
     sent = insert(Listing)
-    taken = {column.name: column for column in sent.excluded if column.name != "resource_id"}
+    taken: dict[str, Any] = {
+        column.name: column for column in sent.excluded if column.name != "resource_id"
+    }
     same = Listing.version_id == sent.excluded.version_id
     taken["listed_at"] = case((same, Listing.listed_at), else_=sent.excluded.listed_at)
     unit.session.execute(

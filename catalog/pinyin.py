@@ -19,7 +19,7 @@ READINGS: Final = 4
 @lru_cache(maxsize=50_000)
 def syllables_of(word: str) -> tuple[str, ...]:
     """Return the syllables of a Chinese word, one for each character."""
-    return tuple(lazy_pinyin(word, errors=lambda _: ["?"]))
+    return tuple(lazy_pinyin(word, errors=lambda _: "?"))
 
 
 def readings(letters: str) -> list[tuple[str, ...]]:

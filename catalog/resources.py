@@ -160,7 +160,7 @@ def described(row: CatalogueRow) -> CatalogueRow:
             error.facts["field"] = field
             raise FieldError(error, field=field) from None
 
-    words = {name: term(name, getattr(row, name)) for name in DESCRIBED_BY}
+    words: dict[str, Any] = {name: term(name, getattr(row, name)) for name in DESCRIBED_BY}
     mbps = row.bandwidth_mbps
     if mbps is not None and not 0 < mbps <= HIGHEST_MBPS:
         expected = f"an amount above 0, at most {HIGHEST_MBPS}"

@@ -44,6 +44,7 @@ MOST: Final = 200
 RANK_WEIGHTS: Final[ColumnElement[Any]] = literal_column("'{0.05,0.15,0.4,1.0}'::real[]")
 """Of the weights D, C, B and A: whose it is, what describes it, its title."""
 
+AnyRow = Row[*tuple[Any, ...]]
 Key = Sequence[ColumnElement[Any]]
 """The values behind which a page begins, none for the first page."""
 
@@ -200,7 +201,7 @@ def _ranked(unit: Unit, wanted: Wanted, query: str, *, after: Key) -> Results:
     return Results(hits, _behind_candidates(unit, first) if _is_capped(unit, first, rows) else "")
 
 
-def _is_capped(unit: Unit, first: Any, rows: Sequence[Row[Any]]) -> bool:
+def _is_capped(unit: Unit, first: Any, rows: Sequence[AnyRow]) -> bool:
     if rows:
         return bool(rows[0].candidates >= CANDIDATES)
     return (unit.session.scalar(select(func.count()).select_from(first)) or 0) >= CANDIDATES
@@ -266,7 +267,7 @@ def _reasons(words: str) -> tuple[ColumnElement[Any], ...]:
     )
 
 
-def _why(row: Row[Any], sort: Sort) -> tuple[Why, ...]:
+def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
     named = row._mapping
     places = (Why.IN_TITLE, Why.DESCRIBES_IT, Why.NAMED)
     found = [place for place in places if named.get(place.value)]
@@ -283,7 +284,7 @@ def _why(row: Row[Any], sort: Sort) -> tuple[Why, ...]:
     return tuple(found)
 
 
-def _hit(row: Row[Any], why: tuple[Why, ...]) -> Hit:
+def _hit(row: AnyRow, why: tuple[Why, ...]) -> Hit:
     return Hit(**{column.key: getattr(row, column.key) for column in SHOWN}, why=why)
 
 

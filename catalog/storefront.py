@@ -103,7 +103,7 @@ def resource_details(unit: Unit, keys: Sequence[str]) -> list[Detail]:
     ids = [hit.resource_id for hit in hits]
     versions = _versions(unit, ids)
     offers = _offers(unit, ids)
-    metadata = dict(
+    metadata: dict[UUID, dict[str, Any]] = dict(
         unit.session.execute(
             select(Version.id, Version.metadata_).where(
                 among(Version.id, [hit.version_id for hit in hits])

@@ -26,6 +26,7 @@ RUNS: Final = re.compile(
 """A text's runs of one script; what stands between them is neither found nor searched."""
 TSHEG: Final = "\u0f0b"
 TIBETAN_BREAKS: Final = re.compile(r"[\u0f0b\u0f0c\u0f0d-\u0f14\u0f3a-\u0f3d]+")
+JOINS: Final = frozenset("-_./")
 INITIALS, SYLLABLES = "i:", "p:"
 """What pinyin begins with, so that it is never taken for an English word."""
 LITTLE_WORDS: Final = frozenset(["的", "了", "和", "与", "及", "在", "之", "等", "是", "把", "对"])
@@ -62,23 +63,30 @@ def query_of(text: str) -> str:
 
     Empty for a text without any word.
     """
-    return " & ".join(f"({word})" for word in _words(text))
+    return " & ".join(f"({word})" for word in _words(text) if word)
 
 
 def any_of(text: str) -> str:
     """Return the tsquery for any word of a typed text: what of it a listed text has."""
-    return " | ".join(f"({word})" for word in _words(text))
+    return " | ".join(f"({word})" for word in _words(text) if word)
 
 
 def _words(text: str) -> list[str]:
-    runs = [*_runs(text[:LONGEST_QUERY])][:MOST_RUNS]
-    return [words for script, run in runs if (words := _meant(script, run))]
+    typed = normal(text[:LONGEST_QUERY])
+    runs = [*RUNS.finditer(typed)][:MOST_RUNS]
+    return [_meant(str(run.lastgroup), run[0], is_code=_in_code(typed, run)) for run in runs]
 
 
-def _meant(script: str, run: str) -> str:
+def _in_code(text: str, run: re.Match[str]) -> bool:
+    """Whether a run is a part of an article number, such as SX-1, and so no pinyin."""
+    beside = text[max(0, run.start() - 1) : run.start()] + text[run.end() : run.end() + 1]
+    return not JOINS.isdisjoint(beside)
+
+
+def _meant(script: str, run: str, *, is_code: bool) -> str:
     """Return the query for one run: its own tokens, or those of what means the same."""
     ways = [_as_typed(script, run)]
-    if script == "word":
+    if script == "word" and not is_code:
         ways += _as_pinyin(run)
     ways += [_every(_plain(other)) for other in _same_as(run)]
     return _either(ways)

@@ -14,11 +14,11 @@ from catalog.web.browsing import (
     show_vendor,
 )
 from catalog.web.resources import show_comparison, show_resource
-from kernel.actors import OrganisationKind
+from kernel.actors import ROLES_OF
 from kernel.http.pages import PUBLIC, Pages, only
 from kernel.http.problems import AnyRequest
 
-SIGNED_IN = only(*OrganisationKind)
+SIGNED_IN = only(*sorted(set().union(*ROLES_OF.values())))
 
 
 @get("/catalog", opt=PUBLIC, sync_to_thread=True)

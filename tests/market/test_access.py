@@ -32,6 +32,7 @@ FORMS: dict[str, dict[str, str]] = {
     SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"},
     "/learn/open": {"resource": "nobody/nothing"},
     "/school/devices": {"name": "Box", "public_key": A_PUBLIC_KEY},
+    "/catalog/favourites": {"resource": "nobody/nothing", "act": "drop"},
     "/vendor/early-use/{proposal}/answer": {"agrees": "yes"},
 }
 SCRIPTS: dict[str, dict[str, Any]] = {
