@@ -1,13 +1,21 @@
 """Counting what fits: the total and the facets of a search, exactly (R8)."""
 
 from collections.abc import Mapping
-
-from sqlalchemy import ColumnElement, func, literal_column, select
+from typing import Final
 
 from catalog.facets import FIELDS, SUITS_ANY, Facet
-from catalog.listing_models import Listing
-from catalog.search import Wanted, matching
+from catalog.search import Matching, Wanted, matching
 from kernel.unit import Unit
+
+NAMES: Final = tuple(FIELDS)
+EVERYTHING: Final = (1 << len(NAMES)) - 1
+COUNTED: Final = f"""
+SELECT GROUPING({", ".join(NAMES)}) AS without, {", ".join(NAMES)}, count(*) AS results
+FROM (SELECT {", ".join(f"{sql} AS {name}" for name, sql in FIELDS.items())}
+      FROM listing l WHERE {{fits}}) words
+GROUP BY GROUPING SETS ((), {", ".join(f"({name})" for name in NAMES)})
+"""  # noqa: S608 - from texts of `facets`
+"""By all facets in one pass over what fits; `without` names by its bits what is not grouped by."""
 
 
 def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
@@ -16,50 +24,40 @@ def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
     One statement for all facets, and one more for each that is set: its own words are counted as if
     it were not.
     """
-    fits = matching(wanted)
-    if fits is None:
+    found = matching(wanted)
+    if found is None:
         return 0, []
-    total, counts = _counted(unit, fits)
-    for name in FIELDS:
+    total, counts = _counted(unit, found)
+    for name in NAMES:
         if wanted.filters.get(name):
             others = matching(wanted, without=name)
             assert others is not None
             counts[name] = _of_one(unit, name, others)
-    facets = [Facet(name, _shown(name, counts.get(name, {}))) for name in FIELDS]
+    facets = [Facet(name, _shown(name, counts.get(name, {}))) for name in NAMES]
     return total, [facet for facet in facets if facet.counts]
 
 
-def _counted(unit: Unit, fits: ColumnElement[bool]) -> tuple[int, dict[str, dict[str, int]]]:
-    """Count by all facets in one pass over what fits."""
-    columns = [column.label(name) for name, column in FIELDS.items()]
-    narrow = select(*columns).select_from(Listing).where(fits).subquery()
-    names = list(FIELDS)
-    rows = unit.session.execute(
-        select(
-            func.grouping(*(narrow.c[name] for name in names)).label("without"),
-            *(narrow.c[name] for name in names),
-            func.count().label("results"),
-        ).group_by(func.grouping_sets(*(narrow.c[name] for name in names), literal_column("()")))
-    )
-    found: dict[str, dict[str, int]] = {}
+def _counted(unit: Unit, found: Matching) -> tuple[int, dict[str, dict[str, int]]]:
+    counts: dict[str, dict[str, int]] = {}
     total = 0
-    everything = (1 << len(names)) - 1
-    for row in rows:
-        if row.without == everything:
+    sql = COUNTED.format(fits=found.condition)
+    for row in unit.session.execute(found.statement(sql), found.given):
+        if row.without == EVERYTHING:
             total = row.results
             continue
-        name = names[len(names) - (everything ^ row.without).bit_length()]
+        name = NAMES[len(NAMES) - (EVERYTHING ^ row.without).bit_length()]
         word = getattr(row, name)
         if word is not None:
-            found.setdefault(name, {})[word] = row.results
-    return total, found
+            counts.setdefault(name, {})[word] = row.results
+    return total, counts
 
 
-def _of_one(unit: Unit, name: str, fits: ColumnElement[bool]) -> dict[str, int]:
-    column = FIELDS[name]
-    rows = unit.session.execute(
-        select(column, func.count()).select_from(Listing).where(fits).group_by(column)
+def _of_one(unit: Unit, name: str, found: Matching) -> dict[str, int]:
+    sql = (
+        f"SELECT {FIELDS[name]} AS word, count(*) AS results "  # noqa: S608 - our own names
+        f"FROM listing l WHERE {found.condition} GROUP BY 1"
     )
+    rows = unit.session.execute(found.statement(sql), found.given)
     return {word: results for word, results in rows if word is not None}
 
 

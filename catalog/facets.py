@@ -7,33 +7,20 @@ filters as they are.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sqlalchemy import ColumnElement, case
-
-from catalog.listing_models import Listing
+from typing import Final
 
 Filters = Mapping[str, str]
 
 FREE, PRICED, UNPRICED = "free", "priced", "unpriced"
-PRICE: Final = case(
-    (Listing.unit_price.is_(None), UNPRICED), (Listing.unit_price == 0, FREE), else_=PRICED
-)
-FIELDS: Final[Mapping[str, Any]] = {
-    "stage": Listing.stage,
-    "subject": Listing.subject,
-    "grade": Listing.grade,
-    "edition": Listing.edition,
-    "type": Listing.type,
-    "language": Listing.language,
-    "reach": Listing.reach,
-    "kind": Listing.kind,
-    "tier": Listing.tier,
-    "price": PRICE,
-    "plan": Listing.plan,
-    "licence": Listing.licence,
+FIELDS: Final[Mapping[str, str]] = {
+    **{name: f"l.{name}" for name in ("stage", "subject", "grade", "edition", "type")},
+    **{name: f"l.{name}" for name in ("language", "reach", "kind", "tier")},
+    "price": f"CASE WHEN l.unit_price IS NULL THEN '{UNPRICED}' "
+    f"WHEN l.unit_price = 0 THEN '{FREE}' ELSE '{PRICED}' END",
+    "plan": "l.plan",
+    "licence": "l.licence",
 }
-"""Facets in the order in which they are shown."""
+"""Facets in the order in which they are shown, each with its word of a listing `l` in SQL."""
 FILTERS: Final = (*FIELDS, "vendor")
 SUITS_ANY: Final = frozenset({"stage", "grade"})
 """Facets whose empty word means every one."""
@@ -47,16 +34,19 @@ class Facet:
     counts: Sequence[tuple[str, int]]
 
 
-def narrowed(filters: Filters, *, without: str = "") -> list[ColumnElement[bool]]:
-    """Return the conditions of the filters, one of them left out."""
-    conditions: list[ColumnElement[bool]] = []
+def narrowed(filters: Filters, *, without: str = "") -> tuple[list[str], dict[str, str]]:
+    """Return the filters as conditions on a listing `l`, one left out, and their parameters."""
+    conditions: list[str] = []
+    given: dict[str, str] = {}
     for name, word in filters.items():
         if name == without or not word:
             continue
+        parameter = f"is_{name}"
+        given[parameter] = word
         if name == "vendor":
-            conditions.append(Listing.vendor_code == word)
+            conditions.append(f"l.vendor_code = :{parameter}")
         elif name in SUITS_ANY:
-            conditions.append(FIELDS[name].in_((word, "")))
+            conditions.append(f"{FIELDS[name]} IN (:{parameter}, '')")
         else:
-            conditions.append(FIELDS[name] == word)
-    return conditions
+            conditions.append(f"{FIELDS[name]} = :{parameter}")
+    return conditions, given

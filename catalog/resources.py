@@ -6,7 +6,7 @@ the matter of `admission`, what it costs of `offers`.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ COLUMNS = ("title", "kind", "tier", "stage", "subject", "grade", "type")
 METADATA = ("language", "licence", "author", "keywords", "conditions", "address", "launch_url")
 STATED = ("edition", "chapter", "bandwidth_mbps", "devices", "offline")
 """Metadata that stands in a version only where its vendor states it."""
+DIGESTED = COLUMNS + METADATA + STATED
 LATER = frozenset({"launch_url", *STATED})
 """Content that earlier versions could not have: empty, it is no part of the digest."""
 
@@ -111,7 +112,8 @@ def record_catalogue(
         vendor = vendors.get(typed.vendor_code)
         key = (typed.vendor_code, typed.sku)
         history = histories.get(key)
-        if vendor is not None and history and content_digest(typed) in history.digests:
+        as_typed = content_digest(typed)
+        if vendor is not None and history and as_typed in history.digests:
             outcomes.append(DUPLICATE)  # of before the vocabularies, too
             continue
         try:
@@ -133,7 +135,7 @@ def record_catalogue(
                     "is_sample": is_sample,
                 }
             )
-        digest = content_digest(row)
+        digest = as_typed if row == typed else content_digest(row)
         if digest in history.digests:
             outcomes.append(DUPLICATE)
         elif key in submitted:  # two contents in one file: which of them is meant?
@@ -179,9 +181,7 @@ def described(row: CatalogueRow) -> CatalogueRow:
 def content_digest(row: CatalogueRow) -> bytes:
     """Return SHA-256 over the canonical JSON of what a version says, without its key."""
     content = {
-        name: value
-        for name, value in asdict(row).items()
-        if name in COLUMNS + METADATA + STATED and (value or name not in LATER)
+        name: value for name in DIGESTED if (value := getattr(row, name)) or name not in LATER
     }
     if row.bandwidth_mbps is not None:
         content["bandwidth_mbps"] = plain(row.bandwidth_mbps)
@@ -258,9 +258,8 @@ def _histories(unit: Unit, keys: set[ResourceKey]) -> dict[ResourceKey, _History
 def _version(
     unit: Unit, row: CatalogueRow, history: _History, digest: bytes, *, vendor: Organisation
 ) -> dict[str, Any]:
-    values = asdict(row)
-    metadata = {name: values[name] for name in METADATA}
-    metadata |= {name: values[name] for name in STATED if values[name]}
+    metadata = {name: getattr(row, name) for name in METADATA}
+    metadata |= {name: value for name in STATED if (value := getattr(row, name))}
     if row.bandwidth_mbps is not None:
         metadata["bandwidth_mbps"] = plain(row.bandwidth_mbps)
     if row.ownership == Ownership.SERVICE_WORK:
@@ -277,5 +276,5 @@ def _version(
         "metadata_": metadata,
         "digest": digest,
         "created_at": unit.clock.now(),
-        **{name: values[name] for name in COLUMNS},
+        **{name: getattr(row, name) for name in COLUMNS},
     }

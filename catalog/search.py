@@ -17,35 +17,20 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Row,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import Row, Text, TextClause, bindparam, text
 
 from catalog.facets import Filters, narrowed
-from catalog.listing_models import Listing
 from catalog.tokens import any_of, query_of
 from kernel.errors import InvalidInput
 from kernel.unit import Unit
 
 CANDIDATES: Final = 300
 MOST: Final = 200
-RANK_WEIGHTS: Final[ColumnElement[Any]] = literal_column("'{0.05,0.15,0.4,1.0}'::real[]")
+RANK_WEIGHTS: Final = "CAST(ARRAY[0.05, 0.15, 0.4, 1.0] AS real[])"
 """Of the weights D, C, B and A: whose it is, what describes it, its title."""
 
 AnyRow = Row[*tuple[Any, ...]]
-Key = Sequence[ColumnElement[Any]]
+Key = Sequence[object]
 """The values behind which a page begins, none for the first page."""
 
 
@@ -122,127 +107,54 @@ class Results:
     next: str
 
 
-SHOWN: Final = tuple(getattr(Listing, name) for name in Hit.__annotations__ if name != "why")
-
-
-def search(unit: Unit, wanted: Wanted) -> Results:
-    """Return a page of what fits; raise `InvalidInput` for a cursor that is none of ours."""
-    query = query_of(wanted.words)
-    if wanted.words.strip() and not query:
-        return Results([], "")
-    name, after = _decoded(wanted.after, wanted.sort) if wanted.after else ("", [])
-    if query and wanted.sort is Sort.RELEVANCE and name != "prior":
-        return _ranked(unit, wanted, query, after=after)
-    return _ordered(unit, wanted, query, after=after)
-
-
-def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
-    """Return the listed resources of these keys in their order, without what is not listed."""
-    pairs = [(code, sku) for code, _, sku in (key.partition("/") for key in keys)]
-    rows = unit.session.execute(
-        select(*SHOWN).where(tuple_(Listing.vendor_code, Listing.sku).in_(pairs))
-    )
-    found = {hit.key: hit for hit in (_hit(row, ()) for row in rows)}
-    return [found[key] for key in dict.fromkeys(keys) if key in found]
-
-
-def matching(wanted: Wanted, *, without: str = "") -> ColumnElement[bool] | None:
-    """Return the condition of what fits, one filter left out; None where nothing can fit."""
-    query = query_of(wanted.words)
-    if wanted.words.strip() and not query:
-        return None
-    conditions = narrowed(wanted.filters, without=without)
-    if query:
-        conditions.append(Listing.tokens.op("@@")(_tsquery(query)))
-    return and_(true(), *conditions)
-
-
-def _ranked(unit: Unit, wanted: Wanted, query: str, *, after: Key) -> Results:
-    """Rank the candidates; behind the last of them the order of the prior goes on."""
-    fits = matching(wanted)
-    assert fits is not None
-    first = (
-        select(Listing.resource_id, Listing.prior, Listing.title, Listing.tokens)
-        .where(fits)
-        .order_by(Listing.prior.desc(), Listing.resource_id.desc())
-        .limit(CANDIDATES)
-        .cte("candidates")
-        .prefix_with("MATERIALIZED")
-    )
-    rank = cast(
-        1_000_000
-        * (
-            func.ts_rank(RANK_WEIGHTS, first.c.tokens, _tsquery(query))
-            + case((first.c.title.ilike(f"%{_escaped(wanted.words)}%", escape="\\"), 1), else_=0)
-        ),
-        BigInteger,
-    )
-    ranked = select(
-        first.c.resource_id,
-        first.c.prior,
-        rank.label("rank"),
-        func.count().over().label("candidates"),
-    ).subquery()
-    page = select(ranked)
-    key = (ranked.c.rank, ranked.c.prior, ranked.c.resource_id)
-    if after:
-        page = page.where(tuple_(*key) < tuple_(*after))
-    found = page.order_by(*(column.desc() for column in key)).limit(wanted.limit + 1).subquery()
-    rows = unit.session.execute(
-        select(*SHOWN, *_reasons(wanted.words), found.c.rank, found.c.prior, found.c.candidates)
-        .join(Listing, Listing.resource_id == found.c.resource_id)
-        .order_by(found.c.rank.desc(), found.c.prior.desc(), found.c.resource_id.desc())
-    ).all()
-    shown = rows[: wanted.limit]
-    hits = [_hit(row, _why(row, Sort.RELEVANCE)) for row in shown]
-    if len(rows) > wanted.limit:
-        last = shown[-1]
-        return Results(hits, _encoded("rank", last.rank, last.prior, last.resource_id))
-    return Results(hits, _behind_candidates(unit, first) if _is_capped(unit, first, rows) else "")
-
-
-def _is_capped(unit: Unit, first: Any, rows: Sequence[AnyRow]) -> bool:
-    if rows:
-        return bool(rows[0].candidates >= CANDIDATES)
-    return (unit.session.scalar(select(func.count()).select_from(first)) or 0) >= CANDIDATES
-
-
-def _behind_candidates(unit: Unit, first: Any) -> str:
-    prior, resource_id = unit.session.execute(
-        select(first.c.prior, first.c.resource_id)
-        .order_by(first.c.prior, first.c.resource_id)
-        .limit(1)
-    ).one()
-    return _encoded("prior", prior, resource_id)
-
-
-def _ordered(unit: Unit, wanted: Wanted, query: str, *, after: Key) -> Results:
-    fits = matching(wanted)
-    assert fits is not None
-    name, column, descending = ORDERS[wanted.sort]
-    key = tuple_(column, Listing.resource_id)
-    reasons = _reasons(wanted.words) if query else ()
-    page = select(*SHOWN, *reasons, column.label("position")).where(fits)
-    if after:
-        page = page.where(key < tuple_(*after) if descending else key > tuple_(*after))
-    order = (column, Listing.resource_id)
-    page = page.order_by(*(one.desc() if descending else one for one in order))
-    rows = unit.session.execute(page.limit(wanted.limit + 1)).all()
-    shown = rows[: wanted.limit]
-    hits = [_hit(row, _why(row, wanted.sort)) for row in shown]
-    if len(rows) <= wanted.limit:
-        return Results(hits, "")
-    last = shown[-1]
-    return Results(hits, _encoded(name, last.position, last.resource_id))
-
-
-ORDERS: Final[dict[Sort, tuple[str, Any, bool]]] = {
-    Sort.RELEVANCE: ("prior", Listing.prior, True),
-    Sort.NEWEST: ("newest", Listing.listed_at, True),
-    Sort.RENEWED: ("renewed", Listing.renewals, True),
-    Sort.PRICE: ("price", Listing.price_order, False),
+NAMES: Final = tuple(name for name in Hit.__annotations__ if name != "why")
+SHOWN: Final = ", ".join(f"l.{name}" for name in NAMES)
+REASONS: Final = ", ".join(
+    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")]) @@ CAST(:any_word AS tsquery) AS {name}"
+    for name, weight in ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
+)
+"""Where in a listing the words are: its title, what describes it, whose it is."""
+RANKED: Final = f"""
+WITH candidates AS MATERIALIZED (
+    SELECT l.resource_id, l.prior, l.title, l.tokens FROM listing l WHERE {{fits}}
+    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
+), ranked AS (
+    SELECT resource_id, prior, count(*) OVER () AS candidates,
+        CAST(1000000 * (ts_rank({RANK_WEIGHTS}, tokens, CAST(:query AS tsquery))
+            + CAST(title ILIKE :phrase AS int)) AS bigint) AS rank
+    FROM candidates
+), page AS MATERIALIZED (
+    SELECT * FROM ranked WHERE {{behind}}
+    ORDER BY rank DESC, prior DESC, resource_id DESC LIMIT :most
+)
+SELECT {SHOWN}, {REASONS}, page.rank, page.prior, page.candidates
+FROM page JOIN listing l ON l.resource_id = page.resource_id
+ORDER BY page.rank DESC, page.prior DESC, page.resource_id DESC
+"""  # noqa: S608 - from texts of this module
+LAST_CANDIDATE: Final = f"""
+SELECT count(*) OVER () AS candidates, prior, resource_id FROM (
+    SELECT l.prior, l.resource_id FROM listing l WHERE {{fits}}
+    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
+) candidates ORDER BY prior, resource_id LIMIT 1
+"""  # noqa: S608 - from texts of this module
+ORDERED: Final = f"""
+SELECT {SHOWN}, {{reasons}} l.{{column}} AS position
+FROM listing l WHERE {{fits}} AND {{behind}}
+ORDER BY l.{{column}} {{turn}}, l.resource_id {{turn}} LIMIT :most
+"""  # noqa: S608 - from texts of this module
+BY_KEY: Final = f"""
+SELECT {SHOWN} FROM listing l
+WHERE (l.vendor_code, l.sku) IN (
+    SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:skus AS text[]))
+)
+"""  # noqa: S608 - from texts of this module
+ORDERS: Final = {
+    Sort.RELEVANCE: ("prior", "prior", "DESC"),
+    Sort.NEWEST: ("newest", "listed_at", "DESC"),
+    Sort.RENEWED: ("renewed", "renewals", "DESC"),
+    Sort.PRICE: ("price", "price_order", "ASC"),
 }
-"""By sort: what its cursor is called, the column, and whether the highest comes first."""
+"""By sort: what its cursor is called, the column, and its direction."""
 CURSORS: Final = {sort: {name} for sort, (name, _, _) in ORDERS.items()} | {
     Sort.RELEVANCE: {"rank", "prior"}
 }
@@ -256,15 +168,114 @@ KINDS: Final[dict[str, tuple[type, ...]]] = {
 """What the parts of a cursor are."""
 
 
-def _reasons(words: str) -> tuple[ColumnElement[Any], ...]:
-    """Return where in a listing the words are: its title, what describes it, whose it is."""
-    any_word = _tsquery(any_of(words))
-    return tuple(
-        func.ts_filter(Listing.tokens, literal_column(f"'{{{weight}}}'::\"char\"[]"))
-        .op("@@")(any_word)
-        .label(name)
-        for name, weight in ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
+def search(unit: Unit, wanted: Wanted) -> Results:
+    """Return a page of what fits; raise `InvalidInput` for a cursor that is none of ours."""
+    found = matching(wanted)
+    if found is None:
+        return Results([], "")
+    name, after = _decoded(wanted.after, wanted.sort) if wanted.after else ("", [])
+    if found.query and wanted.sort is Sort.RELEVANCE and name != "prior":
+        return _ranked(unit, wanted, found, after=after)
+    return _ordered(unit, wanted, found, after=after)
+
+
+def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
+    """Return the listed resources of these keys in their order, without what is not listed."""
+    pairs = [key.partition("/") for key in keys]
+    rows = unit.session.execute(
+        text(BY_KEY),
+        {"codes": [code for code, _, _ in pairs], "skus": [sku for _, _, sku in pairs]},
     )
+    found = {hit.key: hit for hit in (_hit(row, ()) for row in rows)}
+    return [found[key] for key in dict.fromkeys(keys) if key in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What fits, as a condition on a listing `l` with its parameters; `query`: the words of it."""
+
+    condition: str
+    given: dict[str, Any]
+    query: str
+
+    def statement(self, sql: str) -> TextClause:
+        """Return a statement that is planned for these very words: a common one is another case.
+
+        As a parameter they would come into one plan for all words, once it is prepared.
+        """
+        planned = bindparam("query", literal_execute=True, type_=Text())
+        return text(sql).bindparams(planned) if self.query else text(sql)
+
+
+def matching(wanted: Wanted, *, without: str = "") -> Matching | None:
+    """Return what fits, one filter left out; None where nothing can, for want of any word."""
+    query = query_of(wanted.words)
+    if wanted.words.strip() and not query:
+        return None
+    conditions, given = narrowed(wanted.filters, without=without)
+    if query:
+        conditions.append("l.tokens @@ CAST(:query AS tsquery)")
+        given["query"] = query
+    return Matching(" AND ".join(conditions) or "true", given, query)
+
+
+def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
+    """Rank the candidates; behind the last of them the order of the prior goes on."""
+    behind = "(rank, prior, resource_id) < (:after_0, :after_1, :after_2)" if after else "true"
+    sql = RANKED.format(fits=found.condition, behind=behind)
+    given = (
+        found.given
+        | _behind(after)
+        | {
+            "any_word": any_of(wanted.words),
+            "phrase": f"%{_escaped(wanted.words)}%",
+            "most": wanted.limit + 1,
+        }
+    )
+    rows = unit.session.execute(found.statement(sql), given).all()
+    shown = rows[: wanted.limit]
+    hits = [_hit(row, _why(row, Sort.RELEVANCE)) for row in shown]
+    if len(rows) > wanted.limit:
+        last = shown[-1]
+        return Results(hits, _encoded("rank", last.rank, last.prior, last.resource_id))
+    if rows and rows[0].candidates < CANDIDATES:
+        return Results(hits, "")
+    return Results(hits, _behind_candidates(unit, found))
+
+
+def _behind_candidates(unit: Unit, found: Matching) -> str:
+    """Return the cursor of what follows the candidates, empty if they are all there is."""
+    sql = LAST_CANDIDATE.format(fits=found.condition)
+    last = unit.session.execute(found.statement(sql), found.given).one_or_none()
+    if last is None or last.candidates < CANDIDATES:
+        return ""
+    return _encoded("prior", last.prior, last.resource_id)
+
+
+def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
+    name, column, turn = ORDERS[wanted.sort]
+    side = "<" if turn == "DESC" else ">"
+    sql = ORDERED.format(
+        fits=found.condition,
+        behind=f"(l.{column}, l.resource_id) {side} (:after_0, :after_1)" if after else "true",
+        column=column,
+        turn=turn,
+        reasons=f"{REASONS}," if found.query else "",
+    )
+    given = found.given | _behind(after) | {"most": wanted.limit + 1}
+    if found.query:
+        given["any_word"] = any_of(wanted.words)
+    rows = unit.session.execute(found.statement(sql), given).all()
+    shown = rows[: wanted.limit]
+    hits = [_hit(row, _why(row, wanted.sort)) for row in shown]
+    if len(rows) <= wanted.limit:
+        return Results(hits, "")
+    last = shown[-1]
+    return Results(hits, _encoded(name, last.position, last.resource_id))
+
+
+def _behind(after: Key) -> dict[str, object]:
+    return {f"after_{place}": value for place, value in enumerate(after)}
 
 
 def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
@@ -285,11 +296,8 @@ def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
 
 
 def _hit(row: AnyRow, why: tuple[Why, ...]) -> Hit:
-    return Hit(**{column.key: getattr(row, column.key) for column in SHOWN}, why=why)
-
-
-def _tsquery(query: str) -> ColumnElement[Any]:
-    return cast(literal(query), TSQUERY)
+    """Return a row's listing, whose columns come first."""
+    return Hit(**dict(zip(NAMES, row, strict=False)), why=why)
 
 
 def _escaped(words: str) -> str:
@@ -298,32 +306,30 @@ def _escaped(words: str) -> str:
 
 
 def _encoded(*parts: object) -> str:
-    text = msgspec.json.encode([str(part) for part in parts])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+    encoded = msgspec.json.encode([str(part) for part in parts])
+    return base64.urlsafe_b64encode(encoded).decode().rstrip("=")
 
 
-def _decoded(cursor: str, sort: Sort) -> tuple[str, list[ColumnElement[Any]]]:
+def _decoded(cursor: str, sort: Sort) -> tuple[str, list[object]]:
     """Return what a cursor is called and the values behind which its page begins."""
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        name, *values = msgspec.json.decode(text, type=list[str])
+        encoded = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        name, *values = msgspec.json.decode(encoded, type=list[str])
         if name not in CURSORS[sort]:
             raise ValueError(name)
-        return name, [
-            literal(_value(kind, one)) for kind, one in zip(KINDS[name], values, strict=True)
-        ]
+        return name, [_value(kind, one) for kind, one in zip(KINDS[name], values, strict=True)]
     except (binascii.Error, msgspec.DecodeError, ValueError, InvalidOperation):
         expected = "the cursor of a page before"
         raise InvalidInput(field="after", value=cursor[:40], expected=expected) from None
 
 
-def _value(kind: type, text: str) -> object:
+def _value(kind: type, part: str) -> object:
     if kind is datetime:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(part)
         if moment.tzinfo is None:
-            raise ValueError(text)
+            raise ValueError(part)
         return moment
-    value = kind(text)
+    value = kind(part)
     if isinstance(value, int | Decimal) and not -(2**63) <= value < 2**63:
-        raise ValueError(text)
+        raise ValueError(part)
     return value

@@ -184,8 +184,9 @@ def _either(ways: Iterable[str]) -> str:
 
 
 def _quoted(token: str) -> str:
-    escaped = token[:LONGEST_TOKEN].replace("\\", "\\\\").replace("'", "''")
-    return f"'{escaped}'"
+    if "'" in token or "\\" in token:
+        token = token.replace("\\", "\\\\").replace("'", "''")
+    return f"'{token}'"
 
 
 def weighted(parts: Iterable[tuple[str, str, bool]]) -> str:

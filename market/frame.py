@@ -68,7 +68,7 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
         platform=translate(PLATFORM, frame.locale),
         navigation=navigation,
         home=navigation[0].href if navigation else "/",
-        search=SEARCH,
+        search="" if frame.address.partition("?")[0] == SEARCH else SEARCH,
     )
     if unit.actor.organisation_id is None:
         return frame
