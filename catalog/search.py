@@ -110,7 +110,8 @@ class Results:
 NAMES: Final = tuple(name for name in Hit.__annotations__ if name != "why")
 SHOWN: Final = ", ".join(f"l.{name}" for name in NAMES)
 REASONS: Final = ", ".join(
-    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")]) @@ CAST(:any_word AS tsquery) AS {name}"
+    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")])"
+    f" @@ CAST(:any_word AS tsquery) AS {name}"
     for name, weight in ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
 )
 """Where in a listing the words are: its title, what describes it, whose it is."""

@@ -19,6 +19,7 @@ from settlement.tasks import (
     make_partitions,
     post_payer,
     post_what_is_due,
+    publish_signals,
     release_launched,
     release_retention,
     resume_closes,
@@ -43,6 +44,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "procurement.end_lines": end_lines_of_closed_years,
     "settlement.end_agreements": end_agreements,
     "procurement.commit_waiting": commit_waiting_years,
+    "settlement.publish_signals": publish_signals,
     "catalog.heal_storefront": heal_storefront,
     "catalog.forget_misses": forget_old_misses,
 }
@@ -62,6 +64,7 @@ SCHEDULE: dict[str, float] = {
     "procurement.end_lines": 3600.0,
     "settlement.end_agreements": 3600.0,
     "procurement.commit_waiting": 300.0,
+    "settlement.publish_signals": 900.0,
     "catalog.heal_storefront": 300.0,
     "catalog.forget_misses": 24 * 3600.0,
 }

@@ -14,6 +14,7 @@ import settlement.early_use_models
 import settlement.ledger.models
 import settlement.metering.models
 import settlement.models
+import settlement.rating_models
 
 ALL = (
     kernel.identity.models,
@@ -22,6 +23,7 @@ ALL = (
     catalog.models,
     catalog.listing_models,
     settlement.models,
+    settlement.rating_models,
     settlement.agreement_models,
     settlement.dispute_models,
     settlement.early_use_models,

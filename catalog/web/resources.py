@@ -38,6 +38,15 @@ MBPS: Final = msgid("{mbps} Mbit/s for one class")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """How many teachers gave how many stars, the most first; whether the reader may, and did."""
+
+    spread: Sequence[tuple[int, int]] = ()
+    may_rate: bool = False
+    own_stars: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Compared:
     """One of several: what is compared, row by row, and the address without it."""
 
@@ -48,8 +57,10 @@ class Compared:
     without: str
 
 
-def show_resource(page: Page, vendor_code: str, sku: str) -> Response[Any]:
-    """Show one listed resource whole."""
+def show_resource(
+    page: Page, vendor_code: str, sku: str, *, said: Said | None = None
+) -> Response[Any]:
+    """Show one listed resource whole; `said`: what its teachers say of it."""
     detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
     address = str(detail.details.get("address", ""))
     return page.render(
@@ -67,6 +78,7 @@ def show_resource(page: Page, vendor_code: str, sku: str) -> Response[Any]:
         catalogue=CATALOGUE,
         is_kept=detail.hit.resource_id in kept_among(page.unit, [detail.hit.resource_id]),
         chooses=not page.actor.roles.isdisjoint(CHOOSERS),
+        said=said or Said(),
         machine=f"/api/v1/resources/{quote(vendor_code, safe='')}/{quote(sku)}",
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath, URLEncodedBody
 
+from catalog.web.addresses import resource_address
 from catalog.web.browsing import (
     FavouriteForm,
     post_favourite,
@@ -13,10 +14,11 @@ from catalog.web.browsing import (
     show_favourites,
     show_vendor,
 )
-from catalog.web.resources import show_comparison, show_resource
-from kernel.actors import ROLES_OF
-from kernel.http.pages import PUBLIC, Pages, only
+from catalog.web.resources import Said, show_comparison, show_resource
+from kernel.actors import ROLES_OF, Role
+from kernel.http.pages import PUBLIC, Form, Pages, only
 from kernel.http.problems import AnyRequest
+from settlement.ratings import rate, ratings_of
 
 SIGNED_IN = only(*sorted(set().union(*ROLES_OF.values())))
 
@@ -31,8 +33,11 @@ def catalogue(request: AnyRequest, pages: Pages) -> Response[Any]:
 def resource(
     request: AnyRequest, pages: Pages, *, vendor: FromPath[str], sku: FromPath[Path]
 ) -> Response[Any]:
+    article = sku.as_posix().removeprefix("/")
     with pages.open(request) as page:
-        return show_resource(page, vendor, sku.as_posix().removeprefix("/"))
+        found = ratings_of(page.unit, f"{vendor}/{article}")
+        said = Said(spread=found.spread, may_rate=found.may_rate, own_stars=found.own_stars)
+        return show_resource(page, vendor, article, said=said)
 
 
 @get("/catalog/vendors/{vendor:str}", opt=PUBLIC, sync_to_thread=True)
@@ -61,4 +66,21 @@ def keep(
         return post_favourite(page, data)
 
 
-HANDLERS = (catalogue, resource, vendor, comparison, kept, keep)
+class RatingForm(Form, frozen=True):
+    """A teacher's stars for a resource, `vendor/sku`."""
+
+    resource: str
+    stars: int
+
+
+@post("/catalog/ratings", opt=only(Role.TEACHER), status_code=303, sync_to_thread=True)
+def rate_resource(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[RatingForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        rate(page.unit, data.resource, stars=data.stars)
+        vendor_code, _, sku = data.resource.partition("/")
+        return page.redirect(resource_address(vendor_code, sku))
+
+
+HANDLERS = (catalogue, resource, vendor, comparison, kept, keep, rate_resource)

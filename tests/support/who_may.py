@@ -42,6 +42,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/catalog/compare"): EVERYBODY,
     ("GET", "/catalog/favourites"): PERSONS,
     ("POST", "/catalog/favourites"): PERSONS,
+    ("POST", "/catalog/ratings"): frozenset({Role.TEACHER}),
     ("GET", "/api/v1/resources"): EVERYBODY,
     ("GET", "/api/v1/resources/{vendor}/{sku}"): EVERYBODY,
     ("GET", "/school"): STAFF,

@@ -19,6 +19,12 @@ END $$;
 CREATE TRIGGER unlist AFTER UPDATE OF state ON version
     FOR EACH ROW WHEN (OLD.state = 'listed' AND NEW.state <> 'listed') EXECUTE FUNCTION unlist();
 """
+APPEND_ONLY = """
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON {0}
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON {0}
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
 # Tokens lie beside the table, so that counting what is listed reads narrow rows.
 NARROW = """
 ALTER TABLE listing SET (toast_tuple_target = 128);
@@ -103,9 +109,37 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("person_id", "resource_id", name=op.f("pk_favourite")),
     )
+    _ratings()
+
+
+def _ratings() -> None:
+    op.create_table(
+        "rating",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        *(
+            sa.Column(name, sa.Uuid(), nullable=False)
+            for name in ("person_id", "school_id", "resource_id", "version_id", "launch_id")
+        ),
+        sa.Column("stars", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("stars BETWEEN 1 AND 5", name=op.f("ck_rating_stars")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_rating_person_id")),
+        sa.ForeignKeyConstraint(
+            ["school_id"], ["organisation.id"], name=op.f("fk_rating_school_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["resource_id"], ["resource.id"], name=op.f("fk_rating_resource_id")
+        ),
+        sa.ForeignKeyConstraint(["version_id"], ["version.id"], name=op.f("fk_rating_version_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rating")),
+    )
+    op.create_index("ix_rating_version", "rating", ["version_id", "person_id", "at"])
+    op.create_index("ix_rating_resource", "rating", ["resource_id", "person_id", "at"])
+    op.execute(APPEND_ONLY.format("rating"))
 
 
 def downgrade() -> None:
+    op.drop_table("rating")
     op.drop_table("favourite")
     op.drop_table("search_miss")
     op.drop_table("resource_signal")
