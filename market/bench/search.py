@@ -54,7 +54,12 @@ REGION: Final = text(
     "INSERT INTO region (code, name, level, is_sample) VALUES ('100000', 'bench', 'nation', true) "
     "ON CONFLICT DO NOTHING"
 )
-LIST: Final = text("UPDATE version SET state = 'listed'")
+LIST: Final = (
+    "ALTER TABLE version DISABLE TRIGGER USER",
+    "UPDATE version SET state = 'listed'",
+    "ALTER TABLE version ENABLE TRIGGER USER",
+)
+"""What two reviewers would do, past the guards that want them, in a database that is dropped."""
 PRICE: Final = text(
     """
 INSERT INTO offer (id, resource_id, valid_from, plan, recorded_at)
@@ -125,7 +130,8 @@ def _fill(
     again_s, again = _import(units, path)
     assert again.duplicates == resources, again
     with units(ACTOR) as unit:
-        unit.session.execute(LIST)
+        for statement in LIST:
+            unit.session.execute(text(statement))
         unit.session.execute(PRICE)
     started = perf_counter()
     with units(ACTOR) as unit:
