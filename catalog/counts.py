@@ -3,19 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from catalog.facets import FIELDS, SUITS_ANY, Facet
+from catalog.facets import BETWEEN, FIELDS, MADE, SUITED, SUITS_ANY, Facet
 from catalog.search import Matching, Wanted, matching
 from kernel.unit import Unit
 
 NAMES: Final = tuple(FIELDS)
-EVERYTHING: Final = (1 << len(NAMES)) - 1
-COUNTED: Final = f"""
-SELECT GROUPING({", ".join(NAMES)}) AS without, {", ".join(NAMES)}, count(*) AS results
-FROM (SELECT {", ".join(f"{sql} AS {name}" for name, sql in FIELDS.items())}
-      FROM listing l WHERE {{fits}}) words
-GROUP BY GROUPING SETS ((), {", ".join(f"({name})" for name in NAMES)})
-"""  # noqa: S608 - from texts of `facets`
-"""By all facets in one pass over what fits; `without` names by its bits what is not grouped by."""
+COUNTED: Final = """
+SELECT l.suited, l.made, count(*) AS results FROM listing l WHERE {fits}
+GROUP BY GROUPING SETS ((l.suited), (l.made))
+"""
+"""How often the words of all facets stand together, in two halves: one pass over what fits."""
 
 
 def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
@@ -38,17 +35,15 @@ def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
 
 
 def _counted(unit: Unit, found: Matching) -> tuple[int, dict[str, dict[str, int]]]:
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {name: {} for name in NAMES}
     total = 0
     sql = COUNTED.format(fits=found.condition)
-    for row in unit.session.execute(found.statement(sql), found.given):
-        if row.without == EVERYTHING:
-            total = row.results
-            continue
-        name = NAMES[len(NAMES) - (EVERYTHING ^ row.without).bit_length()]
-        word = getattr(row, name)
-        if word is not None:
-            counts.setdefault(name, {})[word] = row.results
+    for suited, made, results in unit.session.execute(found.statement(sql), found.given):
+        names, together = (SUITED, suited) if suited is not None else (MADE, made)
+        total += results if suited is not None else 0
+        for name, word in zip(names, together.split(BETWEEN), strict=False):
+            of_name = counts[name]
+            of_name[word] = of_name.get(word, 0) + results
     return total, counts
 
 

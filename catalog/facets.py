@@ -21,6 +21,10 @@ FIELDS: Final[Mapping[str, str]] = {
     "licence": "l.licence",
 }
 """Facets in the order in which they are shown, each with its word of a listing `l` in SQL."""
+SUITED: Final = ("stage", "subject", "grade", "edition", "kind")
+MADE: Final = ("type", "language", "reach", "tier", "price", "plan", "licence")
+"""Which words the columns `suited` and `made` of a listing hold, in their order."""
+BETWEEN: Final = "\x1f"
 FILTERS: Final = (*FIELDS, "vendor")
 SUITS_ANY: Final = frozenset({"stage", "grade"})
 """Facets whose empty word means every one."""

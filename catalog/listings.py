@@ -185,7 +185,9 @@ def _write(unit: Unit, versions: Sequence[Version]) -> None:
     ]
     sent = insert(Listing)
     taken: dict[str, Any] = {
-        column.name: column for column in sent.excluded if column.name != "resource_id"
+        column.name: column
+        for column in sent.excluded
+        if column.name not in {"resource_id", "suited", "made"}
     }
     same = Listing.version_id == sent.excluded.version_id
     taken["listed_at"] = case((same, Listing.listed_at), else_=sent.excluded.listed_at)

@@ -1,17 +1,25 @@
 """`market export`: what leaves the installation as a file, in open formats."""
 
+import codecs
+import csv
+import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from kernel.clock import Month
+from catalog.exporting import catalogue_rows
+from catalog.misses import misses
+from catalog.resources import CatalogueRow
+from kernel.clock import Month, shanghai_day
 from kernel.errors import UnwritableFile
-from kernel.web.exports import export_csv
+from kernel.web.exports import export_csv, no_formula
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, payer_option
 from market.cli.values import PERIOD, YEAR
+from market.imports.kinds import field_names
+from market.imports.registry import MASTER_KINDS
 from procurement.web.lines import line_columns
 from settlement.exports import export_statements
 from settlement.journal import export_journal
@@ -92,6 +100,53 @@ def journal(
         with units(actor) as unit:
             parts = export_journal(unit, format_name, payer_code=payer_code, **months)
             _write((part.encode() for part in parts), out)
+
+
+@export.command("catalogue")
+@click.option("--vendor", "vendor_code", default="", metavar="CODE", help="Only this vendor's.")
+@out_option
+@as_option
+def catalogue(vendor_code: str, out: Path | None, who: str | None) -> None:
+    """Export resources as a CSV that `market import catalogue` takes in as it is.
+
+    A vendor takes out its own, drafts as well; a bureau any vendor's.
+    """
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        _write(catalogue_lines(catalogue_rows(unit, vendor_code=vendor_code)), out)
+
+
+@export.command("misses")
+@out_option
+@as_option
+def missed(out: Path | None, who: str | None) -> None:
+    """Export what was searched for in the catalogue and not found, the most frequent first."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        rows = misses(unit, limit=MOST_MISSES)
+    head = ("words", "times", "last_on")
+    lines = ((no_formula(one.words), one.times, shanghai_day(one.last_at)) for one in rows)
+    _write([_csv([head, *lines])], out)
+
+
+MOST_MISSES = 10_000
+
+
+def catalogue_lines(rows: Iterable[CatalogueRow]) -> Iterable[bytes]:
+    columns = MASTER_KINDS["catalogue"].columns
+    yield codecs.BOM_UTF8 + _csv([field_names(columns)])
+    for row in rows:
+        yield _csv([[_text(getattr(row, one.attribute or one.name)) for one in columns]])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ";".join(value)
+    return "" if value is None else no_formula(str(value))
+
+
+def _csv(rows: Iterable[Iterable[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _write(content: Iterable[bytes], out: Path | None) -> None:

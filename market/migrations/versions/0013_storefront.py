@@ -32,6 +32,15 @@ ALTER TABLE listing ALTER COLUMN tokens SET STORAGE EXTERNAL;
 """
 
 
+# The words of all facets in two texts: counting them groups twice.
+SUITED = "stage || chr(31) || subject || chr(31) || grade || chr(31) || edition || chr(31) || kind"
+MADE = (
+    "type || chr(31) || language || chr(31) || reach || chr(31) || tier || chr(31) || "
+    "CASE WHEN unit_price IS NULL THEN 'unpriced' WHEN unit_price = 0 THEN 'free' "
+    "ELSE 'priced' END || chr(31) || coalesce(plan, '') || chr(31) || licence"
+)
+
+
 def upgrade() -> None:
     words = "vendor_code vendor_name sku title kind tier stage subject grade edition type language"
     op.create_table(
@@ -53,6 +62,8 @@ def upgrade() -> None:
         sa.Column("stars", sa.BigInteger(), nullable=False),
         sa.Column("prior", sa.BigInteger(), nullable=False),
         sa.Column("tokens", postgresql.TSVECTOR(), nullable=False),
+        sa.Column("suited", sa.Text(), sa.Computed(SUITED, persisted=True), nullable=False),
+        sa.Column("made", sa.Text(), sa.Computed(MADE, persisted=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["resource_id"], ["resource.id"], name=op.f("fk_listing_resource_id")
         ),
