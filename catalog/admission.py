@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, insert, select
 
+from catalog.listings import refresh_listings
 from catalog.models import Admission, Resource, Version
 from catalog.states import (
     ADMISSION_TRANSITIONS,
@@ -39,6 +40,8 @@ VERDICTS: dict[AdmissionState, tuple[VersionState, ...]] = {
     AdmissionState.RETURNED: (VersionState.RETURNED,),
 }
 """The states a version goes through when its admission is decided so."""
+SHOWN = frozenset({VersionState.LISTED, VersionState.SUSPENDED, VersionState.WITHDRAWN})
+"""States into which a version goes when what is listed changes."""
 
 
 class _Reviewer(NamedTuple):
@@ -212,6 +215,8 @@ def _move(unit: Unit, versions: list[Version], state: VersionState) -> None:
             raise Conflict(what="version", key=version.title, state=version.state, wanted=state)
         version.state = state
     unit.session.flush()
+    if state in SHOWN:
+        refresh_listings(unit, {version.resource_id for version in versions})
 
 
 def _trail(unit: Unit, act: str, versions: list[Version], *, note: str) -> None:

@@ -17,6 +17,7 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from catalog import api as resources_api
 from kernel.http.callers import CallerDoor
 from kernel.http.machines import MachineDoor
 from kernel.http.pages import PUBLIC, PageOpener, admitted_first
@@ -38,6 +39,7 @@ from market.learn import api as learn_api
 from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
+from market.public import catalog as catalog_pages
 from market.public import pages as public_pages
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
@@ -50,6 +52,7 @@ LONGEST_BODY_BYTES = 10_000_000
 
 LOADERS: Mapping[str, BaseLoader] = {
     "public": PackageLoader("market.public"),
+    "catalog": PackageLoader("catalog.web"),
     "school": PackageLoader("market.school"),
     "bureau": PackageLoader("market.bureau"),
     "vendor": PackageLoader("vendor_portal"),
@@ -127,6 +130,7 @@ def page_router(pages: PageOpener) -> Router:
         "/",
         route_handlers=[
             *public_pages.HANDLERS,
+            *catalog_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
@@ -149,7 +153,11 @@ def caller_router(pages: PageOpener) -> Router:
     """Return the interfaces for people's scripts and for machines alike."""
     return Router(
         "/api/v1",
-        route_handlers=[*selections_api.HANDLERS, *agreements_api.HANDLERS],
+        route_handlers=[
+            *resources_api.HANDLERS,
+            *selections_api.HANDLERS,
+            *agreements_api.HANDLERS,
+        ],
         before_request=check_form,
         guards=[admitted_first(pages, keys_too=True)],
     )

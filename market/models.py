@@ -1,5 +1,6 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
+import catalog.listing_models
 import catalog.models
 import kernel.http.models
 import kernel.identity.models
@@ -13,13 +14,16 @@ import settlement.early_use_models
 import settlement.ledger.models
 import settlement.metering.models
 import settlement.models
+import settlement.rating_models
 
 ALL = (
     kernel.identity.models,
     kernel.trail,
     kernel.http.models,
     catalog.models,
+    catalog.listing_models,
     settlement.models,
+    settlement.rating_models,
     settlement.agreement_models,
     settlement.dispute_models,
     settlement.early_use_models,

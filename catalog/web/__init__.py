@@ -1,0 +1,1 @@
+"""What the storefront's pages show, whoever looks. Routes are wired by the program above."""
