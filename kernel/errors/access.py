@@ -119,8 +119,8 @@ class OwnPart(OwnInterest):
     code = "own-part"
     summary = "{person} had a part in this agreement or its bill and can't judge it."
     remedy = (
-        "No bureau is above {bureau}: a finance person of it decides who neither requested, "
-        "recorded, signed or changed the agreement nor confirmed or disputed its lines."
+        "Another finance person of {bureau}, or of a bureau above it, decides: who neither "
+        "requested, recorded, signed or changed the agreement nor confirmed or disputed its lines."
     )
 
 

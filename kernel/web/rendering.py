@@ -138,7 +138,7 @@ def money(amount_fen: int) -> Markup:
     return Markup('<span class="money">{}</span>').format(yuan(amount_fen))
 
 
-def number(value: int) -> str:
+def number(value: int | Decimal) -> str:
     return f"{value:,}"
 
 
