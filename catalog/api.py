@@ -1,22 +1,30 @@
-"""`/api/v1/resources`: search what is listed, and read one resource. Open to everybody.
+"""`/api/v1/resources`: search what is listed, read one resource; and record one's own.
 
-The answers hold nothing that the public pages don't: listed versions, prices, who admitted them.
+Reading is open to everybody and tells nothing that the public pages don't: listed versions, prices,
+who admitted them. Recording is a vendor's for its own catalogue, and a bureau's; what is new of it
+is submitted to admission, the same content again changes nothing.
 """
 
 from pathlib import Path
 from typing import Annotated
 
-from litestar import get
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar import get, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from catalog.counts import count_results
 from catalog.facets import FILTERS
+from catalog.intake import MOST_ROWS, Intake, ResourceRow, answer_of_row
+from catalog.queries import CATALOGUE_RECORDERS
+from catalog.resources import record_catalogue
 from catalog.schemas import ResourceAnswer, ResourcePage, answer_of, facets_of, item_of
 from catalog.search import MOST, Sort, Wanted, search
 from catalog.storefront import resource_detail
+from kernel.actors import Role
 from kernel.errors import InvalidInput
-from kernel.http.pages import PUBLIC, Pages
-from kernel.http.problems import AnyRequest
+from kernel.http.callers import Callers
+from kernel.http.pages import PUBLIC, Pages, only
+from kernel.http.problems import AnyRequest, reader_locale
+from kernel.outcomes import Fate
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST)]
 OURS = frozenset({"q", "sort", "after", "limit", "facets"})
@@ -68,6 +76,34 @@ def get_resource(
         return answer_of(resource_detail(page.unit, key))
 
 
+@post(
+    "/resources",
+    opt=only(*CATALOGUE_RECORDERS, Role.VENDOR_MANAGER),
+    status_code=200,
+    sync_to_thread=True,
+    operation_id="recordResources",
+    summary="Record resources by their vendor's own codes",
+)
+def record_resources(
+    request: AnyRequest, callers: Callers, data: JSONBody[list[ResourceRow]]
+) -> Intake:
+    """Take in up to 1,000 resources; each row has its own fate, told in the reader's language."""
+    if len(data) > MOST_ROWS:
+        expected = f"at most {MOST_ROWS} rows"
+        raise InvalidInput(field="rows", value=len(data), expected=expected)
+    with callers.open(request) as unit:
+        outcomes = record_catalogue(unit, [row.row() for row in data])
+        locale = reader_locale(request, unit.settings.locale)
+        return Intake(
+            received=len(outcomes),
+            accepted=sum(one.fate is Fate.ACCEPTED for one in outcomes),
+            rows=[
+                answer_of_row(row, outcome, locale)
+                for row, outcome in zip(data, outcomes, strict=True)
+            ],
+        )
+
+
 def _filters(request: AnyRequest) -> dict[str, str]:
     """Return the facets that are asked for; a parameter that is none of ours is an error."""
     given = {name: str(value) for name, value in request.query_params.items()}
@@ -84,4 +120,4 @@ def _sort(word: str) -> Sort:
         raise InvalidInput(field="sort", value=word, expected=" | ".join(Sort)) from None
 
 
-HANDLERS = (search_resources, get_resource)
+HANDLERS = (search_resources, get_resource, record_resources)

@@ -117,13 +117,13 @@ REASONS: Final = ", ".join(
 """Where in a listing the words are: its title, what describes it, whose it is."""
 RANKED: Final = f"""
 WITH candidates AS MATERIALIZED (
-    SELECT l.resource_id, l.prior, l.title, l.tokens FROM listing l WHERE {{fits}}
+    SELECT l.resource_id, l.prior FROM listing l WHERE {{fits}}
     ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
 ), ranked AS (
-    SELECT resource_id, prior, count(*) OVER () AS candidates,
-        CAST(1000000 * (ts_rank({RANK_WEIGHTS}, tokens, CAST(:query AS tsquery))
-            + CAST(title ILIKE :phrase AS int)) AS bigint) AS rank
-    FROM candidates
+    SELECT resource_id, candidates.prior, count(*) OVER () AS candidates,
+        CAST(1000000 * (ts_rank({RANK_WEIGHTS}, l.tokens, CAST(:query AS tsquery))
+            + CAST(l.title ILIKE :phrase AS int)) AS bigint) AS rank
+    FROM candidates JOIN listing l USING (resource_id)
 ), page AS MATERIALIZED (
     SELECT * FROM ranked WHERE {{behind}}
     ORDER BY rank DESC, prior DESC, resource_id DESC LIMIT :most

@@ -38,6 +38,7 @@ FORMS: dict[str, dict[str, str]] = {
 }
 SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"},
+    "/api/v1/resources": [],
     "/api/v1/selections": {
         "items": [],
         "starts_on": "2026-09-01",

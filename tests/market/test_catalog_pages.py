@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -261,3 +262,48 @@ def test_the_interface_names_what_is_wrong(client: TestClient[Litestar], query: 
     answer = client.get(f"{API}?{query}", headers={"accept": "application/json"})
     assert answer.status_code in {400, 422}
     assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def recorded(client: TestClient[Litestar], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    headers = {"x-csrf-token": csrf_token(client), "accept": "application/json"}
+    answer = client.post(API, json=rows, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_vendor_records_its_own_resources_row_by_row(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    row = {
+        "vendor_code": site.market.vendor.code,
+        "sku": "API-1",
+        "title": "接口上报的课件",
+        "kind": "personalised",
+        "tier": "growth",
+        "subject": "math",
+        "bandwidth_mbps": "2.5",
+        "devices": ["projector"],
+    }
+    other = row | {"vendor_code": site.other.vendor.code}
+    sign_in(client, Role.VENDOR_MANAGER)
+    answer = recorded(client, [row, row, row | {"sku": "API-2", "subject": "数学课"}, other])
+    fates = [(one["fate"], one["field"], one["code"]) for one in answer["rows"]]
+    assert fates == [
+        ("accepted", "", ""),
+        ("duplicate", "", ""),
+        ("rejected", "subject", "not-in-vocabulary"),
+        ("rejected", "vendor_code", "not-found"),
+    ]
+    assert (answer["received"], answer["accepted"]) == (4, 1)
+    assert "接口上报的课件" not in client.get("/catalog?q=接口上报").text.split("storefront")[-1]
+
+
+def test_what_is_no_list_of_resources_is_refused(client: TestClient[Litestar], site: Site) -> None:
+    sign_in(client, Role.VENDOR_MANAGER)
+    headers = {"x-csrf-token": csrf_token(client), "accept": "application/json"}
+    rows = [{"vendor_code": "x", "sku": "y"}]
+    wrong = [rows, [{**rows[0], "colour": "red"}], {"rows": []}, [{}] * 1_001]
+    assert {client.post(API, json=one, headers=headers).status_code for one in wrong} == {400}
+    whole = {"vendor_code": "x", "sku": "y", "title": "z", "kind": "basic", "tier": "basic"}
+    assert client.post(API, json=[whole] * 1_001, headers=headers).status_code == 422

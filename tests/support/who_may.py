@@ -43,6 +43,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/catalog/favourites"): PERSONS,
     ("POST", "/catalog/favourites"): PERSONS,
     ("POST", "/catalog/ratings"): frozenset({Role.TEACHER}),
+    ("POST", "/api/v1/resources"): VENDOR | {Role.ADMISSION, Role.OPERATOR},
     ("GET", "/api/v1/resources"): EVERYBODY,
     ("GET", "/api/v1/resources/{vendor}/{sku}"): EVERYBODY,
     ("GET", "/school"): STAFF,

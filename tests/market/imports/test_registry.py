@@ -22,7 +22,8 @@ HEADERS = {
     "allocations": "payer_code,fiscal_year,source,document,amount_yuan,fund_yuan,subjects,tiers,"
     "stages,schools",
     "catalogue": "vendor_code,sku,title,kind,tier,stage,subject,grade,type,language,licence,"
-    "author,keywords,conditions,address,launch_url,ownership,school_share",
+    "author,keywords,conditions,address,launch_url,ownership,school_share,"
+    "edition,chapter,bandwidth_mbps,devices,offline",
     "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan,tiers,free_allowance,"
     "period_cap_yuan,learner_cap",
     "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
