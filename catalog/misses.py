@@ -16,6 +16,7 @@ from kernel.actors import Role
 from kernel.unit import Unit
 
 LONGEST_KEPT: Final = 40
+MOST_KEPT: Final = 10_000
 KEPT_FOR: Final = timedelta(days=180)
 READERS: Final = (Role.ADMISSION, Role.AUDITOR, Role.OPERATOR)
 
@@ -52,9 +53,15 @@ def misses(unit: Unit, *, limit: int = 100) -> list[Miss]:
 
 
 def forget_misses(unit: Unit) -> None:
-    """Drop what nobody has looked for in a long while."""
+    """Drop what nobody has looked for in a long while, and of too much the least looked for."""
     unit.session.execute(
         delete(SearchMiss)
         .where(SearchMiss.last_at < unit.clock.now() - KEPT_FOR)
+        .execution_options(synchronize_session=False)
+    )
+    most = select(SearchMiss.words).order_by(SearchMiss.times.desc(), SearchMiss.last_at.desc())
+    unit.session.execute(
+        delete(SearchMiss)
+        .where(SearchMiss.words.in_(most.offset(MOST_KEPT)))
         .execution_options(synchronize_session=False)
     )

@@ -14,11 +14,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from catalog.listing_models import Listing
 from catalog.models import Admission, Offer, Version
+from catalog.offers import offer_in_force
 from catalog.search import Hit, hits_by_key
 from catalog.states import VersionState
 from kernel.clock import shanghai_day
@@ -123,17 +123,9 @@ def resource_details(unit: Unit, keys: Sequence[str]) -> list[Detail]:
 
 def plans_today(unit: Unit, resource_ids: Collection[UUID]) -> dict[UUID, Mapping[str, Any]]:
     """Return the price plan of today of each resource, without those that have none."""
-    return dict(
-        unit.session.execute(
-            select(Offer.resource_id, Offer.plan)
-            .where(
-                among(Offer.resource_id, resource_ids),
-                Offer.valid_from <= shanghai_day(unit.clock.now()),
-            )
-            .ext(distinct_on(Offer.resource_id))
-            .order_by(Offer.resource_id, Offer.valid_from.desc())
-        ).all()
-    )
+    today = shanghai_day(unit.clock.now())
+    offers = offer_in_force(unit, resource_ids, day=today)
+    return {resource_id: offer.plan for resource_id, offer in offers.items()}
 
 
 def vendor_profile(unit: Unit, code: str) -> VendorProfile:

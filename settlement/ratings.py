@@ -27,9 +27,13 @@ MOST: Final = 5
 
 ENTITLED: Final = text(
     """
-SELECT launch.id AS launch_id, launch.school_id, launch.version_id
+SELECT launch.id AS launch_id, launch.school_id, launch.version_id,
+    coalesce(CAST(launch.school_id AS text)
+        IN (version.metadata ->> 'author_school_id', vendor.facts ->> 'school_id'), false) AS is_own
 FROM learner
 JOIN launch ON launch.learner_id = learner.id
+JOIN version ON version.id = launch.version_id
+JOIN organisation vendor ON vendor.id = launch.vendor_id
 JOIN usage_event e ON e.payer_id = launch.payer_id AND e.launch_id = launch.id
     AND e.occurred_at >= launch.issued_at - interval '1 day'
     AND e.occurred_at < launch.expires_at + interval '40 days'
@@ -41,7 +45,10 @@ WHERE learner.person_id = :person_id AND launch.resource_id = :resource_id
 ORDER BY launch.issued_at DESC LIMIT 1
 """
 )
-"""The latest settled use of a resource by a teacher for a class: it names the version they rate."""
+"""The latest settled use of a resource by a teacher for a class: it names the version they rate.
+
+`is_own`: the school of the use is that of the teacher who sells it, or of the work's author.
+"""
 
 SPREAD: Final = text(
     """
@@ -63,6 +70,7 @@ class Use(NamedTuple):
     launch_id: UUID
     school_id: UUID
     version_id: UUID
+    is_own: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +105,7 @@ def rate(unit: Unit, key: str, *, stars: int) -> None:
             actor=unit.actor.name,
             title=found[0].title,
         )
-    if _is_own_work(unit, use):
+    if use.is_own:
         raise OwnWork(act="rate a resource", person=unit.actor.name)
     unit.session.add(
         Rating(
@@ -124,21 +132,18 @@ def rate(unit: Unit, key: str, *, stars: int) -> None:
     publish(unit, [resource_id])
 
 
-def ratings_of(unit: Unit, key: str) -> RatingView:
+def ratings_of(unit: Unit, resource_id: UUID) -> RatingView:
     """Return what teachers say of a listed resource, and whether the actor may."""
-    found = hits_by_key(unit, [key])
-    if not found:
-        raise NotFound(what="resource", key=key)
-    facts: dict[str, Any] = {"resource_id": found[0].resource_id}
+    facts: dict[str, Any] = {"resource_id": resource_id}
     counts = {row.stars: row.teachers for row in unit.session.execute(SPREAD, facts)}
     is_teacher = unit.actor.person_id is not None and unit.actor.may(Role.TEACHER)
-    use = _settled_use(unit, found[0].resource_id) if is_teacher else None
+    use = _settled_use(unit, resource_id) if is_teacher else None
     own = None
     if use is not None:
         own = unit.session.scalar(OWN, facts | {"person_id": unit.actor.person_id})
     return RatingView(
         spread=tuple((stars, counts.get(stars, 0)) for stars in range(MOST, FEWEST - 1, -1)),
-        may_rate=use is not None and not _is_own_work(unit, use),
+        may_rate=use is not None and not use.is_own,
         own_stars=own,
     )
 
@@ -152,16 +157,4 @@ def _settled_use(unit: Unit, resource_id: UUID) -> Use | None:
             "stated": list(STATED),
         },
     ).one_or_none()
-    return Use(row.launch_id, row.school_id, row.version_id) if row else None
-
-
-def _is_own_work(unit: Unit, use: Use) -> bool:
-    """Whether the school of the use is that of the teacher who sells it, or of a work's author."""
-    own = text(
-        "SELECT version.metadata ->> 'author_school_id' = :school "
-        "OR organisation.facts ->> 'school_id' = :school "
-        "FROM version JOIN resource ON resource.id = version.resource_id "
-        "JOIN organisation ON organisation.id = resource.vendor_id WHERE version.id = :version"
-    )
-    facts = {"school": str(use.school_id), "version": use.version_id}
-    return bool(unit.session.scalar(own, facts))
+    return Use(*row) if row else None

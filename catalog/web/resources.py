@@ -1,10 +1,11 @@
 """Pages of single resources: one with its prices, versions and who admitted it; up to four beside
 each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 from litestar import Response
 
@@ -58,9 +59,9 @@ class Compared:
 
 
 def show_resource(
-    page: Page, vendor_code: str, sku: str, *, said: Said | None = None
+    page: Page, vendor_code: str, sku: str, *, said: Callable[[UUID], Said]
 ) -> Response[Any]:
-    """Show one listed resource whole; `said`: what its teachers say of it."""
+    """Show one listed resource whole; `said` asks what its teachers say of it."""
     detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
     address = str(detail.details.get("address", ""))
     return page.render(
@@ -78,7 +79,7 @@ def show_resource(
         catalogue=CATALOGUE,
         is_kept=detail.hit.resource_id in kept_among(page.unit, [detail.hit.resource_id]),
         chooses=not page.actor.roles.isdisjoint(CHOOSERS),
-        said=said or Said(),
+        said=said(detail.hit.resource_id),
         machine=f"/api/v1/resources/{quote(vendor_code, safe='')}/{quote(sku)}",
     )
 

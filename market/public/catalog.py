@@ -1,7 +1,9 @@
 """Routes of the storefront, open to everybody; what a person keeps needs a person."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.params import FromPath, URLEncodedBody
@@ -18,6 +20,7 @@ from catalog.web.resources import Said, show_comparison, show_resource
 from kernel.actors import ROLES_OF, Role
 from kernel.http.pages import PUBLIC, Form, Pages, only
 from kernel.http.problems import AnyRequest
+from kernel.unit import Unit
 from settlement.ratings import rate, ratings_of
 
 SIGNED_IN = only(*sorted(set().union(*ROLES_OF.values())))
@@ -35,9 +38,7 @@ def resource(
 ) -> Response[Any]:
     article = sku.as_posix().removeprefix("/")
     with pages.open(request) as page:
-        found = ratings_of(page.unit, f"{vendor}/{article}")
-        said = Said(spread=found.spread, may_rate=found.may_rate, own_stars=found.own_stars)
-        return show_resource(page, vendor, article, said=said)
+        return show_resource(page, vendor, article, said=partial(_said, page.unit))
 
 
 @get("/catalog/vendors/{vendor:str}", opt=PUBLIC, sync_to_thread=True)
@@ -64,6 +65,11 @@ def keep(
 ) -> Response[Any]:
     with pages.open(request) as page:
         return post_favourite(page, data)
+
+
+def _said(unit: Unit, resource_id: UUID) -> Said:
+    found = ratings_of(unit, resource_id)
+    return Said(spread=found.spread, may_rate=found.may_rate, own_stars=found.own_stars)
 
 
 class RatingForm(Form, frozen=True):

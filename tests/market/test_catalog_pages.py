@@ -207,10 +207,13 @@ def test_what_an_address_says_wrongly_is_left_out(client: TestClient[Litestar], 
     assert client.get("/catalog?after=x").status_code == 422
 
 
-def test_a_page_of_results_takes_few_queries(client: TestClient[Litestar], units: Units) -> None:
+def test_pages_take_few_queries(client: TestClient[Litestar], site: Site, units: Units) -> None:
     sign_in(client, Role.TEACHER)
     with counted_queries(units.engine) as sent:
         client.get("/catalog?q=小数&subject=数学&type=课件")
+    assert len(sent) <= 12, sent
+    with counted_queries(units.engine) as sent:
+        client.get(f"/catalog/resources/{site.market.vendor.code}/SX-1")
     assert len(sent) <= 12, sent
 
 
@@ -304,6 +307,6 @@ def test_what_is_no_list_of_resources_is_refused(client: TestClient[Litestar], s
     headers = {"x-csrf-token": csrf_token(client), "accept": "application/json"}
     rows = [{"vendor_code": "x", "sku": "y"}]
     wrong = [rows, [{**rows[0], "colour": "red"}], {"rows": []}, [{}] * 1_001]
-    assert {client.post(API, json=one, headers=headers).status_code for one in wrong} == {400}
+    assert {client.post(API, json=one, headers=headers).status_code for one in wrong} == {422}
     whole = {"vendor_code": "x", "sku": "y", "title": "z", "kind": "basic", "tier": "basic"}
     assert client.post(API, json=[whole] * 1_001, headers=headers).status_code == 422
