@@ -26,6 +26,7 @@ from procurement.bulk import preview_bulk
 from procurement.bulk_lists import school_changes
 from procurement.bulk_school_proposals import check_schools, propose_schools
 from procurement.record_proposals import return_record
+from procurement.verification import verify
 from settlement.agreement_schools import decline
 from settlement.agreements import AgreementDraft, Draw, open_agreement
 from settlement.funding_lines import issue_amount, open_line
@@ -35,7 +36,6 @@ from settlement.queries.launches import openable_at
 from settlement.queries.lines import lines_of
 from settlement.school_days import Run, runs_within
 from settlement.school_standings import school_standings
-from settlement.verify.recompute import verify
 from tests.support.bulk_builders import (
     FIRST,
     LAST,

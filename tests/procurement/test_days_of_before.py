@@ -10,7 +10,7 @@ from kernel.clock import FixedClock
 from kernel.ids import new_id
 from kernel.unit import Units
 from market.schema import alembic_config
-from settlement.verify.recompute import verify
+from procurement.verification import verify
 from tests.support.bulk_builders import FIRST, Buyer, a_buyer, closed, on, standings
 from tests.support.settlement_builders import SYSTEM
 
