@@ -111,9 +111,10 @@ def check_schools(unit: Unit, number: str) -> SchoolsWish:
         )
     ).one()
     _require_paid_for(unit, agreement, wish.schools)
+    # First: the database lets no change in that names no checked proposal.
+    decide_record(unit, proposal, RecordState.RECORDED)
     change_schools(unit, agreement.id, wish.schools, reason=proposal.reason, reference=number)
     _note_parties(unit, agreement.id, proposal.made_by)
-    decide_record(unit, proposal, RecordState.RECORDED)
     return wish
 
 

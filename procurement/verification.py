@@ -1,16 +1,25 @@
 """The checks of the whole house: settlement's, and what was signed against who uses and pays.
 
 Decides what procurement's own records say of an agreement: for whom a bulk purchase was signed and
-with which ceilings. Everything else of an agreement is checked in `settlement.verify`.
+with which ceilings, and what was proposed and checked since. Everything else of an agreement is
+checked in `settlement.verify`.
 """
 
 from collections.abc import Iterator
+from itertools import groupby
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from kernel.actors import Actor
+from kernel.identity.models import Organisation
 from kernel.money import yuan
 from kernel.unit import Unit, Units
+from procurement.bulk_school_proposals import schools_wish
+from procurement.proposal_models import RecordProposal
+from procurement.record_proposals import RecordKind, RecordState
+from settlement.agreement_models import AgreementSchoolChange
+from settlement.agreement_schools import SchoolWish
+from settlement.models import Agreement, AgreementSchool
 from settlement.verify import recompute
 
 # Of bulk purchases: the schools that were signed for and those that joined, with what changes made
@@ -74,4 +83,63 @@ def check_users(unit: Unit) -> Iterator[str]:
             )
 
 
-CHECKS: tuple[recompute.Check, ...] = (check_users,)
+def check_proposals(unit: Unit) -> Iterator[str]:
+    """Compare changes of schools with the proposals that they name (R22, R24).
+
+    Those of before two people were asked name none, which the table lets nobody do any more.
+    """
+    change = AgreementSchoolChange
+    # The own ceiling after a change: what it is now, less what later ones made of it.
+    upto = func.sum(change.ceiling_fen).over(
+        partition_by=(change.agreement_id, change.school_id), order_by=change.number.desc()
+    )
+    rows = unit.session.execute(
+        select(
+            Agreement,
+            Organisation.code,
+            change,
+            RecordProposal,
+            AgreementSchool.ceiling_fen - (upto - change.ceiling_fen),
+        )
+        .join(Agreement, Agreement.id == change.agreement_id)
+        .join(Organisation, Organisation.id == change.school_id)
+        .join(
+            AgreementSchool,
+            (AgreementSchool.agreement_id == change.agreement_id)
+            & (AgreementSchool.school_id == change.school_id),
+        )
+        .outerjoin(RecordProposal, RecordProposal.number == change.reference)
+        .order_by(Agreement.number, change.reference, Organisation.code, change.number)
+    ).all()
+    proposed = [row for row in rows if row[2].kind != "declined" and row[2].reference]
+    for (number, reference, code), group in groupby(
+        proposed, key=lambda row: (row[0].number, row[2].reference, row[1])
+    ):
+        found = list(group)
+        agreement, _, _, proposal, after_fen = found[-1]
+        if proposal is None or not _was_checked(agreement, proposal):
+            yield (
+                f"agreement {number}: a change of school {code} names {reference}, which no second "
+                "person checked for it"
+            )
+            continue
+        days = [row[2].from_day for row in found if row[2].kind == "added"]
+        made = SchoolWish(
+            code=code, ceiling_fen=int(after_fen or 0), from_day=days[0] if days else None
+        )
+        if made not in schools_wish(proposal.content).schools:
+            yield f"agreement {number}: school {code} was changed otherwise than {reference} says"
+
+
+def _was_checked(agreement: Agreement, proposal: RecordProposal) -> bool:
+    return (
+        proposal.kind == RecordKind.BULK_SCHOOLS
+        and proposal.state == RecordState.RECORDED
+        and proposal.decided_by is not None
+        and proposal.decided_by != proposal.made_by
+        and proposal.bureau_id == agreement.payer_id
+        and schools_wish(proposal.content).agreement_number == agreement.number
+    )
+
+
+CHECKS: tuple[recompute.Check, ...] = (check_users, check_proposals)

@@ -1,6 +1,6 @@
 """Who uses a bulk agreement: what the database refuses, and what `verify` finds all the same."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -8,14 +8,21 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.clock import FixedClock
+from kernel.ids import new_id
 from kernel.unit import Units
 from procurement.verification import verify
-from tests.support.bulk_builders import Buyer, a_buyer, on
+from tests.support.bulk_builders import Buyer, a_buyer, another_ceiling, joins, on, standings
 from tests.support.settlement_builders import SYSTEM
 
 SCHOOL_BY_HAND = (
     "INSERT INTO agreement_school (agreement_id, school_id, ceiling_fen) "
     "SELECT a.id, o.id, 900 FROM agreement a, organisation o "
+    "WHERE a.number = :number AND o.code = :code"
+)
+CHANGE_BY_HAND = (
+    "INSERT INTO agreement_school_change (id, agreement_id, number, school_id, kind, ceiling_fen, "
+    "from_day, reference, reason, at, by) SELECT :id, a.id, :place, o.id, :kind, :fen, "
+    "CAST(:day AS date), :reference, 'x', :at, 'nobody' FROM agreement a, organisation o "
     "WHERE a.number = :number AND o.code = :code"
 )
 
@@ -83,3 +90,103 @@ def test_a_school_that_is_gone_and_a_ceiling_of_its_own_are_named(buyer: Buyer) 
         "what was signed and changed makes 5.00"
     )
     assert gone == f"agreement {number}: school {buyer.codes[1]} was signed for, but is not in it"
+
+
+# Proposals
+
+
+def a_change(buyer: Buyer, number: str, **facts: Any) -> dict[str, Any]:
+    """A change by hand: the third school joins on 10 September, up to 3.00."""
+    return {
+        "id": new_id(),
+        "number": number,
+        "place": 1,
+        "code": buyer.codes[2],
+        "kind": "added",
+        "fen": 300,
+        "day": date(2026, 9, 10),
+        "at": on(9, 1),
+        **facts,
+    }
+
+
+def test_no_change_is_written_that_two_people_did_not_agree_to(buyer: Buyer) -> None:
+    """R22, R24: none without a proposal, with one that waits, or otherwise than it says."""
+    number = for_two(buyer)
+    waiting = buyer.propose(number, joins(buyer.codes[2], 300, date(2026, 9, 10)))
+    checked = buyer.propose(number, another_ceiling(buyer.codes[0], 700))
+    buyer.check(checked)
+    for facts in (
+        {"reference": ""},
+        {"reference": "no-such-proposal"},
+        {"reference": waiting},
+        {"reference": checked},
+        {"reference": checked, "code": buyer.codes[0]},
+        {"reference": checked, "code": buyer.codes[0], "kind": "ceiling", "day": None},
+        {"reference": checked, "kind": "declined"},
+    ):
+        with pytest.raises(DBAPIError):
+            by_hand(buyer, CHANGE_BY_HAND, **a_change(buyer, number, place=2, **facts))
+    assert [one[0] for one in standings(buyer, number)] == [700, 500]
+    buyer.check(waiting)
+    assert verify(buyer.units, SYSTEM) == []
+
+
+def test_the_table_takes_no_change_without_a_reference_whatever_writes_it(buyer: Buyer) -> None:
+    """R24: what is older than the second person stands, and nothing more joins it."""
+    number = for_two(buyer)
+    with pytest.raises(DBAPIError, match="ck_agreement_school_change_reference"):
+        planted(buyer, CHANGE_BY_HAND, **a_change(buyer, number, reference=""))
+
+
+@pytest.mark.parametrize("reference", ["no-such-proposal", None])
+def test_a_change_that_nobody_checked_is_named(buyer: Buyer, reference: str | None) -> None:
+    """R22, R50: nobody proposed it, or it waits."""
+    number = for_two(buyer)
+    wish = joins(buyer.codes[2], 300, date(2026, 9, 10))
+    named = reference or buyer.propose(number, wish)
+    found = planted(
+        buyer,
+        CHANGE_BY_HAND,
+        "INSERT INTO agreement_school (agreement_id, school_id, ceiling_fen, days) "
+        "SELECT agreement_id, school_id, ceiling_fen, datemultirange(daterange(from_day, NULL)) "
+        "FROM agreement_school_change",
+        **a_change(buyer, number, reference=named),
+    )
+    (one,) = found
+    assert one == (
+        f"agreement {number}: a change of school {buyer.codes[2]} names {named}, which no second "
+        "person checked for it"
+    )
+
+
+def test_a_change_that_is_not_what_was_checked_is_named(buyer: Buyer) -> None:
+    """R22, R50: another day, or another ceiling."""
+    number = for_two(buyer)
+    buyer.change(number, another_ceiling(buyer.codes[0], 700))
+    checked = buyer.propose(number, another_ceiling(buyer.codes[0], 600))
+    buyer.check(checked)
+    assert verify(buyer.units, SYSTEM) == []
+    found = planted(
+        buyer,
+        "UPDATE agreement_school_change SET ceiling_fen = -150 WHERE reference = :checked",
+        "UPDATE agreement_school SET ceiling_fen = 550 WHERE ceiling_fen = 600",
+        checked=checked,
+    )
+    assert found == [
+        f"agreement {number}: school {buyer.codes[0]} was changed otherwise than {checked} says"
+    ]
+
+
+def test_one_person_for_both_is_named(buyer: Buyer) -> None:
+    """R22, R50: the database refuses it, and `verify` looks again."""
+    number = for_two(buyer)
+    checked = buyer.propose(number, another_ceiling(buyer.codes[0], 700))
+    buyer.check(checked)
+    found = planted(
+        buyer,
+        "ALTER TABLE record_proposal DROP CONSTRAINT ck_record_proposal_two_people",
+        "UPDATE record_proposal SET decided_by = made_by",
+    )
+    (one,) = found
+    assert "which no second person checked" in one

@@ -31,9 +31,41 @@ DROP TRIGGER comes_with_its_agreement ON agreement_school;
 DROP FUNCTION comes_with_its_agreement();
 """
 
+# Who joins, and another ceiling, was proposed by one person and checked by another: the proposal
+# is of the payer, of this agreement, and names the school with its day. A school declines itself.
+PROPOSED = """
+CREATE FUNCTION was_proposed_and_checked() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM record_proposal p
+        JOIN agreement a ON a.id = NEW.agreement_id AND a.payer_id = p.bureau_id
+            AND a.number = p.content ->> 'agreement'
+        JOIN organisation o ON o.id = NEW.school_id
+        CROSS JOIN jsonb_array_elements(p.content -> 'schools') AS wish
+        WHERE p.number = NEW.reference AND p.kind = 'bulk_schools' AND p.state = 'recorded'
+            AND p.decided_by IS DISTINCT FROM p.made_by AND wish ->> 'code' = o.code
+            AND (NEW.kind = 'ceiling' OR wish ->> 'from_day' = NEW.from_day::text)
+    ) THEN
+        RAISE EXCEPTION 'agreement %: no proposal % was checked by which school % is %',
+            NEW.agreement_id, NEW.reference, NEW.school_id, NEW.kind
+            USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER was_proposed_and_checked BEFORE INSERT ON agreement_school_change
+    FOR EACH ROW WHEN (NEW.kind <> 'declined') EXECUTE FUNCTION was_proposed_and_checked();
+"""
+WITHOUT_PROPOSED = """
+DROP TRIGGER was_proposed_and_checked ON agreement_school_change;
+DROP FUNCTION was_proposed_and_checked();
+"""
+REFERENCE = "(kind = 'declined') = (reference = '')"
+ONCE = "uq_agreement_school_change_reference"
+
 
 def upgrade() -> None:
     _openings()
+    _changes()
 
 
 def _openings() -> None:
@@ -45,6 +77,27 @@ def _openings() -> None:
     op.execute(COMES_WITH)
 
 
+def _changes() -> None:
+    # Changes of before two people were asked name no proposal; no later one may.
+    op.create_check_constraint(
+        op.f("ck_agreement_school_change_reference"),
+        "agreement_school_change",
+        REFERENCE,
+        postgresql_not_valid=True,
+    )
+    op.create_index(
+        ONCE,
+        "agreement_school_change",
+        ["reference", "school_id", "kind"],
+        unique=True,
+        postgresql_where=sa.text("reference <> ''"),
+    )
+    op.execute(PROPOSED)
+
+
 def downgrade() -> None:
+    op.execute(WITHOUT_PROPOSED)
+    op.drop_index(ONCE, "agreement_school_change")
+    op.drop_constraint(op.f("ck_agreement_school_change_reference"), "agreement_school_change")
     op.execute(WITHOUT_COMES_WITH)
     op.drop_column("agreement", "opened_in")
