@@ -11,7 +11,16 @@ from kernel.clock import FixedClock
 from kernel.ids import new_id
 from kernel.unit import Units
 from procurement.verification import verify
-from tests.support.bulk_builders import Buyer, a_buyer, another_ceiling, joins, on, standings
+from settlement.agreement_schools import decline
+from tests.support.bulk_builders import (
+    Buyer,
+    a_buyer,
+    another_ceiling,
+    closed,
+    joins,
+    on,
+    standings,
+)
 from tests.support.settlement_builders import SYSTEM
 
 SCHOOL_BY_HAND = (
@@ -190,3 +199,46 @@ def test_one_person_for_both_is_named(buyer: Buyer) -> None:
     )
     (one,) = found
     assert "which no second person checked" in one
+
+
+# Days
+
+
+def test_use_after_a_school_declined_is_named(buyer: Buyer, clock: FixedClock) -> None:
+    """R24, R50: a refusal that was known when the uses came in; they were billed all the same."""
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    first = buyer.codes[0]
+    clock.at = on(9, 20)
+    buyer.use({first: 3}, day=15)
+    assert verify(buyer.units, SYSTEM) == []
+    declined = {"kind": "declined", "code": first, "fen": 0, "day": date(2026, 9, 5)}
+    by_hand(buyer, CHANGE_BY_HAND, **a_change(buyer, number, reference="", **declined))
+    closed(buyer, clock, 9)
+    assert standings(buyer, number)[0][1] == 300
+    (one,) = verify(buyer.units, SYSTEM)
+    assert one == (
+        f"agreement {number}: 3 uses of school {first} are of days on which it was not in it, "
+        "2026-09-15 – 2026-09-15: it had declined from 2026-09-05 on"
+    )
+
+
+def test_use_that_came_in_before_the_school_declined_stays(buyer: Buyer, clock: FixedClock) -> None:
+    """R24: from the same day on; after it joins again that holds for both."""
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    first = buyer.codes[0]
+    clock.at = on(9, 8, 9)
+    buyer.use({first: 2}, day=8, name="before")
+    clock.at = on(9, 8, 10)
+    with buyer.units(buyer.county.actor(f"principal-{first}")) as unit:
+        decline(unit, number, from_day=date(2026, 9, 8), reason="自己选用")
+    clock.at = on(9, 8, 11)
+    buyer.use({first: 1}, day=8, name="after", from_minute=30)
+    buyer.change(number, joins(first, 500, date(2026, 9, 10)))
+    clock.at = on(9, 12)
+    buyer.use({first: 1}, day=11, name="again")
+    clock.at = on(9, 13)
+    with buyer.units(buyer.county.actor(f"principal-{first}")) as unit:
+        decline(unit, number, from_day=date(2026, 9, 14), reason="再次自己选用")
+    closed(buyer, clock, 9)
+    assert standings(buyer, number)[0][1] == 300
+    assert verify(buyer.units, SYSTEM) == []

@@ -192,7 +192,11 @@ def test_uses_of_days_before_a_school_joined_are_found_by_verify(
             text("UPDATE agreement_school_change SET from_day = '2026-09-11' WHERE kind = 'added'")
         )
     found = verify(buyer.units, SYSTEM)
-    assert any(f"2 uses of school {buyer.codes[2]} are of days before" in one for one in found)
+    assert any(
+        f"2 uses of school {buyer.codes[2]} are of days on which it was not in it" in one
+        and one.endswith(": before it joined")
+        for one in found
+    )
     assert any(f"days of school {buyer.codes[2]} are [2026-09-10" in one for one in found)
 
 
