@@ -62,10 +62,34 @@ DROP FUNCTION was_proposed_and_checked();
 REFERENCE = "(kind = 'declined') = (reference = '')"
 ONCE = "uq_agreement_school_change_reference"
 
+DECIDED_ONCE = """
+CREATE TRIGGER decided_once BEFORE UPDATE ON dispute
+    FOR EACH ROW WHEN (OLD.decided_at IS NOT NULL) EXECUTE FUNCTION refuse_change();
+"""
+
+# As the table of `procurement.states`: from requested to anything else, and from there nowhere.
+GOES_ON = """
+CREATE FUNCTION selection_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'selection %: % to % is refused', OLD.reference, OLD.state, NEW.state
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER goes_on BEFORE UPDATE ON selection
+    FOR EACH ROW WHEN (OLD.state <> 'requested') EXECUTE FUNCTION selection_goes_on();
+"""
+WITHOUT_GOES_ON = """
+DROP TRIGGER goes_on ON selection;
+DROP FUNCTION selection_goes_on();
+"""
+AGREED = "(state = 'approved') = (agreement_id IS NOT NULL)"
+
 
 def upgrade() -> None:
     _openings()
     _changes()
+    op.execute(DECIDED_ONCE)
+    op.execute(GOES_ON)
+    op.create_check_constraint(op.f("ck_selection_agreed"), "selection", AGREED)
 
 
 def _openings() -> None:
@@ -96,6 +120,9 @@ def _changes() -> None:
 
 
 def downgrade() -> None:
+    op.drop_constraint(op.f("ck_selection_agreed"), "selection")
+    op.execute(WITHOUT_GOES_ON)
+    op.execute("DROP TRIGGER decided_once ON dispute")
     op.execute(WITHOUT_PROPOSED)
     op.drop_index(ONCE, "agreement_school_change")
     op.drop_constraint(op.f("ck_agreement_school_change_reference"), "agreement_school_change")
