@@ -1,8 +1,8 @@
 """The checks of the whole house: settlement's, and what was signed against who uses and pays.
 
 Decides what procurement's own records say of an agreement: for whom a bulk purchase was signed and
-with which ceilings, and what was proposed and checked since. Everything else of an agreement is
-checked in `settlement.verify`.
+with which ceilings, what was proposed and checked since, and whether the lines that pay may do so.
+Everything else of an agreement is checked in `settlement.verify`.
 """
 
 from collections.abc import Iterator
@@ -10,16 +10,21 @@ from itertools import groupby
 
 from sqlalchemy import func, select, text
 
+from catalog.models import Version
 from kernel.actors import Actor
 from kernel.identity.models import Organisation
 from kernel.money import yuan
 from kernel.unit import Unit, Units
 from procurement.bulk_school_proposals import schools_wish
+from procurement.bulk_users import users_of_agreements
+from procurement.funding.plan import may_pay
 from procurement.proposal_models import RecordProposal
+from procurement.purses import purpose_of
 from procurement.record_proposals import RecordKind, RecordState
 from settlement.agreement_models import AgreementSchoolChange
 from settlement.agreement_schools import SchoolWish
-from settlement.models import Agreement, AgreementSchool
+from settlement.line_names import line_title
+from settlement.models import Agreement, AgreementDraw, AgreementSchool, FundingLine
 from settlement.verify import recompute
 
 # Of bulk purchases: the schools that were signed for and those that joined, with what changes made
@@ -142,4 +147,23 @@ def _was_checked(agreement: Agreement, proposal: RecordProposal) -> bool:
     )
 
 
-CHECKS: tuple[recompute.Check, ...] = (check_users, check_proposals)
+def check_earmarks(unit: Unit) -> Iterator[str]:
+    """Name money that may not pay for what its agreement is for, or for all who use it (R18)."""
+    rows = unit.session.execute(
+        select(Agreement, Organisation, Version, FundingLine)
+        .join(AgreementDraw, AgreementDraw.agreement_id == Agreement.id)
+        .join(FundingLine, FundingLine.id == AgreementDraw.line_id)
+        .join(Organisation, Organisation.id == Agreement.payer_id)
+        .join(Version, Version.id == Agreement.version_id)
+        .where(FundingLine.restriction != {})
+        .order_by(Agreement.number, AgreementDraw.position)
+    ).all()
+    users = users_of_agreements(unit, {agreement.id for agreement, *_ in rows})
+    for agreement, payer, version, line in rows:
+        used_by = users.get(agreement.id, frozenset())
+        if not may_pay(line.restriction, purpose_of(payer, version, users=used_by)):
+            title = line_title(payer.code, line.fiscal_year, line.source, line.restriction)
+            yield f"agreement {agreement.number}: {title} may not pay for it, or not for all users"
+
+
+CHECKS: tuple[recompute.Check, ...] = (check_users, check_proposals, check_earmarks)

@@ -1,5 +1,6 @@
 """Who uses a bulk agreement: what the database refuses, and what `verify` finds all the same."""
 
+import json
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.support.bulk_builders import (
     on,
     standings,
 )
+from tests.support.funding_builders import COUNTY
 from tests.support.settlement_builders import SYSTEM
 
 SCHOOL_BY_HAND = (
@@ -242,3 +244,16 @@ def test_use_that_came_in_before_the_school_declined_stays(buyer: Buyer, clock: 
     closed(buyer, clock, 9)
     assert standings(buyer, number)[0][1] == 300
     assert verify(buyer.units, SYSTEM) == []
+
+
+# Money
+
+
+def test_money_that_may_not_pay_for_a_school_is_named(buyer: Buyer) -> None:
+    """R18, R50: a line for other schools among those that pay; and nothing of one that may."""
+    number = for_two(buyer)
+    restricted = "UPDATE funding_line SET restriction = CAST(:restriction AS jsonb)"
+    for codes, named in ((buyer.codes[:2], False), (buyer.codes[1:], True)):
+        schools = json.dumps({"schools": codes})
+        found = planted(buyer, restricted, restriction=schools)
+        assert any(one.startswith(f"agreement {number}: {COUNTY} 2026") for one in found) is named
