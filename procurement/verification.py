@@ -7,6 +7,7 @@ Everything else of an agreement is checked in `settlement.verify`.
 
 from collections.abc import Iterator
 from itertools import groupby
+from uuid import UUID
 
 from sqlalchemy import func, select, text
 
@@ -62,6 +63,27 @@ JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g
 WHERE s.kind IN ('purchase', 'trial', 'renewal') AND s.state = 'approved'
     AND o.id <> a.payer_id AND o.parent_id IS DISTINCT FROM a.payer_id
 ORDER BY agreement, school
+"""
+)
+
+# By agreement and line that a year's end freed: schools (of a point its school) of which nobody
+# used it before.
+JOINED_AFTER_FREEING = text(
+    """
+WITH freed AS (
+    SELECT f.agreement_id, e.line_id, min(e.ended_at) AS at
+    FROM freed_commitment f JOIN line_end e ON e.id = f.end_id GROUP BY f.agreement_id, e.line_id
+), users AS (
+    SELECT f.agreement_id, f.line_id, COALESCE(p.code, o.code) AS code, f.at AS freed_at,
+        (SELECT CASE (array_agg(c.kind ORDER BY c.number))[1] WHEN 'added' THEN min(c.at) END
+         FROM agreement_school_change c WHERE c.agreement_id = g.agreement_id
+         AND c.school_id = g.school_id AND c.kind <> 'ceiling') AS joined_at
+    FROM freed f JOIN agreement_school g ON g.agreement_id = f.agreement_id
+    JOIN organisation o ON o.id = g.school_id LEFT JOIN organisation p ON p.id = o.parent_id
+)
+SELECT agreement_id, line_id, code FROM users
+GROUP BY agreement_id, line_id, code, freed_at
+HAVING bool_and(COALESCE(joined_at > freed_at, false))
 """
 )
 
@@ -148,22 +170,35 @@ def _was_checked(agreement: Agreement, proposal: RecordProposal) -> bool:
 
 
 def check_earmarks(unit: Unit) -> Iterator[str]:
-    """Name money that may not pay for what its agreement is for, or for all who use it (R18)."""
+    """Name money that may not pay for what its agreement is for, or for all who use it (R18).
+
+    A line on which nothing is committed pays for nobody; one that a year's end freed paid for
+    those who used it by then.
+    """
     rows = unit.session.execute(
         select(Agreement, Organisation, Version, FundingLine)
         .join(AgreementDraw, AgreementDraw.agreement_id == Agreement.id)
         .join(FundingLine, FundingLine.id == AgreementDraw.line_id)
         .join(Organisation, Organisation.id == Agreement.payer_id)
         .join(Version, Version.id == Agreement.version_id)
-        .where(FundingLine.restriction != {})
+        .where(FundingLine.restriction != {}, AgreementDraw.ceiling_fen > 0)
         .order_by(Agreement.number, AgreementDraw.position)
     ).all()
     users = users_of_agreements(unit, {agreement.id for agreement, *_ in rows})
+    later = _joined_after_freeing(unit)
     for agreement, payer, version, line in rows:
-        used_by = users.get(agreement.id, frozenset())
+        used_by = users.get(agreement.id, frozenset()) - later.get((agreement.id, line.id), set())
         if not may_pay(line.restriction, purpose_of(payer, version, users=used_by)):
             title = line_title(payer.code, line.fiscal_year, line.source, line.restriction)
             yield f"agreement {agreement.number}: {title} may not pay for it, or not for all users"
+
+
+def _joined_after_freeing(unit: Unit) -> dict[tuple[UUID, UUID], set[str]]:
+    """Return by (agreement, line) the schools that joined after the line's commitment was freed."""
+    found: dict[tuple[UUID, UUID], set[str]] = {}
+    for row in unit.session.execute(JOINED_AFTER_FREEING):
+        found.setdefault((row.agreement_id, row.line_id), set()).add(row.code)
+    return found
 
 
 CHECKS: tuple[recompute.Check, ...] = (check_users, check_proposals, check_earmarks)

@@ -25,6 +25,7 @@ from tests.support.bulk_builders import (
 from tests.support.funding_builders import COUNTY
 from tests.support.settlement_builders import SYSTEM
 
+REPLICA = "SET LOCAL session_replication_role = replica"
 SCHOOL_BY_HAND = (
     "INSERT INTO agreement_school (agreement_id, school_id, ceiling_fen) "
     "SELECT a.id, o.id, 900 FROM agreement a, organisation o "
@@ -35,6 +36,11 @@ CHANGE_BY_HAND = (
     "from_day, reference, reason, at, by) SELECT :id, a.id, :place, o.id, :kind, :fen, "
     "CAST(:day AS date), :reference, 'x', :at, 'nobody' FROM agreement a, organisation o "
     "WHERE a.number = :number AND o.code = :code"
+)
+ADDED = (
+    "INSERT INTO agreement_school (agreement_id, school_id, ceiling_fen, days) "
+    "SELECT agreement_id, school_id, ceiling_fen, datemultirange(daterange(from_day, NULL)) "
+    "FROM agreement_school_change"
 )
 
 
@@ -51,12 +57,13 @@ def for_two(buyer: Buyer) -> str:
 def by_hand(buyer: Buyer, *statements: str, **values: Any) -> None:
     with buyer.units(SYSTEM) as unit:
         for statement in statements:
-            assert unit.session.execute(text(statement), values).rowcount
+            done = unit.session.connection().execute(text(statement), values)
+            assert done.rowcount
 
 
 def planted(buyer: Buyer, *statements: str, **values: Any) -> list[str]:
     """Write by hand what the database refuses, and return what `verify` finds then."""
-    by_hand(buyer, "SET LOCAL session_replication_role = replica", *statements, **values)
+    by_hand(buyer, REPLICA, *statements, **values)
     return verify(buyer.units, SYSTEM)
 
 
@@ -159,9 +166,7 @@ def test_a_change_that_nobody_checked_is_named(buyer: Buyer, reference: str | No
     found = planted(
         buyer,
         CHANGE_BY_HAND,
-        "INSERT INTO agreement_school (agreement_id, school_id, ceiling_fen, days) "
-        "SELECT agreement_id, school_id, ceiling_fen, datemultirange(daterange(from_day, NULL)) "
-        "FROM agreement_school_change",
+        ADDED,
         **a_change(buyer, number, reference=named),
     )
     (one,) = found
@@ -249,11 +254,38 @@ def test_use_that_came_in_before_the_school_declined_stays(buyer: Buyer, clock: 
 # Money
 
 
+RESTRICTED = "UPDATE funding_line SET restriction = CAST(:restriction AS jsonb)"
+FREED = (
+    "INSERT INTO line_end (id, line_id, position, closed_year, outcome, freed_fen, lapsed_fen, "
+    "held_fen, because, ended_at, ended_by) SELECT :end_id, id, 1, 2026, 'lapsed', 1, 0, 0, '', "
+    ":ended_at, 'x' FROM funding_line",
+    "INSERT INTO freed_commitment SELECT :end_id, id, 1 FROM agreement",
+)
+
+
+def named(found: list[str], number: str) -> bool:
+    return any(
+        one.startswith(f"agreement {number}: {COUNTY} 2026") and "may not pay" in one
+        for one in found
+    )
+
+
 def test_money_that_may_not_pay_for_a_school_is_named(buyer: Buyer) -> None:
     """R18, R50: a line for other schools among those that pay; and nothing of one that may."""
     number = for_two(buyer)
-    restricted = "UPDATE funding_line SET restriction = CAST(:restriction AS jsonb)"
-    for codes, named in ((buyer.codes[:2], False), (buyer.codes[1:], True)):
+    for codes, is_wrong in ((buyer.codes[:2], False), (buyer.codes[1:], True)):
         schools = json.dumps({"schools": codes})
-        found = planted(buyer, restricted, restriction=schools)
-        assert any(one.startswith(f"agreement {number}: {COUNTY} 2026") for one in found) is named
+        assert named(planted(buyer, RESTRICTED, restriction=schools), number) is is_wrong
+
+
+def test_money_that_a_years_end_freed_paid_for_those_who_used_it_by_then(buyer: Buyer) -> None:
+    """R18, R19: for whom a school that joins later is none."""
+    number = for_two(buyer)
+    schools = json.dumps({"schools": buyer.codes[:2]})
+    joined = a_change(buyer, number, reference="x")
+    found = planted(buyer, RESTRICTED, CHANGE_BY_HAND, ADDED, restriction=schools, **joined)
+    assert named(found, number)
+    after, before = on(9, 2), on(8, 31)
+    assert named(planted(buyer, *FREED, end_id=new_id(), ended_at=after), number)
+    by_hand(buyer, REPLICA, "UPDATE line_end SET ended_at = :before", before=before)
+    assert not named(verify(buyer.units, SYSTEM), number)
