@@ -157,6 +157,24 @@ def test_the_table_takes_no_change_without_a_reference_whatever_writes_it(buyer:
         planted(buyer, CHANGE_BY_HAND, **a_change(buyer, number, reference=""))
 
 
+@pytest.mark.parametrize(
+    ("day", "refused"), [(date(2026, 9, 9), "can not be added"), (None, "from_day")]
+)
+def test_the_database_lets_no_school_join_that_goes_on(
+    buyer: Buyer, day: date | None, refused: str
+) -> None:
+    """R24, R59: whatever was checked; and asks for a day."""
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    joining = a_change(buyer, number, reference="x", day=day)
+    with pytest.raises(DBAPIError, match=refused):
+        by_hand(
+            buyer,
+            "ALTER TABLE agreement_school_change DISABLE TRIGGER was_proposed_and_checked",
+            CHANGE_BY_HAND,
+            **joining,
+        )
+
+
 @pytest.mark.parametrize("reference", ["no-such-proposal", None])
 def test_a_change_that_nobody_checked_is_named(buyer: Buyer, reference: str | None) -> None:
     """R22, R50: nobody proposed it, or it waits."""
@@ -255,12 +273,12 @@ def test_use_that_came_in_before_the_school_declined_stays(buyer: Buyer, clock: 
 
 
 RESTRICTED = "UPDATE funding_line SET restriction = CAST(:restriction AS jsonb)"
-FREED = (
+LINE_ENDED = (
     "INSERT INTO line_end (id, line_id, position, closed_year, outcome, freed_fen, lapsed_fen, "
     "held_fen, because, ended_at, ended_by) SELECT :end_id, id, 1, 2026, 'lapsed', 1, 0, 0, '', "
-    ":ended_at, 'x' FROM funding_line",
-    "INSERT INTO freed_commitment SELECT :end_id, id, 1 FROM agreement",
+    ":ended_at, 'x' FROM funding_line"
 )
+FREED = "INSERT INTO freed_commitment SELECT :end_id, id, 1 FROM agreement"
 
 
 def named(found: list[str], number: str) -> bool:
@@ -286,6 +304,6 @@ def test_money_that_a_years_end_freed_paid_for_those_who_used_it_by_then(buyer: 
     found = planted(buyer, RESTRICTED, CHANGE_BY_HAND, ADDED, restriction=schools, **joined)
     assert named(found, number)
     after, before = on(9, 2), on(8, 31)
-    assert named(planted(buyer, *FREED, end_id=new_id(), ended_at=after), number)
+    assert named(planted(buyer, LINE_ENDED, FREED, end_id=new_id(), ended_at=after), number)
     by_hand(buyer, REPLICA, "UPDATE line_end SET ended_at = :before", before=before)
     assert not named(verify(buyer.units, SYSTEM), number)
