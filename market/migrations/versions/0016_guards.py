@@ -103,11 +103,9 @@ def _openings() -> None:
 
 def _changes() -> None:
     # Changes of before two people were asked name no proposal; no later one may.
-    op.create_check_constraint(
-        op.f("ck_agreement_school_change_reference"),
-        "agreement_school_change",
-        REFERENCE,
-        postgresql_not_valid=True,
+    op.execute(
+        "ALTER TABLE agreement_school_change ADD CONSTRAINT ck_agreement_school_change_reference "
+        f"CHECK ({REFERENCE}) NOT VALID"
     )
     op.create_index(
         ONCE,
