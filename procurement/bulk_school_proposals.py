@@ -25,7 +25,7 @@ from kernel.errors import (
     SchoolNotPaidFor,
 )
 from kernel.identity.models import Organisation
-from kernel.identity.recording import among
+from kernel.identity.recording import among, lock_recording
 from kernel.unit import Unit
 from procurement.bulk_users import home_codes
 from procurement.funding.plan import may_pay
@@ -38,8 +38,10 @@ from procurement.record_proposals import (
     make_record_proposal,
     waiting_contents,
 )
+from settlement.agreement_changes import lock_agreement
 from settlement.agreement_schools import SchoolWish, change_schools, judge_schools
 from settlement.line_names import line_title
+from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementDraw, FundingLine
 from settlement.parties import Part, note_parties
 from settlement.remaining import SCHOOL_CEILINGS
@@ -63,6 +65,7 @@ def propose_schools(unit: Unit, number: str, schools: Sequence[SchoolWish], *, r
     already, `MissingValue`, `ReasonRequired`.
     """
     unit.actor.require("propose other schools or ceilings", *MAY_PROPOSE)
+    lock_recording(unit)  # what waits is compared: of two for one school the second is refused
     agreement = _own_bulk(unit, number)
     codes = [wish.code for wish in schools]
     if not codes:
@@ -105,15 +108,20 @@ def check_schools(unit: Unit, number: str) -> SchoolsWish:
     """
     proposal = claim_to_check(unit, number, kind=RecordKind.BULK_SCHOOLS)
     wish = schools_wish(proposal.content)
-    agreement = unit.session.scalars(
-        select(Agreement).where(
+    agreement_id = unit.session.scalars(
+        select(Agreement.id).where(
             Agreement.number == wish.agreement_number, Agreement.payer_id == proposal.bureau_id
         )
     ).one()
+    # Usage before the agreement, as everybody does who needs both; behind the lock, no line is
+    # committed that may not pay for who joins.
+    lock_usage_shared(unit)
+    agreement = lock_agreement(unit, agreement_id)
     _require_paid_for(unit, agreement, wish.schools)
+    # First: the database lets no change in that names no checked proposal.
+    decide_record(unit, proposal, RecordState.RECORDED)
     change_schools(unit, agreement.id, wish.schools, reason=proposal.reason, reference=number)
     _note_parties(unit, agreement.id, proposal.made_by)
-    decide_record(unit, proposal, RecordState.RECORDED)
     return wish
 
 

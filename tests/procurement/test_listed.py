@@ -17,9 +17,9 @@ from procurement.funding.issuing import issue_proposal
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.proposals import return_proposal
 from procurement.queries import allocations_of, budget_board
+from procurement.verification import verify
 from settlement.budgets import budgets
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
-from settlement.verify.recompute import verify
 from tests.support.funding_builders import (
     COUNTY,
     OTHER_COUNTY,

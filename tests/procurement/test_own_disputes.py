@@ -263,3 +263,18 @@ def test_who_had_a_part_is_never_struck_out(buyer: Buyer) -> None:
     ):
         with pytest.raises(DBAPIError), buyer.units(SYSTEM) as unit:
             unit.session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["within_payer = false", "decided_by = 'above'", "note = 'x'", "decided_at = now()"],
+)
+def test_who_decided_a_dispute_and_why_stays_as_it_was(
+    buyer: Buyer, clock: FixedClock, change: str
+) -> None:
+    """R36, R59: written once with the decision."""
+    buyer.bought(dict.fromkeys(buyer.codes, 500))
+    dispute_id = objected(buyer, billed(buyer, clock), clock)
+    decide(buyer, dispute_id, THIRD)
+    with pytest.raises(DBAPIError, match="append-only"), buyer.units(SYSTEM) as unit:
+        unit.session.execute(text(f"UPDATE dispute SET {change}"))

@@ -8,12 +8,12 @@ import pytest
 from kernel.clock import FixedClock
 from kernel.errors import Conflict, NothingToSettle, WriteOffTooHigh
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.carrying import left_to_carry
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome
 from settlement.unfunded_decisions import UnfundedOutcome, answer_write_off
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import balances, on
 from tests.support.early_use_builders import Agreeing, entries, posted, stated
 from tests.support.settlement_builders import SYSTEM, Market, a_market

@@ -11,12 +11,12 @@ from kernel.clock import FixedClock, parse_month
 from kernel.errors import Conflict
 from kernel.unit import Units
 from procurement.funding.year_ends import close_year
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
 from settlement.models import Agreement
 from settlement.periods import seal_periods
 from settlement.unfunded_decisions import answer_write_off
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import a_line_of_2027, on
 from tests.support.early_use_builders import Agreeing
 from tests.support.settlement_builders import SYSTEM, Market, a_market
