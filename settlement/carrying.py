@@ -6,6 +6,7 @@ matter.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Protocol
 from uuid import UUID
 
@@ -37,20 +38,23 @@ class Decision(Protocol):
     def amount_fen(self) -> int: ...
 
 
-def left_to_carry(decisions: Iterable[Decision], taken_up: Iterable[tuple[UUID, int]]) -> int:
+def left_to_carry(decisions: Iterable[Decision], gone: Iterable[tuple[UUID, int]]) -> int:
     """Return what may still be taken up of a closed year's month, in fen.
 
-    `decisions`: in their order, without what was refused; `taken_up`: the lines that took up some
-    of it, as (id, fen). Ids grow with time. A write-off is of all that waits, asked for only once
-    nothing more can be paid: what was decided before it is over.
+    `decisions`: without what was refused; `gone`: the lines after which less was unfunded, as
+    (id, fen), whether they took it up or corrected the use. Ids grow with time. What goes is of
+    what was decided on first, so that nothing is left of a decision for use that came in later. A
+    write-off is of all that waits, asked for only once nothing more can be paid: what was decided
+    before it is over.
     """
-    carried: list[Decision] = []
-    for one in decisions:
-        carried = [*carried, one] if one.outcome == CARRIED_OVER else []
-    if not carried:
-        return 0
-    since = sum(fen for line_id, fen in taken_up if line_id > carried[0].id)
-    return max(sum(one.amount_fen for one in carried) - since, 0)
+    left = 0
+    events: list[tuple[UUID, Decision | int]] = [(one.id, one) for one in decisions]
+    for _, event in sorted([*events, *gone], key=itemgetter(0)):
+        if isinstance(event, int):
+            left = max(left - event, 0)
+        else:
+            left = left + event.amount_fen if event.outcome == CARRIED_OVER else 0
+    return left
 
 
 def decisions_in_order(
@@ -87,21 +91,21 @@ def carried_parts(
     }
     if not carried:
         return {}
-    taken_up: dict[Of, list[tuple[UUID, int]]] = {}
+    gone: dict[Of, list[tuple[UUID, int]]] = {}
     for line_id, agreement_id, of_month, fen in unit.session.execute(
         select(
             StatementLine.id,
             StatementLine.agreement_id,
             StatementLine.of_month,
-            StatementLine.drawn_fen,
+            -StatementLine.uncovered_fen,
         ).where(
             among(StatementLine.agreement_id, {agreement_id for agreement_id, _ in carried}),
-            StatementLine.kind == "take_up",
+            StatementLine.uncovered_fen < 0,
             known_lines(before),
         )
     ):
-        taken_up.setdefault((agreement_id, Month(of_month)), []).append((line_id, fen))
-    return {of: left_to_carry(made, taken_up.get(of, ())) for of, made in carried.items()}
+        gone.setdefault((agreement_id, Month(of_month)), []).append((line_id, fen))
+    return {of: left_to_carry(made, gone.get(of, ())) for of, made in carried.items()}
 
 
 def written_off_fen(decisions: Iterable[UnfundedDecision], *, proposed: bool = False) -> int:

@@ -5,6 +5,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 import settlement.adjusting
+import settlement.carrying
 import settlement.drafting
 import settlement.taking_up
 from kernel.clock import FixedClock, parse_month
@@ -24,7 +25,9 @@ from tests.support.unfunded_builders import (
     CLOSED,
     FEBRUARY,
     JULY,
+    SEPTEMBER,
     closed_until_june,
+    corrected_after_the_decision,
     decided,
     money_of_2027,
     taken_up,
@@ -119,6 +122,27 @@ def test_verify_names_a_statement_that_takes_up_nothing_although_money_was_there
     settle(units, SYSTEM, parse_month("2027-04"))
     assert taken_up(units, parse_month("2027-04")) == [400]
     assert verify(units, SYSTEM) == [found]
+
+
+def test_verify_names_what_was_taken_up_beyond_what_is_left_of_a_decision(
+    units: Units,
+    market: Market,
+    agreeing: Agreeing,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """R25, R50: a close that has a decision outlive its correction pays 1.00 nobody decided on."""
+    money_of_2027(units, market, clock)
+    corrected_after_the_decision(units, market, agreeing)
+    assert verify(units, SYSTEM) == []
+    with monkeypatch.context() as broken:
+        broken.setattr(settlement.carrying, "left_to_carry", lambda *_: 100)
+        settle(units, SYSTEM, SEPTEMBER)
+    assert taken_up(units, SEPTEMBER) == [100]
+    (found, *_) = verify(units, SYSTEM)
+    assert found.endswith(
+        "take_up of 2027-01: what could be taken up is 1.00, its sources give 0.00"
+    )
 
 
 # One at a time
