@@ -27,7 +27,7 @@ from kernel.errors import (
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from procurement.bulk_users import home_codes
+from procurement.bulk_users import home_code_of
 from procurement.funding.plan import may_pay
 from procurement.purses import purpose_of
 from procurement.record_proposals import (
@@ -171,9 +171,9 @@ def _require_paid_for(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolW
         .where(among(Organisation.code, joining), Organisation.kind == "school")
         .order_by(Organisation.code)
     ).all()
+    codes = home_code_of(unit, [place.id for place in places])
     for place in places:
-        users = home_codes(unit, [place.id])
-        purpose = purpose_of(payer, version, users=users)
+        purpose = purpose_of(payer, version, users=frozenset([codes[place.id]]))
         for line in lines:
             if not may_pay(line.restriction, purpose):
                 title = line_title(payer.code, line.fiscal_year, line.source, line.restriction)
