@@ -16,15 +16,30 @@ from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
-from settlement.early_use_models import UnfundedDecision
+from settlement.early_use_models import DecisionState, UnfundedDecision, UnfundedOutcome
 from settlement.models import StatementLine
 from settlement.remaining import known_lines
 
-CARRIED_OVER, WRITTEN_OFF = "carried_over", "written_off"
-PROPOSED, IN_FORCE, REFUSED = "proposed", "in_force", "refused"
-
 Of = tuple[UUID, Month]
 """An agreement and a month of its use."""
+
+LEFT_UNCOVERED = StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
+"""What of a line no money covers, in fen: joined to its credit note, where it has one."""
+
+_written_off = (
+    select(func.coalesce(func.sum(UnfundedDecision.amount_fen), 0))
+    .where(
+        UnfundedDecision.agreement_id == StatementLine.agreement_id,
+        UnfundedDecision.of_month == StatementLine.of_month,
+        UnfundedDecision.outcome == UnfundedOutcome.WRITTEN_OFF,
+        UnfundedDecision.state == DecisionState.IN_FORCE,
+    )
+    .correlate(StatementLine)
+    .scalar_subquery()
+)
+UNFUNDED = func.sum(LEFT_UNCOVERED) - _written_off
+"""What of a month no money covers, less what was written off: of lines grouped by agreement and
+month of use."""
 
 
 class Decision(Protocol):
@@ -53,7 +68,7 @@ def left_to_carry(decisions: Iterable[Decision], gone: Iterable[tuple[UUID, int]
         if isinstance(event, int):
             left = max(left - event, 0)
         else:
-            left = left + event.amount_fen if event.outcome == CARRIED_OVER else 0
+            left = left + event.amount_fen if event.outcome == UnfundedOutcome.CARRIED_OVER else 0
     return left
 
 
@@ -68,7 +83,7 @@ def decisions_in_order(
         select(UnfundedDecision)
         .where(
             among(UnfundedDecision.agreement_id, agreement_ids),
-            UnfundedDecision.state != REFUSED,
+            UnfundedDecision.state != DecisionState.REFUSED,
         )
         .order_by(UnfundedDecision.id)
         .execution_options(populate_existing=True)
@@ -87,7 +102,7 @@ def carried_parts(
     carried = {
         of: made
         for of, made in decisions.items()
-        if any(one.outcome == CARRIED_OVER for one in made)
+        if any(one.outcome == UnfundedOutcome.CARRIED_OVER for one in made)
     }
     if not carried:
         return {}
@@ -113,18 +128,20 @@ def written_off_fen(decisions: Iterable[UnfundedDecision], *, proposed: bool = F
     return sum(
         one.amount_fen
         for one in decisions
-        if one.outcome == WRITTEN_OFF
-        and (one.state == IN_FORCE or (proposed and one.state == PROPOSED))
+        if one.outcome == UnfundedOutcome.WRITTEN_OFF
+        and (
+            one.state == DecisionState.IN_FORCE
+            or (proposed and one.state == DecisionState.PROPOSED)
+        )
     )
 
 
 def unfunded_fen(unit: Unit, agreement_id: UUID, of_month: Month) -> int:
     """Return what no line covers of an agreement's month now, whoever looks."""
-    left = StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
-    uncovered = unit.session.scalar(
-        select(func.sum(left))
+    unfunded = unit.session.scalar(
+        select(UNFUNDED)
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(StatementLine.agreement_id == agreement_id, StatementLine.of_month == of_month)
+        .group_by(StatementLine.agreement_id, StatementLine.of_month)
     )
-    decisions = decisions_in_order(unit, [agreement_id])
-    return int(uncovered or 0) - written_off_fen(decisions.get((agreement_id, of_month), ()))
+    return int(unfunded or 0)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from kernel.clock import Month, next_month, shanghai_day
 from kernel.money import yuan
-from settlement.carrying import CARRIED_OVER, WRITTEN_OFF
+from settlement.early_use_models import UnfundedOutcome
 from settlement.verify.by_school import Found
 from settlement.verify.course import Course, Difference, left_on
 from settlement.verify.kept import KeptLine, KeptNote, NotTakenUp
@@ -135,7 +135,7 @@ def _free(
         for one in course.history.decisions
         if (one.id, False) in known and (one.id, True) not in known
     ]
-    waits -= sum(one.amount_fen for one in decisions if one.outcome == WRITTEN_OFF)
+    waits -= sum(one.amount_fen for one in decisions if one.outcome == UnfundedOutcome.WRITTEN_OFF)
     if is_closed:
         of_month = [one for one in decisions if one.of_month == point.of_month]
         waits = min(waits, _decided_on(course, before, of_month))
@@ -154,7 +154,7 @@ def _decided_on(
     for decision in decisions:
         left = _less(course, left, [one for one in waiting if one.id < decision.id])
         waiting = [one for one in waiting if one.id > decision.id]
-        left = 0 if decision.outcome != CARRIED_OVER else left + decision.amount_fen
+        left = 0 if decision.outcome != UnfundedOutcome.CARRIED_OVER else left + decision.amount_fen
     return _less(course, left, waiting)
 
 

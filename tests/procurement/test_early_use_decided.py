@@ -20,9 +20,9 @@ from procurement.funding.year_ends import close_year
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.closing import settle
+from settlement.early_use_models import UnfundedOutcome
 from settlement.queries.unfunded import unfunded
 from settlement.unfunded_decisions import (
-    UnfundedOutcome,
     answer_write_off,
     decide_unfunded,
     write_offs_of_vendor,

@@ -12,7 +12,8 @@ from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.carrying import left_to_carry
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome
-from settlement.unfunded_decisions import UnfundedOutcome, answer_write_off
+from settlement.early_use_models import UnfundedOutcome
+from settlement.unfunded_decisions import answer_write_off
 from settlement.verify.recompute import verify
 from tests.support.agreement_builders import balances, on
 from tests.support.early_use_builders import Agreeing, entries, posted, stated

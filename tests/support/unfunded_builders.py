@@ -16,8 +16,9 @@ from settlement.closing import settle
 from settlement.dispute_models import Dispute
 from settlement.dispute_rules import DisputeOutcome
 from settlement.disputes import decide_dispute
+from settlement.early_use_models import UnfundedOutcome
 from settlement.queries.unfunded import unfunded
-from settlement.unfunded_decisions import UnfundedOutcome, answer_write_off, decide_unfunded
+from settlement.unfunded_decisions import answer_write_off, decide_unfunded
 from tests.support.agreement_builders import a_line_of_2027, across, on
 from tests.support.early_use_builders import (
     JANUARY,
