@@ -39,6 +39,7 @@ from procurement.record_proposals import (
     waiting_contents,
 )
 from settlement.agreement_schools import SchoolWish, change_schools, judge_schools
+from settlement.line_ends import freed_of_lines
 from settlement.line_names import line_title
 from settlement.models import Agreement, AgreementDraw, FundingLine
 from settlement.parties import Part, note_parties
@@ -156,13 +157,8 @@ def _own_bulk(unit: Unit, number: str) -> Agreement:
 def _require_paid_for(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> None:
     """Raise `SchoolNotPaidFor` if a line that pays may not pay for a school that joins (R18)."""
     joining = [wish.code for wish in wishes if wish.from_day is not None]
-    lines = unit.session.scalars(
-        select(FundingLine)
-        .join(AgreementDraw, AgreementDraw.line_id == FundingLine.id)
-        .where(AgreementDraw.agreement_id == agreement.id, FundingLine.restriction != {})
-        .order_by(AgreementDraw.position)
-    ).all()
-    if not (joining and lines):
+    lines = _restricted_lines(unit, agreement) if joining else []
+    if not lines:
         return
     payer = unit.session.get_one(Organisation, agreement.payer_id)
     version = unit.session.get_one(Version, agreement.version_id)
@@ -178,3 +174,23 @@ def _require_paid_for(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolW
             if not may_pay(line.restriction, purpose):
                 title = line_title(payer.code, line.fiscal_year, line.source, line.restriction)
                 raise SchoolNotPaidFor(school=place.name, line=title)
+
+
+def _restricted_lines(unit: Unit, agreement: Agreement) -> list[FundingLine]:
+    """Return the lines for certain use on which anything of an agreement is committed, in order.
+
+    Not those on which nothing is left of it, by a lower ceiling or a year's end: they pay for
+    nobody. A line that has lapsed by the calendar counts until that end, which may carry it over.
+    """
+    lines = unit.session.scalars(
+        select(FundingLine)
+        .join(AgreementDraw, AgreementDraw.line_id == FundingLine.id)
+        .where(
+            AgreementDraw.agreement_id == agreement.id,
+            AgreementDraw.ceiling_fen > 0,
+            FundingLine.restriction != {},
+        )
+        .order_by(AgreementDraw.position)
+    ).all()
+    freed = freed_of_lines(unit, [line.id for line in lines])
+    return [line for line in lines if (agreement.id, line.id) not in freed]

@@ -1,7 +1,8 @@
 """Whose use a selection or agreement pays for: a school, or all for whom a bureau buys (R18, R24).
 
-What is restricted to schools pays for a bulk purchase only where it may pay for each of them. A
-teaching point counts as its school.
+What is restricted to schools pays for a bulk purchase only where it may pay for each of them: also
+for one that declined, whose use of the days before may still come in. A teaching point counts as
+its school.
 """
 
 from collections.abc import Collection

@@ -63,7 +63,10 @@ class ReductionNotGiven(Conflict):
         "{wanted_yuan} yuan can't be taken back from the line {line}: this budget gave it "
         "{given_yuan}, so {short_yuan} are too many."
     )
-    remedy = "Take back less; the rest is for the bureau whose budget gave it."
+    remedy = (
+        "Take back less. Only the bureau whose budget gave the rest may take it back; what no "
+        "budget gave stays on the line until it is spent or the year ends."
+    )
 
 
 class ProposalOutdated(Conflict):

@@ -3,15 +3,22 @@
 The total stays committed, so that what the schools may use together stays at least as much.
 """
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from kernel.clock import FixedClock, parse_month
 from kernel.errors import Conflict, InvalidInput, SchoolNotPaidFor
+from kernel.ids import SelectionId
 from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
+from procurement.approvals import sign
 from settlement.agreement_schools import decline
+from settlement.metering.partitions import lock_usage_alone
+from settlement.models import AgreementDraw
 from settlement.periods import seal_periods
 from settlement.verify.recompute import verify
 from tests.support.bulk_builders import (
@@ -36,10 +43,14 @@ def ceilings(buyer: Buyer, number: str) -> list[int | None]:
     return [ceiling for ceiling, *_ in standings(buyer, number)]
 
 
-def raised(buyer: Buyer, number: str, fen: int) -> None:
+def asked(buyer: Buyer, number: str, fen: int) -> SelectionId:
+    """Request another total."""
     with buyer.units(buyer.county.actor("bureau")) as unit:
-        selection = request_ceiling(unit, number, ceilings={2026: fen}, reason="用量高")
-    buyer.sign(selection)
+        return request_ceiling(unit, number, ceilings={2026: fen}, reason="用量变化")
+
+
+def signed(buyer: Buyer, number: str, fen: int) -> None:
+    buyer.sign(asked(buyer, number, fen))
 
 
 def test_lower_ceilings_leave_no_committed_money_that_no_school_may_use(buyer: Buyer) -> None:
@@ -59,7 +70,7 @@ def test_after_a_raise_ceilings_are_shared_anew_and_fall_together_no_further(buy
     """R24: a raise comes before it can be shared, since none may have more than the total."""
     number = buyer.bought(dict.fromkeys(buyer.codes, 500))
     first, second, third = buyer.codes
-    raised(buyer, number, 2_000)
+    signed(buyer, number, 2_000)
     with pytest.raises(InvalidInput):
         buyer.propose(number, another_ceiling(first, 499))
     buyer.change(number, another_ceiling(first, 400), another_ceiling(second, 600))
@@ -140,7 +151,46 @@ def test_for_whom_money_may_not_pay_is_judged_again_at_the_check(buyer: Buyer) -
     number = buyer.bought(dict.fromkeys([first, second], 500))
     proposal = buyer.propose(number, joins(third, 300, date(2026, 9, 10)))
     buyer.earmarked([first, second], fen=1_000)
-    raised(buyer, number, 2_000)
+    signed(buyer, number, 2_000)
     with pytest.raises(SchoolNotPaidFor):
         buyer.check(proposal)
     assert ceilings(buyer, number) == [500, 500]
+
+
+def test_who_lowers_the_total_waits_for_a_seal_before_holding_the_agreement(buyer: Buyer) -> None:
+    """R23, R24: in the order of all who need both, so that none waits for another in a circle."""
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    selection = asked(buyer, number, 1_000)
+    with buyer.units(SYSTEM) as sealing:
+        lock_usage_alone(sealing)
+        with (
+            counted_queries(buyer.units.engine) as sent,
+            pytest.raises(OperationalError),
+            buyer.units(buyer.county.actor("checker")) as unit,
+        ):
+            unit.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            sign(unit, selection)
+    assert "pg_advisory_xact_lock_shared" in sent[-1]
+    assert [
+        one for one in sent if re.search(r"FROM agreement\s.*FOR NO KEY UPDATE", one, re.S)
+    ] == []
+    buyer.sign(selection)
+    assert ceilings(buyer, number) == [500, 500, 500]
+
+
+def test_a_line_on_which_nothing_is_committed_any_more_keeps_no_school_out(buyer: Buyer) -> None:
+    """R18, R24: what was raised on money for two schools was taken back; a third may join."""
+    first, second, third = buyer.codes
+    number = buyer.bought(dict.fromkeys([first, second], 500))
+    buyer.earmarked([first, second], fen=1_000)
+    signed(buyer, number, 2_000)
+    joining = joins(third, 300, date(2026, 9, 10))
+    with pytest.raises(SchoolNotPaidFor):
+        buyer.propose(number, joining)
+    signed(buyer, number, 1_000)
+    with buyer.units(SYSTEM) as unit:
+        draws = unit.session.scalars(
+            select(AgreementDraw.ceiling_fen).order_by(AgreementDraw.position)
+        ).all()
+    buyer.change(number, joining)
+    assert (draws, ceilings(buyer, number)) == ([1_000, 0], [500, 500, 300])
