@@ -18,6 +18,7 @@ from kernel.clock import shanghai_day
 from kernel.errors import (
     AlreadyExists,
     BelowWhatSchoolUsed,
+    CeilingOutOfReach,
     InvalidInput,
     NotFound,
     ReasonRequired,
@@ -72,7 +73,8 @@ def judge_schools(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]
 
     `NotFound` for a school that the actor does not see, or that does not use the agreement,
     `AlreadyExists` for one that does and would join, `InvalidInput` naming the field, `Conflict`
-    for an agreement that is over or, to lower a ceiling, being billed, `BelowWhatSchoolUsed`.
+    for an agreement that is over or, to lower a ceiling, being billed, `BelowWhatSchoolUsed`,
+    `CeilingOutOfReach`.
     """
     require_running(agreement, wanted="changed")
     _moves(unit, agreement, wishes)
@@ -217,7 +219,7 @@ def _another_ceiling(
 def _require_all_of_it(
     agreement: Agreement, wishes: Sequence[SchoolWish], standings: Mapping[str, SchoolStanding]
 ) -> None:
-    """Raise `InvalidInput` if lower ceilings leave committed money that no school may use.
+    """Raise `CeilingOutOfReach` if lower ceilings leave committed money that no school may use.
 
     Of a school that declined what it was billed counts. Where schools may together use less than
     the agreement's ceiling already (it was raised, one declined), they may not get less still.
@@ -233,10 +235,10 @@ def _require_all_of_it(
             usable[wish.code] = wish.ceiling_fen
     together = sum(usable.values())
     if together < min(together_before, agreement.ceiling_fen):
-        raise InvalidInput(
-            field="ceiling",
-            value=f"{plain_yuan(together)} (Σ)",
-            expected=f"Σ ≥ {plain_yuan(agreement.ceiling_fen)}, the agreement's own ceiling",
+        raise CeilingOutOfReach(
+            number=agreement.number,
+            together_yuan=yuan(together),
+            ceiling_yuan=yuan(agreement.ceiling_fen),
         )
 
 

@@ -319,6 +319,15 @@ class BelowWhatSchoolUsed(Conflict):
     remedy = "Its own ceiling can be lowered to {used_yuan} yuan."
 
 
+class CeilingOutOfReach(Conflict):
+    code = "ceiling-out-of-reach"
+    summary = (
+        "The schools of the agreement {number} could use {together_yuan} yuan together, less than "
+        "the {ceiling_yuan} committed for them."
+    )
+    remedy = "Lower the agreement's ceiling first, or give other schools more."
+
+
 class SchoolNotPaidFor(Conflict):
     code = "school-not-paid-for"
     summary = "{line} pays for the agreement, and may not pay for {school}."
