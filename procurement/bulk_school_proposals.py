@@ -27,7 +27,7 @@ from kernel.errors import (
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among, lock_recording
 from kernel.unit import Unit
-from procurement.bulk_users import home_codes
+from procurement.bulk_users import home_code_of
 from procurement.funding.plan import may_pay
 from procurement.purses import purpose_of
 from procurement.record_proposals import (
@@ -40,6 +40,7 @@ from procurement.record_proposals import (
 )
 from settlement.agreement_changes import lock_agreement
 from settlement.agreement_schools import SchoolWish, change_schools, judge_schools
+from settlement.line_ends import freed_of_lines
 from settlement.line_names import line_title
 from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementDraw, FundingLine
@@ -164,13 +165,8 @@ def _own_bulk(unit: Unit, number: str) -> Agreement:
 def _require_paid_for(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> None:
     """Raise `SchoolNotPaidFor` if a line that pays may not pay for a school that joins (R18)."""
     joining = [wish.code for wish in wishes if wish.from_day is not None]
-    lines = unit.session.scalars(
-        select(FundingLine)
-        .join(AgreementDraw, AgreementDraw.line_id == FundingLine.id)
-        .where(AgreementDraw.agreement_id == agreement.id, FundingLine.restriction != {})
-        .order_by(AgreementDraw.position)
-    ).all()
-    if not (joining and lines):
+    lines = _restricted_lines(unit, agreement) if joining else []
+    if not lines:
         return
     payer = unit.session.get_one(Organisation, agreement.payer_id)
     version = unit.session.get_one(Version, agreement.version_id)
@@ -179,10 +175,30 @@ def _require_paid_for(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolW
         .where(among(Organisation.code, joining), Organisation.kind == "school")
         .order_by(Organisation.code)
     ).all()
+    codes = home_code_of(unit, [place.id for place in places])
     for place in places:
-        users = home_codes(unit, [place.id])
-        purpose = purpose_of(payer, version, users=users)
+        purpose = purpose_of(payer, version, users=frozenset([codes[place.id]]))
         for line in lines:
             if not may_pay(line.restriction, purpose):
                 title = line_title(payer.code, line.fiscal_year, line.source, line.restriction)
                 raise SchoolNotPaidFor(school=place.name, line=title)
+
+
+def _restricted_lines(unit: Unit, agreement: Agreement) -> list[FundingLine]:
+    """Return the lines for certain use on which anything of an agreement is committed, in order.
+
+    Not those on which nothing is left of it, by a lower ceiling or a year's end: they pay for
+    nobody. A line that has lapsed by the calendar counts until that end, which may carry it over.
+    """
+    lines = unit.session.scalars(
+        select(FundingLine)
+        .join(AgreementDraw, AgreementDraw.line_id == FundingLine.id)
+        .where(
+            AgreementDraw.agreement_id == agreement.id,
+            AgreementDraw.ceiling_fen > 0,
+            FundingLine.restriction != {},
+        )
+        .order_by(AgreementDraw.position)
+    ).all()
+    freed = freed_of_lines(unit, [line.id for line in lines])
+    return [line for line in lines if (agreement.id, line.id) not in freed]

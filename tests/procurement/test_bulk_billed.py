@@ -192,7 +192,7 @@ def test_a_school_is_added_and_a_ceiling_changed_with_a_reason_and_verify_follow
 
 def test_a_schools_ceiling_never_falls_below_what_it_used(buyer: Buyer, clock: FixedClock) -> None:
     """R24: what runs counts, too."""
-    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500), ceiling_fen=1_000)
     clock.at = on(9, 20)
     buyer.use({buyer.codes[0]: 3})
     with pytest.raises(BelowWhatSchoolUsed) as caught:

@@ -19,7 +19,7 @@ from kernel.errors import (
     SchoolNotPaidFor,
 )
 from kernel.identity.models import Organisation
-from kernel.ids import OrganisationId, new_id
+from kernel.ids import new_id
 from kernel.unit import Units
 from procurement.bulk import preview_bulk
 from procurement.bulk_lists import school_changes
@@ -28,7 +28,6 @@ from procurement.record_proposals import return_record
 from procurement.verification import verify
 from settlement.agreement_schools import decline
 from settlement.agreements import AgreementDraft, Draw, open_agreement
-from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.launches import agreement_in_force
 from settlement.models import Agreement, AgreementDraw, FundingLine
 from settlement.queries.launches import openable_at
@@ -254,7 +253,7 @@ def test_what_was_used_meanwhile_stands_against_a_lower_ceiling_at_the_check(
     buyer: Buyer, clock: FixedClock
 ) -> None:
     """R24: judged again by what runs when it is checked."""
-    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500), ceiling_fen=1_000)
     proposal = buyer.propose(number, another_ceiling(buyer.codes[0], 200))
     clock.at = on(9, 20)
     buyer.use({buyer.codes[0]: 3})
@@ -291,26 +290,9 @@ def test_a_proposal_names_some_school_and_each_once(buyer: Buyer) -> None:
 # Earmarked money
 
 
-def an_earmarked_line(buyer: Buyer, codes: list[str], *, fen: int) -> str:
-    """A line of the bureau that may pay for these schools only; return its id as text."""
-    with buyer.units(SYSTEM) as unit:
-        payer_id = unit.session.scalars(
-            select(FundingLine.payer_id).where(FundingLine.id == buyer.line_id)
-        ).one()
-        line_id = open_line(
-            unit,
-            OrganisationId(payer_id),
-            fiscal_year=2026,
-            source="special_fund",
-            restriction={"schools": codes},
-        )
-        issue_amount(unit, line_id, amount_fen=fen, key=f"bulk:{new_id()}", memo="test")
-        return str(line_id)
-
-
 def test_a_line_for_certain_schools_pays_for_a_purchase_for_these(buyer: Buyer) -> None:
     """R18, R24, R34: earmarked money first; the preview and the last signature agree."""
-    earmarked = an_earmarked_line(buyer, buyer.codes, fen=700)
+    earmarked = buyer.earmarked(buyer.codes, fen=700)
     ceilings = dict.fromkeys(buyer.codes[:2], 500)
     with buyer.units(buyer.county.actor("bureau")) as unit:
         planned = preview_bulk(unit, buyer.wanted(ceilings)).item.draws
@@ -323,16 +305,16 @@ def test_a_line_for_certain_schools_pays_for_a_purchase_for_these(buyer: Buyer) 
             .where(Agreement.number == number)
             .order_by(AgreementDraw.position)
         ).all()
-    assert [(str(line_id), fen) for line_id, fen in draws] == [
+    assert [tuple(draw) for draw in draws] == [
         (earmarked, 700),
-        (str(buyer.line_id), 300),
+        (buyer.line_id, 300),
     ]
     buyer.change(number, joins(buyer.codes[2], 300, date(2026, 9, 10)))
 
 
 def test_a_line_pays_for_no_purchase_for_a_school_that_it_leaves_out(buyer: Buyer) -> None:
     """R18, R24: neither from the start nor by a school that joins later."""
-    an_earmarked_line(buyer, buyer.codes[:2], fen=5_000)
+    buyer.earmarked(buyer.codes[:2], fen=5_000)
     with buyer.units(buyer.county.actor("bureau")) as unit:
         preview = preview_bulk(unit, buyer.wanted(dict.fromkeys(buyer.codes, 500)))
     assert [draw.line.restriction for draw in preview.item.draws] == [{}]

@@ -21,9 +21,9 @@ from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.closing import settle
+from settlement.early_use_models import UnfundedOutcome
 from settlement.queries.unfunded import unfunded
 from settlement.unfunded_decisions import (
-    UnfundedOutcome,
     answer_write_off,
     decide_unfunded,
     write_offs_of_vendor,

@@ -184,6 +184,7 @@ def test_a_budget_takes_back_no_more_than_it_gave(county: CountyBuilder) -> None
     county.line(fen=50_000, source="special_fund")
     (early,) = propose(county, a_row(amount_fen=-1))
     assert isinstance(early.error, ReductionNotGiven)
+    assert "what no budget gave stays on the line" in early.error.remedy
     propose(county, a_row())
     issue(county, *numbers(county))
     (refused,) = propose(county, a_row(document="调减", amount_fen=-100_001))

@@ -161,6 +161,22 @@ def test_whoever_signed_for_the_bureau_does_not_judge_the_schools_dispute(
         assert not dispute_row(unit, dispute_id).within_payer
 
 
+def test_whoever_recorded_a_schools_selection_does_not_judge_its_dispute(
+    buyer: Buyer, clock: FixedClock
+) -> None:
+    """R36: the operator who wrote it down works in the bureau's finance by now."""
+    county, code = buyer.county, buyer.codes[0]
+    county.line(fen=6_000_000, school=code)
+    for role in (Role.TEACHER, Role.ACADEMIC):
+        county.with_person(code, f"{role}-{code}", roles=[role])
+    county.select(a_selection(school=code, sku="maths-1"))
+    county.sign_as(f"academic-{code}", f"school_finance-{code}", f"principal-{code}", SIGNER)
+    dispute_id = objected(buyer, billed(buyer, clock), clock, login=f"school_finance-{code}")
+    employ(buyer, "operator", COUNTY)
+    may_not_decide(buyer, dispute_id, "operator")
+    decide(buyer, dispute_id, THIRD)
+
+
 def test_whoever_objects_does_not_decide_though_without_another_part(
     buyer: Buyer, clock: FixedClock
 ) -> None:
