@@ -16,11 +16,11 @@ from kernel.ids import SelectionId
 from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
 from procurement.approvals import sign
+from procurement.verification import verify
 from settlement.agreement_schools import decline
 from settlement.metering.partitions import lock_usage_alone
 from settlement.models import AgreementDraw
 from settlement.periods import seal_periods
-from settlement.verify.recompute import verify
 from tests.support.bulk_builders import (
     Buyer,
     a_buyer,

@@ -19,7 +19,6 @@ from kernel.errors import (
     SchoolNotPaidFor,
 )
 from kernel.identity.models import Organisation
-from kernel.ids import new_id
 from kernel.unit import Units
 from procurement.bulk import preview_bulk
 from procurement.bulk_lists import school_changes
