@@ -14,12 +14,11 @@ import procurement.bulk_school_proposals
 import procurement.commitments
 from kernel.clock import FixedClock
 from kernel.errors import AlreadyExists, SchoolNotPaidFor
-from kernel.ids import OrganisationId, SelectionId, new_id
+from kernel.ids import SelectionId
 from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
 from procurement.verification import verify
-from settlement.funding_lines import issue_amount, open_line
-from settlement.models import AgreementDraw, FundingLine
+from settlement.models import AgreementDraw
 from tests.support.bulk_builders import Buyer, a_buyer, another_ceiling, joins, standings
 from tests.support.settlement_builders import SYSTEM
 
@@ -70,23 +69,6 @@ def before(
     monkeypatch.setattr(module, name, first)
 
 
-def earmarked(buyer: Buyer) -> UUID:
-    """A line of the bureau's with 50.00 for the first two schools only."""
-    with buyer.units(SYSTEM) as unit:
-        payer_id = unit.session.scalars(
-            select(FundingLine.payer_id).where(FundingLine.id == buyer.line_id)
-        ).one()
-        line_id = open_line(
-            unit,
-            OrganisationId(payer_id),
-            fiscal_year=2026,
-            source="special_fund",
-            restriction={"schools": buyer.codes[:2]},
-        )
-        issue_amount(unit, line_id, amount_fen=5_000, key=f"bulk:{new_id()}", memo="test")
-        return line_id
-
-
 def asked(buyer: Buyer, number: str) -> SelectionId:
     """Ask for 20.00 more."""
     with buyer.units(buyer.county.actor("bureau")) as unit:
@@ -108,7 +90,7 @@ def test_no_school_joins_for_whom_money_that_is_being_committed_may_not_pay(
 ) -> None:
     """R18, R24: the raise has read who uses it; who joins meanwhile waits, and is refused."""
     number = buyer.bought(dict.fromkeys(buyer.codes[:2], 500), ceiling_fen=1_000)
-    line_id = earmarked(buyer)
+    line_id = buyer.earmarked(buyer.codes[:2], fen=5_000)
     raised = asked(buyer, number)
     proposal = buyer.propose(number, joins(buyer.codes[2], 1_000, JOINING))
     joining: list[Future[Any]] = []
@@ -129,7 +111,7 @@ def test_no_money_is_committed_that_may_not_pay_for_a_school_that_is_joining(
 ) -> None:
     """R18, R24: the check has seen what pays; the raise waits, and takes the general line."""
     number = buyer.bought(dict.fromkeys(buyer.codes[:2], 500), ceiling_fen=1_000)
-    earmarked(buyer)
+    buyer.earmarked(buyer.codes[:2], fen=5_000)
     raised = asked(buyer, number)
     proposal = buyer.propose(number, joins(buyer.codes[2], 1_000, JOINING))
     signing: list[Future[Any]] = []
