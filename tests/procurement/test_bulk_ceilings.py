@@ -180,6 +180,7 @@ def test_who_lowers_the_total_waits_for_a_seal_before_holding_the_agreement(buye
 def test_a_line_on_which_nothing_is_committed_any_more_keeps_no_school_out(buyer: Buyer) -> None:
     """R18, R24: what was raised on money for two schools was taken back; a third may join."""
     first, second, third = buyer.codes
+    buyer.earmarked(buyer.codes, fen=1_000)
     number = buyer.bought(dict.fromkeys([first, second], 500))
     buyer.earmarked([first, second], fen=1_000)
     signed(buyer, number, 2_000)
