@@ -16,8 +16,11 @@ from kernel.ids import SelectionId
 from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
 from procurement.approvals import sign
+from procurement.funding.year_ends import close_year
 from procurement.verification import verify
 from settlement.agreement_schools import decline
+from settlement.closing import settle
+from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.partitions import lock_usage_alone
 from settlement.models import AgreementDraw
 from settlement.periods import seal_periods
@@ -180,6 +183,7 @@ def test_who_lowers_the_total_waits_for_a_seal_before_holding_the_agreement(buye
 def test_a_line_on_which_nothing_is_committed_any_more_keeps_no_school_out(buyer: Buyer) -> None:
     """R18, R24: what was raised on money for two schools was taken back; a third may join."""
     first, second, third = buyer.codes
+    buyer.earmarked(buyer.codes, fen=1_000)
     number = buyer.bought(dict.fromkeys([first, second], 500))
     buyer.earmarked([first, second], fen=1_000)
     signed(buyer, number, 2_000)
@@ -193,3 +197,27 @@ def test_a_line_on_which_nothing_is_committed_any_more_keeps_no_school_out(buyer
         ).all()
     buyer.change(number, joining)
     assert (draws, ceilings(buyer, number)) == ([1_000, 0], [500, 500, 300])
+
+
+def test_a_line_whose_commitment_the_years_end_freed_keeps_no_school_out(
+    buyer: Buyer, clock: FixedClock
+) -> None:
+    """R18, R19, R24: 2026's money for two schools is over; 2027's own may pay for a third."""
+    first, second, third = buyer.codes
+    buyer.earmarked([first, second], fen=1_000)
+    with buyer.units(SYSTEM) as unit:
+        line_id = open_line(unit, buyer.payer_id, fiscal_year=2027, source="special_fund")
+        issue_amount(unit, line_id, amount_fen=5_000, key="bulk:2027", memo="test")
+    number = buyer.bought(
+        {first: 1_000, second: 1_000}, ceiling_fen=2_000, later_fen=1_000, ends_on=date(2027, 6, 30)
+    )
+    clock.at = datetime(2027, 4, 5, 1, tzinfo=UTC)
+    joining = joins(third, 300, date(2027, 5, 1))
+    with pytest.raises(SchoolNotPaidFor):
+        buyer.propose(number, joining)
+    for month in ("2026-09", "2026-10", "2026-11", "2026-12"):
+        settle(buyer.units, SYSTEM, parse_month(month))
+    with buyer.units(SYSTEM) as unit:
+        close_year(unit, fiscal_year=2026)
+    buyer.change(number, joining)
+    assert ceilings(buyer, number) == [1_000, 1_000, 300]
