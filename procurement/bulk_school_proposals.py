@@ -25,9 +25,9 @@ from kernel.errors import (
     SchoolNotPaidFor,
 )
 from kernel.identity.models import Organisation
-from kernel.identity.recording import among
+from kernel.identity.recording import among, lock_recording
 from kernel.unit import Unit
-from procurement.bulk_users import home_codes
+from procurement.bulk_users import home_code_of
 from procurement.funding.plan import may_pay
 from procurement.purses import purpose_of
 from procurement.record_proposals import (
@@ -38,8 +38,11 @@ from procurement.record_proposals import (
     make_record_proposal,
     waiting_contents,
 )
+from settlement.agreement_changes import lock_agreement
 from settlement.agreement_schools import SchoolWish, change_schools, judge_schools
+from settlement.line_ends import freed_of_lines
 from settlement.line_names import line_title
+from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementDraw, FundingLine
 from settlement.parties import Part, note_parties
 from settlement.remaining import SCHOOL_CEILINGS
@@ -63,6 +66,7 @@ def propose_schools(unit: Unit, number: str, schools: Sequence[SchoolWish], *, r
     already, `MissingValue`, `ReasonRequired`.
     """
     unit.actor.require("propose other schools or ceilings", *MAY_PROPOSE)
+    lock_recording(unit)  # what waits is compared: of two for one school the second is refused
     agreement = _own_bulk(unit, number)
     codes = [wish.code for wish in schools]
     if not codes:
@@ -105,15 +109,20 @@ def check_schools(unit: Unit, number: str) -> SchoolsWish:
     """
     proposal = claim_to_check(unit, number, kind=RecordKind.BULK_SCHOOLS)
     wish = schools_wish(proposal.content)
-    agreement = unit.session.scalars(
-        select(Agreement).where(
+    agreement_id = unit.session.scalars(
+        select(Agreement.id).where(
             Agreement.number == wish.agreement_number, Agreement.payer_id == proposal.bureau_id
         )
     ).one()
+    # Usage before the agreement, as everybody does who needs both; behind the lock, no line is
+    # committed that may not pay for who joins.
+    lock_usage_shared(unit)
+    agreement = lock_agreement(unit, agreement_id)
     _require_paid_for(unit, agreement, wish.schools)
+    # First: the database lets no change in that names no checked proposal.
+    decide_record(unit, proposal, RecordState.RECORDED)
     change_schools(unit, agreement.id, wish.schools, reason=proposal.reason, reference=number)
     _note_parties(unit, agreement.id, proposal.made_by)
-    decide_record(unit, proposal, RecordState.RECORDED)
     return wish
 
 
@@ -156,13 +165,8 @@ def _own_bulk(unit: Unit, number: str) -> Agreement:
 def _require_paid_for(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> None:
     """Raise `SchoolNotPaidFor` if a line that pays may not pay for a school that joins (R18)."""
     joining = [wish.code for wish in wishes if wish.from_day is not None]
-    lines = unit.session.scalars(
-        select(FundingLine)
-        .join(AgreementDraw, AgreementDraw.line_id == FundingLine.id)
-        .where(AgreementDraw.agreement_id == agreement.id, FundingLine.restriction != {})
-        .order_by(AgreementDraw.position)
-    ).all()
-    if not (joining and lines):
+    lines = _restricted_lines(unit, agreement) if joining else []
+    if not lines:
         return
     payer = unit.session.get_one(Organisation, agreement.payer_id)
     version = unit.session.get_one(Version, agreement.version_id)
@@ -171,10 +175,30 @@ def _require_paid_for(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolW
         .where(among(Organisation.code, joining), Organisation.kind == "school")
         .order_by(Organisation.code)
     ).all()
+    codes = home_code_of(unit, [place.id for place in places])
     for place in places:
-        users = home_codes(unit, [place.id])
-        purpose = purpose_of(payer, version, users=users)
+        purpose = purpose_of(payer, version, users=frozenset([codes[place.id]]))
         for line in lines:
             if not may_pay(line.restriction, purpose):
                 title = line_title(payer.code, line.fiscal_year, line.source, line.restriction)
                 raise SchoolNotPaidFor(school=place.name, line=title)
+
+
+def _restricted_lines(unit: Unit, agreement: Agreement) -> list[FundingLine]:
+    """Return the lines for certain use on which anything of an agreement is committed, in order.
+
+    Not those on which nothing is left of it, by a lower ceiling or a year's end: they pay for
+    nobody. A line that has lapsed by the calendar counts until that end, which may carry it over.
+    """
+    lines = unit.session.scalars(
+        select(FundingLine)
+        .join(AgreementDraw, AgreementDraw.line_id == FundingLine.id)
+        .where(
+            AgreementDraw.agreement_id == agreement.id,
+            AgreementDraw.ceiling_fen > 0,
+            FundingLine.restriction != {},
+        )
+        .order_by(AgreementDraw.position)
+    ).all()
+    freed = freed_of_lines(unit, [line.id for line in lines])
+    return [line for line in lines if (agreement.id, line.id) not in freed]

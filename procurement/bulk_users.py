@@ -1,7 +1,8 @@
 """Whose use a selection or agreement pays for: a school, or all for whom a bureau buys (R18, R24).
 
-What is restricted to schools pays for a bulk purchase only where it may pay for each of them. A
-teaching point counts as its school.
+What is restricted to schools pays for a bulk purchase only where it may pay for each of them: also
+for one that declined, whose use of the days before may still come in. A teaching point counts as
+its school.
 """
 
 from collections.abc import Collection
@@ -50,15 +51,19 @@ def users_of_agreements(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUI
 
 def home_codes(unit: Unit, place_ids: Collection[UUID]) -> Users:
     """Return the codes of places, of a teaching point that of its school."""
+    return frozenset(home_code_of(unit, place_ids).values())
+
+
+def home_code_of(unit: Unit, place_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return by place its code, of a teaching point that of its school."""
     home = aliased(Organisation)
-    return frozenset(
-        unit.session.scalars(
-            select(func.coalesce(home.code, Organisation.code))
-            .select_from(Organisation)
-            .outerjoin(home, home.id == Organisation.parent_id)
-            .where(among(Organisation.id, place_ids))
-        )
+    rows = unit.session.execute(
+        select(Organisation.id, func.coalesce(home.code, Organisation.code))
+        .select_from(Organisation)
+        .outerjoin(home, home.id == Organisation.parent_id)
+        .where(among(Organisation.id, place_ids))
     )
+    return dict(rows.all())
 
 
 def _by_subject(

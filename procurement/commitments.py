@@ -35,13 +35,12 @@ from settlement.models import Agreement
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parties:
     """What the selections refer to, by id; `users` are a school and its teaching points, `bought`
-    for whom a bureau buys, with their own ceilings, by selection, and `bought_codes` their codes.
+    for whom a bureau buys, with their own ceilings, by selection.
     """
 
     schools: dict[UUID, Organisation]
     users: dict[UUID, list[UUID]]
     bought: dict[UUID, dict[UUID, int]]
-    bought_codes: dict[UUID, Users]
     resources: dict[UUID, Resource]
     versions: dict[UUID, Version]
 
@@ -79,6 +78,8 @@ def draft_commitments(
         for selection in sorted(selections, key=lambda one: str(one.of_agreement_id))
         if selection.kind in CHANGES and selection.of_agreement_id is not None
     }
+    # Behind the lock: no school joins between here and the commitment that is to pay for it.
+    users = users_of_selections(unit, selections)
     purse = lock_purse(unit, parties.schools)
     keep_for_waiting(unit, purse, parties.schools)
     drafts: list[Commitment | MarketError] = []
@@ -88,6 +89,7 @@ def draft_commitments(
                 _draft(
                     selection,
                     parties,
+                    users=users.get(selection.id, frozenset()),
                     purse=purse,
                     changed=changed.get(selection.id),
                     today=today,
@@ -103,6 +105,7 @@ def _draft(
     selection: Selection,
     parties: _Parties,
     *,
+    users: Users,
     purse: Purse,
     changed: Agreement | None,
     today: date,
@@ -124,7 +127,6 @@ def _draft(
     version = parties.versions[selection.version_id]
     if version.state != VersionState.LISTED:
         raise NotListed(key=resource.sku)
-    users = parties.bought_codes.get(selection.id, frozenset())
     purpose = purpose_of(school, version, users=users)
     plans = purse.plan_together(school.id, parts, purpose=purpose)
     for plan in plans:
@@ -258,7 +260,6 @@ def _gather(unit: Unit, selections: Sequence[Selection]) -> _Parties:
         schools={school.id: school for school in schools},
         users=users,
         bought=bought,
-        bought_codes=users_of_selections(unit, selections),
         resources={resource.id: resource for resource in resources},
         versions={version.id: version for version in versions},
     )

@@ -126,7 +126,7 @@ class Selection(Base):
     bureau. `later_fen`: the part of `ceiling_fen` for use of the second fiscal year.
     `recorded_by`: who wrote it down, for themselves or for `requested_by`; empty for the system.
     `basket`: what was requested together has it in common. `of_agreement_id`: what it renews or
-    changes; `agreement_id`: what came of it. Only it and `state` may change (trigger).
+    changes; `agreement_id`: what came of it. Only it and `state` may change, and once (triggers).
     """
 
     __tablename__ = "selection"
@@ -165,6 +165,7 @@ class Selection(Base):
         CheckConstraint(
             "state IN ('requested', 'approved', 'returned', 'refused', 'cancelled')", name="state"
         ),
+        CheckConstraint("(state = 'approved') = (agreement_id IS NOT NULL)", name="agreed"),
         Index("ix_selection_state", "state"),
     )
 

@@ -29,9 +29,8 @@ from settlement.agreement_models import AgreementChange, AgreementYear
 from settlement.agreement_states import OVER, RUNNING, AgreementStanding
 from settlement.agreements import Draw
 from settlement.budget_models import FreedCommitment
-from settlement.carrying import IN_FORCE, WRITTEN_OFF
+from settlement.carrying import UNFUNDED
 from settlement.dispute_models import CreditNote
-from settlement.early_use_models import UnfundedDecision
 from settlement.metering.models import LateUse
 from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementDraw, FundingLine, Period, StatementLine
@@ -249,17 +248,6 @@ def _waits_for_money(unit: Unit) -> ColumnElement[bool]:
     bureau may have it pay then, or has decided so (R25).
     """
     first_open_day = date(last_closed_year(unit) + 1, 1, 1)
-    written_off = (
-        select(func.coalesce(func.sum(UnfundedDecision.amount_fen), 0))
-        .where(
-            UnfundedDecision.agreement_id == StatementLine.agreement_id,
-            UnfundedDecision.of_month == StatementLine.of_month,
-            UnfundedDecision.outcome == WRITTEN_OFF,
-            UnfundedDecision.state == IN_FORCE,
-        )
-        .correlate(StatementLine)
-        .scalar_subquery()
-    )
     own_line = (
         exists()
         .where(
@@ -270,7 +258,6 @@ def _waits_for_money(unit: Unit) -> ColumnElement[bool]:
         )
         .correlate(StatementLine)
     )
-    uncovered = func.sum(StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0))
     return (
         select(StatementLine.of_month)
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
@@ -280,7 +267,7 @@ def _waits_for_money(unit: Unit) -> ColumnElement[bool]:
             or_(StatementLine.of_month >= first_open_day, own_line),
         )
         .group_by(StatementLine.agreement_id, StatementLine.of_month)
-        .having(uncovered > written_off)
+        .having(UNFUNDED > 0)
         .correlate(Agreement)
         .exists()
     )

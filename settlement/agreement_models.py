@@ -90,7 +90,7 @@ class AgreementSchoolChange(Base):
 
     `kind`: added (a school, as of `from_day`, with its ceiling; with none, one that had declined),
     ceiling (its own, by how much), declined (by the school, as of `from_day`). `reference`: of the
-    proposal that a second person checked; a school declines by itself.
+    proposal that a second person checked (trigger); a school declines by itself.
     """
 
     __tablename__ = "agreement_school_change"
@@ -111,7 +111,16 @@ class AgreementSchoolChange(Base):
         UniqueConstraint("agreement_id", "number"),
         CheckConstraint("kind IN ('added', 'ceiling', 'declined')", name="kind"),
         CheckConstraint("(kind = 'ceiling') = (from_day IS NULL)", name="from_day"),
+        CheckConstraint("(kind = 'declined') = (reference = '')", name="reference"),
         CheckConstraint("reason <> ''", name="reason"),
+        Index(
+            "uq_agreement_school_change_reference",
+            "reference",
+            "school_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("reference <> ''"),
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from kernel.clock import shanghai_day
 from kernel.errors import (
     AlreadyExists,
     BelowWhatSchoolUsed,
+    CeilingOutOfReach,
     InvalidInput,
     NotFound,
     ReasonRequired,
@@ -72,11 +73,11 @@ def judge_schools(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]
 
     `NotFound` for a school that the actor does not see, or that does not use the agreement,
     `AlreadyExists` for one that does and would join, `InvalidInput` naming the field, `Conflict`
-    for an agreement that is over or, to lower a ceiling, being billed, `BelowWhatSchoolUsed`.
+    for an agreement that is over or, to lower a ceiling, being billed, `BelowWhatSchoolUsed`,
+    `CeilingOutOfReach`.
     """
     require_running(agreement, wanted="changed")
-    for _ in _moves(unit, agreement, wishes):
-        pass
+    _moves(unit, agreement, wishes)
 
 
 def change_schools(
@@ -94,8 +95,8 @@ def change_schools(
     lock_usage_shared(unit)  # no seal begins; a use that comes in meanwhile meets the new ceiling
     agreement = lock_agreement(unit, agreement_id)
     require_running(agreement, wanted="changed")
-    for move in list(_moves(unit, agreement, wishes)):
-        _write(unit, agreement, move, reason=reason, reference=reference)
+    moves = _moves(unit, agreement, wishes)
+    _write(unit, agreement, moves, reason=reason, reference=reference)
 
 
 def decline(unit: Unit, number: str, *, from_day: date, reason: str) -> None:
@@ -138,27 +139,35 @@ def decline(unit: Unit, number: str, *, from_day: date, reason: str) -> None:
     open_places = [place for place in places if place.id in going_on]
     if not open_places:
         raise AlreadyExists(what="refusal of the agreement", key=number)
-    for place in open_places:
-        move = _Move(school=place, kind="declined", from_day=from_day)
-        _write(unit, agreement, move, reason=reason)
+    moves = [_Move(school=place, kind="declined", from_day=from_day) for place in open_places]
+    _write(unit, agreement, moves, reason=reason)
 
 
-def _moves(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> Iterator[_Move]:
-    """Yield what is to be written for the wishes, or raise what stands against one."""
+def _moves(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> list[_Move]:
+    """Return what is to be written for the wishes, or raise what stands against one."""
     visible = visible_organisations(unit, OrganisationKind.SCHOOL).where(
         among(Organisation.code, [wish.code for wish in wishes])
     )
     schools = {school.code: school for school in unit.session.scalars(visible)}
     standings = {one.code: one for one in school_standings(unit, [agreement.id])}
+    is_lower = any(_lowers(wish, standings.get(wish.code)) for wish in wishes)
+    running = _running_fen(unit, agreement) if is_lower else {}
+    moves: list[_Move] = []
     for wish in wishes:
         known = standings.get(wish.code)
         if wish.code not in schools:
             raise NotFound(what="school", key=wish.code)
         _require_within(agreement, wish)
         if wish.from_day is not None:
-            yield _joining(unit, agreement, wish, schools[wish.code], known)
+            moves.append(_joining(unit, agreement, wish, schools[wish.code], known))
         if wish.from_day is None or known is not None:
-            yield from _another_ceiling(unit, agreement, wish, schools, known)
+            moves += _another_ceiling(agreement, wish, schools, known, running)
+    _require_all_of_it(agreement, wishes, standings)
+    return moves
+
+
+def _lowers(wish: SchoolWish, known: SchoolStanding | None) -> bool:
+    return known is not None and wish.ceiling_fen < (known.ceiling_fen or 0)
 
 
 def _joining(
@@ -181,11 +190,11 @@ def _joining(
 
 
 def _another_ceiling(
-    unit: Unit,
     agreement: Agreement,
     wish: SchoolWish,
     schools: Mapping[str, Organisation],
     known: SchoolStanding | None,
+    running: Mapping[UUID, int],
 ) -> Iterator[_Move]:
     """Yield the change of a school's own ceiling; one that joins again may keep the one it had."""
     if known is None or known.ceiling_fen is None:
@@ -195,18 +204,42 @@ def _another_ceiling(
         raise InvalidInput(
             field="ceiling", value=plain_yuan(wish.ceiling_fen), expected="another ceiling"
         )
-    if by_fen < 0:
-        require_no_closing(unit, agreement)
-        used_fen = known.billed_fen + _running_fen(unit, agreement, known.school_id)
-        if wish.ceiling_fen < used_fen:
-            raise BelowWhatSchoolUsed(
-                number=agreement.number,
-                school=known.name,
-                used_fen=used_fen,
-                used_yuan=yuan(used_fen),
-            )
+    used_fen = known.billed_fen + running.get(known.school_id, 0)
+    if by_fen < 0 and wish.ceiling_fen < used_fen:
+        raise BelowWhatSchoolUsed(
+            number=agreement.number,
+            school=known.name,
+            used_fen=used_fen,
+            used_yuan=yuan(used_fen),
+        )
     if by_fen:
         yield _Move(school=schools[wish.code], kind="ceiling", ceiling_fen=by_fen)
+
+
+def _require_all_of_it(
+    agreement: Agreement, wishes: Sequence[SchoolWish], standings: Mapping[str, SchoolStanding]
+) -> None:
+    """Raise `CeilingOutOfReach` if lower ceilings leave committed money that no school may use.
+
+    Of a school that declined what it was billed counts. Where schools may together use less than
+    the agreement's ceiling already (it was raised, one declined), they may not get less still.
+    """
+    usable = {
+        code: (one.ceiling_fen or 0) if one.goes_on else one.billed_fen
+        for code, one in standings.items()
+    }
+    together_before = sum(usable.values())
+    for wish in wishes:
+        known = standings.get(wish.code)
+        if wish.from_day is not None or (known is not None and known.goes_on):
+            usable[wish.code] = wish.ceiling_fen
+    together = sum(usable.values())
+    if together < min(together_before, agreement.ceiling_fen):
+        raise CeilingOutOfReach(
+            number=agreement.number,
+            together_yuan=yuan(together),
+            ceiling_yuan=yuan(agreement.ceiling_fen),
+        )
 
 
 def _require_within(agreement: Agreement, wish: SchoolWish) -> None:
@@ -241,49 +274,64 @@ def _places(unit: Unit) -> Sequence[Organisation]:
     ).all()
 
 
-def _running_fen(unit: Unit, agreement: Agreement, school_id: UUID) -> int:
-    """Return what a school's use that is not stated yet would cost, above no ceiling."""
+def _running_fen(unit: Unit, agreement: Agreement) -> dict[UUID, int]:
+    """Return what each school's use that is not stated yet would cost, above no ceiling.
+
+    The payer's months are drafted once, for however many schools. Raises `Conflict` while one of
+    them is being billed.
+    """
+    require_no_closing(unit, agreement)
     days = {"first": agreement.starts_on, "last": agreement.ends_on}
-    return sum(
-        part.rated_fen
-        for line in running_lines(unit, agreement, **days)
-        for part in line.rated.parts
-        if part.school_id == school_id
-    )
+    found: dict[UUID, int] = {}
+    for line in running_lines(unit, agreement, **days):
+        for part in line.rated.parts:
+            found[part.school_id] = found.get(part.school_id, 0) + part.rated_fen
+    return found
 
 
 def _write(
-    unit: Unit, agreement: Agreement, move: _Move, *, reason: str, reference: str = ""
+    unit: Unit,
+    agreement: Agreement,
+    moves: Sequence[_Move],
+    *,
+    reason: str,
+    reference: str = "",
 ) -> None:
     last = unit.session.scalar(
         select(func.max(AgreementSchoolChange.number)).where(
             AgreementSchoolChange.agreement_id == agreement.id
         )
     )
-    unit.session.execute(
-        insert(AgreementSchoolChange).values(
-            id=new_id(),
-            agreement_id=agreement.id,
-            number=(last or 0) + 1,
-            school_id=move.school.id,
-            kind=move.kind,
+    written = {
+        "reference": reference,
+        "reason": reason.strip(),
+        "at": unit.clock.now(),
+        "by": unit.actor.name,
+    }
+    rows = [
+        {
+            "id": new_id(),
+            "agreement_id": agreement.id,
+            "number": number,
+            "school_id": move.school.id,
+            "kind": move.kind,
+            "ceiling_fen": move.ceiling_fen,
+            "from_day": move.from_day,
+            **written,
+        }
+        for number, move in enumerate(moves, start=(last or 0) + 1)
+    ]
+    unit.session.execute(insert(AgreementSchoolChange), rows)
+    for move in moves:
+        record(
+            unit,
+            f"agreement_school.{move.kind}",
+            subject_kind="agreement",
+            subject_id=agreement.id,
+            number=agreement.number,
+            school=move.school.code,
             ceiling_fen=move.ceiling_fen,
-            from_day=move.from_day,
+            from_day=move.from_day.isoformat() if move.from_day else "",
             reference=reference,
             reason=reason.strip(),
-            at=unit.clock.now(),
-            by=unit.actor.name,
         )
-    )
-    record(
-        unit,
-        f"agreement_school.{move.kind}",
-        subject_kind="agreement",
-        subject_id=agreement.id,
-        number=agreement.number,
-        school=move.school.code,
-        ceiling_fen=move.ceiling_fen,
-        from_day=move.from_day.isoformat() if move.from_day else "",
-        reference=reference,
-        reason=reason.strip(),
-    )

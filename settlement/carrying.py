@@ -6,6 +6,7 @@ matter.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Protocol
 from uuid import UUID
 
@@ -15,15 +16,30 @@ from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
-from settlement.early_use_models import UnfundedDecision
+from settlement.early_use_models import DecisionState, UnfundedDecision, UnfundedOutcome
 from settlement.models import StatementLine
 from settlement.remaining import known_lines
 
-CARRIED_OVER, WRITTEN_OFF = "carried_over", "written_off"
-PROPOSED, IN_FORCE, REFUSED = "proposed", "in_force", "refused"
-
 Of = tuple[UUID, Month]
 """An agreement and a month of its use."""
+
+LEFT_UNCOVERED = StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
+"""What of a line no money covers, in fen: joined to its credit note, where it has one."""
+
+_written_off = (
+    select(func.coalesce(func.sum(UnfundedDecision.amount_fen), 0))
+    .where(
+        UnfundedDecision.agreement_id == StatementLine.agreement_id,
+        UnfundedDecision.of_month == StatementLine.of_month,
+        UnfundedDecision.outcome == UnfundedOutcome.WRITTEN_OFF,
+        UnfundedDecision.state == DecisionState.IN_FORCE,
+    )
+    .correlate(StatementLine)
+    .scalar_subquery()
+)
+UNFUNDED = func.sum(LEFT_UNCOVERED) - _written_off
+"""What of a month no money covers, less what was written off: of lines grouped by agreement and
+month of use."""
 
 
 class Decision(Protocol):
@@ -37,20 +53,23 @@ class Decision(Protocol):
     def amount_fen(self) -> int: ...
 
 
-def left_to_carry(decisions: Iterable[Decision], taken_up: Iterable[tuple[UUID, int]]) -> int:
+def left_to_carry(decisions: Iterable[Decision], gone: Iterable[tuple[UUID, int]]) -> int:
     """Return what may still be taken up of a closed year's month, in fen.
 
-    `decisions`: in their order, without what was refused; `taken_up`: the lines that took up some
-    of it, as (id, fen). Ids grow with time. A write-off is of all that waits, asked for only once
-    nothing more can be paid: what was decided before it is over.
+    `decisions`: without what was refused; `gone`: the lines after which less was unfunded, as
+    (id, fen), whether they took it up or corrected the use. Ids grow with time. What goes is of
+    what was decided on first, so that nothing is left of a decision for use that came in later. A
+    write-off is of all that waits, asked for only once nothing more can be paid: what was decided
+    before it is over.
     """
-    carried: list[Decision] = []
-    for one in decisions:
-        carried = [*carried, one] if one.outcome == CARRIED_OVER else []
-    if not carried:
-        return 0
-    since = sum(fen for line_id, fen in taken_up if line_id > carried[0].id)
-    return max(sum(one.amount_fen for one in carried) - since, 0)
+    left = 0
+    events: list[tuple[UUID, Decision | int]] = [(one.id, one) for one in decisions]
+    for _, event in sorted([*events, *gone], key=itemgetter(0)):
+        if isinstance(event, int):
+            left = max(left - event, 0)
+        else:
+            left = left + event.amount_fen if event.outcome == UnfundedOutcome.CARRIED_OVER else 0
+    return left
 
 
 def decisions_in_order(
@@ -64,7 +83,7 @@ def decisions_in_order(
         select(UnfundedDecision)
         .where(
             among(UnfundedDecision.agreement_id, agreement_ids),
-            UnfundedDecision.state != REFUSED,
+            UnfundedDecision.state != DecisionState.REFUSED,
         )
         .order_by(UnfundedDecision.id)
         .execution_options(populate_existing=True)
@@ -83,25 +102,25 @@ def carried_parts(
     carried = {
         of: made
         for of, made in decisions.items()
-        if any(one.outcome == CARRIED_OVER for one in made)
+        if any(one.outcome == UnfundedOutcome.CARRIED_OVER for one in made)
     }
     if not carried:
         return {}
-    taken_up: dict[Of, list[tuple[UUID, int]]] = {}
+    gone: dict[Of, list[tuple[UUID, int]]] = {}
     for line_id, agreement_id, of_month, fen in unit.session.execute(
         select(
             StatementLine.id,
             StatementLine.agreement_id,
             StatementLine.of_month,
-            StatementLine.drawn_fen,
+            -StatementLine.uncovered_fen,
         ).where(
             among(StatementLine.agreement_id, {agreement_id for agreement_id, _ in carried}),
-            StatementLine.kind == "take_up",
+            StatementLine.uncovered_fen < 0,
             known_lines(before),
         )
     ):
-        taken_up.setdefault((agreement_id, Month(of_month)), []).append((line_id, fen))
-    return {of: left_to_carry(made, taken_up.get(of, ())) for of, made in carried.items()}
+        gone.setdefault((agreement_id, Month(of_month)), []).append((line_id, fen))
+    return {of: left_to_carry(made, gone.get(of, ())) for of, made in carried.items()}
 
 
 def written_off_fen(decisions: Iterable[UnfundedDecision], *, proposed: bool = False) -> int:
@@ -109,18 +128,20 @@ def written_off_fen(decisions: Iterable[UnfundedDecision], *, proposed: bool = F
     return sum(
         one.amount_fen
         for one in decisions
-        if one.outcome == WRITTEN_OFF
-        and (one.state == IN_FORCE or (proposed and one.state == PROPOSED))
+        if one.outcome == UnfundedOutcome.WRITTEN_OFF
+        and (
+            one.state == DecisionState.IN_FORCE
+            or (proposed and one.state == DecisionState.PROPOSED)
+        )
     )
 
 
 def unfunded_fen(unit: Unit, agreement_id: UUID, of_month: Month) -> int:
     """Return what no line covers of an agreement's month now, whoever looks."""
-    left = StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
-    uncovered = unit.session.scalar(
-        select(func.sum(left))
+    unfunded = unit.session.scalar(
+        select(UNFUNDED)
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(StatementLine.agreement_id == agreement_id, StatementLine.of_month == of_month)
+        .group_by(StatementLine.agreement_id, StatementLine.of_month)
     )
-    decisions = decisions_in_order(unit, [agreement_id])
-    return int(uncovered or 0) - written_off_fen(decisions.get((agreement_id, of_month), ()))
+    return int(unfunded or 0)

@@ -15,7 +15,8 @@ class Dispute(Base):
 
     `claimed_fen` is what the payer says the line should be, `offered_fen` what the vendor would
     credit, `credit_fen` what the decision credits. `within_payer`: it was decided in the paying
-    bureau itself, since none is above it. What was claimed never changes (trigger).
+    bureau itself, since none is above it. What was claimed never changes, and nothing once it is
+    decided (triggers).
     """
 
     __tablename__ = "dispute"

@@ -5,6 +5,7 @@ accrued or paid. It is owed by nobody until money of its own fiscal year takes i
 """
 
 from datetime import date, datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
@@ -127,6 +128,21 @@ class MemorandumEntry(Base):
         ),
         CheckConstraint("extract(year FROM of_month) = fiscal_year", name="own_year"),
     )
+
+
+class UnfundedOutcome(StrEnum):
+    """What becomes of use that no money came for before its year was closed."""
+
+    WRITTEN_OFF = "written_off"
+    CARRIED_OVER = "carried_over"
+
+
+class DecisionState(StrEnum):
+    """proposed → in_force | refused by the vendor's answer; to have it paid is at once in force."""
+
+    PROPOSED = "proposed"
+    IN_FORCE = "in_force"
+    REFUSED = "refused"
 
 
 class UnfundedDecision(Base):

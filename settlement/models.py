@@ -58,7 +58,8 @@ class Agreement(Base):
     `number` is its business key (`<payer code>-<reference>`). `terms`: {plan, unit_price, fee_rate,
     retention_rate, kind, resource …}; they can't change (trigger), `terms_digest` is their SHA-256.
     Both `starts_on` and `ends_on` are days on which use counts. `ceiling_fen` and `ends_on` move
-    only with an `AgreementChange`.
+    only with an `AgreementChange`. `opened_in`: the transaction in which its schools may come with
+    it; none of an agreement that is older than this rule.
     """
 
     __tablename__ = "agreement"
@@ -76,6 +77,9 @@ class Agreement(Base):
     ends_on: Mapped[date]
     state: Mapped[str]
     opened_at: Mapped[datetime]
+    opened_in: Mapped[int | None] = mapped_column(
+        server_default=text("(pg_current_xact_id()::text)::bigint")
+    )
 
     __table_args__ = (
         CheckConstraint("ceiling_fen >= 0", name="ceiling"),

@@ -17,7 +17,12 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.carrying import carried_parts, decisions_in_order, written_off_fen
+from settlement.carrying import (
+    LEFT_UNCOVERED,
+    carried_parts,
+    decisions_in_order,
+    written_off_fen,
+)
 from settlement.dispute_models import CreditNote
 from settlement.models import StatementLine
 from settlement.rating import Fund
@@ -63,9 +68,10 @@ def waiting_for_money(
     month's own lines, and all of later months, were not stated.
     """
     line = StatementLine
-    waits = line.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
     # What a line may still lose by a credit note is not paid for; what others gave back is gone.
-    settled = case((and_(line.uncovered_fen > 0, line.state.in_(OBJECTIONABLE)), 0), else_=waits)
+    settled = case(
+        (and_(line.uncovered_fen > 0, line.state.in_(OBJECTIONABLE)), 0), else_=LEFT_UNCOVERED
+    )
     rows = unit.session.execute(
         select(line.agreement_id, line.of_month, func.sum(settled).label("fen"))
         .outerjoin(CreditNote, CreditNote.line_id == line.id)
@@ -123,9 +129,8 @@ def owed_of_year(unit: Unit, agreement_id: UUID, *, fiscal_year: int) -> int:
     first, last = date(fiscal_year, 1, 1), date(fiscal_year, 12, 31)
     if are_books_closed(unit, last):
         return 0
-    waits = StatementLine.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
     owed = unit.session.scalar(
-        select(func.sum(waits))
+        select(func.sum(LEFT_UNCOVERED))  # nothing of an open year is written off
         .outerjoin(CreditNote, CreditNote.line_id == StatementLine.id)
         .where(
             StatementLine.agreement_id == agreement_id,

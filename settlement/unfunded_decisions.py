@@ -7,7 +7,6 @@ carried over, or proposes to write it off with its reason, which holds once the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -31,22 +30,18 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.agreement_changes import require_no_closing
 from settlement.carrying import unfunded_fen
-from settlement.early_use_models import UnfundedDecision
+from settlement.early_use_models import DecisionState, UnfundedDecision, UnfundedOutcome
 from settlement.impartiality import require_judge
 from settlement.memorandum import WRITE_OFF, note_settled
 from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, StatementLine
+from settlement.queries.statements import visible_payers
 from settlement.queries.unfunded import Standing, UnfundedRow, unfunded_month
 from settlement.remaining import agreement_states
 from settlement.taking_up import OBJECTIONABLE, payable_fen
 from settlement.year_ends import are_books_closed, last_open_day
 
 MAY_DECIDE: Final = (Role.BUREAU_FINANCE,)
-
-
-class UnfundedOutcome(StrEnum):
-    WRITTEN_OFF = "written_off"
-    CARRIED_OVER = "carried_over"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +77,7 @@ def decide_unfunded(
     lock_usage_shared(unit)  # no seal begins, and so no statement takes up what is decided on here
     agreement = unit.session.scalars(
         select(Agreement)
-        .where(Agreement.number == number)
+        .where(Agreement.number == number, Agreement.payer_id.in_(visible_payers(unit)))
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one_or_none()
@@ -117,7 +112,7 @@ def decide_unfunded(
             outcome=outcome,
             amount_fen=amount_fen,
             reason=reason.strip(),
-            state="proposed" if is_proposal else "in_force",
+            state=DecisionState.PROPOSED if is_proposal else DecisionState.IN_FORCE,
             made_at=unit.clock.now(),
             made_by=unit.actor.name,
         )
@@ -175,8 +170,8 @@ def answer_write_off(unit: Unit, number: str, *, agrees: bool) -> None:
     ).one_or_none()
     if found is None:
         raise NotFound(what="write-off", key=number)
-    wanted = "in_force" if agrees else "refused"
-    if found.state != "proposed":
+    wanted = DecisionState.IN_FORCE if agrees else DecisionState.REFUSED
+    if found.state != DecisionState.PROPOSED:
         raise Conflict(what="write-off", key=number, state=found.state, wanted=wanted)
     left_fen = unfunded_fen(unit, found.agreement_id, Month(found.of_month))
     if agrees and left_fen < found.amount_fen:

@@ -16,7 +16,7 @@ from kernel.i18n import msgid, translate, translate_error
 from kernel.money import parse_fen
 from kernel.web.tables import Column, excerpt, tabulate
 from settlement.early_use import consent_history, consents_on, record_consent
-from settlement.early_use_models import EarlyUseConsent
+from settlement.early_use_models import DecisionState, EarlyUseConsent
 from settlement.queries.unfunded import memoranda
 from settlement.unfunded_decisions import (
     ProposedWriteOff,
@@ -98,11 +98,11 @@ def show_early_use(
         address=EARLY_USE,
         cap_fen=held.cap_fen if held else 0,
         standing_fen=sum(row.standing_fen for row in rows),
-        asked=[one for one in write_offs if one.state == "proposed"],
+        asked=[one for one in write_offs if one.state == DecisionState.PROPOSED],
         answered=excerpt(
             translate(msgid("Write-offs you were asked about"), page.locale),
             _write_off_columns(),
-            [one for one in write_offs if one.state != "proposed"],
+            [one for one in write_offs if one.state != DecisionState.PROPOSED],
             path=EARLY_USE,
             summed=("amount_fen",),
         ),

@@ -63,7 +63,10 @@ class ReductionNotGiven(Conflict):
         "{wanted_yuan} yuan can't be taken back from the line {line}: this budget gave it "
         "{given_yuan}, so {short_yuan} are too many."
     )
-    remedy = "Take back less; the rest is for the bureau whose budget gave it."
+    remedy = (
+        "Take back less. Only the bureau whose budget gave the rest may take it back; what no "
+        "budget gave stays on the line until it is spent or the year ends."
+    )
 
 
 class ProposalOutdated(Conflict):
@@ -314,6 +317,15 @@ class BelowWhatSchoolUsed(Conflict):
     code = "below-what-school-used"
     summary = "{used_yuan} yuan of {school} are billed or running already."
     remedy = "Its own ceiling can be lowered to {used_yuan} yuan."
+
+
+class CeilingOutOfReach(Conflict):
+    code = "ceiling-out-of-reach"
+    summary = (
+        "The schools of the agreement {number} could use {together_yuan} yuan together, less than "
+        "the {ceiling_yuan} committed for them."
+    )
+    remedy = "Lower the agreement's ceiling first, or give other schools more."
 
 
 class SchoolNotPaidFor(Conflict):

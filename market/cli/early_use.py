@@ -21,8 +21,9 @@ from procurement.funding.early_use_rules import (
     put_in_force,
 )
 from settlement.early_use import record_consent
+from settlement.early_use_models import UnfundedOutcome
 from settlement.queries.unfunded import memoranda, require_payer, unfunded
-from settlement.unfunded_decisions import UnfundedOutcome, answer_write_off, decide_unfunded
+from settlement.unfunded_decisions import answer_write_off, decide_unfunded
 
 OPTIONS = {
     "fiscal_year": "--year",

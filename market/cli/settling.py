@@ -24,12 +24,12 @@ from market.cli.output import (
 )
 from market.cli.values import PERIOD
 from market.confirming import confirm_for_payers
+from procurement.verification import verify as find_differences
 from settlement.closing import begin_to_close, payers_to_close
 from settlement.closing import settle as settle_month
 from settlement.metering.rematch import release_waiting
 from settlement.periods import payers_in_closing
 from settlement.summaries import period_summary
-from settlement.verify.recompute import verify as find_differences
 
 LOOK_EVERY_S: Final = 0.5
 FINANCE: Final = (Role.SCHOOL_FINANCE, Role.BUREAU_FINANCE)

@@ -22,14 +22,14 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.carrying import (
-    PROPOSED,
+    UNFUNDED,
     Of,
     carried_parts,
     decisions_in_order,
-    written_off_fen,
 )
 from settlement.dispute_models import CreditNote
 from settlement.early_use_models import (
+    DecisionState,
     EarlyUseRule,
     Memorandum,
     MemorandumEntry,
@@ -126,7 +126,6 @@ class MemorandumRow:
 def unfunded(unit: Unit, *, payer_code: str | None = None) -> list[UnfundedRow]:
     """Return what waits for money or a decision, the oldest use first, then by payer."""
     line = StatementLine
-    left = line.uncovered_fen - func.coalesce(CreditNote.uncovered_fen, 0)
     taken_up = func.coalesce(func.sum(line.drawn_fen).filter(line.kind == "take_up"), 0)
     first = func.array_agg(aggregate_order_by(line.id, line.month, line.kind.desc()))[1]
     sums: Select[*tuple[Any, ...]] = (
@@ -134,14 +133,14 @@ def unfunded(unit: Unit, *, payer_code: str | None = None) -> list[UnfundedRow]:
             line.agreement_id,
             line.of_month,
             first.label("line_id"),
-            func.sum(left).label("left"),
+            UNFUNDED.label("unfunded"),
             func.sum(line.amount_fen - func.coalesce(CreditNote.amount_fen, 0)).label("billed"),
             taken_up.label("taken_up"),
         )
         .outerjoin(CreditNote, CreditNote.line_id == line.id)
         .where(line.uncovered_fen != 0, line.payer_id.in_(visible_payers(unit)))
         .group_by(line.agreement_id, line.of_month)
-        .having(func.sum(left) != 0)
+        .having(UNFUNDED != 0)
     )
     summed = sums.subquery()
     wanted = (
@@ -170,11 +169,8 @@ def unfunded(unit: Unit, *, payer_code: str | None = None) -> list[UnfundedRow]:
     carried = carried_parts(unit, decided)
     payable = _payable(unit, [of for of, fen in carried.items() if fen])
     return [
-        found
+        _row(unit, row, noted=noted, decided=decided, carried=carried, payable=payable)
         for row in rows
-        if (
-            found := _row(unit, row, noted=noted, decided=decided, carried=carried, payable=payable)
-        ).unfunded_fen
     ]
 
 
@@ -189,9 +185,9 @@ def _row(
 ) -> UnfundedRow:
     of = (row.agreement_id, Month(row.of_month))
     decisions = decided.get(of, ())
-    unfunded_fen = int(row.left) - written_off_fen(decisions)
+    unfunded_fen = int(row.unfunded)
     carried_fen = min(carried.get(of, 0), max(unfunded_fen, 0))
-    if any(one.state == PROPOSED for one in decisions):
+    if any(one.state == DecisionState.PROPOSED for one in decisions):
         standing = Standing.PROPOSED
     elif carried_fen and carried_fen == unfunded_fen and of in payable:
         standing = Standing.CARRIED

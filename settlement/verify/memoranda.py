@@ -15,7 +15,13 @@ from kernel.identity.recording import among
 from kernel.money import yuan
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
-from settlement.early_use_models import Memorandum, MemorandumEntry, UnfundedDecision
+from settlement.early_use_models import (
+    DecisionState,
+    Memorandum,
+    MemorandumEntry,
+    UnfundedDecision,
+    UnfundedOutcome,
+)
 from settlement.memorandum import CREDIT, WRITE_OFF, Book, is_of_closed_year
 from settlement.models import Agreement, Statement, StatementLine
 
@@ -93,8 +99,8 @@ def _moved(unit: Unit, agreement_ids: set[UUID]) -> Iterator[tuple[UUID, Moved]]
     for one in unit.session.scalars(
         select(UnfundedDecision).where(
             among(UnfundedDecision.agreement_id, agreement_ids),
-            UnfundedDecision.outcome == "written_off",
-            UnfundedDecision.state == "in_force",
+            UnfundedDecision.outcome == UnfundedOutcome.WRITTEN_OFF,
+            UnfundedDecision.state == DecisionState.IN_FORCE,
         )
     ):
         entry = (Month(one.of_month), WRITE_OFF, one.number)

@@ -5,7 +5,7 @@ usage at frozen terms and with the decisions on their money made once more, tran
 documents account by account, seals with their events, tallies with rows, the trail with its chain.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -39,9 +39,10 @@ from settlement.year_ends import last_open_day
 Check = Callable[[Unit], Iterator[str]]
 
 
-def verify(units: Units, actor: Actor) -> list[str]:
+def verify(units: Units, actor: Actor, *, also: Sequence[Check] = ()) -> list[str]:
     """Run every check; return the findings, none if the books are what their sources say.
 
+    `also`: checks of floors above, of what settlement does not know.
     The books are one: only the system, or a bureau above everybody on this installation, may read
     all of them. Raises `Refused` for others.
     """
@@ -49,7 +50,7 @@ def verify(units: Units, actor: Actor) -> list[str]:
     with units(actor) as unit:
         _require_all_visible(unit)
     findings: list[str] = []
-    for check in CHECKS:
+    for check in (*CHECKS, *also):
         with units(actor) as unit:
             # One snapshot for each check: what is posted meanwhile is no difference.
             unit.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))

@@ -18,33 +18,36 @@ Span = tuple[date, date]
 """From a day until before another; `date.min` and `date.max` are no bound."""
 ALWAYS: Span = (date.min, date.max)
 
-# A launch falls under an agreement on the day on which it is made, an attested use on its own.
-USES_BEFORE_JOINING = text(
+# A launch falls under an agreement on the day on which it is made, an attested use on its own. Of
+# a school's changes the last one that reaches the day decides, a refusal only if it was known when
+# the use came in.
+USES_OUTSIDE = text(
     """
-WITH joined AS (
-    SELECT c.agreement_id, c.school_id, c.from_day, d.from_day AS declined_from,
-        d.at AS declined_at
-    FROM agreement_school_change c
-    LEFT JOIN LATERAL (
-        SELECT d.from_day, d.at FROM agreement_school_change d
-        WHERE d.agreement_id = c.agreement_id AND d.school_id = c.school_id
-            AND d.kind = 'declined' AND d.number < c.number
+WITH changed AS (
+    SELECT agreement_id, school_id, (array_agg(kind ORDER BY number))[1] = 'added' AS joined
+    FROM agreement_school_change WHERE kind <> 'ceiling' GROUP BY agreement_id, school_id
+), uses AS (
+    SELECT c.*, COALESCE(h.issued_at, u.received_at) AS known_at,
+        (COALESCE(h.issued_at, u.occurred_at) AT TIME ZONE 'Asia/Shanghai')::date AS day
+    FROM changed c JOIN agreement a ON a.id = c.agreement_id
+    JOIN usage_event u ON u.payer_id = a.payer_id AND u.agreement_id = c.agreement_id
+        AND u.school_id = c.school_id
+    LEFT JOIN launch h ON h.id = u.launch_id
+), outside AS (
+    SELECT u.agreement_id, u.school_id, d.kind, d.from_day, min(u.day) AS first, max(u.day) AS last,
+        count(*) AS events
+    FROM uses u LEFT JOIN LATERAL (
+        SELECT d.kind, d.from_day FROM agreement_school_change d
+        WHERE d.agreement_id = u.agreement_id AND d.school_id = u.school_id
+            AND d.from_day <= u.day AND (d.kind = 'added' OR d.at < u.known_at)
         ORDER BY d.number DESC LIMIT 1
     ) d ON true
-    WHERE c.kind = 'added'
-), uses AS (
-    SELECT j.*, COALESCE(h.issued_at, u.received_at) AS known_at,
-        (COALESCE(h.issued_at, u.occurred_at) AT TIME ZONE 'Asia/Shanghai')::date AS day
-    FROM joined j JOIN agreement a ON a.id = j.agreement_id
-    JOIN usage_event u ON u.payer_id = a.payer_id AND u.agreement_id = j.agreement_id
-        AND u.school_id = j.school_id
-    LEFT JOIN launch h ON h.id = u.launch_id
+    WHERE d.kind = 'declined' OR (d.kind IS NULL AND u.joined)
+    GROUP BY u.agreement_id, u.school_id, d.kind, d.from_day
 )
-SELECT a.number AS agreement, o.code AS school, u.from_day, count(*) AS events
-FROM uses u JOIN agreement a ON a.id = u.agreement_id JOIN organisation o ON o.id = u.school_id
-WHERE u.day < u.from_day
-    AND (u.declined_from IS NULL OR (u.day >= u.declined_from AND u.known_at > u.declined_at))
-GROUP BY a.number, o.code, u.from_day ORDER BY 1, 2, 3
+SELECT a.number AS agreement, o.code AS school, s.from_day, s.first, s.last, s.events
+FROM outside s JOIN agreement a ON a.id = s.agreement_id JOIN organisation o ON o.id = s.school_id
+ORDER BY a.number, o.code, s.from_day NULLS FIRST
 """
 )
 
@@ -75,10 +78,11 @@ def check_school_days(unit: Unit) -> Iterator[str]:
                 f"agreement {number}: days of school {code} are {_shown(stored)}, its changes "
                 f"make {_shown(made)}"
             )
-    for row in unit.session.execute(USES_BEFORE_JOINING):
+    for row in unit.session.execute(USES_OUTSIDE):
+        why = f"it had declined from {row.from_day} on" if row.from_day else "before it joined"
         yield (
-            f"agreement {row.agreement}: {row.events} uses of school {row.school} are of days "
-            f"before it joined on {row.from_day}"
+            f"agreement {row.agreement}: {row.events} uses of school {row.school} are of days on "
+            f"which it was not in it, {row.first} – {row.last}: {why}"
         )
 
 

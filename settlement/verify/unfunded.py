@@ -6,7 +6,7 @@ decided that its own line pays. Whoever confirms asks for no lock: what was sett
 the month was being closed may have been seen or not, and either is right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import product
@@ -14,11 +14,12 @@ from uuid import UUID
 
 from kernel.clock import Month, next_month, shanghai_day
 from kernel.money import yuan
-from settlement.carrying import WRITTEN_OFF, left_to_carry
+from settlement.early_use_models import UnfundedOutcome
 from settlement.verify.by_school import Found
 from settlement.verify.course import Course, Difference, left_on
 from settlement.verify.kept import KeptLine, KeptNote, NotTakenUp
 from settlement.verify.then import closed_then, committed_then, knowable, lapses_then
+from settlement.verify.unfunded_facts import KeptDecision
 
 Fact = tuple[datetime, UUID, bool]
 """(when, a line that was settled or a decision, whether the decision was refused)"""
@@ -120,24 +121,47 @@ def _free(
     is_closed: bool,
 ) -> int:
     credited = {note.line_id: made.uncovered_fen for note, made in course.credits}
-    waits, taken_back, taken_up = 0, 0, list[tuple[UUID, int]]()
+    waits, taken_back, before = 0, 0, list[KeptLine]()
     for line in course.lines.get(point.of_month, ()):
         uncovered_fen = course.made[line.id].uncovered_fen
         if line.statement_id == point.statement_id:
             taken_back += min(uncovered_fen, 0)
-        elif uncovered_fen < 0 or (line.id, False) in known:
+            continue
+        before.append(line)
+        if uncovered_fen < 0 or (line.id, False) in known:
             waits += uncovered_fen - credited.get(line.id, 0)
-        if line.kind == "take_up":
-            taken_up.append((line.id, course.made[line.id].drawn_fen))
     decisions = [
         one
         for one in course.history.decisions
         if (one.id, False) in known and (one.id, True) not in known
     ]
-    waits -= sum(one.amount_fen for one in decisions if one.outcome == WRITTEN_OFF)
+    waits -= sum(one.amount_fen for one in decisions if one.outcome == UnfundedOutcome.WRITTEN_OFF)
     if is_closed:
-        waits = min(waits, left_to_carry(decisions, taken_up))
+        of_month = [one for one in decisions if one.of_month == point.of_month]
+        waits = min(waits, _decided_on(course, before, of_month))
     return max(waits, 0) + taken_back
+
+
+def _decided_on(
+    course: Course, lines: Sequence[KeptLine], decisions: Sequence[KeptDecision]
+) -> int:
+    """Return what of a closed year's month was decided to be paid and has not gone yet, in fen.
+
+    Not as the close finds it, but from the bill: between two decisions what was decided on shrinks
+    by whatever made less unfunded, money or a correction, and never grows with the use.
+    """
+    left, waiting = 0, list(lines)
+    for decision in decisions:
+        left = _less(course, left, [one for one in waiting if one.id < decision.id])
+        waiting = [one for one in waiting if one.id > decision.id]
+        left = 0 if decision.outcome != UnfundedOutcome.CARRIED_OVER else left + decision.amount_fen
+    return _less(course, left, waiting)
+
+
+def _less(course: Course, left: int, lines: Sequence[KeptLine]) -> int:
+    for line in lines:
+        left -= min(left, max(-course.made[line.id].uncovered_fen, 0))
+    return left
 
 
 def _payable_then(course: Course, point: NotTakenUp, *, paid_on: date) -> int:

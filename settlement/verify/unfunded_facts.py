@@ -10,9 +10,8 @@ from sqlalchemy import func, select
 from kernel.clock import Month
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.carrying import IN_FORCE, REFUSED, WRITTEN_OFF
 from settlement.dispute_models import CreditNote, Dispute
-from settlement.early_use_models import UnfundedDecision
+from settlement.early_use_models import DecisionState, UnfundedDecision, UnfundedOutcome
 from settlement.models import Period, Statement, StatementLine
 
 
@@ -30,13 +29,14 @@ class KeptDecision:
 
     @property
     def refused_at(self) -> datetime | None:
-        return self.answered_at if self.state == REFUSED else None
+        return self.answered_at if self.state == DecisionState.REFUSED else None
 
     @property
     def written_off_at(self) -> datetime | None:
         """When it took its amount off, if it did."""
-        is_written_off = self.outcome == WRITTEN_OFF and self.state == IN_FORCE
-        return self.answered_at if is_written_off else None
+        if self.outcome == UnfundedOutcome.WRITTEN_OFF and self.state == DecisionState.IN_FORCE:
+            return self.answered_at
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
 from kernel.web.tables import Column, excerpt, tabulate
+from settlement.early_use_models import UnfundedOutcome
 from settlement.queries.unfunded import (
     MemorandumRow,
     Standing,
@@ -23,7 +24,6 @@ from settlement.queries.unfunded import (
 )
 from settlement.unfunded_decisions import (
     MAY_DECIDE,
-    UnfundedOutcome,
     carried_fen,
     decidable_fen,
     decide_unfunded,

@@ -11,11 +11,11 @@ from sqlalchemy import text
 import settlement.statements
 from kernel.clock import FixedClock, parse_month
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.agreement_ends import end_what_is_over
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.models import Agreement
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import (
     a_line_of_2027,
     a_signing_market,

@@ -17,8 +17,8 @@ from kernel.unit import Units
 from procurement.approvals import sign
 from procurement.models import Selection
 from procurement.queries import budget_board
+from procurement.verification import verify
 from settlement.models import Agreement
-from settlement.verify.recompute import verify
 from tests.support.funding_builders import SCHOOL, a_county, a_selection
 from tests.support.settlement_builders import SYSTEM
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.closing import settle
-from settlement.verify.recompute import verify
 from tests.support.settlement_builders import (
     MARCH,
     SYSTEM,

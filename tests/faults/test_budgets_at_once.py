@@ -7,9 +7,9 @@ from kernel.errors import BudgetExhausted, MarketError, ProposalDecided
 from kernel.unit import Units
 from procurement.funding.issuing import issue_proposal
 from procurement.funding.proposals import propose_lines
+from procurement.verification import verify
 from settlement.agreements import Draw
 from settlement.funding_lines import LineBalance, line_balances
-from settlement.verify.recompute import verify
 from tests.faults.test_at_once import together
 from tests.support.funding_builders import CountyBuilder
 from tests.support.settlement_builders import SYSTEM, Market, a_market, an_agreement

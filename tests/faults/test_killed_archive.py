@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.metering.archive import archive_month, restore_month
-from settlement.verify.recompute import verify
 from tests.faults import archiving_child
 from tests.support.archive_builders import a_closed_month
 from tests.support.children import Run, children_of

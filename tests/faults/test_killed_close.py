@@ -13,9 +13,9 @@ from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.trail import sequence_trail
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.closing import settle
 from settlement.exports import export_statements
-from settlement.verify.recompute import verify
 from tests.faults import closing_child
 from tests.support.children import Run, children_of
 from tests.support.database import fresh_database, warm_engine

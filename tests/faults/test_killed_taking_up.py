@@ -14,11 +14,11 @@ from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.trail import sequence_trail
 from kernel.unit import Units
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
 from settlement.early_use_models import MemorandumEntry
 from settlement.exports import export_statements
-from settlement.verify.recompute import verify
 from tests.faults import closing_child
 from tests.support.agreement_builders import a_line_of_2027, across, on
 from tests.support.children import Run, children_of

@@ -19,10 +19,10 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from market.embedded import ensure_server, stop_server
 from market.schema import upgrade_schema
+from procurement.verification import verify
 from settlement.closing import close_shard, seal_month, settle
 from settlement.exports import export_statements
 from settlement.periods import shards_of
-from settlement.verify.recompute import verify
 from tests.faults import closing_child
 from tests.faults.test_unwell_database import FULL
 from tests.support.children import Run, children_of

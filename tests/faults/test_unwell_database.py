@@ -10,8 +10,8 @@ from sqlalchemy import text
 from kernel.actors import Actor
 from kernel.errors import DatabaseUnavailable, OutOfSpace
 from kernel.unit import Unit, Units
+from procurement.verification import verify
 from settlement.closing import settle
-from settlement.verify.recompute import verify
 from tests.support.settlement_builders import MARCH, SYSTEM, a_market, a_use, at, deliver
 
 pytestmark = pytest.mark.faults

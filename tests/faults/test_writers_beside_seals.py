@@ -16,10 +16,10 @@ from sqlalchemy import select, text
 
 from kernel.clock import SHANGHAI, Month, months_between, next_month, parse_month
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.closing import settle
 from settlement.metering.ingest import UsageRow
 from settlement.models import StatementLine
-from settlement.verify.recompute import verify
 from tests.support.builders import a_learner
 from tests.support.plan_builders import a_purchase
 from tests.support.settlement_builders import SYSTEM, Market, a_market, a_use, deliver

@@ -12,7 +12,7 @@ from kernel.clock import FixedClock
 from kernel.identity.credentials import set_password
 from kernel.settings import Settings
 from kernel.unit import Units
-from settlement.verify.recompute import verify
+from procurement.verification import verify
 from tests.support.accounts import PASSWORD
 from tests.support.application import an_app
 from tests.support.funding_builders import (

@@ -12,9 +12,9 @@ from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Units
 from market.bootstrap import TASKS
+from procurement.verification import verify
 from settlement import periods
 from settlement.tasks import PATIENCE
-from settlement.verify.recompute import verify
 from tests.support.application import an_app
 from tests.support.settlement_builders import APRIL, SYSTEM, a_use, at, deliver
 from tests.support.site_builders import Site, a_site, csrf_token, sign_in

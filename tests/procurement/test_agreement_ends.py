@@ -14,13 +14,13 @@ from kernel.errors import (
     Refused,
 )
 from kernel.unit import Units
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_ends import end_agreement, release_rests
 from settlement.closing import settle
 from settlement.metering.launches import agreement_in_force
 from settlement.queries.agreements import agreement_life
 from settlement.tasks import end_agreements
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import (
     a_line_of_2027,
     a_signing_market,

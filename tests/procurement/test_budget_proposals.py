@@ -21,8 +21,8 @@ from procurement.record_proposals import (
     record_proposals,
     return_record,
 )
+from procurement.verification import verify
 from settlement.budgets import BudgetRow, budgets
-from settlement.verify.recompute import verify
 from tests.support.funding_builders import COUNTY, CountyBuilder, a_county
 from tests.support.settlement_builders import SYSTEM
 

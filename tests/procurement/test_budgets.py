@@ -34,9 +34,9 @@ from procurement.funding.proposals import (
 )
 from procurement.proposal_models import AllocationProposal, ProposalLine
 from procurement.queries import budget_boards
+from procurement.verification import verify
 from settlement.budgets import BudgetView, budgets
 from settlement.journal import export_journal
-from settlement.verify.recompute import verify
 from tests.support.funding_builders import (
     SCHOOL,
     CountyBuilder,

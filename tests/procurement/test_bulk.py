@@ -22,8 +22,8 @@ from procurement.approval_rules import record_approval_rules
 from procurement.bulk import BulkRow, preview_bulk, record_bulk, request_bulk
 from procurement.bulk_places import Marks, places_of, shared_by_pupils
 from procurement.policy import BULK, Threshold
+from procurement.verification import verify
 from settlement.models import Agreement
-from settlement.verify.recompute import verify
 from tests.support.bulk_builders import FIRST, LAST, SKU, Buyer, a_buyer, standings
 from tests.support.funding_builders import COUNTY, VENDOR
 from tests.support.settlement_builders import SYSTEM

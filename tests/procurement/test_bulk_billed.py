@@ -22,6 +22,7 @@ from kernel.identity.models import Organisation
 from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
 from procurement.approvals import sign
+from procurement.verification import verify
 from settlement.agreement_ends import end_agreement
 from settlement.agreement_schools import decline
 from settlement.agreements import AgreementDraft, Draw, open_agreement
@@ -34,7 +35,6 @@ from settlement.journal import export_journal
 from settlement.metering.launches import agreement_in_force
 from settlement.models import Agreement, StatementBreakdown
 from settlement.queries.lines import lines_of
-from settlement.verify.recompute import verify
 from tests.support.builders import a_listed_version, a_person
 from tests.support.bulk_builders import (
     FIRST,
@@ -192,7 +192,7 @@ def test_a_school_is_added_and_a_ceiling_changed_with_a_reason_and_verify_follow
 
 def test_a_schools_ceiling_never_falls_below_what_it_used(buyer: Buyer, clock: FixedClock) -> None:
     """R24: what runs counts, too."""
-    number = buyer.bought(dict.fromkeys(buyer.codes, 500))
+    number = buyer.bought(dict.fromkeys(buyer.codes, 500), ceiling_fen=1_000)
     clock.at = on(9, 20)
     buyer.use({buyer.codes[0]: 3})
     with pytest.raises(BelowWhatSchoolUsed) as caught:

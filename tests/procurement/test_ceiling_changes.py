@@ -22,12 +22,12 @@ from procurement.agreement_requests import ceilings_of, request_ceiling, request
 from procurement.approval_rules import record_approval_rules
 from procurement.policy import Threshold
 from procurement.queries import selection
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_states import TRANSITIONS, AgreementStanding
 from settlement.funding_lines import LineBalance
 from settlement.models import Agreement
 from settlement.queries.agreements import agreement_life
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import (
     a_line_of_2027,
     a_signing_market,

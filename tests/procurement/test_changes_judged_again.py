@@ -8,11 +8,11 @@ from kernel.clock import FixedClock, parse_month
 from kernel.errors import BelowWhatIsUsed, Conflict
 from kernel.unit import Units
 from procurement.approvals import sign_all
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_changes import lock_agreement, lower_ceiling, running_fen
 from settlement.agreement_ends import end_agreement
 from settlement.models import Agreement
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import (
     a_line_of_2027,
     a_signing_market,

@@ -29,6 +29,7 @@ from procurement.funding.early_use_rules import (
     return_early_use,
     withdraw_early_use,
 )
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome, DisputeReason
@@ -39,7 +40,6 @@ from settlement.estimates import estimate_ceilings
 from settlement.metering.launches import agreement_in_force
 from settlement.models import StatementLine
 from settlement.queries.unfunded import memoranda, totals, unfunded
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import a_line_of_2027, across, on
 from tests.support.early_use_builders import (
     JANUARY,

@@ -17,17 +17,17 @@ from kernel.errors import (
 from kernel.unit import Units
 from procurement.funding.year_end_rules import YearEndRuleRow, record_year_end_rule
 from procurement.funding.year_ends import close_year
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.closing import settle
+from settlement.early_use_models import UnfundedOutcome
 from settlement.queries.unfunded import unfunded
 from settlement.unfunded_decisions import (
-    UnfundedOutcome,
     answer_write_off,
     decide_unfunded,
     write_offs_of_vendor,
 )
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import a_line_of_2027, balances, on
 from tests.support.early_use_builders import (
     JANUARY,

@@ -14,11 +14,12 @@ from procurement.waiting_years import commit_waiting
 from settlement.agreement_schools import decline
 from settlement.agreements import AgreementDraft, Draw, YearPart, open_agreement
 from settlement.closing import settle
+from settlement.early_use_models import UnfundedOutcome
 from settlement.memorandum import note_uncovered
 from settlement.metering.launches import agreement_in_force
 from settlement.models import Agreement
 from settlement.periods import month_to_close
-from settlement.unfunded_decisions import UnfundedOutcome, decide_unfunded
+from settlement.unfunded_decisions import decide_unfunded
 from tests.support.agreement_builders import TERMS, a_line_of_2027, on
 from tests.support.builders import a_listed_version
 from tests.support.early_use_builders import (

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from kernel.clock import FixedClock, parse_month
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement import agreement_ends
 from settlement.agreements import AgreementDraft, Draw, open_agreement
 from settlement.ceilings import CeilingUse
@@ -18,7 +19,6 @@ from settlement.models import Agreement
 from settlement.queries.agreements import agreement_life
 from settlement.queries.ceilings import running_ceilings
 from settlement.tasks import end_agreements
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import (
     TERMS,
     a_signing_market,

@@ -17,9 +17,9 @@ from procurement.funding.issuing import issue_proposal
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.proposals import return_proposal
 from procurement.queries import allocations_of, budget_board
+from procurement.verification import verify
 from settlement.budgets import budgets
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
-from settlement.verify.recompute import verify
 from tests.support.funding_builders import (
     COUNTY,
     OTHER_COUNTY,
@@ -184,6 +184,7 @@ def test_a_budget_takes_back_no_more_than_it_gave(county: CountyBuilder) -> None
     county.line(fen=50_000, source="special_fund")
     (early,) = propose(county, a_row(amount_fen=-1))
     assert isinstance(early.error, ReductionNotGiven)
+    assert "what no budget gave stays on the line" in early.error.remedy
     propose(county, a_row())
     issue(county, *numbers(county))
     (refused,) = propose(county, a_row(document="调减", amount_fen=-100_001))

@@ -161,6 +161,22 @@ def test_whoever_signed_for_the_bureau_does_not_judge_the_schools_dispute(
         assert not dispute_row(unit, dispute_id).within_payer
 
 
+def test_whoever_recorded_a_schools_selection_does_not_judge_its_dispute(
+    buyer: Buyer, clock: FixedClock
+) -> None:
+    """R36: the operator who wrote it down works in the bureau's finance by now."""
+    county, code = buyer.county, buyer.codes[0]
+    county.line(fen=6_000_000, school=code)
+    for role in (Role.TEACHER, Role.ACADEMIC):
+        county.with_person(code, f"{role}-{code}", roles=[role])
+    county.select(a_selection(school=code, sku="maths-1"))
+    county.sign_as(f"academic-{code}", f"school_finance-{code}", f"principal-{code}", SIGNER)
+    dispute_id = objected(buyer, billed(buyer, clock), clock, login=f"school_finance-{code}")
+    employ(buyer, "operator", COUNTY)
+    may_not_decide(buyer, dispute_id, "operator")
+    decide(buyer, dispute_id, THIRD)
+
+
 def test_whoever_objects_does_not_decide_though_without_another_part(
     buyer: Buyer, clock: FixedClock
 ) -> None:
@@ -263,3 +279,18 @@ def test_who_had_a_part_is_never_struck_out(buyer: Buyer) -> None:
     ):
         with pytest.raises(DBAPIError), buyer.units(SYSTEM) as unit:
             unit.session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["within_payer = false", "decided_by = 'above'", "note = 'x'", "decided_at = now()"],
+)
+def test_who_decided_a_dispute_and_why_stays_as_it_was(
+    buyer: Buyer, clock: FixedClock, change: str
+) -> None:
+    """R36, R59: written once with the decision."""
+    buyer.bought(dict.fromkeys(buyer.codes, 500))
+    dispute_id = objected(buyer, billed(buyer, clock), clock)
+    decide(buyer, dispute_id, THIRD)
+    with pytest.raises(DBAPIError, match="append-only"), buyer.units(SYSTEM) as unit:
+        unit.session.execute(text(f"UPDATE dispute SET {change}"))

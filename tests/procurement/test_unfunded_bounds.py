@@ -8,12 +8,13 @@ import pytest
 from kernel.clock import FixedClock
 from kernel.errors import Conflict, NothingToSettle, WriteOffTooHigh
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.carrying import left_to_carry
 from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome
-from settlement.unfunded_decisions import UnfundedOutcome, answer_write_off
-from settlement.verify.recompute import verify
+from settlement.early_use_models import UnfundedOutcome
+from settlement.unfunded_decisions import answer_write_off
 from tests.support.agreement_builders import balances, on
 from tests.support.early_use_builders import Agreeing, entries, posted, stated
 from tests.support.settlement_builders import SYSTEM, Market, a_market
@@ -22,7 +23,9 @@ from tests.support.unfunded_builders import (
     CLOSED,
     JULY,
     PAID,
+    SEPTEMBER,
     closed_until_june,
+    corrected_after_the_decision,
     decided,
     dispute_decided,
     money_of_2027,
@@ -72,6 +75,21 @@ def test_a_decision_to_pay_from_the_carried_line_is_of_its_amount_and_no_more(
     assert verify(units, SYSTEM) == []
 
 
+def test_nothing_is_left_of_a_decision_once_a_correction_and_the_close_took_all_of_it(
+    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
+) -> None:
+    """R25, R35, R37: 4.00 decided, 3.00 owed and paid: the rest pays no use that came in later."""
+    money_of_2027(units, market, clock)
+    corrected_after_the_decision(units, market, agreeing)
+    assert queue(units, agreeing) == [(200, 0, "bureau_decides")]
+    with pytest.raises(NothingToSettle):
+        settle(units, SYSTEM, SEPTEMBER)
+    decided(units, market, agreeing, PAID)
+    posted(units, market, SEPTEMBER)
+    assert taken_up(units, SEPTEMBER) == [200]
+    assert verify(units, SYSTEM) == []
+
+
 @dataclass(frozen=True)
 class Made:
     """A decision."""
@@ -86,13 +104,14 @@ class Made:
 
 
 @pytest.mark.parametrize(
-    ("decisions", "taken", "left"),
+    ("decisions", "gone", "left"),
     [
         ([], [], 0),
         ([Made(1, "carried_over", 400)], [], 400),
         ([Made(1, "carried_over", 400)], [(2, 100)], 300),
         ([Made(2, "carried_over", 400)], [(1, 100)], 400),
         ([Made(1, "carried_over", 400), Made(2, "carried_over", 200)], [(3, 500)], 100),
+        ([Made(1, "carried_over", 400), Made(3, "carried_over", 200)], [(2, 500)], 200),
         ([Made(1, "carried_over", 400), Made(3, "written_off", 300)], [(2, 100)], 0),
         (
             [
@@ -106,10 +125,10 @@ class Made:
     ],
 )
 def test_what_is_left_to_carry(
-    decisions: list[Made], taken: list[tuple[int, int]], left: int
+    decisions: list[Made], gone: list[tuple[int, int]], left: int
 ) -> None:
-    """R25: what was decided less what was taken up since; a write-off ends what was before it."""
-    assert left_to_carry(decisions, [(UUID(int=one), fen) for one, fen in taken]) == left
+    """R25: what was decided less what went since; a write-off ends what was before it."""
+    assert left_to_carry(decisions, [(UUID(int=one), fen) for one, fen in gone]) == left
 
 
 def test_a_line_that_lapsed_meanwhile_pays_nothing(

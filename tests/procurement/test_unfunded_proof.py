@@ -5,26 +5,35 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 import settlement.adjusting
+import settlement.carrying
 import settlement.drafting
 import settlement.taking_up
+from kernel.actors import Role
 from kernel.clock import FixedClock, parse_month
-from kernel.errors import Conflict
-from kernel.unit import Units
+from kernel.errors import Conflict, NotFound
+from kernel.identity.regions import RegionRow, record_regions
+from kernel.unit import Unit, Units
 from procurement.funding.year_ends import close_year
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
+from settlement.metering.partitions import lock_usage_alone
 from settlement.models import Agreement
 from settlement.periods import seal_periods
-from settlement.unfunded_decisions import answer_write_off
-from settlement.verify.recompute import verify
+from settlement.statements import state_periods
+from settlement.unfunded_decisions import answer_write_off, decide_unfunded
 from tests.support.agreement_builders import a_line_of_2027, on
-from tests.support.early_use_builders import Agreeing
+from tests.support.builders import CITY, a_bureau, a_person, took
+from tests.support.early_use_builders import JANUARY, Agreeing
 from tests.support.settlement_builders import SYSTEM, Market, a_market
 from tests.support.unfunded_builders import (
     CLOSED,
     FEBRUARY,
     JULY,
+    SEPTEMBER,
+    WRITTEN_OFF,
     closed_until_june,
+    corrected_after_the_decision,
     decided,
     money_of_2027,
     taken_up,
@@ -33,6 +42,8 @@ from tests.support.unfunded_builders import (
     who_agreed_and_used,
     written_off,
 )
+
+NEIGHBOUR = "990122"
 
 
 @pytest.fixture
@@ -121,6 +132,27 @@ def test_verify_names_a_statement_that_takes_up_nothing_although_money_was_there
     assert verify(units, SYSTEM) == [found]
 
 
+def test_verify_names_what_was_taken_up_beyond_what_is_left_of_a_decision(
+    units: Units,
+    market: Market,
+    agreeing: Agreeing,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """R25, R50: a close that has a decision outlive its correction pays 1.00 nobody decided on."""
+    money_of_2027(units, market, clock)
+    corrected_after_the_decision(units, market, agreeing)
+    assert verify(units, SYSTEM) == []
+    with monkeypatch.context() as broken:
+        broken.setattr(settlement.carrying, "left_to_carry", lambda *_: 100)
+        settle(units, SYSTEM, SEPTEMBER)
+    assert taken_up(units, SEPTEMBER) == [100]
+    (found, *_) = verify(units, SYSTEM)
+    assert found.endswith(
+        "take_up of 2027-01: what could be taken up is 1.00, its sources give 0.00"
+    )
+
+
 # One at a time
 
 
@@ -155,3 +187,64 @@ def test_nothing_is_decided_while_a_statement_is_made(
     with pytest.raises(Conflict) as refused:
         decided(units, market, agreeing)
     assert refused.value.facts["state"] == "being billed"
+
+
+def waiting_briefly(unit: Unit) -> None:
+    """Let the unit give up at the first lock that another connection holds."""
+    unit.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+
+
+def test_a_statement_waits_for_who_holds_an_agreement_of_its_payer(
+    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
+) -> None:
+    """R25: before it reads what it takes up or takes back."""
+    clock.at = CLOSED
+    closed_until_june(units, ends_year=False)
+    two_late_uses(units, market)
+    with units(SYSTEM) as unit:
+        assert seal_periods(unit, JULY, payer_ids=[market.school.id]) == 1
+    with units(SYSTEM) as holding:
+        holding.session.execute(select(Agreement.id).with_for_update(key_share=True)).all()
+        with pytest.raises(OperationalError), units(SYSTEM) as unit:
+            waiting_briefly(unit)
+            state_periods(unit, JULY, payer_ids=[market.school.id])
+    with units(SYSTEM) as unit:
+        assert state_periods(unit, JULY, payer_ids=[market.school.id]) == 1
+
+
+def test_a_decision_waits_for_a_seal(
+    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
+) -> None:
+    """R25: a seal that begins before it is decided is seen, and refuses the decision."""
+    clock.at = CLOSED
+    closed_until_june(units, ends_year=False)
+    with units(SYSTEM) as sealing:
+        lock_usage_alone(sealing)
+        with pytest.raises(OperationalError), units(agreeing.maker) as unit:
+            waiting_briefly(unit)
+            decide_unfunded(
+                unit, the_number(market), JANUARY, outcome=WRITTEN_OFF, reason="双方协商"
+            )
+    decided(units, market, agreeing)
+
+
+def test_a_foreign_bureau_learns_of_no_agreement_and_locks_none(
+    units: Units, market: Market, agreeing: Agreeing, clock: FixedClock
+) -> None:
+    """R49: another county's finance person is answered as for a number that does not exist."""
+    clock.at = CLOSED
+    with units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code=NEIGHBOUR, name="邻县", parent_code=CITY)]))
+        elsewhere = a_person(
+            unit,
+            a_bureau(unit, region_code=NEIGHBOUR),
+            [Role.BUREAU_FINANCE],
+            person_no="E-9",
+        )
+    with units(SYSTEM) as holding:
+        holding.session.execute(select(Agreement.id).with_for_update()).all()
+        for number in (the_number(market), "no-such-number"):
+            with pytest.raises(NotFound) as unknown, units(elsewhere) as unit:
+                waiting_briefly(unit)
+                decide_unfunded(unit, number, JANUARY, outcome=WRITTEN_OFF, reason="试试")
+            assert unknown.value.facts == {"what": "agreement", "key": number}

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from kernel.clock import FixedClock
 from kernel.unit import Units
-from settlement.verify.recompute import verify
+from procurement.verification import verify
 from tests.support.agreement_builders import a_signing_market, across, asked, number, signed
 from tests.support.settlement_builders import SYSTEM, Market
 from tests.support.worlds import a_world

@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from kernel.clock import FixedClock, parse_month
 from kernel.unit import Units
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import (
     a_line_of_2027,
     a_signing_market,

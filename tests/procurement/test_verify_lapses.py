@@ -8,9 +8,9 @@ import pytest
 
 from kernel.clock import FixedClock
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement import issues, line_ends
 from settlement.ledger.posting import Entry
-from settlement.verify.recompute import verify
 from tests.procurement.golden.test_funding_cases import SYSTEM, at, budget_of, end
 from tests.support.funding_builders import SCHOOL, CountyBuilder, a_county, a_selection
 from tests.support.year_builders import settled, used

@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from kernel.clock import FixedClock, parse_month
 from kernel.settings import Settings
 from kernel.unit import Units
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
 from settlement.dispute_models import CreditNote
@@ -26,7 +27,6 @@ from settlement.early_use_models import Memorandum, MemorandumEntry
 from settlement.exports import export_statements
 from settlement.models import FundingLine, StatementDraw, StatementLine
 from settlement.queries.unfunded import unfunded
-from settlement.verify.recompute import verify
 from tests.properties.test_settlement_order import fresh_units
 from tests.support.agreement_builders import a_line_of_2027, across, on
 from tests.support.early_use_builders import Agreeing, allowed, consented, who_agree

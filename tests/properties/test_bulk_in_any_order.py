@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from kernel.clock import FixedClock, parse_month
 from kernel.settings import Settings
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.closing import settle
 from settlement.exports import export_statements
 from settlement.metering.ingest import UsageRow
-from settlement.verify.recompute import verify
 from tests.properties.test_settlement_order import fresh_units
 from tests.support.agreement_builders import on
 from tests.support.bulk_builders import Buyer, a_buyer, standings

@@ -30,6 +30,7 @@ from kernel.settings import Settings
 from kernel.unit import Unit, Units
 from procurement.agreement_requests import ceilings_of, request_ceiling, request_renewal
 from procurement.approvals import sign, withdraw
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_ends import end_agreement
 from settlement.agreement_models import AgreementYear
@@ -37,7 +38,6 @@ from settlement.agreement_states import RUNNING
 from settlement.funding_lines import issue_amount, line_balances
 from settlement.models import Agreement, AgreementDraw, FundingLine
 from settlement.tasks import end_agreements
-from settlement.verify.recompute import verify
 from tests.properties.test_settlement_order import fresh_units
 from tests.support.agreement_builders import (
     a_line_of_2027,

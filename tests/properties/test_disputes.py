@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from kernel.clock import FixedClock
 from kernel.settings import Settings
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.closing import settle
 from settlement.credit_notes import credit, credited_shares
 from settlement.dispute_models import CreditNote
@@ -23,7 +24,6 @@ from settlement.funding_lines import line_balances
 from settlement.models import StatementLine
 from settlement.pricing import split
 from settlement.queries.earnings import earnings_of
-from settlement.verify.recompute import verify
 from tests.support.database import fresh_units
 from tests.support.dispute_builders import a_quarrel, decided, disputed
 from tests.support.settlement_builders import APRIL, MARCH, SYSTEM, a_use, at, deliver

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from kernel.clock import FixedClock
 from kernel.settings import Settings
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.agreements import Draw
 from settlement.closing import settle
-from settlement.verify.recompute import verify
 from tests.support.database import fresh_units
 from tests.support.plan_builders import (
     a_line_of,

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from kernel.clock import FixedClock
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.metering.models import UsageEvent
 from settlement.metering.rematch import release_waiting
-from settlement.verify.recompute import verify
 from tests.support.launch_builders import Classroom, a_classroom
 from tests.support.package_builders import Box, a_box, a_packed_launch, a_packed_use, packed, take
 from tests.support.settlement_builders import SYSTEM, at

@@ -14,11 +14,11 @@ from sqlalchemy import text
 from kernel.clock import FixedClock
 from kernel.settings import Settings
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.exports import export_statements
 from settlement.metering.ingest import UsageRow
-from settlement.verify.recompute import verify
 from tests.support.database import fresh_units
 from tests.support.plan_builders import a_line_of, a_purchase, counted_pupils
 from tests.support.settlement_builders import APRIL, MARCH, SYSTEM, a_market, a_use, at, deliver

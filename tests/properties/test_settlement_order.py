@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from kernel.settings import Settings
 from kernel.unit import Units
+from procurement.verification import verify
 from settlement.closing import settle
 from settlement.exports import export_statements
-from settlement.verify.recompute import verify
 from tests.support.database import fresh_units
 from tests.support.settlement_builders import (
     MARCH,

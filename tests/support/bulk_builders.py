@@ -25,7 +25,7 @@ from settlement.closing import settle
 from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.ingest import UsageRow
 from settlement.metering.sources import admit_source
-from settlement.models import Agreement
+from settlement.models import Agreement, FundingLine
 from settlement.school_standings import school_standings
 from tests.support.funding_builders import (
     COUNTY,
@@ -52,6 +52,29 @@ class Buyer:
     @property
     def units(self) -> Units:
         return self.county.units
+
+    @property
+    def payer_id(self) -> OrganisationId:
+        with self.units(SYSTEM) as unit:
+            return OrganisationId(
+                unit.session.scalars(
+                    select(FundingLine.payer_id).where(FundingLine.id == self.line_id)
+                ).one()
+            )
+
+    def earmarked(self, codes: Sequence[str], *, fen: int) -> FundingLineId:
+        """Give the bureau money that may pay for these schools alone; it pays before its own."""
+        payer_id = self.payer_id
+        with self.units(SYSTEM) as unit:
+            line_id = open_line(
+                unit,
+                payer_id,
+                fiscal_year=2026,
+                source="special_fund",
+                restriction={"schools": list(codes)},
+            )
+            issue_amount(unit, line_id, amount_fen=fen, key=f"bulk:{new_id()}", memo="test")
+        return line_id
 
     def wanted(self, ceilings: Mapping[str, int], **facts: Any) -> BulkWanted:
         given: dict[str, Any] = {

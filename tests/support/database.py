@@ -46,10 +46,13 @@ _counter = itertools.count(1)
 def home_of_run() -> Path:
     """Return the folder of this run's server, and stop what a killed run left behind."""
     folders = (MEMORY, Path(tempfile.gettempdir()))
-    for left in (found for folder in folders for found in folder.glob(HOMES + "*")):
-        pid = left.name.removeprefix(HOMES)
-        if pid.isdigit() and not _exists(int(pid)):
-            discard(left)
+    # Two runs that start together would both stop the same server, one of them finding it gone.
+    with (folders[1] / f"{HOMES}left-{os.getuid()}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in (found for folder in folders for found in folder.glob(HOMES + "*")):
+            pid = left.name.removeprefix(HOMES)
+            if pid.isdigit() and not _exists(int(pid)):
+                discard(left)
     home = (folders[0] if _memory_has_room() else folders[1]) / f"{HOMES}{os.getpid()}"
     home.mkdir(exist_ok=True)
     return home

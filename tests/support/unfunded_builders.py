@@ -16,8 +16,9 @@ from settlement.closing import settle
 from settlement.dispute_models import Dispute
 from settlement.dispute_rules import DisputeOutcome
 from settlement.disputes import decide_dispute
+from settlement.early_use_models import UnfundedOutcome
 from settlement.queries.unfunded import unfunded
-from settlement.unfunded_decisions import UnfundedOutcome, answer_write_off, decide_unfunded
+from settlement.unfunded_decisions import answer_write_off, decide_unfunded
 from tests.support.agreement_builders import a_line_of_2027, across, on
 from tests.support.early_use_builders import (
     JANUARY,
@@ -29,7 +30,9 @@ from tests.support.early_use_builders import (
 )
 from tests.support.settlement_builders import SYSTEM, Market, a_use, deliver
 
-FEBRUARY, JULY, AUGUST = (parse_month(f"2027-{month}") for month in ("02", "07", "08"))
+FEBRUARY, JULY, AUGUST, SEPTEMBER = (
+    parse_month(f"2027-{month}") for month in ("02", "07", "08", "09")
+)
 PAID, WRITTEN_OFF = UnfundedOutcome.CARRIED_OVER, UnfundedOutcome.WRITTEN_OFF
 NEAR, CLOSED = on(2027, 1, 5), on(2028, 4, 2)
 """When two uses are near each other; a day on which the books of 2027 are closed."""
@@ -141,3 +144,25 @@ def taken_up(units: Units, month: Month) -> list[int]:
 def one_use_less(units: Units, market: Market) -> None:
     """A use between the two that lie 40 s apart: all three count as one."""
     late(units, market, [NEAR + timedelta(seconds=20)])
+
+
+def disputes_dismissed(units: Units, agreeing: Agreeing) -> None:
+    """Dismiss whatever is disputed and not decided yet."""
+    with units(agreeing.checker) as unit:
+        for one in unit.session.scalars(select(Dispute.id).where(Dispute.outcome.is_(None))).all():
+            decide_dispute(unit, one, outcome=DisputeOutcome.DISMISSED, credit_fen=0, note="核实")
+
+
+def corrected_after_the_decision(units: Units, market: Market, agreeing: Agreeing) -> None:
+    """4.00 are decided to be paid, a correction makes them 3.00, July pays these.
+
+    2.00 more come in late and are billed in August; nobody can object to them any more.
+    """
+    closed_until_june(units)
+    decided(units, market, agreeing, PAID)
+    one_use_less(units, market)
+    posted(units, market, JULY)
+    assert taken_up(units, JULY) == [300]
+    two_late_uses(units, market)
+    posted(units, market, AUGUST)
+    disputes_dismissed(units, agreeing)

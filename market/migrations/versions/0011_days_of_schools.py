@@ -71,9 +71,30 @@ UPDATE agreement_school_change c SET from_day = a.starts_on
 """
 DAYS_BEFORE = """
 UPDATE agreement_school g SET days = datemultirange(daterange((
-        SELECT c.from_day FROM agreement_school_change c
+        SELECT min(c.from_day) FROM agreement_school_change c
         WHERE c.agreement_id = g.agreement_id AND c.school_id = g.school_id AND c.kind = 'added'
     ), g.declined_from))
+"""
+
+# What the tables of before can't hold: a school that came, went and came, and what two people
+# agreed to of schools.
+KEPT_SINCE = """
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM record_proposal WHERE kind = 'bulk_schools') THEN
+        RAISE EXCEPTION 'revision 0010 keeps no proposals of schools in a bulk purchase, and there '
+            'are some: this database can not go back';
+    END IF;
+    IF EXISTS (
+        SELECT FROM agreement_school_change WHERE kind <> 'ceiling'
+        GROUP BY agreement_id, school_id HAVING count(*) FILTER (WHERE kind = 'declined') > 1
+            OR count(*) FILTER (WHERE kind = 'added') > 1
+            OR (array_agg(kind ORDER BY number DESC))[1] = 'added' AND count(*) > 1
+    ) THEN
+        RAISE EXCEPTION 'revision 0010 knows no school that joined a bulk purchase again, and one '
+            'did: this database can not go back';
+    END IF;
+END $$;
 """
 
 
@@ -111,6 +132,7 @@ def _check(table: str, name: str, condition: str | None) -> None:
 
 
 def downgrade() -> None:
+    op.execute(KEPT_SINCE)
     _check("record_proposal", "kind", PROPOSED_BEFORE)
     _check("agreement_school_change", "from_day", None)
     _by_hand(

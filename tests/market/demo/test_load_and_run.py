@@ -27,11 +27,11 @@ from market.demo.load import load_sample
 from market.demo.openings import OPENINGS_A_MONTH
 from market.demo.run import run_demo
 from procurement.models import Selection
+from procurement.verification import verify
 from settlement.models import Agreement
 from settlement.queries.lines import lines_of
 from settlement.queries.unfunded import memoranda
 from settlement.school_standings import school_standings
-from settlement.verify.recompute import verify
 from tests.support.application import an_app
 from tests.support.database import fresh_database
 from tests.support.links import dead_links

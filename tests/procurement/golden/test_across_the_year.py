@@ -11,12 +11,12 @@ from sqlalchemy import select
 from kernel.clock import FixedClock, Month, parse_month, show_month
 from kernel.errors import YearNotFunded
 from kernel.unit import Units
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.agreement_models import AgreementYear
 from settlement.closing import settle
 from settlement.metering.launches import agreement_in_force
 from settlement.models import StatementLine
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import a_line_of_2027, across, balances, on
 from tests.support.settlement_builders import (
     SYSTEM,

@@ -11,10 +11,10 @@ import pytest
 from kernel.clock import FixedClock, Month, parse_month, show_month
 from kernel.errors import EarlyUseUsedUp
 from kernel.unit import Units
+from procurement.verification import verify
 from procurement.waiting_years import commit_waiting
 from settlement.closing import settle
 from settlement.metering.launches import agreement_in_force
-from settlement.verify.recompute import verify
 from tests.support.agreement_builders import a_line_of_2027, across, balances, on
 from tests.support.early_use_builders import allowed, consented, entries, stated, who_agree
 from tests.support.settlement_builders import (

@@ -27,12 +27,12 @@ from procurement.funding.year_end_rules import (
 )
 from procurement.funding.year_ends import close_year
 from procurement.queries import budget_boards
+from procurement.verification import verify
 from settlement.budget_models import LineEnd
 from settlement.budgets import BudgetView, budgets
 from settlement.funding_lines import LineBalance
 from settlement.models import StatementDraw, StatementLine
 from settlement.retention import forfeit_retention
-from settlement.verify.recompute import verify
 from tests.support.funding_builders import (
     COUNTY,
     SCHOOL,
