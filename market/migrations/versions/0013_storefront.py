@@ -80,13 +80,6 @@ def upgrade() -> None:
         op.create_index(f"ix_listing_{name}", "listing", order)
     op.create_index("ix_listing_price", "listing", ["price_order", "resource_id"])
     op.create_index("ix_listing_vendor", "listing", ["vendor_id"])
-    filtered = "stage subject grade edition type language reach kind tier unit_price plan licence"
-    op.create_index(
-        "ix_listing_facets",
-        "listing",
-        ["suited", "made"],
-        postgresql_include=[*filtered.split(), "vendor_code"],
-    )
     op.create_index(op.f("ix_listing_reprice_on"), "listing", ["reprice_on"])
     op.execute(UNLISTED)
     op.execute(IN_THE_ROW)
