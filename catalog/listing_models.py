@@ -23,6 +23,13 @@ MADE = (
 """The words of all facets in two texts, so that counting them groups twice and not twelve times."""
 
 
+FILTERED = (
+    *("stage", "subject", "grade", "edition", "type", "language", "reach", "kind", "tier"),
+    *("unit_price", "plan", "licence", "vendor_code"),
+)
+"""What facets are narrowed by: counted within an index, which is a tenth of the table."""
+
+
 class Listing(Base):
     """One listed resource: its newest listed version, by what it is found, filtered and sorted.
 
@@ -74,6 +81,7 @@ class Listing(Base):
         Index("ix_listing_renewals", text("renewals DESC"), text("resource_id DESC")),
         Index("ix_listing_price", "price_order", "resource_id"),
         Index("ix_listing_vendor", "vendor_id"),
+        Index("ix_listing_facets", "suited", "made", postgresql_include=FILTERED),
     )
 
 
