@@ -76,7 +76,7 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
             if resource is None:
                 missing = NotFound(what="resource", key=f"{row.vendor_code} {row.sku}")
                 raise FieldError(missing, field="sku")
-            plan = _plan(row, is_basic=resource.id in basic)
+            plan = plan_of(row, is_basic=resource.id in basic)
         except FieldError as error:
             outcomes.append(error.outcome)
             continue
@@ -118,7 +118,7 @@ def offer_in_force(
     return {ResourceId(offer.resource_id): offer for offer in rows}
 
 
-def _plan(row: OfferRow, *, is_basic: bool) -> dict[str, Any]:
+def plan_of(row: OfferRow, *, is_basic: bool) -> dict[str, Any]:
     """Return the plan as it is stored: words and decimal strings, so that it compares exactly."""
     plan: dict[str, Any] = {"plan": row.plan, "unit_price": f"{row.unit_price_yuan:f}"}
     if row.tiers:

@@ -28,6 +28,7 @@ from kernel.unit import Units
 from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
 from market.bootstrap import build_units
+from market.bureau import desk_api
 from market.bureau import pages as bureau_pages
 from market.classrooms import api as classroom_api
 from market.classrooms import pages as classroom_pages
@@ -44,6 +45,7 @@ from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
 from settlement.api import usage as usage_api
+from vendor_portal import api as vendor_api
 from vendor_portal import pages as vendor_pages
 
 LONGEST_BODY_BYTES = 10_000_000
@@ -55,6 +57,7 @@ LOADERS: Mapping[str, BaseLoader] = {
     "vendor": PackageLoader("vendor_portal"),
     "procurement": PackageLoader("procurement.web"),
     "settlement": PackageLoader("settlement.web"),
+    "catalog": PackageLoader("catalog.web"),
 }
 """Where templates are, by the prefix of their names."""
 
@@ -149,7 +152,12 @@ def caller_router(pages: PageOpener) -> Router:
     """Return the interfaces for people's scripts and for machines alike."""
     return Router(
         "/api/v1",
-        route_handlers=[*selections_api.HANDLERS, *agreements_api.HANDLERS],
+        route_handlers=[
+            *selections_api.HANDLERS,
+            *agreements_api.HANDLERS,
+            *desk_api.HANDLERS,
+            *vendor_api.HANDLERS,
+        ],
         before_request=check_form,
         guards=[admitted_first(pages, keys_too=True)],
     )

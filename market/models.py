@@ -1,5 +1,6 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
+import catalog.admission_models
 import catalog.models
 import kernel.http.models
 import kernel.identity.models
@@ -19,6 +20,7 @@ ALL = (
     kernel.trail,
     kernel.http.models,
     catalog.models,
+    catalog.admission_models,
     settlement.models,
     settlement.agreement_models,
     settlement.dispute_models,

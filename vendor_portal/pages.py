@@ -21,6 +21,7 @@ from vendor_portal.earnings import (
     show_periods,
     vendor_place,
 )
+from vendor_portal.resources import HANDLERS as RESOURCES
 from vendor_portal.retention import show_retention
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
@@ -91,6 +92,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *RESOURCES,
     *DISPUTES,
     *EARLY_USE,
 )

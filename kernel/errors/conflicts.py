@@ -368,3 +368,21 @@ class DeviceNotReady(Conflict):
     code = "device-not-ready"
     summary = "The classroom box {device} may not deliver ({state})."
     remedy = "The education bureau confirms a box; a revoked one is registered anew."
+
+
+class ClaimedByAnother(Conflict):
+    code = "claimed-by-another"
+    summary = "“{key}” is being reviewed by another reviewer."
+    remedy = "Wait for the proposal, or release it with the reason."
+
+
+class NotProposed(Conflict):
+    code = "not-proposed"
+    summary = "“{key}” can't be admitted: the first reviewer proposed otherwise ({verdict})."
+    remedy = "Follow the proposal, or give it back to the queue with the reason."
+
+
+class AppealedAlready(Conflict):
+    code = "appealed-already"
+    summary = "This decision about “{key}” was appealed already."
+    remedy = "Each decision is appealed once; a new version may answer it, too."

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from market.bureau.admission import HANDLERS as ADMISSION
 from market.bureau.allocations import HANDLERS as ALLOCATIONS
 from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.bulk import HANDLERS as BULK
@@ -208,6 +209,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *ADMISSION,
     *ALLOCATIONS,
     *RECORDS,
     *APPROVALS,

@@ -33,6 +33,8 @@ FORMS: dict[str, dict[str, str]] = {
     "/learn/open": {"resource": "nobody/nothing"},
     "/school/devices": {"name": "Box", "public_key": A_PUBLIC_KEY},
     "/vendor/early-use/{proposal}/answer": {"agrees": "yes"},
+    "/bureau/admission/{version_id}": {"act": "claim"},
+    "/vendor/resources/{version_id}": {"act": "appeal"},
 }
 SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"},
@@ -44,6 +46,18 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     },
     # Who may look at a selection may try to sign it; whose turn it is, is the service's question.
     "/api/v1/selections/{selection_id}/signature": {"decision": "refuse", "note": " "},
+    "/api/v1/admissions/{version_id}/claim": {},
+    "/api/v1/admissions/{version_id}/release": {},
+    "/api/v1/admissions/{version_id}/findings": {"findings": []},
+    "/api/v1/admissions/{version_id}/proposal": {"verdict": "admitted"},
+    "/api/v1/admissions/{version_id}/decision": {"verdict": "admitted"},
+    "/api/v1/admissions/{version_id}/takedown": {"ground": "other", "reason": ""},
+    "/api/v1/admissions/{version_id}/restoring": {},
+    "/api/v1/admissions/{version_id}/appeal": {"upheld": True, "note": ""},
+    "/api/v1/versions": {"sku": "", "title": "", "kind": "basic", "tier": "basic"},
+    "/api/v1/versions/{version_id}/submission": {"answers": {}, "commitment": "", "commits": False},
+    "/api/v1/versions/{version_id}/withdrawal": {},
+    "/api/v1/versions/{version_id}/appeal": {},
 }
 # Who may act may do so with what is their own, and nobody has these.
 OF_NOBODY = {
@@ -57,6 +71,9 @@ OF_NOBODY = {
         "/bureau/funding/{line_id}",
         "/bureau/unfunded/{number}/{month}",
         "/api/v1/launches",
+        # The site's version is listed: nobody has claimed it.
+        "/api/v1/admissions/{version_id}/release",
+        "/api/v1/admissions/{version_id}/proposal",
     }
     # The site's bureau has bought nothing, and so has no agreement and no statement of its own.
     or path.startswith(("/bureau/agreements/{", "/bureau/bulk/{", "/school/bulk/{", OWN_CHAIN))

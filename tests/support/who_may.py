@@ -91,6 +91,30 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/api/v1/selections/{selection_id}/signature"): STAFF | BUREAU,
     ("GET", "/api/v1/agreements"): STAFF | BUREAU,
     ("GET", "/api/v1/agreements/{number}"): STAFF | BUREAU,
+    ("GET", "/bureau/admission"): REVIEWERS,
+    ("GET", "/bureau/admission/{version_id}"): REVIEWERS,
+    ("POST", "/bureau/admission/{version_id}"): REVIEWERS,
+    ("GET", "/vendor/resources"): VENDOR,
+    ("GET", "/vendor/resources/new"): VENDOR,
+    ("POST", "/vendor/resources/new"): VENDOR,
+    ("GET", "/vendor/resources/{version_id}"): VENDOR,
+    ("POST", "/vendor/resources/{version_id}"): VENDOR,
+    ("GET", "/api/v1/admissions"): REVIEWERS,
+    ("GET", "/api/v1/admissions/{version_id}"): REVIEWERS,
+    **{
+        ("POST", f"/api/v1/admissions/{{version_id}}/{act}"): REVIEWERS
+        for act in (
+            *("claim", "release", "findings", "proposal", "decision", "takedown"),
+            *("restoring", "appeal"),
+        )
+    },
+    ("GET", "/api/v1/versions"): VENDOR,
+    ("POST", "/api/v1/versions"): VENDOR,
+    ("GET", "/api/v1/versions/{version_id}"): VENDOR,
+    **{
+        ("POST", f"/api/v1/versions/{{version_id}}/{act}"): VENDOR
+        for act in ("submission", "withdrawal", "appeal")
+    },
     ("GET", "/.well-known/jwks.json"): EVERYBODY,
     ("GET", "/learn"): CLASSROOM,
     ("POST", "/learn/open"): CLASSROOM,

@@ -1,0 +1,1 @@
+"""Parts of pages about the catalogue, for the packages that have the pages."""
