@@ -39,6 +39,7 @@ from kernel.errors import (
     NotFound,
     NotProposed,
     OwnInterest,
+    ReasonRequired,
     TookPart,
 )
 from kernel.identity.models import Organisation
@@ -125,7 +126,7 @@ def release(unit: Unit, version_id: VersionId, *, note: str = "") -> None:
         admission.state == AdmissionState.CLAIMED and admission.claimed_by == reviewer.person_id
     )
     if not is_own_claim and not note.strip():
-        raise NoteRequired
+        raise ReasonRequired
     admission.state = AdmissionState.RELEASED
     admission.decision_note = note
     unit.session.flush()

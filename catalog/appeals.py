@@ -24,7 +24,6 @@ from catalog.takedowns import open_takedown, restore
 from kernel.errors import (
     AppealedAlready,
     Conflict,
-    NoteRequired,
     NotFound,
     ReasonRequired,
     TookPart,
@@ -67,11 +66,11 @@ def appeal(unit: Unit, version_id: VersionId, *, claim: str) -> UUID:
 def decide_appeal(unit: Unit, version_id: VersionId, *, upheld: bool, note: str) -> None:
     """Decide the open appeal about a version, as a reviewer who had no part in it.
 
-    Raises `NoteRequired`, `NotFound`, `TookPart`, `VendorInterest`.
+    Raises `ReasonRequired`, `NotFound`, `TookPart`, `VendorInterest`.
     """
     reviewer = require_reviewer(unit, "decide an appeal")
     if not note.strip():
-        raise NoteRequired
+        raise ReasonRequired
     (version,) = lock_versions(unit, [version_id])
     made = unit.session.scalars(
         select(AdmissionAppeal)

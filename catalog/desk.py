@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import aliased
 
-from catalog.admission_models import Submission, Takedown
+from catalog.admission_models import AdmissionAppeal, Submission, Takedown
 from catalog.changes import changes_of
 from catalog.criteria import Change, Depth, depth_of
 from catalog.models import Admission, Resource, Version
-from catalog.reviewers import require_reviewer
+from catalog.reviewers import answered_for, require_reviewer
 from catalog.risk import Factor, Points, weigh
 from catalog.states import AdmissionState, VersionState
 from kernel.actors import Role
@@ -28,11 +29,15 @@ from kernel.unit import Unit
 OPEN = (AdmissionState.CLAIMED, AdmissionState.PROPOSED)
 YOUNGEST = frozenset({"kindergarten", "preschool", "primary"})
 WAITING, MINE, TO_DECIDE, ELSEWHERE = "waiting", "mine", "to-decide", "with-a-colleague"
+APPEALED = "appealed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueRow:
-    """One version at the desk. `standing`: waiting, mine, to-decide, or with-a-colleague."""
+    """One version at the desk.
+
+    `standing`: waiting, mine, to-decide, with-a-colleague, appealed; listed, suspended.
+    """
 
     version_id: VersionId
     title: str
@@ -59,26 +64,12 @@ def queue(unit: Unit) -> list[QueueRow]:
     """Return what waits at the actor's desk, the highest points first, then the oldest."""
     reviewer = require_reviewer(unit, "see what awaits admission")
     rows = unit.session.execute(
-        select(
-            Version,
-            Resource.sku,
-            Resource.vendor_id,
-            Organisation.name,
-            Organisation.code,
-            Admission.state.label("admission_state"),
-            Admission.claimed_by,
-            Admission.proposed_by,
-            PersonPrivate.name.label("holder"),
-        )
-        .join(Resource, Resource.id == Version.resource_id)
-        .join(Organisation, Organisation.id == Resource.vendor_id)
-        .outerjoin(Admission, (Admission.version_id == Version.id) & Admission.state.in_(OPEN))
-        .outerjoin(PersonPrivate, PersonPrivate.person_id == Admission.claimed_by)
-        .where(
+        _rows().where(
             or_(
                 Version.state == VersionState.SUBMITTED,
                 (Version.state == VersionState.IN_REVIEW)
                 & (Admission.bureau_id == reviewer.bureau_id),
+                _is_appealed() & Admission.bureau_id.in_(answered_for(unit)),
             )
         )
     ).all()
@@ -93,26 +84,92 @@ def queue(unit: Unit) -> list[QueueRow]:
         since=since,
     )
     found = [
-        QueueRow(
-            version_id=VersionId(row.Version.id),
-            title=row.Version.title,
-            sku=row.sku,
-            number=row.Version.number,
-            vendor_name=row.name,
-            vendor_code=row.code,
-            stage=row.Version.stage,
-            subject=row.Version.subject,
-            state=row.Version.state,
-            standing=_standing(row, reviewer.person_id),
-            holder=row.holder or "",
-            depth=depth_of(changes[row.Version.id]),
-            changes=tuple(changes[row.Version.id]),
+        _row(
+            row,
+            reviewer.person_id,
+            changes=changes[row.Version.id],
             since=since[row.Version.id],
-            factors=tuple(weigh(counts[row.Version.id])),
+            factors=weigh(counts[row.Version.id]),
         )
         for row in rows
     ]
     return sorted(found, key=lambda row: (-row.points, row.since, row.version_id))
+
+
+def answered_versions(unit: Unit) -> list[QueueRow]:
+    """Return what the actor's bureau, or one below it, let in and answers for, by title (R10)."""
+    reviewer = require_reviewer(unit, "see what was admitted")
+    rows = unit.session.execute(
+        _rows()
+        .where(
+            Version.state.in_([VersionState.LISTED, VersionState.SUSPENDED]),
+            Admission.bureau_id.in_(answered_for(unit)),
+        )
+        .order_by(Version.title, Version.number)
+    ).all()
+    return [
+        _row(row, reviewer.person_id, changes=(), since=row.Version.created_at, factors=())
+        for row in rows
+    ]
+
+
+def _rows() -> Select[*tuple[Any, ...]]:
+    """Select versions with their vendor and their last review."""
+    rounds = aliased(Admission)
+    last = select(func.max(rounds.round)).where(rounds.version_id == Version.id).scalar_subquery()
+    return (
+        select(
+            Version,
+            Resource.sku,
+            Resource.vendor_id,
+            Organisation.name,
+            Organisation.code,
+            Admission.state.label("admission_state"),
+            Admission.claimed_by,
+            Admission.proposed_by,
+            PersonPrivate.name.label("holder"),
+            _is_appealed().label("is_appealed"),
+        )
+        .join(Resource, Resource.id == Version.resource_id)
+        .join(Organisation, Organisation.id == Resource.vendor_id)
+        .outerjoin(Admission, (Admission.version_id == Version.id) & (Admission.round == last))
+        .outerjoin(PersonPrivate, PersonPrivate.person_id == Admission.claimed_by)
+    )
+
+
+def _is_appealed() -> ColumnElement[bool]:
+    return (
+        select(AdmissionAppeal.id)
+        .where(AdmissionAppeal.version_id == Version.id, AdmissionAppeal.decided_at.is_(None))
+        .exists()
+    )
+
+
+def _row(
+    row: Any,
+    person_id: UUID,
+    *,
+    changes: Sequence[Change],
+    since: datetime,
+    factors: Sequence[Points],
+) -> QueueRow:
+    return QueueRow(
+        version_id=VersionId(row.Version.id),
+        title=row.Version.title,
+        sku=row.sku,
+        number=row.Version.number,
+        vendor_name=row.name,
+        vendor_code=row.code,
+        stage=row.Version.stage,
+        subject=row.Version.subject,
+        state=row.Version.state,
+        standing=_standing(row, person_id),
+        holder=row.holder or "" if row.admission_state in OPEN else "",
+        depth=depth_of(changes),
+        changes=tuple(changes),
+        since=since,
+        factors=tuple(factors),
+    )
 
 
 def waiting_cases(unit: Unit) -> int:
@@ -207,6 +264,10 @@ def _takedowns(unit: Unit, vendor_ids: set[UUID]) -> dict[UUID, int]:
 
 
 def _standing(row: Any, person_id: UUID) -> str:
+    if row.is_appealed:
+        return APPEALED
+    if row.Version.state in (VersionState.LISTED, VersionState.SUSPENDED):
+        return str(row.Version.state)
     match row.admission_state:
         case AdmissionState.CLAIMED:
             return MINE if row.claimed_by == person_id else ELSEWHERE

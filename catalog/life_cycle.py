@@ -14,7 +14,7 @@ from catalog.models import Resource, Version
 from catalog.reviewers import refuse_interest, require_reviewer
 from catalog.states import LIFE_CYCLE, Party, Transition, VersionState
 from kernel.actors import OrganisationKind, Role
-from kernel.errors import Conflict, NoteRequired, NotFound
+from kernel.errors import Conflict, NotFound, ReasonRequired
 from kernel.identity.recording import among
 from kernel.trail import record
 from kernel.unit import Unit
@@ -25,13 +25,13 @@ def move(
 ) -> None:
     """Move locked versions on, in the actor's name; `facts` go into the trail.
 
-    Raises `Conflict` for a move that the table does not know, `NoteRequired` for one that needs its
-    reason, and what keeps the actor from making it.
+    Raises `Conflict` for a move that the table does not know, `ReasonRequired` for one that says
+    why, and what keeps the actor from making it.
     """
     steps = [_step(version, target) for version in versions]
     for step in set(steps):
         if step.says_why and not note.strip():
-            raise NoteRequired
+            raise ReasonRequired
     for party in {step.party for step in steps}:
         moved = [one for one, step in zip(versions, steps, strict=True) if step.party is party]
         _require_party(unit, party, moved)
@@ -53,6 +53,14 @@ def move(
     unit.session.flush()
 
 
+def _step(version: Version, target: VersionState) -> Transition:
+    """Return the move from where a version stands; raise `Conflict` if the table has none."""
+    step = LIFE_CYCLE.get((VersionState(version.state), target))
+    if step is None:
+        raise Conflict(what="version", key=version.title, state=version.state, wanted=target)
+    return step
+
+
 def require_own_vendor(unit: Unit, versions: Sequence[Version]) -> None:
     """Raise unless a manager of the versions' vendor acts: others' are not there for them."""
     actor = unit.actor
@@ -69,13 +77,6 @@ def require_own_vendor(unit: Unit, versions: Sequence[Version]) -> None:
     ).first()
     if foreign is not None:
         raise NotFound(what="version", key=foreign)
-
-
-def _step(version: Version, target: VersionState) -> Transition:
-    step = LIFE_CYCLE.get((VersionState(version.state), target))
-    if step is None:
-        raise Conflict(what="version", key=version.title, state=version.state, wanted=target)
-    return step
 
 
 def _require_party(unit: Unit, party: Party, versions: Sequence[Version]) -> None:

@@ -21,6 +21,7 @@ from catalog.reviewers import lock_versions
 from catalog.states import VersionState
 from kernel.errors import (
     CommitmentMissing,
+    Conflict,
     FilingNumberMissing,
     NothingChanged,
     SelfCheckMissing,
@@ -54,6 +55,10 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
     """
     (version,) = lock_versions(unit, [version_id])
     require_own_vendor(unit, [version])
+    if version.state != VersionState.DRAFT:
+        raise Conflict(
+            what="version", key=version.title, state=version.state, wanted=VersionState.SUBMITTED
+        )
     changes = changes_of(unit, [version])[version.id]
     if not changes:
         raise NothingChanged(key=version.title)

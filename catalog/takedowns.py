@@ -17,7 +17,7 @@ from catalog.life_cycle import move
 from catalog.models import Admission, Version
 from catalog.reviewers import answered_for, lock_versions, require_reviewer
 from catalog.states import AdmissionState, VersionState
-from kernel.errors import Conflict, NoteRequired, NotFound, TookPart
+from kernel.errors import Conflict, NotFound, ReasonRequired, TookPart
 from kernel.ids import VersionId, new_id
 from kernel.unit import Unit
 
@@ -37,12 +37,12 @@ GROUNDS: Final = frozenset(Ground)
 def take_down(unit: Unit, version_id: VersionId, *, ground: Ground, reason: str) -> UUID:
     """Suspend all listed versions of the version's resource at once; return the takedown.
 
-    Raises `NoteRequired` without a reason, `NotFound` where another bureau answers for it,
+    Raises `ReasonRequired` without a reason, `NotFound` where another bureau answers for it,
     `Conflict` for what is not listed.
     """
     reviewer = require_reviewer(unit, "take down a resource")
     if not reason.strip():
-        raise NoteRequired
+        raise ReasonRequired
     versions = _lock_listed(unit, version_id)
     _require_answerable(unit, versions[0])
     takedown = Takedown(
@@ -65,11 +65,11 @@ def take_down(unit: Unit, version_id: VersionId, *, ground: Ground, reason: str)
 def restore(unit: Unit, version_id: VersionId, *, note: str) -> None:
     """List again what a takedown suspended, as another reviewer than who took it down.
 
-    Raises `TookPart`, `NoteRequired`, `NotFound`; `Conflict` if nothing is taken down.
+    Raises `TookPart`, `ReasonRequired`, `NotFound`; `Conflict` if nothing is taken down.
     """
     reviewer = require_reviewer(unit, "restore a resource")
     if not note.strip():
-        raise NoteRequired
+        raise ReasonRequired
     (version,) = lock_versions(unit, [version_id])
     _require_answerable(unit, version)
     takedown = open_takedown(unit, version)

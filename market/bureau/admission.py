@@ -15,7 +15,7 @@ from catalog.admission import claim, decide_admission, judge, propose, release
 from catalog.appeals import decide_appeal
 from catalog.cases import Case, case
 from catalog.criteria import Criterion, Finding, Reason
-from catalog.desk import QueueRow, queue
+from catalog.desk import QueueRow, answered_versions, queue
 from catalog.plan_words import plan_words
 from catalog.reviewers import declare_interest
 from catalog.states import AdmissionState
@@ -35,6 +35,7 @@ from market.bureau.places import bureau_root
 DESK: Final = "/bureau/admission"
 ONE: Final = f"{DESK}/{{version_id:uuid}}"
 REVIEWERS: Final = only(Role.ADMISSION)
+OUTCOMES: Final = ("upheld", "dismissed")
 Texts = str | list[str]
 
 
@@ -95,7 +96,7 @@ def show_desk(page: Page) -> Response[Any]:
     standing, wanted = view.filters.get("standing", ""), view.filters.get("q", "").casefold()
     rows = [
         row
-        for row in queue(page.unit)
+        for row in (answered_versions if standing in LET_IN else queue)(page.unit)
         if (not standing or row.standing == standing)
         and wanted in f"{row.title} {row.vendor_name} {row.sku}".casefold()
     ]
@@ -214,8 +215,8 @@ def _restore(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
 
 
 def _decide_appeal(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
-    if form.verdict not in ("upheld", "dismissed"):
-        raise InvalidInput(field="verdict", value=form.verdict, expected="upheld, dismissed")
+    if form.verdict not in OUTCOMES:
+        raise InvalidInput(field="verdict", value=form.verdict, expected=" | ".join(OUTCOMES))
     decide_appeal(unit, version_id, upheld=form.verdict == "upheld", note=form.note)
 
 
@@ -236,11 +237,16 @@ ACTS: Final[dict[str, Callable[[Unit, VersionId, CaseForm], None]]] = {
     "declare": _declare,
 }
 
+LET_IN: Final = frozenset({"listed", "suspended"})
+"""Standings of what is no longer in the queue."""
 STANDINGS: Final = {
     "waiting": msgid("Waiting to be claimed"),
     "mine": msgid("Claimed by me"),
     "to-decide": msgid("To be decided by me"),
     "with-a-colleague": msgid("With a colleague"),
+    "appealed": msgid("Appealed"),
+    "listed": msgid("Listed: what we let in"),
+    "suspended": msgid("Taken down"),
 }
 
 

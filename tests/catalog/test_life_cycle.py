@@ -15,7 +15,7 @@ from catalog.submissions import withdraw
 from catalog.takedowns import Ground, restore, take_down
 from catalog.visibility import visible_versions
 from kernel.actors import VISITOR, Role
-from kernel.errors import Conflict, NoteRequired, NotFound, Refused
+from kernel.errors import Conflict, NotFound, ReasonRequired, Refused
 from kernel.ids import new_id
 from kernel.trail import TrailRow
 from tests.support.admission_builders import Desk, a_desk
@@ -170,7 +170,7 @@ def test_a_move_that_the_table_lacks_is_a_conflict_and_some_say_why(desk):
         versions = lock_versions(unit, [version_id])
         with pytest.raises(Conflict):
             move(unit, versions, VersionState.IN_REVIEW)
-        with pytest.raises(NoteRequired):
+        with pytest.raises(ReasonRequired):
             move(unit, versions, VersionState.SUSPENDED)
 
 
