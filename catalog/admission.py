@@ -25,6 +25,7 @@ from catalog.criteria import (
 )
 from catalog.life_cycle import move
 from catalog.models import Admission, Resource, Version
+from catalog.ownership import require_confirmed
 from catalog.proposed_offers import enter_offers
 from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
 from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
@@ -111,6 +112,7 @@ def propose_admission(unit: Unit, version_ids: Collection[VersionId], *, note: s
         }
 
     versions = _claim(unit, version_ids, proposed)
+    require_confirmed(unit, versions)
     _trail(unit, "admission.proposed", versions, note=note, verdict=AdmissionState.ADMITTED)
 
 
@@ -159,7 +161,8 @@ def propose(
     """Propose a verdict on one's own claim; `suits`: for which schools, on which conditions (R60).
 
     Raises `FindingsMissing` while a criterion has no finding, `FindingsAgainst` for a proposal to
-    admit what fails one, `NoteRequired` for one to return or refuse that says no reason.
+    admit what fails one, `OwnershipUnconfirmed` for a teacher's work that the school has not
+    confirmed, `NoteRequired` for one to return or refuse that says no reason.
     """
     version, admission = _own_claim(unit, version_id)
     depth = Depth(admission.depth)
@@ -171,7 +174,9 @@ def propose(
     against = failed(admission.findings)
     if verdict is AdmissionState.ADMITTED and against:
         raise FindingsAgainst(criteria=against)
-    if verdict is not AdmissionState.ADMITTED and not (note.strip() or reasons):
+    if verdict is AdmissionState.ADMITTED:
+        require_confirmed(unit, [version])
+    elif not (note.strip() or reasons):
         raise NoteRequired
     refuse_interest(unit, require_reviewer(unit, "propose an admission"), [version])
     admission.state = AdmissionState.PROPOSED

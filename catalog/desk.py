@@ -17,8 +17,10 @@ from catalog.admission_models import AdmissionAppeal, Submission, Takedown
 from catalog.changes import changes_of
 from catalog.criteria import Change, Depth, depth_of
 from catalog.models import Admission, Resource, Version
+from catalog.needs import needs_answered_by
 from catalog.reviewers import answered_for, require_reviewer
 from catalog.risk import Factor, Points, weigh
+from catalog.sharing_models import InfringementNotice
 from catalog.states import AdmissionState, VersionState
 from kernel.actors import Role
 from kernel.identity.models import Organisation, PersonPrivate
@@ -214,9 +216,13 @@ def factor_counts(
     admitted = _by_vendor(unit, vendor_ids, state=AdmissionState.ADMITTED)
     refused = _by_vendor(unit, vendor_ids, state=AdmissionState.REFUSED)
     taken_down = _takedowns(unit, vendor_ids)
+    claims = _claims(unit, vendor_ids)
+    needed = needs_answered_by(unit, [version.id for version in versions])
     now = unit.clock.now()
     return {
         version.id: {
+            Factor.SCHOOL_NEED: needed.get(version.id, 0),
+            Factor.OPEN_CLAIMS: claims.get(vendors[version.id], 0),
             Factor.NO_SELF_CHECK: int(version.id not in checked),
             Factor.NEW_VENDOR: int(not admitted.get(vendors[version.id])),
             Factor.EARLIER_REFUSALS: refused.get(vendors[version.id], 0),
@@ -258,6 +264,18 @@ def _takedowns(unit: Unit, vendor_ids: set[UUID]) -> dict[UUID, int]:
         select(Resource.vendor_id, func.count().label("times"))
         .join(Takedown, Takedown.resource_id == Resource.id)
         .where(among(Resource.vendor_id, vendor_ids))
+        .group_by(Resource.vendor_id)
+    )
+    return {row.vendor_id: row.times for row in rows}
+
+
+def _claims(unit: Unit, vendor_ids: set[UUID]) -> dict[UUID, int]:
+    """Return how many claims of infringement about each vendor's resources are open."""
+    rows = unit.session.execute(
+        select(Resource.vendor_id, func.count().label("times"))
+        .join(Version, Version.resource_id == Resource.id)
+        .join(InfringementNotice, InfringementNotice.version_id == Version.id)
+        .where(among(Resource.vendor_id, vendor_ids), InfringementNotice.outcome.is_(None))
         .group_by(Resource.vendor_id)
     )
     return {row.vendor_id: row.times for row in rows}

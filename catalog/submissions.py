@@ -17,6 +17,7 @@ from catalog.changes import changes_of
 from catalog.criteria import criteria_of, depth_of
 from catalog.life_cycle import move, require_own_vendor
 from catalog.models import Version
+from catalog.ownership import declare_work
 from catalog.reviewers import lock_versions
 from catalog.states import VersionState
 from kernel.errors import (
@@ -83,6 +84,7 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
         )
     )
     unit.session.flush()
+    declare_work(unit, version)
     move(unit, [version], VersionState.SUBMITTED, changes=changes, filing_number=number)
 
 

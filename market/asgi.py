@@ -27,6 +27,7 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
+from market import sharing_api
 from market.bootstrap import build_units
 from market.bureau import desk_api
 from market.bureau import pages as bureau_pages
@@ -40,6 +41,7 @@ from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import pages as public_pages
+from market.public import responsibility
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
@@ -130,6 +132,7 @@ def page_router(pages: PageOpener) -> Router:
         "/",
         route_handlers=[
             *public_pages.HANDLERS,
+            *responsibility.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
@@ -157,6 +160,7 @@ def caller_router(pages: PageOpener) -> Router:
             *agreements_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
+            *sharing_api.HANDLERS,
         ],
         before_request=check_form,
         guards=[admitted_first(pages, keys_too=True)],

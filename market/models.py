@@ -2,6 +2,7 @@
 
 import catalog.admission_models
 import catalog.models
+import catalog.sharing_models
 import kernel.http.models
 import kernel.identity.models
 import kernel.trail
@@ -21,6 +22,7 @@ ALL = (
     kernel.http.models,
     catalog.models,
     catalog.admission_models,
+    catalog.sharing_models,
     settlement.models,
     settlement.agreement_models,
     settlement.dispute_models,

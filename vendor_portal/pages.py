@@ -21,6 +21,7 @@ from vendor_portal.earnings import (
     show_periods,
     vendor_place,
 )
+from vendor_portal.needs import HANDLERS as NEEDS
 from vendor_portal.resources import HANDLERS as RESOURCES
 from vendor_portal.retention import show_retention
 
@@ -93,6 +94,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     uses,
     use,
     *RESOURCES,
+    *NEEDS,
     *DISPUTES,
     *EARLY_USE,
 )

@@ -15,18 +15,21 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 
 from catalog.appeals import appeal
-from catalog.cases import Case, case
+from catalog.cases import case
 from catalog.criteria import criteria_of
 from catalog.drafts import save_draft
+from catalog.infringements import counter_notice, notices
 from catalog.kinds import Ownership, ResourceKind, Tier
+from catalog.lineage import ancestors, declare_parents, derivatives
 from catalog.offers import OfferRow
 from catalog.plan_words import plan_words
+from catalog.queries import ResourceKey
 from catalog.resources import CatalogueRow
 from catalog.submissions import SelfCheck, submit, withdraw
 from catalog.versions import OwnVersion, own_versions
 from kernel.actors import Role
 from kernel.clock import parse_day
-from kernel.errors import InvalidAmount, InvalidInput, MarketError, NotFound
+from kernel.errors import InvalidAmount, InvalidInput, LicenceForbids, MarketError, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.http.typed import Typed
@@ -70,6 +73,7 @@ class DraftForm(Form, frozen=True):
     school_share: str = ""
     price: str = ""
     price_from: str = ""
+    derived_from: str = ""
 
 
 class VersionForm(Form, frozen=True):
@@ -77,6 +81,7 @@ class VersionForm(Form, frozen=True):
 
     act: str = ""
     reason: str = ""
+    notice: str = ""
     criterion: Texts = ""
     answer: Texts = ""
     commits: str = ""
@@ -96,7 +101,7 @@ def begin_draft(
     request: AnyRequest, pages: Pages, *, of: FromQuery[UUID | None] = None
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return show_draft(page, _form_of(case(page.unit, of)) if of else DraftForm())
+        return show_draft(page, _form_of(page, of) if of else DraftForm())
 
 
 @post(f"{RESOURCES}/new", opt=MANAGER, status_code=200, sync_to_thread=True)
@@ -190,7 +195,10 @@ def post_draft(page: Page, form: DraftForm) -> Response[Any]:
     try:
         with page.unit.session.begin_nested():
             version_id = save_draft(page.unit, row, offer=offer)
+            declare_parents(page.unit, version_id, _parents(form.derived_from))
     except MarketError as error:
+        if isinstance(error, NotFound | LicenceForbids):
+            error.facts["field"] = "derived_from"
         typed.refuse(error, {"unit_price_yuan": "price", "valid_from": "price_from"})
         return show_draft(page, form, errors=typed.errors)
     return page.redirect(f"{RESOURCES}/{version_id}")
@@ -214,6 +222,9 @@ def show_version(
         address=f"{RESOURCES}/{found.version_id}",
         case=found,
         price=plan_words(found.plan, page.locale) if found.plan else "",
+        notices=notices(page.unit, version_id=found.version_id),
+        made_from=ancestors(page.unit, found.version_id),
+        made_of_it=derivatives(page.unit, found.version_id),
         form=typed,
         answers=answers,
         errors=dict(errors or {}),
@@ -230,6 +241,7 @@ def post_version(page: Page, version_id: UUID, form: VersionForm) -> Response[An
         "submit": lambda unit: submit(unit, VersionId(version_id), _self_check(page, form)),
         "withdraw": lambda unit: withdraw(unit, VersionId(version_id), note=form.reason),
         "appeal": lambda unit: appeal(unit, VersionId(version_id), claim=form.reason),
+        "counter": lambda unit: _counter(unit, version_id, form),
     }
     act = acts.get(form.act)
     if act is None:
@@ -245,6 +257,19 @@ def post_version(page: Page, version_id: UUID, form: VersionForm) -> Response[An
         text = translate_error(error, page.locale)
         return show_version(page, version_id, form=form, errors={name: text})
     return page.redirect(f"{RESOURCES}/{version_id}")
+
+
+def _counter(unit: Unit, version_id: UUID, form: VersionForm) -> None:
+    known = {str(one.id): one.id for one in notices(unit, version_id=version_id)}
+    if form.notice not in known:
+        raise NotFound(what="notice", key=form.notice)
+    counter_notice(unit, known[form.notice], statement=form.reason)
+
+
+def _parents(typed: str) -> list[ResourceKey]:
+    """Read `vendor code/resource code` pairs, separated by commas."""
+    pairs = [one.strip().partition("/") for one in typed.replace("，", ",").split(",")]
+    return [(vendor.strip(), sku.strip()) for vendor, _, sku in pairs if vendor.strip()]
 
 
 def _self_check(page: Page, form: VersionForm) -> SelfCheck:
@@ -295,8 +320,11 @@ def _offer(row: CatalogueRow, form: DraftForm, typed: Typed) -> OfferRow | None:
     )
 
 
-def _form_of(found: Case) -> DraftForm:
+def _form_of(page: Page, version_id: UUID) -> DraftForm:
     """Return the form filled with what a version says."""
+    found = case(page.unit, version_id)
+    parents = [one for one in ancestors(page.unit, version_id) if one.distance == 1]
+    made_from = ", ".join(f"{one.vendor_code}/{one.sku}" for one in parents)
     names = DraftForm.__struct_fields__
     known = {
         name: ", ".join(value) if isinstance(value, list) else str(value)
@@ -305,7 +333,15 @@ def _form_of(found: Case) -> DraftForm:
     }
     price = str(found.plan["unit_price"]) if found.plan else ""
     day = found.price_from.isoformat() if found.price_from else ""
-    return DraftForm(**{**known, "sku": found.sku, "price": price, "price_from": day})
+    return DraftForm(
+        **{
+            **known,
+            "sku": found.sku,
+            "price": price,
+            "price_from": day,
+            "derived_from": made_from,
+        }
+    )
 
 
 def _texts(given: Texts) -> list[str]:

@@ -386,3 +386,15 @@ class AppealedAlready(Conflict):
     code = "appealed-already"
     summary = "This decision about “{key}” was appealed already."
     remedy = "Each decision is appealed once; a new version may answer it, too."
+
+
+class OwnershipUnconfirmed(Conflict):
+    code = "ownership-unconfirmed"
+    summary = "The school has not confirmed whose work “{key}” is."
+    remedy = "Its principal or academic office confirms it on the page of teachers' works."
+
+
+class LicenceForbids(Conflict):
+    code = "licence-forbids"
+    summary = "“{key}” may not be built on: its licence is {licence}."
+    remedy = "Ask its vendor for another licence, or leave it out."

@@ -16,6 +16,7 @@ from catalog.appeals import decide_appeal
 from catalog.cases import Case, case
 from catalog.criteria import Criterion, Finding, Reason
 from catalog.desk import QueueRow, answered_versions, queue
+from catalog.infringements import decide_notice, give_notice, notices
 from catalog.plan_words import plan_words
 from catalog.reviewers import declare_interest
 from catalog.states import AdmissionState
@@ -50,6 +51,10 @@ class CaseForm(Form, frozen=True):
     verdict: str = ""
     ground: str = ""
     conditions: str = ""
+    claimant: str = ""
+    contact: str = ""
+    work: str = ""
+    notice: str = ""
     criterion: Texts = ""
     finding: Texts = ""
     evidence: Texts = ""
@@ -128,6 +133,7 @@ def show_case(
         case=found,
         address=f"{DESK}/{found.version_id}",
         root=(*bureau_root(page), (translate(msgid("Admission"), page.locale), DESK)),
+        notices=notices(page.unit, version_id=found.version_id),
         price=plan_words(found.plan, page.locale) if found.plan else "",
         form=form or CaseForm(),
         typed=typed,
@@ -225,6 +231,26 @@ def _declare(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
     declare_interest(unit, vendor_code=found.vendor_code, reason=form.note)
 
 
+def _notice(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
+    give_notice(
+        unit,
+        version_id,
+        claimant=form.claimant,
+        contact=form.contact,
+        work=form.work,
+        claim=form.note,
+    )
+
+
+def _decide_notice(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
+    known = {str(one.id): one.id for one in notices(unit, version_id=version_id)}
+    if form.notice not in known:
+        raise NotFound(what="notice", key=form.notice)
+    if form.verdict not in OUTCOMES:
+        raise InvalidInput(field="verdict", value=form.verdict, expected=" | ".join(OUTCOMES))
+    decide_notice(unit, known[form.notice], upheld=form.verdict == "upheld", note=form.note)
+
+
 ACTS: Final[dict[str, Callable[[Unit, VersionId, CaseForm], None]]] = {
     "claim": _claim,
     "release": _release,
@@ -235,6 +261,8 @@ ACTS: Final[dict[str, Callable[[Unit, VersionId, CaseForm], None]]] = {
     "restore": _restore,
     "decide_appeal": _decide_appeal,
     "declare": _declare,
+    "notice": _notice,
+    "decide_notice": _decide_notice,
 }
 
 LET_IN: Final = frozenset({"listed", "suspended"})
@@ -302,7 +330,7 @@ def _columns(locale: str) -> list[Column[QueueRow]]:
         Column(key="holder", title=msgid("Reviewer"), value=lambda row: row.holder, secondary=True),
         Column(
             key="since",
-            title=msgid("Since"),
+            title=msgid("Waiting since"),
             value=lambda row: row.since,
             kind="day",
             sortable=True,

@@ -24,6 +24,7 @@ from market.bureau.places import school_place
 from market.bureau.quarantine import show_quarantine, show_undated
 from market.bureau.records import HANDLERS as RECORDS
 from market.bureau.schools import show_school, show_schools
+from market.bureau.sharing import HANDLERS as SHARING
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
@@ -210,6 +211,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     uses,
     use,
     *ADMISSION,
+    *SHARING,
     *ALLOCATIONS,
     *RECORDS,
     *APPROVALS,

@@ -32,15 +32,16 @@ def look(page: Page, name: str) -> None:
 
 def test_a_vendor_submits_two_reviewers_admit_and_one_takes_down(page: Page, desk: Desk) -> None:
     """R4, R11, R12, R13, R14."""
-    desk.submitted("B", title="汉字的演变", launch_url="")
+    page.set_default_timeout(10_000)
+    desk.submitted("B", title="汉字的演变")
     enter(page, "manager")
     page.get_by_role("link", name="资源", exact=True).click()
     look(page, "vendor-resources")
     page.get_by_role("link", name="起草资源").click()
-    page.get_by_label("货号").fill("A")
-    page.get_by_label("名称").fill("分数的意义")
-    page.get_by_label("学科").fill("数学")
-    page.get_by_label("许可").fill("CC BY 4.0")
+    page.get_by_label("资源编号").fill("A")
+    page.locator("input[name=title]").fill("分数的意义")
+    page.locator("input[name=subject]").fill("数学")
+    page.locator("input[name=licence]").fill("CC BY 4.0")
     page.get_by_label("每次使用价格（元）").fill("0.02")
     page.get_by_label("价格生效日").fill("2026-08-10")
     look(page, "vendor-draft")
@@ -66,7 +67,7 @@ def admitted_on_pages(page: Page) -> None:
     page.get_by_role("button", name="领取审核").click()
     for evidence in page.locator("textarea[name=evidence]").all():
         evidence.fill("抽查第1、3、5页")
-    page.get_by_label("适用条件").fill("投影即可")
+    page.locator("input[name=conditions]").fill("投影即可")
     look(page, "case-judging")
     page.get_by_role("button", name="提出审核建议").click()
     expect(page.get_by_text("审核中").first).to_be_visible()
@@ -81,14 +82,14 @@ def admitted_on_pages(page: Page) -> None:
 
 def taken_down_and_appealed(page: Page) -> None:
     """Take it down as the second reviewer, appeal as its vendor, and list it again as a third."""
-    page.get_by_label("理由").fill("第3页有误")
+    page.locator("#field-takedown-note").fill("第3页有误")
     page.get_by_role("button", name="立即下架").click()
     expect(page.get_by_text("已暂停").first).to_be_visible()
 
     enter(page, "manager")
     page.goto("/vendor/resources")
     page.get_by_role("link", name="分数的意义").click()
-    page.get_by_label("申诉理由").fill("第3页无误，附出处")
+    page.locator("#field-appeal-reason").fill("第3页无误，附出处")
     look(page, "vendor-appeal")
     page.get_by_role("button", name="申诉").click()
 
@@ -97,7 +98,7 @@ def taken_down_and_appealed(page: Page) -> None:
     expect(page.get_by_role("row").filter(has_text="分数的意义")).to_contain_text("有申诉")
     page.get_by_role("link", name="分数的意义").click()
     look(page, "case-appealed")
-    page.get_by_label("理由").fill("出处无误")
+    page.locator("#field-appeal-note").fill("出处无误")
     page.get_by_role("button", name="裁定申诉").click()
     page.goto("/bureau/admission?standing=listed")
     expect(page.get_by_role("link", name="分数的意义")).to_be_visible()

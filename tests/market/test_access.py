@@ -28,6 +28,7 @@ from tests.support.who_may import EVERYBODY, OWN_CHAIN, PACKAGE_SENDERS, SCHOOL_
 
 PAGE = {"accept": "text/html"}
 A_PUBLIC_KEY = pem(Ed25519PrivateKey.generate())
+NOBODYS = "0198c0de-0000-7000-8000-000000000002"
 FORMS: dict[str, dict[str, str]] = {
     SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"},
     "/learn/open": {"resource": "nobody/nothing"},
@@ -35,6 +36,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/vendor/early-use/{proposal}/answer": {"agrees": "yes"},
     "/bureau/admission/{version_id}": {"act": "claim"},
     "/vendor/resources/{version_id}": {"act": "appeal"},
+    "/bureau/admission/samples": {"act": "draw"},
 }
 SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"},
@@ -54,6 +56,12 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/admissions/{version_id}/takedown": {"ground": "other", "reason": ""},
     "/api/v1/admissions/{version_id}/restoring": {},
     "/api/v1/admissions/{version_id}/appeal": {"upheld": True, "note": ""},
+    "/api/v1/needs": {"title": "", "description": "", "wanted_by": "2026-12-31"},
+    "/api/v1/needs/{need_id}/answers": {"version_id": NOBODYS},
+    "/api/v1/needs/{need_id}/closing": {},
+    "/api/v1/infringements": {"version_id": NOBODYS, "claimant": "", "work": "", "claim": ""},
+    "/api/v1/infringements/{notice_id}/counter": {"statement": "x"},
+    "/api/v1/infringements/{notice_id}/decision": {"upheld": True, "note": "x"},
     "/api/v1/versions": {"sku": "", "title": "", "kind": "basic", "tier": "basic"},
     "/api/v1/versions/{version_id}/submission": {"answers": {}, "commitment": "", "commits": False},
     "/api/v1/versions/{version_id}/withdrawal": {},
@@ -74,6 +82,10 @@ OF_NOBODY = {
         # The site's version is listed: nobody has claimed it.
         "/api/v1/admissions/{version_id}/release",
         "/api/v1/admissions/{version_id}/proposal",
+        "/api/v1/needs/{need_id}/answers",
+        "/api/v1/needs/{need_id}/closing",
+        "/api/v1/infringements/{notice_id}/counter",
+        "/api/v1/infringements/{notice_id}/decision",
     }
     # The site's bureau has bought nothing, and so has no agreement and no statement of its own.
     or path.startswith(("/bureau/agreements/{", "/bureau/bulk/{", "/school/bulk/{", OWN_CHAIN))

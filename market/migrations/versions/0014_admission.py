@@ -118,24 +118,25 @@ CREATE TRIGGER frozen BEFORE UPDATE ON {0}
 CREATE TRIGGER decided_once BEFORE UPDATE ON {0}
     FOR EACH ROW WHEN (OLD.{2} IS NOT NULL) EXECUTE FUNCTION refuse_change();
 """
-# The price that is proposed with a version may change as long as the version is a draft.
+# What is declared with a version (its price, what it was made from) changes only with the draft.
 FROZEN_OFFER = """
-CREATE FUNCTION proposed_offer_is_draft() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION belongs_to_draft() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (SELECT state FROM version WHERE id = OLD.version_id) <> 'draft' THEN
-        RAISE EXCEPTION 'proposed offer of %: was submitted', OLD.version_id
+        RAISE EXCEPTION 'version %: was submitted', OLD.version_id
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END $$;
 CREATE TRIGGER is_draft BEFORE UPDATE OR DELETE ON proposed_offer
-    FOR EACH ROW EXECUTE FUNCTION proposed_offer_is_draft();
+    FOR EACH ROW EXECUTE FUNCTION belongs_to_draft();
 """
 
 
 def upgrade() -> None:
     _admissions()
     _desk()
+    _sharing()
     # What became of one thing is read out of the trail: a version's story on its case page.
     op.create_index(op.f("ix_trail_subject_id"), "trail", ["subject_id"])
 
@@ -319,14 +320,239 @@ def _takedowns() -> None:
         op.execute(REFUSE_DELETE.format(table))
 
 
+def _sharing() -> None:
+    _infringement_notice()
+    _school_need()
+    _need_answer()
+    _work_declaration()
+    _derivation()
+    _blind_sample()
+    for table, changing, decided in (
+        (
+            "infringement_notice",
+            "'counter', 'countered_by', 'countered_at', 'outcome', 'decided_by', 'decided_at', 'note'",
+            "decided_at",
+        ),
+        ("work_declaration", "'confirmed', 'decided_by', 'decided_at', 'note'", "decided_at"),
+        ("blind_sample", "'passed', 'judged_by', 'judged_at', 'note'", "judged_at"),
+        ("school_need", "'closed_at', 'closed_by'", "closed_at"),
+    ):
+        op.execute(DECIDED_ONCE.format(table, changing, decided))
+        op.execute(REFUSE_DELETE.format(table))
+    op.execute(
+        "CREATE TRIGGER is_draft BEFORE UPDATE OR DELETE ON derivation "
+        "FOR EACH ROW EXECUTE FUNCTION belongs_to_draft()"
+    )
+
+
+def _infringement_notice() -> None:
+    op.create_table(
+        "infringement_notice",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("claimant", sa.Text(), nullable=False),
+        sa.Column("contact", sa.Text(), nullable=False),
+        sa.Column("work", sa.Text(), nullable=False),
+        sa.Column("claim", sa.Text(), nullable=False),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answer_by", sa.Date(), nullable=False),
+        sa.Column("counter", sa.Text(), nullable=False),
+        sa.Column("countered_by", sa.Uuid(), nullable=True),
+        sa.Column("countered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "outcome IN ('upheld', 'dismissed')", name=op.f("ck_infringement_notice_outcome")
+        ),
+        sa.CheckConstraint(
+            "(outcome IS NULL) = (decided_at IS NULL)", name=op.f("ck_infringement_notice_decided")
+        ),
+        sa.CheckConstraint(
+            "decided_by <> given_by", name=op.f("ck_infringement_notice_two_people")
+        ),
+        sa.CheckConstraint(
+            "outcome IS NULL OR note <> ''", name=op.f("ck_infringement_notice_note")
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["version.id"], name=op.f("fk_infringement_notice_version_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["given_by"], ["person.id"], name=op.f("fk_infringement_notice_given_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["countered_by"], ["person.id"], name=op.f("fk_infringement_notice_countered_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_infringement_notice_decided_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_infringement_notice")),
+    )
+    op.create_index(
+        op.f("ix_infringement_notice_version_id"), "infringement_notice", ["version_id"]
+    )
+
+
+def _school_need() -> None:
+    op.create_table(
+        "school_need",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("wanted_by", sa.Date(), nullable=False),
+        sa.Column("posted_by", sa.Uuid(), nullable=False),
+        sa.Column("posted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_by", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["school_id"], ["organisation.id"], name=op.f("fk_school_need_school_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["posted_by"], ["person.id"], name=op.f("fk_school_need_posted_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["closed_by"], ["person.id"], name=op.f("fk_school_need_closed_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_school_need")),
+    )
+    op.create_index(op.f("ix_school_need_school_id"), "school_need", ["school_id"])
+
+
+def _need_answer() -> None:
+    op.create_table(
+        "need_answer",
+        sa.Column("need_id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("answered_by", sa.Uuid(), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("chosen", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["need_id"], ["school_need.id"], name=op.f("fk_need_answer_need_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["version.id"], name=op.f("fk_need_answer_version_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["answered_by"], ["person.id"], name=op.f("fk_need_answer_answered_by")
+        ),
+        sa.PrimaryKeyConstraint("need_id", "version_id", name=op.f("pk_need_answer")),
+    )
+    op.create_index(op.f("ix_need_answer_version_id"), "need_answer", ["version_id"])
+
+
+def _work_declaration() -> None:
+    op.create_table(
+        "work_declaration",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("school_id", sa.Uuid(), nullable=False),
+        sa.Column("ownership", sa.Text(), nullable=False),
+        sa.Column("school_share", sa.Numeric(precision=5, scale=4), nullable=False),
+        sa.Column("declared_by", sa.Uuid(), nullable=True),
+        sa.Column("declared_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed", sa.Boolean(), nullable=True),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "ownership IN ('personal', 'service_work')", name=op.f("ck_work_declaration_ownership")
+        ),
+        sa.CheckConstraint(
+            "(confirmed IS NULL) = (decided_at IS NULL)", name=op.f("ck_work_declaration_decided")
+        ),
+        sa.CheckConstraint(
+            "declared_by <> decided_by", name=op.f("ck_work_declaration_two_people")
+        ),
+        sa.CheckConstraint(
+            "confirmed IS NOT FALSE OR note <> ''", name=op.f("ck_work_declaration_note")
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["version.id"], name=op.f("fk_work_declaration_version_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["school_id"], ["organisation.id"], name=op.f("fk_work_declaration_school_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["declared_by"], ["person.id"], name=op.f("fk_work_declaration_declared_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_work_declaration_decided_by")
+        ),
+        sa.PrimaryKeyConstraint("version_id", name=op.f("pk_work_declaration")),
+    )
+    op.create_index(op.f("ix_work_declaration_school_id"), "work_declaration", ["school_id"])
+
+
+def _derivation() -> None:
+    op.create_table(
+        "derivation",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("parent_id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("version_id <> parent_id", name=op.f("ck_derivation_another")),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["version.id"], name=op.f("fk_derivation_version_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["version.id"], name=op.f("fk_derivation_parent_id")
+        ),
+        sa.PrimaryKeyConstraint("version_id", "parent_id", name=op.f("pk_derivation")),
+    )
+    op.create_index(op.f("ix_derivation_parent_id"), "derivation", ["parent_id"])
+
+
+def _blind_sample() -> None:
+    op.create_table(
+        "blind_sample",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("bureau_id", sa.Uuid(), nullable=False),
+        sa.Column("seed", sa.Text(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("drawn_by", sa.Uuid(), nullable=False),
+        sa.Column("drawn_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=True),
+        sa.Column("judged_by", sa.Uuid(), nullable=True),
+        sa.Column("judged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "(passed IS NULL) = (judged_at IS NULL)", name=op.f("ck_blind_sample_judged")
+        ),
+        sa.CheckConstraint("drawn_by <> judged_by", name=op.f("ck_blind_sample_two_people")),
+        sa.ForeignKeyConstraint(
+            ["bureau_id"], ["organisation.id"], name=op.f("fk_blind_sample_bureau_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id"], ["version.id"], name=op.f("fk_blind_sample_version_id")
+        ),
+        sa.ForeignKeyConstraint(["drawn_by"], ["person.id"], name=op.f("fk_blind_sample_drawn_by")),
+        sa.ForeignKeyConstraint(
+            ["judged_by"], ["person.id"], name=op.f("fk_blind_sample_judged_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_blind_sample")),
+        sa.UniqueConstraint(
+            "bureau_id",
+            "seed",
+            "version_id",
+            name=op.f("uq_blind_sample_bureau_id_seed_version_id"),
+        ),
+    )
+    op.create_index(op.f("ix_blind_sample_bureau_id"), "blind_sample", ["bureau_id"])
+    op.create_index(op.f("ix_blind_sample_version_id"), "blind_sample", ["version_id"])
+
+
 def downgrade() -> None:
     op.drop_index(op.f("ix_trail_subject_id"), "trail")
     for table in (
-        *("admission_appeal", "takedown", "proposed_offer", "submission"),
+        *("blind_sample", "derivation", "work_declaration", "need_answer", "school_need"),
+        *("infringement_notice", "admission_appeal", "takedown", "proposed_offer", "submission"),
         "declared_interest",
     ):
         op.drop_table(table)
-    op.execute("DROP FUNCTION proposed_offer_is_draft()")
+    op.execute("DROP FUNCTION belongs_to_draft()")
     for table, function in (("version", "version_moves"), ("admission", "admission_moves")):
         op.execute(f"DROP TRIGGER moves ON {table}")
         op.execute(f"DROP FUNCTION {function}()")
