@@ -111,8 +111,8 @@ def propose_admission(unit: Unit, version_ids: Collection[VersionId], *, note: s
             "note": note,
         }
 
+    require_confirmed(unit, lock_versions(unit, version_ids))
     versions = _claim(unit, version_ids, proposed)
-    require_confirmed(unit, versions)
     _trail(unit, "admission.proposed", versions, note=note, verdict=AdmissionState.ADMITTED)
 
 

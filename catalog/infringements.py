@@ -40,7 +40,10 @@ ANSWER_DAYS: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeView:
-    """A claim with its answer; `contact` is empty for everybody but the desk."""
+    """A claim with its answer; `contact` is empty for everybody but the desk.
+
+    `is_own`: the actor gave or recorded it, and so does not decide it.
+    """
 
     id: UUID
     version_id: UUID
@@ -56,6 +59,7 @@ class NoticeView:
     outcome: str
     decided_at: datetime | None
     note: str
+    is_own: bool
 
     @property
     def state(self) -> str:
@@ -184,6 +188,7 @@ def notices(unit: Unit, *, version_id: UUID | None = None) -> list[NoticeView]:
             outcome=one.outcome or "",
             decided_at=one.decided_at,
             note=one.note,
+            is_own=one.given_by == actor.person_id,
         )
         for one, title, _ in unit.session.execute(wanted)
     ]

@@ -52,7 +52,7 @@ def school_people(desk: Desk, *roles: Role) -> tuple[Organisation, list[Actor]]:
         return school, [a_person(unit, school, [role]) for role in roles]
 
 
-# Infringement (R14)
+# Claims that a right is infringed (R14)
 
 
 def notice(desk: Desk, version_id: VersionId, *, by: Actor) -> UUID:
@@ -252,7 +252,7 @@ def test_a_firm_declares_nothing_to_a_school(desk):
     assert desk.state(version_id) == "listed"
 
 
-# Lineage (R6)
+# What was made from what (R6)
 
 
 def derived(desk: Desk, sku: str, *parents: str) -> VersionId:
