@@ -16,8 +16,14 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from catalog.kinds import ResourceKind
 from catalog.models import Offer
 from catalog.plans import Tier, check_plan, is_free, normalised
-from catalog.queries import latest_versions, listed_versions, resources_by_key, vendors_priced
-from kernel.errors import AlreadyExists, InvalidInput, NotFound
+from catalog.queries import (
+    CATALOGUE_RECORDERS,
+    latest_versions,
+    listed_versions,
+    resources_by_key,
+    vendors_priced,
+)
+from kernel.errors import AlreadyExists, InvalidInput, NotFound, PriceNeedsReview
 from kernel.identity.recording import (
     FieldError,
     among,
@@ -25,7 +31,7 @@ from kernel.identity.recording import (
     trail_recording,
 )
 from kernel.ids import ResourceId, new_id
-from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
+from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting, rejected
 from kernel.unit import Unit
 
 COLUMN_OF: Final = {"unit_price": "unit_price_yuan", "period_cap": "period_cap_yuan"}
@@ -50,7 +56,8 @@ class OfferRow:
 def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
     """Record offers; return each row's fate, in order.
 
-    Basic resources are free (R1): those whose listed or newest version says so.
+    Basic resources are free (R1): those whose listed or newest version says so. A vendor changes no
+    price of what is listed by itself: that is reviewed (R14, `catalog.proposed_offers`).
     """
     vendors = vendors_priced(unit, {row.vendor_code for row in rows})
     lock_recording(unit)
@@ -58,9 +65,10 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         unit, {(row.vendor_code, row.sku) for row in rows if row.vendor_code in vendors}
     )
     ids = [resource.id for resource in resources.values()]
+    listed = listed_versions(unit, ids)
     basic = {
         version.resource_id
-        for versions in (listed_versions(unit, ids), latest_versions(unit, ids))
+        for versions in (listed, latest_versions(unit, ids))
         for version in versions.values()
         if version.kind == ResourceKind.BASIC
     }
@@ -68,6 +76,8 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         (offer.resource_id, offer.valid_from): offer.plan
         for offer in unit.session.scalars(select(Offer).where(among(Offer.resource_id, ids)))
     }
+    is_vendor = not unit.actor.may(*CATALOGUE_RECORDERS)
+    reviewed = {resource_id for resource_id, _ in plans if is_vendor and resource_id in listed}
     fresh: list[dict[str, Any]] = []
     outcomes: list[RowOutcome] = []
     for row in rows:
@@ -87,6 +97,8 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         elif before is not None:
             taken = AlreadyExists(what="offer", key=f"{row.sku} {row.valid_from}")
             outcomes.append(conflicting(taken, field="unit_price_yuan"))
+        elif resource.id in reviewed:
+            outcomes.append(rejected(PriceNeedsReview(key=row.sku), field="unit_price_yuan"))
         else:
             plans[key] = plan
             fresh.append(

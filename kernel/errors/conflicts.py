@@ -398,3 +398,9 @@ class LicenceForbids(Conflict):
     code = "licence-forbids"
     summary = "“{key}” may not be built on: its licence is {licence}."
     remedy = "Ask its vendor for another licence, or leave it out."
+
+
+class PriceNeedsReview(Conflict):
+    code = "price-needs-review"
+    summary = "“{key}” is listed: another price is reviewed before it holds."
+    remedy = "Propose it with a draft of the next version, on the page of your resources."

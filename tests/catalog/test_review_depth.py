@@ -8,13 +8,15 @@ from sqlalchemy import select
 from catalog.cases import case
 from catalog.criteria import LIGHT_GROUP, Depth, criteria_of
 from catalog.models import Offer, Version
-from catalog.offers import offer_in_force
+from catalog.offers import offer_in_force, record_offers
 from catalog.states import AdmissionState
 from catalog.submissions import submit
 from kernel.errors import (
     InvalidInput,
     NothingChanged,
+    PriceNeedsReview,
 )
+from kernel.outcomes import Fate
 from tests.support.admission_builders import Desk, a_desk, a_self_check
 from tests.support.settlement_builders import SYSTEM
 
@@ -75,3 +77,15 @@ def test_a_row_that_is_not_right_is_refused_with_its_field(desk):
     with pytest.raises(InvalidInput) as refused:
         desk.draft(kind="wrong")
     assert refused.value.facts["field"] == "kind"
+
+
+def test_a_vendor_changes_no_price_of_what_is_listed_by_itself(desk):
+    """R14: a file of prices is no way round the review; the bureau that brings it in may."""
+    desk.listed("A")
+    later = desk.offer(price="0.0900", valid_from=date(2026, 12, 1))
+    with desk.units(desk.manager) as unit:
+        same, dearer = record_offers(unit, [desk.offer(), later])
+    assert (same.fate, dearer.fate) == (Fate.DUPLICATE, Fate.REJECTED)
+    assert isinstance(dearer.error, PriceNeedsReview)
+    with desk.units(SYSTEM) as unit:
+        assert record_offers(unit, [later])[0].fate is Fate.ACCEPTED
