@@ -25,7 +25,7 @@ from catalog.criteria import (
 )
 from catalog.life_cycle import move
 from catalog.models import Admission, Resource, Version
-from catalog.ownership import require_confirmed
+from catalog.ownership import is_unconfirmed, require_confirmed
 from catalog.proposed_offers import enter_offers
 from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
 from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
@@ -58,10 +58,13 @@ VERDICTS: dict[AdmissionState, tuple[VersionState, ...]] = {
 
 
 def awaiting_proposal(unit: Unit, *, vendor_code: str | None = None) -> list[VersionId]:
-    """Return the submitted versions that no bureau has claimed, oldest first."""
+    """Return the submitted versions that no bureau has claimed, oldest first.
+
+    Not teachers' works that wait for their school: nobody can propose those yet.
+    """
     unit.actor.require("see what awaits admission", Role.ADMISSION)
     wanted = _of_vendor(select(Version.id), vendor_code).where(
-        Version.state == VersionState.SUBMITTED
+        Version.state == VersionState.SUBMITTED, ~is_unconfirmed(Version.id)
     )
     return [VersionId(one) for one in unit.session.scalars(wanted.order_by(Version.id))]
 

@@ -141,36 +141,39 @@ class Case:
 def case(unit: Unit, version_id: UUID) -> Case:
     """Return one version's case, or raise `NotFound`: a bureau's, or the vendor's own."""
     actor = unit.actor
-    version = unit.session.scalars(
-        visible_versions(unit).where(Version.id == version_id)
+    found = unit.session.execute(
+        visible_versions(unit)
+        .join(Organisation, Organisation.id == Resource.vendor_id)
+        .outerjoin(Submission, Submission.version_id == Version.id)
+        .outerjoin(ProposedOffer, ProposedOffer.version_id == Version.id)
+        .where(Version.id == version_id)
+        .with_only_columns(Version, Resource, Organisation, Submission, ProposedOffer)
     ).one_or_none()
-    found = (
-        version
-        and unit.session.execute(
-            select(Resource, Organisation)
-            .join(Organisation, Organisation.id == Resource.vendor_id)
-            .where(Resource.id == version.resource_id)
-        ).one()
-    )
     is_desk = actor.organisation_kind is OrganisationKind.BUREAU or actor.is_system
-    if version is None or not found or not (is_desk or found[1].id == actor.organisation_id):
+    if found is None or not (is_desk or found.Organisation.id == actor.organisation_id):
         raise NotFound(what="version", key=version_id)
-    resource, vendor = found
-    admissions = unit.session.scalars(
-        select(Admission).where(Admission.version_id == version.id).order_by(Admission.round)
+    version, resource, vendor, submission, offer = found
+    reviews = unit.session.execute(
+        select(Admission, Organisation.name)
+        .join(Organisation, Organisation.id == Admission.bureau_id)
+        .where(Admission.version_id == version.id)
+        .order_by(Admission.round)
     ).all()
-    takedowns = unit.session.scalars(
-        select(Takedown)
+    admissions = [admission for admission, _ in reviews]
+    downs = unit.session.execute(
+        select(Takedown, Organisation.name)
+        .join(Organisation, Organisation.id == Takedown.bureau_id)
         .where(Takedown.resource_id == resource.id, Takedown.versions.contains([str(version.id)]))
         .order_by(Takedown.taken_at)
     ).all()
+    takedowns = [takedown for takedown, _ in downs]
+    bureaus = {one.bureau_id: name for one, name in reviews}
+    bureaus |= {one.bureau_id: name for one, name in downs}
     appeals = unit.session.scalars(
         select(AdmissionAppeal)
         .where(AdmissionAppeal.version_id == version.id)
         .order_by(AdmissionAppeal.made_at)
     ).all()
-    submission = unit.session.get(Submission, version.id)
-    offer = unit.session.get(ProposedOffer, version.id)
     last = admissions[-1] if admissions else None
     # What is still being weighed is the desk's; its vendor reads what was decided.
     told = [one for one in admissions if is_desk or one.state not in OPEN]
@@ -179,14 +182,12 @@ def case(unit: Unit, version_id: UUID) -> Case:
         changes = changes_of(unit, [version])[version.id]
     depth = Depth(last.depth) if last else depth_of(changes)
     names = _names(unit, admissions, takedowns) if is_desk else {}
-    bureaus = _bureaus(unit, admissions, takedowns)
-    since = submission.submitted_at if submission else version.created_at
     counts = factor_counts(
         unit,
         [version],
         vendors={version.id: vendor.id},
         changes={version.id: changes},
-        since={version.id: since},
+        submitted={version.id: submission.submitted_at} if submission else {},
     )
     return Case(
         version_id=VersionId(version.id),
@@ -367,12 +368,4 @@ def _names(unit: Unit, admissions: Any, takedowns: Any) -> dict[Any, str]:
         for row in unit.session.scalars(
             select(PersonPrivate).where(among(PersonPrivate.person_id, ids - {None}))
         )
-    }
-
-
-def _bureaus(unit: Unit, admissions: Any, takedowns: Any) -> dict[UUID, str]:
-    ids = {one.bureau_id for one in (*admissions, *takedowns)}
-    return {
-        row.id: row.name
-        for row in unit.session.scalars(select(Organisation).where(among(Organisation.id, ids)))
     }

@@ -77,20 +77,20 @@ def queue(unit: Unit) -> list[QueueRow]:
     ).all()
     versions = [row.Version for row in rows]
     changes = changes_of(unit, versions)
-    since = _since(unit, versions)
+    submitted = _submitted(unit, versions)
     counts = factor_counts(
         unit,
         versions,
         vendors={row.Version.id: row.vendor_id for row in rows},
         changes=changes,
-        since=since,
+        submitted=submitted,
     )
     found = [
         _row(
             row,
             reviewer.person_id,
             changes=changes[row.Version.id],
-            since=since[row.Version.id],
+            since=submitted.get(row.Version.id, row.Version.created_at),
             factors=weigh(counts[row.Version.id]),
         )
         for row in rows
@@ -202,83 +202,71 @@ def factor_counts(
     *,
     vendors: dict[UUID, UUID],
     changes: dict[UUID, list[Change]],
-    since: dict[UUID, datetime],
+    submitted: dict[UUID, datetime],
 ) -> dict[UUID, dict[Factor, int]]:
-    """Return for each version how often each factor counts."""
-    checked = set(
-        unit.session.scalars(
-            select(Submission.version_id).where(
-                among(Submission.version_id, [version.id for version in versions])
-            )
-        )
-    )
-    vendor_ids = set(vendors.values())
-    admitted = _by_vendor(unit, vendor_ids, state=AdmissionState.ADMITTED)
-    refused = _by_vendor(unit, vendor_ids, state=AdmissionState.REFUSED)
-    taken_down = _takedowns(unit, vendor_ids)
-    claims = _claims(unit, vendor_ids)
+    """Return for each version how often each factor counts.
+
+    `submitted`: when those were that a vendor submitted itself, with its self-check.
+    """
+    past = _past(unit, set(vendors.values()))
     needed = needs_answered_by(unit, [version.id for version in versions])
     now = unit.clock.now()
     return {
         version.id: {
             Factor.SCHOOL_NEED: needed.get(version.id, 0),
-            Factor.OPEN_CLAIMS: claims.get(vendors[version.id], 0),
-            Factor.NO_SELF_CHECK: int(version.id not in checked),
-            Factor.NEW_VENDOR: int(not admitted.get(vendors[version.id])),
-            Factor.EARLIER_REFUSALS: refused.get(vendors[version.id], 0),
-            Factor.EARLIER_TAKEDOWNS: taken_down.get(vendors[version.id], 0),
+            Factor.OPEN_CLAIMS: past[vendors[version.id]].claims,
+            Factor.NO_SELF_CHECK: int(version.id not in submitted),
+            Factor.NEW_VENDOR: int(not past[vendors[version.id]].admitted),
+            Factor.EARLIER_REFUSALS: past[vendors[version.id]].refused,
+            Factor.EARLIER_TAKEDOWNS: past[vendors[version.id]].takedowns,
             Factor.OPENED_OUTSIDE: int(bool(version.metadata_.get("launch_url"))),
             Factor.FOR_THE_YOUNGEST: int(version.stage in YOUNGEST),
             Factor.FIRST_VERSION: int(Change.FIRST in changes[version.id]),
             Factor.CONTENT_CHANGED: int(Change.CONTENT in changes[version.id]),
-            Factor.WAITING: (now - since[version.id]).days,
+            Factor.WAITING: (now - submitted.get(version.id, version.created_at)).days,
         }
         for version in versions
     }
 
 
-def _since(unit: Unit, versions: Sequence[Version]) -> dict[UUID, datetime]:
-    """Return since when each version waits: its submission, or what the file brought it with."""
+def _submitted(unit: Unit, versions: Sequence[Version]) -> dict[UUID, datetime]:
+    """Return when the versions were submitted, without those that a file brought."""
     rows = unit.session.execute(
         select(Submission.version_id, Submission.submitted_at).where(
             among(Submission.version_id, [version.id for version in versions])
         )
     )
-    submitted = {row.version_id: row.submitted_at for row in rows}
-    return {version.id: submitted.get(version.id, version.created_at) for version in versions}
+    return {row.version_id: row.submitted_at for row in rows}
 
 
-def _by_vendor(unit: Unit, vendor_ids: set[UUID], *, state: AdmissionState) -> dict[UUID, int]:
-    rows = unit.session.execute(
-        select(Resource.vendor_id, func.count().label("times"))
-        .join(Version, Version.resource_id == Resource.id)
-        .join(Admission, Admission.version_id == Version.id)
-        .where(among(Resource.vendor_id, vendor_ids), Admission.state == state)
-        .group_by(Resource.vendor_id)
+def _past(unit: Unit, vendor_ids: set[UUID]) -> dict[UUID, Any]:
+    """Return what befell each vendor before: admitted, refused, takedowns, open claims."""
+    own = select(Version.id).join(Resource, Resource.id == Version.resource_id)
+    own = own.where(Resource.vendor_id == Organisation.id)
+    reviews = select(func.count()).where(Admission.version_id.in_(own))
+    takedowns = (
+        select(func.count())
+        .select_from(Takedown)
+        .join(Resource, Resource.id == Takedown.resource_id)
+        .where(Resource.vendor_id == Organisation.id)
     )
-    return {row.vendor_id: row.times for row in rows}
-
-
-def _takedowns(unit: Unit, vendor_ids: set[UUID]) -> dict[UUID, int]:
-    rows = unit.session.execute(
-        select(Resource.vendor_id, func.count().label("times"))
-        .join(Takedown, Takedown.resource_id == Resource.id)
-        .where(among(Resource.vendor_id, vendor_ids))
-        .group_by(Resource.vendor_id)
+    claims = select(func.count()).where(
+        InfringementNotice.version_id.in_(own), InfringementNotice.outcome.is_(None)
     )
-    return {row.vendor_id: row.times for row in rows}
-
-
-def _claims(unit: Unit, vendor_ids: set[UUID]) -> dict[UUID, int]:
-    """Return how many claims of infringement about each vendor's resources are open."""
     rows = unit.session.execute(
-        select(Resource.vendor_id, func.count().label("times"))
-        .join(Version, Version.resource_id == Resource.id)
-        .join(InfringementNotice, InfringementNotice.version_id == Version.id)
-        .where(among(Resource.vendor_id, vendor_ids), InfringementNotice.outcome.is_(None))
-        .group_by(Resource.vendor_id)
+        select(
+            Organisation.id,
+            reviews.where(Admission.state == AdmissionState.ADMITTED)
+            .scalar_subquery()
+            .label("admitted"),
+            reviews.where(Admission.state == AdmissionState.REFUSED)
+            .scalar_subquery()
+            .label("refused"),
+            takedowns.scalar_subquery().label("takedowns"),
+            claims.scalar_subquery().label("claims"),
+        ).where(among(Organisation.id, vendor_ids))
     )
-    return {row.vendor_id: row.times for row in rows}
+    return {row.id: row for row in rows}
 
 
 def _standing(row: Any, person_id: UUID) -> str:

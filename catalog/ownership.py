@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from catalog.kinds import Ownership
 from catalog.models import Resource, Version
@@ -127,15 +128,20 @@ def require_confirmed(unit: Unit, versions: Sequence[Version]) -> None:
     """Raise `OwnershipUnconfirmed` for a version whose declaration its school has not confirmed."""
     title = unit.session.scalars(
         select(Version.title)
-        .join(WorkDeclaration, WorkDeclaration.version_id == Version.id)
-        .where(
-            among(Version.id, [version.id for version in versions]),
-            WorkDeclaration.confirmed.is_not(True),
-        )
+        .where(among(Version.id, [version.id for version in versions]), is_unconfirmed(Version.id))
         .limit(1)
     ).first()
     if title is not None:
         raise OwnershipUnconfirmed(key=title)
+
+
+def is_unconfirmed(version_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Return the condition that a version's declaration is not confirmed by its school."""
+    return (
+        select(WorkDeclaration.version_id)
+        .where(WorkDeclaration.version_id == version_id, WorkDeclaration.confirmed.is_not(True))
+        .exists()
+    )
 
 
 def works(unit: Unit) -> list[WorkView]:

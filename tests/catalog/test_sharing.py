@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from catalog.admission import propose_admission
+from catalog.admission import awaiting_proposal, propose_admission
 from catalog.blind_audit import draw_sample, drawn_from, judge_sample, samples
 from catalog.desk import queue
 from catalog.drafts import save_draft
@@ -217,8 +217,10 @@ def a_teachers_version(desk: Desk, *, price: str = "0", **facts):
 def test_a_teachers_work_is_admitted_once_the_school_confirmed_whose_it_is(desk, facts, share):
     """R3, R40: free or paid, personal or a service work with the school's share."""
     version_id, _, principal = a_teachers_version(desk, **facts)
-    with desk.units(desk.second) as unit, pytest.raises(OwnershipUnconfirmed):
-        propose_admission(unit, [version_id], note="核对")
+    with desk.units(desk.second) as unit:
+        assert awaiting_proposal(unit) == []
+        with pytest.raises(OwnershipUnconfirmed):
+            propose_admission(unit, [version_id], note="核对")
     with desk.units(principal) as unit:
         (declared,) = works(unit)
         assert str(declared.school_share) == share

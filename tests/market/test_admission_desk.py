@@ -13,7 +13,7 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from tests.support.admission_builders import COMMITMENT, Desk, a_desk
 from tests.support.application import an_app
-from tests.support.site_builders import csrf_token, sign_in
+from tests.support.site_builders import counted_queries, csrf_token, sign_in
 
 ANSWERS = {criterion.value: "已自查" for criterion in Criterion}
 
@@ -251,3 +251,16 @@ def test_the_desk_is_filtered_and_exported(client, desk):
     assert "汉字的演变" not in mine
     table = client.get("/bureau/admission?format=csv&q=汉字").content.decode("utf-8-sig")
     assert len(table.splitlines()) == 2
+
+
+def test_the_desk_and_a_case_ask_the_database_little(client, desk, engine):
+    desk.submitted("B")
+    version_id = desk.listed()
+    sign_in(client, "first")
+    asked = {}
+    for path in ("/bureau/admission", f"/bureau/admission/{version_id}"):
+        text_of(client, path)
+        with counted_queries(engine) as sent:
+            text_of(client, path)
+        asked[path] = len(sent)
+    assert max(asked.values()) <= 12, asked
