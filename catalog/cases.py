@@ -182,13 +182,7 @@ def case(unit: Unit, version_id: UUID) -> Case:
         changes = changes_of(unit, [version])[version.id]
     depth = Depth(last.depth) if last else depth_of(changes)
     names = _names(unit, admissions, takedowns) if is_desk else {}
-    counts = factor_counts(
-        unit,
-        [version],
-        vendors={version.id: vendor.id},
-        changes={version.id: changes},
-        submitted={version.id: submission.submitted_at} if submission else {},
-    )
+    factors = _factors(unit, version, vendor, changes, submission) if is_desk else ()
     return Case(
         version_id=VersionId(version.id),
         resource_id=resource.id,
@@ -209,7 +203,7 @@ def case(unit: Unit, version_id: UUID) -> Case:
         submitted_at=submission.submitted_at if submission else None,
         price_from=offer.valid_from if offer else None,
         plan=offer.plan if offer else None,
-        factors=tuple(weigh(counts[version.id])) if is_desk else (),
+        factors=factors,
         rounds=tuple(_round(one, names, bureaus) for one in told),
         takedowns=tuple(
             TakedownView(
@@ -238,6 +232,23 @@ def case(unit: Unit, version_id: UUID) -> Case:
         history=_history(unit, version, is_desk=is_desk),
         acts=_acts(unit, version, last, waits=any(one.decided_at is None for one in appeals)),
     )
+
+
+def _factors(
+    unit: Unit,
+    version: Version,
+    vendor: Organisation,
+    changes: list[Change],
+    submission: Submission | None,
+) -> tuple[Points, ...]:
+    counts = factor_counts(
+        unit,
+        [version],
+        vendors={version.id: vendor.id},
+        changes={version.id: changes},
+        submitted={version.id: submission.submitted_at} if submission else {},
+    )
+    return tuple(weigh(counts[version.id]))
 
 
 def _history(unit: Unit, version: Version, *, is_desk: bool) -> tuple[Event, ...]:

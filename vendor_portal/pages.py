@@ -13,6 +13,7 @@ from kernel.http.problems import AnyRequest
 from settlement.web.lines import show_line
 from settlement.web.uses import show_use, show_uses
 from vendor_portal.disputes import HANDLERS as DISPUTES
+from vendor_portal.drafting import HANDLERS as DRAFTING
 from vendor_portal.early_use import HANDLERS as EARLY_USE
 from vendor_portal.earnings import (
     RETENTION,
@@ -93,6 +94,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *DRAFTING,
     *RESOURCES,
     *NEEDS,
     *DISPUTES,

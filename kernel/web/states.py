@@ -40,7 +40,7 @@ BADGES: Final[dict[str, Badge]] = {
     "appealed": ATTENTION,
     "meets": DONE,
     "on_condition": ATTENTION,
-    "fails": REFUSED,
+    "fails": ATTENTION,
     "overdue": ATTENTION,
     "unknown": WAITING,
     "newcomer": UNDER_WAY,

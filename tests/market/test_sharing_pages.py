@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from kernel.actors import Role
+from kernel.ids import VersionId
 from kernel.settings import Settings
 from kernel.unit import Units
 from tests.support.accounts import PASSWORD
@@ -51,7 +53,7 @@ def test_a_need_is_posted_answered_and_closed_by_the_interface(client, desk):
     sign_in(client, "teacher")
     (seen,) = client.get("/api/v1/needs").json()["items"]
     assert seen["offered"] == [], "not listed yet"
-    desk.decided(version_id)
+    desk.decided(VersionId(UUID(version_id)))
     (closed,) = call(client, "teacher", f"{path}/closing", {"chosen": [version_id]})["items"]
     assert closed["closed_at"]
     assert [one["chosen"] for one in closed["offered"]] == [True]
@@ -69,7 +71,7 @@ def test_a_claim_is_given_answered_and_decided_by_the_interface(client, desk):
     call(client, "manager", f"{path}/counter", {"statement": "自绘"})
     decided = call(client, "first", f"{path}/decision", {"upheld": True, "note": "一致"})
     assert decided["items"][0]["state"] == "upheld"
-    assert desk.state(version_id) == "suspended"
+    assert desk.state(VersionId(UUID(version_id))) == "suspended"
 
 
 def send(client: TestClient[Litestar], path: str, **form: Any):
