@@ -6,10 +6,11 @@ is asked by the service that moves, before it does.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 
+from catalog.listings import refresh_listings
 from catalog.models import Resource, Version
 from catalog.reviewers import refuse_interest, require_reviewer
 from catalog.states import LIFE_CYCLE, Party, Transition, VersionState
@@ -18,6 +19,9 @@ from kernel.errors import Conflict, NotFound, ReasonRequired
 from kernel.identity.recording import among
 from kernel.trail import record
 from kernel.unit import Unit
+
+SHOWN: Final = frozenset({VersionState.LISTED, VersionState.SUSPENDED, VersionState.WITHDRAWN})
+"""States into which a version goes when what the storefront shows changes."""
 
 
 def move(
@@ -51,6 +55,8 @@ def move(
             **facts,
         )
     unit.session.flush()
+    if target in SHOWN:
+        refresh_listings(unit, {version.resource_id for version in versions})
 
 
 def _step(version: Version, target: VersionState) -> Transition:

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from catalog.kinds import ResourceKind
+from catalog.listings import refresh_listings
 from catalog.models import Offer
 from catalog.plans import Tier, check_plan, is_free, normalised
 from catalog.queries import (
@@ -113,6 +114,7 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
             outcomes.append(ACCEPTED)
     if fresh:
         unit.session.execute(insert(Offer), fresh)
+        refresh_listings(unit, {one["resource_id"] for one in fresh})
     trail_recording(unit, "offers", outcomes, resources=len({one["resource_id"] for one in fresh}))
     return outcomes
 

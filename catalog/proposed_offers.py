@@ -10,6 +10,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from catalog.admission_models import ProposedOffer
+from catalog.listings import refresh_listings
 from catalog.models import Offer, Version
 from catalog.offers import OfferRow, plan_of
 from kernel.clock import shanghai_day
@@ -71,3 +72,4 @@ def enter_offers(unit: Unit, versions: Sequence[Version]) -> None:
             )
         )
     unit.session.flush()
+    refresh_listings(unit, ids)

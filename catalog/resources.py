@@ -6,7 +6,7 @@ the matter of `admission`, what it costs of `offers`.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,11 +15,13 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import insert, select
 
+from catalog.conditions import HIGHEST_MBPS
 from catalog.kinds import KINDS, OWNERSHIPS, TIERS, Ownership
 from catalog.models import Resource, Version
 from catalog.queries import ResourceKey, resources_by_key, vendors_served
 from catalog.states import VersionState
-from kernel.errors import AlreadyExists, InvalidInput, NotFound
+from catalog.vocabularies import VOCABULARIES
+from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotInVocabulary
 from kernel.identity.models import Organisation
 from kernel.identity.recording import (
     FieldError,
@@ -35,8 +37,14 @@ from kernel.unit import Unit
 
 COLUMNS = ("title", "kind", "tier", "stage", "subject", "grade", "type")
 METADATA = ("language", "licence", "author", "keywords", "conditions", "address", "launch_url")
-LATER = frozenset({"launch_url"})
+STATED = ("edition", "chapter", "bandwidth_mbps", "devices", "offline")
+"""Metadata that stands in a version only where its vendor states it."""
+DIGESTED = COLUMNS + METADATA + STATED
+LATER = frozenset({"launch_url", *STATED})
 """Content that earlier versions could not have: empty, it is no part of the digest."""
+
+DESCRIBED_BY = ("subject", "grade", "type", "language", "licence", "edition", "offline")
+"""Fields whose words are those of the vocabulary of the same name."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -45,6 +53,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 class CatalogueRow:
     """One resource as its vendor describes it now; all but the key is the version's content.
 
+    Words of `catalog.vocabularies` may be typed as they are called elsewhere. `chapter`: where in
+    the textbook, from the volume down with `/` between. `conditions`: what else a school needs.
     `school_share`: of what fee and retention leave, the part of the author's school (0 to 1); only
     for a teacher's service work (R40).
     """
@@ -67,6 +77,11 @@ class CatalogueRow:
     launch_url: str = ""
     ownership: str = Ownership.PERSONAL
     school_share: Decimal = Decimal(0)
+    edition: str = ""
+    chapter: str = ""
+    bandwidth_mbps: Decimal | None = None
+    devices: tuple[str, ...] = ()
+    offline: str = ""
 
 
 @dataclass(slots=True)
@@ -94,17 +109,23 @@ def record_catalogue(
     versions: list[dict[str, Any]] = []
     submitted: dict[ResourceKey, bytes] = {}
     outcomes: list[RowOutcome] = []
-    for row in rows:
-        vendor = vendors.get(row.vendor_code)
+    for typed in rows:
+        vendor = vendors.get(typed.vendor_code)
+        key = (typed.vendor_code, typed.sku)
+        history = histories.get(key)
+        as_typed = content_digest(typed)
+        if vendor is not None and history and as_typed in history.digests and not as_draft:
+            outcomes.append(DUPLICATE)  # of before the vocabularies, too
+            continue
         try:
             if vendor is None:
-                raise FieldError(NotFound(what="vendor", key=row.vendor_code), field="vendor_code")
+                missing = NotFound(what="vendor", key=typed.vendor_code)
+                raise FieldError(missing, field="vendor_code")
+            row = described(typed)
             _check(row, vendor)
         except FieldError as error:
             outcomes.append(error.outcome)
             continue
-        key = (row.vendor_code, row.sku)
-        history = histories.get(key)
         if history is None:
             history = histories[key] = _History(new_id(), 0, set())
             resources.append(
@@ -115,7 +136,7 @@ def record_catalogue(
                     "is_sample": is_sample,
                 }
             )
-        digest = content_digest(row)
+        digest = as_typed if row == typed else content_digest(row)
         if digest in history.digests and not as_draft:
             outcomes.append(DUPLICATE)
         elif key in submitted:  # two contents in one file: which of them is meant?
@@ -141,13 +162,39 @@ def record_catalogue(
     return outcomes
 
 
+def described(row: CatalogueRow) -> CatalogueRow:
+    """Return the row in the words of the vocabularies; raise `FieldError` for one that is none."""
+
+    def term(field: str, word: str, *, of: str = "") -> str:
+        try:
+            return VOCABULARIES[of or field].read(word)
+        except NotInVocabulary as error:
+            error.facts["field"] = field
+            raise FieldError(error, field=field) from None
+
+    words: dict[str, Any] = {name: term(name, getattr(row, name)) for name in DESCRIBED_BY}
+    mbps = row.bandwidth_mbps
+    if mbps is not None and not 0 < mbps <= HIGHEST_MBPS:
+        expected = f"an amount above 0, at most {HIGHEST_MBPS}"
+        error = InvalidInput(field="bandwidth_mbps", value=mbps, expected=expected)
+        raise FieldError(error, field="bandwidth_mbps")
+    levels = [level.strip() for level in row.chapter.replace("／", "/").split("/")]
+    return replace(
+        row,
+        **words,
+        bandwidth_mbps=mbps,
+        chapter="/".join(level for level in levels if level),
+        devices=tuple(dict.fromkeys(term("devices", one, of="device") for one in row.devices)),
+    )
+
+
 def content_digest(row: CatalogueRow) -> bytes:
     """Return SHA-256 over the canonical JSON of what a version says, without its key."""
     content = {
-        name: value
-        for name, value in asdict(row).items()
-        if name in COLUMNS + METADATA and (value or name not in LATER)
+        name: value for name in DIGESTED if (value := getattr(row, name)) or name not in LATER
     }
+    if row.bandwidth_mbps is not None:
+        content["bandwidth_mbps"] = plain(row.bandwidth_mbps)
     if row.ownership == Ownership.SERVICE_WORK:  # what is personal keeps the digest it always had
         content |= _service(row)
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).digest()
@@ -179,6 +226,11 @@ def _check(row: CatalogueRow, vendor: Organisation) -> None:
             InvalidInput(field="school_share", value=row.school_share, expected=expected),
             field="school_share",
         )
+
+
+def plain(amount: Decimal) -> str:
+    """Return a decimal as text in which equal amounts are equal: 4.0 and 4 are `4`."""
+    return f"{amount.normalize():f}"
 
 
 def _service(row: CatalogueRow) -> dict[str, str]:
@@ -215,13 +267,16 @@ def _histories(unit: Unit, keys: set[ResourceKey]) -> dict[ResourceKey, _History
 
 def version_content(row: CatalogueRow, vendor: Organisation) -> dict[str, Any]:
     """Return what a row says as a version's columns; raise `FieldError` for what is not right."""
+    row = described(row)
     _check(row, vendor)
     return _content(row, content_digest(row), vendor=vendor)
 
 
 def _content(row: CatalogueRow, digest: bytes, *, vendor: Organisation) -> dict[str, Any]:
-    values = asdict(row)
-    metadata = {name: values[name] for name in METADATA}
+    metadata = {name: getattr(row, name) for name in METADATA}
+    metadata |= {name: value for name in STATED if (value := getattr(row, name))}
+    if row.bandwidth_mbps is not None:
+        metadata["bandwidth_mbps"] = plain(row.bandwidth_mbps)
     if row.ownership == Ownership.SERVICE_WORK:
         # The school of now: who changes the school later leaves their work there.
         metadata |= _service(row) | {
@@ -231,5 +286,5 @@ def _content(row: CatalogueRow, digest: bytes, *, vendor: Organisation) -> dict[
     return {
         "metadata_": metadata,
         "digest": digest,
-        **{name: values[name] for name in COLUMNS},
+        **{name: getattr(row, name) for name in COLUMNS},
     }

@@ -94,6 +94,11 @@ def label(value: str, locale: str, *, kind: str = "") -> str:
     return str(catalogue.gettext(words))
 
 
+def term(word: str, locale: str, *, kind: str) -> str:
+    """Return how a word of a vocabulary reads in `locale`: as it is, unless it has another name."""
+    return str(translations(locale).pgettext(kind, word)) if word else ""
+
+
 def translate_error(error: MarketError, locale: str) -> str:
     """Return what happened and the way out, in `locale`; codes among the facts read as words."""
     facts = {name: _fact(name, value, locale) for name, value in error.facts.items()}

@@ -17,6 +17,7 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from catalog import api as resources_api
 from kernel.http.callers import CallerDoor
 from kernel.http.machines import MachineDoor
 from kernel.http.pages import PUBLIC, PageOpener, admitted_first
@@ -40,6 +41,7 @@ from market.learn import api as learn_api
 from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
+from market.public import catalog as catalog_pages
 from market.public import pages as public_pages
 from market.public import responsibility
 from market.school import pages as school_pages
@@ -133,6 +135,7 @@ def page_router(pages: PageOpener) -> Router:
         route_handlers=[
             *public_pages.HANDLERS,
             *responsibility.HANDLERS,
+            *catalog_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
@@ -156,6 +159,7 @@ def caller_router(pages: PageOpener) -> Router:
     return Router(
         "/api/v1",
         route_handlers=[
+            *resources_api.HANDLERS,
             *selections_api.HANDLERS,
             *agreements_api.HANDLERS,
             *desk_api.HANDLERS,

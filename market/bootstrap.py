@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from catalog.tasks import forget_old_misses, heal_storefront
 from kernel.clock import SystemClock
 from kernel.db import open_engine
 from kernel.jobs import Dispatcher
@@ -18,6 +19,7 @@ from settlement.tasks import (
     make_partitions,
     post_payer,
     post_what_is_due,
+    publish_signals,
     release_launched,
     release_retention,
     resume_closes,
@@ -42,6 +44,9 @@ TASKS: dict[str, Callable[..., None]] = {
     "procurement.end_lines": end_lines_of_closed_years,
     "settlement.end_agreements": end_agreements,
     "procurement.commit_waiting": commit_waiting_years,
+    "settlement.publish_signals": publish_signals,
+    "catalog.heal_storefront": heal_storefront,
+    "catalog.forget_misses": forget_old_misses,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -59,6 +64,9 @@ SCHEDULE: dict[str, float] = {
     "procurement.end_lines": 3600.0,
     "settlement.end_agreements": 3600.0,
     "procurement.commit_waiting": 300.0,
+    "settlement.publish_signals": 900.0,
+    "catalog.heal_storefront": 300.0,
+    "catalog.forget_misses": 24 * 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

@@ -51,6 +51,8 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
 
 OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
 """For who opens resources; their home where that is all they do."""
+SEARCH: Final = "/catalog"
+"""The storefront, which everybody may search from any page."""
 CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
 ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
@@ -70,6 +72,7 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
         platform=translate(PLATFORM, frame.locale),
         navigation=navigation,
         home=navigation[0].href if navigation else "/",
+        search="" if frame.address.partition("?")[0] == SEARCH else SEARCH,
     )
     if unit.actor.organisation_id is None:
         return frame

@@ -1,6 +1,7 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
 import catalog.admission_models
+import catalog.listing_models
 import catalog.models
 import catalog.sharing_models
 import kernel.http.models
@@ -15,6 +16,7 @@ import settlement.early_use_models
 import settlement.ledger.models
 import settlement.metering.models
 import settlement.models
+import settlement.rating_models
 
 ALL = (
     kernel.identity.models,
@@ -23,7 +25,9 @@ ALL = (
     catalog.models,
     catalog.admission_models,
     catalog.sharing_models,
+    catalog.listing_models,
     settlement.models,
+    settlement.rating_models,
     settlement.agreement_models,
     settlement.dispute_models,
     settlement.early_use_models,

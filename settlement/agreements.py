@@ -86,6 +86,20 @@ def terms_digest(terms: dict[str, Any]) -> bytes:
     return hashlib.sha256(msgspec.json.encode(terms, order="deterministic")).digest()
 
 
+def lock_agreements(unit: Unit, *, payer_ids: Sequence[UUID]) -> None:
+    """Lock all agreements of these payers in id order, as everybody does who locks several.
+
+    Before a statement is drafted, and after its periods: so that no ceiling is changed and no
+    dispute, decision or answer settles the same fen between what it reads and what it marks.
+    """
+    unit.session.execute(
+        select(Agreement.id)
+        .where(among(Agreement.payer_id, payer_ids))
+        .order_by(Agreement.id)
+        .with_for_update(key_share=True)
+    ).all()
+
+
 def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[AgreementId]:
     """Open agreements and commit their ceilings, all or none; return their ids in order.
 

@@ -1,7 +1,8 @@
 """Who may decide between a payer and a vendor: a person of a bureau above the payer, impartial.
 
-Where the payer is a bureau and none on this installation is above it, a person of that very bureau
-decides who had no part in the agreement; what is decided so says it on its record.
+Impartial is who never had a role at the vendor nor a part in the agreement or its bill, wherever
+they were then. Where the payer is a bureau and none on this installation is above it, a person of
+that very bureau decides; what is decided so says it on its record.
 """
 
 from uuid import UUID
@@ -39,8 +40,8 @@ def require_judge(
     is_own = payer.id == actor.organisation_id
     if is_own and _has_bureau_above(unit, payer):
         raise Refused(act=act, needs="the bureau above the payer", actor=actor.name)
-    if is_own and has_a_part(unit, actor.person_id, agreement_id=agreement_id):
-        raise OwnPart(act=act, person=actor.name, bureau=payer.name)
+    if has_a_part(unit, actor.person_id, agreement_id=agreement_id):
+        raise OwnPart(act=act, person=actor.name, bureau=actor.organisation_name)
     return is_own
 
 

@@ -82,12 +82,12 @@ def agreement_states(
             Agreement.number,
             Agreement.payer_id,
             Agreement.vendor_id,
-            Agreement.terms,
             Agreement.ceiling_fen,
         ).where(among(Agreement.id, agreement_ids))
     ).all()
+    terms = _terms(unit, agreement_ids)
     # The frozen terms say whether schools have ceilings; of all others nothing is asked.
-    by_school = [row.id for row in rows if row.terms.get(SCHOOL_CEILINGS)]
+    by_school = [row.id for row in rows if terms[row.id].get(SCHOOL_CEILINGS)]
     schools = school_ceilings(unit, by_school) if by_school else {}
     left_of_schools = _left_of_schools(unit, schools, known)
     return {
@@ -95,7 +95,7 @@ def agreement_states(
             number=number,
             payer_id=payer_id,
             vendor_id=vendor_id,
-            terms=terms,
+            terms=terms[agreement_id],
             ceiling_fen=ceiling_fen,
             room=Room(
                 ceiling_fen - billed.get(agreement_id, 0) + credited.get(agreement_id, 0),
@@ -106,7 +106,20 @@ def agreement_states(
             years=years.get(agreement_id, {}),
             school_ceilings=schools.get(agreement_id, {}),
         )
-        for agreement_id, number, payer_id, vendor_id, terms, ceiling_fen in rows
+        for agreement_id, number, payer_id, vendor_id, ceiling_fen in rows
+    }
+
+
+def _terms(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return the frozen terms; agreements under equal ones share them, so that they fit memory."""
+    return {
+        agreement_id: terms
+        for terms, ids in unit.session.execute(
+            select(Agreement.terms, func.array_agg(Agreement.id))
+            .where(among(Agreement.id, agreement_ids))
+            .group_by(Agreement.terms)
+        )
+        for agreement_id in ids
     }
 
 

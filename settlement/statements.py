@@ -20,6 +20,7 @@ from kernel.identity.recording import among
 from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.adjusting import keep_newcomers, lock_corrected, mark_settled
+from settlement.agreements import lock_agreements
 from settlement.disputes import refer_to_bureau
 from settlement.drafting import ADJUSTMENT, TAKE_UP, USE, DraftLine, draft_lines
 from settlement.memorandum import note_uncovered
@@ -29,7 +30,6 @@ from settlement.metering.judging import RULE, sealed_scopes
 from settlement.models import Agreement
 from settlement.phases import Phases
 from settlement.rating import Fund
-from settlement.taking_up import lock_unfunded
 from settlement.workdays import after_workdays
 
 LINE_COLUMNS = (
@@ -78,7 +78,7 @@ def state_periods(
         for scope in scopes:
             lock_corrected(unit, month, scope=scope)
             keep_newcomers(unit, month, scope=scope)
-        lock_unfunded(unit, payer_ids=payer_ids)
+        lock_agreements(unit, payer_ids=payer_ids)
     lines = draft_lines(unit, month, payer_ids=payer_ids, phases=phases, fingerprinted=True)
     with phases.timed("state"):
         statements = _open_statements(unit, month, payer_ids=payer_ids)

@@ -19,7 +19,7 @@ from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.carrying import carried_parts, decisions_in_order, written_off_fen
 from settlement.dispute_models import CreditNote
-from settlement.models import Agreement, StatementLine
+from settlement.models import StatementLine
 from settlement.rating import Fund
 from settlement.remaining import agreement_states, known_lines
 from settlement.year_ends import are_books_closed
@@ -52,23 +52,6 @@ def payers_to_pay(unit: Unit, month: Month) -> list[UUID]:
             if can_pay(unit, states[agreement_id].room.funds, of_month)
         }
     )
-
-
-def lock_unfunded(unit: Unit, *, payer_ids: Sequence[UUID]) -> None:
-    """Lock the payers' agreements of which lines left something uncovered, in id order.
-
-    Before a statement reads what it takes up or takes back: so that no dispute, decision or answer
-    settles the same fen meanwhile. After the periods, as whoever decides a dispute does.
-    """
-    unfunded = select(StatementLine.agreement_id).where(
-        among(StatementLine.payer_id, payer_ids), StatementLine.uncovered_fen > 0
-    )
-    unit.session.execute(
-        select(Agreement.id)
-        .where(Agreement.id.in_(unfunded))
-        .order_by(Agreement.id)
-        .with_for_update(key_share=True)
-    ).all()
 
 
 def waiting_for_money(

@@ -22,6 +22,7 @@ from settlement.periods import (
     unfinished_payers,
 )
 from settlement.retention import release_all_due
+from settlement.signals import publish
 
 WORKER = system_actor("worker")
 PATIENCE = timedelta(minutes=10)
@@ -101,3 +102,9 @@ def end_agreements(units: Units) -> None:
         end_what_is_over(unit)
     with units(WORKER) as unit:
         release_rests(unit)
+
+
+def publish_signals(units: Units) -> None:
+    """Tell the storefront which resources schools use and renew."""
+    with units(WORKER) as unit:
+        publish(unit)

@@ -73,6 +73,11 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     licence: str = ""
     author: str = ""
     keywords: list[str] = []
+    edition: str = ""
+    chapter: str = ""
+    bandwidth_mbps: str = ""
+    devices: list[str] = []
+    offline: str = ""
     conditions: str = ""
     address: str = ""
     launch_url: str = ""
@@ -133,6 +138,8 @@ def save(
                 **facts,
                 "vendor_code": unit.actor.organisation_code,
                 "keywords": tuple(data.keywords),
+                "devices": tuple(data.devices),
+                "bandwidth_mbps": parse_rate(data.bandwidth_mbps) if data.bandwidth_mbps else None,
                 "school_share": parse_rate(data.school_share),
             }
         )

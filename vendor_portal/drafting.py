@@ -51,6 +51,11 @@ class DraftForm(Form, frozen=True):
     licence: str = ""
     author: str = ""
     keywords: str = ""
+    edition: str = ""
+    chapter: str = ""
+    bandwidth_mbps: str = ""
+    devices: str = ""
+    offline: str = ""
     conditions: str = ""
     address: str = ""
     launch_url: str = ""
@@ -125,24 +130,35 @@ def _parents(typed: str) -> list[ResourceKey]:
 
 
 def _row(page: Page, form: DraftForm, typed: Typed) -> CatalogueRow:
-    share = Decimal(0)
-    if form.school_share.strip():
-        try:
-            share = parse_rate(form.school_share)
-        except InvalidAmount as error:
-            typed.tell("school_share", error)
     given = msgspec.structs.asdict(form)
     names = {one.name for one in fields(CatalogueRow)} & given.keys()
     return CatalogueRow(
         **{
             **{name: given[name].strip() for name in names},
             "vendor_code": page.actor.organisation_code,
-            "keywords": tuple(form.keywords.replace("，", ",").replace("、", ",").split(","))
-            if form.keywords.strip()
-            else (),
-            "school_share": share,
+            "keywords": _listed(form.keywords),
+            "devices": _listed(form.devices),
+            "school_share": _rate("school_share", form.school_share, typed) or Decimal(0),
+            "bandwidth_mbps": _rate("bandwidth_mbps", form.bandwidth_mbps, typed),
         }
     )
+
+
+def _rate(field: str, given: str, typed: Typed) -> Decimal | None:
+    """Read a decimal that may be left empty."""
+    if not given.strip():
+        return None
+    try:
+        return parse_rate(given)
+    except InvalidAmount as error:
+        typed.tell(field, error)
+        return None
+
+
+def _listed(given: str) -> tuple[str, ...]:
+    """Read words that are separated by commas of either script."""
+    parts = given.replace("，", ",").replace("、", ",").split(",")
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 def _offer(row: CatalogueRow, form: DraftForm, typed: Typed) -> OfferRow | None:

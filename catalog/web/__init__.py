@@ -1,1 +1,1 @@
-"""Parts of pages about the catalogue, for the packages that have the pages."""
+"""What the storefront's pages show, whoever looks. Routes are wired by the program above."""

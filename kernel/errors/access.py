@@ -85,6 +85,18 @@ class OwnInterest(Refused):
     remedy = "Another reviewer must decide."
 
 
+class OwnWork(OwnInterest):
+    code = "own-work"
+    summary = "{person} can't rate what was made at {person}'s own school."
+    remedy = "Teachers of other schools may."
+
+
+class UseNotSettled(Refused):
+    code = "use-not-settled"
+    summary = "{actor} has no settled use of “{title}” in a class."
+    remedy = "Who opened it for a class may rate it once the month of that use is stated."
+
+
 class OwnRecord(OwnInterest):
     code = "own-record"
     summary = "{person} can't sign {reference}: whoever recorded it for another person does not."
@@ -107,8 +119,8 @@ class OwnPart(OwnInterest):
     code = "own-part"
     summary = "{person} had a part in this agreement or its bill and can't judge it."
     remedy = (
-        "No bureau is above {bureau}: a finance person of it decides who neither requested, "
-        "recorded, signed or changed the agreement nor confirmed or disputed its lines."
+        "Another finance person of {bureau}, or of a bureau above it, decides: who neither "
+        "requested, recorded, signed or changed the agreement nor confirmed or disputed its lines."
     )
 
 

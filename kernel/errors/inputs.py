@@ -10,6 +10,18 @@ class InvalidInput(MarketError):
     remedy = "Expected: {expected}."
 
 
+class NotInVocabulary(InvalidInput):
+    code = "not-in-vocabulary"
+    summary = "“{value}” is not a word of the vocabulary of {field}."
+    remedy = "The nearest words: {expected}. All of them: market import catalogue --words."
+
+
+class TooManyFavourites(InvalidInput):
+    code = "too-many-favourites"
+    summary = "{most} favourites are kept, and there are no more places."
+    remedy = "Drop some of them first."
+
+
 class NoSignature(InvalidInput):
     code = "no-signature"
     summary = "By this table a selection below {below_yuan} yuan would need no signature."

@@ -31,6 +31,7 @@ UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 NUMBER_FORMATS: Final[dict[Kind, str]] = {
     "money": "#,##0.00",
     "number": "#,##0",
+    "ratio": "#,##0.00",
     "price": "#,##0.00##",
     "day": "yyyy-mm-dd",
     "moment": "yyyy-mm-dd hh:mm",

@@ -14,7 +14,7 @@ from jinja2 import BaseLoader, Environment, PackageLoader, PrefixLoader, StrictU
 from markupsafe import Markup
 
 from kernel.clock import SHANGHAI, as_utc, show_month
-from kernel.i18n import HTML_LANGUAGE, LANGUAGE_NAMES, LOCALES, label, translations
+from kernel.i18n import HTML_LANGUAGE, LANGUAGE_NAMES, LOCALES, label, term, translations
 from kernel.money import yuan
 from kernel.web.assets import Assets
 from kernel.web.bars import segments
@@ -106,7 +106,11 @@ def build_environment(loader: BaseLoader, locale: str, assets: Assets) -> Enviro
     def show_label(value: str, kind: str = "") -> str:
         return label(value, locale, kind=kind)
 
+    def show_term(value: str, kind: str) -> str:
+        return term(value, locale, kind=kind)
+
     environment.filters.update(
+        term=show_term,
         yuan=yuan,
         money=money,
         number=number,
@@ -134,7 +138,7 @@ def money(amount_fen: int) -> Markup:
     return Markup('<span class="money">{}</span>').format(yuan(amount_fen))
 
 
-def number(value: int) -> str:
+def number(value: int | Decimal) -> str:
     return f"{value:,}"
 
 

@@ -27,6 +27,7 @@ Kind = Literal[
     "code",
     "money",
     "number",
+    "ratio",
     "price",
     "day",
     "month",
@@ -37,9 +38,9 @@ Kind = Literal[
 ]
 """What a column holds: it decides alignment, format, and type when exported. A `state` is shown as
 a badge, a `label` is a code that reads as words, a `second` is a moment to the second,
-a `price` is in yuan, with all its decimals."""
+a `ratio` is a Decimal with the decimals it has, a `price` is in yuan, with all its decimals."""
 
-FIGURES: Final = frozenset({"money", "number", "price"})
+FIGURES: Final = frozenset({"money", "number", "ratio", "price"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

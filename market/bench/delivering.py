@@ -125,7 +125,7 @@ def signed(uses: Sequence[Use], *, key: str, private_key: Ed25519PrivateKey) -> 
 
 def send(settings: Settings, bodies: Sequence[Body]) -> float:
     """Send all bodies over four connections to one web process; return the seconds it took."""
-    with _web(settings) as port, ThreadPoolExecutor(CONNECTIONS) as pool:
+    with web_process(settings) as port, ThreadPoolExecutor(CONNECTIONS) as pool:
         shares = [bodies[number::CONNECTIONS] for number in range(CONNECTIONS)]
         started = perf_counter()
         for _ in pool.map(lambda share: _post(port, share), shares):
@@ -144,7 +144,7 @@ def _post(port: int, bodies: Sequence[Body]) -> None:
 
 
 @contextmanager
-def _web(settings: Settings) -> Iterator[int]:
+def web_process(settings: Settings) -> Iterator[int]:
     """Run a web process on loopback and yield its port once it answers."""
     listener = listen(settings)
     port: int = listener.getsockname()[1]

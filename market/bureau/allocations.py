@@ -10,7 +10,7 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
-from market.bureau.places import own_place
+from market.bureau.places import ACCOUNTABLE, own_place
 from procurement.web.allocations import (
     ProposeForm,
     post_proposal,
@@ -33,7 +33,7 @@ from procurement.web.proposals import (
 from procurement.web.rules import show_rules
 from procurement.web.year_end import YearEndForm, post_year_end, show_year_end
 
-ACCOUNTABLE: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
+ONLY_ACCOUNTABLE: Final = only(*ACCOUNTABLE)
 COMPUTERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR)
 FINANCE: Final = only(Role.BUREAU_FINANCE)
 CLOSERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
@@ -41,7 +41,7 @@ CLOSERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
 DESK = "/bureau/allocations"
 
 
-@get(DESK, opt=ACCOUNTABLE, sync_to_thread=True)
+@get(DESK, opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def desk(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_desk(page)
@@ -81,13 +81,13 @@ def propose_listed(
         return post_listed(page, data)
 
 
-@get(f"{DESK}/{{proposal:str}}", opt=ACCOUNTABLE, sync_to_thread=True)
+@get(f"{DESK}/{{proposal:str}}", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def proposal_(request: AnyRequest, pages: Pages, *, proposal: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_proposal(page, proposal)
 
 
-@get(f"{DESK}/{{proposal:str}}/lines/{{position:int}}", opt=ACCOUNTABLE, sync_to_thread=True)
+@get(f"{DESK}/{{proposal:str}}/lines/{{position:int}}", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def proposal_line(
     request: AnyRequest, pages: Pages, *, proposal: FromPath[str], position: FromPath[int]
 ) -> Response[Any]:
@@ -119,7 +119,7 @@ def withdraw(request: AnyRequest, pages: Pages, *, proposal: FromPath[str]) -> R
         return post_withdraw(page, proposal)
 
 
-@get("/bureau/budgets", opt=ACCOUNTABLE, sync_to_thread=True)
+@get("/bureau/budgets", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def budgets(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_budgets(page)
@@ -133,31 +133,31 @@ def record_budget(
         return post_budget(page, data)
 
 
-@get("/bureau/rules", opt=ACCOUNTABLE, sync_to_thread=True)
+@get("/bureau/rules", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def rules(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_rules(page)
 
 
-@get("/bureau/lines", opt=ACCOUNTABLE, sync_to_thread=True)
+@get("/bureau/lines", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def lines(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_lines(page)
 
 
-@get("/bureau/funding", opt=ACCOUNTABLE, sync_to_thread=True)
+@get("/bureau/funding", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def funding(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_funding(page, own_place(page))
 
 
-@get("/bureau/funding/{line_id:uuid}", opt=ACCOUNTABLE, sync_to_thread=True)
+@get("/bureau/funding/{line_id:uuid}", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def funding_line(request: AnyRequest, pages: Pages, *, line_id: FromPath[UUID]) -> Response[Any]:
     with pages.open(request) as page:
         return show_funding_line(page, own_place(page), line_id)
 
 
-@get("/bureau/year-end", opt=ACCOUNTABLE, sync_to_thread=True)
+@get("/bureau/year-end", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def year_end(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_year_end(page)

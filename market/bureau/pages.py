@@ -20,7 +20,7 @@ from market.bureau.early_use import HANDLERS as EARLY_USE
 from market.bureau.home import show_home
 from market.bureau.own_disputes import HANDLERS as OWN_DISPUTES
 from market.bureau.periods import show_period, show_periods
-from market.bureau.places import school_place
+from market.bureau.places import ACCOUNTABLE, school_place
 from market.bureau.quarantine import show_quarantine, show_undated
 from market.bureau.records import HANDLERS as RECORDS
 from market.bureau.schools import show_school, show_schools
@@ -34,7 +34,7 @@ from settlement.web.uses import show_use, show_uses
 
 STAFF: Final = only(Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 CLOSERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
-ACCOUNTABLE: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
+ONLY_ACCOUNTABLE: Final = only(*ACCOUNTABLE)
 
 
 @get("/bureau", opt=STAFF, sync_to_thread=True)
@@ -90,7 +90,7 @@ def school(request: AnyRequest, pages: Pages, *, code: FromPath[str]) -> Respons
         return show_school(page, school_place(page, code))
 
 
-@get("/bureau/schools/{code:str}/preview", opt=ACCOUNTABLE, sync_to_thread=True)
+@get("/bureau/schools/{code:str}/preview", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def estimate(request: AnyRequest, pages: Pages, *, code: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_preview(page, school_place(page, code))

@@ -1,10 +1,11 @@
 """Where pages about one school hang under its bureau."""
 
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import select
 
-from kernel.actors import OrganisationKind
+from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
@@ -22,6 +23,9 @@ UNDATED = "/bureau/quarantine"
 DISPUTES = "/bureau/disputes"
 APPROVALS = "/bureau/approvals"
 BULK = "/bureau/bulk"
+
+ACCOUNTABLE: Final = (Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
+"""Who looks into the bureau's own lines: no page leads anybody else there."""
 
 
 def school_place(page: Page, code: str) -> Place:
@@ -64,7 +68,7 @@ def own_place(page: Page) -> Place:
         statements="/bureau/statements",
         statements_title=translate(msgid("Statements"), page.locale),
         agreements="/bureau/agreements",
-        funding="/bureau/funding",
+        funding="/bureau/funding" if page.actor.may(*ACCOUNTABLE) else "",
         selection=APPROVALS,
         bulk=BULK,
         has_breakdowns=True,

@@ -3,6 +3,7 @@
 import click
 
 from market.bench.ingest import bench_ingest
+from market.bench.search import bench_search
 from market.bench.settle import bench_settle
 from market.bench.twice import bench_twice
 from market.cli.context import database_url, load_settings
@@ -46,3 +47,15 @@ def ingest(*, events: int, batch: int, rounds: int, twice: bool, as_json: bool) 
     emit(found, summary_lines(found), as_json=as_json)
     if not found.get("same", True):
         click.get_current_context().exit(1)
+
+
+@bench.command()
+@click.option("--resources", type=click.IntRange(min=100), default=50_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True)
+@json_option
+def search(resources: int, rounds: int, as_json: bool) -> None:
+    """Searches of a generated catalogue over HTTP against `/readyz`, and its import as a file."""
+    settings = load_settings()
+    url = database_url(settings)
+    found = bench_search(settings, url, resources=resources, rounds=rounds, say=note)
+    emit(found, summary_lines(found), as_json=as_json)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from catalog.vocabularies import Vocabulary, folded
 from kernel.errors import MissingSource, UnreadableFile
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, note, progress_bar, summary_lines
@@ -38,6 +39,7 @@ NAMES = [*MASTER_KINDS, USAGE, PACKAGE]
 )
 @click.option("--source", "source_code", metavar="CODE", help="Source of the usage.")
 @click.option("--template", is_flag=True, help="Print the header row with an example, and stop.")
+@click.option("--words", is_flag=True, help="Print the words that its columns know, and stop.")
 @as_option
 @json_option
 def import_(
@@ -49,6 +51,7 @@ def import_(
     rejects_path: Path | None,
     source_code: str | None,
     template: bool,
+    words: bool,
     who: str | None,
     as_json: bool,
 ) -> None:
@@ -60,13 +63,16 @@ def import_(
     package is the signed file of a classroom box.
     """
     if kind == PACKAGE:
-        if file is None or map_path or rejects_path or source_code or template or dry_run:
+        if file is None or map_path or rejects_path or source_code or template or words or dry_run:
             raise click.UsageError("A package is a FILE by itself: only --as and --json apply.")
         _take_package(file, who=who, as_json=as_json)
         return
     columns = USAGE_COLUMNS if kind == USAGE else MASTER_KINDS[kind].columns
     if template:
         click.echo(_template(columns), nl=False)
+        return
+    if words:
+        click.echo(_words(() if kind == USAGE else MASTER_KINDS[kind].words), nl=False)
         return
     if file is None:
         raise click.UsageError("Name the FILE to import, or ask for its --template.")
@@ -134,6 +140,18 @@ def _template(columns: tuple[Column, ...]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field_names(columns))
     writer.writerow(column.example for column in columns)
+    return text.getvalue()
+
+
+def _words(vocabularies: tuple[Vocabulary, ...]) -> str:
+    """Return a CSV of field, word, and what else is read as that word."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("field", "word", "read_as_well"))
+    for one in vocabularies:
+        for term in one.terms:
+            others = [word for word, known in one.known.items() if known == term]
+            writer.writerow((one.field, term, ";".join(w for w in others if w != folded(term))))
     return text.getvalue()
 
 

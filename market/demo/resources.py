@@ -76,6 +76,11 @@ def catalogue_rows() -> list[Row]:
         "conditions",
         "ownership",
         "school_share",
+        "edition",
+        "chapter",
+        "bandwidth_mbps",
+        "devices",
+        "offline",
     )
     return [
         {name: resource.facts[name] for name in copied}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from catalog.vocabularies import Vocabulary
 from kernel.errors import MarketError, MissingValue
 from kernel.outcomes import RowOutcome
 from kernel.unit import Unit
@@ -60,7 +61,8 @@ class Kind:
 
     `identity`: the row's attributes by which a second row is the same one. `warn` says what stands
     against the documents that the rows became part of, by their numbers.
-    `then`: what has to be done with what was taken before it counts.
+    `then`: what has to be done with what was taken before it counts. `words`: the vocabularies of
+    its columns.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Kind:
     record: Callable[[Unit, Sequence[Any]], list[RowOutcome]]
     warn: Callable[[Unit, Sequence[str]], list[MarketError]] | None = None
     then: str = ""
+    words: tuple[Vocabulary, ...] = ()
     _attributes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

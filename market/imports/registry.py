@@ -9,6 +9,7 @@ from typing import Final
 from catalog.offers import OfferRow, record_offers
 from catalog.plans import parse_tiers
 from catalog.resources import CatalogueRow, record_catalogue
+from catalog.vocabularies import VOCABULARIES
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.organisations import (
     BureauRow,
@@ -232,9 +233,15 @@ _KINDS: Final = (
             Column("launch_url", "", blank=""),
             Column("ownership", "personal", one_of(OWNERSHIPS), blank="personal"),
             Column("school_share", "", unit_price, blank=Decimal(0)),
+            Column("edition", "人教版", key, blank=""),
+            Column("chapter", "五年级上册/小数乘法", blank=""),
+            Column("bandwidth_mbps", "2", unit_price, blank=None),
+            Column("devices", "投影;音箱", listed, blank=()),
+            Column("offline", "none", key, blank=""),
         ),
         make=CatalogueRow,
         record=record_catalogue,
+        words=tuple(VOCABULARIES.values()),
     ),
     Kind(
         name="offers",

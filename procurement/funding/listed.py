@@ -15,9 +15,18 @@ from uuid import UUID
 from sqlalchemy import Select, select
 
 from catalog.kinds import TIERS
+from catalog.vocabularies import SUBJECTS
 from kernel.actors import OrganisationKind
 from kernel.clock import FIRST_YEAR, LAST_YEAR
-from kernel.errors import AlreadyExists, AmountMissing, InvalidInput, MarketError, NoRule, NotFound
+from kernel.errors import (
+    AlreadyExists,
+    AmountMissing,
+    InvalidInput,
+    MarketError,
+    NoRule,
+    NotFound,
+    NotInVocabulary,
+)
 from kernel.identity.models import Organisation
 from kernel.identity.recording import FieldError, among, lock_recording, require_text, require_word
 from kernel.identity.stages import SCHOOL_STAGES
@@ -221,6 +230,8 @@ def _check(row: ListedRow, known: _Known) -> None:
     if not amount or abs(amount) > LARGEST_AMOUNT_FEN:
         name = "amount_yuan" if row.amount_fen is not None else "fund_yuan"
         _refuse(amount or 0, field=name, expected="an amount other than zero")
+    for subject in row.subjects:
+        _require_subject(subject)
     for tier in row.tiers:
         require_word(tier, TIERS, field="tiers")
     for stage in row.stages:
@@ -229,6 +240,15 @@ def _check(row: ListedRow, known: _Known) -> None:
         found = known.payers.get(code)
         if found is None or found.kind != OrganisationKind.SCHOOL:
             raise FieldError(NotFound(what="school", key=code), field="schools")
+
+
+def _require_subject(subject: str) -> None:
+    """Raise `FieldError` for a subject under which nothing can be listed."""
+    try:
+        SUBJECTS.read(subject)
+    except NotInVocabulary as error:
+        error.facts["field"] = "subjects"
+        raise FieldError(error, field="subjects") from None
 
 
 def _refuse(value: int, *, field: str, expected: str, is_fen: bool = True) -> NoReturn:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from catalog.vocabularies import same_subject
 from settlement.agreements import Draw
 
 
@@ -31,8 +32,8 @@ class Plan:
 
 
 SCHOOLS: Final = "schools"
+SUBJECTS: Final = "subjects"
 RESTRICTED_BY: Final = {
-    "subjects": "subject",
     "tiers": "tier",
     "stages": "stage",
 }
@@ -42,8 +43,8 @@ def may_pay(restriction: Mapping[str, Any], purpose: Purpose) -> bool:
     """Say whether a line may pay for this; a general line may always.
 
     Each key names what is admitted, such as {"subjects": ["math"]}; all must agree, and of schools
-    each one. A restriction that is not understood admits nothing, so that earmarked money is never
-    spent on a guess.
+    each one. A subject is the same by whatever name the line has it. A restriction that is not
+    understood admits nothing, so that earmarked money is never spent on a guess.
     """
     return all(_admits(key, _listed(admitted), purpose) for key, admitted in restriction.items())
 
@@ -51,6 +52,8 @@ def may_pay(restriction: Mapping[str, Any], purpose: Purpose) -> bool:
 def _admits(key: str, admitted: Collection[object], purpose: Purpose) -> bool:
     if key == SCHOOLS:
         return bool(purpose.school_codes) and purpose.school_codes <= set(admitted)
+    if key == SUBJECTS:
+        return any(same_subject(purpose.subject, one) for one in admitted)
     return key in RESTRICTED_BY and getattr(purpose, RESTRICTED_BY[key]) in admitted
 
 

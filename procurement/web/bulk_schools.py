@@ -222,6 +222,7 @@ def school_columns(agreement: Agreement, locale: str) -> list[Column[SchoolUse]]
             key="per_pupil",
             title=msgid("For each pupil"),
             value=lambda row: row.per_pupil,
+            kind="ratio",
             sortable=True,
             secondary=True,
         ),

@@ -14,7 +14,7 @@ from catalog.models import Offer, Version
 from catalog.offers import OfferRow, offer_in_force, record_offers
 from catalog.plans import parse_tiers
 from catalog.queries import latest_versions, listed_versions, resources_by_key
-from catalog.resources import CatalogueRow, content_digest, record_catalogue
+from catalog.resources import STATED, CatalogueRow, content_digest, record_catalogue
 from kernel.actors import OrganisationKind, Role, system_actor
 from kernel.errors import Refused
 from kernel.identity.organisations import organisation_by_code
@@ -136,7 +136,7 @@ def test_an_address_to_launch_is_content_and_none_changes_nothing(units, firm):
         Fate.ACCEPTED,
         Fate.ACCEPTED,
     ]
-    later = {"vendor_code", "sku", "launch_url", "ownership", "school_share"}
+    later = {"vendor_code", "sku", "launch_url", "ownership", "school_share", *STATED}
     content = {name: value for name, value in asdict(ROW).items() if name not in later}
     digest = hashlib.sha256(msgspec.json.encode(content, order="deterministic")).digest()
     assert content_digest(ROW) == digest

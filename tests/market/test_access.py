@@ -33,6 +33,8 @@ FORMS: dict[str, dict[str, str]] = {
     SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"},
     "/learn/open": {"resource": "nobody/nothing"},
     "/school/devices": {"name": "Box", "public_key": A_PUBLIC_KEY},
+    "/catalog/favourites": {"resource": "nobody/nothing", "act": "drop"},
+    "/catalog/ratings": {"resource": "nobody/nothing", "stars": "5"},
     "/vendor/early-use/{proposal}/answer": {"agrees": "yes"},
     "/bureau/admission/{version_id}": {"act": "claim"},
     "/vendor/resources/{version_id}": {"act": "appeal"},
@@ -75,6 +77,7 @@ OF_NOBODY = {
     or path
     in {
         "/learn/open",
+        "/catalog/ratings",
         "/bureau/allocations/new/{code}",
         "/bureau/funding/{line_id}",
         "/bureau/unfunded/{number}/{month}",

@@ -31,7 +31,7 @@ from settlement.retention import forfeit_retention
 from tests.support.accounts import PASSWORD, let_sign_in
 from tests.support.application import an_app
 from tests.support.bulk_builders import Buyer, a_buyer, closed, on
-from tests.support.funding_builders import CITY, COUNTY, JOINED, must
+from tests.support.funding_builders import CITY, COUNTY, JOINED, a_selection, must
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
 
@@ -127,6 +127,36 @@ def test_a_bureau_above_the_payer_decides_wherever_there_is_one(
         decide(buyer, dispute_id, THIRD)
     assert refused.value.facts["needs"] == "the bureau above the payer"
     decide(buyer, dispute_id, ABOVE)
+    with buyer.units(SYSTEM) as unit:
+        assert not dispute_row(unit, dispute_id).within_payer
+
+
+def test_whoever_moves_up_does_not_judge_their_own_objection(
+    buyer: Buyer, clock: FixedClock
+) -> None:
+    """R36: a part in the matter is kept by the person, wherever they are employed."""
+    with_bureau_above(buyer)
+    buyer.bought(dict.fromkeys(buyer.codes, 500))
+    dispute_id = objected(buyer, billed(buyer, clock), clock)
+    employ(buyer, BUYER, CITY)
+    assert buyer.county.actor(BUYER).organisation_code == CITY
+    may_not_decide(buyer, dispute_id, BUYER)
+    decide(buyer, dispute_id, ABOVE)
+
+
+def test_whoever_signed_for_the_bureau_does_not_judge_the_schools_dispute(
+    buyer: Buyer, clock: FixedClock
+) -> None:
+    """R36: the threshold brought the selection to the bureau, whose signature opened it."""
+    county, code = buyer.county, buyer.codes[0]
+    county.line(fen=6_000_000, school=code)
+    for role in (Role.TEACHER, Role.ACADEMIC):
+        county.with_person(code, f"{role}-{code}", roles=[role])
+    county.select(a_selection(school=code, sku="maths-1", ceiling_fen=5_000_000))
+    county.sign_as(f"academic-{code}", f"school_finance-{code}", f"principal-{code}", BUYER)
+    dispute_id = objected(buyer, billed(buyer, clock), clock, login=f"school_finance-{code}")
+    may_not_decide(buyer, dispute_id, BUYER)
+    decide(buyer, dispute_id, THIRD)
     with buyer.units(SYSTEM) as unit:
         assert not dispute_row(unit, dispute_id).within_payer
 

@@ -132,7 +132,7 @@ def test_a_close_waits_for_who_answers_a_write_off(
     closed_until_june(units, ends_year=False)
     number = decided(units, market, agreeing)
     with units(SYSTEM) as closing:
-        settlement.taking_up.lock_unfunded(closing, payer_ids=[market.school.id])
+        settlement.agreements.lock_agreements(closing, payer_ids=[market.school.id])
         with pytest.raises(OperationalError), units(agreeing.vendor) as unit:
             unit.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
             answer_write_off(unit, number, agrees=True)
@@ -140,7 +140,7 @@ def test_a_close_waits_for_who_answers_a_write_off(
         holding.session.execute(select(Agreement.id).with_for_update(key_share=True)).all()
         with pytest.raises(OperationalError), units(SYSTEM) as unit:
             unit.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
-            settlement.taking_up.lock_unfunded(unit, payer_ids=[market.school.id])
+            settlement.agreements.lock_agreements(unit, payer_ids=[market.school.id])
 
 
 def test_nothing_is_decided_while_a_statement_is_made(

@@ -7,6 +7,7 @@ STAFF, FINANCE = frozenset(SCHOOL_STAFF), frozenset({Role.SCHOOL_FINANCE})
 PAYERS = frozenset({Role.SCHOOL_FINANCE, Role.PRINCIPAL})
 BUREAU, VENDOR = frozenset(BUREAU_STAFF), frozenset({Role.VENDOR_MANAGER})
 CLASSROOM = frozenset({Role.LEARNER, Role.TEACHER})
+PERSONS = STAFF | BUREAU | VENDOR | CLASSROOM
 KEEPERS, REVIEWERS = frozenset({Role.ACADEMIC, Role.PRINCIPAL}), frozenset({Role.ADMISSION})
 PACKAGE_SENDERS = KEEPERS | REVIEWERS | {Role.OPERATOR}
 ACCOUNTABLE = FINANCE | {Role.ACADEMIC, Role.PRINCIPAL}
@@ -35,6 +36,15 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/sign-in"): EVERYBODY,
     ("POST", "/sign-out"): EVERYBODY,
     ("POST", "/language"): EVERYBODY,
+    ("GET", "/catalog"): EVERYBODY,
+    ("GET", "/catalog/resources/{vendor}/{sku}"): EVERYBODY,
+    ("GET", "/catalog/vendors/{vendor}"): EVERYBODY,
+    ("GET", "/catalog/compare"): EVERYBODY,
+    ("GET", "/catalog/favourites"): PERSONS,
+    ("POST", "/catalog/favourites"): PERSONS,
+    ("POST", "/catalog/ratings"): frozenset({Role.TEACHER}),
+    ("GET", "/api/v1/resources"): EVERYBODY,
+    ("GET", "/api/v1/resources/{vendor}/{sku}"): EVERYBODY,
     ("GET", "/school"): STAFF,
     ("GET", "/school/statements"): STAFF,
     ("GET", SCHOOL_CHAIN): STAFF,

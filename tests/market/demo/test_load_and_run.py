@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from litestar.testing import TestClient
 from sqlalchemy import func, select
 
 from catalog.models import Resource
@@ -31,7 +32,9 @@ from settlement.queries.lines import lines_of
 from settlement.queries.unfunded import memoranda
 from settlement.school_standings import school_standings
 from settlement.verify.recompute import verify
+from tests.support.application import an_app
 from tests.support.database import fresh_database
+from tests.support.links import dead_links
 
 SYSTEM = system_actor("test")
 
@@ -107,7 +110,7 @@ def test_accounts_open_in_demo_mode_only_and_close_without_it(units):
 
 
 def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
-    units, server, clock, monkeypatch
+    units, settings, server, clock, monkeypatch
 ):
     load_sample(units)
 
@@ -151,6 +154,24 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert run_demo(units) == outcome
     assert trail_rows(units) == before
     assert summary_elsewhere(units, server, clock, monkeypatch) == json.dumps(outcome)
+    assert_every_link_leads_on(units, settings)
+
+
+def assert_every_link_leads_on(units, settings):
+    """No page of anybody's leads to a refusal."""
+    open_accounts(in_demo_mode(units))
+    with TestClient(an_app(settings, units)) as client:
+        client.headers.update({"accept": "text/html"})
+        one_of_each = {account.role: account for account in demo_accounts()}
+        del one_of_each["learner"]  # who opens resources by buttons
+        for account in one_of_each.values():
+            client.cookies.clear()
+            answer = client.post(
+                "/sign-in", data={"login": account.login, "password": account.password}
+            )
+            assert answer.status_code == 200, answer.text
+            assert answer.url.path != "/sign-in", answer.text
+            assert dead_links(client, start=answer.url.path) == {}, account.login
 
 
 def assert_the_bulk_purchase_is_billed_by_school(units):

@@ -1,0 +1,107 @@
+"""Tables of the storefront: what is listed, as search reads it, and what people do with it.
+
+All but favourites can be made anew from the catalogue and from what settlement publishes.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.db import Base
+
+
+class Listing(Base):
+    """One listed resource: its newest listed version, by what it is found, filtered and sorted.
+
+    Written in the transaction that lists the version; gone with it as soon as it is listed no more
+    (trigger). `prior`: before anything is typed, the order of what is shown first. `plan` and
+    `unit_price` are the offer in force, None without one; at `reprice_on` the next one begins;
+    `price_order` has those without a price last.
+    `schools`, `renewals`, `ratings` and `stars` (their sum) are what settlement published last.
+    """
+
+    __tablename__ = "listing"
+
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"), primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("version.id"), unique=True)
+    vendor_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    vendor_code: Mapped[str]
+    vendor_name: Mapped[str]
+    sku: Mapped[str]
+    title: Mapped[str]
+    kind: Mapped[str]
+    tier: Mapped[str]
+    stage: Mapped[str]
+    subject: Mapped[str]
+    grade: Mapped[str]
+    edition: Mapped[str]
+    type: Mapped[str]
+    language: Mapped[str]
+    licence: Mapped[str]
+    reach: Mapped[str]
+    listed_at: Mapped[datetime]
+    plan: Mapped[str | None]
+    unit_price: Mapped[Decimal | None] = mapped_column(Numeric(14, 4))
+    price_order: Mapped[Decimal] = mapped_column(Numeric(14, 4))
+    reprice_on: Mapped[date | None] = mapped_column(index=True)
+    schools: Mapped[int]
+    renewals: Mapped[int]
+    ratings: Mapped[int]
+    stars: Mapped[int]
+    prior: Mapped[int]
+    tokens: Mapped[Any] = mapped_column(TSVECTOR)
+
+    __table_args__ = (
+        Index("ix_listing_tokens", "tokens", postgresql_using="gin"),
+        Index("ix_listing_prior", text("prior DESC"), text("resource_id DESC")),
+        Index("ix_listing_newest", text("listed_at DESC"), text("resource_id DESC")),
+        Index("ix_listing_renewals", text("renewals DESC"), text("resource_id DESC")),
+        Index("ix_listing_price", "price_order", "resource_id"),
+        Index("ix_listing_vendor", "vendor_id"),
+    )
+
+
+class ResourceSignal(Base):
+    """What settlement last published of a resource's use: it outlives what is listed of it."""
+
+    __tablename__ = "resource_signal"
+
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"), primary_key=True)
+    schools: Mapped[int]
+    renewals: Mapped[int]
+    ratings: Mapped[int]
+    stars: Mapped[int]
+    published_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint(
+            "schools >= 0 AND renewals >= 0 AND ratings >= 0 AND stars BETWEEN ratings "
+            "AND 5 * ratings",
+            name="counts",
+        ),
+    )
+
+
+class SearchMiss(Base):
+    """What was searched for and not found, how often and when last; never by whom."""
+
+    __tablename__ = "search_miss"
+
+    words: Mapped[str] = mapped_column(primary_key=True)
+    times: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Favourite(Base):
+    """A resource that a person keeps for later; nobody else sees it."""
+
+    __tablename__ = "favourite"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"), primary_key=True)
+    at: Mapped[datetime]

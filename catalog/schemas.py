@@ -1,0 +1,123 @@
+"""What the interface of resources answers; prices in yuan as text, moments as ISO times."""
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from catalog.facets import Facet
+from catalog.schema_org import learning_resource
+from catalog.search import Hit
+from catalog.storefront import Detail
+
+
+class ResourceItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed resource in a result; `why` it stands there."""
+
+    vendor_code: str
+    vendor_name: str
+    sku: str
+    title: str
+    kind: str
+    tier: str
+    stage: str
+    subject: str
+    grade: str
+    edition: str
+    type: str
+    language: str
+    licence: str
+    reach: str
+    listed_at: datetime
+    plan: str | None
+    unit_price: str | None
+    schools: int
+    renewals: int
+    ratings: int
+    stars: int
+    why: list[str]
+
+
+class FacetWord(msgspec.Struct, frozen=True, kw_only=True):
+    word: str
+    results: int
+
+
+class ResourcePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of results; `total` and `facets` only where they are asked for."""
+
+    items: list[ResourceItem]
+    next: str
+    total: int | None
+    facets: dict[str, list[FacetWord]] | None
+
+
+class OfferAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    valid_from: date
+    until: date | None
+    time: str
+    plan: dict[str, Any]
+
+
+class VersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    number: int
+    title: str
+    digest: str
+    admitted_by: str
+    admitted_at: datetime | None
+
+
+class ResourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A listed resource whole: its metadata, prices and versions, and the same in schema.org."""
+
+    resource: ResourceItem
+    details: dict[str, Any]
+    offers: list[OfferAnswer]
+    versions: list[VersionAnswer]
+    learning_resource: dict[str, Any]
+
+
+def item_of(hit: Hit) -> ResourceItem:
+    values = {name: getattr(hit, name) for name in ResourceItem.__struct_fields__}
+    price = hit.unit_price
+    return ResourceItem(
+        **values
+        | {
+            "unit_price": None if price is None else f"{price:.4f}",
+            "why": [why.value for why in hit.why],
+        }
+    )
+
+
+def facets_of(facets: list[Facet]) -> dict[str, list[FacetWord]]:
+    return {
+        facet.field: [FacetWord(word=word, results=count) for word, count in facet.counts]
+        for facet in facets
+    }
+
+
+def answer_of(detail: Detail) -> ResourceAnswer:
+    return ResourceAnswer(
+        resource=item_of(detail.hit),
+        details=dict(detail.details),
+        offers=[
+            OfferAnswer(
+                valid_from=offer.valid_from,
+                until=offer.until,
+                time=offer.time.value,
+                plan=dict(offer.plan),
+            )
+            for offer in detail.offers
+        ],
+        versions=[
+            VersionAnswer(
+                number=version.number,
+                title=version.title,
+                digest=version.digest,
+                admitted_by=version.bureau,
+                admitted_at=version.admitted_at,
+            )
+            for version in detail.versions
+        ],
+        learning_resource=learning_resource(detail),
+    )

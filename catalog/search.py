@@ -1,0 +1,336 @@
+"""Search: what is listed, by typed words and facets, in the order that was asked for (R8).
+
+Everybody sees the same: listed versions and nothing else. Nothing is pushed: without words the
+order is that of use and renewal, and each row says why it stands where it stands. Of a very common
+word the first `CANDIDATES` by the stored prior are ranked, the others follow in its order, so that
+such a word costs no more than a rare one.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Row, Text, TextClause, bindparam, text
+
+from catalog.facets import Filters, narrowed
+from catalog.tokens import any_of, query_of
+from kernel.errors import InvalidInput
+from kernel.unit import Unit
+
+CANDIDATES: Final = 300
+MOST: Final = 200
+RANK_WEIGHTS: Final = "CAST(ARRAY[0.05, 0.15, 0.4, 1.0] AS real[])"
+"""Of the weights D, C, B and A: whose it is, what describes it, its title."""
+
+AnyRow = Row[*tuple[Any, ...]]
+Key = Sequence[object]
+"""The values behind which a page begins, none for the first page."""
+
+
+class Sort(StrEnum):
+    RELEVANCE = "relevance"
+    NEWEST = "newest"
+    RENEWED = "renewed"
+    PRICE = "price"
+
+
+class Why(StrEnum):
+    """What a row has that brought it where it is."""
+
+    IN_TITLE = "in_title"
+    DESCRIBES_IT = "describes_it"
+    NAMED = "named"  # vendor, author, chapter, article number
+    RENEWED = "renewed"
+    USED = "used"
+    NEW = "new"
+    PRICED = "priced"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What is looked for: `after` is the cursor of the page before, empty for the first page."""
+
+    words: str = ""
+    filters: Filters = field(default_factory=dict)
+    sort: Sort = Sort.RELEVANCE
+    after: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hit:
+    """A listed resource in a result; `why` it stands here, the strongest reason first."""
+
+    resource_id: UUID
+    version_id: UUID
+    vendor_code: str
+    vendor_name: str
+    sku: str
+    title: str
+    kind: str
+    tier: str
+    stage: str
+    subject: str
+    grade: str
+    edition: str
+    type: str
+    language: str
+    licence: str
+    reach: str
+    listed_at: datetime
+    plan: str | None
+    unit_price: Decimal | None
+    schools: int
+    renewals: int
+    ratings: int
+    stars: int
+    why: tuple[Why, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What forms and addresses name it by; a vendor's code holds no slash."""
+        return f"{self.vendor_code}/{self.sku}"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A page of hits; `next` is the cursor of the page after it, empty at the end."""
+
+    hits: list[Hit]
+    next: str
+
+
+NAMES: Final = tuple(name for name in Hit.__annotations__ if name != "why")
+SHOWN: Final = ", ".join(f"l.{name}" for name in NAMES)
+REASONS: Final = ", ".join(
+    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")])"
+    f" @@ CAST(:any_word AS tsquery) AS {name}"
+    for name, weight in ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
+)
+"""Where in a listing the words are: its title, what describes it, whose it is."""
+RANKED: Final = f"""
+WITH candidates AS MATERIALIZED (
+    SELECT l.resource_id, l.prior, l.title, l.tokens FROM listing l WHERE {{fits}}
+    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
+), ranked AS (
+    SELECT resource_id, prior, count(*) OVER () AS candidates,
+        CAST(1000000 * (ts_rank({RANK_WEIGHTS}, tokens, CAST(:query AS tsquery))
+            + CAST(title ILIKE :phrase AS int)) AS bigint) AS rank
+    FROM candidates
+), page AS MATERIALIZED (
+    SELECT * FROM ranked WHERE {{behind}}
+    ORDER BY rank DESC, prior DESC, resource_id DESC LIMIT :most
+)
+SELECT {SHOWN}, {REASONS}, page.rank, page.prior, page.candidates
+FROM page JOIN listing l ON l.resource_id = page.resource_id
+ORDER BY page.rank DESC, page.prior DESC, page.resource_id DESC
+"""  # noqa: S608 - from texts of this module
+LAST_CANDIDATE: Final = f"""
+SELECT count(*) OVER () AS candidates, prior, resource_id FROM (
+    SELECT l.prior, l.resource_id FROM listing l WHERE {{fits}}
+    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
+) candidates ORDER BY prior, resource_id LIMIT 1
+"""  # noqa: S608 - from texts of this module
+ORDERED: Final = f"""
+SELECT {SHOWN}, {{reasons}} l.{{column}} AS position
+FROM listing l WHERE {{fits}} AND {{behind}}
+ORDER BY l.{{column}} {{turn}}, l.resource_id {{turn}} LIMIT :most
+"""  # noqa: S608 - from texts of this module
+BY_KEY: Final = f"""
+SELECT {SHOWN} FROM listing l
+WHERE (l.vendor_code, l.sku) IN (
+    SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:skus AS text[]))
+)
+"""  # noqa: S608 - from texts of this module
+ORDERS: Final = {
+    Sort.RELEVANCE: ("prior", "prior", "DESC"),
+    Sort.NEWEST: ("newest", "listed_at", "DESC"),
+    Sort.RENEWED: ("renewed", "renewals", "DESC"),
+    Sort.PRICE: ("price", "price_order", "ASC"),
+}
+"""By sort: what its cursor is called, the column, and its direction."""
+CURSORS: Final = {sort: {name} for sort, (name, _, _) in ORDERS.items()} | {
+    Sort.RELEVANCE: {"rank", "prior"}
+}
+KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "rank": (int, int, UUID),
+    "prior": (int, UUID),
+    "newest": (datetime, UUID),
+    "renewed": (int, UUID),
+    "price": (Decimal, UUID),
+}
+"""What the parts of a cursor are."""
+
+
+def search(unit: Unit, wanted: Wanted) -> Results:
+    """Return a page of what fits; raise `InvalidInput` for a cursor that is none of ours."""
+    found = matching(wanted)
+    if found is None:
+        return Results([], "")
+    name, after = _decoded(wanted.after, wanted.sort) if wanted.after else ("", [])
+    if found.query and wanted.sort is Sort.RELEVANCE and name != "prior":
+        return _ranked(unit, wanted, found, after=after)
+    return _ordered(unit, wanted, found, after=after)
+
+
+def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
+    """Return the listed resources of these keys in their order, without what is not listed."""
+    pairs = [key.partition("/") for key in keys]
+    rows = unit.session.execute(
+        text(BY_KEY),
+        {"codes": [code for code, _, _ in pairs], "skus": [sku for _, _, sku in pairs]},
+    )
+    found = {hit.key: hit for hit in (_hit(row, ()) for row in rows)}
+    return [found[key] for key in dict.fromkeys(keys) if key in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What fits, as a condition on a listing `l` with its parameters; `query`: the words of it."""
+
+    condition: str
+    given: dict[str, Any]
+    query: str
+
+    def statement(self, sql: str) -> TextClause:
+        """Return a statement that is planned for these very words: a common one is another case.
+
+        As a parameter they would come into one plan for all words, once it is prepared.
+        """
+        planned = bindparam("query", literal_execute=True, type_=Text())
+        return text(sql).bindparams(planned) if self.query else text(sql)
+
+
+def matching(wanted: Wanted, *, without: str = "") -> Matching | None:
+    """Return what fits, one filter left out; None where nothing can, for want of any word."""
+    query = query_of(wanted.words)
+    if wanted.words.strip() and not query:
+        return None
+    conditions, given = narrowed(wanted.filters, without=without)
+    if query:
+        conditions.append("l.tokens @@ CAST(:query AS tsquery)")
+        given["query"] = query
+    return Matching(" AND ".join(conditions) or "true", given, query)
+
+
+def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
+    """Rank the candidates; behind the last of them the order of the prior goes on."""
+    behind = "(rank, prior, resource_id) < (:after_0, :after_1, :after_2)" if after else "true"
+    sql = RANKED.format(fits=found.condition, behind=behind)
+    given = (
+        found.given
+        | _behind(after)
+        | {
+            "any_word": any_of(wanted.words),
+            "phrase": f"%{_escaped(wanted.words)}%",
+            "most": wanted.limit + 1,
+        }
+    )
+    rows = unit.session.execute(found.statement(sql), given).all()
+    shown = rows[: wanted.limit]
+    hits = [_hit(row, _why(row, Sort.RELEVANCE)) for row in shown]
+    if len(rows) > wanted.limit:
+        last = shown[-1]
+        return Results(hits, _encoded("rank", last.rank, last.prior, last.resource_id))
+    if rows and rows[0].candidates < CANDIDATES:
+        return Results(hits, "")
+    return Results(hits, _behind_candidates(unit, found))
+
+
+def _behind_candidates(unit: Unit, found: Matching) -> str:
+    """Return the cursor of what follows the candidates, empty if they are all there is."""
+    sql = LAST_CANDIDATE.format(fits=found.condition)
+    last = unit.session.execute(found.statement(sql), found.given).one_or_none()
+    if last is None or last.candidates < CANDIDATES:
+        return ""
+    return _encoded("prior", last.prior, last.resource_id)
+
+
+def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
+    name, column, turn = ORDERS[wanted.sort]
+    side = "<" if turn == "DESC" else ">"
+    sql = ORDERED.format(
+        fits=found.condition,
+        behind=f"(l.{column}, l.resource_id) {side} (:after_0, :after_1)" if after else "true",
+        column=column,
+        turn=turn,
+        reasons=f"{REASONS}," if found.query else "",
+    )
+    given = found.given | _behind(after) | {"most": wanted.limit + 1}
+    if found.query:
+        given["any_word"] = any_of(wanted.words)
+    rows = unit.session.execute(found.statement(sql), given).all()
+    shown = rows[: wanted.limit]
+    hits = [_hit(row, _why(row, wanted.sort)) for row in shown]
+    if len(rows) <= wanted.limit:
+        return Results(hits, "")
+    last = shown[-1]
+    return Results(hits, _encoded(name, last.position, last.resource_id))
+
+
+def _behind(after: Key) -> dict[str, object]:
+    return {f"after_{place}": value for place, value in enumerate(after)}
+
+
+def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
+    named = row._mapping
+    places = (Why.IN_TITLE, Why.DESCRIBES_IT, Why.NAMED)
+    found = [place for place in places if named.get(place.value)]
+    if sort is Sort.NEWEST:
+        return (Why.NEW, *found)
+    if sort is Sort.PRICE:
+        return (Why.PRICED, *found)
+    if row.renewals:
+        found.append(Why.RENEWED)
+    elif row.schools:
+        found.append(Why.USED)
+    elif not found:
+        found.append(Why.NEW)
+    return tuple(found)
+
+
+def _hit(row: AnyRow, why: tuple[Why, ...]) -> Hit:
+    """Return a row's listing, whose columns come first."""
+    return Hit(**dict(zip(NAMES, row, strict=False)), why=why)
+
+
+def _escaped(words: str) -> str:
+    stripped = words.strip()
+    return stripped.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+
+
+def _encoded(*parts: object) -> str:
+    encoded = msgspec.json.encode([str(part) for part in parts])
+    return base64.urlsafe_b64encode(encoded).decode().rstrip("=")
+
+
+def _decoded(cursor: str, sort: Sort) -> tuple[str, list[object]]:
+    """Return what a cursor is called and the values behind which its page begins."""
+    try:
+        encoded = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        name, *values = msgspec.json.decode(encoded, type=list[str])
+        if name not in CURSORS[sort]:
+            raise ValueError(name)
+        return name, [_value(kind, one) for kind, one in zip(KINDS[name], values, strict=True)]
+    except (binascii.Error, msgspec.DecodeError, ValueError, InvalidOperation):
+        expected = "the cursor of a page before"
+        raise InvalidInput(field="after", value=cursor[:40], expected=expected) from None
+
+
+def _value(kind: type, part: str) -> object:
+    if kind is datetime:
+        moment = datetime.fromisoformat(part)
+        if moment.tzinfo is None:
+            raise ValueError(part)
+        return moment
+    value = kind(part)
+    if isinstance(value, int | Decimal) and not -(2**63) <= value < 2**63:
+        raise ValueError(part)
+    return value

@@ -1,0 +1,20 @@
+"""Background work of the catalogue: each task opens its unit and calls one service."""
+
+from catalog.listings import heal_listings
+from catalog.misses import forget_misses
+from kernel.actors import system_actor
+from kernel.unit import Units
+
+WORKER = system_actor("worker")
+
+
+def heal_storefront(units: Units) -> None:
+    """Refresh the listings that a new day, a new name or an older program left behind."""
+    with units(WORKER) as unit:
+        heal_listings(unit)
+
+
+def forget_old_misses(units: Units) -> None:
+    """Drop searches in vain that nobody has repeated."""
+    with units(WORKER) as unit:
+        forget_misses(unit)

@@ -1,0 +1,48 @@
+"""Addresses of the storefront: a search with its state, a resource, a vendor, a comparison."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from catalog.facets import FILTERS
+from catalog.search import Sort, Wanted
+
+CATALOGUE: Final = "/catalog"
+COMPARISON: Final = f"{CATALOGUE}/compare"
+FAVOURITES: Final = f"{CATALOGUE}/favourites"
+WORDS, SORT, AFTER, RESOURCE = "q", "sort", "after", "r"
+
+
+def read_wanted(query: Mapping[str, str], *, limit: int) -> Wanted:
+    """Read a search from an address; what can't be read is left out."""
+    sort = query.get(SORT, "")
+    return Wanted(
+        words=query.get(WORDS, "").strip(),
+        filters={name: word for name in FILTERS if (word := query.get(name, "").strip())},
+        sort=Sort(sort) if sort in set(Sort) else Sort.RELEVANCE,
+        after=query.get(AFTER, ""),
+        limit=limit,
+    )
+
+
+def search_address(wanted: Wanted, *, after: str = "", **changed: str) -> str:
+    """Return the address of a search with some filters changed; an empty word takes one off."""
+    query = {WORDS: wanted.words, **wanted.filters, SORT: wanted.sort.value, **changed}
+    if query[SORT] == Sort.RELEVANCE:
+        del query[SORT]
+    if after:
+        query[AFTER] = after
+    kept = urlencode({name: word for name, word in query.items() if word})
+    return f"{CATALOGUE}?{kept}" if kept else CATALOGUE
+
+
+def resource_address(vendor_code: str, sku: str) -> str:
+    return f"{CATALOGUE}/resources/{quote(vendor_code, safe='')}/{quote(sku)}"
+
+
+def vendor_address(vendor_code: str) -> str:
+    return f"{CATALOGUE}/vendors/{quote(vendor_code, safe='')}"
+
+
+def comparison_address(keys: Sequence[str]) -> str:
+    return f"{COMPARISON}?{urlencode([(RESOURCE, key) for key in keys])}"

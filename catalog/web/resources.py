@@ -1,0 +1,184 @@
+"""Pages of single resources: one with its prices, versions and who admitted it; up to four beside
+each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from litestar import Response
+
+from catalog.favourites import kept_among
+from catalog.storefront import (
+    MOST_COMPARED,
+    Detail,
+    OfferTime,
+    PublicOffer,
+    resource_detail,
+    resource_details,
+)
+from catalog.web.addresses import (
+    CATALOGUE,
+    RESOURCE,
+    comparison_address,
+    resource_address,
+    vendor_address,
+)
+from catalog.web.words import FACET_TITLES, price_words, word_of
+from kernel.actors import ROLES_OF, OrganisationKind, Role
+from kernel.http.pages import Page
+from kernel.i18n import LIST_SEPARATOR, label, msgid, term, translate
+
+Fact = tuple[str, str]
+
+CHOOSERS: Final = ROLES_OF[OrganisationKind.SCHOOL] - {Role.LEARNER}
+SEEABLE: Final = ("https://", "http://")
+"""What an address begins with that may be a link; anything else is shown as text."""
+MBPS: Final = msgid("{mbps} Mbit/s for one class")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """How many teachers gave how many stars, the most first; whether the reader may, and did."""
+
+    spread: Sequence[tuple[int, int]] = ()
+    may_rate: bool = False
+    own_stars: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """One of several: what is compared, row by row, and the address without it."""
+
+    detail: Detail
+    href: str
+    price: str
+    facts: Sequence[str]
+    without: str
+
+
+def show_resource(
+    page: Page, vendor_code: str, sku: str, *, said: Said | None = None
+) -> Response[Any]:
+    """Show one listed resource whole; `said`: what its teachers say of it."""
+    detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
+    address = str(detail.details.get("address", ""))
+    return page.render(
+        "catalog/resource.html",
+        detail=detail,
+        hit=detail.hit,
+        facts=_facts(detail, page.locale),
+        conditions=_conditions(detail, page.locale),
+        preview=address if address.startswith(SEEABLE) else "",
+        price=price_words(detail.plan, page.locale),
+        offers=[(offer, price_words(offer.plan, page.locale)) for offer in _by_time(detail)],
+        vendor_href=vendor_address(detail.hit.vendor_code),
+        here=resource_address(detail.hit.vendor_code, detail.hit.sku),
+        compare=comparison_address([detail.hit.key]),
+        catalogue=CATALOGUE,
+        is_kept=detail.hit.resource_id in kept_among(page.unit, [detail.hit.resource_id]),
+        chooses=not page.actor.roles.isdisjoint(CHOOSERS),
+        said=said or Said(),
+        machine=f"/api/v1/resources/{quote(vendor_code, safe='')}/{quote(sku)}",
+    )
+
+
+def show_comparison(page: Page) -> Response[Any]:
+    """Show up to four resources beside each other, by the same facts."""
+    keys = [str(one) for one in page.request.query_params.getall(RESOURCE, [])]
+    details = resource_details(page.unit, keys[:MOST_COMPARED])
+    kept = [detail.hit.key for detail in details]
+    columns = [
+        Compared(
+            detail=detail,
+            href=resource_address(detail.hit.vendor_code, detail.hit.sku),
+            price=price_words(detail.plan, page.locale),
+            facts=[value for _, value in _compared(detail, page.locale)],
+            without=comparison_address([key for key in kept if key != detail.hit.key]),
+        )
+        for detail in details
+    ]
+    return page.render(
+        "catalog/compare.html",
+        columns=columns,
+        terms=[title for title, _ in _compared(details[0], page.locale)] if details else [],
+        catalogue=CATALOGUE,
+        dropped=max(0, len(dict.fromkeys(keys)) - MOST_COMPARED),
+        most=MOST_COMPARED,
+    )
+
+
+def _by_time(detail: Detail) -> list[PublicOffer]:
+    """Return what holds and what is to come, then what was."""
+    return sorted(detail.offers, key=lambda one: one.time is OfferTime.FORMER)
+
+
+def _facts(detail: Detail, locale: str) -> list[Fact]:
+    """Return what describes a resource, each with its title, without what is not stated."""
+    hit, stated = detail.hit, detail.details
+    facts = [
+        *((name, getattr(hit, name)) for name in ("stage", "subject", "grade", "edition")),
+        ("chapter", str(stated.get("chapter", ""))),
+        *((name, getattr(hit, name)) for name in ("type", "language", "kind", "tier", "licence")),
+        ("author", str(stated.get("author", ""))),
+        ("keywords", LIST_SEPARATOR[locale].join(stated.get("keywords", ()))),
+    ]
+    any_one = translate(msgid("any"), locale)
+    return [
+        (
+            translate(TITLES[name], locale),
+            word_of(name, value, locale) if value else any_one,
+        )
+        for name, value in facts
+        if value or name in {"stage", "subject", "grade"}
+    ]
+
+
+TITLES: Final = {
+    **FACET_TITLES,
+    "chapter": msgid("Chapter"),
+    "author": msgid("Author"),
+    "keywords": msgid("Keywords"),
+}
+
+
+def _conditions(detail: Detail, locale: str) -> list[Fact]:
+    """Return what a school needs for it, without what is not stated."""
+    stated = detail.details
+    mbps = stated.get("bandwidth_mbps")
+    offline = str(stated.get("offline", ""))
+    devices = [term(one, locale, kind="Device") for one in stated.get("devices", ())]
+    facts = [
+        (msgid("Fit for"), label(detail.hit.reach, locale, kind="Reach")),
+        (msgid("Bandwidth"), translate(MBPS, locale).format(mbps=mbps) if mbps else ""),
+        (msgid("Devices"), LIST_SEPARATOR[locale].join(devices)),
+        (msgid("Without a network"), label(offline, locale, kind="Offline") if offline else ""),
+        (msgid("Further conditions"), str(stated.get("conditions", ""))),
+    ]
+    return [(translate(title, locale), value) for title, value in facts if value]
+
+
+def _compared(detail: Detail, locale: str) -> list[Fact]:
+    """Return the same facts of every resource, empty where one is not stated."""
+    hit, stated = detail.hit, detail.details
+    newest = detail.versions[0] if detail.versions else None
+    facts = {name: word_of(name, getattr(hit, name), locale) for name in COMPARED}
+    described = [(translate(FACET_TITLES[name], locale), word) for name, word in facts.items()]
+    needs = dict(_conditions(detail, locale))
+    return [
+        *described,
+        *(
+            (translate(title, locale), needs.get(translate(title, locale), ""))
+            for title in (msgid("Bandwidth"), msgid("Devices"), msgid("Without a network"))
+        ),
+        (translate(msgid("Author"), locale), str(stated.get("author", ""))),
+        (translate(msgid("Schools"), locale), str(hit.schools)),
+        (translate(msgid("Schools that renewed"), locale), str(hit.renewals)),
+        (translate(msgid("Admitted by"), locale), newest.bureau if newest else ""),
+    ]
+
+
+COMPARED: Final = (
+    *("stage", "subject", "grade", "edition", "type", "language", "reach", "kind", "tier"),
+    "licence",
+)
