@@ -368,39 +368,3 @@ class DeviceNotReady(Conflict):
     code = "device-not-ready"
     summary = "The classroom box {device} may not deliver ({state})."
     remedy = "The education bureau confirms a box; a revoked one is registered anew."
-
-
-class ClaimedByAnother(Conflict):
-    code = "claimed-by-another"
-    summary = "“{key}” is being reviewed by another reviewer."
-    remedy = "Wait for the proposal, or release it with the reason."
-
-
-class NotProposed(Conflict):
-    code = "not-proposed"
-    summary = "“{key}” can't be admitted: the first reviewer proposed otherwise ({verdict})."
-    remedy = "Follow the proposal, or give it back to the queue with the reason."
-
-
-class AppealedAlready(Conflict):
-    code = "appealed-already"
-    summary = "This decision about “{key}” was appealed already."
-    remedy = "Each decision is appealed once; a new version may answer it, too."
-
-
-class OwnershipUnconfirmed(Conflict):
-    code = "ownership-unconfirmed"
-    summary = "The school has not confirmed whose work “{key}” is."
-    remedy = "Its principal or academic office confirms it on the page of teachers' works."
-
-
-class LicenceForbids(Conflict):
-    code = "licence-forbids"
-    summary = "“{key}” may not be built on: its licence is {licence}."
-    remedy = "Ask its vendor for another licence, or leave it out."
-
-
-class PriceNeedsReview(Conflict):
-    code = "price-needs-review"
-    summary = "“{key}” is listed: another price is reviewed before it holds."
-    remedy = "Propose it with a draft of the next version, on the page of your resources."

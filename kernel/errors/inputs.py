@@ -142,42 +142,6 @@ class NoteRequired(InvalidInput):
     remedy = "Say why in the note."
 
 
-class FindingsMissing(InvalidInput):
-    code = "findings-missing"
-    summary = "These criteria have no finding with its evidence yet: {missing}."
-    remedy = "Judge each of them first."
-
-
-class FindingsAgainst(InvalidInput):
-    code = "findings-against"
-    summary = "By the findings it fails: {criteria}."
-    remedy = "Propose to return or refuse it, or judge anew."
-
-
-class SelfCheckMissing(InvalidInput):
-    code = "self-check-missing"
-    summary = "The self-check does not answer: {missing}."
-    remedy = "Answer each criterion, then submit."
-
-
-class CommitmentMissing(InvalidInput):
-    code = "commitment-missing"
-    summary = "The commitment is not signed."
-    remedy = "Read the letter of commitment and sign it: without it nothing is reviewed."
-
-
-class FilingNumberMissing(InvalidInput):
-    code = "filing-number-missing"
-    summary = "An education app needs its filing number, and “{value}” is none."
-    remedy = "Write it as the ministry issued it, like {expected}."
-
-
-class NothingChanged(InvalidInput):
-    code = "nothing-changed"
-    summary = "Nothing of “{key}” differs from what was admitted."
-    remedy = "Change its content, licence or price first."
-
-
 class TooManyPayers(InvalidInput):
     code = "too-many-payers"
     summary = "{period} has {payers} payers; at most {most} are previewed at once."
