@@ -1,36 +1,51 @@
-"""Admission: a reviewer proposes a submitted version, another of the same bureau decides (R9, R13).
+"""Admission: a reviewer claims and proposes, another of the same bureau decides (R9, R11, R13).
 
-Decides who may do which and what becomes of the version. The bureau that proposed answers for what
-it lets in (R10): it and both reviewers stand on the record. Any bureau may take up a version that
-none has taken up yet.
+Decides who may do which and what becomes of the version. The bureau that claimed answers for what
+it lets in (R10): it and both reviewers stand on the record. Any bureau may claim what none has
+claimed yet. A whole catalogue that came as a file may be proposed at once: what is noted then is
+the evidence of every finding.
 """
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, func, insert, or_, select
 
-from catalog.listings import refresh_listings
-from catalog.models import Admission, Resource, Version
-from catalog.states import (
-    ADMISSION_TRANSITIONS,
-    VERSION_TRANSITIONS,
-    AdmissionState,
-    VersionState,
+from catalog.changes import changes_of
+from catalog.criteria import (
+    Criterion,
+    Depth,
+    Finding,
+    Reason,
+    criteria_of,
+    depth_of,
+    failed,
+    unjudged,
 )
+from catalog.life_cycle import move
+from catalog.models import Admission, Resource, Version
+from catalog.ownership import is_unconfirmed, require_confirmed
+from catalog.proposed_offers import enter_offers
+from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
+from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import (
+    ClaimedByAnother,
     Conflict,
+    FindingsAgainst,
+    FindingsMissing,
+    InvalidInput,
     NoteRequired,
     NotFound,
+    NotProposed,
     OwnInterest,
-    Refused,
-    VendorInterest,
+    ReasonRequired,
+    TookPart,
 )
-from kernel.identity.models import Organisation, RoleGrant
+from kernel.identity.models import Organisation
 from kernel.identity.recording import among
-from kernel.ids import OrganisationId, PersonId, VersionId, new_id
+from kernel.ids import VersionId, new_id
 from kernel.trail import record
 from kernel.unit import Unit
 
@@ -40,27 +55,23 @@ VERDICTS: dict[AdmissionState, tuple[VersionState, ...]] = {
     AdmissionState.RETURNED: (VersionState.RETURNED,),
 }
 """The states a version goes through when its admission is decided so."""
-SHOWN = frozenset({VersionState.LISTED, VersionState.SUSPENDED, VersionState.WITHDRAWN})
-"""States into which a version goes when what is listed changes."""
-
-
-class _Reviewer(NamedTuple):
-    person_id: PersonId
-    bureau_id: OrganisationId
 
 
 def awaiting_proposal(unit: Unit, *, vendor_code: str | None = None) -> list[VersionId]:
-    """Return the submitted versions that no bureau has taken up, oldest first."""
+    """Return the submitted versions that no bureau has claimed, oldest first.
+
+    Not teachers' works that wait for their school: nobody can propose those yet.
+    """
     unit.actor.require("see what awaits admission", Role.ADMISSION)
     wanted = _of_vendor(select(Version.id), vendor_code).where(
-        Version.state == VersionState.SUBMITTED
+        Version.state == VersionState.SUBMITTED, ~is_unconfirmed(Version.id)
     )
     return [VersionId(one) for one in unit.session.scalars(wanted.order_by(Version.id))]
 
 
 def awaiting_decision(unit: Unit, *, vendor_code: str | None = None) -> list[VersionId]:
     """Return the versions proposed by another reviewer of the actor's bureau, oldest first."""
-    reviewer = _require_reviewer(unit, "see what awaits a decision")
+    reviewer = require_reviewer(unit, "see what awaits a decision")
     wanted = (
         _of_vendor(select(Version.id), vendor_code)
         .join(Admission, Admission.version_id == Version.id)
@@ -73,35 +84,112 @@ def awaiting_decision(unit: Unit, *, vendor_code: str | None = None) -> list[Ver
     return [VersionId(one) for one in unit.session.scalars(wanted.order_by(Version.id))]
 
 
-def propose_admission(unit: Unit, version_ids: Collection[VersionId], *, note: str) -> None:
-    """Take up submitted versions for the actor's bureau and propose to admit them.
+def claim(unit: Unit, version_ids: Collection[VersionId]) -> None:
+    """Claim submitted versions for the actor and their bureau.
 
-    Raises `Conflict` for a version that is not submitted any more, `VendorInterest`.
+    Raises `Conflict` for a version that is not submitted any more, `VendorInterest`, and `TookPart`
+    for one that was refused with the actor's part and reopened.
     """
-    reviewer = _require_reviewer(unit, "propose an admission")
-    versions = _lock_versions(unit, version_ids)
-    _refuse_interest(unit, reviewer, versions)
-    if not versions:
-        return
-    _move(unit, versions, VersionState.IN_REVIEW)
+    _claim(unit, version_ids, lambda _depth: {"state": AdmissionState.CLAIMED})
+
+
+def propose_admission(unit: Unit, version_ids: Collection[VersionId], *, note: str) -> None:
+    """Claim submitted versions and propose at once to admit them, all on the evidence of `note`.
+
+    Raises as `claim` does, and `NoteRequired`.
+    """
+    if not note.strip():
+        raise NoteRequired
     now = unit.clock.now()
-    unit.session.execute(
-        insert(Admission),
-        [
-            {
-                "id": new_id(),
-                "version_id": version.id,
-                "bureau_id": reviewer.bureau_id,
-                "state": AdmissionState.PROPOSED,
-                "claimed_by": reviewer.person_id,
-                "proposed_by": reviewer.person_id,
-                "proposed_at": now,
-                "note": note,
-            }
-            for version in versions
-        ],
+    person_id = require_reviewer(unit, "propose an admission").person_id
+    finding = {"finding": Finding.MEETS, "evidence": note.strip()}
+
+    def proposed(depth: Depth) -> dict[str, Any]:
+        return {
+            "state": AdmissionState.PROPOSED,
+            "findings": {one.value: finding for one in criteria_of(depth)},
+            "verdict": AdmissionState.ADMITTED,
+            "proposed_by": person_id,
+            "proposed_at": now,
+            "note": note,
+        }
+
+    require_confirmed(unit, lock_versions(unit, version_ids))
+    versions = _claim(unit, version_ids, proposed)
+    _trail(unit, "admission.proposed", versions, note=note, verdict=AdmissionState.ADMITTED)
+
+
+def release(unit: Unit, version_id: VersionId, *, note: str = "") -> None:
+    """Give a version back to the queue: one's own claim, or with the reason a colleague's review.
+
+    So a second reviewer who does not follow a proposal leaves it to others.
+    """
+    reviewer = require_reviewer(unit, "release an admission")
+    (version,) = lock_versions(unit, [version_id])
+    admission = _open_admission(unit, reviewer, version)
+    is_own_claim = (
+        admission.state == AdmissionState.CLAIMED and admission.claimed_by == reviewer.person_id
     )
-    _trail(unit, "admission.proposed", versions, note=note)
+    if not is_own_claim and not note.strip():
+        raise ReasonRequired
+    admission.state = AdmissionState.RELEASED
+    admission.decision_note = note
+    unit.session.flush()
+    move(unit, [version], VersionState.SUBMITTED, note=note)
+
+
+def judge(
+    unit: Unit, version_id: VersionId, criterion: Criterion, *, finding: Finding, evidence: str
+) -> None:
+    """Write one criterion's finding with its evidence, on the actor's own claim (R11)."""
+    _version, admission = _own_claim(unit, version_id)
+    if not evidence.strip():
+        raise FindingsMissing(missing=[criterion])
+    admission.findings = {
+        **admission.findings,
+        criterion.value: {"finding": finding.value, "evidence": evidence.strip()},
+    }
+    unit.session.flush()
+
+
+def propose(
+    unit: Unit,
+    version_id: VersionId,
+    *,
+    verdict: AdmissionState,
+    note: str,
+    reasons: Sequence[Reason] = (),
+    suits: Mapping[str, Any] | None = None,
+) -> None:
+    """Propose a verdict on one's own claim; `suits`: for which schools, on which conditions (R60).
+
+    Raises `FindingsMissing` while a criterion has no finding, `FindingsAgainst` for a proposal to
+    admit what fails one, `OwnershipUnconfirmed` for a teacher's work that the school has not
+    confirmed, `NoteRequired` for one to return or refuse that says no reason.
+    """
+    version, admission = _own_claim(unit, version_id)
+    depth = Depth(admission.depth)
+    if verdict not in VERDICTS:
+        raise InvalidInput(field="verdict", value=verdict, expected=" | ".join(VERDICTS))
+    missing = unjudged(admission.findings, depth)
+    if missing:
+        raise FindingsMissing(missing=missing)
+    against = failed(admission.findings)
+    if verdict is AdmissionState.ADMITTED and against:
+        raise FindingsAgainst(criteria=against)
+    if verdict is AdmissionState.ADMITTED:
+        require_confirmed(unit, [version])
+    elif not (note.strip() or reasons):
+        raise NoteRequired
+    refuse_interest(unit, require_reviewer(unit, "propose an admission"), [version])
+    admission.state = AdmissionState.PROPOSED
+    admission.verdict = verdict
+    admission.note = note.strip()
+    admission.reasons = [reason.value for reason in reasons]
+    admission.suits = dict(suits or {})
+    admission.proposed_by = unit.actor.person_id
+    admission.proposed_at = unit.clock.now()
+    _trail(unit, "admission.proposed", [version], note=note, verdict=verdict, reasons=reasons)
 
 
 def decide_admission(
@@ -114,26 +202,13 @@ def decide_admission(
     """Decide what another reviewer of the bureau proposed; what is admitted is listed at once.
 
     Raises `OwnInterest` for one's own proposal, `NotFound` for another bureau's, `NoteRequired` for
-    a refusal or a return without its reason, `Conflict` for what is decided already.
+    a refusal or a return without its reason, `NotProposed` for admitting what the first reviewer
+    would not, `Conflict` for what is decided already.
     """
-    reviewer = _require_reviewer(unit, "decide an admission")
-    if verdict is not AdmissionState.ADMITTED and not note.strip():
-        raise NoteRequired
-    versions = _lock_versions(unit, version_ids)
-    admissions = {
-        admission.version_id: admission
-        for admission in unit.session.scalars(
-            select(Admission)
-            .where(
-                among(Admission.version_id, [version.id for version in versions]),
-                Admission.bureau_id == reviewer.bureau_id,
-            )
-            .order_by(Admission.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    }
-    _refuse_interest(unit, reviewer, versions)
+    reviewer = require_reviewer(unit, "decide an admission")
+    versions = lock_versions(unit, version_ids)
+    admissions = _lock_admissions(unit, versions, reviewer)
+    refuse_interest(unit, reviewer, versions)
     now = unit.clock.now()
     for version in versions:
         admission = admissions.get(version.id)
@@ -145,42 +220,137 @@ def decide_admission(
             )
         if admission.proposed_by == reviewer.person_id:
             raise OwnInterest(act="decide an admission", person=unit.actor.name)
+        if verdict is AdmissionState.ADMITTED and admission.verdict != verdict:
+            raise NotProposed(key=version.title, verdict=admission.verdict)
+        if verdict is not AdmissionState.ADMITTED and not _says_why(note, admission, verdict):
+            raise NoteRequired
         admission.state = verdict
         admission.decided_by = reviewer.person_id
         admission.decided_at = now
-        admission.note = note or admission.note
+        admission.decision_note = note
+    unit.session.flush()  # the database asks for the decision before it lets a version be listed
     for state in VERDICTS[verdict]:
-        _move(unit, versions, state)
-    _trail(unit, f"admission.{verdict}", versions, note=note)
+        move(unit, versions, state, note=note or _notes(admissions.values()))
+    if verdict is AdmissionState.ADMITTED:
+        enter_offers(unit, versions)
 
 
-def _require_reviewer(unit: Unit, act: str) -> _Reviewer:
-    """Return the reviewer that acts: a person of a bureau, never the system by itself (R10)."""
-    actor = unit.actor
-    actor.require(act, Role.ADMISSION)
-    if (
-        actor.person_id is None
-        or actor.organisation_id is None
-        or actor.organisation_kind is not OrganisationKind.BUREAU
-    ):
-        raise Refused(act=act, needs="a reviewer of a bureau", actor=actor.name)
-    return _Reviewer(actor.person_id, actor.organisation_id)
+def _claim(
+    unit: Unit, version_ids: Collection[VersionId], facts: Callable[[Depth], dict[str, Any]]
+) -> list[Version]:
+    """Insert an admission for each version with the `facts` of its depth, and move them on."""
+    reviewer = require_reviewer(unit, "claim an admission")
+    versions = lock_versions(unit, version_ids)
+    if not versions:
+        return []
+    _refuse_earlier_part(unit, reviewer, versions)
+    changes = changes_of(unit, versions)
+    rounds = _rounds(unit, versions)
+    rows = []
+    for version in versions:
+        depth = depth_of(changes[version.id])
+        rows.append(
+            {
+                "id": new_id(),
+                "version_id": version.id,
+                "round": rounds.get(version.id, 0) + 1,
+                "bureau_id": reviewer.bureau_id,
+                "depth": depth,
+                "changes": [change.value for change in changes[version.id]],
+                "claimed_by": reviewer.person_id,
+                "claimed_at": unit.clock.now(),
+                "findings": {},
+                "suits": {},
+                "reasons": [],
+                **facts(depth),
+            }
+        )
+    move(unit, versions, VersionState.IN_REVIEW)
+    unit.session.execute(insert(Admission), rows)
+    return versions
 
 
-def _refuse_interest(unit: Unit, reviewer: _Reviewer, versions: list[Version]) -> None:
-    """Raise `VendorInterest` if the reviewer holds or has held a role at one of the vendors."""
-    vendor = unit.session.scalars(
-        select(Organisation.name)
-        .join(Resource, Resource.vendor_id == Organisation.id)
-        .join(RoleGrant, RoleGrant.organisation_id == Organisation.id)
+def _refuse_earlier_part(unit: Unit, reviewer: Reviewer, versions: Sequence[Version]) -> None:
+    """Raise `TookPart` if the reviewer proposed or decided the refusal of one of the versions."""
+    title = unit.session.scalars(
+        select(Version.title)
+        .join(Admission, Admission.version_id == Version.id)
         .where(
-            among(Resource.id, {version.resource_id for version in versions}),
-            RoleGrant.person_id == reviewer.person_id,
+            among(Version.id, [version.id for version in versions]),
+            Admission.state == AdmissionState.REFUSED,
+            or_(
+                Admission.proposed_by == reviewer.person_id,
+                Admission.decided_by == reviewer.person_id,
+            ),
         )
         .limit(1)
     ).first()
-    if vendor is not None:
-        raise VendorInterest(act="review", person=unit.actor.name, vendor=vendor)
+    if title is not None:
+        raise TookPart(person=unit.actor.name, key=title)
+
+
+def _rounds(unit: Unit, versions: Sequence[Version]) -> dict[UUID, int]:
+    rows = unit.session.execute(
+        select(Admission.version_id, func.max(Admission.round).label("last"))
+        .where(among(Admission.version_id, [version.id for version in versions]))
+        .group_by(Admission.version_id)
+    )
+    return {row.version_id: row.last for row in rows}
+
+
+def _lock_admissions(
+    unit: Unit, versions: Sequence[Version], reviewer: Reviewer
+) -> dict[UUID, Admission]:
+    """Return the last admission of each version that the reviewer's bureau has claimed."""
+    found = unit.session.scalars(
+        select(Admission)
+        .where(
+            among(Admission.version_id, [version.id for version in versions]),
+            Admission.bureau_id == reviewer.bureau_id,
+            Admission.state != AdmissionState.RELEASED,
+        )
+        .order_by(Admission.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {admission.version_id: admission for admission in found}
+
+
+def _open_admission(unit: Unit, reviewer: Reviewer, version: Version) -> Admission:
+    admission = _lock_admissions(unit, [version], reviewer).get(version.id)
+    if admission is None or admission.state not in (
+        AdmissionState.CLAIMED,
+        AdmissionState.PROPOSED,
+    ):
+        raise NotFound(what="admission", key=version.title)
+    return admission
+
+
+def _own_claim(unit: Unit, version_id: VersionId) -> tuple[Version, Admission]:
+    """Return a version and its admission, which the actor has claimed and not proposed yet."""
+    reviewer = require_reviewer(unit, "review")
+    (version,) = lock_versions(unit, [version_id])
+    admission = _open_admission(unit, reviewer, version)
+    if admission.state != AdmissionState.CLAIMED:
+        raise Conflict(
+            what="admission",
+            key=version.title,
+            state=admission.state,
+            wanted=AdmissionState.PROPOSED,
+        )
+    if admission.claimed_by != reviewer.person_id:
+        raise ClaimedByAnother(key=version.title)
+    return version, admission
+
+
+def _says_why(note: str, admission: Admission, verdict: AdmissionState) -> bool:
+    """Whether a refusal or return has its reason: the second's own, or the one it follows."""
+    follows = admission.verdict == verdict
+    return bool(note.strip() or (follows and (admission.note or admission.reasons)))
+
+
+def _notes(admissions: Iterable[Admission]) -> str:
+    return "; ".join(sorted({one.note or ", ".join(one.reasons) for one in admissions}))
 
 
 def _of_vendor(wanted: Select[UUID], vendor_code: str | None) -> Select[UUID]:
@@ -193,33 +363,7 @@ def _of_vendor(wanted: Select[UUID], vendor_code: str | None) -> Select[UUID]:
     )
 
 
-def _lock_versions(unit: Unit, version_ids: Collection[VersionId]) -> list[Version]:
-    """Return the versions, locked in id order; raise `NotFound` if there are fewer."""
-    wanted = set(version_ids)
-    versions = unit.session.scalars(
-        select(Version)
-        .where(among(Version.id, wanted))
-        .order_by(Version.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
-    missing = wanted - {version.id for version in versions}
-    if missing:
-        raise NotFound(what="version", key=min(missing))
-    return list(versions)
-
-
-def _move(unit: Unit, versions: list[Version], state: VersionState) -> None:
-    for version in versions:
-        if state not in VERSION_TRANSITIONS[VersionState(version.state)]:
-            raise Conflict(what="version", key=version.title, state=version.state, wanted=state)
-        version.state = state
-    unit.session.flush()
-    if state in SHOWN:
-        refresh_listings(unit, {version.resource_id for version in versions})
-
-
-def _trail(unit: Unit, act: str, versions: list[Version], *, note: str) -> None:
+def _trail(unit: Unit, act: str, versions: Sequence[Version], **facts: Any) -> None:
     for version in versions:
         record(
             unit,
@@ -229,6 +373,6 @@ def _trail(unit: Unit, act: str, versions: list[Version], *, note: str) -> None:
             resource=version.resource_id,
             number=version.number,
             title=version.title,
-            note=note,
+            **facts,
         )
     unit.session.flush()

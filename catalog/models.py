@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base
@@ -76,24 +76,50 @@ class Offer(Base):
 
 
 class Admission(Base):
-    """A bureau's decision about one version: proposed by one reviewer, decided by another (R13)."""
+    """A bureau's review of one version: proposed by one reviewer, decided by another (R13).
+
+    A version that was given back to the queue, or refused and reopened, has a further `round`.
+    `depth` says how deep it goes, by what `changes` (R14); `findings` hold for each criterion a
+    finding with its evidence (R11); `suits` for which schools and on which conditions (R60);
+    `verdict` is what was proposed, `reasons` its canned ones. What is proposed stays so (trigger).
+    """
 
     __tablename__ = "admission"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    version_id: Mapped[UUID] = mapped_column(ForeignKey("version.id"), unique=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("version.id"))
+    round: Mapped[int] = mapped_column(default=1)
     bureau_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
     state: Mapped[str]
+    depth: Mapped[str]
+    changes: Mapped[list[str]]
     claimed_by: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    claimed_at: Mapped[datetime]
+    findings: Mapped[dict[str, Any]]
+    suits: Mapped[dict[str, Any]]
+    verdict: Mapped[str | None]
+    reasons: Mapped[list[str]]
     proposed_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     proposed_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     decided_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(default="")
+    decision_note: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
+        UniqueConstraint("version_id", "round"),
         CheckConstraint("proposed_by <> decided_by", name="two_reviewers"),
         CheckConstraint(
-            "state IN ('claimed', 'proposed', 'admitted', 'refused', 'returned')", name="state"
+            "state IN ('claimed', 'proposed', 'released', 'admitted', 'refused', 'returned')",
+            name="state",
+        ),
+        CheckConstraint("depth IN ('full', 'light')", name="depth"),
+        CheckConstraint("verdict IN ('admitted', 'refused', 'returned')", name="verdict"),
+        CheckConstraint("state <> 'admitted' OR verdict = 'admitted'", name="admitted_by_both"),
+        Index(
+            "uq_admission_open",
+            "version_id",
+            unique=True,
+            postgresql_where=text("state IN ('claimed', 'proposed', 'admitted')"),
         ),
     )

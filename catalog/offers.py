@@ -17,8 +17,14 @@ from catalog.kinds import ResourceKind
 from catalog.listings import refresh_listings
 from catalog.models import Offer
 from catalog.plans import Tier, check_plan, is_free, normalised
-from catalog.queries import latest_versions, listed_versions, resources_by_key, vendors_priced
-from kernel.errors import AlreadyExists, InvalidInput, NotFound
+from catalog.queries import (
+    CATALOGUE_RECORDERS,
+    latest_versions,
+    listed_versions,
+    resources_by_key,
+    vendors_priced,
+)
+from kernel.errors import AlreadyExists, InvalidInput, NotFound, PriceNeedsReview
 from kernel.identity.recording import (
     FieldError,
     among,
@@ -26,7 +32,7 @@ from kernel.identity.recording import (
     trail_recording,
 )
 from kernel.ids import ResourceId, new_id
-from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
+from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting, rejected
 from kernel.unit import Unit
 
 COLUMN_OF: Final = {"unit_price": "unit_price_yuan", "period_cap": "period_cap_yuan"}
@@ -51,7 +57,8 @@ class OfferRow:
 def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
     """Record offers; return each row's fate, in order.
 
-    Basic resources are free (R1): those whose listed or newest version says so.
+    Basic resources are free (R1): those whose listed or newest version says so. A vendor changes no
+    price of what is listed by itself: that is reviewed (R14, `catalog.proposed_offers`).
     """
     vendors = vendors_priced(unit, {row.vendor_code for row in rows})
     lock_recording(unit)
@@ -59,9 +66,10 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         unit, {(row.vendor_code, row.sku) for row in rows if row.vendor_code in vendors}
     )
     ids = [resource.id for resource in resources.values()]
+    listed = listed_versions(unit, ids)
     basic = {
         version.resource_id
-        for versions in (listed_versions(unit, ids), latest_versions(unit, ids))
+        for versions in (listed, latest_versions(unit, ids))
         for version in versions.values()
         if version.kind == ResourceKind.BASIC
     }
@@ -69,6 +77,8 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         (offer.resource_id, offer.valid_from): offer.plan
         for offer in unit.session.scalars(select(Offer).where(among(Offer.resource_id, ids)))
     }
+    is_vendor = not unit.actor.may(*CATALOGUE_RECORDERS)
+    reviewed = {resource_id for resource_id, _ in plans if is_vendor and resource_id in listed}
     fresh: list[dict[str, Any]] = []
     outcomes: list[RowOutcome] = []
     for row in rows:
@@ -77,7 +87,7 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
             if resource is None:
                 missing = NotFound(what="resource", key=f"{row.vendor_code} {row.sku}")
                 raise FieldError(missing, field="sku")
-            plan = _plan(row, is_basic=resource.id in basic)
+            plan = plan_of(row, is_basic=resource.id in basic)
         except FieldError as error:
             outcomes.append(error.outcome)
             continue
@@ -88,6 +98,8 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         elif before is not None:
             taken = AlreadyExists(what="offer", key=f"{row.sku} {row.valid_from}")
             outcomes.append(conflicting(taken, field="unit_price_yuan"))
+        elif resource.id in reviewed:
+            outcomes.append(rejected(PriceNeedsReview(key=row.sku), field="unit_price_yuan"))
         else:
             plans[key] = plan
             fresh.append(
@@ -120,7 +132,7 @@ def offer_in_force(
     return {ResourceId(offer.resource_id): offer for offer in rows}
 
 
-def _plan(row: OfferRow, *, is_basic: bool) -> dict[str, Any]:
+def plan_of(row: OfferRow, *, is_basic: bool) -> dict[str, Any]:
     """Return the plan as it is stored: words and decimal strings, so that it compares exactly."""
     plan: dict[str, Any] = {"plan": row.plan, "unit_price": f"{row.unit_price_yuan:f}"}
     if row.tiers:

@@ -94,12 +94,13 @@ class _History:
 
 
 def record_catalogue(
-    unit: Unit, rows: Sequence[CatalogueRow], *, is_sample: bool = False
+    unit: Unit, rows: Sequence[CatalogueRow], *, is_sample: bool = False, as_draft: bool = False
 ) -> list[RowOutcome]:
     """Record resources and submit what is new of their content; return each row's fate, in order.
 
     Content that a version of the resource had already is a duplicate: what was returned or refused
-    is not submitted again unchanged.
+    is not submitted again unchanged. `as_draft`: nothing is submitted yet, and the content may be
+    that of an earlier version, of which something else is to change.
     """
     vendors = vendors_served(unit, {row.vendor_code for row in rows})
     lock_recording(unit)
@@ -113,7 +114,7 @@ def record_catalogue(
         key = (typed.vendor_code, typed.sku)
         history = histories.get(key)
         as_typed = content_digest(typed)
-        if vendor is not None and history and as_typed in history.digests:
+        if vendor is not None and history and as_typed in history.digests and not as_draft:
             outcomes.append(DUPLICATE)  # of before the vocabularies, too
             continue
         try:
@@ -136,7 +137,7 @@ def record_catalogue(
                 }
             )
         digest = as_typed if row == typed else content_digest(row)
-        if digest in history.digests:
+        if digest in history.digests and not as_draft:
             outcomes.append(DUPLICATE)
         elif key in submitted:  # two contents in one file: which of them is meant?
             taken = AlreadyExists(what="resource", key=f"{row.vendor_code} {row.sku}")
@@ -144,7 +145,16 @@ def record_catalogue(
         else:
             submitted[key] = digest
             history.digests.add(digest)
-            versions.append(_version(unit, row, history, digest, vendor=vendor))
+            versions.append(
+                {
+                    "id": new_id(),
+                    "resource_id": history.resource_id,
+                    "number": history.last_number + 1,
+                    "state": VersionState.DRAFT if as_draft else VersionState.SUBMITTED,
+                    "created_at": unit.clock.now(),
+                    **_content(row, digest, vendor=vendor),
+                }
+            )
             outcomes.append(ACCEPTED)
     for table, values in ((Resource, resources), (Version, versions)):
         if values:
@@ -255,9 +265,14 @@ def _histories(unit: Unit, keys: set[ResourceKey]) -> dict[ResourceKey, _History
     return {key: by_id[resource.id] for key, resource in found.items()}
 
 
-def _version(
-    unit: Unit, row: CatalogueRow, history: _History, digest: bytes, *, vendor: Organisation
-) -> dict[str, Any]:
+def version_content(row: CatalogueRow, vendor: Organisation) -> dict[str, Any]:
+    """Return what a row says as a version's columns; raise `FieldError` for what is not right."""
+    row = described(row)
+    _check(row, vendor)
+    return _content(row, content_digest(row), vendor=vendor)
+
+
+def _content(row: CatalogueRow, digest: bytes, *, vendor: Organisation) -> dict[str, Any]:
     metadata = {name: getattr(row, name) for name in METADATA}
     metadata |= {name: value for name in STATED if (value := getattr(row, name))}
     if row.bandwidth_mbps is not None:
@@ -269,12 +284,7 @@ def _version(
             "author_school_code": vendor.facts["school_code"],
         }
     return {
-        "id": new_id(),
-        "resource_id": history.resource_id,
-        "number": history.last_number + 1,
-        "state": VersionState.SUBMITTED,
         "metadata_": metadata,
         "digest": digest,
-        "created_at": unit.clock.now(),
         **{name: getattr(row, name) for name in COLUMNS},
     }

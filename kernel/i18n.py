@@ -24,6 +24,7 @@ DEFAULT_LOCALE: Final = "zh_CN"
 CATALOGUES = Path(__file__).parent / "locale"
 HTML_LANGUAGE: Final = {"zh_CN": "zh-CN", "en": "en"}
 COMMON_CONTEXT: Final = "label"
+LIST_SEPARATOR: Final = {"zh_CN": "、", "en": ", "}
 LANGUAGE_NAMES: Final = {"zh_CN": "中文", "en": "English"}
 
 
@@ -109,6 +110,8 @@ def _fact(name: str, value: Any, locale: str) -> Any:
     """Return one fact as a reader should see it; only known codes change, never data."""
     if isinstance(value, Enum):
         return label(str(value.value), locale, kind=type(value).__name__)
+    if isinstance(value, list | tuple):
+        return LIST_SEPARATOR[locale].join(str(_fact(name, one, locale)) for one in value)
     if isinstance(value, str):
         words = readable(value)
         shown = translations(locale).pgettext(f"fact:{name}", words)

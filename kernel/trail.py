@@ -33,7 +33,7 @@ class TrailRow(Base):
     via: Mapped[str]
     act: Mapped[str] = mapped_column(index=True)
     subject_kind: Mapped[str]
-    subject_id: Mapped[str]
+    subject_id: Mapped[str] = mapped_column(index=True)
     facts: Mapped[dict[str, Any]]
 
 

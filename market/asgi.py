@@ -28,7 +28,9 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
+from market import sharing_api
 from market.bootstrap import build_units
+from market.bureau import desk_api
 from market.bureau import pages as bureau_pages
 from market.classrooms import api as classroom_api
 from market.classrooms import pages as classroom_pages
@@ -41,23 +43,25 @@ from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import catalog as catalog_pages
 from market.public import pages as public_pages
+from market.public import responsibility
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
 from settlement.api import usage as usage_api
+from vendor_portal import api as vendor_api
 from vendor_portal import pages as vendor_pages
 
 LONGEST_BODY_BYTES = 10_000_000
 
 LOADERS: Mapping[str, BaseLoader] = {
     "public": PackageLoader("market.public"),
-    "catalog": PackageLoader("catalog.web"),
     "school": PackageLoader("market.school"),
     "bureau": PackageLoader("market.bureau"),
     "vendor": PackageLoader("vendor_portal"),
     "procurement": PackageLoader("procurement.web"),
     "settlement": PackageLoader("settlement.web"),
+    "catalog": PackageLoader("catalog.web"),
 }
 """Where templates are, by the prefix of their names."""
 
@@ -130,6 +134,7 @@ def page_router(pages: PageOpener) -> Router:
         "/",
         route_handlers=[
             *public_pages.HANDLERS,
+            *responsibility.HANDLERS,
             *catalog_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
@@ -157,6 +162,9 @@ def caller_router(pages: PageOpener) -> Router:
             *resources_api.HANDLERS,
             *selections_api.HANDLERS,
             *agreements_api.HANDLERS,
+            *desk_api.HANDLERS,
+            *vendor_api.HANDLERS,
+            *sharing_api.HANDLERS,
         ],
         before_request=check_form,
         guards=[admitted_first(pages, keys_too=True)],

@@ -29,12 +29,15 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     ),
     OrganisationKind.VENDOR: (
         NavigationEntry(title=msgid("Home"), href="/vendor"),
+        NavigationEntry(title=msgid("Resources"), href="/vendor/resources"),
+        NavigationEntry(title=msgid("What schools need"), href="/vendor/needs"),
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
         NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
         NavigationEntry(title=msgid("Use before the funds"), href="/vendor/early-use"),
     ),
     OrganisationKind.BUREAU: (
         NavigationEntry(title=msgid("Home"), href="/bureau"),
+        NavigationEntry(title=msgid("Admission"), href="/bureau/admission"),
         NavigationEntry(title=msgid("Schools"), href="/bureau/schools"),
         NavigationEntry(title=msgid("Allocation"), href="/bureau/allocations"),
         NavigationEntry(title=msgid("Bulk purchases"), href="/bureau/bulk"),
@@ -54,6 +57,7 @@ CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
 ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
     "/school/devices": frozenset(DEVICE_KEEPERS),
+    "/bureau/admission": frozenset({Role.ADMISSION}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
 }
 """Entries that not everybody of the organisation may open."""

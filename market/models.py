@@ -1,7 +1,9 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
+import catalog.admission_models
 import catalog.listing_models
 import catalog.models
+import catalog.sharing_models
 import kernel.http.models
 import kernel.identity.models
 import kernel.trail
@@ -21,6 +23,8 @@ ALL = (
     kernel.trail,
     kernel.http.models,
     catalog.models,
+    catalog.admission_models,
+    catalog.sharing_models,
     catalog.listing_models,
     settlement.models,
     settlement.rating_models,

@@ -13,6 +13,7 @@ from kernel.http.problems import AnyRequest
 from settlement.web.lines import show_line
 from settlement.web.uses import show_use, show_uses
 from vendor_portal.disputes import HANDLERS as DISPUTES
+from vendor_portal.drafting import HANDLERS as DRAFTING
 from vendor_portal.early_use import HANDLERS as EARLY_USE
 from vendor_portal.earnings import (
     RETENTION,
@@ -21,6 +22,8 @@ from vendor_portal.earnings import (
     show_periods,
     vendor_place,
 )
+from vendor_portal.needs import HANDLERS as NEEDS
+from vendor_portal.resources import HANDLERS as RESOURCES
 from vendor_portal.retention import show_retention
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
@@ -91,6 +94,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *DRAFTING,
+    *RESOURCES,
+    *NEEDS,
     *DISPUTES,
     *EARLY_USE,
 )

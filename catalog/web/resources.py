@@ -27,8 +27,8 @@ from catalog.web.addresses import (
 )
 from catalog.web.words import FACET_TITLES, price_words, word_of
 from kernel.actors import ROLES_OF, OrganisationKind, Role
-from kernel.http.pages import LIST_SEPARATOR, Page
-from kernel.i18n import label, msgid, term, translate
+from kernel.http.pages import Page
+from kernel.i18n import LIST_SEPARATOR, label, msgid, term, translate
 
 Fact = tuple[str, str]
 

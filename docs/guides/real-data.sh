@@ -120,7 +120,8 @@ market fund issue --year 2013 --make-as bureau-finance --check-as bureau-finance
 say "Sites as resources (vle.csv), priced, proposed by one reviewer and listed by another"
 market import catalogue "$DATA/vle.csv" --map "$MAPS/catalogue.toml" >&2
 market import offers "$DATA/vle.csv" --map "$MAPS/offers.toml" >&2
-market admit --vendor "$VENDOR" --propose-as reviewer-1 --decide-as reviewer-2 >&2
+market admit --vendor "$VENDOR" --propose-as reviewer-1 --decide-as reviewer-2 \
+    --note "公开数据集，八项标准逐项核对" >&2
 
 say "Selections (invented): each school selects each site that is used, up to 20 yuan"
 # 20 yuan are 1,000 uses: the busiest sites reach it, which shows what happens above a ceiling.

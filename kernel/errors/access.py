@@ -130,6 +130,12 @@ class VendorInterest(Refused):
     remedy = "A reviewer without an interest must."
 
 
+class TookPart(OwnInterest):
+    code = "took-part"
+    summary = "{person} had a part in what was decided about “{key}” and can't judge it again."
+    remedy = "Another reviewer must."
+
+
 class EnrolledElsewhere(Refused):
     code = "enrolled-elsewhere"
     summary = "The learner is enrolled at a school that is not below your bureau."

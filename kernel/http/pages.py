@@ -26,7 +26,7 @@ from kernel.actors import VISITOR, Actor, OrganisationKind, Role
 from kernel.errors import NotSignedIn, PageRefused
 from kernel.http.problems import AnyConnection, AnyRequest, Problem, address_of, reader_locale
 from kernel.http.sessions import SAFE_METHODS, check_csrf, session_token
-from kernel.i18n import label
+from kernel.i18n import LIST_SEPARATOR, label
 from kernel.identity.sessions import SessionView, session_actor
 from kernel.unit import Unit, Units
 from kernel.web.exports import CSV_TYPE, XLSX_TYPE, export_csv, export_xlsx
@@ -35,7 +35,6 @@ from kernel.web.tables import Column, Filter, Table, View, read_view
 
 PUBLIC: Final[Mapping[str, Any]] = {"public": True}
 EXPORTS: Final = frozenset({"csv", "xlsx"})
-LIST_SEPARATOR: Final = {"zh_CN": "、", "en": ", "}
 
 Guard = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
 CompleteFrame = Callable[[Unit, Frame], Frame]

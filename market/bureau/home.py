@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Response
 
+from catalog.desk import waiting_cases
 from kernel.actors import Role
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
@@ -28,6 +29,7 @@ def show_home(page: Page) -> Response[Any]:
     return page.render(
         "bureau/home.html",
         board=[_region_line(page, boards)] if boards else [],
+        cases=waiting_cases(page.unit),
         disputes=[row for row in disputes_of(page.unit, only_open=True) if row.waits_for_decision],
         unfunded_fen=sum(row.unfunded_fen for row in unfunded(page.unit)),
         to_check=waiting_for(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else [],

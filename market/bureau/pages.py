@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from market.bureau.admission import HANDLERS as ADMISSION
 from market.bureau.allocations import HANDLERS as ALLOCATIONS
 from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.bulk import HANDLERS as BULK
@@ -23,6 +24,7 @@ from market.bureau.places import ACCOUNTABLE, school_place
 from market.bureau.quarantine import show_quarantine, show_undated
 from market.bureau.records import HANDLERS as RECORDS
 from market.bureau.schools import show_school, show_schools
+from market.bureau.sharing import HANDLERS as SHARING
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
@@ -208,6 +210,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     line,
     uses,
     use,
+    *ADMISSION,
+    *SHARING,
     *ALLOCATIONS,
     *RECORDS,
     *APPROVALS,

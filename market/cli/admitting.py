@@ -69,7 +69,11 @@ def admit_source_(
 @click.option("--propose-as", metavar="LOGIN", help="The reviewer who proposes.")
 @click.option("--decide-as", metavar="LOGIN", help="The second reviewer, who decides.")
 @click.option("--vendor", "vendor_code", metavar="CODE", help="Only this vendor's resources.")
-@click.option("--note", default="", help="What the reviewers put on record.")
+@click.option(
+    "--note",
+    default="",
+    help="What the reviewers put on record; of a proposal, the evidence of all its findings.",
+)
 @json_option
 def admit(
     *,
@@ -81,10 +85,13 @@ def admit(
 ) -> None:
     """Propose all submitted versions, decide all proposed ones, and so list them.
 
-    The two reviewers must be two people; either step may be asked for alone.
+    The two reviewers must be two people; either step may be asked for alone. Single versions are
+    judged criterion by criterion on the page of the admission desk.
     """
     if not (propose_as or decide_as):
         raise click.UsageError("Name who acts: --propose-as LOGIN, --decide-as LOGIN, or both.")
+    if propose_as and not note.strip():
+        raise click.UsageError("Say what was checked, and where it can be seen: --note TEXT.")
     proposed = decided = 0
     with open_units(load_settings()) as units:
         if propose_as:

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Response
 
+from catalog.ownership import CONFIRMERS
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from procurement.due_steps import waiting_steps
@@ -41,6 +42,7 @@ def show_home(page: Page, place: Place) -> Response[Any]:
     return page.render(
         "school/home.html",
         place=place,
+        may_confirm_works=page.actor.may(*CONFIRMERS),
         to_confirm=[row for row in statements if row.unconfirmed],
         disputes=disputes_of(page.unit, payer_code=place.payer_code, only_open=True),
         ceilings=_ceilings(page),

@@ -14,6 +14,7 @@ from market.school.bulk import HANDLERS as BULK
 from market.school.disputes import HANDLERS as DISPUTES
 from market.school.home import school_place, show_home
 from market.school.selections import HANDLERS as SELECTIONS
+from market.school.sharing import HANDLERS as SHARING
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
@@ -145,5 +146,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     agreement,
     *SELECTIONS,
     *BULK,
+    *SHARING,
     *DISPUTES,
 )

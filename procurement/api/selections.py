@@ -4,18 +4,17 @@ For signed-in people (cookie, and `X-CSRF-Token` for what changes something) and
 A signature is a person's: a key can't give it. `Idempotency-Key` makes a repeated request harmless.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import MediaType, Response, get, post
+from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, RawBody
 
 from kernel.actors import Role
 from kernel.errors import InvalidInput
 from kernel.http.callers import Callers
-from kernel.http.idempotency import KEY_HEADER, REPLAYED_HEADER, Answer, answer_once
+from kernel.http.once import answered_once
 from kernel.http.pages import only
 from kernel.http.problems import AnyRequest
 from kernel.ids import SelectionId
@@ -41,7 +40,6 @@ READERS: Final = only(*SCHOOL, *BUREAU)
 MOST: Final = 200
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST)]
-Act = Callable[[Unit], msgspec.Struct]
 
 
 @get(
@@ -117,7 +115,7 @@ def request_selections(
         ids = request_basket(unit, wanted)
         return Requested(items=[answer_of(selection(unit, one)) for one in ids])
 
-    return _once(request, callers, body, act=act, status=201)
+    return answered_once(request, callers, body, act=act, status=201)
 
 
 @post(
@@ -148,29 +146,10 @@ def sign_selection(
                 refuse(unit, wanted, note=data.note)
         return answer_of(selection(unit, selection_id))
 
-    return _once(request, callers, body, act=act, status=200)
+    return answered_once(request, callers, body, act=act)
 
 
 HANDLERS: Final = (list_selections, get_selection, request_selections, sign_selection)
-
-
-def _once(
-    request: AnyRequest, callers: Callers, body: bytes, *, act: Act, status: int
-) -> Response[Any]:
-    """Do it once for each idempotency key; the same key again gets the same answer."""
-    with callers.open(request) as unit:
-        answer = answer_once(
-            unit,
-            request.headers.get(KEY_HEADER, ""),
-            request=f"{request.method} {request.scope['path']}\n".encode() + body,
-            act=lambda: Answer(status, msgspec.json.encode(act(unit))),
-        )
-    return Response(
-        answer.content,
-        status_code=answer.status,
-        media_type=MediaType.JSON,
-        headers={REPLAYED_HEADER: "true"} if answer.replayed else {},
-    )
 
 
 def _state(text: str) -> SelectionState | None:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from kernel.http.pages import LIST_SEPARATOR
-from kernel.i18n import msgid, translate
+from kernel.i18n import LIST_SEPARATOR, msgid, translate
 from settlement.school_days import Run, runs_within
 
 SPAN: Final = msgid("{first} to {last}")

@@ -100,11 +100,12 @@ def open_launch(unit: Unit, *, vendor_code: str, sku: str, class_name: str = "")
 def enter(unit: Unit, launch_id: UUID) -> tuple[str, Ticket]:
     """Return where the actor's own launch leads outside, and a fresh ticket for it.
 
-    Raises `NotFound` for another's, `LaunchOver` for one that has ended, `NoAddress` for what the
-    platform plays itself.
+    Raises `NotFound` for another's, `LaunchOver` for one that has ended, `VersionNotOpen` for what
+    was taken down since, `NoAddress` for what the platform plays itself.
     """
     launch = own_launch(unit, launch_id)
     require_running(unit, launch)
+    require_listed(unit, launch)
     opened = _opened(unit, launch)
     if not opened.address:
         raise NoAddress(title=opened.title)
@@ -127,6 +128,13 @@ def require_running(unit: Unit, launch: Launch) -> None:
     """Raise `LaunchOver` for a launch whose time is over."""
     if launch.expires_at <= unit.clock.now():
         raise LaunchOver(ended=launch.expires_at.isoformat())
+
+
+def require_listed(unit: Unit, launch: Launch) -> None:
+    """Raise `VersionNotOpen` if what was opened was taken down or withdrawn since (R14)."""
+    version = unit.session.get_one(Version, launch.version_id)
+    if version.state != VersionState.LISTED:
+        raise VersionNotOpen(title=version.title, state=version.state)
 
 
 def agreement_in_force(

@@ -11,12 +11,13 @@ from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.money import yuan
-from kernel.web.tables import Table, excerpt, tabulate
+from kernel.web.tables import Column, Table, excerpt, tabulate
 from settlement.agreement_ends import MAY_END
 from settlement.agreement_states import RUNNING
 from settlement.queries.agreements import AgreementLife, ChangeRow, agreement_life
 from settlement.queries.funding import AgreementRow, agreements_of
 from settlement.queries.lines import lines_of
+from settlement.queries.versions import OwedVersion, owed_versions
 from settlement.web.columns import (
     AGREEMENT_SUMS,
     LINE_SUMS,
@@ -29,6 +30,7 @@ NO_AGREEMENTS = msgid(
     "There is no agreement yet. One is opened when a selection has its last signature."
 )
 
+AGREED_ABOUT = msgid("agreed about this one")
 OPENED = msgid("Agreed")
 BECAUSE = msgid("{act}: {reason}")
 CHANGED = {
@@ -95,10 +97,39 @@ def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
         plan=plan_words(found[0].terms, page.locale),
         life=life,
         history=_history(life, page.locale),
+        versions=excerpt(
+            translate(msgid("Versions of the resource"), page.locale),
+            _version_columns(page.locale),
+            owed_versions(page.unit, number),
+            path=place.agreement(number),
+        ),
         own=page.actor.organisation_code == place.payer_code,
         running=found[0].state in RUNNING,
         may_end=page.actor.may(*MAY_END),
     )
+
+
+def _version_columns(locale: str) -> list[Column[OwedVersion]]:
+    agreed = translate(AGREED_ABOUT, locale)
+    return [
+        Column(key="number", title=msgid("Version"), value=lambda row: row.number, kind="number"),
+        Column(key="title", title=msgid("Title"), value=lambda row: row.title),
+        Column(
+            key="state",
+            title=msgid("State"),
+            value=lambda row: row.state,
+            kind="state",
+            label_kind="VersionState",
+        ),
+        Column(
+            key="created_at", title=msgid("Recorded"), value=lambda row: row.created_at, kind="day"
+        ),
+        Column(
+            key="agreed",
+            title=msgid("Agreement"),
+            value=lambda row: agreed if row.agreed else "",
+        ),
+    ]
 
 
 def _history(life: AgreementLife, locale: str) -> list[tuple[datetime, str, str]]:

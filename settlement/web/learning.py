@@ -11,7 +11,7 @@ from kernel.actors import Role
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, Filter, tabulate
-from settlement.metering.launches import enter, open_launch, own_launch
+from settlement.metering.launches import enter, open_launch, own_launch, require_listed
 from settlement.metering.openers import classes_of, school_of_opener
 from settlement.metering.player import BEAT_S, beat
 from settlement.metering.tickets import sign_ticket
@@ -106,6 +106,7 @@ def open_resource(page: Page, *, form: OpenForm) -> Response[Any]:
 
 def show_player(page: Page, launch_id: UUID) -> Response[Any]:
     """Show what was opened: where it is to be used, and how long it has been."""
+    require_listed(page.unit, own_launch(page.unit, launch_id))
     return page.render(
         "settlement/play.html",
         launch=launch_view(page.unit, launch_id),
@@ -117,7 +118,9 @@ def show_player(page: Page, launch_id: UUID) -> Response[Any]:
 
 def note_presence(page: Page, launch_id: UUID) -> Response[Any]:
     """Note that it is still in use, and show the player again."""
-    beat(page.unit, own_launch(page.unit, launch_id))
+    launch = own_launch(page.unit, launch_id)
+    require_listed(page.unit, launch)
+    beat(page.unit, launch)
     return page.redirect(address_of_launch(launch_id))
 
 

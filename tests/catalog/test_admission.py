@@ -87,6 +87,8 @@ def test_one_proposes_another_decides_and_it_is_listed(units, scene):
         scene["second"].person_id,
     )
     assert [row.act for row in acts if row.act.startswith("admission")] == [
+        "admission.claimed",
+        "admission.claimed",
         "admission.proposed",
         "admission.proposed",
         "admission.admitted",
@@ -114,7 +116,7 @@ def test_another_bureau_does_not_decide(units, scene):
 def test_what_is_taken_up_or_decided_is_not_taken_up_again(units, scene):
     versions = proposed(units, scene["first"])
     with units(scene["elsewhere"]) as unit, pytest.raises(Conflict):
-        propose_admission(unit, versions, note="")
+        propose_admission(unit, versions, note="核对")
     with units(scene["second"]) as unit:
         decide_admission(unit, versions, note="同意")
         with pytest.raises(Conflict):
@@ -152,7 +154,7 @@ def test_whoever_has_worked_for_the_vendor_does_not_review_it(units, scene):
             )
         )
     with units(scene["first"]) as unit, pytest.raises(VendorInterest):
-        propose_admission(unit, awaiting_proposal(unit), note="")
+        propose_admission(unit, awaiting_proposal(unit), note="核对")
 
 
 def test_only_reviewers_review_and_the_system_is_none(units, scene):
@@ -161,12 +163,12 @@ def test_only_reviewers_review_and_the_system_is_none(units, scene):
         waiting = awaiting_proposal(unit)
     for actor in (auditor, SYSTEM):
         with units(actor) as unit, pytest.raises(Refused):
-            propose_admission(unit, waiting, note="")
+            propose_admission(unit, waiting, note="核对")
 
 
 def test_an_unknown_version_is_not_found(units, scene):
     with units(scene["first"]) as unit, pytest.raises(NotFound):
-        propose_admission(unit, [VersionId(scene["firm"].id)], note="")
+        propose_admission(unit, [VersionId(scene["firm"].id)], note="核对")
 
 
 def test_a_returned_version_is_answered_by_the_next_number(units, scene):

@@ -28,6 +28,7 @@ from tests.support.who_may import EVERYBODY, OWN_CHAIN, PACKAGE_SENDERS, SCHOOL_
 
 PAGE = {"accept": "text/html"}
 A_PUBLIC_KEY = pem(Ed25519PrivateKey.generate())
+NOBODYS = "0198c0de-0000-7000-8000-000000000002"
 FORMS: dict[str, dict[str, str]] = {
     SCHOOL_CHAIN + "/confirm": {"amount_fen": "90"},
     "/learn/open": {"resource": "nobody/nothing"},
@@ -35,6 +36,9 @@ FORMS: dict[str, dict[str, str]] = {
     "/catalog/favourites": {"resource": "nobody/nothing", "act": "drop"},
     "/catalog/ratings": {"resource": "nobody/nothing", "stars": "5"},
     "/vendor/early-use/{proposal}/answer": {"agrees": "yes"},
+    "/bureau/admission/{version_id}": {"act": "claim"},
+    "/vendor/resources/{version_id}": {"act": "appeal"},
+    "/bureau/admission/samples": {"act": "draw"},
 }
 SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"},
@@ -47,6 +51,24 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     },
     # Who may look at a selection may try to sign it; whose turn it is, is the service's question.
     "/api/v1/selections/{selection_id}/signature": {"decision": "refuse", "note": " "},
+    "/api/v1/admissions/{version_id}/claim": {},
+    "/api/v1/admissions/{version_id}/release": {},
+    "/api/v1/admissions/{version_id}/findings": {"findings": []},
+    "/api/v1/admissions/{version_id}/proposal": {"verdict": "admitted"},
+    "/api/v1/admissions/{version_id}/decision": {"verdict": "admitted"},
+    "/api/v1/admissions/{version_id}/takedown": {"ground": "other", "reason": ""},
+    "/api/v1/admissions/{version_id}/restoring": {},
+    "/api/v1/admissions/{version_id}/appeal": {"upheld": True, "note": ""},
+    "/api/v1/needs": {"title": "", "description": "", "wanted_by": "2026-12-31"},
+    "/api/v1/needs/{need_id}/answers": {"version_id": NOBODYS},
+    "/api/v1/needs/{need_id}/closing": {},
+    "/api/v1/infringements": {"version_id": NOBODYS, "claimant": "", "work": "", "claim": ""},
+    "/api/v1/infringements/{notice_id}/counter": {"statement": "x"},
+    "/api/v1/infringements/{notice_id}/decision": {"upheld": True, "note": "x"},
+    "/api/v1/versions": {"sku": "", "title": "", "kind": "basic", "tier": "basic"},
+    "/api/v1/versions/{version_id}/submission": {"answers": {}, "commitment": "", "commits": False},
+    "/api/v1/versions/{version_id}/withdrawal": {},
+    "/api/v1/versions/{version_id}/appeal": {},
 }
 # Who may act may do so with what is their own, and nobody has these.
 OF_NOBODY = {
@@ -61,6 +83,13 @@ OF_NOBODY = {
         "/bureau/funding/{line_id}",
         "/bureau/unfunded/{number}/{month}",
         "/api/v1/launches",
+        # The site's version is listed: nobody has claimed it.
+        "/api/v1/admissions/{version_id}/release",
+        "/api/v1/admissions/{version_id}/proposal",
+        "/api/v1/needs/{need_id}/answers",
+        "/api/v1/needs/{need_id}/closing",
+        "/api/v1/infringements/{notice_id}/counter",
+        "/api/v1/infringements/{notice_id}/decision",
     }
     # The site's bureau has bought nothing, and so has no agreement and no statement of its own.
     or path.startswith(("/bureau/agreements/{", "/bureau/bulk/{", "/school/bulk/{", OWN_CHAIN))

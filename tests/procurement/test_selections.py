@@ -171,9 +171,9 @@ def test_a_resource_that_was_listed_as_basic_since_its_price_is_not_selected(
         )
         record_catalogue(unit, [basic])
     with county.units(county.actor("reviewer-1")) as unit:
-        propose_admission(unit, awaiting_proposal(unit), note="")
+        propose_admission(unit, awaiting_proposal(unit), note="逐项核对")
     with county.units(county.actor("reviewer-2")) as unit:
-        decide_admission(unit, awaiting_decision(unit), note="")
+        decide_admission(unit, awaiting_decision(unit), note="逐项核对")
     (outcome,) = county.select(a_selection())
     assert outcome.field == "sku"
     assert isinstance(outcome.error, BasicIsFree)

@@ -278,9 +278,9 @@ class CountyBuilder:
                 )
             )
         with self.units(self.actor("reviewer-1")) as unit:
-            propose_admission(unit, awaiting_proposal(unit), note="")
+            propose_admission(unit, awaiting_proposal(unit), note="逐项核对")
         with self.units(self.actor("reviewer-2")) as unit:
-            decide_admission(unit, awaiting_decision(unit), note="")
+            decide_admission(unit, awaiting_decision(unit), note="逐项核对")
 
     def actor(self, login: str) -> Actor:
         with self.units(system_actor("test")) as unit:

@@ -35,6 +35,7 @@ from tests.support.builders import (
     CITY,
     a_bureau,
     a_learner,
+    a_listed_version,
     a_person,
     a_resource,
     a_school,
@@ -85,6 +86,7 @@ class Site:
     selection_id: UUID | None = None
     dispute_id: UUID | None = None
     credited_line_id: UUID | None = None
+    version_id: UUID | None = None
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -102,6 +104,9 @@ class Site:
             "device": "box-none",
             "dispute_id": str(self.dispute_id),
             "selection_id": str(self.selection_id),
+            "version_id": str(self.version_id),
+            "need_id": "0198c0de-0000-7000-8000-000000000002",
+            "notice_id": "0198c0de-0000-7000-8000-000000000002",
             "delegation_id": "0198c0de-0000-7000-8000-000000000001",
         }
 
@@ -137,6 +142,7 @@ def a_site(units: Units, *, disputes: bool = False) -> Site:
         deliver(units, more, source=PLAYER, name="more.csv")
     settle(units, SYSTEM, MARCH)
     with units(SYSTEM) as unit:
+        version_id = a_listed_version(unit, market.resource_id)
         lines = {(line.payer_code, line.agreement_number[-3:]): line.id for line in lines_of(unit)}
     code = market.school.code
     return Site(
@@ -148,6 +154,7 @@ def a_site(units: Units, *, disputes: bool = False) -> Site:
         selection_id=_ask(units, market),
         dispute_id=_quarrel(units, market, lines[code, "A-3"]) if disputes else None,
         credited_line_id=_settled(units, market, lines[code, "A-4"]) if disputes else None,
+        version_id=version_id,
     )
 
 

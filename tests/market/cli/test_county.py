@@ -73,7 +73,10 @@ def county(market, take_in):
         assert found.json["accepted"] == found.json["received"] == len(ROWS[kind])
     assert market(*CHECK_BUDGETS).status == 0
     assert market(*ISSUE).status == 0
-    assert market("admit", "--propose-as", "first", "--decide-as", "second").status == 0
+    assert (
+        market("admit", "--propose-as", "first", "--decide-as", "second", "--note", "核对").status
+        == 0
+    )
     assert take_in("selections").status == 0
     return market
 
@@ -147,7 +150,7 @@ def test_an_act_of_a_person_needs_the_person(county):
     assert refused.status == 1 and "bureau_finance" in refused.err
     unknown = county("approve", "--as", "nobody")
     assert unknown.status == 1 and "nobody" in unknown.err
-    same = county("admit", "--propose-as", "first", "--decide-as", "first")
+    same = county("admit", "--propose-as", "first", "--decide-as", "first", "--note", "核对")
     assert same.status == 0, "nothing waits"
 
 

@@ -1,0 +1,143 @@
+"""What the interfaces answer of cases and the queue, to reviewers and to vendors alike."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from catalog.cases import Case
+from catalog.desk import QueueRow
+
+
+class FactorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A factor that counts, with the points it brings and the most that it may bring."""
+
+    factor: str
+    count: int
+    points: int
+    cap: int
+
+
+class QueuedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One version at the desk; `standing`: waiting, mine, to-decide, with-a-colleague."""
+
+    version_id: UUID
+    title: str
+    vendor_code: str
+    sku: str
+    number: int
+    standing: str
+    holder: str
+    depth: str
+    changes: list[str]
+    since: datetime
+    points: int
+    factors: list[FactorAnswer]
+
+
+class QueueAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The desk's queue, the highest points first."""
+
+    items: list[QueuedAnswer]
+
+
+class JudgedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One criterion with the vendor's answer, the finding and its evidence."""
+
+    criterion: str
+    answer: str
+    finding: str
+    evidence: str
+
+
+class RoundAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One review of a version."""
+
+    number: int
+    state: str
+    bureau: str
+    verdict: str
+    reasons: list[str]
+    note: str
+    decision_note: str
+    proposed_by: str
+    decided_by: str
+
+
+class CaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A version with its review; `acts`: what the caller may try now."""
+
+    version_id: UUID
+    title: str
+    vendor_code: str
+    sku: str
+    number: int
+    state: str
+    depth: str
+    changes: list[str]
+    criteria: list[JudgedAnswer]
+    rounds: list[RoundAnswer]
+    suits: dict[str, Any]
+    points: int
+    acts: list[str]
+
+
+def case_answer(found: Case) -> CaseAnswer:
+    """Return a case as the interface answers it."""
+    return CaseAnswer(
+        version_id=found.version_id,
+        title=found.title,
+        vendor_code=found.vendor_code,
+        sku=found.sku,
+        number=found.number,
+        state=found.state,
+        depth=found.depth,
+        changes=list(found.changes),
+        criteria=[
+            JudgedAnswer(
+                criterion=one.criterion,
+                answer=one.answer,
+                finding=one.finding,
+                evidence=one.evidence,
+            )
+            for one in found.judged
+        ],
+        rounds=[
+            RoundAnswer(
+                number=one.number,
+                state=one.state,
+                bureau=one.bureau_name,
+                verdict=one.verdict,
+                reasons=list(one.reasons),
+                note=one.note,
+                decision_note=one.decision_note,
+                proposed_by=one.proposed_by,
+                decided_by=one.decided_by,
+            )
+            for one in found.rounds
+        ],
+        suits=dict(found.suits),
+        points=found.points,
+        acts=sorted(found.acts),
+    )
+
+
+def queued_answer(row: QueueRow) -> QueuedAnswer:
+    return QueuedAnswer(
+        version_id=row.version_id,
+        title=row.title,
+        vendor_code=row.vendor_code,
+        sku=row.sku,
+        number=row.number,
+        standing=row.standing,
+        holder=row.holder,
+        depth=row.depth,
+        changes=list(row.changes),
+        since=row.since,
+        points=row.points,
+        factors=[
+            FactorAnswer(factor=one.factor, count=one.count, points=one.points, cap=one.cap)
+            for one in row.factors
+        ],
+    )

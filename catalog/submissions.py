@@ -1,0 +1,113 @@
+"""Submitting a draft: the vendor's self-check and commitment come first (R12, R60).
+
+Decides what has to be there before a bureau looks: an answer to each of the eight criteria, the
+commitment signed, the filing number of an app that is opened outside the platform, and for which
+stages the vendor offers it. A change of price or licence alone answers the criteria it bears on.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from catalog.admission_models import Submission
+from catalog.changes import changes_of
+from catalog.criteria import criteria_of, depth_of
+from catalog.life_cycle import move, require_own_vendor
+from catalog.models import Version
+from catalog.ownership import declare_work
+from catalog.reviewers import lock_versions
+from catalog.states import VersionState
+from kernel.errors import (
+    CommitmentMissing,
+    Conflict,
+    FilingNumberMissing,
+    NothingChanged,
+    SelfCheckMissing,
+)
+from kernel.identity.recording import among
+from kernel.ids import VersionId
+from kernel.unit import Unit
+
+FILING_NUMBER: Final = re.compile(r"教APP备\d{7,10}号", re.ASCII)
+"""教育移动互联网应用程序备案号: 教APP备, digits, 号."""
+EXAMPLE_NUMBER: Final = "教APP备1101234号"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SelfCheck:
+    """What a vendor declares of its version: `answers` by criterion; `commits` as it is signed."""
+
+    answers: Mapping[str, str]
+    commitment: str
+    commits: bool
+    filing_number: str = ""
+    stages: Sequence[str] = field(default=())
+    conditions: str = ""
+
+
+def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
+    """Submit a draft with its self-check, as a manager of its vendor.
+
+    Raises `SelfCheckMissing`, `CommitmentMissing`, `FilingNumberMissing`, `NothingChanged` for what
+    was admitted just so, and what `move` raises.
+    """
+    (version,) = lock_versions(unit, [version_id])
+    require_own_vendor(unit, [version])
+    if version.state != VersionState.DRAFT:
+        raise Conflict(
+            what="version", key=version.title, state=version.state, wanted=VersionState.SUBMITTED
+        )
+    changes = changes_of(unit, [version])[version.id]
+    if not changes:
+        raise NothingChanged(key=version.title)
+    asked = criteria_of(depth_of(changes))
+    missing = [one for one in asked if not check.answers.get(one, "").strip()]
+    if missing:
+        raise SelfCheckMissing(missing=missing)
+    if not (check.commits and check.commitment.strip()):
+        raise CommitmentMissing
+    number = check.filing_number.strip()
+    if needs_filing_number(version) and not FILING_NUMBER.fullmatch(number):
+        raise FilingNumberMissing(field="filing_number", value=number, expected=EXAMPLE_NUMBER)
+    unit.session.add(
+        Submission(
+            version_id=version.id,
+            self_check={one.value: check.answers[one].strip() for one in asked},
+            commitment=check.commitment.strip(),
+            filing_number=number,
+            suits=suitability(check.stages, check.conditions),
+            submitted_by=unit.actor.person_id,
+            submitted_at=unit.clock.now(),
+        )
+    )
+    unit.session.flush()
+    declare_work(unit, version)
+    move(unit, [version], VersionState.SUBMITTED, changes=changes, filing_number=number)
+
+
+def withdraw(unit: Unit, version_id: VersionId, *, note: str = "") -> None:
+    """Withdraw a version as a manager of its vendor; its history and its bills stay (R4)."""
+    (version,) = lock_versions(unit, [version_id])
+    require_own_vendor(unit, [version])
+    move(unit, [version], VersionState.WITHDRAWN, note=note)
+
+
+def needs_filing_number(version: Version) -> bool:
+    """Whether the version opens an app outside the platform, which has to be filed (备案)."""
+    return bool(version.metadata_.get("launch_url"))
+
+
+def submissions_of(unit: Unit, versions: Sequence[Version]) -> dict[Any, Submission]:
+    """Return the versions' submissions by version; a version that came in a file has none."""
+    rows = unit.session.scalars(
+        select(Submission).where(among(Submission.version_id, [version.id for version in versions]))
+    )
+    return {row.version_id: row for row in rows}
+
+
+def suitability(stages: Sequence[str], conditions: str) -> dict[str, Any]:
+    """Return for which stages and on which conditions something suits, as it is kept (R60)."""
+    return {"stages": list(stages), "conditions": conditions.strip()}

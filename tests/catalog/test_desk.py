@@ -1,0 +1,280 @@
+"""The admission desk: self-check, queue, findings, two reviewers."""
+
+from datetime import timedelta
+
+import pytest
+
+from catalog.admission import claim, decide_admission, judge, propose, release
+from catalog.cases import case
+from catalog.criteria import Criterion, Finding, Reason
+from catalog.desk import queue, waiting_cases
+from catalog.models import Version
+from catalog.reviewers import declare_interest
+from catalog.risk import WEIGHTS, Factor, weigh
+from catalog.states import AdmissionState
+from catalog.submissions import submit
+from kernel.errors import (
+    ClaimedByAnother,
+    CommitmentMissing,
+    Conflict,
+    FilingNumberMissing,
+    FindingsAgainst,
+    FindingsMissing,
+    NoteRequired,
+    NotFound,
+    NotProposed,
+    OwnInterest,
+    ReasonRequired,
+    SelfCheckMissing,
+    VendorInterest,
+)
+from kernel.identity.people import RosterRow, record_roster
+from tests.support.admission_builders import Desk, a_desk, a_self_check
+from tests.support.builders import a_resource, took
+from tests.support.settlement_builders import SYSTEM
+
+REFUSED, RETURNED = AdmissionState.REFUSED, AdmissionState.RETURNED
+
+
+@pytest.fixture
+def desk(units) -> Desk:
+    return a_desk(units)
+
+
+# What the vendor does first (R12)
+
+
+@pytest.mark.parametrize(
+    ("facts", "error"),
+    [
+        ({"answers": {"political": "已查"}}, SelfCheckMissing),
+        ({"commits": False}, CommitmentMissing),
+        ({"commitment": " "}, CommitmentMissing),
+    ],
+)
+def test_nothing_is_submitted_without_self_check_and_commitment(desk, facts, error):
+    """R12."""
+    version_id = desk.draft()
+    with desk.units(desk.manager) as unit, pytest.raises(error):
+        submit(unit, version_id, a_self_check(**facts))
+    assert desk.state(version_id) == "draft"
+
+
+@pytest.mark.parametrize("number", ["", "备案中", "教APP备1号"])
+def test_an_app_outside_the_platform_needs_its_filing_number(desk, number):
+    """R12: where it applies, and nowhere else."""
+    version_id = desk.draft(launch_url="https://app.example.com/open")
+    with desk.units(desk.manager) as unit, pytest.raises(FilingNumberMissing):
+        submit(unit, version_id, a_self_check(filing_number=number))
+    with desk.units(desk.manager) as unit:
+        submit(unit, version_id, a_self_check(filing_number="教APP备3301234号"))
+    with desk.units(desk.first) as unit:
+        assert case(unit, version_id).filing_number == "教APP备3301234号"
+
+
+def test_a_draft_is_kept_until_it_is_submitted_and_then_stays(desk):
+    first = desk.draft(title="初稿")
+    assert desk.draft(title="二稿") == first
+    with desk.units(desk.manager) as unit:
+        submit(unit, first, a_self_check())
+        assert unit.session.get_one(Version, first).title == "二稿"
+    assert desk.draft(title="三稿") != first
+
+
+def test_another_vendors_draft_is_neither_seen_nor_submitted(desk):
+    version_id = desk.draft()
+    for actor in (desk.other_manager, desk.first, desk.upper):
+        with desk.units(actor) as unit, pytest.raises(NotFound):
+            case(unit, version_id)
+    with desk.units(desk.other_manager) as unit, pytest.raises(NotFound):
+        submit(unit, version_id, a_self_check())
+
+
+# The queue
+
+
+def test_the_queue_is_ordered_by_named_factors_with_caps(desk, clock):
+    """R13: what a file brought without a self-check comes first; each factor says its points."""
+    desk.submitted("A")
+    with desk.units(SYSTEM) as unit:
+        a_resource(unit, desk.rival, "F", listed=False)
+    with desk.units(desk.first) as unit:
+        rows = queue(unit)
+        assert waiting_cases(unit) == 2
+    assert [row.sku for row in rows] == ["F", "A"]
+    assert {one.factor for one in rows[0].factors} == {
+        Factor.NO_SELF_CHECK,
+        Factor.NEW_VENDOR,
+        Factor.FOR_THE_YOUNGEST,
+        Factor.FIRST_VERSION,
+    }
+    assert rows[0].points == sum(one.points for one in rows[0].factors)
+    clock.advance(timedelta(days=400))
+    with desk.units(desk.first) as unit:
+        waited = {one.factor: one.points for one in queue(unit)[0].factors}
+    assert waited[Factor.WAITING] == WEIGHTS[Factor.WAITING].cap
+
+
+@pytest.mark.parametrize("factor", Factor)
+def test_no_factor_brings_more_than_its_cap(factor):
+    (one,) = weigh({factor: 1_000_000})
+    assert (one.points, one.cap) == (WEIGHTS[factor].cap, WEIGHTS[factor].cap)
+
+
+def test_what_a_bureau_has_claimed_is_gone_from_the_others_queue(desk):
+    version_id = desk.claimed(desk.submitted())
+    with desk.units(desk.upper) as unit:
+        assert queue(unit) == []
+    with desk.units(desk.second) as unit:
+        (row,) = queue(unit)
+    assert (row.standing, row.holder) == ("with-a-colleague", "first")
+    with desk.units(desk.upper) as unit, pytest.raises(Conflict):
+        claim(unit, [version_id])
+
+
+def test_a_claim_is_released_by_its_holder_or_by_a_colleague_who_says_why(desk):
+    version_id = desk.claimed(desk.submitted())
+    with desk.units(desk.second) as unit, pytest.raises(ReasonRequired):
+        release(unit, version_id)
+    with desk.units(desk.first) as unit:
+        release(unit, version_id)
+    desk.claimed(version_id, by=desk.second)
+    with desk.units(desk.first) as unit:
+        release(unit, version_id, note="休假")
+    assert desk.state(version_id) == "submitted"
+    assert desk.admission(version_id).round == 2
+
+
+# Findings and the two reviewers (R11, R13)
+
+
+def test_each_criterion_is_judged_with_evidence_before_anything_is_proposed(desk):
+    """R11."""
+    version_id = desk.claimed(desk.submitted())
+    with desk.units(desk.first) as unit:
+        with pytest.raises(FindingsMissing):
+            judge(unit, version_id, Criterion.SAFETY, finding=Finding.MEETS, evidence=" ")
+        for criterion in list(Criterion)[:-1]:
+            judge(unit, version_id, criterion, finding=Finding.MEETS, evidence="第1页")
+    with desk.units(desk.first) as unit, pytest.raises(FindingsMissing) as refused:
+        propose(unit, version_id, verdict=AdmissionState.ADMITTED, note="")
+    assert refused.value.facts["missing"] == [Criterion.PUBLIC_BENEFIT]
+
+
+def test_what_fails_a_criterion_is_not_proposed_for_admission(desk):
+    version_id = desk.claimed(desk.submitted())
+    with desk.units(desk.first) as unit:
+        for criterion in Criterion:
+            judge(unit, version_id, criterion, finding=Finding.FAILS, evidence="第1页")
+        with pytest.raises(FindingsAgainst):
+            propose(unit, version_id, verdict=AdmissionState.ADMITTED, note="")
+        with pytest.raises(NoteRequired):
+            propose(unit, version_id, verdict=REFUSED, note=" ")
+        propose(unit, version_id, verdict=REFUSED, note="", reasons=[Reason.ERRORS])
+    with desk.units(desk.second) as unit:
+        decide_admission(unit, [version_id], note="", verdict=REFUSED)
+    assert desk.admission(version_id).reasons == ["errors"]
+
+
+def test_only_who_claimed_judges_and_only_another_decides(desk):
+    """R13."""
+    version_id = desk.claimed(desk.submitted())
+    with desk.units(desk.second) as unit, pytest.raises(ClaimedByAnother):
+        judge(unit, version_id, Criterion.SAFETY, finding=Finding.MEETS, evidence="第1页")
+    with desk.units(desk.first) as unit:
+        release(unit, version_id)
+    desk.proposed(version_id)
+    with desk.units(desk.first) as unit, pytest.raises(OwnInterest):
+        decide_admission(unit, [version_id], note="同意")
+
+
+def test_the_second_reviewer_admits_nothing_that_the_first_would_not(desk):
+    """R13: what two did not admit, one does not let in; it goes back to the queue instead."""
+    version_id = desk.proposed(desk.submitted(), verdict=REFUSED)
+    with desk.units(desk.second) as unit, pytest.raises(NotProposed):
+        decide_admission(unit, [version_id], note="可以")
+    with desk.units(desk.second) as unit:
+        release(unit, version_id, note="不同意驳回，请他人再审")
+    assert desk.state(version_id) == "submitted"
+    desk.proposed(version_id, by=desk.third)
+
+
+def test_a_return_against_the_proposal_says_why(desk):
+    version_id = desk.proposed(desk.submitted())
+    with desk.units(desk.second) as unit:
+        with pytest.raises(NoteRequired):
+            decide_admission(unit, [version_id], note="", verdict=RETURNED)
+        decide_admission(unit, [version_id], note="请补字幕", verdict=RETURNED)
+    with desk.units(desk.manager) as unit:
+        found = case(unit, version_id)
+    assert (found.state, found.rounds[-1].decision_note) == ("returned", "请补字幕")
+
+
+def test_whoever_has_an_interest_reviews_nothing_of_the_vendor(desk):
+    """R13: a role held there once, or the reviewer's own word."""
+    version_id = desk.submitted()
+    with desk.units(desk.third) as unit:
+        declare_interest(unit, vendor_code=desk.firm.code, reason="亲属任职")
+    with desk.units(SYSTEM) as unit:
+        took(
+            record_roster(
+                unit,
+                [
+                    RosterRow(
+                        person_no="former",
+                        name="前员工",
+                        organisation_kind=kind,
+                        organisation_code=code,
+                        roles=(role,),
+                        login="former",
+                    )
+                    for kind, code, role in (
+                        ("vendor", desk.firm.code, "vendor_manager"),
+                        ("bureau", desk.county.code, "admission"),
+                    )
+                ],
+            )
+        )
+    with desk.units(desk.third) as unit, pytest.raises(VendorInterest):
+        claim(unit, [version_id])
+    desk.proposed(version_id)
+    with desk.units(desk.third) as unit, pytest.raises(VendorInterest):
+        decide_admission(unit, [version_id], note="同意")
+
+
+def test_for_which_schools_it_suits_is_judged_before_release(desk):
+    """R60: what the vendor offers, then what the reviewers found."""
+    version_id = desk.claimed(desk.submitted())
+    with desk.units(desk.first) as unit:
+        assert case(unit, version_id).suits["conditions"] == "教室有投影即可"
+        for criterion in Criterion:
+            judge(unit, version_id, criterion, finding=Finding.ON_CONDITION, evidence="实测")
+        propose(
+            unit,
+            version_id,
+            verdict=AdmissionState.ADMITTED,
+            note="",
+            suits={"stages": ["primary"], "conditions": "须有20兆以上网络"},
+        )
+    with desk.units(desk.second) as unit:
+        decide_admission(unit, [version_id], note="同意")
+        assert case(unit, version_id).suits == {
+            "stages": ["primary"],
+            "conditions": "须有20兆以上网络",
+        }
+
+
+def test_a_vendor_reads_nothing_of_a_review_before_its_decision(desk):
+    version_id = desk.proposed(desk.submitted(), verdict=REFUSED, note="初审意见")
+    with desk.units(desk.manager) as unit:
+        before = case(unit, version_id)
+    with desk.units(desk.second) as unit:
+        decide_admission(unit, [version_id], note="同意驳回", verdict=REFUSED)
+    with desk.units(desk.manager) as unit:
+        after = case(unit, version_id)
+    assert not before.rounds
+    assert not any(one.evidence for one in before.judged)
+    assert not before.factors
+    assert after.rounds[-1].note == "初审意见"
+    assert all(one.evidence for one in after.judged)
+    assert not any(one.who for one in after.history), "names are the desk's"

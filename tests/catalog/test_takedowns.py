@@ -1,0 +1,105 @@
+"""Emergency takedown, restoring and appeals, each decided by another (R14)."""
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from catalog.admission import claim, decide_admission
+from catalog.appeals import appeal, decide_appeal
+from catalog.states import AdmissionState
+from catalog.takedowns import Ground, restore, take_down
+from kernel.errors import (
+    AppealedAlready,
+    Conflict,
+    NotFound,
+    ReasonRequired,
+    TookPart,
+)
+from tests.support.admission_builders import Desk, a_desk
+from tests.support.settlement_builders import SYSTEM
+
+REFUSED, RETURNED = AdmissionState.REFUSED, AdmissionState.RETURNED
+
+
+@pytest.fixture
+def desk(units) -> Desk:
+    return a_desk(units)
+
+
+def test_a_takedown_suspends_every_version_and_another_reviewer_lifts_it(desk):
+    """R14: at once, with its reason, and never lifted by who made it."""
+    older = desk.listed()
+    newer = desk.decided(desk.submitted(title="第二版"))
+    with desk.units(desk.first) as unit:
+        with pytest.raises(ReasonRequired):
+            take_down(unit, newer, ground=Ground.RED_LINE, reason=" ")
+        take_down(unit, newer, ground=Ground.RED_LINE, reason="内容不当")
+    assert {desk.state(older), desk.state(newer)} == {"suspended"}
+    with desk.units(desk.first) as unit, pytest.raises(TookPart):
+        restore(unit, newer, note="已改")
+    with desk.units(desk.second) as unit:
+        restore(unit, newer, note="核实无误")
+    assert {desk.state(older), desk.state(newer)} == {"listed"}
+
+
+def test_who_does_not_answer_for_it_neither_takes_down_nor_restores(desk):
+    """R10: the admitting bureau and those above it; what is above is not lifted from below."""
+    version_id = desk.listed()
+    with desk.units(desk.upper) as unit:
+        take_down(unit, version_id, ground=Ground.OTHER, reason="省里通报")
+    with desk.units(desk.first) as unit, pytest.raises(NotFound):
+        restore(unit, version_id, note="恢复")
+    by_city = desk.proposed(desk.submitted("C"), by=desk.upper)
+    with desk.units(desk.first) as unit, pytest.raises(NotFound):
+        decide_admission(unit, [by_city], note="同意")
+
+
+def test_a_refusal_is_appealed_once_and_reviewed_again_by_others(desk):
+    """R14: another reviewer judges; upheld, neither of the two takes it up again."""
+    version_id = desk.decided(desk.submitted(), verdict=REFUSED)
+    with desk.units(desk.manager) as unit:
+        with pytest.raises(ReasonRequired):
+            appeal(unit, version_id, claim=" ")
+        appeal(unit, version_id, claim="第3页依据有误")
+    with desk.units(desk.manager) as unit, pytest.raises(AppealedAlready):
+        appeal(unit, version_id, claim="再诉")
+    for actor in (desk.first, desk.second):
+        with desk.units(actor) as unit, pytest.raises(TookPart):
+            decide_appeal(unit, version_id, upheld=True, note="成立")
+    with desk.units(desk.third) as unit:
+        with pytest.raises(ReasonRequired):
+            decide_appeal(unit, version_id, upheld=True, note=" ")
+        decide_appeal(unit, version_id, upheld=True, note="依据不足")
+    assert desk.state(version_id) == "submitted"
+    with desk.units(desk.first) as unit, pytest.raises(TookPart):
+        claim(unit, [version_id])
+    desk.proposed(version_id, by=desk.third)
+
+
+def test_a_dismissed_appeal_changes_nothing(desk):
+    version_id = desk.decided(desk.submitted(), verdict=REFUSED)
+    with desk.units(desk.manager) as unit:
+        appeal(unit, version_id, claim="不服")
+    with desk.units(desk.upper) as unit:
+        decide_appeal(unit, version_id, upheld=False, note="依据充分")
+    assert desk.state(version_id) == "refused"
+    with pytest.raises(DBAPIError), desk.units(SYSTEM) as unit:
+        unit.session.connection().exec_driver_sql("UPDATE admission_appeal SET outcome = 'upheld'")
+
+
+def test_an_upheld_appeal_against_a_takedown_lists_it_again(desk):
+    version_id = desk.listed()
+    with desk.units(desk.first) as unit:
+        take_down(unit, version_id, ground=Ground.INFRINGEMENT, reason="有人举报")
+    with desk.units(desk.manager) as unit:
+        appeal(unit, version_id, claim="有授权书")
+    with desk.units(desk.first) as unit, pytest.raises(TookPart):
+        decide_appeal(unit, version_id, upheld=True, note="成立")
+    with desk.units(desk.second) as unit:
+        decide_appeal(unit, version_id, upheld=True, note="授权有效")
+    assert desk.state(version_id) == "listed"
+
+
+def test_nothing_but_a_refusal_or_takedown_is_appealed(desk):
+    version_id = desk.listed()
+    with desk.units(desk.manager) as unit, pytest.raises(Conflict):
+        appeal(unit, version_id, claim="不服")
