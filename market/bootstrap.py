@@ -16,11 +16,13 @@ from settlement.tasks import (
     end_agreements,
     estimate_running,
     make_partitions,
+    pay,
     post_payer,
     post_what_is_due,
     release_launched,
     release_retention,
     resume_closes,
+    sweep_payments,
 )
 
 # Foreign keys cross packages: every table has to be known, whichever of them a process touches.
@@ -42,6 +44,8 @@ TASKS: dict[str, Callable[..., None]] = {
     "procurement.end_lines": end_lines_of_closed_years,
     "settlement.end_agreements": end_agreements,
     "procurement.commit_waiting": commit_waiting_years,
+    "settlement.pay": pay,
+    "settlement.sweep_payments": sweep_payments,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -59,6 +63,7 @@ SCHEDULE: dict[str, float] = {
     "procurement.end_lines": 3600.0,
     "settlement.end_agreements": 3600.0,
     "procurement.commit_waiting": 300.0,
+    "settlement.sweep_payments": 60.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

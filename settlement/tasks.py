@@ -14,6 +14,9 @@ from settlement.estimates import estimate_ceilings
 from settlement.fiscal_years import close_periods
 from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
+from settlement.payments.engine import pay_run
+from settlement.payments.opening import open_gateway
+from settlement.payments.sweeping import catch_up, deliver_messages, meet_payees, pay_released
 from settlement.periods import (
     periods_in,
     shards_of,
@@ -101,3 +104,21 @@ def end_agreements(units: Units) -> None:
         end_what_is_over(unit)
     with units(WORKER) as unit:
         release_rests(unit)
+
+
+def pay(units: Units, *, number: str) -> None:
+    """Carry one released run as far as it goes."""
+    if units.settings.gateway_name != "none":
+        pay_run(units, WORKER, open_gateway(units), number)
+
+
+def sweep_payments(units: Units) -> None:
+    """Go on with released runs, take the gateway's messages, and ask for those that never came."""
+    if units.settings.gateway_name == "none":
+        return
+    gateway = open_gateway(units)
+    meet_payees(units, WORKER, gateway)
+    pay_released(units, WORKER, gateway)
+    if units.settings.gateway_name == "sandbox":
+        deliver_messages(units, gateway)
+    catch_up(units, WORKER, gateway)
