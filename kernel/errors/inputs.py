@@ -182,6 +182,7 @@ class IdempotencyKeyReused(InvalidInput):
 
 
 class WebhookRefused(InvalidInput):
+    status = 400
     code = "webhook-refused"
     summary = "The message is not taken ({reason})."
     remedy = "Check MARKET_WEBHOOK_SECRET, and the clock."

@@ -6,7 +6,7 @@ a movement is found again. The SDK never repeats a call by itself.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +41,7 @@ from settlement.payments.states import PaymentKind
 CURRENCY: Final = "cny"
 PAGE: Final = 100
 TIMEOUT_S: Final = 20
+MOST_OPENINGS: Final = 3
 BY_TRANSFER: Final = "customer_balance"
 """The payer pays by bank transfer: the money comes later, and a message says so."""
 
@@ -91,15 +92,16 @@ class StripeGateway:
         return cls(client, secret, timedelta(seconds=settings.webhook_tolerance_s))
 
     def open_payer(self, *, code: str, name: str) -> PartyAccount:
-        with stripe_errors():
+        def create(key: str) -> PartyAccount:
             customer = self.client.v1.customers.create(
-                {"name": name, "metadata": {"code": code}},
-                {"idempotency_key": f"payer:{code}"},
+                {"name": name, "metadata": {"code": code}}, {"idempotency_key": key}
             )
-        return PartyAccount(gateway_id=customer.id, ready=True)
+            return PartyAccount(gateway_id=customer.id, ready=True)
+
+        return _opened(create, f"payer:{code}")
 
     def open_payee(self, *, code: str, name: str) -> PartyAccount:
-        with stripe_errors():
+        def create(key: str) -> PartyAccount:
             account = self.client.v1.accounts.create(
                 {
                     "type": "express",
@@ -108,9 +110,11 @@ class StripeGateway:
                     "capabilities": {"transfers": {"requested": True}},
                     "metadata": {"code": code},
                 },
-                {"idempotency_key": f"payee:{code}"},
+                {"idempotency_key": key},
             )
-        return account_of(account.to_dict())
+            return account_of(account.to_dict())
+
+        return _opened(create, f"payee:{code}")
 
     def look_at_payee(self, gateway_id: str) -> PartyAccount:
         with stripe_errors():
@@ -299,6 +303,21 @@ class StripeGateway:
                     if key_of(one.to_dict()) == movement.key
                 ]
             )
+
+
+def _opened(create: Callable[[str], PartyAccount], key: str) -> PartyAccount:
+    """Open a party; under another key after an answer of failure, which its key keeps for good.
+
+    No money moves: at worst an account is opened that nobody uses.
+    """
+    for attempt in range(1, MOST_OPENINGS + 1):
+        try:
+            with stripe_errors():
+                return create(f"{key}:{attempt}")
+        except OutcomeUnknown as unknown:
+            if not unknown.answered or attempt == MOST_OPENINGS:
+                raise
+    raise AssertionError("the last attempt returned or raised")
 
 
 def _facts(movement: Movement) -> dict[str, str]:
