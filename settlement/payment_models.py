@@ -184,31 +184,28 @@ class GatewayEvent(Base):
 
 
 class TreasuryReturn(Base):
-    """One row of a file that a treasury returned: what became of an order, as it says.
+    """One row that a treasury returned: what became of an order, as its voucher says.
 
-    `outcome` matched | partial | returned | unknown (no order of ours) | duplicate (said already).
+    `outcome` matched | partial | returned | unknown (no order of ours, or more than was ordered).
     `payment_id` is that of the order it was matched with.
     """
 
     __tablename__ = "treasury_return"
 
-    file_digest: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True)
-    file_name: Mapped[str]
-    order_no: Mapped[str]
-    voucher_no: Mapped[str]
+    order_no: Mapped[str] = mapped_column(primary_key=True)
+    voucher_no: Mapped[str] = mapped_column(primary_key=True)
+    result: Mapped[str]
     amount_fen: Mapped[int]
+    reason: Mapped[str]
     outcome: Mapped[str]
-    because: Mapped[str]
     payment_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment.id"), index=True)
-    bureau_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    bureau_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id"), index=True)
     read_at: Mapped[datetime]
     read_by: Mapped[str]
 
     __table_args__ = (
-        CheckConstraint(
-            "outcome IN ('matched', 'partial', 'returned', 'unknown', 'duplicate')", name="outcome"
-        ),
+        CheckConstraint("result IN ('paid', 'returned')", name="result"),
+        CheckConstraint("outcome IN ('matched', 'partial', 'returned', 'unknown')", name="outcome"),
         CheckConstraint("(payment_id IS NULL) = (outcome = 'unknown')", name="matched"),
     )
 

@@ -330,24 +330,25 @@ def upgrade() -> None:
     )
     op.create_table(
         "treasury_return",
-        sa.Column("file_digest", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("file_name", sa.Text(), nullable=False),
         sa.Column("order_no", sa.Text(), nullable=False),
         sa.Column("voucher_no", sa.Text(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
         sa.Column("amount_fen", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("because", sa.Text(), nullable=False),
         sa.Column("payment_id", sa.Uuid(), nullable=True),
-        sa.Column("bureau_id", sa.Uuid(), nullable=False),
+        sa.Column("bureau_id", sa.Uuid(), nullable=True),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("read_by", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "(payment_id IS NULL) = (outcome = 'unknown')", name=op.f("ck_treasury_return_matched")
         ),
         sa.CheckConstraint(
-            "outcome IN ('matched', 'partial', 'returned', 'unknown', 'duplicate')",
+            "outcome IN ('matched', 'partial', 'returned', 'unknown')",
             name=op.f("ck_treasury_return_outcome"),
+        ),
+        sa.CheckConstraint(
+            "result IN ('paid', 'returned')", name=op.f("ck_treasury_return_result")
         ),
         sa.ForeignKeyConstraint(
             ["bureau_id"], ["organisation.id"], name=op.f("fk_treasury_return_bureau_id")
@@ -355,7 +356,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["payment_id"], ["payment.id"], name=op.f("fk_treasury_return_payment_id")
         ),
-        sa.PrimaryKeyConstraint("file_digest", "position", name=op.f("pk_treasury_return")),
+        sa.PrimaryKeyConstraint("order_no", "voucher_no", name=op.f("pk_treasury_return")),
     )
     op.create_index(
         op.f("ix_treasury_return_bureau_id"), "treasury_return", ["bureau_id"], unique=False
