@@ -30,6 +30,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     OrganisationKind.VENDOR: (
         NavigationEntry(title=msgid("Home"), href="/vendor"),
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
+        NavigationEntry(title=msgid("Payouts"), href="/vendor/payouts"),
         NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
         NavigationEntry(title=msgid("Use before the funds"), href="/vendor/early-use"),
     ),

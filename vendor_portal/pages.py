@@ -21,6 +21,7 @@ from vendor_portal.earnings import (
     show_periods,
     vendor_place,
 )
+from vendor_portal.payouts import PAYOUTS, show_payouts
 from vendor_portal.retention import show_retention
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
@@ -42,6 +43,12 @@ def periods(request: AnyRequest, pages: Pages) -> Response[Any]:
 def retention(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_retention(page, vendor_place(page))
+
+
+@get(PAYOUTS, opt=MANAGER, sync_to_thread=True)
+def payouts(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_payouts(page, vendor_place(page))
 
 
 @get("/vendor/periods/{month:str}", opt=MANAGER, sync_to_thread=True)
@@ -87,6 +94,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     home,
     periods,
     retention,
+    payouts,
     period,
     line,
     uses,

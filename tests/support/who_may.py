@@ -19,6 +19,7 @@ VENDOR_CHAIN = "/vendor/periods/{month}"
 
 PROPOSAL = "/bureau/allocations/{proposal}"
 RECORD = "/bureau/records/{proposal}"
+RUN = "/bureau/payments/{run}"
 CLOSERS = frozenset({Role.BUREAU_FINANCE, Role.OPERATOR})
 MAKERS = frozenset({Role.BUREAU_FINANCE})
 COMPUTERS, MONEY = MAKERS | {Role.AUDITOR}, CLOSERS | {Role.AUDITOR}
@@ -176,6 +177,15 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/school/bulk"): STAFF,
     ("GET", "/school/bulk/{number}/decline"): PAYERS,
     ("POST", "/school/bulk/{number}/decline"): PAYERS,
+    ("POST", "/webhooks/stripe"): EVERYBODY,
+    ("GET", "/bureau/payments"): MONEY,
+    ("POST", "/bureau/payments"): MAKERS,
+    ("GET", RUN): MONEY,
+    ("POST", RUN + "/release"): MAKERS,
+    ("POST", RUN + "/return"): MAKERS,
+    ("POST", RUN + "/withdraw"): MAKERS,
+    ("POST", RUN + "/retry"): CLOSERS,
+    ("GET", "/vendor/payouts"): VENDOR,
     ("GET", "/bureau/bulk"): BUREAU,
     ("GET", "/bureau/bulk/new"): MAKERS,
     ("POST", "/bureau/bulk/new"): MAKERS,
