@@ -95,14 +95,22 @@ ORDER BY s.payer_id
 def plan_run(
     unit: Unit, month: Month, *, method: PaymentMethod, purpose: RunPurpose = RunPurpose.PAY
 ) -> Plan:
-    """Return what a run of the actor's payers would hold, of what is stated up to `month`."""
+    """Return what a run of the actor's payers would hold, of what is stated up to `month`.
+
+    A refund takes back whatever credits took off by now.
+    """
     seen = unit.session.scalars(visible_payers(unit)).all()
     payers = unit.session.scalars(
         PAYERS_WITH_DUES, {"until": month, "payers": UuidArray.of(list(seen))}
     ).all()
-    earned, paid = dues(unit, payers, until=month), paid_of(unit, payers)
+    earned, paid = dues(unit, payers), paid_of(unit, payers)
     if purpose is RunPurpose.REFUND:
         return plan_refunds(earned, paid)
+    # What was stated later waits; but a credit that is known already is not paid once more.
+    by_then = dues(unit, payers, until=month)
+    earned = {
+        due: min(by_then.get(due, 0), earned.get(due, 0)) for due in by_then.keys() | earned.keys()
+    }
     payees = {due.payee_id for due in earned}
     held = set(
         unit.session.scalars(

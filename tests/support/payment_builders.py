@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from kernel.actors import Actor, Role
+from kernel.clock import Month
 from kernel.identity.models import Organisation
 from kernel.ids import FundingLineId
 from kernel.unit import Units
@@ -117,10 +118,11 @@ def proposed(
     *,
     method: PaymentMethod = PaymentMethod.GATEWAY,
     purpose: RunPurpose = RunPurpose.PAY,
+    month: Month = MARCH,
 ) -> str:
-    """Propose to pay March, or to take back, as the maker."""
+    """Propose to pay a month, or to take back, as the maker."""
     with units(owed.maker) as unit:
-        return propose_run(unit, MARCH, method=method, purpose=purpose)
+        return propose_run(unit, month, method=method, purpose=purpose)
 
 
 def released(
@@ -129,9 +131,10 @@ def released(
     *,
     method: PaymentMethod = PaymentMethod.GATEWAY,
     purpose: RunPurpose = RunPurpose.PAY,
+    month: Month = MARCH,
 ) -> str:
     """Propose and release a run, each by its own person."""
-    number = proposed(units, owed, method=method, purpose=purpose)
+    number = proposed(units, owed, method=method, purpose=purpose, month=month)
     with units(owed.checker) as unit:
         release_run(unit, number)
     return number
