@@ -29,6 +29,10 @@ NOBODY = UUID(int=2**128 - 1)
 """Stands for what nobody may get yet: held retention."""
 
 
+class NotShared(ValueError):
+    """What an agreement's month drew is not what was shared of it: its rows were tampered with."""
+
+
 class Due(NamedTuple):
     """For whom, by whom, out of which funding line."""
 
@@ -141,10 +145,11 @@ WHERE f.payer_id = ANY(:payers)
 def spread(draws: Sequence[int], parts: Sequence[int]) -> list[list[int]]:
     """Return how each draw pays the parts, in their order: rows add up to draws, columns to parts.
 
-    Draws and parts have the same sum. Where all are above zero, so is every cell.
+    Draws and parts have the same sum, or it raises `NotShared`. Where all are above zero, so is
+    every cell.
     """
     if sum(draws) != sum(parts):
-        raise ValueError("what is drawn is what is shared")
+        raise NotShared(f"{sum(draws)} fen drawn, {sum(parts)} shared")
     left = list(parts)
     table = []
     for number, draw in enumerate(draws):

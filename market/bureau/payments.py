@@ -10,8 +10,8 @@ from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from market.bureau.places import bureau_root
+from settlement.web.payment_columns import PAYMENTS
 from settlement.web.payments import (
-    PAYMENTS,
     ProposalForm,
     RetryForm,
     ReturnForm,

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from kernel.arrays import UuidArray
 from kernel.money import yuan
 from kernel.unit import Unit
-from settlement.dues import NOBODY, counted_as_paid, dues, paid_of
+from settlement.dues import NOBODY, NotShared, counted_as_paid, dues, paid_of
 
 # Of a payment and its items, of a payer's side and what hangs on it.
 PAYMENTS_THAT_DIFFER = text(
@@ -93,8 +93,10 @@ def check_payments(unit: Unit) -> Iterator[str]:
             f"payment {row.key}: {yuan(int(row.stored))} came through, "
             f"{yuan(int(row.computed))} moved in the books"
         )
-    yield from _check_lines(unit)
-    yield from _check_payees(unit)
+    try:
+        yield from [*_check_lines(unit), *_check_payees(unit)]
+    except NotShared:
+        return  # draws and shares that differ are named where statements are checked
 
 
 def _check_lines(unit: Unit) -> Iterator[str]:

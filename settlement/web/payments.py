@@ -4,7 +4,6 @@ Whether an act may happen is the services' question; what stands against it is s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,13 +18,12 @@ from kernel.i18n import label, msgid, translate, translate_error
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from kernel.web.tables import Column, excerpt, tabulate
+from kernel.web.tables import excerpt, tabulate
 from settlement.payments.engine import retry_payment
 from settlement.payments.plans import plan_run
 from settlement.payments.runs import propose_run, release_run, return_run, withdraw_run
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
 from settlement.queries.payments import (
-    OverdueRow,
     PaymentRow,
     RunRow,
     overdue,
@@ -35,10 +33,16 @@ from settlement.queries.payments import (
     payments_of_run,
     unknown_returns,
 )
-from settlement.web.columns import money, number
+from settlement.web.payment_columns import (
+    PAYMENTS,
+    PlanRow,
+    overdue_columns,
+    payment_columns,
+    plan_columns,
+    run_columns,
+)
 from settlement.web.places import Crumb
 
-PAYMENTS: Final = "/bureau/payments"
 TITLE: Final = msgid("Payments")
 PLATFORM: Final = msgid("Platform fee")
 SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
@@ -63,16 +67,6 @@ class RetryForm(Form, frozen=True):
     key: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlanRow:
-    """What a payee would get of a payer; `because`: why it is left out, empty for what is in."""
-
-    payer_name: str
-    payee_name: str
-    amount_fen: int
-    because: str
-
-
 def show_payments(
     page: Page,
     *,
@@ -85,7 +79,7 @@ def show_payments(
     month = _month(given.month) or month_of(shanghai_day(page.unit.clock.now()))
     method = PaymentMethod(given.method) if given.method in set(PaymentMethod) else None
     planned = _planned(page, month, method=method or PaymentMethod.GATEWAY)
-    columns = _run_columns()
+    columns = run_columns()
     table = tabulate(
         translate(msgid("Payment runs"), page.locale),
         columns,
@@ -110,7 +104,7 @@ def show_payments(
         errors=errors or {},
         plan=excerpt(
             translate(msgid("What the next run would pay"), page.locale),
-            _plan_columns(left_out=False),
+            plan_columns(left_out=False),
             to_pay,
             path=path,
             summed=("amount_fen",),
@@ -118,13 +112,13 @@ def show_payments(
         ),
         left_out=excerpt(
             translate(msgid("Left out, and why"), page.locale),
-            _plan_columns(left_out=True),
+            plan_columns(left_out=True),
             [row for row in planned if row.because],
             path=path,
         ),
         overdue=excerpt(
             translate(msgid("Overdue"), page.locale),
-            _overdue_columns(),
+            overdue_columns(),
             overdue(page.unit),
             path=path,
             summed=("due_fen", "open_fen"),
@@ -144,7 +138,7 @@ def show_run(
 ) -> Response[Any]:
     """Show one run: where it stands, what may be done with it, and each payment with its state."""
     row = payment_run(page.unit, run_number)
-    columns = _payment_columns()
+    columns = payment_columns()
     payments = payments_of_run(page.unit, run_number)
     table = tabulate(
         translate(msgid("Payments of the run"), page.locale),
@@ -303,110 +297,3 @@ def _history(row: RunRow, locale: str) -> list[tuple[Any, str, str]]:
     }
     text = translate(words[row.state], locale) + (f": {row.note}" if row.note else "")
     return [(row.decided_at, text, row.decided_by_name), made]
-
-
-def _run_columns() -> list[Column[RunRow]]:
-    def href(row: RunRow) -> str:
-        return f"{PAYMENTS}/{row.number}"
-
-    return [
-        Column(
-            key="number", title=msgid("Run"), value=lambda row: row.number, kind="code", href=href
-        ),
-        Column(key="month", title=msgid("Period"), value=lambda row: row.month, kind="month"),
-        Column(
-            key="method",
-            title=msgid("Way of payment"),
-            value=lambda row: row.method,
-            kind="label",
-            label_kind="PaymentMethod",
-            secondary=True,
-        ),
-        number("payments", msgid("Payments"), secondary=True),
-        money("amount_fen", msgid("To payees"), href=href),
-        money("paid_fen", msgid("Came through"), href=href),
-        Column(
-            key="standing",
-            title=msgid("State"),
-            value=lambda row: row.standing,
-            kind="state",
-            label_kind="payment-run",
-        ),
-    ]
-
-
-def _payment_columns() -> list[Column[PaymentRow]]:
-    return [
-        Column(
-            key="payer_name",
-            title=msgid("Payer"),
-            value=lambda row: row.payer_name,
-            sortable=True,
-        ),
-        Column(
-            key="payee_name",
-            title=msgid("Payee"),
-            value=lambda row: row.payee_name,
-            sortable=True,
-        ),
-        Column(
-            key="kind",
-            title=msgid("Kind of payment"),
-            value=lambda row: row.kind,
-            kind="label",
-            label_kind="PaymentKind",
-        ),
-        money("amount_fen", msgid("Amount")),
-        money("paid_fen", msgid("Came through")),
-        Column(
-            key="state",
-            title=msgid("State"),
-            value=lambda row: row.state,
-            kind="state",
-            label_kind="PaymentState",
-            sortable=True,
-        ),
-        Column(key="failure", title=msgid("Reason"), value=lambda row: row.failure, secondary=True),
-        Column(
-            key="gateway_id",
-            title=msgid("Number there"),
-            value=lambda row: row.gateway_id,
-            kind="code",
-            export_only=True,
-        ),
-    ]
-
-
-def _plan_columns(*, left_out: bool) -> list[Column[PlanRow]]:
-    columns: list[Column[PlanRow]] = [
-        Column(key="payer_name", title=msgid("Payer"), value=lambda row: row.payer_name),
-        Column(key="payee_name", title=msgid("Payee"), value=lambda row: row.payee_name),
-        money("amount_fen", msgid("Amount")),
-    ]
-    if left_out:
-        columns.append(
-            Column(
-                key="because",
-                title=msgid("Reason"),
-                value=lambda row: row.because,
-                kind="label",
-                label_kind="LeftOut",
-            )
-        )
-    return columns
-
-
-def _overdue_columns() -> list[Column[OverdueRow]]:
-    def href(row: OverdueRow) -> str:
-        return f"/bureau/schools/{row.payer_code}/statements/{row.month:%Y-%m}"
-
-    return [
-        Column(key="payer_name", title=msgid("Payer"), value=lambda row: row.payer_name),
-        Column(
-            key="month", title=msgid("Period"), value=lambda row: row.month, kind="month", href=href
-        ),
-        Column(key="due_on", title=msgid("Due on"), value=lambda row: row.due_on, kind="day"),
-        number("days", msgid("Days late")),
-        money("due_fen", msgid("Due")),
-        money("open_fen", msgid("Not paid yet")),
-    ]
