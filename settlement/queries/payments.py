@@ -118,6 +118,16 @@ def payment_runs(unit: Unit) -> list[RunRow]:
     return [_run(row) for row in unit.session.execute(ordered)]
 
 
+def releasable_runs(unit: Unit) -> list[RunRow]:
+    """Return what somebody else of the actor's bureau proposed and waits, the oldest first."""
+    ordered = _runs(unit).where(
+        PaymentRun.state == "proposed",
+        PaymentRun.bureau_id == unit.actor.organisation_id,
+        PaymentRun.proposed_by != unit.actor.person_id,
+    )
+    return [_run(row) for row in unit.session.execute(ordered.order_by(PaymentRun.proposed_at))]
+
+
 def payment_run(unit: Unit, number: str) -> RunRow:
     """Return one visible run; raise `NotFound`."""
     row = unit.session.execute(_runs(unit).where(PaymentRun.number == number)).one_or_none()

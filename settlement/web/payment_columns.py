@@ -53,7 +53,7 @@ def run_columns() -> list[Column[RunRow]]:
     ]
 
 
-def payment_columns() -> list[Column[PaymentRow]]:
+def payment_columns(platform: str) -> list[Column[PaymentRow]]:
     """Return the columns of one run's payments."""
     return [
         Column(
@@ -65,7 +65,7 @@ def payment_columns() -> list[Column[PaymentRow]]:
         Column(
             key="payee_name",
             title=msgid("Payee"),
-            value=lambda row: row.payee_name,
+            value=lambda row: row.payee_name or platform,
             sortable=True,
         ),
         Column(

@@ -44,7 +44,7 @@ from settlement.web.payment_columns import (
 from settlement.web.places import Crumb
 
 TITLE: Final = msgid("Payments")
-PLATFORM: Final = msgid("Platform fee")
+PLATFORM: Final = msgid("The platform")
 SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
 
 
@@ -138,12 +138,13 @@ def show_run(
 ) -> Response[Any]:
     """Show one run: where it stands, what may be done with it, and each payment with its state."""
     row = payment_run(page.unit, run_number)
-    columns = payment_columns()
+    columns = payment_columns(translate(PLATFORM, page.locale))
     payments = payments_of_run(page.unit, run_number)
+    sides = [one for one in payments if one.kind in SIDES]
     table = tabulate(
         translate(msgid("Payments of the run"), page.locale),
         columns,
-        payments,
+        [one for one in payments if one.kind not in SIDES],
         view=page.view(columns),
         summed=("amount_fen", "paid_fen"),
     )
@@ -159,6 +160,13 @@ def show_run(
         history=_history(row, page.locale),
         may_release=waits and not is_maker,
         may_withdraw=waits and is_maker,
+        sides=excerpt(
+            translate(msgid("What payers pay or get back"), page.locale),
+            [one for one in columns if one.key != "payee_name"],
+            sides,
+            path=str(page.request.url.path),
+            summed=("amount_fen", "paid_fen"),
+        ),
         failed=[one for one in payments if _may_retry(one)] if _may_pay(page) else [],
         errors=errors or {},
     )
@@ -291,7 +299,7 @@ def _history(row: RunRow, locale: str) -> list[tuple[Any, str, str]]:
     if row.decided_at is None:
         return [made]
     words = {
-        "released": msgid("Released"),
+        "released": msgid("Released for payment"),
         "returned": msgid("Returned"),
         "withdrawn": msgid("Withdrawn"),
     }
