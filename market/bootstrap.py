@@ -19,6 +19,7 @@ from settlement.tasks import (
     pay,
     post_payer,
     post_what_is_due,
+    reconcile_daily,
     release_launched,
     release_retention,
     resume_closes,
@@ -46,6 +47,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "procurement.commit_waiting": commit_waiting_years,
     "settlement.pay": pay,
     "settlement.sweep_payments": sweep_payments,
+    "settlement.reconcile": reconcile_daily,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -64,6 +66,7 @@ SCHEDULE: dict[str, float] = {
     "settlement.end_agreements": 3600.0,
     "procurement.commit_waiting": 300.0,
     "settlement.sweep_payments": 60.0,
+    "settlement.reconcile": 24 * 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

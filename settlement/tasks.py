@@ -16,6 +16,7 @@ from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import open_gateway
+from settlement.payments.reconciliation import watch
 from settlement.payments.sweeping import catch_up, deliver_messages, meet_payees, pay_released
 from settlement.periods import (
     periods_in,
@@ -122,3 +123,9 @@ def sweep_payments(units: Units) -> None:
     if units.settings.gateway_name == "sandbox":
         deliver_messages(units, gateway)
     catch_up(units, WORKER, gateway)
+
+
+def reconcile_daily(units: Units) -> None:
+    """Compare our books with the gateway's."""
+    if units.settings.gateway_name != "none":
+        watch(units, WORKER, open_gateway(units))

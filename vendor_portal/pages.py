@@ -3,9 +3,9 @@
 from typing import Any, Final
 from uuid import UUID
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, URLEncodedBody
 
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
@@ -21,6 +21,7 @@ from vendor_portal.earnings import (
     show_periods,
     vendor_place,
 )
+from vendor_portal.onboarding import OnboardingForm, account_of, begin_onboarding
 from vendor_portal.payouts import PAYOUTS, show_payouts
 from vendor_portal.retention import show_retention
 
@@ -49,6 +50,16 @@ def retention(request: AnyRequest, pages: Pages) -> Response[Any]:
 def payouts(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_payouts(page, vendor_place(page))
+
+
+@post(f"{PAYOUTS}/onboarding", opt=MANAGER, status_code=200, sync_to_thread=True)
+def onboard(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[OnboardingForm]
+) -> Response[Any]:
+    del data  # nothing but the token, which is checked as the page opens
+    with pages.open(request) as page:
+        account = account_of(page)
+    return begin_onboarding(pages.units, account)
 
 
 @get("/vendor/periods/{month:str}", opt=MANAGER, sync_to_thread=True)
@@ -95,6 +106,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     periods,
     retention,
     payouts,
+    onboard,
     period,
     line,
     uses,

@@ -12,9 +12,11 @@ from kernel.http.problems import AnyRequest
 from market.bureau.places import bureau_root
 from settlement.web.payment_columns import PAYMENTS
 from settlement.web.payments import (
+    OrdersForm,
     ProposalForm,
     RetryForm,
     ReturnForm,
+    post_orders,
     post_proposal,
     post_release,
     post_retry,
@@ -23,6 +25,7 @@ from settlement.web.payments import (
     show_payments,
     show_run,
 )
+from settlement.web.reconciling import RECONCILIATION, ask_gateway, show_reconciliation
 
 READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 MAKERS: Final = only(Role.BUREAU_FINANCE)
@@ -48,6 +51,24 @@ def propose(
 def run_(request: AnyRequest, pages: Pages, *, run: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_run(page, run, root=bureau_root(page))
+
+
+@get(f"{RECONCILIATION}/{{month:str}}", opt=READERS, sync_to_thread=True)
+def reconciliation(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        reader = page
+    found = ask_gateway(reader, pages.units, month)
+    with pages.open(request) as page:
+        return show_reconciliation(page, month, found, root=bureau_root(page))
+
+
+@post(f"{RUN}/orders", opt=PAYERS, status_code=200, sync_to_thread=True)
+def orders(
+    request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[OrdersForm]
+) -> Response[Any]:
+    del data  # nothing but the token, which is checked as the page opens
+    with pages.open(request) as page:
+        return post_orders(page, run)
 
 
 @post(f"{RUN}/release", opt=MAKERS, status_code=200, sync_to_thread=True)
@@ -82,6 +103,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     payments,
     propose,
     run_,
+    reconciliation,
+    orders,
     release,
     return_,
     withdraw,

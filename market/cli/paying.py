@@ -12,6 +12,7 @@ from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from market.cli.values import PERIOD
 from settlement.payments.engine import pay_run, retry_payment
+from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile as find_differences
@@ -19,6 +20,7 @@ from settlement.payments.runs import propose_run, release_run, return_run, withd
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.sweeping import catch_up, deliver_messages
 from settlement.payments.treasury import export_orders
+from settlement.payments.webhooks import apply_again
 from settlement.queries.payments import payment_runs
 
 
@@ -98,6 +100,35 @@ def retry(key: str, who: str | None) -> None:
     with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
         retry_payment(unit, key)
     click.echo(f"{key} is tried again.")
+
+
+@payments.command("hold")
+@click.argument("vendor", metavar="VENDOR_CODE")
+@click.option("--because", required=True, metavar="TEXT", help="Why; the vendor reads it.")
+@as_option
+def hold(vendor: str, because: str, who: str | None) -> None:
+    """Leave a vendor out of payment runs until the hold is lifted."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        hold_payee(unit, vendor, because=because)
+    click.echo(f"{vendor} is held.")
+
+
+@payments.command("lift")
+@click.argument("vendor", metavar="VENDOR_CODE")
+@as_option
+def lift(vendor: str, who: str | None) -> None:
+    """Let a vendor that is held be paid again."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        lift_hold(unit, vendor)
+    click.echo(f"{vendor} may be paid again.")
+
+
+@payments.command("apply")
+@click.argument("event", metavar="MESSAGE_ID")
+def apply(event: str) -> None:
+    """Apply a parked message of the gateway once more, after its reason was seen to."""
+    with open_units(load_settings()) as units:
+        click.echo(f"{event}: {apply_again(units, event)}")
 
 
 @payments.command("orders")

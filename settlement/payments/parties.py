@@ -80,6 +80,15 @@ def note_payee(unit: Unit, account: PartyAccount) -> bool:
     return True
 
 
+def account_at_gateway(unit: Unit, organisation_id: UUID | None) -> str | None:
+    """Return under which account the gateway pays an organisation, None if it has none yet."""
+    return unit.session.scalars(
+        select(GatewayParty.gateway_id).where(
+            GatewayParty.organisation_id == organisation_id, GatewayParty.role == PAYEE
+        )
+    ).one_or_none()
+
+
 def _unknown(unit: Unit, role: str, wanted: object) -> Sequence[Party]:
     known = exists().where(
         GatewayParty.organisation_id == Organisation.id, GatewayParty.role == role

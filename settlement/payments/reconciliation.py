@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 from kernel.actors import Actor, Role
 from kernel.clock import Month
 from kernel.errors import GatewayUnavailable
+from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.payment_models import PaymentRun
 from settlement.payments.gateway import BalanceEntry, Gateway, GatewayError
@@ -97,6 +98,23 @@ def reconcile(
             )
         )
     return found
+
+
+def watch(units: Units, actor: Actor, gateway: Gateway) -> None:
+    """Reconcile all runs and put what differs on the record; what can't be asked now waits."""
+    try:
+        found = reconcile(units, actor, gateway)
+    except GatewayUnavailable:
+        return
+    if found:
+        with units(actor) as unit:
+            record(
+                unit,
+                "payment.differs",
+                subject_kind="gateway",
+                subject_id=gateway.name,
+                differences=[str(one) for one in found],
+            )
 
 
 def compare(ours: dict[str, int], entries: list[BalanceEntry]) -> Iterator[Difference]:

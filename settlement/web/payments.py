@@ -13,16 +13,18 @@ from sqlalchemy import select
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, month_of, parse_month, shanghai_day
 from kernel.errors import MarketError, NotFound
-from kernel.http.pages import Form, Page
+from kernel.http.pages import Form, Page, download
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from kernel.web.exports import CSV_TYPE
 from kernel.web.tables import excerpt, tabulate
 from settlement.payments.engine import retry_payment
 from settlement.payments.plans import plan_run
 from settlement.payments.runs import propose_run, release_run, return_run, withdraw_run
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
+from settlement.payments.treasury import export_orders
 from settlement.queries.payments import (
     PaymentRow,
     RunRow,
@@ -59,6 +61,10 @@ class ReturnForm(Form, frozen=True):
     """Why a run goes back to who proposed it."""
 
     note: str = ""
+
+
+class OrdersForm(Form, frozen=True):
+    """Nothing but who sends it."""
 
 
 class RetryForm(Form, frozen=True):
@@ -158,6 +164,7 @@ def show_run(
         address=f"{PAYMENTS}/{row.number}",
         row=row,
         history=_history(row, page.locale),
+        may_pay=_may_pay(page),
         may_release=waits and not is_maker,
         may_withdraw=waits and is_maker,
         sides=excerpt(
@@ -189,6 +196,13 @@ def post_proposal(page: Page, form: ProposalForm, *, root: tuple[Crumb, ...]) ->
         else:
             return page.redirect(f"{PAYMENTS}/{made}")
     return show_payments(page, root=root, errors=errors, form=form)
+
+
+def post_orders(page: Page, run_number: str) -> Response[bytes]:
+    """Hand out a treasury run's orders as a file, and note them as sent."""
+    payment_run(page.unit, run_number)
+    content = export_orders(page.unit, run_number)
+    return download(content, CSV_TYPE, f"{run_number}.csv")
 
 
 def post_release(page: Page, run_number: str, *, root: tuple[Crumb, ...]) -> Response[Any]:

@@ -56,6 +56,7 @@ OF_NOBODY = {
     or path
     in {
         "/learn/open",
+        "/vendor/payouts/onboarding",
         "/bureau/allocations/new/{code}",
         "/bureau/funding/{line_id}",
         "/bureau/unfunded/{number}/{month}",

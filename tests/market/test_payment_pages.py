@@ -10,11 +10,13 @@ from sqlalchemy import select
 from kernel.actors import Role
 from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
+from kernel.trail import TrailRow
 from kernel.unit import Units
 from market.bootstrap import TASKS
-from settlement.payment_models import GatewayEvent, Payment, PaymentRun
+from settlement.payment_models import GatewayEvent, GatewayParty, Payment, PaymentRun
 from settlement.payments.parties import know_payees
 from settlement.payments.sandbox import Fault
+from settlement.payments.sandbox_store import Store
 from tests.support.accounts import PASSWORD
 from tests.support.application import an_app
 from tests.support.builders import a_person
@@ -148,3 +150,57 @@ def test_an_auditor_reads_and_exports_and_does_nothing(client: TestClient[Litest
     assert export.headers["content-type"].startswith("text/csv")
     assert export.text.count("\n") >= 5
     assert send(client, f"{address}/release").status_code == 403
+
+
+def test_our_books_and_the_gateways_stand_side_by_side(
+    client: TestClient[Litestar], units: Units, dispatcher: RecordingDispatcher
+):
+    address = a_run(client, units)
+    sign_in(client, "checker-1")
+    send(client, f"{address}/release")
+    link = f"{PAGE}/reconciliation/2026-03"
+    assert link in client.get(address).text
+    before = client.get(link)
+    assert before.status_code == 200
+    assert "the same here and there" in before.text
+
+    TASKS["settlement.pay"](units, number=address.rpartition("/")[2])
+    with units(SYSTEM) as unit:
+        Store(unit).book("payment_refund", -77, "")
+    assert "0.77" in client.get(link).text
+    TASKS["settlement.reconcile"](units)
+    with units(SYSTEM) as unit:
+        acts = unit.session.scalars(select(TrailRow.act).where(TrailRow.act == "payment.differs"))
+        assert len(acts.all()) == 1
+
+
+def test_treasury_orders_are_handed_out_as_a_file(client: TestClient[Litestar], units: Units):
+    sign_in(client, "maker-1")
+    address = send(client, PAGE, month="2026-03", method="treasury").headers["location"]
+    assert send(client, f"{address}/orders").status_code == 409
+    sign_in(client, "checker-1")
+    send(client, f"{address}/release")
+
+    answer = send(client, f"{address}/orders")
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text.count("\n") == 6
+    with units(SYSTEM) as unit:
+        assert set(unit.session.scalars(select(Payment.state))) == {"sent"}
+
+
+def test_a_vendor_completes_what_the_gateway_needs_to_know(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    sign_in(client, "vendor-1")
+    assert send(client, "/vendor/payouts/onboarding").status_code == 404
+    _, gateway = practice(units)
+    know_payees(units, SYSTEM, gateway)
+    with units(SYSTEM) as unit:
+        party = unit.session.get_one(GatewayParty, (owed.market.vendor.id, "payee"))
+        party.ready = False
+
+    assert "/vendor/payouts/onboarding" in client.get("/vendor/payouts").text
+    told = send(client, "/vendor/payouts/onboarding")
+    assert told.status_code == 303
+    assert "/vendor/payouts#link_" in told.headers["location"]

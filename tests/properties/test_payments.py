@@ -17,6 +17,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -74,6 +75,13 @@ class Payments(RuleBasedStateMachine):
         self.month, self.late, self.voucher = 4, 0, 0
         self.ever: dict[Due, int] = defaultdict(int)
         self.taken: list[str] = []
+
+    @initialize(is_paid=st.booleans(), corrections=st.integers(0, 3))
+    def begin(self, is_paid: bool, corrections: int) -> None:
+        """March is often paid before credits come, or nothing would ever be taken back."""
+        if is_paid:
+            pay_run(self.units, SYSTEM, self.gateway, released(self.units, self.owed))
+        self.bill(uses=0, corrections=corrections)
 
     def teardown(self) -> None:
         try:
