@@ -133,6 +133,9 @@ WHERE s.payer_id = ANY(:payers) AND s.amount_fen < 0
 """
 )
 
+LOCK_LINES = text(
+    "SELECT id FROM funding_line WHERE payer_id = ANY(:payers) ORDER BY id FOR NO KEY UPDATE"
+)
 COUNTED = text(
     """
 SELECT f.id AS line_id, f.payer_id, COALESCE(a.balance, 0) AS fen
@@ -233,7 +236,11 @@ def counted_as_paid(earned: Mapping[Due, int], paid: Mapping[Due, Paid]) -> dict
 def paid_moves(
     unit: Unit, payer_ids: Sequence[UUID], *, extra: Iterable[UUID] = ()
 ) -> dict[UUID, list[Move]]:
-    """Return, by payer, what moves between accrued and paid so that each line says what it paid."""
+    """Return, by payer, what moves between accrued and paid so that each line says what it paid.
+
+    The payers' lines are locked first, in id order: two who reckon at once would move it twice.
+    """
+    unit.session.execute(LOCK_LINES, {"payers": UuidArray.of(list(payer_ids))})
     paid = paid_of(unit, payer_ids)
     if not paid:
         return {}

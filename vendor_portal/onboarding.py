@@ -4,12 +4,11 @@ from typing import Any
 
 from litestar import Response
 
-from kernel.errors import GatewayUnavailable, NotFound
+from kernel.errors import NotFound
 from kernel.http.pages import Form, Page, redirect
 from kernel.unit import Units
-from settlement.payments.gateway import GatewayError
 from settlement.payments.opening import open_gateway
-from settlement.payments.parties import account_at_gateway
+from settlement.payments.parties import account_at_gateway, answering
 from vendor_portal.payouts import PAYOUTS
 
 
@@ -27,8 +26,6 @@ def account_of(page: Page) -> str:
 
 def begin_onboarding(units: Units, account: str) -> Response[Any]:
     """Go on to the gateway's page; it leads back to the vendor's payouts."""
-    try:
+    with answering():
         back = f"{units.settings.site}{PAYOUTS}"
         return redirect(open_gateway(units).onboarding_address(account, back=back))
-    except GatewayError as error:
-        raise GatewayUnavailable(reason=error.reason) from error

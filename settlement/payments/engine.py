@@ -22,6 +22,7 @@ from settlement.payment_models import GatewayParty, Payment, PaymentRun
 from settlement.payments.gateway import (
     CallRefused,
     Gateway,
+    GatewayError,
     Movement,
     NotNow,
     Outcome,
@@ -173,7 +174,7 @@ def carry_out(units: Units, actor: Actor, gateway: Gateway, claim: Claim) -> boo
     if claim.ask:
         try:
             found = gateway.find(claim.kind, claim.movement)
-        except (OutcomeUnknown, NotNow):
+        except GatewayError:
             return False
         with units(actor) as unit:
             if found is None:

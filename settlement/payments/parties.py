@@ -4,26 +4,37 @@ Opened outside any unit, written in one. Whether a payee may be paid is the gate
 still needs to know is told by the payee there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.actors import Actor, Role
+from kernel.errors import GatewayUnavailable
 from kernel.identity.models import Organisation
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.ledger.models import Account
 from settlement.ledger.posting import AccountKind
 from settlement.payment_models import GatewayParty, Payment
-from settlement.payments.gateway import Gateway, PartyAccount
+from settlement.payments.gateway import Gateway, GatewayError, PartyAccount
 
 PAYER, PAYEE = "payer", "payee"
 MAY_KNOW = (Role.OPERATOR, Role.BUREAU_FINANCE)
 
 Party = tuple[UUID, str, str]
 """(organisation, code, name)."""
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Say of a gateway that does not do as it is asked that it is not there for now."""
+    try:
+        yield
+    except GatewayError as error:
+        raise GatewayUnavailable(reason=error.reason) from error
 
 
 def know_payers(units: Units, actor: Actor, gateway: Gateway, *, run_id: UUID) -> None:
@@ -49,7 +60,8 @@ def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
         ).all()
     _open(units, actor, unknown, role=PAYEE, call=gateway.open_payee)
     for gateway_id in waiting:
-        account = gateway.look_at_payee(gateway_id)
+        with answering():
+            account = gateway.look_at_payee(gateway_id)
         with units(actor) as unit:
             note_payee(unit, account)
     with units(actor) as unit:
@@ -110,7 +122,8 @@ def _open(
     call: Callable[..., PartyAccount],
 ) -> None:
     for organisation_id, code, name in parties:
-        account = call(code=code, name=name)
+        with answering():
+            account = call(code=code, name=name)
         with units(actor) as unit:
             unit.session.execute(
                 insert(GatewayParty)

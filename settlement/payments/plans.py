@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import literal, select, text, union_all
 
-from kernel.arrays import UuidArray
 from kernel.clock import Month
+from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.dues import NOBODY, Due, Paid, dues, paid_of
 from settlement.ledger.posting import INSTALLATION
+from settlement.models import StatementLine
 from settlement.payment_models import GatewayParty, PaymentHold
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
 from settlement.queries.statements import visible_payers
@@ -73,15 +74,6 @@ class Plan:
         )
 
 
-PAYERS_WITH_DUES = text(
-    """
-SELECT DISTINCT s.payer_id FROM statement_line s
-WHERE s.state = 'posted' AND s.month <= :until AND s.payer_id = ANY(:payers)
-ORDER BY s.payer_id
-"""
-)
-
-
 PAYERS_OF = text(
     """
 SELECT DISTINCT s.payer_id FROM statement_line s JOIN agreement a ON a.id = s.agreement_id
@@ -93,49 +85,55 @@ ORDER BY s.payer_id
 
 
 def plan_run(
-    unit: Unit, month: Month, *, method: PaymentMethod, purpose: RunPurpose = RunPurpose.PAY
+    unit: Unit,
+    month: Month | None,
+    *,
+    method: PaymentMethod,
+    purpose: RunPurpose = RunPurpose.PAY,
 ) -> Plan:
     """Return what a run of the actor's payers would hold, of what is stated up to `month`.
 
-    A refund takes back whatever credits took off by now.
+    Without a month, and for a refund, of all that is stated by now.
     """
-    seen = unit.session.scalars(visible_payers(unit)).all()
     payers = unit.session.scalars(
-        PAYERS_WITH_DUES, {"until": month, "payers": UuidArray.of(list(seen))}
+        select(StatementLine.payer_id)
+        .where(StatementLine.state == "posted", StatementLine.payer_id.in_(visible_payers(unit)))
+        .distinct()
+        .order_by(StatementLine.payer_id)
     ).all()
     earned, paid = dues(unit, payers), paid_of(unit, payers)
     if purpose is RunPurpose.REFUND:
         return plan_refunds(earned, paid)
-    # What was stated later waits; but a credit that is known already is not paid once more.
-    by_then = dues(unit, payers, until=month)
-    earned = {
-        due: min(by_then.get(due, 0), earned.get(due, 0)) for due in by_then.keys() | earned.keys()
-    }
+    if month is not None:
+        # What was stated later waits; but a credit that is known already is not paid once more.
+        by_then = dues(unit, payers, until=month)
+        both = by_then.keys() | earned.keys()
+        earned = {due: min(by_then.get(due, 0), earned.get(due, 0)) for due in both}
     payees = {due.payee_id for due in earned}
-    held = set(
-        unit.session.scalars(
-            select(PaymentHold.payee_id).where(
-                PaymentHold.lifted_at.is_(None), PaymentHold.payee_id.in_(payees)
-            )
-        )
-    )
-    ready: Collection[UUID] = payees
-    if method is PaymentMethod.GATEWAY:
-        ready = set(
-            unit.session.scalars(
-                select(GatewayParty.organisation_id).where(
-                    GatewayParty.role == "payee",
-                    GatewayParty.ready,
-                    GatewayParty.organisation_id.in_(payees),
-                )
-            )
-        )
+    held, ready = _held_and_ready(unit, payees)
     return plan_payments(
         open_dues(earned, paid),
         method=method,
         held=held,
-        ready=ready,
+        ready=ready if method is PaymentMethod.GATEWAY else payees,
         minimum_fen=unit.settings.payout_minimum_fen,
+    )
+
+
+def _held_and_ready(unit: Unit, payees: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """Return which of the payees are held, and which the gateway may pay."""
+    held = select(PaymentHold.payee_id, literal("held")).where(
+        PaymentHold.lifted_at.is_(None), among(PaymentHold.payee_id, payees)
+    )
+    ready = select(GatewayParty.organisation_id, literal("ready")).where(
+        GatewayParty.role == "payee",
+        GatewayParty.ready,
+        among(GatewayParty.organisation_id, payees),
+    )
+    rows = unit.session.execute(union_all(held, ready)).all()
+    return (
+        {payee_id for payee_id, what in rows if what == "held"},
+        {payee_id for payee_id, what in rows if what == "ready"},
     )
 
 

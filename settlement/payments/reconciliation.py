@@ -20,7 +20,8 @@ from kernel.errors import GatewayUnavailable
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.payment_models import PaymentRun
-from settlement.payments.gateway import BalanceEntry, Gateway, GatewayError
+from settlement.payments.gateway import BalanceEntry, Gateway
+from settlement.payments.parties import answering
 
 MAY_RECONCILE: Final = (Role.OPERATOR, Role.BUREAU_FINANCE, Role.AUDITOR)
 ADJUSTMENTS: Final = frozenset({"adjustment"})
@@ -75,11 +76,9 @@ def reconcile(
         ours = {row.key: int(row.fen) for row in unit.session.execute(OURS)}
     if since is None:
         return []
-    try:
+    with answering():
         entries = list(gateway.balance_entries(since, now + timedelta(days=1)))
         held = gateway.balance_fen()
-    except GatewayError as error:
-        raise GatewayUnavailable(reason=error.reason) from error
     found = [
         one
         for one in compare(ours, entries)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from kernel.actors import OrganisationKind
 from kernel.identity.models import Organisation
@@ -22,7 +22,6 @@ from settlement.ledger.posting import (
     AccountKey,
     AccountKind,
     Entry,
-    Move,
     TransferDraft,
     post,
 )
@@ -109,7 +108,7 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
                 key=f"paid:{payment.key}{suffix}",
                 memo=f"{payment.kind} of payment run {group.run.number}",
                 entries=entries(unit, payment, more_fen),
-                moves=line_moves(unit, payment.payer_id),
+                moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
             )
         ],
     )
@@ -158,7 +157,7 @@ def give_back(unit: Unit, group: Group, payment: Payment, *, reason: str) -> Non
                         Entry(debit=one.credit, credit=one.debit, amount_fen=one.amount_fen)
                         for one in entries(unit, payment, paid_fen)
                     ],
-                    moves=line_moves(unit, payment.payer_id),
+                    moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
                 )
             ],
         )
@@ -169,15 +168,6 @@ def step(payment: Payment, wanted: PaymentState) -> None:
     """Move a payment on; raise `Conflict` where the table of states does not let it."""
     require_step(payment.key, PaymentState(payment.state), wanted)
     payment.state = wanted
-
-
-def line_moves(unit: Unit, payer_id: UUID) -> list[Move]:
-    """Return what moves between accrued and paid of a payer's lines, which are locked for it."""
-    unit.session.execute(
-        text("SELECT id FROM funding_line WHERE payer_id = :payer ORDER BY id FOR NO KEY UPDATE"),
-        {"payer": payer_id},
-    )
-    return paid_moves(unit, [payer_id]).get(payer_id, [])
 
 
 def entries(unit: Unit, payment: Payment, amount_fen: int) -> list[Entry]:

@@ -4,12 +4,14 @@ Each may be lost or doubled without harm: rows say what is left to do, and the g
 before anything is sent again.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, select
 
 from kernel.actors import Actor
+from kernel.errors import GatewayUnavailable
 from kernel.unit import Unit, Units
 from settlement.payment_models import GatewayEvent
 from settlement.payments.engine import pay_run, released_runs
@@ -27,15 +29,14 @@ def pay_released(units: Units, actor: Actor, gateway: Gateway) -> None:
     with units(actor) as unit:
         numbers = released_runs(unit)
     for number in numbers:
-        pay_run(units, actor, gateway, number)
+        with suppress(GatewayUnavailable):  # the next sweep goes on with it
+            pay_run(units, actor, gateway, number)
 
 
 def meet_payees(units: Units, actor: Actor, gateway: Gateway) -> None:
     """Make the gateway know all who are to be paid; what it can't answer now waits."""
-    try:
+    with suppress(GatewayUnavailable):
         know_payees(units, actor, gateway)
-    except GatewayError:
-        return
 
 
 def catch_up(units: Units, actor: Actor, gateway: Gateway) -> int:

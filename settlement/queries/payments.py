@@ -162,6 +162,15 @@ def overdue(unit: Unit) -> list[OverdueRow]:
     due = func.sum(line.drawn_fen - line.retention_fen) - func.coalesce(
         func.sum(CreditNote.drawn_fen - CreditNote.retention_fen), 0
     )
+    signed = case((Payment.kind == "refund", -Payment.paid_fen), else_=Payment.paid_fen)
+    paid_in_all = (
+        select(func.coalesce(func.sum(signed), 0))
+        .where(
+            Payment.payer_id == Statement.payer_id,
+            Payment.kind.in_(("collection", "order", "refund")),
+        )
+        .scalar_subquery()
+    )
     rows = unit.session.execute(
         select(
             Statement.payer_id,
@@ -171,6 +180,7 @@ def overdue(unit: Unit) -> list[OverdueRow]:
             Statement.number,
             Statement.confirm_by,
             due.label("due_fen"),
+            paid_in_all.label("paid_fen"),
         )
         .join(Payer, Payer.id == Statement.payer_id)
         .join(line, line.statement_id == Statement.id)
@@ -179,12 +189,12 @@ def overdue(unit: Unit) -> list[OverdueRow]:
         .group_by(Statement.id, Payer.code, Payer.name)
         .order_by(Payer.code, Statement.month)
     ).all()
-    paid = _paid_by(unit, {row.payer_id for row in rows})
+    paid = {row.payer_id: int(row.paid_fen) for row in rows}
     today = shanghai_day(unit.clock.now())
     found = []
     for row in rows:
-        settled = min(paid.get(row.payer_id, 0), max(0, int(row.due_fen)))
-        paid[row.payer_id] = paid.get(row.payer_id, 0) - settled
+        settled = min(paid[row.payer_id], max(0, int(row.due_fen)))
+        paid[row.payer_id] -= settled
         due_on = row.confirm_by + timedelta(days=unit.settings.due_days)
         if int(row.due_fen) > settled and due_on < today:
             found.append(
@@ -240,17 +250,6 @@ def unknown_returns(unit: Unit) -> list[TreasuryReturn]:
     if not unit.actor.is_system:
         wanted = wanted.where(TreasuryReturn.bureau_id.in_(bureaus))
     return list(unit.session.scalars(wanted.order_by(TreasuryReturn.order_no)))
-
-
-def _paid_by(unit: Unit, payer_ids: set[UUID]) -> dict[UUID, int]:
-    """Return what payers have paid in all, less what they got back."""
-    signed = case((Payment.kind == "refund", -Payment.paid_fen), else_=Payment.paid_fen)
-    rows = unit.session.execute(
-        select(Payment.payer_id, func.sum(signed))
-        .where(Payment.payer_id.in_(payer_ids), Payment.kind.in_(("collection", "order", "refund")))
-        .group_by(Payment.payer_id)
-    )
-    return {payer_id: int(fen) for payer_id, fen in rows}
 
 
 def _runs(unit: Unit) -> Select[*tuple[Any, ...]]:

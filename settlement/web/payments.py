@@ -82,9 +82,10 @@ def show_payments(
 ) -> Response[Any]:
     """List the runs, preview the next one, and say what is overdue or can't be explained."""
     given = form or _asked(page)
-    month = _month(given.month) or month_of(shanghai_day(page.unit.clock.now()))
+    asked = _month(given.month)
+    month = asked or month_of(shanghai_day(page.unit.clock.now()))
     method = PaymentMethod(given.method) if given.method in set(PaymentMethod) else None
-    planned = _planned(page, month, method=method or PaymentMethod.GATEWAY)
+    planned = _planned(page, asked, method=method or PaymentMethod.GATEWAY)
     columns = run_columns()
     table = tabulate(
         translate(msgid("Payment runs"), page.locale),
@@ -282,7 +283,7 @@ def _may_retry(row: PaymentRow) -> bool:
     )
 
 
-def _planned(page: Page, month: Month, *, method: PaymentMethod) -> list[PlanRow]:
+def _planned(page: Page, month: Month | None, *, method: PaymentMethod) -> list[PlanRow]:
     plan = plan_run(page.unit, month, method=method, purpose=RunPurpose.PAY)
     out = [one for one in plan.payments if one.kind not in SIDES]
     people = {one.payer_id for one in out} | {one.payer_id for one in plan.omitted}

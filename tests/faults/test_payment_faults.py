@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from kernel.clock import FixedClock
+from kernel.errors import GatewayUnavailable
 from kernel.unit import Units
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import GatewayEvent, Payment
@@ -175,7 +176,7 @@ def test_a_party_is_opened_once_however_often_it_is_asked_for(
     for _ in range(2):
         try:
             pay_run(units, SYSTEM, gateway, number)
-        except GatewayError:
+        except GatewayUnavailable:
             continue
 
     until_paid(units, clock, sandbox, gateway, number)

@@ -148,7 +148,7 @@ def test_an_auditor_reads_and_exports_and_does_nothing(client: TestClient[Litest
     assert "Release" not in shown.text.replace("Released", "")
     export = client.get(address, params={"format": "csv"})
     assert export.headers["content-type"].startswith("text/csv")
-    assert export.text.count("\n") >= 5
+    assert export.text.count("\n") == 4
     assert send(client, f"{address}/release").status_code == 403
 
 
@@ -166,7 +166,8 @@ def test_our_books_and_the_gateways_stand_side_by_side(
 
     TASKS["settlement.pay"](units, number=address.rpartition("/")[2])
     with units(SYSTEM) as unit:
-        Store(unit).book("payment_refund", -77, "")
+        stray = Store(unit).add("charge", metadata={}, payment_intent=None)
+        Store(unit).book("payment", 77, stray["id"])
     assert "0.77" in client.get(link).text
     TASKS["settlement.reconcile"](units)
     with units(SYSTEM) as unit:

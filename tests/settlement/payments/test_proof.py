@@ -41,15 +41,8 @@ def test_after_a_run_nothing_differs_and_what_is_planted_is_named(units: Units, 
     assert reconcile(units, SYSTEM, gateway, MARCH) == []
 
     with units(SYSTEM) as unit:
-        Store(unit).book("payment", 12_345, "py_planted")
-        Store(unit).add("charge", metadata={}, payment_intent="pi_none")
-        unit.session.execute(
-            text(
-                "UPDATE sandbox_object SET id = 'py_planted', "
-                "body = jsonb_set(body, '{id}', '\"py_planted\"') "
-                "WHERE body->>'payment_intent' = 'pi_none'"
-            )
-        )
+        stray = Store(unit).add("charge", metadata={}, payment_intent=None)
+        Store(unit).book("payment", 12_345, stray["id"])
     found = reconcile(units, SYSTEM, gateway, MARCH)
 
     assert [one.kind for one in found] == [Differs.NOT_OURS, Differs.BALANCE]
