@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.errors import InvalidAmount, Misconfigured
-from kernel.money import parse_rate
+from kernel.money import parse_fen, parse_rate
 
 
 def _text(value: str) -> str:
@@ -85,6 +85,19 @@ def _base_address(value: str) -> str:
     if address and not address.startswith(("http://", "https://")):
         raise ValueError("expected an address that begins with http:// or https://")
     return address
+
+
+def _gateway(value: str) -> str:
+    if value not in {"", "sandbox", "stripe", "none"}:
+        raise ValueError("expected sandbox, stripe or none")
+    return value
+
+
+def _yuan(value: str) -> int:
+    try:
+        return parse_fen(value)
+    except InvalidAmount as error:
+        raise ValueError(str(error)) from None
 
 
 def _locale(value: str) -> str:
@@ -245,6 +258,47 @@ class Settings:
         _whole,
         "Events that one API key may report in a minute; 0: as many as it likes.",
     )
+    gateway: str = _setting(
+        "MARKET_GATEWAY",
+        "",
+        _gateway,
+        "What carries payments: stripe, sandbox (a gateway of practice, only on a loopback "
+        "address) or none; empty: sandbox on a loopback address, none elsewhere.",
+    )
+    stripe_key: str = _setting(
+        "MARKET_STRIPE_KEY", "", _text, "Secret key of the account at Stripe.", secret=True
+    )
+    stripe_address: str = _setting(
+        "MARKET_STRIPE_ADDRESS",
+        "",
+        _base_address,
+        "Address of Stripe's API; empty: Stripe's own.",
+    )
+    stripe_version: str = _setting(
+        "MARKET_STRIPE_VERSION",
+        "",
+        _text,
+        "Version of Stripe's API; empty: the one that the SDK was made for.",
+    )
+    webhook_secret: str = _setting(
+        "MARKET_WEBHOOK_SECRET",
+        "",
+        _text,
+        "Secret with which Stripe signs its messages to /webhooks/stripe.",
+        secret=True,
+    )
+    webhook_tolerance_s: int = _setting(
+        "MARKET_WEBHOOK_TOLERANCE_S",
+        "300",
+        _whole,
+        "Seconds by which a message of the gateway may be older than its arrival.",
+    )
+    payout_minimum_fen: int = _setting(
+        "MARKET_PAYOUT_MINIMUM",
+        "1.00",
+        _yuan,
+        "Yuan below which a payee's dues wait for a later payment run.",
+    )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",
         "12",
@@ -284,6 +338,22 @@ class Settings:
             raise Misconfigured(
                 setting="MARKET_RETENTION_RATE", reason="fee and retention together exceed 1"
             )
+
+        if self.gateway == "sandbox" and not self.on_loopback:
+            raise Misconfigured(
+                setting="MARKET_GATEWAY",
+                reason=f"the sandbox pays nobody and is refused on {self.host}, a public address",
+            )
+        if self.gateway == "stripe" and not (self.stripe_key and self.webhook_secret):
+            raise Misconfigured(
+                setting="MARKET_STRIPE_KEY",
+                reason="Stripe needs this key and, for its messages, MARKET_WEBHOOK_SECRET",
+            )
+
+    @property
+    def gateway_name(self) -> str:
+        """What carries payments: sandbox | stripe | none."""
+        return self.gateway or ("sandbox" if self.on_loopback else "none")
 
     @property
     def on_loopback(self) -> bool:

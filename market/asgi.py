@@ -49,6 +49,7 @@ from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
 from settlement.api import usage as usage_api
+from settlement.api import webhooks as webhooks_api
 from vendor_portal import api as vendor_api
 from vendor_portal import pages as vendor_pages
 
@@ -92,6 +93,7 @@ def create_app(
     return Litestar(
         route_handlers=[
             *(healthz, readyz, metrics, learn_api.keys),
+            *webhooks_api.HANDLERS,
             page_router(pages),
             machine_router(),
             caller_router(pages),

@@ -17,12 +17,15 @@ from settlement.tasks import (
     end_agreements,
     estimate_running,
     make_partitions,
+    pay,
     post_payer,
     post_what_is_due,
     publish_signals,
+    reconcile_daily,
     release_launched,
     release_retention,
     resume_closes,
+    sweep_payments,
 )
 
 # Foreign keys cross packages: every table has to be known, whichever of them a process touches.
@@ -47,6 +50,9 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.publish_signals": publish_signals,
     "catalog.heal_storefront": heal_storefront,
     "catalog.forget_misses": forget_old_misses,
+    "settlement.pay": pay,
+    "settlement.sweep_payments": sweep_payments,
+    "settlement.reconcile": reconcile_daily,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -67,6 +73,8 @@ SCHEDULE: dict[str, float] = {
     "settlement.publish_signals": 900.0,
     "catalog.heal_storefront": 300.0,
     "catalog.forget_misses": 24 * 3600.0,
+    "settlement.sweep_payments": 60.0,
+    "settlement.reconcile": 24 * 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

@@ -32,6 +32,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Resources"), href="/vendor/resources"),
         NavigationEntry(title=msgid("What schools need"), href="/vendor/needs"),
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
+        NavigationEntry(title=msgid("Payouts"), href="/vendor/payouts"),
         NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
         NavigationEntry(title=msgid("Use before the funds"), href="/vendor/early-use"),
     ),

@@ -16,6 +16,8 @@ import settlement.early_use_models
 import settlement.ledger.models
 import settlement.metering.models
 import settlement.models
+import settlement.payment_models
+import settlement.payments.sandbox_models
 import settlement.rating_models
 
 ALL = (
@@ -31,6 +33,8 @@ ALL = (
     settlement.agreement_models,
     settlement.dispute_models,
     settlement.early_use_models,
+    settlement.payment_models,
+    settlement.payments.sandbox_models,
     settlement.budget_models,
     settlement.metering.models,
     settlement.ledger.models,

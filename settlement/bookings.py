@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.credit_notes import credits_of
+from settlement.dues import offsets
 from settlement.ledger.posting import (
     INSTALLATION,
     AccountKey,
@@ -116,6 +117,7 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
         [
             *(booking(line, draws=draws.get(line.id, [])) for line in lines),
             *_credits(unit, {line.id: line for line in lines if line.state == "upheld"}),
+            *offsets(unit, _first_keys(lines), extra=[line.id for line in lines]),
         ],
     )
     if lines:
@@ -127,6 +129,13 @@ def post_confirmed(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> int
         )
     _finish_periods(unit, month, payer_ids=payer_ids)
     return len(lines)
+
+
+def _first_keys(lines: Sequence[BookableLine]) -> dict[UUID, str]:
+    keys: dict[UUID, str] = {}
+    for line in lines:
+        keys.setdefault(line.parties.payer_id, line.key)
+    return keys
 
 
 def _held_up(unit: Unit, month: date, *, payer_ids: Sequence[UUID]) -> set[UUID]:

@@ -180,7 +180,8 @@ def _money_accounts() -> Any:
 def _visible(unit: Unit, payer_code: str | None) -> ColumnElement[bool]:
     """Return which transfers the actor may export: all, or what moved for payers it may see.
 
-    The release of a retention touches only the vendor's accounts; its key names the statement.
+    The release of a retention and what the gateway passes on touch only the payee's accounts and
+    the platform's; their keys name the statement, or the payer.
     """
     if unit.actor.is_system and payer_code is None:
         return true()
@@ -201,10 +202,15 @@ def _visible(unit: Unit, payer_code: str | None) -> ColumnElement[bool]:
         )
     )
     statements = select(Statement.number).where(Statement.payer_id.in_(payers))
+    codes = select(Organisation.code).where(Organisation.id.in_(payers))
     return or_(
         Transfer.id.in_(select(Leg.transfer_id).where(Leg.account_id.in_(own))),
         and_(
             Transfer.key.like("release:%"),
             func.split_part(Transfer.key, ":", 3).in_(statements),
+        ),
+        and_(
+            or_(Transfer.key.like("paid:%"), Transfer.key.like("returned:%")),
+            func.split_part(Transfer.key, ":", 4).in_(codes),
         ),
     )

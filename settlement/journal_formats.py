@@ -27,6 +27,8 @@ ROOTS: Final[Mapping[str, tuple[str, ...]]] = {
     AccountKind.ACCRUED: ("assets", "budget"),
     AccountKind.PAID: ("assets", "budget"),
     AccountKind.CLEARING: ("assets", "clearing"),
+    AccountKind.GATEWAY: ("assets", "gateway"),
+    AccountKind.BANK: ("assets", "bank"),
     AccountKind.PAYABLE: ("liabilities", "payable"),
     AccountKind.SCHOOL_SHARE: ("liabilities", "school_share"),
     AccountKind.FEE: ("revenues", "fee"),

@@ -29,6 +29,7 @@ from kernel.identity.recording import among
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.dispute_models import CreditDraw, CreditNote, RetentionRelease
+from settlement.dues import offsets
 from settlement.impartiality import require_judge
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.models import Agreement, StatementDraw, StatementLine
@@ -247,7 +248,13 @@ def _end(unit: Unit, lines: Sequence[Any], *, because: str, forfeited: bool = Fa
     draws = _draws(unit, [line.id for line in lines]) if forfeited else {}
     post(
         unit,
-        [_forfeit(line, draws.get(line.id, {})) if forfeited else _release(line) for line in lines],
+        [
+            *(
+                _forfeit(line, draws.get(line.id, {})) if forfeited else _release(line)
+                for line in lines
+            ),
+            *offsets(unit, {line.payer_id: f"retention:{line.key}" for line in lines}),
+        ],
     )
     total = sum(line.retained_fen for line in lines)
     if lines and because == BY_TERM:

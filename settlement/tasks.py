@@ -14,6 +14,10 @@ from settlement.estimates import estimate_ceilings
 from settlement.fiscal_years import close_periods
 from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
+from settlement.payments.engine import pay_run
+from settlement.payments.opening import open_gateway
+from settlement.payments.reconciliation import watch
+from settlement.payments.sweeping import catch_up, deliver_messages, meet_payees, pay_released
 from settlement.periods import (
     periods_in,
     shards_of,
@@ -108,3 +112,27 @@ def publish_signals(units: Units) -> None:
     """Tell the storefront which resources schools use and renew."""
     with units(WORKER) as unit:
         publish(unit)
+
+
+def pay(units: Units, *, number: str) -> None:
+    """Carry one released run as far as it goes."""
+    if units.settings.gateway_name != "none":
+        pay_run(units, WORKER, open_gateway(units), number)
+
+
+def sweep_payments(units: Units) -> None:
+    """Go on with released runs, take the gateway's messages, and ask for those that never came."""
+    if units.settings.gateway_name == "none":
+        return
+    gateway = open_gateway(units)
+    meet_payees(units, WORKER, gateway)
+    pay_released(units, WORKER, gateway)
+    if units.settings.gateway_name == "sandbox":
+        deliver_messages(units, gateway)
+    catch_up(units, WORKER, gateway)
+
+
+def reconcile_daily(units: Units) -> None:
+    """Compare our books with the gateway's."""
+    if units.settings.gateway_name != "none":
+        watch(units, WORKER, open_gateway(units))

@@ -3,9 +3,9 @@
 from typing import Any, Final
 from uuid import UUID
 
-from litestar import Response, get
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, URLEncodedBody
 
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
@@ -23,6 +23,8 @@ from vendor_portal.earnings import (
     vendor_place,
 )
 from vendor_portal.needs import HANDLERS as NEEDS
+from vendor_portal.onboarding import OnboardingForm, account_of, begin_onboarding
+from vendor_portal.payouts import PAYOUTS, show_payouts
 from vendor_portal.resources import HANDLERS as RESOURCES
 from vendor_portal.retention import show_retention
 
@@ -45,6 +47,22 @@ def periods(request: AnyRequest, pages: Pages) -> Response[Any]:
 def retention(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_retention(page, vendor_place(page))
+
+
+@get(PAYOUTS, opt=MANAGER, sync_to_thread=True)
+def payouts(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_payouts(page, vendor_place(page))
+
+
+@post(f"{PAYOUTS}/onboarding", opt=MANAGER, status_code=200, sync_to_thread=True)
+def onboard(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[OnboardingForm]
+) -> Response[Any]:
+    del data  # nothing but the token, which is checked as the page opens
+    with pages.open(request) as page:
+        account = account_of(page)
+    return begin_onboarding(pages.units, account)
 
 
 @get("/vendor/periods/{month:str}", opt=MANAGER, sync_to_thread=True)
@@ -90,6 +108,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     home,
     periods,
     retention,
+    payouts,
+    onboard,
     period,
     line,
     uses,

@@ -191,3 +191,10 @@ class IdempotencyKeyReused(InvalidInput):
     code = "idempotency-key-reused"
     summary = "The idempotency key “{key}” was used for another request."
     remedy = "Take a new key for each request, and the same one only to repeat it."
+
+
+class WebhookRefused(InvalidInput):
+    status = 400
+    code = "webhook-refused"
+    summary = "The message is not taken ({reason})."
+    remedy = "Check MARKET_WEBHOOK_SECRET, and the clock."

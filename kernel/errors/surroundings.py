@@ -56,3 +56,17 @@ class SchemaOutdated(MarketError):
     code = "schema-outdated"
     summary = "The database is at revision {found}, this version needs {needed}."
     remedy = "Run: market db upgrade."
+
+
+class NoGateway(MarketError):
+    status = 503
+    code = "no-gateway"
+    summary = "This installation has no payment gateway."
+    remedy = "Set MARKET_GATEWAY, or pay by orders of the treasury."
+
+
+class GatewayUnavailable(MarketError):
+    status = 503
+    code = "gateway-unavailable"
+    summary = "The payment gateway does not answer ({reason})."
+    remedy = "Nothing is lost or paid twice: repeat the command later."

@@ -109,7 +109,7 @@ class Page:
         match self._export():
             case "csv":
                 content = export_csv(table.rows, table.columns, locale=self.locale, totals=totals)
-                return _download(content, CSV_TYPE, f"{file_name}.csv")
+                return download(content, CSV_TYPE, f"{file_name}.csv")
             case "xlsx":
                 content = export_xlsx(
                     table.rows,
@@ -118,7 +118,7 @@ class Page:
                     sheet=table.caption,
                     totals=totals,
                 )
-                return _download(content, XLSX_TYPE, f"{file_name}.xlsx")
+                return download(content, XLSX_TYPE, f"{file_name}.xlsx")
         return self.render(template, status=status, table=table, **context)
 
     def _export(self) -> str:
@@ -229,6 +229,7 @@ def _address(connection: AnyConnection) -> str:
     return connection.client.host if connection.client else ""
 
 
-def _download(content: bytes, content_type: str, file_name: str) -> Response[bytes]:
+def download(content: bytes, content_type: str, file_name: str) -> Response[bytes]:
+    """Answer with a file to be kept under this name."""
     disposition = f"attachment; filename*=UTF-8''{quote(file_name)}"
     return Response(content, media_type=content_type, headers={"Content-Disposition": disposition})

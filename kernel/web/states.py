@@ -47,6 +47,8 @@ BADGES: Final[dict[str, Badge]] = {
     "sealing": UNDER_WAY,
     "sealed": UNDER_WAY,
     "sent": UNDER_WAY,
+    "ready": WAITING,
+    "partial": ATTENTION,
     "open": UNDER_WAY,
     "admitted": DONE,
     "listed": DONE,

@@ -17,6 +17,7 @@ from procurement.web.funding import BoardLine, latest_year
 from procurement.web.waiting import waiting_table
 from settlement.queries.disputes import disputes_of
 from settlement.queries.funding import LineBoard, lines_board, total
+from settlement.queries.payments import releasable_runs
 from settlement.queries.periods import period_board
 from settlement.queries.unfunded import unfunded
 
@@ -33,6 +34,7 @@ def show_home(page: Page) -> Response[Any]:
         disputes=[row for row in disputes_of(page.unit, only_open=True) if row.waits_for_decision],
         unfunded_fen=sum(row.unfunded_fen for row in unfunded(page.unit)),
         to_check=waiting_for(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else [],
+        runs=releasable_runs(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else [],
         records=(checkable_records(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else []),
         to_sign=waiting_table(page, waiting_steps(page.unit), selection_desk(page).one),
         unfinished=[row for row in periods.periods if row.finished < row.payers_in_all],

@@ -19,6 +19,7 @@ from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.early_use import HANDLERS as EARLY_USE
 from market.bureau.home import show_home
 from market.bureau.own_disputes import HANDLERS as OWN_DISPUTES
+from market.bureau.payments import HANDLERS as PAYMENTS
 from market.bureau.periods import show_period, show_periods
 from market.bureau.places import ACCOUNTABLE, school_place
 from market.bureau.quarantine import show_quarantine, show_undated
@@ -219,4 +220,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *OWN_DISPUTES,
     *DISPUTES,
     *EARLY_USE,
+    *PAYMENTS,
 )

@@ -55,6 +55,7 @@ def show_periods(page: Page) -> Response[Any]:
         board=board,
         undated=UNDATED,
         to_close=to_close,
+        sees_payments=page.actor.may(*CLOSERS, Role.AUDITOR),
         hinders=translate_error(hinders, page.locale) if hinders else "",
         close_address=f"{PERIODS}/{show_month(to_close)}/close" if to_close else "",
     )

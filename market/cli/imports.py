@@ -56,7 +56,8 @@ def import_(
     as_json: bool,
 ) -> None:
     """Import FILE as KIND: regions, bureaus, schools, vendors, roster, enrolment, quotas,
-    budgets, approval-rules, allocations, catalogue, offers, selections, bulk, usage, or package.
+    budgets, approval-rules, allocations, catalogue, offers, selections, bulk, treasury-returns,
+    fapiao, usage, or package.
 
     CSV (UTF-8 or GB18030), XLSX, or JSON lines (.jsonl). Master data is taken in whole or not at
     all; each row of usage has its own fate, and a run that was stopped goes on where it was. A

@@ -20,6 +20,7 @@ from market.demo.county import YEAR
 from market.demo.deliveries import MONTHS, Delivery, deliveries
 from market.demo.early_use import agree
 from market.demo.openings import open_in_class
+from market.demo.payments import PAID_AFTER, paid_summary, pay_month
 from market.demo.people import departure_rows
 from market.demo.rehearsal import (
     BULK_STEP,
@@ -74,7 +75,8 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
     with units(SYSTEM) as unit:
         periods = [period_summary(unit, month) for month in MONTHS]
         undated = _undated(unit)
-    return {**periods[-1], "periods": periods, "undated": undated}
+    payments = paid_summary(units)
+    return {**periods[-1], "periods": periods, "undated": undated, "payments": payments}
 
 
 def _select_for_autumn(units: Units) -> None:
@@ -158,6 +160,7 @@ def _close(units: Units, month: Month) -> None:
     quarrels.decide(_after(units, month, quarrels.DECIDED_AFTER), month)
     if quarrels.is_decided(month):
         settle(_after(units, month, quarrels.BOOKED_AFTER), operator, month)
+    pay_month(_after(units, month, PAID_AFTER), month)
 
 
 def _after(units: Units, month: Month, delay: timedelta) -> Units:

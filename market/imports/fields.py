@@ -105,6 +105,14 @@ SOURCES = {
     "学校自有资金": "own_funds",
     "自有资金": "own_funds",
 }
+RETURN_RESULTS = {
+    "paid": "paid",
+    "已支付": "paid",
+    "成功": "paid",
+    "returned": "returned",
+    "退回": "returned",
+    "退票": "returned",
+}
 BASES = {"spring": "spring", "春季": "spring", "autumn": "autumn", "秋季": "autumn"}
 PLANS = {
     "per_use": "per_use",

@@ -30,6 +30,7 @@ from market.imports.fields import (
     OWNERSHIPS,
     PLANS,
     QUOTA_KINDS,
+    RETURN_RESULTS,
     ROLES,
     RULE_KINDS,
     SETTINGS,
@@ -60,6 +61,8 @@ from procurement.policy import DUE_WORKDAYS
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
 from settlement.budgets import BudgetRow
+from settlement.payments.fapiao import FapiaoRow, record_fapiao
+from settlement.payments.treasury import ReturnRow, record_returns
 
 _KINDS: Final = (
     Kind(
@@ -296,6 +299,36 @@ _KINDS: Final = (
         make=BulkRow,
         record=record_bulk,
         identity=("reference", "school_code"),
+    ),
+    Kind(
+        name="treasury-returns",
+        identity=("order_no", "voucher_no"),
+        columns=(
+            Column(
+                "order_no", "330101-P-2026-03-01:order:3301010001:platform:2026-per_student", key
+            ),
+            Column("voucher_no", "202604150001", key),
+            Column("result", "paid", one_of(RETURN_RESULTS)),
+            Column("amount_yuan", "128.50", fen, attribute="amount_fen"),
+            Column("reason", "", blank=""),
+        ),
+        make=ReturnRow,
+        record=record_returns,
+    ),
+    Kind(
+        name="fapiao",
+        identity=("number",),
+        columns=(
+            Column("number", "26117000000000000001", key),
+            Column("vendor_code", "91110000ABCD00000J", key),
+            Column("statement", "3301010001-2026-03", key),
+            Column("amount_yuan", "128.50", fen, attribute="amount_fen"),
+            Column("issued_on", "2026-04-10", day),
+            Column("corrects", "", key, blank=""),
+            Column("credit_note", "", key, blank=""),
+        ),
+        make=FapiaoRow,
+        record=record_fapiao,
     ),
 )
 

@@ -45,6 +45,8 @@ class AccountKind(StrEnum):
     SCHOOL_SHARE = "school_share"  # what the author's school is owed (职务作品)
     FEE = "fee"
     RETENTION = "retention"
+    GATEWAY = "gateway"  # what the gateway holds for the platform
+    BANK = "bank"  # what treasuries paid the platform for its fee
 
 
 FUNDING_KINDS = (

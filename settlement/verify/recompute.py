@@ -30,6 +30,7 @@ from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.memoranda import check_memoranda
+from settlement.verify.payments import check_payments
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.school_days import check_school_days
@@ -194,6 +195,7 @@ CHECKS: tuple[Check, ...] = (
     check_memoranda,
     check_postings,
     check_retentions,
+    check_payments,
     check_counts,
     check_school_days,
     check_terms,

@@ -121,4 +121,10 @@ def test_fee_and_retention_may_be_all_there_is():
 def test_what_is_secret_is_marked_as_such():
     secret = {one.metadata["name"] for one in fields(Settings) if one.metadata["secret"]}
 
-    assert secret == {"DATABASE_URL", "CELERY_BROKER_URL", "MARKET_SECRET_KEY"}
+    assert secret == {
+        "DATABASE_URL",
+        "CELERY_BROKER_URL",
+        "MARKET_SECRET_KEY",
+        "MARKET_STRIPE_KEY",
+        "MARKET_WEBHOOK_SECRET",
+    }

@@ -74,11 +74,15 @@ SCRIPTS: dict[str, dict[str, Any]] = {
 OF_NOBODY = {
     path
     for _, path in WHO_MAY
-    if any(name in path for name in ("{launch_id}", "{device}", "{proposal}", "{delegation_id}"))
+    if any(
+        name in path
+        for name in ("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}")
+    )
     or path
     in {
         "/learn/open",
         "/catalog/ratings",
+        "/vendor/payouts/onboarding",
         "/bureau/allocations/new/{code}",
         "/bureau/funding/{line_id}",
         "/bureau/unfunded/{number}/{month}",
@@ -133,7 +137,11 @@ def routes_of(app: Litestar) -> dict[tuple[str, str], frozenset[Role] | None]:
 
 
 def address_of(site: Site, path: str) -> str:
-    facts = site.addresses | {"proposal": "none-2026-001", "position": "1"}
+    facts = site.addresses | {
+        "proposal": "none-2026-001",
+        "position": "1",
+        "run": "none-P-2026-03-01",
+    }
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)
     if "/funding/" in path:

@@ -20,6 +20,7 @@ VENDOR_CHAIN = "/vendor/periods/{month}"
 
 PROPOSAL = "/bureau/allocations/{proposal}"
 RECORD = "/bureau/records/{proposal}"
+RUN = "/bureau/payments/{run}"
 CLOSERS = frozenset({Role.BUREAU_FINANCE, Role.OPERATOR})
 MAKERS = frozenset({Role.BUREAU_FINANCE})
 COMPUTERS, MONEY = MAKERS | {Role.AUDITOR}, CLOSERS | {Role.AUDITOR}
@@ -229,6 +230,18 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/school/bulk"): STAFF,
     ("GET", "/school/bulk/{number}/decline"): PAYERS,
     ("POST", "/school/bulk/{number}/decline"): PAYERS,
+    ("POST", "/webhooks/stripe"): EVERYBODY,
+    ("GET", "/bureau/payments"): MONEY,
+    ("POST", "/bureau/payments"): MAKERS,
+    ("GET", RUN): MONEY,
+    ("POST", RUN + "/release"): MAKERS,
+    ("POST", RUN + "/return"): MAKERS,
+    ("POST", RUN + "/withdraw"): MAKERS,
+    ("POST", RUN + "/retry"): CLOSERS,
+    ("POST", RUN + "/orders"): CLOSERS,
+    ("GET", "/bureau/payments/reconciliation/{month}"): MONEY,
+    ("GET", "/vendor/payouts"): VENDOR,
+    ("POST", "/vendor/payouts/onboarding"): VENDOR,
     ("GET", "/bureau/bulk"): BUREAU,
     ("GET", "/bureau/bulk/new"): MAKERS,
     ("POST", "/bureau/bulk/new"): MAKERS,

@@ -30,6 +30,8 @@ HEADERS = {
     "requested_by,next_year_ceiling_yuan,trial",
     "bulk": "reference,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,school_code,"
     "school_ceiling_yuan,next_year_ceiling_yuan",
+    "treasury-returns": "order_no,voucher_no,result,amount_yuan,reason",
+    "fapiao": "number,vendor_code,statement,amount_yuan,issued_on,corrects,credit_note",
 }
 
 

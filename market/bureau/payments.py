@@ -1,0 +1,112 @@
+"""Routes of a bureau's payments: runs, proposed by one person and released by another."""
+
+from typing import Any, Final
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, URLEncodedBody
+
+from kernel.actors import Role
+from kernel.http.pages import Pages, only
+from kernel.http.problems import AnyRequest
+from market.bureau.places import bureau_root
+from settlement.web.payment_columns import PAYMENTS
+from settlement.web.payments import (
+    OrdersForm,
+    ProposalForm,
+    RetryForm,
+    ReturnForm,
+    post_orders,
+    post_proposal,
+    post_release,
+    post_retry,
+    post_return,
+    post_withdrawal,
+    show_payments,
+    show_run,
+)
+from settlement.web.reconciling import RECONCILIATION, ask_gateway, show_reconciliation
+
+READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
+MAKERS: Final = only(Role.BUREAU_FINANCE)
+PAYERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
+RUN: Final = f"{PAYMENTS}/{{run:str}}"
+
+
+@get(PAYMENTS, opt=READERS, sync_to_thread=True)
+def payments(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_payments(page, root=bureau_root(page))
+
+
+@post(PAYMENTS, opt=MAKERS, status_code=200, sync_to_thread=True)
+def propose(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[ProposalForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_proposal(page, data, root=bureau_root(page))
+
+
+@get(RUN, opt=READERS, sync_to_thread=True)
+def run_(request: AnyRequest, pages: Pages, *, run: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_run(page, run, root=bureau_root(page))
+
+
+@get(f"{RECONCILIATION}/{{month:str}}", opt=READERS, sync_to_thread=True)
+def reconciliation(request: AnyRequest, pages: Pages, *, month: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        reader = page
+    found = ask_gateway(reader, pages.units, month)
+    with pages.open(request) as page:
+        return show_reconciliation(page, month, found, root=bureau_root(page))
+
+
+@post(f"{RUN}/orders", opt=PAYERS, status_code=200, sync_to_thread=True)
+def orders(
+    request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[OrdersForm]
+) -> Response[Any]:
+    del data  # nothing but the token, which is checked as the page opens
+    with pages.open(request) as page:
+        return post_orders(page, run)
+
+
+@post(f"{RUN}/release", opt=MAKERS, status_code=200, sync_to_thread=True)
+def release(request: AnyRequest, pages: Pages, *, run: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_release(page, run, root=bureau_root(page))
+
+
+@post(f"{RUN}/return", opt=MAKERS, status_code=200, sync_to_thread=True)
+def return_(
+    request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[ReturnForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_return(page, run, data, root=bureau_root(page))
+
+
+@post(f"{RUN}/withdraw", opt=MAKERS, status_code=200, sync_to_thread=True)
+def withdraw(request: AnyRequest, pages: Pages, *, run: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_withdrawal(page, run, root=bureau_root(page))
+
+
+@post(f"{RUN}/retry", opt=PAYERS, status_code=200, sync_to_thread=True)
+def retry(
+    request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[RetryForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_retry(page, run, data, root=bureau_root(page))
+
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    payments,
+    propose,
+    run_,
+    reconciliation,
+    orders,
+    release,
+    return_,
+    withdraw,
+    retry,
+)

@@ -1,0 +1,138 @@
+"""Parties at the gateway: payers as customers, payees as connected accounts, each opened once.
+
+Opened outside any unit, written in one. Whether a payee may be paid is the gateway's word; what it
+still needs to know is told by the payee there.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.actors import Actor, Role
+from kernel.errors import GatewayUnavailable
+from kernel.identity.models import Organisation
+from kernel.trail import record
+from kernel.unit import Unit, Units
+from settlement.ledger.models import Account
+from settlement.ledger.posting import AccountKind
+from settlement.payment_models import GatewayParty, Payment
+from settlement.payments.gateway import Gateway, GatewayError, PartyAccount
+
+PAYER, PAYEE = "payer", "payee"
+MAY_KNOW = (Role.OPERATOR, Role.BUREAU_FINANCE)
+
+Party = tuple[UUID, str, str]
+"""(organisation, code, name)."""
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Say of a gateway that does not do as it is asked that it is not there for now."""
+    try:
+        yield
+    except GatewayError as error:
+        raise GatewayUnavailable(reason=error.reason) from error
+
+
+def know_payers(units: Units, actor: Actor, gateway: Gateway, *, run_id: UUID) -> None:
+    """Open a customer for each payer of a run that the gateway does not know yet."""
+    of_run = exists().where(Payment.run_id == run_id, Payment.payer_id == Organisation.id)
+    with units(actor) as unit:
+        unknown = _unknown(unit, PAYER, of_run)
+    _open(units, actor, unknown, role=PAYER, call=gateway.open_payer)
+
+
+def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
+    """Open an account for each payee with earnings that has none; look again at those not ready.
+
+    Returns how many payees may be paid now.
+    """
+    actor.require("payment.pay", *MAY_KNOW)
+    kinds = (AccountKind.PAYABLE, AccountKind.SCHOOL_SHARE)
+    earns = exists().where(Account.owner_id == Organisation.id, Account.kind.in_(kinds))
+    with units(actor) as unit:
+        unknown = _unknown(unit, PAYEE, earns)
+        waiting = unit.session.scalars(
+            select(GatewayParty.gateway_id).where(GatewayParty.role == PAYEE, ~GatewayParty.ready)
+        ).all()
+    _open(units, actor, unknown, role=PAYEE, call=gateway.open_payee)
+    for gateway_id in waiting:
+        with answering():
+            account = gateway.look_at_payee(gateway_id)
+        with units(actor) as unit:
+            note_payee(unit, account)
+    with units(actor) as unit:
+        ready = select(GatewayParty).where(GatewayParty.role == PAYEE, GatewayParty.ready)
+        return len(unit.session.scalars(ready).all())
+
+
+def note_payee(unit: Unit, account: PartyAccount) -> bool:
+    """Write whether a payee may be paid, as the gateway says it; return whether it is known."""
+    party = unit.session.scalars(
+        select(GatewayParty)
+        .where(GatewayParty.gateway_id == account.gateway_id, GatewayParty.role == PAYEE)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if party is None:
+        return False
+    if party.ready != account.ready:
+        party.ready, party.known_at = account.ready, unit.clock.now()
+        unit.session.flush()
+        record(
+            unit,
+            "payee.ready" if account.ready else "payee.not_ready",
+            subject_kind="organisation",
+            subject_id=party.organisation_id,
+            missing=list(account.missing),
+        )
+    return True
+
+
+def account_at_gateway(unit: Unit, organisation_id: UUID | None) -> str | None:
+    """Return under which account the gateway pays an organisation, None if it has none yet."""
+    return unit.session.scalars(
+        select(GatewayParty.gateway_id).where(
+            GatewayParty.organisation_id == organisation_id, GatewayParty.role == PAYEE
+        )
+    ).one_or_none()
+
+
+def _unknown(unit: Unit, role: str, wanted: object) -> Sequence[Party]:
+    known = exists().where(
+        GatewayParty.organisation_id == Organisation.id, GatewayParty.role == role
+    )
+    rows = unit.session.execute(
+        select(Organisation.id, Organisation.code, Organisation.name)
+        .where(wanted, ~known)  # type: ignore[arg-type]  # an `exists`, whatever its columns
+        .order_by(Organisation.code)
+    )
+    return [(row.id, row.code, row.name) for row in rows]
+
+
+def _open(
+    units: Units,
+    actor: Actor,
+    parties: Sequence[Party],
+    *,
+    role: str,
+    call: Callable[..., PartyAccount],
+) -> None:
+    for organisation_id, code, name in parties:
+        with answering():
+            account = call(code=code, name=name)
+        with units(actor) as unit:
+            unit.session.execute(
+                insert(GatewayParty)
+                .values(
+                    organisation_id=organisation_id,
+                    role=role,
+                    gateway_id=account.gateway_id,
+                    ready=account.ready,
+                    known_at=unit.clock.now(),
+                )
+                .on_conflict_do_nothing()
+            )

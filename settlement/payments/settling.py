@@ -1,0 +1,196 @@
+"""Settling: what became of a payment is written once, with its transfer in both books.
+
+Whoever brings the news, the call's answer, a message or a treasury's return file, comes here. The
+payments of a run's payer are locked together, in id order, so that two of them never pass each
+other; what is known already changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+
+from kernel.actors import OrganisationKind
+from kernel.identity.models import Organisation
+from kernel.trail import record
+from kernel.unit import Unit
+from settlement.dues import paid_moves
+from settlement.ledger.posting import (
+    INSTALLATION,
+    AccountKey,
+    AccountKind,
+    Entry,
+    TransferDraft,
+    post,
+)
+from settlement.payment_models import Payment, PaymentRun
+from settlement.payments.gateway import Outcome, Stand
+from settlement.payments.states import PaymentKind, PaymentState, require_step
+
+GATEWAY: Final = AccountKey(INSTALLATION, AccountKind.GATEWAY)
+BANK: Final = AccountKey(INSTALLATION, AccountKind.BANK)
+OVER: Final = frozenset({PaymentState.PAID, PaymentState.RETURNED, PaymentState.WITHDRAWN})
+SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
+KEPT: Final = (PaymentKind.FEE, PaymentKind.FEE_RETURN)
+"""Moves nothing at the gateway: the platform keeps it there, or gives it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A run's payments of one payer, locked; `side` is what the payer pays or gets back."""
+
+    run: PaymentRun
+    payments: Sequence[Payment]
+
+    @property
+    def side(self) -> Payment | None:
+        return next((one for one in self.payments if one.kind in SIDES), None)
+
+    def get(self, payment_id: UUID) -> Payment:
+        return next(one for one in self.payments if one.id == payment_id)
+
+
+def lock_group(unit: Unit, payment_id: UUID) -> Group:
+    """Lock a payment with all of the same run and payer, in id order."""
+    run_id, payer_id = unit.session.execute(
+        select(Payment.run_id, Payment.payer_id).where(Payment.id == payment_id)
+    ).one()
+    payments = unit.session.scalars(
+        select(Payment)
+        .where(Payment.run_id == run_id, Payment.payer_id == payer_id)
+        .order_by(Payment.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    return Group(unit.session.get_one(PaymentRun, run_id), payments)
+
+
+def settle_payment(unit: Unit, payment_id: UUID, outcome: Outcome) -> None:
+    """Write what the gateway says of a payment; what is known already changes nothing."""
+    group = lock_group(unit, payment_id)
+    payment = group.get(payment_id)
+    if payment.state in OVER:
+        return
+    payment.gateway_id = outcome.gateway_id or payment.gateway_id
+    if outcome.stand is Stand.DONE:
+        pay(unit, group, payment, amount_fen=payment.amount_fen)
+    elif outcome.stand is Stand.FAILED:
+        fail(unit, group, payment, reason=outcome.reason)
+    elif payment.state != PaymentState.SENT:
+        step(payment, PaymentState.SENT)
+        payment.failure = ""
+    unit.session.flush()
+
+
+def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
+    """Write that `amount_fen` of a payment has come through in all, and move it in the books."""
+    more_fen = amount_fen - payment.paid_fen
+    if more_fen <= 0:
+        return
+    whole = amount_fen == payment.amount_fen
+    step(payment, PaymentState.PAID if whole else PaymentState.PARTIAL)
+    payment.paid_fen = amount_fen
+    payment.failure = ""
+    payment.settled_at = unit.clock.now()
+    if payment.kind in SIDES:
+        for one in group.payments:
+            if one.kind in KEPT:
+                step(one, PaymentState.PAID)
+                one.paid_fen, one.settled_at = one.amount_fen, unit.clock.now()
+    unit.session.flush()
+    suffix = "" if whole and more_fen == amount_fen else f":{amount_fen}"
+    post(
+        unit,
+        [
+            TransferDraft(
+                key=f"paid:{payment.key}{suffix}",
+                memo=f"{payment.kind} of payment run {group.run.number}",
+                entries=entries(unit, payment, more_fen),
+                moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
+            )
+        ],
+    )
+    record(
+        unit,
+        "payment.paid",
+        subject_kind="payment",
+        subject_id=payment.key,
+        amount_fen=amount_fen,
+        gateway_id=payment.gateway_id or "",
+    )
+
+
+def fail(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
+    """Write that nothing of a payment came through; without its collection nothing is passed on."""
+    if payment.state == PaymentState.FAILED:
+        return
+    step(payment, PaymentState.FAILED)
+    payment.failure = reason
+    if payment.kind == PaymentKind.COLLECTION:
+        for one in group.payments:
+            if one.state == PaymentState.READY:
+                step(one, PaymentState.FAILED)
+                one.failure = "collection-failed"
+    record(unit, "payment.failed", subject_kind="payment", subject_id=payment.key, reason=reason)
+
+
+def give_back(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
+    """Write that what was paid, or was on its way, came back; it may be proposed again."""
+    if payment.state == PaymentState.RETURNED:
+        return
+    paid_fen = payment.paid_fen
+    step(payment, PaymentState.RETURNED)
+    payment.paid_fen = 0
+    payment.failure = reason
+    payment.settled_at = unit.clock.now()
+    unit.session.flush()
+    if paid_fen:
+        post(
+            unit,
+            [
+                TransferDraft(
+                    key=f"returned:{payment.key}",
+                    memo=f"{payment.kind} of payment run {group.run.number} came back",
+                    entries=[
+                        Entry(debit=one.credit, credit=one.debit, amount_fen=one.amount_fen)
+                        for one in entries(unit, payment, paid_fen)
+                    ],
+                    moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
+                )
+            ],
+        )
+    record(unit, "payment.returned", subject_kind="payment", subject_id=payment.key, reason=reason)
+
+
+def step(payment: Payment, wanted: PaymentState) -> None:
+    """Move a payment on; raise `Conflict` where the table of states does not let it."""
+    require_step(payment.key, PaymentState(payment.state), wanted)
+    payment.state = wanted
+
+
+def entries(unit: Unit, payment: Payment, amount_fen: int) -> list[Entry]:
+    """Return what a payment moves in the money book."""
+    payer = AccountKey(payment.payer_id, AccountKind.CLEARING)
+    match PaymentKind(payment.kind):
+        case PaymentKind.COLLECTION:
+            return [Entry(GATEWAY, payer, amount_fen)]
+        case PaymentKind.REFUND:
+            return [Entry(payer, GATEWAY, amount_fen)]
+        case PaymentKind.TRANSFER:
+            return [Entry(_payee(unit, payment.payee_id), GATEWAY, amount_fen)]
+        case PaymentKind.REVERSAL:
+            return [Entry(GATEWAY, _payee(unit, payment.payee_id), amount_fen)]
+        case PaymentKind.ORDER:
+            is_fee = payment.payee_id == INSTALLATION
+            debit = BANK if is_fee else _payee(unit, payment.payee_id)
+            return [Entry(debit, payer, amount_fen)]
+        case PaymentKind.FEE | PaymentKind.FEE_RETURN:
+            return []
+
+
+def _payee(unit: Unit, payee_id: UUID) -> AccountKey:
+    kind = unit.session.scalars(select(Organisation.kind).where(Organisation.id == payee_id)).one()
+    of_vendor = kind == OrganisationKind.VENDOR
+    return AccountKey(payee_id, AccountKind.PAYABLE if of_vendor else AccountKind.SCHOOL_SHARE)

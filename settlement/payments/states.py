@@ -1,0 +1,112 @@
+"""States of runs and payments, and the one table of which may follow which."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from kernel.errors import Conflict
+
+
+class PaymentMethod(StrEnum):
+    """How a run's money moves: through the gateway, or by orders of the treasury (国库集中支付)."""
+
+    GATEWAY = "gateway"
+    TREASURY = "treasury"
+
+
+class RunPurpose(StrEnum):
+    """Whether a run pays what is due, or takes back what credits took off after its payment."""
+
+    PAY = "pay"
+    REFUND = "refund"
+
+
+class RunState(StrEnum):
+    """Proposed by one person, then decided once by another."""
+
+    PROPOSED = "proposed"
+    RELEASED = "released"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+
+
+class PaymentKind(StrEnum):
+    """What a payment moves, from whom to whom."""
+
+    COLLECTION = "collection"
+    TRANSFER = "transfer"
+    FEE = "fee"
+    ORDER = "order"
+    REVERSAL = "reversal"
+    FEE_RETURN = "fee_return"
+    REFUND = "refund"
+
+
+class PaymentState(StrEnum):
+    """How far a payment has come."""
+
+    PROPOSED = "proposed"
+    READY = "ready"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    PARTIAL = "partial"
+    PAID = "paid"
+    FAILED = "failed"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
+
+
+MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
+    PaymentState.PROPOSED: frozenset({PaymentState.READY, PaymentState.WITHDRAWN}),
+    PaymentState.READY: frozenset(
+        {
+            PaymentState.CLAIMED,
+            PaymentState.SENT,
+            PaymentState.PARTIAL,
+            PaymentState.PAID,
+            PaymentState.FAILED,
+            PaymentState.RETURNED,
+        }
+    ),
+    PaymentState.CLAIMED: frozenset(
+        {
+            PaymentState.READY,
+            PaymentState.SENT,
+            PaymentState.UNKNOWN,
+            PaymentState.PARTIAL,
+            PaymentState.PAID,
+            PaymentState.FAILED,
+            PaymentState.RETURNED,
+        }
+    ),
+    PaymentState.SENT: frozenset(
+        {
+            PaymentState.PARTIAL,
+            PaymentState.PAID,
+            PaymentState.FAILED,
+            PaymentState.RETURNED,
+        }
+    ),
+    PaymentState.UNKNOWN: frozenset(
+        {
+            PaymentState.READY,
+            PaymentState.SENT,
+            PaymentState.PAID,
+            PaymentState.FAILED,
+            PaymentState.RETURNED,
+        }
+    ),
+    PaymentState.PARTIAL: frozenset({PaymentState.PAID}),
+    PaymentState.PAID: frozenset({PaymentState.RETURNED}),
+    PaymentState.FAILED: frozenset({PaymentState.READY}),
+    PaymentState.RETURNED: frozenset(),
+    PaymentState.WITHDRAWN: frozenset(),
+}
+"""The machine itself: the database keeps to the same table (trigger `payment_moves_forward`)."""
+
+
+def require_step(key: str, state: PaymentState, wanted: PaymentState) -> None:
+    """Raise `Conflict` unless a payment may go from `state` to `wanted`."""
+    if wanted not in MAY_FOLLOW[state]:
+        raise Conflict(what="payment", key=key, state=state, wanted=wanted)

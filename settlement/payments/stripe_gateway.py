@@ -1,0 +1,340 @@
+"""The gateway by Stripe's own SDK; the only module that knows it.
+
+Decides which of Stripe's calls is which movement, and which of its errors mean what. Keys of
+idempotency are a movement's key with its attempt; the key itself stands in the metadata, by which
+a movement is found again. The SDK never repeats a call by itself.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import stripe
+from requests import Session
+
+from kernel.settings import Settings
+from settlement.payments.gateway import (
+    BalanceEntry,
+    CallRefused,
+    Event,
+    EventRefused,
+    Movement,
+    NotNow,
+    Outcome,
+    OutcomeUnknown,
+    PartyAccount,
+    Stand,
+)
+from settlement.payments.objects import (
+    account_of,
+    event_of,
+    key_of,
+    moment_of,
+    movement_id,
+    outcome_of,
+)
+from settlement.payments.states import PaymentKind
+
+CURRENCY: Final = "cny"
+PAGE: Final = 100
+TIMEOUT_S: Final = 20
+MOST_OPENINGS: Final = 3
+BY_TRANSFER: Final = "customer_balance"
+"""The payer pays by bank transfer: the money comes later, and a message says so."""
+
+
+@contextmanager
+def stripe_errors() -> Iterator[None]:
+    """Say of each of Stripe's errors whether anything was done."""
+    try:
+        yield
+    except stripe.APIConnectionError as error:
+        raise OutcomeUnknown("connection", answered=False) from error
+    except (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError) as error:
+        raise NotNow(_reason(error)) from error
+    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
+        raise CallRefused(_reason(error)) from error
+    except stripe.APIError as error:
+        if error.http_status == 409:  # a call with this key is under way
+            raise NotNow(_reason(error)) from error
+        raise OutcomeUnknown(_reason(error), answered=True) from error
+
+
+def _reason(error: stripe.StripeError) -> str:
+    return str(error.code or error.user_message or type(error).__name__)
+
+
+@dataclass(slots=True)
+class StripeGateway:
+    """Stripe, or whatever speaks as Stripe does at the settings' address."""
+
+    client: stripe.StripeClient
+    webhook_secret: str
+    tolerance: timedelta
+    name: str = "stripe"
+
+    @classmethod
+    def connect(
+        cls, settings: Settings, *, key: str, secret: str, session: Session | None = None
+    ) -> "StripeGateway":
+        """Return the gateway of the settings; `session` carries the calls instead of the net."""
+        addresses: Any = {"api": settings.stripe_address} if settings.stripe_address else {}
+        client = stripe.StripeClient(
+            key,
+            stripe_version=settings.stripe_version or None,
+            base_addresses=addresses,
+            max_network_retries=0,
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_S, session=session),
+        )
+        return cls(client, secret, timedelta(seconds=settings.webhook_tolerance_s))
+
+    def open_payer(self, *, code: str, name: str) -> PartyAccount:
+        def create(key: str) -> PartyAccount:
+            customer = self.client.v1.customers.create(
+                {"name": name, "metadata": {"code": code}}, {"idempotency_key": key}
+            )
+            return PartyAccount(gateway_id=customer.id, ready=True)
+
+        return _opened(create, f"payer:{code}")
+
+    def open_payee(self, *, code: str, name: str) -> PartyAccount:
+        def create(key: str) -> PartyAccount:
+            account = self.client.v1.accounts.create(
+                {
+                    "type": "express",
+                    "country": "CN",
+                    "business_profile": {"name": name},
+                    "capabilities": {"transfers": {"requested": True}},
+                    "metadata": {"code": code},
+                },
+                {"idempotency_key": key},
+            )
+            return account_of(account.to_dict())
+
+        return _opened(create, f"payee:{code}")
+
+    def look_at_payee(self, gateway_id: str) -> PartyAccount:
+        with stripe_errors():
+            return account_of(self.client.v1.accounts.retrieve(gateway_id).to_dict())
+
+    def onboarding_address(self, gateway_id: str, *, back: str) -> str:
+        with stripe_errors():
+            link = self.client.v1.account_links.create(
+                {
+                    "account": gateway_id,
+                    "type": "account_onboarding",
+                    "refresh_url": back,
+                    "return_url": back,
+                }
+            )
+        return link.url
+
+    def collect(self, movement: Movement) -> Outcome:
+        ((customer, amount_fen),) = movement.targets
+        with stripe_errors():
+            intent = self.client.v1.payment_intents.create(
+                {
+                    "amount": amount_fen,
+                    "currency": CURRENCY,
+                    "customer": customer,
+                    "confirm": True,
+                    "allowed_payment_method_types": [BY_TRANSFER],
+                    "payment_method_data": {"type": "customer_balance"},
+                    "payment_method_options": {
+                        "customer_balance": {"funding_type": "bank_transfer"}
+                    },
+                    "transfer_group": movement.group,
+                    "metadata": _facts(movement),
+                },
+                {"idempotency_key": _once(movement)},
+            )
+        return outcome_of(intent.to_dict())
+
+    def transfer(self, movement: Movement) -> Outcome:
+        ((account, amount_fen),) = movement.targets
+        with stripe_errors():
+            transfer = self.client.v1.transfers.create(
+                {
+                    "amount": amount_fen,
+                    "currency": CURRENCY,
+                    "destination": account,
+                    "transfer_group": movement.group,
+                    "metadata": _facts(movement),
+                },
+                {"idempotency_key": _once(movement)},
+            )
+        return Outcome(gateway_id=transfer.id, stand=Stand.DONE)
+
+    def reverse(self, movement: Movement) -> Outcome:
+        ids = []
+        for transfer_id, amount_fen in movement.targets:
+            found = self._reversal(movement, transfer_id)
+            if found is None:
+                with stripe_errors():
+                    found = self.client.v1.transfers.reversals.create(
+                        transfer_id,
+                        {"amount": amount_fen, "metadata": _facts(movement)},
+                        {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
+                    ).id
+            ids.append(found)
+        return Outcome(gateway_id=ids[0], stand=Stand.DONE)
+
+    def refund(self, movement: Movement) -> Outcome:
+        parts = []
+        for intent_id, amount_fen in movement.targets:
+            found = self._refund(movement, intent_id)
+            if found is None:
+                with stripe_errors():
+                    found = outcome_of(
+                        self.client.v1.refunds.create(
+                            {
+                                "payment_intent": intent_id,
+                                "amount": amount_fen,
+                                "metadata": _facts(movement),
+                            },
+                            {"idempotency_key": f"{_once(movement)}:{intent_id}"},
+                        ).to_dict()
+                    )
+            parts.append(found)
+        return _least(parts)
+
+    def find(self, kind: str, movement: Movement) -> Outcome | None:
+        match PaymentKind(kind):
+            case PaymentKind.COLLECTION:
+                ((customer, _),) = movement.targets
+                with stripe_errors():
+                    intents = self.client.v1.payment_intents.list(
+                        {"customer": customer, "limit": PAGE}
+                    )
+                    found = [
+                        outcome_of(one.to_dict())
+                        for one in intents.auto_paging_iter()
+                        if key_of(one.to_dict()) == movement.key
+                    ]
+                return _furthest(found)
+            case PaymentKind.TRANSFER:
+                ((account, _),) = movement.targets
+                with stripe_errors():
+                    transfers = self.client.v1.transfers.list(
+                        {"destination": account, "transfer_group": movement.group, "limit": PAGE}
+                    )
+                    for one in transfers.auto_paging_iter():
+                        if key_of(one.to_dict()) == movement.key:
+                            return Outcome(gateway_id=one.id, stand=Stand.DONE)
+                return None
+            case PaymentKind.REVERSAL:
+                ids = [self._reversal(movement, transfer_id) for transfer_id, _ in movement.targets]
+                whole = [one for one in ids if one is not None]
+                if len(whole) < len(ids):
+                    return None
+                return Outcome(gateway_id=whole[0], stand=Stand.DONE)
+            case PaymentKind.REFUND:
+                parts = [self._refund(movement, intent_id) for intent_id, _ in movement.targets]
+                known = [one for one in parts if one is not None]
+                return _least(known) if len(known) == len(parts) else None
+        raise ValueError(f"{kind} is nothing that the gateway moves")
+
+    def read_event(self, body: bytes, signature: str, *, now: datetime) -> Event:
+        try:
+            text = body.decode()
+            stripe.WebhookSignature.verify_header(text, signature, self.webhook_secret)
+        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
+            raise EventRefused("signature") from error
+        signed_at = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
+        if abs(now - moment_of(signed_at)) > self.tolerance:
+            raise EventRefused("too old")
+        return event_of(json.loads(text))
+
+    def events_since(self, since: datetime) -> Iterator[Event]:
+        with stripe_errors():
+            events = self.client.v1.events.list(
+                {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
+            )
+            for one in events.auto_paging_iter():
+                yield event_of(one.to_dict())
+
+    def balance_entries(self, first: datetime, before: datetime) -> Iterator[BalanceEntry]:
+        with stripe_errors():
+            entries = self.client.v1.balance_transactions.list(
+                {
+                    "created": {"gte": int(first.timestamp()), "lt": int(before.timestamp())},
+                    "limit": PAGE,
+                    "expand": ["data.source"],
+                }
+            )
+            for one in entries.auto_paging_iter():
+                source: Any = one.source
+                facts = {} if source is None or isinstance(source, str) else source.to_dict()
+                yield BalanceEntry(
+                    id=one.id,
+                    kind=str(one.type),
+                    source_id=movement_id(facts) or str(source or ""),
+                    key=key_of(facts),
+                    amount_fen=one.amount,
+                    fee_fen=one.fee,
+                    at=moment_of(one.created),
+                )
+
+    def balance_fen(self) -> int:
+        with stripe_errors():
+            balance = self.client.v1.balance.retrieve()
+        facts = balance.to_dict()
+        parts = [*facts["available"], *facts["pending"]]
+        return sum(int(one["amount"]) for one in parts if one["currency"] == CURRENCY)
+
+    def _reversal(self, movement: Movement, transfer_id: str) -> str | None:
+        with stripe_errors():
+            reversals = self.client.v1.transfers.reversals.list(transfer_id, {"limit": PAGE})
+            for one in reversals.auto_paging_iter():
+                if key_of(one.to_dict()) == movement.key:
+                    return one.id
+        return None
+
+    def _refund(self, movement: Movement, intent_id: str) -> Outcome | None:
+        with stripe_errors():
+            refunds = self.client.v1.refunds.list({"payment_intent": intent_id, "limit": PAGE})
+            return _furthest(
+                [
+                    outcome_of(one.to_dict())
+                    for one in refunds.auto_paging_iter()
+                    if key_of(one.to_dict()) == movement.key
+                ]
+            )
+
+
+def _opened(create: Callable[[str], PartyAccount], key: str) -> PartyAccount:
+    """Open a party; under another key after an answer of failure, which its key keeps for good.
+
+    No money moves: at worst an account is opened that nobody uses.
+    """
+    for attempt in range(1, MOST_OPENINGS + 1):
+        try:
+            with stripe_errors():
+                return create(f"{key}:{attempt}")
+        except OutcomeUnknown as unknown:
+            if not unknown.answered or attempt == MOST_OPENINGS:
+                raise
+    raise AssertionError("the last attempt returned or raised")
+
+
+def _facts(movement: Movement) -> dict[str, str]:
+    return {"key": movement.key, "run": movement.run}
+
+
+def _once(movement: Movement) -> str:
+    return f"{movement.key}:{movement.attempt}"
+
+
+def _furthest(found: list[Outcome]) -> Outcome | None:
+    """Return what came furthest: of a movement's attempts one that failed says nothing."""
+    order = (Stand.DONE, Stand.UNDER_WAY, Stand.FAILED)
+    return min(found, key=lambda one: order.index(one.stand), default=None)
+
+
+def _least(parts: list[Outcome]) -> Outcome:
+    """Return where a movement of several parts stands: no further than the last of them."""
+    order = (Stand.FAILED, Stand.UNDER_WAY, Stand.DONE)
+    return min(parts, key=lambda one: order.index(one.stand))

@@ -1,0 +1,185 @@
+"""Treasury payment (国库集中支付): orders out as a file, the return file in (R63).
+
+The platform holds no public money: each order is one payer's, to one payee, out of one line.
+Decides what a returned row means for its order: paid, in part, come back, or no order of ours. What
+is not paid stays open; what came back may be proposed again.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import aliased
+
+from kernel.actors import Role
+from kernel.clock import show_month
+from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotReleased
+from kernel.identity.models import Organisation
+from kernel.identity.recording import FieldError, lock_recording
+from kernel.money import plain_yuan
+from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
+from kernel.trail import record
+from kernel.unit import Unit
+from settlement.models import FundingLine
+from settlement.payment_models import Payment, PaymentItem, PaymentRun, TreasuryReturn
+from settlement.payments.settling import give_back, lock_group, pay
+from settlement.payments.states import PaymentKind, PaymentMethod, PaymentState, RunState
+from settlement.queries.statements import visible_payers
+
+MAY_ORDER: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
+COLUMNS: Final = (
+    *("order_no", "payer_code", "payer_name", "payee_code", "payee_name"),
+    *("fiscal_year", "source", "amount_yuan", "period"),
+)
+PLATFORM: Final = "platform"
+
+Payer = aliased(Organisation, name="payer")
+Payee = aliased(Organisation, name="payee")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReturnRow:
+    """One row of a return file: `result` paid | returned; `voucher_no` is the treasury's."""
+
+    order_no: str
+    voucher_no: str
+    result: str
+    amount_fen: int
+    reason: str = ""
+
+
+def export_orders(unit: Unit, number: str) -> bytes:
+    """Return a released run's orders as CSV for the finance system, and note them as sent.
+
+    The same run gives the same bytes. Raises `NotFound`, `NotReleased`.
+    """
+    unit.actor.require("payment.order", *MAY_ORDER)
+    run = unit.session.scalars(
+        select(PaymentRun).where(
+            PaymentRun.number == number, PaymentRun.method == PaymentMethod.TREASURY
+        )
+    ).one_or_none()
+    if run is None:
+        raise NotFound(what="payment run", key=number)
+    if run.state != RunState.RELEASED:
+        raise NotReleased(number=number, state=RunState(run.state))
+    rows = unit.session.execute(
+        select(Payment, Payer, Payee, FundingLine)
+        .join(Payer, Payer.id == Payment.payer_id)
+        .outerjoin(Payee, Payee.id == Payment.payee_id)
+        .join(PaymentItem, PaymentItem.payment_id == Payment.id)
+        .join(FundingLine, FundingLine.id == PaymentItem.line_id)
+        .where(
+            Payment.run_id == run.id,
+            Payment.kind == PaymentKind.ORDER,
+            Payment.payer_id.in_(visible_payers(unit)),
+        )
+        .order_by(Payment.key)
+        .with_for_update(of=Payment)
+    ).all()
+    if not rows:
+        raise NotFound(what="payment run", key=number)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    sent = 0
+    for payment, payer, payee, line in rows:
+        writer.writerow(
+            [
+                *(payment.key, payer.code, payer.name),
+                *((payee.code, payee.name) if payee else (PLATFORM, PLATFORM)),
+                *(line.fiscal_year, line.source, plain_yuan(payment.amount_fen)),
+                show_month(run.month),
+            ]
+        )
+        if payment.state == PaymentState.READY:
+            payment.state, payment.claimed_at = PaymentState.SENT, unit.clock.now()
+            sent += 1
+    unit.session.flush()
+    if sent:
+        record(
+            unit,
+            "payment.ordered",
+            subject_kind="payment_run",
+            subject_id=number,
+            orders=sent,
+        )
+    return text.getvalue().encode("utf-8-sig")
+
+
+def record_returns(unit: Unit, rows: Sequence[ReturnRow]) -> list[RowOutcome]:
+    """Take in what a treasury returned, row by row; what fits no order is kept as unknown."""
+    unit.actor.require("payment.order", *MAY_ORDER)
+    lock_recording(unit)
+    outcomes = []
+    for row in rows:
+        try:
+            outcomes.append(_record(unit, row))
+        except FieldError as error:
+            outcomes.append(error.outcome)
+    return outcomes
+
+
+def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
+    known = unit.session.get(TreasuryReturn, (row.order_no, row.voucher_no))
+    if known is not None:
+        same = (known.result, known.amount_fen) == (row.result, row.amount_fen)
+        key = f"{row.order_no} {row.voucher_no}"
+        taken = AlreadyExists(what="treasury return", key=key)
+        return DUPLICATE if same else conflicting(taken, field="voucher_no")
+    payment_id = unit.session.scalars(
+        select(Payment.id).where(
+            Payment.key == row.order_no,
+            Payment.kind == PaymentKind.ORDER,
+            Payment.payer_id.in_(visible_payers(unit)),
+            Payment.state.not_in((PaymentState.PROPOSED, PaymentState.WITHDRAWN)),
+        )
+    ).one_or_none()
+    if payment_id is None:
+        _keep(unit, row, outcome="unknown", payment_id=None)
+        raise FieldError(NotFound(what="treasury order", key=row.order_no), field="order_no")
+    group = lock_group(unit, payment_id)
+    payment = group.get(payment_id)
+    left = payment.amount_fen - payment.paid_fen
+    if row.result == "returned":
+        if payment.state == PaymentState.PARTIAL:
+            expected = "an order that was not paid in part"
+            error = InvalidInput(field="result", value=row.result, expected=expected)
+            raise FieldError(error, field="result")
+        give_back(unit, group, payment, reason=row.reason or "returned")
+        outcome = "returned"
+    else:
+        if not 0 < row.amount_fen <= left:
+            _keep(unit, row, outcome="unknown", payment_id=None)
+            expected = f"0.01–{plain_yuan(left)}"
+            error = InvalidInput(
+                field="amount_yuan", value=plain_yuan(row.amount_fen), expected=expected
+            )
+            raise FieldError(error, field="amount_yuan")
+        payment.gateway_id = row.voucher_no
+        pay(unit, group, payment, amount_fen=payment.paid_fen + row.amount_fen)
+        outcome = "matched" if row.amount_fen == left else "partial"
+    unit.session.flush()
+    _keep(unit, row, outcome=outcome, payment_id=payment_id)
+    return ACCEPTED
+
+
+def _keep(unit: Unit, row: ReturnRow, *, outcome: str, payment_id: UUID | None) -> None:
+    unit.session.execute(
+        insert(TreasuryReturn).values(
+            order_no=row.order_no,
+            voucher_no=row.voucher_no,
+            result=row.result,
+            amount_fen=row.amount_fen,
+            reason=row.reason,
+            outcome=outcome,
+            payment_id=payment_id,
+            bureau_id=unit.actor.organisation_id,
+            read_at=unit.clock.now(),
+            read_by=unit.actor.name,
+        )
+    )

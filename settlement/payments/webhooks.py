@@ -1,0 +1,183 @@
+"""Messages of the gateway: checked, kept once in the inbox, applied in any order.
+
+A message may come before our own record of the call, twice, late or never; each changes only what
+it proves. What can't be applied is parked with its reason, where a person sees it, and never holds
+up another.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel.actors import system_actor
+from kernel.errors import MarketError, NotFound, WebhookRefused
+from kernel.trail import record
+from kernel.unit import Unit, Units
+from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
+from settlement.payment_models import GatewayEvent, Payment
+from settlement.payments.gateway import Event, EventRefused, Gateway
+from settlement.payments.objects import account_of, key_of, outcome_of
+from settlement.payments.parties import note_payee
+from settlement.payments.settling import GATEWAY, settle_payment
+from settlement.payments.states import PaymentKind
+
+MESSENGER: Final = system_actor("webhook")
+MOVEMENTS: Final = frozenset(
+    {
+        "payment_intent.succeeded",
+        "payment_intent.processing",
+        "payment_intent.requires_action",
+        "payment_intent.payment_failed",
+        "payment_intent.canceled",
+        "transfer.created",
+        "refund.created",
+        "refund.updated",
+        "refund.failed",
+    }
+)
+TAKEN_BACK: Final = "charge.dispute.created"
+DECIDED: Final = "charge.dispute.closed"
+ACCOUNT: Final = "account.updated"
+
+
+def receive(units: Units, gateway: Gateway, body: bytes, signature: str) -> str:
+    """Take one message in and apply it; return what became of it.
+
+    Raises `WebhookRefused` for one that is not the gateway's; everything else is kept, so that the
+    gateway need not send it again.
+    """
+    with units(MESSENGER) as unit:
+        now = unit.clock.now()
+    try:
+        event = gateway.read_event(body, signature, now=now)
+    except EventRefused as refused:
+        raise WebhookRefused(reason=refused.reason) from refused
+    except (KeyError, TypeError, ValueError) as error:
+        raise WebhookRefused(reason="unreadable") from error
+    with units(MESSENGER) as unit:
+        keep_event(unit, gateway.name, event)
+    return apply_kept(units, gateway.name, event.id)
+
+
+def keep_event(unit: Unit, provider: str, event: Event) -> None:
+    """Put a message into the inbox, unless it is there."""
+    unit.session.execute(
+        insert(GatewayEvent)
+        .values(
+            provider=provider,
+            event_id=event.id,
+            kind=event.kind,
+            body=dict(event.subject),
+            state="received",
+            because="",
+            received_at=unit.clock.now(),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def apply_kept(units: Units, provider: str, event_id: str) -> str:
+    """Apply a message of the inbox, or park it with the reason; return its state."""
+    try:
+        with units(MESSENGER) as unit:
+            return _apply(unit, _lock(unit, provider, event_id))
+    except (MarketError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        with units(MESSENGER) as unit:
+            kept = _lock(unit, provider, event_id)
+            if kept.state in ("received", "parked"):
+                kept.state, kept.because = "parked", f"{type(error).__name__}: {error}"
+                record(
+                    unit,
+                    "gateway_event.parked",
+                    subject_kind="gateway_event",
+                    subject_id=event_id,
+                    because=kept.because,
+                )
+            return kept.state
+
+
+def apply_again(units: Units, event_id: str) -> str:
+    """Apply a parked message once more, after its reason was seen to; return its state."""
+    with units(MESSENGER) as unit:
+        provider = unit.session.scalars(
+            select(GatewayEvent.provider).where(GatewayEvent.event_id == event_id)
+        ).first()
+    if provider is None:
+        raise NotFound(what="message of the gateway", key=event_id)
+    return apply_kept(units, provider, event_id)
+
+
+def _lock(unit: Unit, provider: str, event_id: str) -> GatewayEvent:
+    return unit.session.get_one(
+        GatewayEvent, (provider, event_id), with_for_update=True, populate_existing=True
+    )
+
+
+def _apply(unit: Unit, kept: GatewayEvent) -> str:
+    if kept.state in ("applied", "ignored"):
+        return kept.state
+    kept.state = "applied" if _apply_subject(unit, kept.kind, kept.body) else "ignored"
+    kept.because = ""
+    kept.applied_at = unit.clock.now()
+    unit.session.flush()
+    return kept.state
+
+
+def _apply_subject(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
+    """Apply what a message says; return whether it was about anything of ours."""
+    if kind == ACCOUNT:
+        return note_payee(unit, account_of(subject))
+    if kind in (TAKEN_BACK, DECIDED):
+        return _take_back(unit, kind, subject)
+    if kind not in MOVEMENTS:
+        return False
+    key = key_of(subject)
+    payment = unit.session.scalars(select(Payment).where(Payment.key == key)).one_or_none()
+    if payment is None:
+        return False
+    if int(subject["amount"]) != payment.amount_fen:
+        if payment.kind == PaymentKind.REFUND:
+            return False  # one of several parts: the call says when all of them are through
+        raise ValueError(f"{subject['amount']} fen, but {key} is of {payment.amount_fen}")
+    settle_payment(unit, payment.id, outcome_of(subject))
+    return True
+
+
+def _take_back(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
+    """Book that a payer's bank took a collection back, or gave it again: the payer's debt alone.
+
+    What was passed on stays with the payees: they have no part in it.
+    """
+    payer_id = unit.session.scalars(
+        select(Payment.payer_id).where(
+            Payment.gateway_id == str(subject["payment_intent"]),
+            Payment.kind == PaymentKind.COLLECTION,
+        )
+    ).one_or_none()
+    if payer_id is None:
+        return False
+    won = kind == DECIDED and subject["status"] == "won"
+    if kind == DECIDED and not won:
+        return True
+    payer = AccountKey(payer_id, AccountKind.CLEARING)
+    debit, credit = (GATEWAY, payer) if won else (payer, GATEWAY)
+    key = f"{'taken-back-won' if won else 'taken-back'}:{subject['id']}"
+    drafts = [
+        TransferDraft(
+            key=key,
+            memo=f"the payer's bank: {subject['id']}",
+            entries=[Entry(debit, credit, int(subject["amount"]))],
+        )
+    ]
+    post(unit, drafts)
+    record(
+        unit,
+        "payment.taken_back" if not won else "payment.given_again",
+        subject_kind="payment",
+        subject_id=str(subject["payment_intent"]),
+        amount_fen=int(subject["amount"]),
+        dispute=str(subject["id"]),
+    )
+    return True

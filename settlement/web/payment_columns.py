@@ -1,0 +1,134 @@
+"""Columns of payments' tables, for the bureau's pages and exports."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kernel.i18n import msgid
+from kernel.web.tables import Column
+from settlement.queries.payments import OverdueRow, PaymentRow, RunRow
+from settlement.web.columns import money, number
+
+PAYMENTS: Final = "/bureau/payments"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRow:
+    """What a payee would get of a payer; `because`: why it is left out, empty for what is in."""
+
+    payer_name: str
+    payee_name: str
+    amount_fen: int
+    because: str
+
+
+def run_columns() -> list[Column[RunRow]]:
+    """Return the columns of a bureau's payment runs."""
+
+    def href(row: RunRow) -> str:
+        return f"{PAYMENTS}/{row.number}"
+
+    return [
+        Column(
+            key="number", title=msgid("Run"), value=lambda row: row.number, kind="code", href=href
+        ),
+        Column(key="month", title=msgid("Period"), value=lambda row: row.month, kind="month"),
+        Column(
+            key="method",
+            title=msgid("Way of payment"),
+            value=lambda row: row.method,
+            kind="label",
+            label_kind="PaymentMethod",
+            secondary=True,
+        ),
+        number("payments", msgid("Payments"), secondary=True),
+        money("amount_fen", msgid("To payees"), href=href),
+        money("paid_fen", msgid("Came through"), href=href),
+        Column(
+            key="standing",
+            title=msgid("State"),
+            value=lambda row: row.standing,
+            kind="state",
+            label_kind="payment-run",
+        ),
+    ]
+
+
+def payment_columns(platform: str) -> list[Column[PaymentRow]]:
+    """Return the columns of one run's payments."""
+    return [
+        Column(
+            key="payer_name",
+            title=msgid("Payer"),
+            value=lambda row: row.payer_name,
+            sortable=True,
+        ),
+        Column(
+            key="payee_name",
+            title=msgid("Payee"),
+            value=lambda row: row.payee_name or platform,
+            sortable=True,
+        ),
+        Column(
+            key="kind",
+            title=msgid("Kind of payment"),
+            value=lambda row: row.kind,
+            kind="label",
+            label_kind="PaymentKind",
+        ),
+        money("amount_fen", msgid("Amount")),
+        money("paid_fen", msgid("Came through")),
+        Column(
+            key="state",
+            title=msgid("State"),
+            value=lambda row: row.state,
+            kind="state",
+            label_kind="PaymentState",
+            sortable=True,
+        ),
+        Column(key="failure", title=msgid("Reason"), value=lambda row: row.failure, secondary=True),
+        Column(
+            key="gateway_id",
+            title=msgid("Number there"),
+            value=lambda row: row.gateway_id,
+            kind="code",
+            export_only=True,
+        ),
+    ]
+
+
+def plan_columns(*, left_out: bool) -> list[Column[PlanRow]]:
+    """Return the columns of what a run would hold, or of what it leaves out."""
+    columns: list[Column[PlanRow]] = [
+        Column(key="payer_name", title=msgid("Payer"), value=lambda row: row.payer_name),
+        Column(key="payee_name", title=msgid("Payee"), value=lambda row: row.payee_name),
+        money("amount_fen", msgid("Amount")),
+    ]
+    if left_out:
+        columns.append(
+            Column(
+                key="because",
+                title=msgid("Reason"),
+                value=lambda row: row.because,
+                kind="label",
+                label_kind="LeftOut",
+            )
+        )
+    return columns
+
+
+def overdue_columns() -> list[Column[OverdueRow]]:
+    """Return the columns of what is not paid after its day."""
+
+    def href(row: OverdueRow) -> str:
+        return f"/bureau/schools/{row.payer_code}/statements/{row.month:%Y-%m}"
+
+    return [
+        Column(key="payer_name", title=msgid("Payer"), value=lambda row: row.payer_name),
+        Column(
+            key="month", title=msgid("Period"), value=lambda row: row.month, kind="month", href=href
+        ),
+        Column(key="due_on", title=msgid("Due on"), value=lambda row: row.due_on, kind="day"),
+        number("days", msgid("Days late")),
+        money("due_fen", msgid("Due")),
+        money("open_fen", msgid("Not paid yet")),
+    ]

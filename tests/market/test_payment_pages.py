@@ -1,0 +1,207 @@
+"""Payments on pages: proposed by one person, released by another, followed by the vendor."""
+
+from collections.abc import Iterator
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import select
+
+from kernel.actors import Role
+from kernel.jobs import RecordingDispatcher
+from kernel.settings import Settings
+from kernel.trail import TrailRow
+from kernel.unit import Units
+from market.bootstrap import TASKS
+from settlement.payment_models import GatewayEvent, GatewayParty, Payment, PaymentRun
+from settlement.payments.parties import know_payees
+from settlement.payments.sandbox import Fault
+from settlement.payments.sandbox_store import Store
+from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
+from tests.support.builders import a_person
+from tests.support.passwords import cheap_passwords
+from tests.support.payment_builders import Payables, payables, practice
+from tests.support.settlement_builders import SYSTEM
+from tests.support.site_builders import csrf_token, sign_in
+
+PAGE = "/bureau/payments"
+PEOPLE = ("maker-1", "checker-1", "vendor-1", "auditor-1")
+
+
+@pytest.fixture
+def owed(units: Units) -> Payables:
+    found = payables(units)
+    with cheap_passwords(), units(SYSTEM) as unit:
+        for login, roles, organisation in (
+            ("maker-1", [Role.BUREAU_FINANCE], found.market.bureau),
+            ("checker-1", [Role.BUREAU_FINANCE], found.market.bureau),
+            ("auditor-1", [Role.AUDITOR], found.market.bureau),
+            ("vendor-1", [Role.VENDOR_MANAGER], found.market.vendor),
+        ):
+            a_person(unit, organisation, roles, login=login, password=PASSWORD)
+    return found
+
+
+@pytest.fixture
+def client(settings: Settings, units: Units, owed: Payables) -> Iterator[TestClient[Litestar]]:
+    with TestClient(an_app(settings, units)) as client:
+        client.headers.update({"accept": "text/html", "accept-language": "en"})
+        yield client
+
+
+def send(client: TestClient[Litestar], address: str, **form: str):
+    data = {"csrf_token": csrf_token(client), **form}
+    return client.post(address, data=data, follow_redirects=False)
+
+
+def a_run(client: TestClient[Litestar], units: Units) -> str:
+    """Propose a run as the maker; return its address."""
+    _, gateway = practice(units)
+    know_payees(units, SYSTEM, gateway)
+    sign_in(client, "maker-1")
+    told = send(client, PAGE, month="2026-03", method="gateway")
+    assert told.status_code == 303, told.text
+    return str(told.headers["location"])
+
+
+def test_a_run_is_proposed_previewed_released_and_followed(
+    client: TestClient[Litestar],
+    units: Units,
+    owed: Payables,
+    dispatcher: RecordingDispatcher,
+):
+    address = a_run(client, units)
+    shown = client.get(address).text
+    assert "Withdraw it" in shown and "Check and release" not in shown
+    assert send(client, f"{address}/release").status_code == 200  # said on the page
+
+    sign_in(client, "checker-1")
+    assert "Release 17.42 yuan" in client.get(address).text
+    dispatcher.sent.clear()
+    assert send(client, f"{address}/release").status_code == 303
+    assert [name for name, _ in dispatcher.sent] == ["settlement.pay"]
+    for name, arguments in dispatcher.sent:
+        TASKS[name](units, **arguments)
+
+    told = client.get(address).text
+    assert "17.42" in told and "Paid" in told
+    assert address.rpartition("/")[2] in client.get(PAGE).text
+    sign_in(client, "vendor-1")
+    payouts = client.get("/vendor/payouts").text
+    assert "9.30" in payouts
+    assert owed.other.name not in payouts
+
+
+def test_a_run_is_returned_only_with_its_reason(client: TestClient[Litestar], units: Units):
+    address = a_run(client, units)
+    sign_in(client, "checker-1")
+
+    refused = send(client, f"{address}/return", note=" ")
+    assert "only with its reason" in refused.text
+    assert send(client, f"{address}/return", note="金额待核").status_code == 303
+    assert "金额待核" in client.get(address).text
+    with units(SYSTEM) as unit:
+        assert unit.session.scalars(select(PaymentRun.state)).all() == ["returned"]
+
+
+def test_a_failure_is_told_with_the_next_step(
+    client: TestClient[Litestar], units: Units, dispatcher: RecordingDispatcher
+):
+    sandbox, _ = practice(units)
+    address = a_run(client, units)
+    sandbox.expect("transfers.create", Fault.DECLINED)
+    sign_in(client, "checker-1")
+    send(client, f"{address}/release")
+    TASKS["settlement.pay"](units, number=address.rpartition("/")[2])
+
+    assert "balance_insufficient" in client.get(address).text
+    with units(SYSTEM) as unit:
+        key = unit.session.scalars(select(Payment.key).where(Payment.state == "failed")).one()
+    assert send(client, f"{address}/retry", key="other:key").status_code == 404
+    assert send(client, f"{address}/retry", key=key).status_code == 303
+    TASKS["settlement.sweep_payments"](units)
+
+    with units(SYSTEM) as unit:
+        assert set(unit.session.scalars(select(Payment.state))) == {"paid"}
+        states = set(unit.session.scalars(select(GatewayEvent.state)))
+    assert states <= {"applied", "ignored"}
+
+
+def test_what_is_wrong_with_a_proposal_is_said_beside_its_field(
+    client: TestClient[Litestar], units: Units
+):
+    sign_in(client, "maker-1")
+
+    assert "Write the month like 2026-03." in send(client, PAGE, month="?", method="gateway").text
+    assert "Choose how it is paid." in send(client, PAGE, month="2026-03", method="cash").text
+    nothing = send(client, PAGE, month="2026-02", method="treasury")
+    assert "Nothing that was stated up to 2026-02" in nothing.text
+
+
+def test_an_auditor_reads_and_exports_and_does_nothing(client: TestClient[Litestar], units: Units):
+    address = a_run(client, units)
+    sign_in(client, "auditor-1")
+
+    shown = client.get(address)
+    assert shown.status_code == 200
+    assert "Release" not in shown.text.replace("Released", "")
+    export = client.get(address, params={"format": "csv"})
+    assert export.headers["content-type"].startswith("text/csv")
+    assert export.text.count("\n") == 4
+    assert send(client, f"{address}/release").status_code == 403
+
+
+def test_our_books_and_the_gateways_stand_side_by_side(
+    client: TestClient[Litestar], units: Units, dispatcher: RecordingDispatcher
+):
+    address = a_run(client, units)
+    sign_in(client, "checker-1")
+    send(client, f"{address}/release")
+    link = f"{PAGE}/reconciliation/2026-03"
+    assert link in client.get(address).text
+    before = client.get(link)
+    assert before.status_code == 200
+    assert "the same here and there" in before.text
+
+    TASKS["settlement.pay"](units, number=address.rpartition("/")[2])
+    with units(SYSTEM) as unit:
+        stray = Store(unit).add("charge", metadata={}, payment_intent=None)
+        Store(unit).book("payment", 77, stray["id"])
+    assert "0.77" in client.get(link).text
+    TASKS["settlement.reconcile"](units)
+    with units(SYSTEM) as unit:
+        acts = unit.session.scalars(select(TrailRow.act).where(TrailRow.act == "payment.differs"))
+        assert len(acts.all()) == 1
+
+
+def test_treasury_orders_are_handed_out_as_a_file(client: TestClient[Litestar], units: Units):
+    sign_in(client, "maker-1")
+    address = send(client, PAGE, month="2026-03", method="treasury").headers["location"]
+    assert send(client, f"{address}/orders").status_code == 409
+    sign_in(client, "checker-1")
+    send(client, f"{address}/release")
+
+    answer = send(client, f"{address}/orders")
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text.count("\n") == 6
+    with units(SYSTEM) as unit:
+        assert set(unit.session.scalars(select(Payment.state))) == {"sent"}
+
+
+def test_a_vendor_completes_what_the_gateway_needs_to_know(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    sign_in(client, "vendor-1")
+    assert send(client, "/vendor/payouts/onboarding").status_code == 404
+    _, gateway = practice(units)
+    know_payees(units, SYSTEM, gateway)
+    with units(SYSTEM) as unit:
+        party = unit.session.get_one(GatewayParty, (owed.market.vendor.id, "payee"))
+        party.ready = False
+
+    assert "/vendor/payouts/onboarding" in client.get("/vendor/payouts").text
+    told = send(client, "/vendor/payouts/onboarding")
+    assert told.status_code == 303
+    assert "/vendor/payouts#link_" in told.headers["location"]

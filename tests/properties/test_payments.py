@@ -1,0 +1,259 @@
+"""Whatever is billed, credited, paid, refunded and goes wrong, no fen is lost or doubled.
+
+A machine makes any sequence of these acts on a school with two vendors and two lines. After each,
+no payee has more than it ever earned, the books add up, and `market verify` agrees; once everything
+under way is through, our books are the gateway's and it holds the platform's fee.
+"""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+from hypothesis import HealthCheck
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import func, select
+
+from kernel.clock import FixedClock, parse_month
+from kernel.errors import GatewayUnavailable, NothingToPay
+from kernel.settings import Settings
+from kernel.unit import Units
+from settlement.closing import settle
+from settlement.dues import Due, dues, paid_of
+from settlement.ledger.posting import INSTALLATION, AccountKind
+from settlement.payment_models import Payment, PaymentItem
+from settlement.payments.engine import PATIENCE, pay_run, released_runs
+from settlement.payments.gateway import GatewayError
+from settlement.payments.parties import know_payees
+from settlement.payments.reconciliation import reconcile
+from settlement.payments.sandbox import Fault
+from settlement.payments.states import PaymentMethod, RunPurpose
+from settlement.payments.sweeping import catch_up
+from settlement.payments.treasury import ReturnRow, export_orders, record_returns
+from settlement.verify.payments import check_payments
+from settlement.verify.recompute import check_balances, check_budgets
+from tests.support.database import fresh_units
+from tests.support.payment_builders import (
+    Payables,
+    balance,
+    held_at_gateway,
+    payables,
+    practice,
+    released,
+)
+from tests.support.settlement_builders import SYSTEM, a_use, at, confirm_all, deliver
+
+LAST_MONTH = 6
+LAST = parse_month("2026-06")
+CALLS = ("payment_intents.create", "transfers.create", "reversals.create", "refunds.create")
+FAULTS = st.sampled_from([None, *Fault])
+
+
+class Payments(RuleBasedStateMachine):
+    """A school whose months are billed, corrected and paid one after the other."""
+
+    units: Units
+    owed: Payables
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scope = fresh_world()
+        self.units, self.owed = self._scope.__enter__()
+        self.sandbox, self.gateway = practice(self.units)
+        know_payees(self.units, SYSTEM, self.gateway)
+        self.month, self.late, self.voucher = 4, 0, 0
+        self.ever: dict[Due, int] = defaultdict(int)
+        self.taken: list[str] = []
+
+    @initialize(is_paid=st.sampled_from([True, True, False]), corrections=st.integers(0, 3))
+    def begin(self, is_paid: bool, corrections: int) -> None:
+        """March is often paid before credits come, or nothing would ever be taken back."""
+        if is_paid:
+            pay_run(self.units, SYSTEM, self.gateway, released(self.units, self.owed))
+        self.bill(uses=0, corrections=corrections)
+
+    def teardown(self) -> None:
+        try:
+            self._finish()
+        finally:
+            self._scope.__exit__(None, None, None)
+
+    @precondition(lambda self: self.month <= LAST_MONTH)
+    @rule(uses=st.integers(0, 5), corrections=st.integers(0, 3))
+    def bill(self, uses: int, corrections: int) -> None:
+        """Close the next month: some uses, and late ones that take uses of March off."""
+        market, month = self.owed.market, self.month
+        rows = [
+            a_use(self.units, market, f"m{month}-{n}", at(3, 8, n, month=month))
+            for n in range(uses)
+        ]
+        for _ in range(corrections):
+            rows.append(a_use(self.units, market, f"late{self.late}", at(2, 8, 2 * self.late, 30)))
+            self.late += 1
+        if rows:
+            deliver(self.units, rows, name=f"month{month}")
+            closed = parse_month(f"2026-{month:02d}")
+            settle(self.units, SYSTEM, closed)
+            confirm_all(self.units, market, closed)
+            settle(self.units, SYSTEM, closed)
+        self.month += 1
+
+    @rule(call=st.sampled_from(CALLS[:2]), fault=FAULTS)
+    def pay_through_the_gateway(self, call: str, fault: Fault | None) -> None:
+        self._carry_out(RunPurpose.PAY, call, fault)
+
+    @precondition(lambda self: self.late)
+    @rule(call=st.sampled_from(CALLS[2:]), fault=FAULTS)
+    def take_back_what_credits_took_off(self, call: str, fault: Fault | None) -> None:
+        self._carry_out(RunPurpose.REFUND, call, fault)
+
+    def _carry_out(self, purpose: RunPurpose, call: str, fault: Fault | None) -> None:
+        if fault is not None:
+            self.sandbox.expect(call, fault)
+        with suppress(NothingToPay):
+            number = released(self.units, self.owed, purpose=purpose, month=LAST)
+            with suppress(GatewayError, GatewayUnavailable):
+                pay_run(self.units, SYSTEM, self.gateway, number)
+
+    @rule(results=st.lists(st.sampled_from(["paid", "partial", "returned", ""]), max_size=6))
+    def pay_by_the_treasury(self, results: list[str]) -> None:
+        with suppress(NothingToPay):
+            number = released(
+                self.units,
+                self.owed,
+                method=PaymentMethod.TREASURY,
+                month=LAST,
+            )
+            with self.units(self.owed.maker) as unit:
+                text = export_orders(unit, number).decode("utf-8-sig")
+            rows = []
+            for order, result in zip(csv.DictReader(io.StringIO(text)), results, strict=False):
+                fen = int(order["amount_yuan"].replace(".", ""))
+                self.voucher += 1
+                if result == "partial" and fen > 1:
+                    fen -= 1
+                if result:
+                    rows.append(
+                        ReturnRow(
+                            order_no=order["order_no"],
+                            voucher_no=f"V{self.voucher}",
+                            result="returned" if result == "returned" else "paid",
+                            amount_fen=fen,
+                        )
+                    )
+            with self.units(self.owed.maker) as unit:
+                record_returns(unit, rows)
+
+    @rule()
+    def a_bank_takes_a_collection_back(self) -> None:
+        with self.units(SYSTEM) as unit:
+            found = unit.session.scalars(
+                select(Payment.gateway_id)
+                .where(Payment.kind == "collection", Payment.state == "paid")
+                .order_by(Payment.key)
+            ).all()
+        fresh = [one for one in found if one not in self.taken]
+        if fresh:
+            self.taken.append(str(fresh[0]))
+            self.sandbox.decide(self.sandbox.dispute(str(fresh[0])), won=True)
+            self.sandbox.deliver()
+
+    @rule()
+    def sweep(self) -> None:
+        self.sandbox.settle_delayed()
+        self.sandbox.deliver()
+        catch_up(self.units, SYSTEM, self.gateway)
+        with self.units(SYSTEM) as unit:
+            numbers = released_runs(unit)
+        for number in numbers:
+            with suppress(GatewayError, GatewayUnavailable):
+                pay_run(self.units, SYSTEM, self.gateway, number)
+        assert isinstance(self.units.clock, FixedClock)
+        self.units.clock.advance(PATIENCE + timedelta(seconds=1))
+
+    @invariant()
+    def nobody_has_more_than_was_ever_earned_and_the_books_add_up(self) -> None:
+        school = self.owed.market.school.id
+        with self.units(SYSTEM) as unit:
+            for due, fen in dues(unit, [school]).items():
+                self.ever[due] = max(self.ever[due], fen)
+            for due, one in paid_of(unit, [school]).items():
+                assert one.settled_fen <= one.claimed_fen <= self.ever[due], due
+            for check in (check_payments, check_balances, check_budgets):
+                assert list(check(unit)) == []
+
+    def _finish(self) -> None:
+        """Let everything under way come through: then our books are the gateway's."""
+        for _ in range(6):
+            self.sweep()
+        assert reconcile(self.units, SYSTEM, self.gateway) == []
+        assert held_at_gateway(self.units) == self.gateway.balance_fen()
+        with self.units(SYSTEM) as unit:
+            in_hand = unit.session.scalar(
+                select(func.coalesce(func.sum(Payment.amount_fen), 0)).where(
+                    Payment.kind == "fee", Payment.state == "paid"
+                )
+            )
+            given_up = unit.session.scalar(
+                select(func.coalesce(func.sum(Payment.amount_fen), 0)).where(
+                    Payment.kind == "fee_return", Payment.state == "paid"
+                )
+            )
+            open_transfers = unit.session.scalar(
+                select(func.coalesce(func.sum(PaymentItem.amount_fen), 0))
+                .join(Payment, Payment.id == PaymentItem.payment_id)
+                .where(Payment.kind == "transfer", Payment.state.in_(("ready", "failed")))
+                .where(Payment.failure != "collection-failed")
+            )
+            reversed_only = unit.session.scalar(
+                select(func.coalesce(func.sum(Payment.amount_fen), 0)).where(
+                    Payment.kind == "reversal",
+                    Payment.state == "paid",
+                    Payment.run_id.in_(
+                        select(Payment.run_id).where(
+                            Payment.kind == "refund", Payment.state != "paid"
+                        )
+                    ),
+                )
+            )
+        waits = int(open_transfers or 0) + int(reversed_only or 0)
+        fees = int(in_hand or 0) - int(given_up or 0)
+        assert held_at_gateway(self.units) == fees + waits
+        assert balance(self.units, INSTALLATION, AccountKind.FEE) <= 0
+
+
+@contextmanager
+def fresh_world() -> Iterator[tuple[Units, Payables]]:
+    """Yield a database of its own with a month to pay in it."""
+    server, told = WORLD["server"], WORLD["settings"]
+    assert isinstance(server, str) and isinstance(told, Settings)
+    with fresh_units(server, told, worlds=True) as units:
+        yield units, payables(units)
+
+
+WORLD: dict[str, object] = {}
+
+
+def test_any_sequence_of_payments_loses_and_doubles_no_fen(server: str, settings: Settings) -> None:
+    """R38, R41: no payee is overpaid, and in the end the platform holds its fee."""
+    WORLD.update(server=server, settings=settings)
+    run_state_machine_as_test(
+        Payments,
+        settings=profile(
+            max_examples=8,
+            stateful_step_count=10,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )

@@ -1,0 +1,151 @@
+"""Treasury payment: one order per payee and line, and the file that comes back (R63)."""
+
+import csv
+import io
+
+import pytest
+from sqlalchemy import select
+
+from kernel.errors import NothingToPay, NotReleased
+from kernel.outcomes import Fate
+from kernel.unit import Units
+from settlement.dues import dues, paid_of
+from settlement.funding_lines import line_balances
+from settlement.ledger.posting import INSTALLATION, AccountKind
+from settlement.payment_models import Payment, TreasuryReturn
+from settlement.payments.plans import open_dues
+from settlement.payments.states import PaymentMethod
+from settlement.payments.treasury import ReturnRow, export_orders, record_returns
+from settlement.queries.payments import payment_run, unknown_returns
+from settlement.verify.recompute import verify
+from tests.support.payment_builders import (
+    FEE_FEN,
+    HELD_FEN,
+    TOTAL_FEN,
+    Payables,
+    balance,
+    held_at_gateway,
+    payables,
+    proposed,
+    released,
+)
+from tests.support.settlement_builders import SYSTEM
+
+TREASURY = PaymentMethod.TREASURY
+
+
+@pytest.fixture
+def owed(units: Units) -> Payables:
+    return payables(units)
+
+
+def orders_of(units: Units, owed: Payables, number: str) -> list[dict[str, str]]:
+    with units(owed.maker) as unit:
+        content = export_orders(unit, number)
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+
+
+def returned(units: Units, owed: Payables, *rows: ReturnRow) -> list[Fate]:
+    with units(owed.maker) as unit:
+        return [one.fate for one in record_returns(unit, rows)]
+
+
+def a_return(order: dict[str, str], voucher: str, *, amount_fen: int, result: str = "paid"):
+    return ReturnRow(
+        order_no=order["order_no"], voucher_no=voucher, result=result, amount_fen=amount_fen
+    )
+
+
+def fen(order: dict[str, str]) -> int:
+    return int(order["amount_yuan"].replace(".", ""))
+
+
+def test_each_payee_has_an_order_of_each_line_and_the_file_is_the_same_again(
+    units: Units, owed: Payables
+):
+    """R63: nothing passes through the platform, which gets its fee by an order as well."""
+    number = released(units, owed, method=TREASURY)
+    orders = orders_of(units, owed, number)
+
+    assert orders == orders_of(units, owed, number)
+    assert len({one["order_no"] for one in orders}) == len(orders) == 5
+    assert {one["payee_code"] for one in orders} == {
+        owed.market.vendor.code,
+        owed.other.code,
+        "platform",
+    }
+    assert sum(map(fen, orders)) == TOTAL_FEN - HELD_FEN
+    assert sum(fen(one) for one in orders if one["payee_code"] == "platform") == FEE_FEN
+    assert {one["source"] for one in orders} == {"per_student", "surcharge"}
+
+
+def test_what_two_people_did_not_release_is_no_order(units: Units, owed: Payables):
+    number = proposed(units, owed, method=TREASURY)
+    with pytest.raises(NotReleased), units(owed.maker) as unit:
+        export_orders(unit, number)
+
+
+def test_a_file_with_a_partial_and_an_unknown_row_leaves_exactly_these_open(
+    units: Units, owed: Payables
+):
+    """R63: what was paid is paid, the rest of the partial one is open, the unknown one is kept."""
+    number = released(units, owed, method=TREASURY)
+    orders = orders_of(units, owed, number)
+    partial, whole = orders[0], orders[1:]
+    rows = [a_return(one, f"V{n}", amount_fen=fen(one)) for n, one in enumerate(whole)]
+    rows.append(a_return(partial, "V-part", amount_fen=fen(partial) - 7))
+    rows.append(ReturnRow(order_no="???", voucher_no="V-x", result="paid", amount_fen=500))
+
+    fates = returned(units, owed, *rows)
+
+    assert fates == [Fate.ACCEPTED] * len(orders) + [Fate.REJECTED]
+    assert returned(units, owed, *rows) == [Fate.DUPLICATE] * (len(orders) + 1)
+    with units(SYSTEM) as unit:
+        open_orders = unit.session.scalars(select(Payment.key).where(Payment.state != "paid")).all()
+        unknown = unknown_returns(unit)
+        run = payment_run(unit, number)
+    assert open_orders == [partial["order_no"]]
+    assert [one.order_no for one in unknown] == ["???"]
+    assert run.paid_fen == TOTAL_FEN - HELD_FEN - 7
+    assert balance(units, owed.market.school.id, AccountKind.CLEARING) == HELD_FEN + 7
+    assert verify(units, SYSTEM) == []
+    assert returned(units, owed, a_return(partial, "V-rest", amount_fen=8)) == [Fate.REJECTED]
+    assert returned(units, owed, a_return(partial, "V-rest2", amount_fen=7)) == [Fate.ACCEPTED]
+    assert balance(units, INSTALLATION, AccountKind.BANK) == FEE_FEN
+    assert held_at_gateway(units) == 0
+    assert verify(units, SYSTEM) == []
+
+
+def test_an_order_that_came_back_may_be_proposed_again(units: Units, owed: Payables):
+    number = released(units, owed, method=TREASURY)
+    first, second, *_ = orders_of(units, owed, number)
+    paid_then_returned = [
+        a_return(first, "V1", amount_fen=fen(first)),
+        a_return(first, "V2", amount_fen=fen(first), result="returned"),
+        a_return(second, "V3", amount_fen=fen(second), result="returned"),
+    ]
+
+    assert returned(units, owed, *paid_then_returned) == [Fate.ACCEPTED] * 3
+
+    school = owed.market.school.id
+    with units(SYSTEM) as unit:
+        left = open_dues(dues(unit, [school]), paid_of(unit, [school]))
+        lines = line_balances(unit, [owed.market.line_id, owed.other_line_id])
+    assert sum(left.values()) == fen(first) + fen(second)
+    assert sum(one.paid_fen for one in lines.values()) == 0
+    assert verify(units, SYSTEM) == []
+    again = released(units, owed, method=TREASURY)
+    assert sum(map(fen, orders_of(units, owed, again))) == fen(first) + fen(second)
+    with pytest.raises(NothingToPay):
+        proposed(units, owed, method=TREASURY)
+
+
+def test_what_a_treasury_said_stays_as_it_said_it(units: Units, owed: Payables):
+    number = released(units, owed, method=TREASURY)
+    order = orders_of(units, owed, number)[0]
+    returned(units, owed, a_return(order, "V1", amount_fen=1))
+
+    assert returned(units, owed, a_return(order, "V1", amount_fen=2)) == [Fate.CONFLICT]
+    with pytest.raises(Exception, match="append-only"), units(SYSTEM) as unit:
+        unit.session.scalars(select(TreasuryReturn)).one().amount_fen = 3
+        unit.session.flush()
