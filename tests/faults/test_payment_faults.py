@@ -92,7 +92,7 @@ def whole_time(units: Units):
 
 
 @pytest.mark.parametrize("messages", [True, False], ids=["told", "asking"])
-@pytest.mark.parametrize("wrong", itertools.product(CALLS, FAULTS), ids=" ".join)
+@pytest.mark.parametrize("wrong", [*itertools.product(CALLS, FAULTS)], ids=" ".join)
 def test_each_payee_is_paid_exactly_once(
     units: Units, clock: FixedClock, owed: Payables, wrong: tuple[str, str], messages: bool
 ):
