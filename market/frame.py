@@ -44,6 +44,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Bulk purchases"), href="/bureau/bulk"),
         NavigationEntry(title=msgid("Approvals"), href="/bureau/approvals"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
+        NavigationEntry(title=msgid("Payments"), href="/bureau/payments"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
     ),
@@ -60,8 +61,10 @@ ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/devices": frozenset(DEVICE_KEEPERS),
     "/bureau/admission": frozenset({Role.ADMISSION}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
+    "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),
+    "/bureau/devices": frozenset({Role.ADMISSION, Role.OPERATOR}),
 }
-"""Entries that not everybody of the organisation may open."""
+"""Entries for some of the organisation: who may open them, or whose task they are."""
 
 
 def complete_frame(unit: Unit, frame: Frame) -> Frame:

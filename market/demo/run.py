@@ -44,6 +44,7 @@ from market.imports.usage import Delivery as UsageFile
 from market.imports.usage import import_usage
 from settlement.closing import settle
 from settlement.metering.models import UsageBatch, UsageTally
+from settlement.signals import publish
 from settlement.summaries import period_summary
 
 DELIVERED_AFTER = timedelta(hours=8)
@@ -71,6 +72,8 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
         _deliver(units, month, [one for one in arriving if one.month == month])
         _close(units, month)
     _select_for_autumn(units)
+    with units(SYSTEM) as unit:
+        publish(unit)
     progress("complete", len(MONTHS), len(MONTHS))
     with units(SYSTEM) as unit:
         periods = [period_summary(unit, month) for month in MONTHS]
