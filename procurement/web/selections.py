@@ -26,7 +26,9 @@ from procurement.queries import (
     selection_with_basket,
     selections_of,
 )
+from procurement.signing_previews import signing_preview
 from procurement.states import SelectionKind, SelectionState
+from procurement.web.funding import line_name
 from procurement.web.waiting import waiting_columns
 from settlement.web.places import Crumb
 
@@ -158,6 +160,7 @@ def show_selection(
     view, siblings = selection_with_basket(page.unit, selection_id)
     steps = _own_steps(page, view)
     step = next((one for one in steps if one.selection_id == view.id), None)
+    money = signing_preview(page.unit, view.id, together=[one.id for one in siblings])
     return page.render(
         "procurement/selection.html",
         status=status,
@@ -167,6 +170,8 @@ def show_selection(
         history=history_of(view, page.locale),
         holder=_holder(view, page.locale),
         step=step,
+        money_asked=money,
+        paying=[(line_name(one.line, page.locale), one) for one in money.lines] if money else [],
         form=form or DecisionForm(),
         errors=errors or {},
         canned=[
