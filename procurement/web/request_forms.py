@@ -3,8 +3,11 @@
 A person types yuan and days; what can't be read becomes the error of its item, beside its field.
 """
 
+import hashlib
 from datetime import date, timedelta
 from typing import Final
+
+import msgspec
 
 from kernel.clock import shanghai_day
 from kernel.http.pages import Form
@@ -12,6 +15,7 @@ from kernel.http.typed import Typed
 from kernel.i18n import DEFAULT_LOCALE
 from kernel.unit import Unit
 from procurement.drafts import Draft, DraftItem
+from procurement.request_previews import BasketPreview
 from procurement.requests import Wanted
 
 TRY: Final = "try"
@@ -36,7 +40,8 @@ class ChoiceForm(Form, frozen=True):
 class RequestForm(Form, frozen=True):
     """A basket as typed: each resource with its ceilings, in the same order in every list.
 
-    `act`: save | request | drop, or remove: and a resource.
+    `act`: save | request | drop, or remove: and a resource. `seen`: what the page said that it
+    means, by `meaning_of`.
     """
 
     starts_on: str = ""
@@ -46,6 +51,7 @@ class RequestForm(Form, frozen=True):
     ceiling: Texts = ""
     later: Texts = ""
     how: Texts = ""
+    seen: str = ""
     act: str = "save"
 
     def draft(self) -> Draft:
@@ -110,6 +116,23 @@ def read_draft(unit: Unit, draft: Draft, typed: Typed) -> list[Wanted | None]:
             )
         )
     return found
+
+
+def meaning_of(draft: Draft, preview: BasketPreview) -> str:
+    """Return a digest of what a draft asks for and what that means; "" while that isn't known.
+
+    A request goes only with the digest of what its page showed, so that nobody submits what they
+    have not seen. The reason changes nothing of it.
+    """
+    if not preview.is_right:
+        return ""
+    shown = [
+        [draft.starts_on, draft.ends_on, *draft.items],
+        [[(one.line.id, one.amount_fen) for one in item.draws] for item in preview.items],
+        [(item.short_fen, item.waiting_fen) for item in preview.items],
+        list(preview.signers),
+    ]
+    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()
 
 
 def crosses_new_year(draft: Draft) -> int | None:

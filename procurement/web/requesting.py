@@ -27,6 +27,7 @@ from procurement.web.request_forms import (
     RequestForm,
     begin_draft,
     crosses_new_year,
+    meaning_of,
     read_draft,
 )
 
@@ -35,7 +36,8 @@ REQUEST: Final = "/school/resources/request"
 SELECTIONS: Final = "/school/selections"
 REMOVE: Final = "remove:"
 ASKED: Final = f"{REQUEST}?asked=yes"
-"""The request after it was asked for: what is wrong with it is said, what is empty, too."""
+"""The request after it was asked for: what is wrong is said, what is empty, too; or what it means,
+where that was not seen before."""
 FIELDS: Final = {
     "ceiling_yuan": "ceiling",
     "next_year_ceiling_yuan": "later",
@@ -133,6 +135,8 @@ def show_request(page: Page) -> Response[Any]:
         items=items,
         preview=preview,
         errors=errors,
+        seen=meaning_of(draft, preview),
+        asks_again=asked and not errors and preview.is_right,
         trial_days=page.unit.settings.trial_days,
         least_schools=LEAST_SCHOOLS,
     )
@@ -150,6 +154,7 @@ def _add_refusals(items: Sequence[ItemPreview], typed: Typed) -> None:
 def post_request(page: Page, *, form: RequestForm) -> Response[Any]:
     """Keep what was typed; then look again, take a resource out, give it up, or request it.
 
+    What was never shown with its money, or means something else by now, is shown first, not sent.
     What is wrong is shown by the address of the draft: going back never sends the form again.
     """
     draft = form.draft()
@@ -163,7 +168,7 @@ def post_request(page: Page, *, form: RequestForm) -> Response[Any]:
         return page.redirect(REQUEST)
     typed = Typed(page.locale)
     wanted = [one for one in read_draft(page.unit, draft, typed) if one is not None]
-    if typed.errors:
+    if typed.errors or form.seen != meaning_of(draft, preview_basket(page.unit, wanted)):
         return page.redirect(ASKED)
     try:
         ids = request_basket(page.unit, wanted)
