@@ -90,7 +90,8 @@ def delegate(
         raise InvalidInput(
             field="ends_on",
             value=ends_on,
-            expected=f"{max(starts_on, today)} or later, at most {LONGEST_DAYS} days in all",
+            expected="{first} or later, at most {days} days in all",
+            limits={"first": max(starts_on, today), "days": LONGEST_DAYS},
         )
     found = Delegation(
         id=new_id(),

@@ -342,7 +342,10 @@ def _text(field: str, text: str) -> str:
         raise MissingValue(field=field)
     if len(cleaned) > LONGEST_TEXT:
         raise InvalidInput(
-            field=field, value=f"{cleaned[:20]}…", expected=f"at most {LONGEST_TEXT} characters"
+            field=field,
+            value=f"{cleaned[:20]}…",
+            expected="at most {most} characters",
+            limits={"most": LONGEST_TEXT},
         )
     return cleaned
 

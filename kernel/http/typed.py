@@ -26,6 +26,7 @@ from kernel.i18n import msgid, translate, translate_error
 from kernel.money import parse_fen, parse_signed_fen
 
 EMPTY: Final = msgid("Fill this in.")
+NOT_VALID: Final = msgid("“{value}” is not valid.")
 BEFORE_THE_FIRST: Final = msgid("The last day lies before the first.")
 
 T = TypeVar("T")
@@ -62,8 +63,12 @@ class Typed:
 
     def tell(self, field: str, error: MarketError) -> None:
         """Say beside a field what is wrong; the first that was said of it stands."""
-        empty = isinstance(error, MissingValue | ReasonRequired | NoteRequired)
-        words = translate(EMPTY, self._locale) if empty else translate_error(error, self._locale)
+        if isinstance(error, MissingValue | ReasonRequired | NoteRequired):
+            words = translate(EMPTY, self._locale)
+        else:
+            # The form calls its field by its label, so the service's name of it isn't said.
+            summary = NOT_VALID if type(error) is InvalidInput else None
+            words = translate_error(error, self._locale, summary=summary)
         self.errors.setdefault(field, words)
 
     def refuse(self, error: MarketError, names: Mapping[str, str], *, whole: str = "") -> None:

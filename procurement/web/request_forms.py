@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from kernel.clock import shanghai_day
+from kernel.errors import InvalidInput
 from kernel.http.pages import Form
 from kernel.http.typed import Typed
 from kernel.i18n import DEFAULT_LOCALE
@@ -89,6 +90,8 @@ def read_draft(unit: Unit, draft: Draft, typed: Typed) -> list[Wanted | None]:
     """
     starts_on, ends_on = typed.days(("starts_on", draft.starts_on), ("ends_on", draft.ends_on))
     typed.text("reason", draft.reason)
+    if not all(item.trial for item in draft.items):  # a trial ends long before
+        require_two_years(typed, starts_on, ends_on)
     unreadable = not typed.errors.keys().isdisjoint({"starts_on", "ends_on"})
     found: list[Wanted | None] = []
     for place, item in enumerate(draft.items, start=1):
@@ -116,6 +119,20 @@ def read_draft(unit: Unit, draft: Draft, typed: Typed) -> list[Wanted | None]:
             )
         )
     return found
+
+
+def require_two_years(typed: Typed, starts_on: date, ends_on: date) -> None:
+    """Say beside the last day that a request goes no further than the second fiscal year (R19)."""
+    if typed.errors.keys().isdisjoint({"starts_on", "ends_on"}) and (
+        ends_on.year > starts_on.year + 1
+    ):
+        too_late = InvalidInput(
+            field="ends_on",
+            value=ends_on,
+            expected="{latest} or earlier: a request spans at most two fiscal years",
+            limits={"latest": date(starts_on.year + 1, 12, 31)},
+        )
+        typed.tell("ends_on", too_late)
 
 
 def meaning_of(draft: Draft, preview: BasketPreview) -> str:

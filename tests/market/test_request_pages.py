@@ -92,3 +92,20 @@ def test_what_was_changed_since_it_was_seen_is_shown_again(
         assert post(client, REQUEST, {**form, "seen": before, **changed}) == ASKED, changed
     sent = post(client, REQUEST, {**form, "seen": before, "reason": "另一个原因"})
     assert sent.startswith("/school/selections/")
+
+
+def test_a_fault_is_said_in_the_words_of_the_form(
+    client: TestClient[Litestar], form: dict[str, str]
+) -> None:
+    """R21: no field by its inner name, and the limit of two fiscal years where it is passed."""
+    post(client, REQUEST, {**form, "ceiling": "0"})
+    page = client.get(ASKED).text
+    assert "“0.00”无效。应为：大于 0 的数。" in page and "ceiling_yuan" not in page
+    post(client, REQUEST, {**form, "ends_on": "2031-12-31"})
+    page = client.get(ASKED).text
+    assert (
+        page.count("“2031-12-31”无效。应为：2027-12-31 或之前，一份申请最多跨两个财政年度。") == 2
+    )
+    assert "有 1 处需要更正" in page
+    post(client, REQUEST, {**form, "ends_on": "2031-12-31", "how": "try", "ceiling": ""})
+    assert "无效" not in client.get(ASKED).text  # a trial ends after its days anyway
