@@ -10,7 +10,7 @@ the others are still read; nothing may be done with it while there are errors. W
 refuses is added with `refuse`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final, TypeVar
 
@@ -26,6 +26,7 @@ from kernel.i18n import msgid, translate, translate_error
 from kernel.money import parse_fen, parse_signed_fen
 
 EMPTY: Final = msgid("Fill this in.")
+CHOOSE: Final = msgid("Choose one.")
 NOT_VALID: Final = msgid("“{value}” is not valid.")
 BEFORE_THE_FIRST: Final = msgid("The last day lies before the first.")
 
@@ -43,6 +44,27 @@ class Typed:
     def text(self, field: str, typed: str) -> str:
         """Read a text that is needed."""
         return self._read(field, typed, str, "")
+
+    def choice(self, field: str, typed: str, options: Iterable[T]) -> T | None:
+        """Read which of some options was chosen; one has to be."""
+        found = next((one for one in options if one == typed), None)
+        if found is None:
+            self.not_chosen(field)
+        return found
+
+    def not_chosen(self, field: str) -> None:
+        """Say beside a field that one of its options has to be chosen."""
+        self.empty.add(field)
+        self.errors.setdefault(field, translate(CHOOSE, self._locale))
+
+    def check(self, field: str, require: Callable[[], object]) -> None:
+        """Say beside a field what `require` holds against it, unless it is wrong already."""
+        if field in self.errors:
+            return
+        try:
+            require()
+        except InvalidInput as error:
+            self.tell(field, error)
 
     def yuan(self, field: str, typed: str, *, may_be_below: bool = False) -> int:
         """Read an amount in yuan as fen; `may_be_below`: with a minus in front, below zero."""

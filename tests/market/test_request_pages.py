@@ -103,9 +103,8 @@ def test_a_fault_is_said_in_the_words_of_the_form(
     assert "“0.00”无效。应为：大于 0 的数。" in page and "ceiling_yuan" not in page
     post(client, REQUEST, {**form, "ends_on": "2031-12-31"})
     page = client.get(ASKED).text
-    assert (
-        page.count("“2031-12-31”无效。应为：2027-12-31 或之前，一份申请最多跨两个财政年度。") == 2
-    )
+    limit = "“2031-12-31”无效。应为：2027-12-31 或之前，一份申请最多跨两个财政年度。"
+    assert page.count(limit) == 2
     assert "有 1 处需要更正" in page
     post(client, REQUEST, {**form, "ends_on": "2031-12-31", "how": "try", "ceiling": ""})
     assert "无效" not in client.get(ASKED).text  # a trial ends after its days anyway
