@@ -18,7 +18,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from procurement.bulk_users import users_of_selections
+from procurement.bulk_users import Users, users_of_selections
 from procurement.commitments import parts_to_commit
 from procurement.models import Selection
 from procurement.purses import PartPlan, Purse, open_purse, purpose_of
@@ -138,7 +138,9 @@ def _waiting(unit: Unit, selection_ids: Collection[UUID]) -> dict[UUID, _Planned
 
 
 def _plan(unit: Unit, one: _Planned, purse: Purse) -> Sequence[PartPlan]:
-    users = users_of_selections(unit, [one.selection]).get(one.selection.id, frozenset())
+    users: Users = frozenset()
+    if one.changed is not None or one.selection.kind == SelectionKind.BULK:
+        users = users_of_selections(unit, [one.selection]).get(one.selection.id, users)
     today = shanghai_day(unit.clock.now())
     parts = parts_to_commit(one.selection, changed=one.changed, today=today)
     purpose = purpose_of(one.payer, one.version, users=users)

@@ -6,7 +6,16 @@ another statement, so that a page asks no more of the database for it.
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    SQLColumnExpression,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from kernel.clock import shanghai_day
@@ -48,7 +57,7 @@ def count_waiting(unit: Unit, person_id: UUID) -> ScalarSelect[int]:
     )
 
 
-def _bound(person_id: UUID | ColumnElement[UUID]) -> ColumnElement[bool]:
+def _bound(person_id: UUID | SQLColumnExpression[UUID]) -> ColumnElement[bool]:
     """Tell of whom a step is none to sign: who made the selection, or has signed it already."""
     given = aliased(ApprovalStep)
     signed = exists().where(

@@ -14,11 +14,14 @@ from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.http.typed import Typed
 from kernel.ids import OrganisationId
+from kernel.money import plain_yuan
 from procurement.choices import Choice, choices_by_key, standings
 from procurement.drafts import Draft, DraftItem, drop_draft, keep_draft, own_draft
 from procurement.forecasts import LEAST_SCHOOLS, Forecast
+from procurement.queries import selection
 from procurement.request_previews import ItemPreview, forecasts_of, preview_basket
 from procurement.requests import REQUESTING_ROLES, request_basket
+from procurement.states import FROM_DRAFTS, SelectionKind, SelectionState
 from procurement.web.choosing import choices_table
 from procurement.web.funding import line_name
 from procurement.web.request_forms import (
@@ -109,6 +112,29 @@ def choose(page: Page, *, form: ChoiceForm) -> Response[Any]:
     if not draft.items:
         draft = begin_draft(page.unit)
     keep_draft(page.unit, draft.with_resources(form.chosen()))
+    return page.redirect(REQUEST)
+
+
+def request_anew(page: Page, selection_id: UUID) -> Response[Any]:
+    """Put what was returned into the actor's draft as it was asked for, to be mended and sent."""
+    view = selection(page.unit, selection_id)
+    if view.state is not SelectionState.RETURNED or view.kind not in FROM_DRAFTS:
+        return page.redirect(f"{SELECTIONS}/{selection_id}")
+    trial = view.kind is SelectionKind.TRIAL
+    item = DraftItem(
+        resource=f"{view.vendor_code}/{view.sku}",
+        ceiling="" if trial else plain_yuan(view.ceiling_fen - view.later_fen),
+        later=plain_yuan(view.later_fen) if view.starts_on.year != view.ends_on.year else "",
+        trial=trial,
+    )
+    draft = own_draft(page.unit)
+    if not draft.items:
+        draft = Draft(
+            starts_on=view.starts_on.isoformat(),
+            ends_on=view.ends_on.isoformat(),
+            reason=view.reason,
+        )
+    keep_draft(page.unit, draft.with_item(item))
     return page.redirect(REQUEST)
 
 

@@ -1,5 +1,6 @@
 """Whoever signs sees the money: lines that would pay, what they have and lack (R22, R23)."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from uuid import UUID
@@ -9,11 +10,16 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from kernel.actors import Role
+from kernel.clock import shanghai_day
 from kernel.identity.grants import actor_of
+from kernel.ids import SelectionId
 from kernel.money import yuan
 from kernel.settings import Settings
 from kernel.unit import Units
 from procurement.agreement_requests import request_ceiling
+from procurement.approvals import sign
+from procurement.delegations import delegate
+from procurement.due_steps import waiting_steps
 from procurement.queries import selection
 from procurement.requests import Wanted, request_basket
 from procurement.signing_previews import SigningPreview, signing_preview
@@ -138,3 +144,84 @@ def test_a_raise_shows_what_it_adds_and_a_lowered_ceiling_needs_no_money(
         number = f"{site.market.school.code}-A-3"
         lowered = request_ceiling(unit, number, ceilings={2026: 400}, reason="用得少")
         assert signing_preview(unit, lowered) is None
+
+
+def test_what_was_returned_is_requested_anew_as_it_was(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    """R22: the days, the reason and the ceiling stand in the draft, to be mended."""
+    address = f"/school/selections/{site.selection_id}"
+    sign_in(client, Role.TEACHER)
+    assert 'id="anew"' not in client.get(address).text
+    sign_in(client, Role.RESEARCH_LEAD)
+    form = {"csrf_token": csrf_token(client), "act": "return", "note": "上限偏高"}
+    client.post(f"{address}/decision", data=form)
+    sign_in(client, Role.TEACHER)
+    page = client.get(address).text
+    assert 'id="anew"' in page and "重新申请" in page
+    anew = client.post(
+        f"{address}/anew", data={"csrf_token": csrf_token(client)}, follow_redirects=False
+    )
+    assert anew.headers["location"] == "/school/resources/request"
+    draft = client.get("/school/resources/request").text
+    for typed in ("2026-09-01", "2026-12-31", "20.00"):
+        assert f'value="{typed}"' in draft, typed
+    assert "新学期继续使用" in draft
+    sign_in(client, Role.BUREAU_FINANCE)
+    assert 'id="anew"' not in client.get(f"/bureau/approvals/{site.selection_id}").text
+
+
+def test_what_is_not_returned_or_not_typed_is_not_requested_anew(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    sign_in(client, Role.TEACHER)
+    address = f"/school/selections/{site.selection_id}"
+    anew = client.post(
+        f"{address}/anew", data={"csrf_token": csrf_token(client)}, follow_redirects=False
+    )
+    assert anew.headers["location"] == address
+
+
+def test_the_navigation_counts_what_waits_for_the_readers_signature(
+    client: TestClient[Litestar], units: Units, site: Site
+) -> None:
+    """R22: as many as the inbox lists, in one's own role or in another's place."""
+    first, _ = requested(units, site, 1_000, 1_000)
+    with units(SYSTEM) as unit:
+        lead = actor_of(unit, login=Role.RESEARCH_LEAD, via="test")
+        deputy = actor_of(unit, login=Role.ACADEMIC, via="test")
+        teacher = actor_of(unit, login=Role.TEACHER, via="test")
+        assert lead.person_id and deputy.person_id and teacher.person_id
+    assert waiting(client, units, Role.RESEARCH_LEAD) == 3
+    assert waiting(client, units, Role.ACADEMIC) == 0
+    with units(lead) as unit:
+        for person_id in (deputy.person_id, teacher.person_id):
+            today = shanghai_day(unit.clock.now())
+            delegate(
+                unit,
+                role=Role.RESEARCH_LEAD,
+                holder_id=lead.person_id,
+                delegate_id=person_id,
+                starts_on=today,
+                ends_on=today,
+            )
+    assert waiting(client, units, Role.ACADEMIC) == 3
+    assert waiting(client, units, Role.TEACHER) == 0  # who requested signs it in nobody's place
+    with units(lead) as unit:
+        sign(unit, SelectionId(first))
+    assert waiting(client, units, Role.RESEARCH_LEAD) == 2
+    assert waiting(client, units, Role.ACADEMIC) == 3
+    assert waiting(client, units, Role.BUREAU_FINANCE) == 0
+
+
+def waiting(client: TestClient[Litestar], units: Units, login: str) -> int:
+    """Return what the navigation counts for this person; it is what their inbox lists."""
+    sign_in(client, login)
+    page = client.get("/catalog").text
+    found = re.search(r'/approvals"[^>]*>[^<]+<span class="header__count">(\d+)<', page)
+    counted = int(found[1]) if found else 0
+    with units(SYSTEM) as unit:
+        actor = actor_of(unit, login=login, via="test")
+    with units(actor) as unit:
+        assert len(waiting_steps(unit)) == counted, login
+    return counted
