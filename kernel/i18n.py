@@ -17,7 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-from kernel.errors import MarketError
+from kernel.errors import InvalidInput, MarketError
 
 LOCALES: Final = ("zh_CN", "en")
 DEFAULT_LOCALE: Final = "zh_CN"
@@ -99,10 +99,15 @@ def term(word: str, locale: str, *, kind: str) -> str:
     return str(translations(locale).pgettext(kind, word)) if word else ""
 
 
-def translate_error(error: MarketError, locale: str) -> str:
-    """Return what happened and the way out, in `locale`; codes among the facts read as words."""
+def translate_error(error: MarketError, locale: str, *, summary: str | None = None) -> str:
+    """Return what happened and the way out, in `locale`; codes among the facts read as words.
+
+    `summary` says in other words what happened.
+    """
     facts = {name: _fact(name, value, locale) for name, value in error.facts.items()}
-    sentence = error.sentence(translations(locale).gettext, facts=facts)
+    if isinstance(error, InvalidInput) and error.limits:
+        facts["expected"] = _fact("expected", error.pattern, locale).format(**error.limits)
+    sentence = error.sentence(translations(locale).gettext, facts=facts, summary=summary)
     return sentence.replace("。 ", "。")  # Chinese sentences stand without a space between them
 
 

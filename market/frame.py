@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, literal, select
 
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
 from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation, Region
 from kernel.unit import Unit
 from kernel.web.rendering import Frame, NavigationEntry
+from procurement.waiting_counts import count_waiting
 from settlement.metering.devices import KEEPERS as DEVICE_KEEPERS
 from settlement.preview import MAY_PREVIEW
 
@@ -51,6 +52,8 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
 }
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""
 
+INBOXES: Final = frozenset({"/school/approvals", "/bureau/approvals"})
+"""Entries that tell how many signatures wait for the reader."""
 OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
 """For who opens resources; their home where that is all they do."""
 SEARCH: Final = "/catalog"
@@ -80,8 +83,12 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
     )
     if unit.actor.organisation_id is None:
         return frame
-    region, is_sample = unit.session.execute(
-        select(Region.name, Organisation.is_sample | Region.is_sample)
+    person_id = unit.actor.person_id
+    counted: ColumnElement[int] = literal(0)
+    if person_id is not None and any(entry.href in INBOXES for entry in navigation):
+        counted = count_waiting(unit, person_id)
+    region, is_sample, waiting = unit.session.execute(
+        select(Region.name, Organisation.is_sample | Region.is_sample, counted)
         .join(Organisation, Organisation.region_code == Region.code)
         .where(Organisation.id == unit.actor.organisation_id)
     ).one()
@@ -89,6 +96,10 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
         frame,
         platform=translate(PLATFORM_OF, frame.locale).format(region=region),
         sample=frame.sample or is_sample,
+        navigation=tuple(
+            replace(entry, waiting=waiting) if entry.href in INBOXES else entry
+            for entry in navigation
+        ),
     )
 
 

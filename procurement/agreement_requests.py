@@ -128,8 +128,12 @@ def request_renewal(
     require_requester(unit)
     agreement = own_agreement(unit, number)
     if starts_on <= agreement.ends_on:
-        expected = f"a day after {agreement.ends_on}, the last of the agreement"
-        raise InvalidInput(field="starts_on", value=starts_on, expected=expected)
+        raise InvalidInput(
+            field="starts_on",
+            value=starts_on,
+            expected="a day after {last}, the last of the agreement",
+            limits={"last": agreement.ends_on},
+        )
     vendor_code, sku = unit.session.execute(
         select(Organisation.code, Resource.sku)
         .join(Resource, Resource.vendor_id == Organisation.id)
@@ -174,15 +178,19 @@ def _differences(unit: Unit, agreement: Agreement, ceilings: Mapping[int, int]) 
             )
         if ceiling_fen != known[year]:
             if year < this_year:
-                expected = f"{plain_yuan(known[year])}: the year is over"
                 raise InvalidInput(
-                    field=f"ceiling_{year}", value=plain_yuan(ceiling_fen), expected=expected
+                    field=f"ceiling_{year}",
+                    value=plain_yuan(ceiling_fen),
+                    expected="{ceiling}: the year is over",
+                    limits={"ceiling": plain_yuan(known[year])},
                 )
             found[year] = ceiling_fen - known[year]
     if not found or min(found.values()) < 0 < max(found.values()):
-        expected = "another ceiling; of two years both higher or both lower"
-        shown = ", ".join(plain_yuan(fen) for fen in ceilings.values())
-        raise InvalidInput(field=f"ceiling_{min(known)}", value=shown, expected=expected)
+        raise InvalidInput(
+            field=f"ceiling_{min(known)}",
+            value=", ".join(plain_yuan(fen) for fen in ceilings.values()),
+            expected="another ceiling; of two years both higher or both lower",
+        )
     return found
 
 

@@ -220,7 +220,8 @@ def _places(unit: Unit, wanted: BulkWanted) -> dict[UUID, int]:
             InvalidInput(
                 field="ceiling_yuan",
                 value=plain_yuan(wanted.ceiling_fen),
-                expected=f"at most {plain_yuan(together)}, what the schools may use together",
+                expected="at most {together}, what the schools may use together",
+                limits={"together": plain_yuan(together)},
             ),
             field="ceiling_yuan",
         )
@@ -244,7 +245,8 @@ def _require_ceiling(code: str, fen: int, *, most_fen: int) -> None:
             InvalidInput(
                 field="school_ceiling_yuan",
                 value=f"{plain_yuan(fen)} ({code})" if fen >= 0 else f"{fen} fen ({code})",
-                expected=f"0.01 – {plain_yuan(most_fen)}, the ceiling of all together",
+                expected="0.01 – {most}, the ceiling of all together",
+                limits={"most": plain_yuan(most_fen)},
             ),
             field="school_ceiling_yuan",
         )

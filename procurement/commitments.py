@@ -110,18 +110,11 @@ def _draft(
     changed: Agreement | None,
     today: date,
 ) -> Commitment:
-    ceiling_fen = amount_to_commit(selection.terms, selection.ceiling_fen)
-    parts = parts_of(
-        starts_on=selection.starts_on,
-        ends_on=selection.ends_on,
-        ceiling_fen=ceiling_fen,
-        later_fen=amount_to_commit(selection.terms, selection.later_fen),
-    )
     if changed is not None:
         require_running(changed, wanted=selection.kind)
-        parts = _changed_parts(changed, parts, wanted=selection.kind, today=today)
-        if selection.kind == SelectionKind.LOWER:
-            return Commitment(lowers=changed, parts=parts)
+    parts = parts_to_commit(selection, changed=changed, today=today)
+    if changed is not None and selection.kind == SelectionKind.LOWER:
+        return Commitment(lowers=changed, parts=parts)
     school = parties.schools[selection.school_id]
     resource = parties.resources[selection.resource_id]
     version = parties.versions[selection.version_id]
@@ -146,7 +139,7 @@ def _draft(
             resource_id=resource.id,
             version_id=version.id,
             terms=selection.terms,
-            ceiling_fen=ceiling_fen,
+            ceiling_fen=amount_to_commit(selection.terms, selection.ceiling_fen),
             starts_on=selection.starts_on,
             ends_on=selection.ends_on,
             draws=_by_line(taken),
@@ -156,6 +149,24 @@ def _draft(
         ),
         sources=paying,
     )
+
+
+def parts_to_commit(
+    selection: Selection, *, changed: Agreement | None, today: date
+) -> Sequence[Part]:
+    """Return by fiscal year what a selection commits, or by how much it changes an agreement.
+
+    Raises `Conflict` for an agreement's year that is over.
+    """
+    parts = parts_of(
+        starts_on=selection.starts_on,
+        ends_on=selection.ends_on,
+        ceiling_fen=amount_to_commit(selection.terms, selection.ceiling_fen),
+        later_fen=amount_to_commit(selection.terms, selection.later_fen),
+    )
+    if changed is None:
+        return parts
+    return _changed_parts(changed, parts, wanted=selection.kind, today=today)
 
 
 def _changed_parts(

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 
 from kernel.actors import Role
 from kernel.clock import shanghai_day
@@ -90,7 +90,8 @@ def delegate(
         raise InvalidInput(
             field="ends_on",
             value=ends_on,
-            expected=f"{max(starts_on, today)} or later, at most {LONGEST_DAYS} days in all",
+            expected="{first} or later, at most {days} days in all",
+            limits={"first": max(starts_on, today), "days": LONGEST_DAYS},
         )
     found = Delegation(
         id=new_id(),
@@ -145,29 +146,34 @@ def powers_of(unit: Unit) -> list[Power]:
     """Return the roles that the actor may sign in today in another's place."""
     if unit.actor.person_id is None:
         return []
-    now = unit.clock.now()
-    today = shanghai_day(now)
     rows = unit.session.execute(
         select(Delegation.role, Delegation.from_person_id, Delegation.only_overdue)
-        .where(
-            Delegation.to_person_id == unit.actor.person_id,
-            Delegation.organisation_id == unit.actor.organisation_id,
-            Delegation.starts_on <= today,
-            Delegation.ends_on >= today,
-            Delegation.revoked_at.is_(None),
-            exists().where(
-                RoleGrant.person_id == Delegation.from_person_id,
-                RoleGrant.organisation_id == Delegation.organisation_id,
-                RoleGrant.role == Delegation.role,
-                in_force(now),
-            ),
-        )
+        .where(*lent_to(unit, unit.actor.person_id))
         .order_by(Delegation.only_overdue, Delegation.granted_at, Delegation.id)
     )
     return [
         Power(role=Role(role), holder_id=holder_id, only_overdue=only_overdue)
         for role, holder_id, only_overdue in rows
     ]
+
+
+def lent_to(unit: Unit, person_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    """Return what holds of delegations by which the actor, this person, may sign today."""
+    now = unit.clock.now()
+    today = shanghai_day(now)
+    return (
+        Delegation.to_person_id == person_id,
+        Delegation.organisation_id == unit.actor.organisation_id,
+        Delegation.starts_on <= today,
+        Delegation.ends_on >= today,
+        Delegation.revoked_at.is_(None),
+        exists().where(
+            RoleGrant.person_id == Delegation.from_person_id,
+            RoleGrant.organisation_id == Delegation.organisation_id,
+            RoleGrant.role == Delegation.role,
+            in_force(now),
+        ),
+    )
 
 
 def delegations(unit: Unit) -> list[DelegationView]:

@@ -40,6 +40,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         fresh = [DraftItem(resource=one) for one in dict.fromkeys(resources) if one not in held]
         return msgspec.structs.replace(self, items=(*self.items, *fresh)[:MOST_ITEMS])
 
+    def with_item(self, item: DraftItem) -> "Draft":
+        """Return the draft with an item in place of what it held of its resource."""
+        kept = self.without(item.resource).items[: MOST_ITEMS - 1]
+        return msgspec.structs.replace(self, items=(*kept, item))
+
     def without_later(self) -> "Draft":
         """Return the draft without ceilings of a second year."""
         items = tuple(msgspec.structs.replace(item, later="") for item in self.items)

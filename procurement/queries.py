@@ -365,6 +365,8 @@ def _vendors(unit: Unit, resource_ids: set[UUID]) -> dict[UUID, tuple[str, str]]
 
 def _numbers(unit: Unit, selections: Sequence[Selection]) -> dict[UUID | None, str]:
     ids = {row.agreement_id or row.of_agreement_id for row in selections} - {None}
+    if not ids:
+        return {}
     rows = unit.session.execute(
         select(Agreement.id, Agreement.number).where(among(Agreement.id, ids))
     )

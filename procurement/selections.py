@@ -194,9 +194,14 @@ def _request(
     require_text(row.reference, field="reference")
     require_text(row.reason, field="reason")
     if row.ends_on < row.starts_on:
-        expected = f"{row.starts_on} or later"
         raise FieldError(
-            InvalidInput(value=row.ends_on, field="ends_on", expected=expected), field="ends_on"
+            InvalidInput(
+                value=row.ends_on,
+                field="ends_on",
+                expected="{first} or later",
+                limits={"first": row.starts_on},
+            ),
+            field="ends_on",
         )
     _check_years(row)
     resource_id, shown = ResourceId(resource.id), " ".join(row.resource_key)
@@ -266,9 +271,14 @@ def _check_trial(
         raise FieldError(TrialUsed(school=school.name, key=row.sku), field="trial")
     latest = row.starts_on + timedelta(days=settings.trial_days - 1)
     if row.ends_on > latest:
-        expected = f"{latest} or earlier: a trial lasts at most {settings.trial_days} days"
         raise FieldError(
-            InvalidInput(value=row.ends_on, field="ends_on", expected=expected), field="ends_on"
+            InvalidInput(
+                value=row.ends_on,
+                field="ends_on",
+                expected="{latest} or earlier: a trial lasts at most {days} days",
+                limits={"latest": latest, "days": settings.trial_days},
+            ),
+            field="ends_on",
         )
     if row.ceiling_fen:
         raise FieldError(

@@ -42,6 +42,9 @@ class SelectionKind(StrEnum):
 CHANGES: Final = frozenset({SelectionKind.RAISE, SelectionKind.LOWER})
 """Kinds that change an agreement in place of opening one."""
 
+FROM_DRAFTS: Final = frozenset({SelectionKind.PURCHASE, SelectionKind.TRIAL})
+"""Kinds that a person types as a draft; the others begin at an agreement or at a bureau."""
+
 TRANSITIONS: Final[Mapping[SelectionState, frozenset[SelectionState]]] = {
     SelectionState.REQUESTED: frozenset(SelectionState) - {SelectionState.REQUESTED},
     SelectionState.APPROVED: frozenset(),

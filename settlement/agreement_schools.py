@@ -247,7 +247,8 @@ def _require_within(agreement: Agreement, wish: SchoolWish) -> None:
         raise InvalidInput(
             field="ceiling",
             value=f"{plain_yuan(wish.ceiling_fen)} ({wish.code})",
-            expected=f"0.01 – {plain_yuan(agreement.ceiling_fen)}, the agreement's own ceiling",
+            expected="0.01 – {most}, the agreement's own ceiling",
+            limits={"most": plain_yuan(agreement.ceiling_fen)},
         )
 
 

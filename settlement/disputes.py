@@ -42,7 +42,7 @@ from settlement.dispute_rules import (
 from settlement.impartiality import require_judge
 from settlement.models import Agreement, Statement, StatementLine
 from settlement.periods import periods_in
-from settlement.queries.lines import line_head
+from settlement.queries.lines import LineHead, line_head
 from settlement.queries.uses import events_named
 
 OPEN_STATES = ("stated", "posted", "closed")
@@ -84,19 +84,25 @@ def dispute_line(
         raise DeadlinePassed(day=last_day)
     if line.amount_fen <= 0:
         raise NotDisputable()
-    _require_amount("claimed_fen", claimed_fen, least=0, most=line.amount_fen - 1)
-    named = events_named(unit, head, uses)
-    missing = sorted(set(uses) - {one["event_id"] for one in named})
-    if missing:
-        raise InvalidInput(field="uses", value=missing[0], expected="ids of uses behind this line")
+    require_amount("claimed_fen", claimed_fen, least=0, most=line.amount_fen - 1)
+    named = uses_named(unit, head, uses)
     return _open(
         unit,
         line,
         reason=reason,
-        claim=_text("claim", claim),
+        claim=words_of("claim", claim),
         claimed_fen=claimed_fen,
-        evidence={"texts": [_text("evidence", text) for text in evidence], "uses": named},
+        evidence={"texts": [words_of("evidence", text) for text in evidence], "uses": named},
     )
+
+
+def uses_named(unit: Unit, head: LineHead, uses: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the uses behind a line that are named by event; raise `InvalidInput` for others."""
+    named = events_named(unit, head, uses)
+    missing = sorted(set(uses) - {one["event_id"] for one in named})
+    if missing:
+        raise InvalidInput(field="uses", value=missing[0], expected="ids of uses behind this line")
+    return named
 
 
 def refer_to_bureau(unit: Unit, line_ids: Sequence[UUID]) -> list[UUID]:
@@ -151,8 +157,8 @@ def answer_dispute(unit: Unit, dispute_id: UUID, *, answer: str, offered_fen: in
     if today > dispute.answer_by:
         raise DeadlinePassed(day=dispute.answer_by)
     difference = line.amount_fen - dispute.claimed_fen
-    _require_amount("offered_fen", offered_fen, least=0, most=difference)
-    dispute.answer = _text("answer", answer)
+    require_amount("offered_fen", offered_fen, least=0, most=difference)
+    dispute.answer = words_of("answer", answer)
     dispute.offered_fen = offered_fen
     dispute.answered_at = unit.clock.now()
     dispute.answered_by = unit.actor.name
@@ -183,7 +189,9 @@ def decide_dispute(
         unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=note
     )
     dispute.within_payer = dispute.payer_id == unit.actor.organisation_id
-    _settle(unit, dispute, line, outcome=outcome, credit_fen=credit_fen, note=_text("note", note))
+    _settle(
+        unit, dispute, line, outcome=outcome, credit_fen=credit_fen, note=words_of("note", note)
+    )
     unit.session.flush()
     return dispute
 
@@ -210,9 +218,9 @@ def check_decision(
     if outcome is DisputeOutcome.UPHELD:
         if line.amount_fen <= 0:
             raise NotDisputable()
-        _require_amount("credit_fen", credit_fen, least=1, most=creditable(unit, line).amount_fen)
+        require_amount("credit_fen", credit_fen, least=1, most=creditable(unit, line).amount_fen)
     else:
-        _require_amount("credit_fen", credit_fen, least=0, most=0)
+        require_amount("credit_fen", credit_fen, least=0, most=0)
     return dispute, line
 
 
@@ -327,7 +335,8 @@ def _require_state(line: StatementLine, state: str, *, wanted: str) -> None:
         raise Conflict(what="statement line", key=line.id, state=line.state, wanted=wanted)
 
 
-def _require_amount(field: str, amount_fen: int, *, least: int, most: int) -> None:
+def require_amount(field: str, amount_fen: int, *, least: int, most: int) -> None:
+    """Raise `InvalidInput` for an amount that is not within these bounds, in fen."""
     if not least <= amount_fen <= most:
         raise InvalidInput(
             field=field,
@@ -336,13 +345,17 @@ def _require_amount(field: str, amount_fen: int, *, least: int, most: int) -> No
         )
 
 
-def _text(field: str, text: str) -> str:
+def words_of(field: str, text: str) -> str:
+    """Return a text without blanks around it; raise `InvalidInput` if it is empty or too long."""
     cleaned = text.strip().replace("\x00", "")
     if not cleaned:
         raise MissingValue(field=field)
     if len(cleaned) > LONGEST_TEXT:
         raise InvalidInput(
-            field=field, value=f"{cleaned[:20]}…", expected=f"at most {LONGEST_TEXT} characters"
+            field=field,
+            value=f"{cleaned[:20]}…",
+            expected="at most {most} characters",
+            limits={"most": LONGEST_TEXT},
         )
     return cleaned
 

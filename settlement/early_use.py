@@ -68,7 +68,10 @@ def record_consent(unit: Unit, *, cap_fen: int, valid_from: date) -> bool:
     today = shanghai_day(unit.clock.now())
     if valid_from < today:
         raise InvalidInput(
-            field="valid_from", value=valid_from.isoformat(), expected=f"{today} or later"
+            field="valid_from",
+            value=valid_from.isoformat(),
+            expected="{first} or later",
+            limits={"first": today},
         )
     if cap_fen < 0:
         raise InvalidInput(field="cap_fen", value=yuan(cap_fen), expected="0 or more")

@@ -23,13 +23,19 @@ class MarketError(Exception):
     def __str__(self) -> str:
         return self.sentence()
 
-    def sentence(self, translate: Any = str, *, facts: Mapping[str, Any] | None = None) -> str:
+    def sentence(
+        self,
+        translate: Any = str,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        summary: str | None = None,
+    ) -> str:
         """Return summary and remedy in one line, through `translate` and filled with the facts.
 
-        `facts` stands in for the error's own where they have to read otherwise.
+        `facts` and `summary` stand in for the error's own where they have to read otherwise.
         """
         known = _Facts(self.facts if facts is None else facts)
-        parts = [translate(part) for part in (self.summary, self.remedy) if part]
+        parts = [translate(part) for part in (summary or self.summary, self.remedy) if part]
         return " ".join(part.format_map(known) for part in parts)
 
 

@@ -1,13 +1,25 @@
 """What was sent is not right (400, 413, 415, 422)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from kernel.errors.base import MarketError
 
 
 class InvalidInput(MarketError):
+    """`limits` fill the braces of `expected`, which so reads in every language."""
+
     status = 422
     code = "invalid-input"
     summary = "The value “{value}” of {field} is not valid."
     remedy = "Expected: {expected}."
+
+    def __init__(self, *, limits: Mapping[str, Any] | None = None, **facts: Any) -> None:
+        self.pattern = str(facts.get("expected", ""))
+        self.limits = dict(limits or {})
+        if self.limits:
+            facts["expected"] = self.pattern.format(**self.limits)
+        super().__init__(**facts)
 
 
 class NotInVocabulary(InvalidInput):
@@ -128,6 +140,12 @@ class CrossesFiscalYear(InvalidInput):
     code = "crosses-fiscal-year"
     summary = "{starts_on} to {ends_on} crosses the end of a fiscal year."
     remedy = "Say how much of the ceiling is for {year}, and stay within two fiscal years."
+
+
+class NoSchoolFits(InvalidInput):
+    code = "no-school-fits"
+    summary = "No school of the bureau has these marks."
+    remedy = "Choose fewer or other marks, or list the schools."
 
 
 class ReasonRequired(InvalidInput):

@@ -10,7 +10,7 @@ the others are still read; nothing may be done with it while there are errors. W
 refuses is added with `refuse`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final, TypeVar
 
@@ -26,6 +26,8 @@ from kernel.i18n import msgid, translate, translate_error
 from kernel.money import parse_fen, parse_signed_fen
 
 EMPTY: Final = msgid("Fill this in.")
+CHOOSE: Final = msgid("Choose one.")
+NOT_VALID: Final = msgid("“{value}” is not valid.")
 BEFORE_THE_FIRST: Final = msgid("The last day lies before the first.")
 
 T = TypeVar("T")
@@ -42,6 +44,27 @@ class Typed:
     def text(self, field: str, typed: str) -> str:
         """Read a text that is needed."""
         return self._read(field, typed, str, "")
+
+    def choice(self, field: str, typed: str, options: Iterable[T]) -> T | None:
+        """Read which of some options was chosen; one has to be."""
+        found = next((one for one in options if one == typed), None)
+        if found is None:
+            self.not_chosen(field)
+        return found
+
+    def not_chosen(self, field: str) -> None:
+        """Say beside a field that one of its options has to be chosen."""
+        self.empty.add(field)
+        self.errors.setdefault(field, translate(CHOOSE, self._locale))
+
+    def check(self, field: str, require: Callable[[], object]) -> None:
+        """Say beside a field what `require` holds against it, unless it is wrong already."""
+        if field in self.errors:
+            return
+        try:
+            require()
+        except InvalidInput as error:
+            self.tell(field, error)
 
     def yuan(self, field: str, typed: str, *, may_be_below: bool = False) -> int:
         """Read an amount in yuan as fen; `may_be_below`: with a minus in front, below zero."""
@@ -62,8 +85,12 @@ class Typed:
 
     def tell(self, field: str, error: MarketError) -> None:
         """Say beside a field what is wrong; the first that was said of it stands."""
-        empty = isinstance(error, MissingValue | ReasonRequired | NoteRequired)
-        words = translate(EMPTY, self._locale) if empty else translate_error(error, self._locale)
+        if isinstance(error, MissingValue | ReasonRequired | NoteRequired):
+            words = translate(EMPTY, self._locale)
+        else:
+            # The form calls its field by its label, so the service's name of it isn't said.
+            summary = NOT_VALID if type(error) is InvalidInput else None
+            words = translate_error(error, self._locale, summary=summary)
         self.errors.setdefault(field, words)
 
     def refuse(self, error: MarketError, names: Mapping[str, str], *, whole: str = "") -> None:

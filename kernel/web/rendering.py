@@ -23,10 +23,14 @@ from kernel.web.states import badge
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NavigationEntry:
-    """One entry of the left navigation; `title` is a message id."""
+    """One entry of the left navigation; `title` is a message id.
+
+    `waiting`: how many things wait there for the reader.
+    """
 
     title: str
     href: str
+    waiting: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,6 +36,7 @@ from procurement.web.requesting import (
     choose,
     keep_typed,
     post_request,
+    request_anew,
     show_choice,
     show_choices,
     show_request,
@@ -150,6 +151,23 @@ def withdraw(
         return post_withdrawal(page, selection_desk(page), selection_id)
 
 
+@post(
+    "/school/selections/{selection_id:uuid}/anew",
+    opt=STAFF,
+    status_code=200,
+    sync_to_thread=True,
+)
+def ask_anew(
+    request: AnyRequest,
+    pages: Pages,
+    *,
+    selection_id: FromPath[UUID],
+    data: URLEncodedBody[SelectionAct],  # noqa: ARG001 - read for its token alone
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return request_anew(page, selection_id)
+
+
 @get("/school/approvals", opt=STAFF, sync_to_thread=True)
 def inbox(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
@@ -247,6 +265,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     selection,
     decide,
     withdraw,
+    ask_anew,
     inbox,
     rules,
     delegations,

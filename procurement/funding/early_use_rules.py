@@ -259,4 +259,9 @@ def _check(unit: Unit, row: EarlyUseRuleRow) -> None:
 def _require_day(unit: Unit, day: date) -> None:
     today = shanghai_day(unit.clock.now())
     if day < today:
-        raise InvalidInput(field="valid_from", value=day.isoformat(), expected=f"{today} or later")
+        raise InvalidInput(
+            field="valid_from",
+            value=day.isoformat(),
+            expected="{first} or later",
+            limits={"first": today},
+        )

@@ -15,6 +15,7 @@ from procurement.agreement_requests import (
     request_ceiling,
     request_renewal,
 )
+from procurement.web.request_forms import require_two_years
 from settlement.agreement_ends import end_agreement, release_day
 from settlement.queries.funding import AgreementRow, agreements_of
 from settlement.web.places import Place
@@ -114,6 +115,7 @@ def post_renewal(page: Page, place: Place, number: str, *, form: RenewalForm) ->
     """Request the next term, or show the form again with what is wrong."""
     typed = Typed(page.locale)
     starts_on, ends_on = typed.days(("starts_on", form.starts_on), ("ends_on", form.ends_on))
+    require_two_years(typed, starts_on, ends_on)
     first_fen = typed.yuan("ceiling", form.ceiling)
     crosses = not {"starts_on", "ends_on"} & typed.errors.keys() and ends_on.year != starts_on.year
     later_fen = typed.yuan("later", form.later) if crosses else None

@@ -6,13 +6,13 @@ pupils, alike for all, or as listed. What can't be read becomes the error of its
 
 from typing import Final
 
-from kernel.errors import InvalidInput, MissingValue
+from kernel.errors import InvalidInput, MissingValue, NoSchoolFits
 from kernel.http.pages import Form
 from kernel.http.typed import Typed
 from kernel.unit import Unit
 from procurement.bulk import BulkWanted
 from procurement.bulk_places import Marks, places_of, shared_by_pupils
-from procurement.web.request_forms import REASON_TO_COME
+from procurement.web.request_forms import REASON_TO_COME, require_two_years
 
 BY_PUPILS: Final = "pupils"
 ALIKE: Final = "alike"
@@ -60,6 +60,7 @@ def read_bulk(unit: Unit, form: BulkForm, typed: Typed) -> BulkWanted | None:
     if not sku:
         typed.tell("resource", MissingValue(field="resource"))
     starts_on, ends_on = typed.days(("starts_on", form.starts_on), ("ends_on", form.ends_on))
+    require_two_years(typed, starts_on, ends_on)
     later_fen = typed.yuan("later", form.later) if form.later_year else None
     ceiling_fen = typed.yuan("ceiling", form.ceiling) + (later_fen or 0)
     asked = form.act == "request"
@@ -84,8 +85,7 @@ def _ceilings(unit: Unit, form: BulkForm, typed: Typed, *, ceiling_fen: int) -> 
         return read_school_ceilings(typed, "schools", form.schools)
     places = places_of(unit, form.marks)
     if not places:
-        expected = "marks that fit some school of the bureau"
-        typed.tell("region", InvalidInput(field="region", value=form.region, expected=expected))
+        typed.tell("region", NoSchoolFits(field="region"))
         return {}
     if form.how == ALIKE:
         each_fen = typed.yuan("each", form.each)
@@ -101,8 +101,8 @@ def read_school_ceilings(typed: Typed, field: str, text: str) -> dict[str, int]:
         if not words:
             continue
         if len(words) != 2 or words[0] in ceilings:
-            expected = "3301010001 500.00, each school once"
             value = f"{number}: {line.strip()}"
+            expected = "3301010001 500.00, each school once"
             typed.tell(field, InvalidInput(field=field, value=value, expected=expected))
             continue
         ceilings[words[0]] = typed.yuan(field, words[1])

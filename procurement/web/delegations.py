@@ -21,7 +21,6 @@ from procurement.delegations import (
 )
 
 NONE = msgid("Nobody signs in another's place.")
-CHOOSE = msgid("Choose one.")
 AT_ONCE, IF_OVERDUE = "now", "overdue"
 
 
@@ -89,7 +88,7 @@ def post_delegation(page: Page, address: str, *, form: DelegationForm) -> Respon
     holder, colleague = _holder(form.holder), _person(form.colleague)
     for field, chosen in (("holder", holder), ("colleague", colleague)):
         if chosen is None:
-            typed.errors[field] = translate(CHOOSE, page.locale)
+            typed.not_chosen(field)
     if typed.errors or holder is None or colleague is None:
         return show_delegations(page, address, form=form, errors=typed.errors, status=422)
     role, holder_id = holder

@@ -3,15 +3,20 @@
 A person types yuan and days; what can't be read becomes the error of its item, beside its field.
 """
 
+import hashlib
 from datetime import date, timedelta
 from typing import Final
 
+import msgspec
+
 from kernel.clock import shanghai_day
+from kernel.errors import InvalidInput
 from kernel.http.pages import Form
 from kernel.http.typed import Typed
 from kernel.i18n import DEFAULT_LOCALE
 from kernel.unit import Unit
 from procurement.drafts import Draft, DraftItem
+from procurement.request_previews import BasketPreview
 from procurement.requests import Wanted
 
 TRY: Final = "try"
@@ -36,7 +41,8 @@ class ChoiceForm(Form, frozen=True):
 class RequestForm(Form, frozen=True):
     """A basket as typed: each resource with its ceilings, in the same order in every list.
 
-    `act`: save | request | drop, or remove: and a resource.
+    `act`: save | request | drop, or remove: and a resource. `seen`: what the page said that it
+    means, by `meaning_of`.
     """
 
     starts_on: str = ""
@@ -46,6 +52,7 @@ class RequestForm(Form, frozen=True):
     ceiling: Texts = ""
     later: Texts = ""
     how: Texts = ""
+    seen: str = ""
     act: str = "save"
 
     def draft(self) -> Draft:
@@ -83,6 +90,8 @@ def read_draft(unit: Unit, draft: Draft, typed: Typed) -> list[Wanted | None]:
     """
     starts_on, ends_on = typed.days(("starts_on", draft.starts_on), ("ends_on", draft.ends_on))
     typed.text("reason", draft.reason)
+    if not all(item.trial for item in draft.items):  # a trial ends long before
+        require_two_years(typed, starts_on, ends_on)
     unreadable = not typed.errors.keys().isdisjoint({"starts_on", "ends_on"})
     found: list[Wanted | None] = []
     for place, item in enumerate(draft.items, start=1):
@@ -110,6 +119,37 @@ def read_draft(unit: Unit, draft: Draft, typed: Typed) -> list[Wanted | None]:
             )
         )
     return found
+
+
+def require_two_years(typed: Typed, starts_on: date, ends_on: date) -> None:
+    """Say beside the last day that a request goes no further than the second fiscal year (R19)."""
+    if typed.errors.keys().isdisjoint({"starts_on", "ends_on"}) and (
+        ends_on.year > starts_on.year + 1
+    ):
+        too_late = InvalidInput(
+            field="ends_on",
+            value=ends_on,
+            expected="{latest} or earlier: a request spans at most two fiscal years",
+            limits={"latest": date(starts_on.year + 1, 12, 31)},
+        )
+        typed.tell("ends_on", too_late)
+
+
+def meaning_of(draft: Draft, preview: BasketPreview) -> str:
+    """Return a digest of what a draft asks for and what that means; "" while that isn't known.
+
+    A request goes only with the digest of what its page showed, so that nobody submits what they
+    have not seen. The reason changes nothing of it.
+    """
+    if not preview.is_right:
+        return ""
+    shown = [
+        [draft.starts_on, draft.ends_on, *draft.items],
+        [[(one.line.id, one.amount_fen) for one in item.draws] for item in preview.items],
+        [(item.short_fen, item.waiting_fen) for item in preview.items],
+        list(preview.signers),
+    ]
+    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()
 
 
 def crosses_new_year(draft: Draft) -> int | None:

@@ -14,11 +14,14 @@ from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.http.typed import Typed
 from kernel.ids import OrganisationId
+from kernel.money import plain_yuan
 from procurement.choices import Choice, choices_by_key, standings
 from procurement.drafts import Draft, DraftItem, drop_draft, keep_draft, own_draft
 from procurement.forecasts import LEAST_SCHOOLS, Forecast
+from procurement.queries import selection
 from procurement.request_previews import ItemPreview, forecasts_of, preview_basket
 from procurement.requests import REQUESTING_ROLES, request_basket
+from procurement.states import FROM_DRAFTS, SelectionKind, SelectionState
 from procurement.web.choosing import choices_table
 from procurement.web.funding import line_name
 from procurement.web.request_forms import (
@@ -27,6 +30,7 @@ from procurement.web.request_forms import (
     RequestForm,
     begin_draft,
     crosses_new_year,
+    meaning_of,
     read_draft,
 )
 
@@ -35,7 +39,8 @@ REQUEST: Final = "/school/resources/request"
 SELECTIONS: Final = "/school/selections"
 REMOVE: Final = "remove:"
 ASKED: Final = f"{REQUEST}?asked=yes"
-"""The request after it was asked for: what is wrong with it is said, what is empty, too."""
+"""The request after it was asked for: what is wrong is said, what is empty, too; or what it means,
+where that was not seen before."""
 FIELDS: Final = {
     "ceiling_yuan": "ceiling",
     "next_year_ceiling_yuan": "later",
@@ -110,6 +115,29 @@ def choose(page: Page, *, form: ChoiceForm) -> Response[Any]:
     return page.redirect(REQUEST)
 
 
+def request_anew(page: Page, selection_id: UUID) -> Response[Any]:
+    """Put what was returned into the actor's draft as it was asked for, to be mended and sent."""
+    view = selection(page.unit, selection_id)
+    if view.state is not SelectionState.RETURNED or view.kind not in FROM_DRAFTS:
+        return page.redirect(f"{SELECTIONS}/{selection_id}")
+    trial = view.kind is SelectionKind.TRIAL
+    item = DraftItem(
+        resource=f"{view.vendor_code}/{view.sku}",
+        ceiling="" if trial else plain_yuan(view.ceiling_fen - view.later_fen),
+        later=plain_yuan(view.later_fen) if view.starts_on.year != view.ends_on.year else "",
+        trial=trial,
+    )
+    draft = own_draft(page.unit)
+    if not draft.items:
+        draft = Draft(
+            starts_on=view.starts_on.isoformat(),
+            ends_on=view.ends_on.isoformat(),
+            reason=view.reason,
+        )
+    keep_draft(page.unit, draft.with_item(item))
+    return page.redirect(REQUEST)
+
+
 def show_request(page: Page) -> Response[Any]:
     """Show the actor's draft with what it would mean.
 
@@ -133,6 +161,8 @@ def show_request(page: Page) -> Response[Any]:
         items=items,
         preview=preview,
         errors=errors,
+        seen=meaning_of(draft, preview),
+        asks_again=asked and not errors and preview.is_right,
         trial_days=page.unit.settings.trial_days,
         least_schools=LEAST_SCHOOLS,
     )
@@ -150,6 +180,7 @@ def _add_refusals(items: Sequence[ItemPreview], typed: Typed) -> None:
 def post_request(page: Page, *, form: RequestForm) -> Response[Any]:
     """Keep what was typed; then look again, take a resource out, give it up, or request it.
 
+    What was never shown with its money, or means something else by now, is shown first, not sent.
     What is wrong is shown by the address of the draft: going back never sends the form again.
     """
     draft = form.draft()
@@ -163,7 +194,7 @@ def post_request(page: Page, *, form: RequestForm) -> Response[Any]:
         return page.redirect(REQUEST)
     typed = Typed(page.locale)
     wanted = [one for one in read_draft(page.unit, draft, typed) if one is not None]
-    if typed.errors:
+    if typed.errors or form.seen != meaning_of(draft, preview_basket(page.unit, wanted)):
         return page.redirect(ASKED)
     try:
         ids = request_basket(page.unit, wanted)

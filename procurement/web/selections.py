@@ -26,7 +26,10 @@ from procurement.queries import (
     selection_with_basket,
     selections_of,
 )
-from procurement.states import SelectionKind, SelectionState
+from procurement.requests import BUYING_ROLES, REQUESTING_ROLES
+from procurement.signing_previews import signing_preview
+from procurement.states import CHANGES, FROM_DRAFTS, SelectionKind, SelectionState
+from procurement.web.funding import line_name
 from procurement.web.waiting import waiting_columns
 from settlement.web.places import Crumb
 
@@ -158,6 +161,8 @@ def show_selection(
     view, siblings = selection_with_basket(page.unit, selection_id)
     steps = _own_steps(page, view)
     step = next((one for one in steps if one.selection_id == view.id), None)
+    requesters = BUYING_ROLES if view.kind is SelectionKind.BULK else REQUESTING_ROLES
+    money = signing_preview(page.unit, view.id, together=[one.id for one in siblings])
     return page.render(
         "procurement/selection.html",
         status=status,
@@ -167,6 +172,8 @@ def show_selection(
         history=history_of(view, page.locale),
         holder=_holder(view, page.locale),
         step=step,
+        money_asked=money,
+        paying=[(line_name(one.line, page.locale), one) for one in money.lines] if money else [],
         form=form or DecisionForm(),
         errors=errors or {},
         canned=[
@@ -177,7 +184,11 @@ def show_selection(
         waiting_siblings=sum(one.selection_id != view.id for one in steps),
         may_withdraw=view.state is SelectionState.REQUESTED
         and view.requested_by == page.actor.person_id,
-        changes=view.kind in {SelectionKind.RAISE, SelectionKind.LOWER},
+        may_ask_anew=view.state is SelectionState.RETURNED
+        and view.school_id == page.actor.organisation_id
+        and page.actor.may(*requesters),
+        from_draft=view.kind in FROM_DRAFTS,
+        changes=view.kind in CHANGES,
         is_bulk=view.terms.get("kind") == BULK,
         bought=schools_bought_for(page.unit, view.id) if view.kind is SelectionKind.BULK else [],
     )

@@ -10,8 +10,9 @@ from litestar import Response
 
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import parse_month
-from kernel.errors import MarketError
+from kernel.errors import InvalidInput
 from kernel.http.pages import Page
+from kernel.http.typed import Typed
 from kernel.i18n import label, msgid, translate
 from kernel.identity.names import names_of_actors
 from kernel.money import yuan
@@ -22,20 +23,21 @@ from settlement.dispute_rules import (
     DisputeReason,
     DisputeStanding,
 )
-from settlement.disputes import answer_dispute, check_decision, decide_dispute, dispute_line
+from settlement.disputes import (
+    answer_dispute,
+    check_decision,
+    decide_dispute,
+    dispute_line,
+    require_amount,
+    uses_named,
+    words_of,
+)
 from settlement.impartiality import may_judge
 from settlement.queries.disputes import DisputeRow, dispute_of_line, dispute_row, disputes_of
 from settlement.queries.lines import line_head
 from settlement.queries.statements import statement_row
 from settlement.web.columns import money
-from settlement.web.dispute_forms import (
-    CHOOSE,
-    AnswerForm,
-    DecisionForm,
-    DisputeForm,
-    field_errors,
-    read_fen,
-)
+from settlement.web.dispute_forms import FIELD_OF, AnswerForm, DecisionForm, DisputeForm
 from settlement.web.places import Crumb, Place
 
 History = list[tuple[datetime, str, str]]
@@ -105,23 +107,25 @@ def raise_dispute(
     head = line_head(page.unit, line_id)
     month = parse_month(month_text)
     place.require_line(head, month)
-    reason = form.chosen_reason()
-    if reason is None:
-        errors = {"reason": translate(CHOOSE, page.locale)}
-        return ask_dispute(page, place, month_text, line_id, form=form, errors=errors)
-    try:
-        dispute_line(
-            page.unit,
-            line_id,
-            reason=reason,
-            claim=form.claim,
-            claimed_fen=read_fen(form.claimed, field="claimed"),
-            evidence=form.texts(),
-            uses=form.event_ids(),
-        )
-    except MarketError as error:
-        errors = field_errors(error, page.locale)
-        return ask_dispute(page, place, month_text, line_id, form=form, errors=errors)
+    typed = Typed(page.locale)
+    reason = typed.choice("reason", form.reason, PAYER_REASONS)
+    claimed_fen = typed.yuan("claimed", form.claimed)
+    most = max(0, head.line.amount_fen - 1)
+    typed.check("claimed", lambda: require_amount("claimed", claimed_fen, least=0, most=most))
+    typed.check("claim", lambda: words_of("claim", form.claim))
+    typed.check("evidence", lambda: [words_of("evidence", text) for text in form.texts()])
+    typed.check("uses", lambda: uses_named(page.unit, head, form.event_ids()))
+    if reason is None or typed.errors:
+        return ask_dispute(page, place, month_text, line_id, form=form, errors=typed.errors)
+    dispute_line(
+        page.unit,
+        line_id,
+        reason=reason,
+        claim=form.claim,
+        claimed_fen=claimed_fen,
+        evidence=form.texts(),
+        uses=form.event_ids(),
+    )
     return page.redirect(f"{place.line(month, line_id)}#dispute")
 
 
@@ -176,29 +180,31 @@ def show_dispute(
 
 def post_answer(page: Page, desk: Desk, dispute_id: UUID, *, form: AnswerForm) -> Response[Any]:
     """Answer a dispute as its vendor, or show the form again with what is wrong."""
-    try:
-        answer_dispute(
-            page.unit,
-            dispute_id,
-            answer=form.answer,
-            offered_fen=read_fen(form.offered, field="offered"),
-        )
-    except MarketError as error:
-        errors = field_errors(error, page.locale)
-        return show_dispute(page, desk, dispute_id, answer=form, errors=errors)
+    most = dispute_row(page.unit, dispute_id).difference_fen
+    typed = Typed(page.locale)
+    typed.check("answer", lambda: words_of("answer", form.answer))
+    offered_fen = typed.yuan("offered", form.offered)
+    typed.check("offered", lambda: require_amount("offered", offered_fen, least=0, most=most))
+    if typed.errors:
+        return show_dispute(page, desk, dispute_id, answer=form, errors=typed.errors)
+    answer_dispute(page.unit, dispute_id, answer=form.answer, offered_fen=offered_fen)
     return page.redirect(desk.dispute(dispute_id))
 
 
 def post_decision(page: Page, desk: Desk, dispute_id: UUID, *, form: DecisionForm) -> Response[Any]:
     """Ask once, naming what the decision does; then decide."""
     row = dispute_row(page.unit, dispute_id)
-    outcome = form.chosen_outcome()
-    if outcome is None:
-        errors = {"outcome": translate(CHOOSE, page.locale)}
-        return show_dispute(page, desk, dispute_id, decision=form, errors=errors)
+    typed = Typed(page.locale)
+    outcome = typed.choice("outcome", form.outcome, DisputeOutcome)
+    upheld = outcome is DisputeOutcome.UPHELD
+    credit_fen = typed.yuan("credit", form.credit) if upheld else 0
+    if upheld and row.amount_fen > 0:
+        most = row.amount_fen
+        typed.check("credit", lambda: require_amount("credit", credit_fen, least=1, most=most))
+    typed.check("note", lambda: words_of("note", form.note))
+    if outcome is None or typed.errors:
+        return show_dispute(page, desk, dispute_id, decision=form, errors=typed.errors)
     try:
-        upheld = outcome is DisputeOutcome.UPHELD
-        credit_fen = read_fen(form.credit, field="credit") if upheld else 0
         if form.confirmed:
             decide_dispute(
                 page.unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=form.note
@@ -207,9 +213,9 @@ def post_decision(page: Page, desk: Desk, dispute_id: UUID, *, form: DecisionFor
         check_decision(
             page.unit, dispute_id, outcome=outcome, credit_fen=credit_fen, note=form.note
         )
-    except MarketError as error:
-        errors = field_errors(error, page.locale)
-        return show_dispute(page, desk, dispute_id, decision=form, errors=errors)
+    except InvalidInput as error:
+        typed.refuse(error, FIELD_OF)  # such as more than late adjustments left to credit
+        return show_dispute(page, desk, dispute_id, decision=form, errors=typed.errors)
     return page.render(
         "settlement/decision.html", desk=desk, row=row, form=form, credit_fen=credit_fen
     )

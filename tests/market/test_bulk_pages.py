@@ -84,6 +84,29 @@ def test_what_is_wrong_with_a_bulk_purchase_stands_beside_its_field(
         assert FORM["ends_on"] in answer.text or "ends_on" in typed
 
 
+IN_CHINESE: list[tuple[dict[str, str], str]] = [
+    ({"how": "alike", "each": "1.00"}, "“15.00”无效。应为：不超过 3.00，即各校上限之和。"),
+    ({"how": "alike", "each": "16.00"}, "应为：0.01 – 15.00，即全部学校的上限。"),
+    ({"stage": "senior"}, "本局没有符合这些条件的学校。"),
+    ({"how": "listed", "schools": "1 2 3"}, "应为：3301010001 500.00，每所学校一行。"),
+    ({"ends_on": "2031-12-31"}, "一份申请最多跨两个财政年度"),
+]
+
+
+def test_what_is_wrong_is_said_in_chinese_and_in_the_words_of_the_form(
+    client: TestClient[Litestar],
+) -> None:
+    """R24: neither a field by its inner name nor an English expectation."""
+    client.headers.update({"accept-language": "zh-CN"})
+    sign_in(client, "bureau")
+    token = csrf_token(client)
+    for typed, shown in IN_CHINESE:
+        answer = client.post(NEW, data={"csrf_token": token, **FORM, **typed})
+        faults = answer.text.split("form-errors", 1)[1].split("</ul>", 1)[0]
+        assert shown in faults, faults
+        assert "_yuan" not in faults and "“region”" not in faults
+
+
 def test_a_list_of_schools_is_requested_and_changed_on_pages(
     client: TestClient[Litestar], buyer: Buyer
 ) -> None:

@@ -101,6 +101,44 @@ def all_disputes(units: Units):
         return disputes_of(unit)
 
 
+def named_faults(html: str) -> set[str]:
+    """Return what the summary of a form's faults leads to, and requires each to be named."""
+    summary = html.split("form-errors", 1)[1].split("</ul>", 1)[0]
+    found = re.findall(r'<a href="#field-(\w+)">([^<]+)</a>', summary)
+    assert all("：" in words for _, words in found), found
+    return {field for field, _ in found}
+
+
+def test_all_that_is_wrong_is_said_at_once_and_named(
+    client: TestClient[Litestar], units: Units, site: Site
+) -> None:
+    """R36: with what is disputed, with what is answered and with what is decided."""
+    sign_in(client, Role.SCHOOL_FINANCE)
+    address = f"/school/statements/2026-03/lines/{site.line_id}/dispute"
+    faults = {"reason": "", "claimed": "0.90", "claim": " ", "uses": "nobody"}
+    answer = post(client, address, **faults)
+    assert answer.status_code == 422
+    assert named_faults(answer.text) == {"reason", "claimed", "claim", "uses"}
+    assert "原因：请选择一项" in answer.text
+
+    sign_in(client, Role.VENDOR_MANAGER)
+    inbox = f"/vendor/disputes/{site.dispute_id}"
+    answer = post(client, f"{inbox}/answer", answer="", offered="99")
+    assert answer.status_code == 422
+    assert named_faults(answer.text) == {"answer", "offered"}
+    assert post(client, f"{inbox}/answer", answer="不认", offered="0").status_code == 303
+
+    sign_in(client, Role.BUREAU_FINANCE)
+    desk = f"/bureau/disputes/{site.dispute_id}"
+    answer = post(client, f"{desk}/decision", outcome="upheld", credit="", note="")
+    assert (answer.status_code, named_faults(answer.text)) == (422, {"credit", "note"})
+    answer = post(client, f"{desk}/decision", outcome="", credit="9", note="")
+    assert named_faults(answer.text) == {"outcome", "note"}
+    answer = post(client, f"{desk}/decision", outcome="upheld", credit="99.00", note="成立")
+    assert named_faults(answer.text) == {"credit"}
+    assert [one.outcome for one in all_disputes(units) if one.id == site.dispute_id] == [None]
+
+
 def test_each_field_that_is_wrong_is_named_beside_it(
     client: TestClient[Litestar], site: Site
 ) -> None:

@@ -34,6 +34,9 @@ COUNTED_LIVE = {
     # whatever was used.
     "/school/preview": 60,
     "/bureau/schools/{code}/preview": 60,
+    # These plan what the payer's lines would commit, for whoever signs: a set number, too.
+    "/school/selections/{selection_id}": 15,
+    "/bureau/approvals/{selection_id}": 15,
 }
 
 

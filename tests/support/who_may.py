@@ -77,6 +77,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/school/selections/{selection_id}"): STAFF,
     ("POST", "/school/selections/{selection_id}/decision"): STAFF,
     ("POST", "/school/selections/{selection_id}/withdraw"): STAFF,
+    ("POST", "/school/selections/{selection_id}/anew"): STAFF,
     ("GET", "/school/approvals"): STAFF,
     ("GET", "/school/approvals/rules"): STAFF,
     ("GET", "/school/approvals/delegations"): STAFF,
