@@ -342,6 +342,7 @@ def test_a_bureau_opens_the_quarantined_rows_of_a_month_by_reason(
     assert [(row["事件编号"], row["原因"], row["报送文件"]) for row in rows] == [
         ("unknown", "学习者不在名册内", "march.csv")
     ]
+    assert rows[0]["处理办法"] == "请先通过名册导入该学习者再重新报送，或更正编号。"
     page = texts(client.get(f"{month}/quarantine").text)
     assert "nobody" not in page
     assert "重复与冲突行不改变账目，按交付文件计数" in page
