@@ -187,10 +187,9 @@ def test_what_a_row_was_quarantined_over_is_named_unless_it_may_be_a_person_numb
         f"row 3, school_code: Unknown school. {mending('unknown-school').remedy}",
         "row 4, quantity: Quantity without count (“2”). "
         + mending("quantity-without-count").remedy,
-        "row 5, learner: Unknown learner. Import the learner with the roster and send the row "
-        "again, or correct the number.",
-        "row 6, vendor_code: Unknown vendor (“91990121MA0000000X”). There is no vendor of this "
-        "code: correct it, or import the vendor first.",
+        f"row 5, learner: Unknown learner. {mending('unknown-learner').remedy}",
+        "row 6, vendor_code: Unknown vendor (“91990121MA0000000X”). "
+        + mending("unknown-vendor").remedy,
     ]
 
 
