@@ -46,8 +46,11 @@ def needed_revision() -> str | None:
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
-def require_schema(engine: Engine) -> None:
-    """Raise `SchemaOutdated` unless the database is at the revision of this version."""
+def require_schema(engine: Engine, *, place: str = "") -> None:
+    """Raise `SchemaOutdated` unless the database is at the revision of this version.
+
+    `place`: where the database is, for the words of the error.
+    """
     found, needed = current_revision(engine), needed_revision()
     if found != needed:
-        raise SchemaOutdated(found=found or "none", needed=needed)
+        raise SchemaOutdated(place=place or engine.url.host, found=found or "none", needed=needed)

@@ -118,7 +118,7 @@ def unsaid_counts(unit: Unit, rows: Sequence[CensusRow]) -> list[str]:
             continue  # it never stands for the school, so it leaves nothing out
         found += [
             f"{code}, {basis} {year}: nothing is said of {_named(one)}, so the {one.pupils} of "
-            f" {one.as_of} stay. If there are none now, import 0."
+            f"{one.as_of} stay. If there are none now, import 0."
             for one in _kept(counted[schools[code]], census)
         ]
     more = len(found) - MOST_UNSAID

@@ -8,7 +8,7 @@ from litestar import Response
 
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
-from kernel.web.tables import Column, excerpt
+from kernel.web.tables import Column, Table, excerpt
 from procurement.funding.desk import FundingRuleLine, QuotaLine, YearEndLine, rule_history
 from procurement.funding.rules import HeadcountBasis, Holder, QuotaKind
 from procurement.funding.year_end_rules import Commitments, YearEnd
@@ -23,7 +23,7 @@ def show_rules(page: Page) -> Response[Any]:
     """Show every row that was recorded for the region, those above it and below it."""
     history = rule_history(page.unit)
     locale = page.locale
-    tables = {
+    tables: dict[str, Table[Any]] = {
         "quotas": excerpt(
             translate(msgid("Quotas per pupil and year"), locale),
             _quota_columns(locale),
@@ -56,7 +56,7 @@ def show_rules(page: Page) -> Response[Any]:
         tables[name],
         file_name=name.replace("_", "-"),
         root=desk_root(page),
-        **tables,
+        tables=list(tables.values()),
     )
 
 
