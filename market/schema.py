@@ -53,4 +53,5 @@ def require_schema(engine: Engine, *, place: str = "") -> None:
     """
     found, needed = current_revision(engine), needed_revision()
     if found != needed:
-        raise SchemaOutdated(place=place or engine.url.host, found=found or "none", needed=needed)
+        where = place or engine.url.render_as_string(hide_password=True)
+        raise SchemaOutdated(place=where, found=found or "none", needed=needed)

@@ -265,7 +265,9 @@ def test_a_table_of_signatures_is_proposed_previewed_and_checked_by_command(
     gap = market(*of, "--step", "principal:10.00", "--preview")
     assert gap.status == 1 and "below 10.00 yuan would need no signature" in gap.err
     wrong = market(*of, "--step", "nobody:0", "--preview")
-    assert wrong.status == 1 and "--step" in wrong.err
+    assert wrong.status == 1 and "--step" in wrong.err and "“nobody”" in wrong.err
+    below = market(*of, "--step", "academic:-5", "--preview")
+    assert below.status == 1 and "“-5”" in below.err and "yuan from 0.00 on" in below.err
     steps = ("--step", "school_finance:0", "--step", "bureau_finance:50.00:kind=personalised:again")
     seen = market(*of, *steps, "--preview", "--json").json
     assert (seen["proposal"], seen["preview"]["schools"]) == (None, 1)
@@ -358,3 +360,18 @@ def test_a_file_of_usage_of_which_no_row_is_taken_fails(county, market, take_in)
     found = take_in("usage", unknown, "--source", "player")
     assert found.status == 1 and found.json["quarantined"] == {"unknown-learner": 1}
     assert "row 2, learner: Unknown learner. Import the learner" in found.err
+
+
+def test_a_line_carried_over_says_with_which_books_it_ends(county, market):
+    """R19: after its last day it still waits for the close of that year."""
+    rule = ("fund", "year-end-rule", "--region", "990121", "--source", "per_student")
+    carried = ("--from", "2025-01-01", "--outcome", "carried", "--until", "11-30")
+    assert market(*rule, *carried, "--origin", "虚构", "--as", "money").status == 0
+    close = ("fund", "close-year", "--year", 2025, "--as", "money", "--json")
+    first = market(*close)
+    assert first.json["carried"] == 1, first.err
+    again = market(*close)
+    assert (again.status, again.json["carried"], again.json["waiting"]) == (0, 0, 0)
+    (line,) = again.json["carried_on"]
+    assert (line["until"], line["available_fen"]) == ("2026-11-30", 1_000_000)
+    assert "ends with the books of 2026, which are open until 2027-" in again.err

@@ -220,4 +220,5 @@ def test_json_lines_name_their_own_columns(tmp_path):
     assert columns is None
     assert first.values == {"a": "1", "b": "x", "c": "", "d": "0.20", "e": "yes"}
     assert (nested.row, nested.field, nested.error.code) == (2, "a", "invalid-input")
-    assert (broken.row, broken.error.code) == (3, "unreadable-row")
+    assert (broken.row, broken.error.code) == (3, "unreadable-line")
+    assert "one JSON object by itself" in str(broken.error)
