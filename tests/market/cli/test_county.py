@@ -365,7 +365,7 @@ def test_a_file_of_usage_of_which_no_row_is_taken_fails(county, market, take_in)
 def test_a_line_carried_over_says_with_which_books_it_ends(county, market):
     """R19: after its last day it still waits for the close of that year."""
     rule = ("fund", "year-end-rule", "--region", "990121", "--source", "per_student")
-    carried = ("--from", "2025-01-01", "--outcome", "carried", "--until", "11-30")
+    carried = ("--from", "2025-01-01", "--outcome", "carry_over", "--until", "11-30")
     assert market(*rule, *carried, "--origin", "虚构", "--as", "money").status == 0
     close = ("fund", "close-year", "--year", 2025, "--as", "money", "--json")
     first = market(*close)

@@ -191,13 +191,13 @@ def test_json_that_is_nested_or_holds_nul_costs_one_row(tmp_path):
     path.write_text("\n".join(lines) + "\n")
     _, records = _records(path)
     assert [one.error.code if one.error else "" for one in records] == [
-        "unreadable-row",
-        "unreadable-row",
+        "unreadable-line",
+        "unreadable-line",
         "invalid-input",
         "invalid-input",
         "invalid-input",
         "invalid-input",
-        "unreadable-row",
+        "unreadable-line",
         "",
     ]
     shown = [one.field + "".join(one.values) + "".join(one.values.values()) for one in records]
