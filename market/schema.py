@@ -46,8 +46,12 @@ def needed_revision() -> str | None:
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
-def require_schema(engine: Engine) -> None:
-    """Raise `SchemaOutdated` unless the database is at the revision of this version."""
+def require_schema(engine: Engine, *, place: str = "") -> None:
+    """Raise `SchemaOutdated` unless the database is at the revision of this version.
+
+    `place`: where the database is, for the words of the error.
+    """
     found, needed = current_revision(engine), needed_revision()
     if found != needed:
-        raise SchemaOutdated(found=found or "none", needed=needed)
+        where = place or engine.url.render_as_string(hide_password=True)
+        raise SchemaOutdated(place=where, found=found or "none", needed=needed)

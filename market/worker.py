@@ -122,6 +122,10 @@ def run_worker(settings: Settings, url: str) -> None:
     run = settings.home / "run"
     run.mkdir(parents=True, exist_ok=True)
     app = build_worker(settings, url)
+    # Beat waits a whole interval before it sends a task for the first time.
+    sender = CeleryDispatcher(app)
+    for name in app.conf.beat_schedule:
+        sender.send(name, {})
     # A beat process of its own, as `--beat` makes, would outlive a worker that is killed.
     beat = Service(app, max_interval=BEAT_S, schedule_filename=str(run / "beat"))
     Thread(target=beat.start, name="beat", daemon=True).start()
@@ -135,6 +139,18 @@ def run_worker(settings: Settings, url: str) -> None:
         )
     finally:
         beat.stop()
+
+
+def sweep_once(
+    units: Units,
+    *,
+    tasks: Mapping[str, Callable[..., None]] = TASKS,
+    schedule: Mapping[str, float] = SCHEDULE,
+) -> list[str]:
+    """Run each sweep once in this process, without a worker; return their names, in their order."""
+    for name in schedule:
+        tasks[name](units)
+    return list(schedule)
 
 
 def forget_delivered(units: Units) -> None:

@@ -90,6 +90,15 @@ class EndingLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CarriedLine:
+    """A line that was carried over until a day, with what it still holds."""
+
+    code: str
+    until: date
+    balance: LineBalance
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class End:
     """How a line ends: carried until a day (its commitments freed or kept), or lapsed."""
 
@@ -172,6 +181,33 @@ def ending_lines(unit: Unit, *, closed_year: int, for_update: bool = False) -> l
             commitments=tuple(commitments.get(line.id, ())),
         )
         for line, code, name, region in rows
+    ]
+
+
+def carried_lines(unit: Unit, fiscal_year: int) -> list[CarriedLine]:
+    """Return the actor's lines of a year that were carried over beyond it and still hold something.
+
+    They end with the books of the year in which they stop to pay.
+    """
+    found = unit.session.execute(
+        select(FundingLine, Organisation.code)
+        .join(Organisation, Organisation.id == FundingLine.payer_id)
+        .where(
+            FundingLine.fiscal_year == fiscal_year,
+            FundingLine.lapses_on > date(fiscal_year + 1, 1, 1),
+            FundingLine.payer_id.in_(visible_payers(unit)),
+        )
+        .order_by(Organisation.code, FundingLine.source, FundingLine.id)
+    ).all()
+    balances = line_balances(unit, [line.id for line, _ in found])
+    return [
+        CarriedLine(
+            code=line_code(code, line.fiscal_year, line.source, line.restriction),
+            until=line.lapses_on - timedelta(days=1),
+            balance=balances[line.id],
+        )
+        for line, code in found
+        if balances[line.id].available_fen or balances[line.id].committed_fen
     ]
 
 

@@ -15,6 +15,13 @@ class UnreadableFile(ImportFailed):
     remedy = "Check the path and the permissions."
 
 
+class UnreadableFormat(UnreadableFile):
+    code = "unreadable-format"
+    remedy = (
+        "Save it anew as CSV (UTF-8), XLSX or JSON lines (.jsonl); quotation marks stand in pairs."
+    )
+
+
 class UnwritableFile(ImportFailed):
     code = "unwritable-file"
     summary = "{file} can't be written: {reason}."

@@ -124,6 +124,11 @@ class UnreadableRow(InvalidInput):
     remedy = "Check its quotation marks."
 
 
+class UnreadableLine(UnreadableRow):
+    code = "unreadable-line"
+    remedy = "Each line has to be one JSON object by itself, with no array around the lines."
+
+
 class UnmappedValue(InvalidInput):
     code = "unmapped-value"
     summary = "The map has no value for “{value}” of {field}."

@@ -54,8 +54,11 @@ class ProcessFailed(MarketError):
 class SchemaOutdated(MarketError):
     status = 503
     code = "schema-outdated"
-    summary = "The database is at revision {found}, this version needs {needed}."
-    remedy = "Run: market db upgrade."
+    summary = "The database ({place}) is at revision {found}, this version needs {needed}."
+    remedy = (
+        "Run: market db upgrade. If that is not your installation, go to its folder or name it in "
+        "MARKET_HOME."
+    )
 
 
 class NoGateway(MarketError):

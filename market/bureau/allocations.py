@@ -19,6 +19,7 @@ from procurement.web.allocations import (
     show_preview_line,
 )
 from procurement.web.budgets import BudgetForm, post_budget, show_budgets
+from procurement.web.census import show_census
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.lines import show_lines
 from procurement.web.listed import ListedForm, post_listed, show_listed_form
@@ -139,6 +140,12 @@ def rules(request: AnyRequest, pages: Pages) -> Response[Any]:
         return show_rules(page)
 
 
+@get("/bureau/census", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
+def census(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_census(page)
+
+
 @get("/bureau/lines", opt=ONLY_ACCOUNTABLE, sync_to_thread=True)
 def lines(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
@@ -186,6 +193,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     budgets,
     record_budget,
     rules,
+    census,
     lines,
     funding,
     funding_line,

@@ -11,6 +11,7 @@ from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Filter, Table, excerpt
 from market.bureau.places import PERIODS, UNDATED
+from settlement.metering.remedies import mending
 from settlement.queries.periods import period_board
 from settlement.queries.quarantine import (
     QuarantinedRow,
@@ -44,7 +45,7 @@ def _show(page: Page, month: date | None) -> Response[Any]:
             options=tuple((one, label(one, page.locale, kind="quarantine")) for one in reasons),
         ),
     )
-    columns = _columns()
+    columns = _columns(page.locale)
     view = page.view(columns, filters=filters)
     reason = view.filters.get("reason")
     count = sum(reasons.values()) if reason is None else reasons[reason]
@@ -78,7 +79,7 @@ def _show(page: Page, month: date | None) -> Response[Any]:
     )
 
 
-def _columns() -> list[Column[QuarantinedRow]]:
+def _columns(locale: str) -> list[Column[QuarantinedRow]]:
     return [
         Column(
             key="received_at",
@@ -112,7 +113,17 @@ def _columns() -> list[Column[QuarantinedRow]]:
         Column(
             key="quantity", title=msgid("Quantity"), value=lambda row: row.quantity, kind="number"
         ),
-        Column(key="detail", title=msgid("Detail"), value=lambda row: row.detail or None),
+        Column(
+            key="detail",
+            title=msgid("Detail"),
+            value=lambda row: row.detail or mending(row.reason).field or None,
+            kind="code",
+        ),
+        Column(
+            key="remedy",
+            title=msgid("What to do"),
+            value=lambda row: translate(mending(row.reason).remedy, locale) or None,
+        ),
         _code("source_code", msgid("Source"), lambda row: row.source_code, export_only=True),
         Column(
             key="file_name",

@@ -136,20 +136,24 @@ def read_steps(texts: Sequence[str]) -> list[Threshold]:
 
 def _step(text: str, position: int) -> Threshold:
     parts = text.split(":")
-    named = dict(word.partition("=")[::2] for word in parts[2:])
-    days = named.get("days", str(DUE_WORKDAYS))
-    if (
-        len(parts) == 1
-        or parts[0] not in {one.value for one in Role}
-        or set(named) - {"kind", "tier", "source", "days", AGAIN}
-        or not days.isdecimal()
-    ):
+    if len(parts) == 1:
         raise InvalidInput(value=text, field="role", expected=STEP)
     role, amount = parts[:2]
+    named = dict(word.partition("=")[::2] for word in parts[2:])
+    days = named.get("days", str(DUE_WORKDAYS))
+    unknown = ":".join(sorted(set(named) - {"kind", "tier", "source", "days", AGAIN}))
+    for wrong, part, expected in (
+        (role not in {one.value for one in Role}, role, "a role, such as academic"),
+        (unknown, unknown, "kind, tier, source or days, or the word again"),
+        (not days.isdecimal(), f"days={days}", "a number of working days"),
+    ):
+        if wrong:
+            raise InvalidInput(value=part, field="role", expected=f"{expected}, in {text}: {STEP}")
     try:
         from_amount_fen = parse_fen(amount)
     except InvalidInput as error:
-        raise InvalidInput(value=text, field="from_amount", expected=STEP) from error
+        expected = f"yuan from 0.00 on, in {text}: {STEP}"
+        raise InvalidInput(value=amount, field="from_amount", expected=expected) from error
     return Threshold(
         position=position,
         role=Role(role),

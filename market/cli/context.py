@@ -46,7 +46,8 @@ def open_units(settings: Settings, *, sends: bool = False) -> Iterator[Units]:
     dispatcher = CeleryDispatcher(build_celery(settings, url)) if sends else RecordingDispatcher()
     units = build_units(settings, url, dispatcher)
     try:
-        require_schema(units.engine)
+        place = str((settings.home / "pg").resolve()) if settings.embedded else ""
+        require_schema(units.engine, place=place)
         yield units
     finally:
         units.engine.dispose()

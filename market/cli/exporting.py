@@ -1,25 +1,24 @@
 """`market export`: what leaves the installation as a file, in open formats."""
 
-import codecs
-import csv
-import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from catalog.exporting import catalogue_rows
 from catalog.misses import misses
 from catalog.resources import CatalogueRow
-from kernel.clock import Month, shanghai_day
+from kernel.clock import Month, shanghai_day, show_month
 from kernel.errors import UnwritableFile
 from kernel.web.exports import export_csv, no_formula
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, payer_option
 from market.cli.values import PERIOD, YEAR
-from market.imports.kinds import field_names
 from market.imports.registry import MASTER_KINDS
+from market.imports.writing import csv_lines, csv_of, xlsx_of
+from procurement.funding.recorded import census_rows, listed_rows, quota_rows
 from procurement.web.lines import line_columns
 from settlement.exports import export_statements
 from settlement.journal import export_journal
@@ -92,6 +91,10 @@ def journal(
     Every transfer is one transaction; in the end each account's balance is asserted as this
     program has it. A bureau's finance person or auditor exports what its own payers moved.
     """
+    if first is not None and last is not None and first > last:
+        raise click.UsageError(
+            f"--from {show_month(first)} comes after --to {show_month(last)}: exchange the two."
+        )
     months = {
         name: month for name, month in (("first", first), ("last", last)) if month is not None
     }
@@ -124,29 +127,65 @@ def missed(out: Path | None, who: str | None) -> None:
         rows = misses(unit, limit=MOST_MISSES)
     head = ("words", "times", "last_on")
     lines = ((no_formula(one.words), one.times, shanghai_day(one.last_at)) for one in rows)
-    _write([_csv([head, *lines])], out)
+    _write([csv_lines([head, *lines])], out)
 
 
 MOST_MISSES = 10_000
 
 
-def catalogue_lines(rows: Iterable[CatalogueRow]) -> Iterable[bytes]:
-    columns = MASTER_KINDS["catalogue"].columns
-    yield codecs.BOM_UTF8 + _csv([field_names(columns)])
-    for row in rows:
-        yield _csv([[_text(getattr(row, one.attribute or one.name)) for one in columns]])
+def catalogue_lines(rows: Iterable[CatalogueRow]) -> Iterator[bytes]:
+    return csv_of(MASTER_KINDS["catalogue"], rows)
 
 
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return ";".join(value)
-    return "" if value is None else no_formula(str(value))
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "xlsx"]),
+    help="Form of the file (default: that of its name, else csv).",
+)
 
 
-def _csv(rows: Iterable[Iterable[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()
+@export.command("census")
+@format_option
+@out_option
+@as_option
+def census(form: str | None, out: Path | None, who: str | None) -> None:
+    """Export every count of your schools, as `market import enrolment` takes it in."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        _write_kind("enrolment", census_rows(unit), form=form, out=out)
+
+
+@export.command("quotas")
+@format_option
+@out_option
+@as_option
+def quotas(form: str | None, out: Path | None, who: str | None) -> None:
+    """Export the quotas of your region and those below, as `market import quotas` takes them in."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        _write_kind("quotas", quota_rows(unit), form=form, out=out)
+
+
+@export.command("allocations")
+@click.option("--year", "fiscal_year", type=YEAR, help="Only this fiscal year's.")
+@format_option
+@out_option
+@as_option
+def allocations(
+    *, fiscal_year: int | None, form: str | None, out: Path | None, who: str | None
+) -> None:
+    """Export the amounts by document, as `market import allocations` takes them in.
+
+    Amounts that were computed from census and quotas are no rows of a document: see `export lines`.
+    """
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        rows = listed_rows(unit, fiscal_year=fiscal_year)
+        _write_kind("allocations", rows, form=form, out=out)
+
+
+def _write_kind(kind: str, rows: Iterable[Any], *, form: str | None, out: Path | None) -> None:
+    named = out is not None and out.suffix.lower() == ".xlsx"
+    written = xlsx_of if form == "xlsx" or (form is None and named) else csv_of
+    _write(written(MASTER_KINDS[kind], rows), out)
 
 
 def _write(content: Iterable[bytes], out: Path | None) -> None:

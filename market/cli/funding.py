@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import click
 
-from kernel.clock import show_month
 from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.early_use import COMMANDS as EARLY_USE
 from market.cli.output import as_option, emit, json_option, naming_options, note
-from market.cli.values import DAY, RATE, YEAR
+from market.cli.values import DAY, RATE
+from market.cli.year_end import close_year_, year_option
 from market.issuing import issue_year
 from procurement.budget_proposals import check_budget
 from procurement.funding.allocations import IssueSummary, LinePreview, preview_lines
@@ -25,7 +25,6 @@ from procurement.funding.year_end_rules import (
     YearEndRuleRow,
     record_year_end_rule,
 )
-from procurement.funding.year_ends import YearEndLine, YearEndPlan, close_year, plan_year_end
 from procurement.record_proposals import RecordKind, checkable_records
 from settlement.budgets import SOURCES
 
@@ -128,11 +127,6 @@ def rule(
         [f"Rule of {region_code} from {valid_from}: {'recorded' if recorded else 'unchanged'}."],
         as_json=as_json,
     )
-
-
-year_option = click.option(
-    "--year", "fiscal_year", type=YEAR, required=True, help="Fiscal year, such as 2026."
-)
 
 
 @fund.command()
@@ -294,54 +288,6 @@ def year_end_rule(
     )
 
 
-@fund.command("close-year")
-@year_option
-@click.option("--preview", is_flag=True, help="Show what would end how, and end nothing.")
-@as_option
-@json_option
-@click.pass_context
-def close_year_(
-    ctx: click.Context, *, fiscal_year: int, preview: bool, who: str | None, as_json: bool
-) -> None:
-    """End the lines of a year whose books are closed: each lapses or is carried over by rule.
-
-    Safe to repeat. Exit 1 if a line waits for a month to be settled or has no rule.
-    """
-    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
-        act = plan_year_end if preview else close_year
-        plan = act(unit, fiscal_year=fiscal_year)
-    _report_year_end(plan, as_json=as_json)
-    for one in plan.lines:
-        if one.end is None:
-            note(f"{one.line.code}: {_waits(one)}")
-    if plan.waiting:
-        ctx.exit(1)
-
-
-def _waits(one: YearEndLine) -> str:
-    if one.waits_for is not None:
-        return f"{show_month(one.waits_for)} has to be settled first."
-    return str(one.error)
-
-
-def _report_year_end(plan: YearEndPlan, *, as_json: bool) -> None:
-    facts = {
-        "fiscal_year": plan.fiscal_year,
-        "lapsed": plan.lapsed,
-        "carried": plan.carried,
-        "waiting": plan.waiting,
-        "lapsed_fen": plan.total_fen("lapsed_fen"),
-        "freed_fen": plan.total_fen("freed_fen"),
-        "carried_fen": plan.total_fen("carried_fen"),
-    }
-    line = (
-        f"Lines of {plan.fiscal_year}: {plan.lapsed} lapse with "
-        f"{yuan(plan.total_fen('lapsed_fen'))} yuan, {plan.carried} are carried over with "
-        f"{yuan(plan.total_fen('carried_fen'))}, {plan.waiting} wait."
-    )
-    emit(facts, [line], as_json=as_json)
-
-
 def _report(summary: IssueSummary, *, as_json: bool) -> None:
     counts = {
         "fiscal_year": summary.fiscal_year,
@@ -384,5 +330,5 @@ def _as_line(one: LinePreview) -> str:
     return f"{one.code}  {yuan(one.amount_fen):>14}  {one.name}"
 
 
-for command in EARLY_USE:
+for command in (*EARLY_USE, close_year_):
     fund.add_command(command)

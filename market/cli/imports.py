@@ -112,7 +112,7 @@ def import_(
                     )
         finally:
             _show_rejects(rejects, rejects_path)
-    _report(tally, file=file, as_json=as_json)
+    _report(tally, kind=kind, file=file, as_json=as_json)
     then = MASTER_KINDS[kind].then if kind in MASTER_KINDS else ""
     if then and tally.accepted and not dry_run:
         note(then)
@@ -164,7 +164,7 @@ def _show_rejects(rejects: Rejects, path: Path | None) -> None:
         note(f"… and {more} more: " + (f"see {path}" if path else "--rejects FILE.csv lists all"))
 
 
-def _report(tally: Tally, *, file: Path, as_json: bool) -> None:
+def _report(tally: Tally, *, kind: str, file: Path, as_json: bool) -> None:
     emit(tally.as_json(), tally.as_lines(), as_json=as_json)
     for warning in tally.warnings:
         note(f"Warning: {warning}")
@@ -172,3 +172,6 @@ def _report(tally: Tally, *, file: Path, as_json: bool) -> None:
         note("Dry run: nothing was kept.")
     elif not tally.received:
         note(f"{file.name} has no rows to import below its header row.")
+    if kind == USAGE and tally.received and not tally.accepted + tally.duplicates:
+        note(f"No row of {file.name} was taken: mend them and import it again.")
+        raise click.exceptions.Exit(1)

@@ -10,7 +10,7 @@ from market.demo.accounts import close_accounts, demo_accounts
 from market.migrate import upgrade
 from market.serving import listen, serve_web
 from market.supervisor import end_left_over, serve_all, stop_all
-from market.worker import prepare_broker, run_worker
+from market.worker import prepare_broker, run_worker, sweep_once
 
 
 @click.command()
@@ -72,9 +72,20 @@ def web() -> None:
 
 
 @click.command()
-def worker() -> None:
-    """Work in the foreground: background tasks, and the sweeps that find what was missed."""
+@click.option("--once", is_flag=True, help="Run every sweep once, here and now, and stop.")
+@json_option
+def worker(*, once: bool, as_json: bool) -> None:
+    """Work in the foreground: background tasks, and the sweeps that find what was missed.
+
+    Each sweep runs soon after the start and then at its interval. With --once agreements that are
+    over end, retention that is due is released, and so on, without a worker.
+    """
     settings = load_settings()
+    if once:
+        with open_units(settings) as units:
+            swept = sweep_once(units)
+        emit({"swept": swept}, [f"Swept once: {', '.join(swept)}."], as_json=as_json)
+        return
     url = database_url(settings)
     prepare_broker(settings, url)
     run_worker(settings, url)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kernel.errors import EmptyFile, UnknownEncoding, UnreadableFile
+from kernel.errors import EmptyFile, UnknownEncoding, UnreadableFile, UnreadableFormat
 
 BLOCK_BYTES = 1 << 20
 ZIP_MAGIC = b"PK\x03\x04"
@@ -70,7 +70,7 @@ def examine(path: Path, *, kind: str) -> SourceFile:
         return SourceFile(path, Format.XLSX, "", digest.digest(), 0)
     suffix = path.suffix.lower()
     if suffix in WORKBOOK_SUFFIXES:
-        raise UnreadableFile(file=path.name, reason="it is not an XLSX workbook")
+        raise UnreadableFormat(file=path.name, reason="it is not an XLSX workbook")
     is_text_by_name = suffix in TEXT_SUFFIXES
     if not is_text_by_name and (has_nul or head.startswith(PDF_MAGIC)):
         raise _unknown_format(path)
@@ -90,8 +90,8 @@ def examine(path: Path, *, kind: str) -> SourceFile:
     )
 
 
-def _unknown_format(path: Path) -> UnreadableFile:
-    return UnreadableFile(
+def _unknown_format(path: Path) -> UnreadableFormat:
+    return UnreadableFormat(
         file=path.name, reason=f"it is in none of the formats that are read: {FORMATS_READ}"
     )
 

@@ -60,7 +60,8 @@ class Kind:
     """A kind of master data: `make` builds its typed row, `record` is the service that takes it.
 
     `identity`: the row's attributes by which a second row is the same one. `warn` says what stands
-    against the documents that the rows became part of, by their numbers.
+    against the documents that the rows became part of, by their numbers, `warn_rows` what was
+    taken otherwise than its sender may think.
     `then`: what has to be done with what was taken before it counts. `words`: the vocabularies of
     its columns.
     """
@@ -71,6 +72,7 @@ class Kind:
     make: Callable[..., Any]
     record: Callable[[Unit, Sequence[Any]], list[RowOutcome]]
     warn: Callable[[Unit, Sequence[str]], list[MarketError]] | None = None
+    warn_rows: Callable[[Unit, Sequence[Any]], list[str]] | None = None
     then: str = ""
     words: tuple[Vocabulary, ...] = ()
     _attributes: tuple[str, ...] = field(init=False)

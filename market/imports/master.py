@@ -122,3 +122,5 @@ def _record(unit: Unit, kind: Kind, read: _Read, *, tally: Tally) -> None:
     numbers = list(dict.fromkeys(one.became for one in outcomes if one.became))
     tally.documents = numbers
     tally.warnings = [str(one) for one in kind.warn(unit, numbers)] if kind.warn else []
+    if kind.warn_rows and not read.rejects:
+        tally.warnings += kind.warn_rows(unit, read.rows)

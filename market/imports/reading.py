@@ -30,6 +30,8 @@ from kernel.errors import (
     UnevenRow,
     UnknownEncoding,
     UnreadableFile,
+    UnreadableFormat,
+    UnreadableLine,
     UnreadableRow,
 )
 from kernel.web.exports import FORMULA_STARTS
@@ -99,7 +101,7 @@ def _guarded(items: Iterable[T], path: Path, errors: tuple[type[Exception], ...]
     try:
         yield from items
     except errors as error:
-        raise UnreadableFile(file=path.name, reason=_words(error)) from error
+        raise UnreadableFormat(file=path.name, reason=_words(error)) from error
 
 
 def _words(error: Exception) -> str:
@@ -140,7 +142,7 @@ def _csv_table(lines: Iterator[str], source: SourceFile, *, kind: str) -> Table:
     try:
         cells = next(reader, [])
     except csv.Error as error:
-        raise UnreadableFile(file=source.path.name, reason=str(error)) from error
+        raise UnreadableFormat(file=source.path.name, reason=str(error)) from error
     columns = _header(cells, source, kind=kind)
     return Table(columns, _csv_records(reader, columns))
 
@@ -229,10 +231,10 @@ def _json_records(lines: Iterator[str]) -> Iterator[Record]:
         try:
             found = _decode(line)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            yield Record(row, {}, UnreadableRow(reason=str(error)))
+            yield Record(row, {}, UnreadableLine(reason=str(error)))
             continue
         except RecursionError:
-            yield Record(row, {}, UnreadableRow(reason="nested too deeply"))
+            yield Record(row, {}, UnreadableLine(reason="nested too deeply"))
             continue
         values, nested = _json_texts(found)
         if nested is not None:
@@ -272,11 +274,11 @@ def _open_sheet(path: Path) -> Iterator[Iterator[tuple[Any, ...]]]:
         workbook = load_workbook(path, read_only=True, data_only=True)
     except BOOK_ERRORS as error:
         reason = f"it is not an XLSX workbook ({_words(error)})"
-        raise UnreadableFile(file=path.name, reason=reason) from error
+        raise UnreadableFormat(file=path.name, reason=reason) from error
     try:
         if not workbook.worksheets:
             reason = "it is not an XLSX workbook with a sheet of rows"
-            raise UnreadableFile(file=path.name, reason=reason)
+            raise UnreadableFormat(file=path.name, reason=reason)
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()  # what a foreign program wrote about its size is not to be trusted
         yield sheet.iter_rows(values_only=True)

@@ -55,6 +55,7 @@ from procurement.approval_rule_proposals import RuleRow, propose_approval_rules
 from procurement.budget_proposals import propose_budgets
 from procurement.bulk import BulkRow, record_bulk
 from procurement.funding.desk import beyond_budget
+from procurement.funding.headcount import unsaid_counts
 from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.quotas import QuotaRow, record_quotas
 from procurement.policy import DUE_WORKDAYS
@@ -144,6 +145,7 @@ _KINDS: Final = (
         ),
         make=CensusRow,
         record=record_census,
+        warn_rows=unsaid_counts,
     ),
     Kind(
         name="quotas",

@@ -40,6 +40,7 @@ from settlement.metering.ingest import (
     ingest_rows,
 )
 from settlement.metering.models import UsageTally
+from settlement.metering.remedies import mending
 
 CHUNK_ROWS = 20_000
 
@@ -192,7 +193,8 @@ class _Run:
                 self.rejects.add(Reject(record, read.field, code, str(read.error)))
                 continue
             field, text = judged_field(read.row, code)
-            reason = f"{readable(code)} (“{text}”)" if text else readable(code)
+            reason = f"{readable(code)} (“{text}”)." if text else f"{readable(code)}."
+            reason = f"{reason} {mending(code).remedy}".strip()
             self.rejects.add(Reject(record, field, code, reason))
 
     def rehearse(self, units: Units, actor: Actor) -> Tally:

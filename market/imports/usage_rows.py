@@ -23,6 +23,7 @@ from market.imports.kinds import Column
 from market.imports.reading import Record
 from market.imports.translation import CellError, Translation, row_identity
 from settlement.metering.ingest import UsageRow
+from settlement.metering.remedies import mending
 
 REMEMBERED = 100_000
 LARGEST_QUANTITY = 1_000_000_000
@@ -196,14 +197,17 @@ def _reason(wrong: CellError) -> str:
 
 
 def _detail(error: MarketError, *, field: str, code: str) -> str:
-    """Return what is put on record of an error, which is no person number and holds none."""
+    """Return what is put on record of an error, which is no person number and holds none.
+
+    It is the field with its text, in no language: what is wrong with it is the reason.
+    """
     if code == "unreadable-row":  # any cell may be meant, and the field's name is the file's
-        name = "" if may_be_person_number(field) else field
-        return f"{error.code} {name}".strip()
+        return "" if may_be_person_number(field) else field
     shown = field in SHOWN_FIELDS and not any(
         may_be_person_number(str(fact)) for fact in error.facts.values()
     )
-    return str(error) if shown else f"{error.code} {field}"
+    text = str(error.facts.get("value", error.facts.get("text", ""))) if shown else ""
+    return f"{field} “{text}”" if text else field
 
 
 def judged_field(row: UsageRow, code: str) -> tuple[str, str]:
@@ -211,21 +215,14 @@ def judged_field(row: UsageRow, code: str) -> tuple[str, str]:
 
     Nothing is returned of a field that may name a person.
     """
-    match code:
-        case "other-school" | "source-not-admitted":
-            field, text = "school_code", row.school_code
-        case "unknown-resource" | "no-agreement":
-            field, text = "sku", f"{row.vendor_code} {row.sku}"
-        case "quantity-too-large" | "quantity-without-count":
-            field, text = "quantity", str(row.quantity)
-        case "time-in-future" | "time-too-old":
-            field, text = "time", row.occurred_at.isoformat() if row.occurred_at else ""
-        case "unknown-learner":
-            field, text = "learner", ""
-        case "conflict":
-            field, text = "event_id", ""
-        case _:
-            field, text = "", ""
+    field = mending(code).field
+    text = {
+        "school_code": row.school_code,
+        "vendor_code": row.vendor_code,
+        "sku": f"{row.vendor_code} {row.sku}",
+        "quantity": str(row.quantity),
+        "time": row.occurred_at.isoformat() if row.occurred_at else "",
+    }.get(field, "")
     return field, "" if may_be_person_number(text) else text
 
 

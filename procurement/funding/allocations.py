@@ -60,6 +60,17 @@ class LinePreview:
         return max(0, self.line_fen - self.issued_fen)
 
     @property
+    def kept(self) -> list[tuple[str, dict[str, Any]]]:
+        """What is computed with though the census leaves it out, once by its place."""
+        found: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {}
+        for place in self.computation.get("places", ()):
+            for term in place["terms"]:
+                for one in term["census"].get("kept", ()):
+                    key = (place["code"], one["kind"], one["stage"], one["as_of"])
+                    found[key] = (place["code"], one)
+        return list(found.values())
+
+    @property
     def reduction_fen(self) -> int:
         """What a reduction would take back, below zero; as far as it is not committed."""
         return -min(max(0, self.issued_fen - self.line_fen), self.reducible_fen)

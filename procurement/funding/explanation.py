@@ -48,6 +48,9 @@ SMALL_RURAL: Final = msgid("marked as small rural, the floor applies")
 SPRING: Final = msgid("Spring term, census of {as_of}, quotas in force on {day}:")
 AUTUMN: Final = msgid("Autumn term, census of {as_of}, quotas in force on {day}:")
 STANDS_IN: Final = msgid("the term has no census of its own yet, this one stands in")
+KEPT: Final = msgid(
+    "not counted in this census, so the count of {as_of} stays: {kind} {stage}, {pupils} pupils"
+)
 HALF: Final = msgid("half of {year} yuan for the term: {amount} yuan")
 SUM: Final = msgid("Entitlement of the year: {entitlement} yuan")
 LINE: Final = msgid("× {share} = {exact} yuan, rounded to fen: {line} yuan")
@@ -172,6 +175,18 @@ def _term_lines(term: dict[str, Any], *, floor: int, locale: str) -> list[str]:
     lines = [f"  {head}"]
     if census["stands_in"]:
         lines.append(f"    ({say(STANDS_IN)})")
+    lines += [
+        "    ("
+        + say(
+            KEPT,
+            kind=label(one["kind"], locale, kind="CensusKind"),
+            stage=label(one["stage"], locale, kind="Stage") if one["stage"] else "",
+            pupils=one["pupils"],
+            as_of=one["as_of"],
+        ).replace(" ,", ",")
+        + ")"
+        for one in census.get("kept", ())
+    ]
     for step in term["steps"]:
         sentence = say(
             STEP_LINES[step["step"]],

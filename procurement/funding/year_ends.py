@@ -17,7 +17,14 @@ from procurement.funding.year_end_rules import (
     YearEndRuleRow,
     year_end_rules_in_force,
 )
-from settlement.line_ends import End, EndingLine, end_lines, ending_lines
+from settlement.line_ends import (
+    CarriedLine,
+    End,
+    EndingLine,
+    carried_lines,
+    end_lines,
+    ending_lines,
+)
 from settlement.year_ends import last_closed_year, last_open_day
 
 MAY_END: tuple[Role, ...] = (Role.BUREAU_FINANCE, Role.OPERATOR)
@@ -35,10 +42,14 @@ class YearEndLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class YearEndPlan:
-    """All lines that end with a year, by payer; amounts in fen."""
+    """All lines that end with a year, by payer; amounts in fen.
+
+    `carried_on`: lines of the year that were carried over and end with a later one.
+    """
 
     fiscal_year: int
     lines: Sequence[YearEndLine] = field(default_factory=tuple)
+    carried_on: Sequence[CarriedLine] = field(default_factory=tuple)
 
     @property
     def ends(self) -> list[End]:
@@ -80,7 +91,11 @@ def plan_year_end(unit: Unit, *, fiscal_year: int, for_update: bool = False) -> 
         for year in {line.fiscal_year for line in lines}
     }
     planned = [_plan(line, rules[line.fiscal_year]) for line in lines]
-    return YearEndPlan(fiscal_year=fiscal_year, lines=[one for one in planned if not _is_idle(one)])
+    return YearEndPlan(
+        fiscal_year=fiscal_year,
+        lines=[one for one in planned if not _is_idle(one)],
+        carried_on=carried_lines(unit, fiscal_year),
+    )
 
 
 def close_year(unit: Unit, *, fiscal_year: int) -> YearEndPlan:

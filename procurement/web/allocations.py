@@ -14,7 +14,8 @@ from kernel.actors import Role
 from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, MarketError, NotFound, ProposalOpen
 from kernel.http.pages import Form, Page
-from kernel.i18n import msgid, translate, translate_error
+from kernel.i18n import label, msgid, translate, translate_error
+from kernel.identity.census import CensusKind
 from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, Filter, Table, excerpt, tabulate
 from procurement.funding.allocations import MAY_COMPUTE, LinePreview, preview_lines
@@ -107,7 +108,7 @@ def show_preview(
         default=str(years[YEARS_AHEAD]),
     )
     year = int(page.view((), filters=(by_year,)).filters["year"])
-    columns = _preview_columns(year)
+    columns = _preview_columns(year, page.locale)
     view = page.view(columns, filters=(by_year,))
     previews = preview_lines(page.unit, fiscal_year=year)
     computed = [one for one in previews if one.error is None]
@@ -264,7 +265,7 @@ def _proposal_columns(names: Mapping[str, str]) -> list[Column[ProposalRow]]:
     ]
 
 
-def _preview_columns(year: int) -> list[Column[LinePreview]]:
+def _preview_columns(year: int, locale: str) -> list[Column[LinePreview]]:
     def href(row: LinePreview) -> str:
         return f"{DESK}/new/{row.code}?year={year}"
 
@@ -294,4 +295,31 @@ def _preview_columns(year: int) -> list[Column[LinePreview]]:
         money("amount_fen", msgid("To be added"), href=href),
         money("reduction_fen", msgid("Could be taken back"), secondary=True),
         money("above_fen", msgid("Above its worth, but committed"), secondary=True),
+        Column(
+            key="kept",
+            title=msgid("Counts kept from before"),
+            value=lambda row: _kept(row, locale) or None,
+            help=msgid(
+                "What the census in use says nothing of keeps its last count, until a census says "
+                "otherwise, zero as well."
+            ),
+            secondary=True,
+        ),
     ]
+
+
+def _kept(row: LinePreview, locale: str) -> str:
+    """Return what a line is computed with though its census says nothing of it."""
+    return "; ".join(
+        " ".join(
+            word
+            for word in (
+                code if code != row.code else "",
+                label(one["kind"], locale, kind=CensusKind.__name__),
+                label(one["stage"], locale, kind="Stage") if one["stage"] else "",
+                f"{one['pupils']} ({one['as_of']})",
+            )
+            if word
+        )
+        for code, one in row.kept
+    )

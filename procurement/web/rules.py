@@ -1,47 +1,62 @@
 """The rules that lines go by, with their history: quotas, funding rules, year's ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Response
 
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
-from kernel.web.tables import Column, excerpt
+from kernel.web.tables import Column, Table, excerpt
 from procurement.funding.desk import FundingRuleLine, QuotaLine, YearEndLine, rule_history
 from procurement.funding.rules import HeadcountBasis, Holder, QuotaKind
 from procurement.funding.year_end_rules import Commitments, YearEnd
 from procurement.web.budgets import desk_root
 
 RULES: Final = "/bureau/rules"
+WHICH: Final = "table"
+"""Names in an address which of the page's tables is exported."""
 
 
 def show_rules(page: Page) -> Response[Any]:
     """Show every row that was recorded for the region, those above it and below it."""
     history = rule_history(page.unit)
     locale = page.locale
-    return page.render(
-        "procurement/rules.html",
-        root=desk_root(page),
-        quotas=excerpt(
+    tables: dict[str, Table[Any]] = {
+        "quotas": excerpt(
             translate(msgid("Quotas per pupil and year"), locale),
             _quota_columns(locale),
             history.quotas,
             path=RULES,
             empty=msgid("No quota was recorded yet. Quotas are imported from a list."),
         ),
-        funding_rules=excerpt(
+        "funding_rules": excerpt(
             translate(msgid("Floor, headcount and share for digital resources"), locale),
             _funding_rule_columns(locale),
             history.funding_rules,
             path=RULES,
         ),
-        year_ends=excerpt(
+        "year_ends": excerpt(
             translate(msgid("What becomes of lines at the year's end"), locale),
             _year_end_columns(locale),
             history.year_ends,
             path=RULES,
         ),
+    }
+    for name, one in tables.items():
+        if not one.rows:
+            continue
+        view = replace(one.view, filters={WHICH: name})
+        tables[name] = replace(one, exportable=True, view=view)
+    wanted = str(page.request.query_params.get(WHICH, ""))
+    name = wanted if wanted in tables else "quotas"
+    return page.render_table(
+        "procurement/rules.html",
+        tables[name],
+        file_name=name.replace("_", "-"),
+        root=desk_root(page),
+        tables=list(tables.values()),
     )
 
 
@@ -57,6 +72,7 @@ def _quota_columns(locale: str) -> list[Column[QuotaLine]]:
             ),
         ),
         _region(),
+        _region_code(),
         Column(key="valid_from", title=msgid("From"), value=lambda row: row.valid_from, kind="day"),
         Column(
             key="amount_fen",
@@ -87,6 +103,7 @@ def _funding_rule_columns(locale: str) -> list[Column[FundingRuleLine]]:
     return [
         _source(),
         _region(),
+        _region_code(),
         Column(
             key="valid_from",
             title=msgid("From"),
@@ -133,6 +150,7 @@ def _year_end_columns(locale: str) -> list[Column[YearEndLine]]:
     return [
         _source(),
         _region(),
+        _region_code(),
         Column(
             key="valid_from",
             title=msgid("From"),
@@ -166,6 +184,16 @@ def _words(key: str, title: str, value: Callable[[Any], str]) -> Column[Any]:
 
 def _region() -> Column[Any]:
     return Column(key="region", title=msgid("Region"), value=lambda row: row.region_name)
+
+
+def _region_code() -> Column[Any]:
+    return Column(
+        key="region_code",
+        title=msgid("Region code"),
+        value=lambda row: row.region_code,
+        kind="code",
+        export_only=True,
+    )
 
 
 def _source() -> Column[Any]:

@@ -23,10 +23,12 @@ from kernel.http.bodies import require_content_type, unpacked
 from kernel.http.idempotency import KEY_HEADER, REPLAYED_HEADER, Answer, answer_once
 from kernel.http.machines import Machines, answer_headers
 from kernel.http.pages import only
-from kernel.http.problems import AnyRequest
+from kernel.http.problems import AnyRequest, reader_locale
 from kernel.http.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, check_signature
+from kernel.i18n import translate
 from kernel.unit import Unit
-from settlement.metering.events import UsageEvent, decode_events
+from settlement.metering.events import Event, UsageEvent, decode_events
+from settlement.metering.remedies import mending
 from settlement.metering.reporting import (
     BatchTotals,
     Delivery,
@@ -41,15 +43,19 @@ POLICY: Final = "events"
 REPORTERS: Final = only(Role.USAGE_REPORTER, Role.VENDOR_MANAGER)
 
 
-class EventOutcome(msgspec.Struct, frozen=True, gc=False):
+class EventOutcome(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One event's fate: accepted | duplicate | conflict | quarantined.
 
-    `reason`: why it was quarantined, or `late` for one accepted after its month was sealed.
+    `reason`: why it was quarantined, or `late` for one accepted after its month was sealed. Where
+    there is something to mend, `field` is the member that is meant, by its path in the event, and
+    `remedy` says in the caller's language what to do.
     """
 
     id: str
     outcome: str
     reason: str
+    field: str = ""
+    remedy: str = ""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +130,7 @@ def report(request: AnyRequest, body: RawBody, machines: Machines) -> Response[b
         signature = check_signature(request, body, holder=call.holder, now=now)
         events = decode_events(unpacked(request, body, most_bytes=MOST_BYTES))
         call.spend(len(events), limit=call.unit.settings.usage_rate, policy=POLICY)
+    locale = reader_locale(request, machines.units.settings.locale)
     delivery = Delivery(
         name=f"API {request.headers[TIMESTAMP_HEADER]}",
         digest=hashlib.sha256(body).digest(),
@@ -138,7 +145,7 @@ def report(request: AnyRequest, body: RawBody, machines: Machines) -> Response[b
         receipt = UsageReceipt(
             batch=batch_id,
             outcomes=[
-                EventOutcome(event.id, outcome, reason)
+                _outcome(event, outcome, reason, locale=locale)
                 for event, (outcome, reason) in zip(events, outcomes, strict=True)
             ],
             **_members(totals),
@@ -184,7 +191,22 @@ def batch_state(
     return Response(state, headers=answer_headers(request))
 
 
+_PATHS: Final = {
+    "event_id": "id",
+    **{name: f"data.{name}" for name in ("learner", "launch", "session", "quantity")},
+    **{name: f"data.{name}" for name in ("school_code", "vendor_code", "sku")},
+}
+
 HANDLERS: Final = (report, batch_state)
+
+
+def _outcome(event: Event, outcome: str, reason: str, *, locale: str) -> EventOutcome:
+    found = mending(reason if outcome == "quarantined" else outcome)
+    launched = isinstance(event, UsageEvent) and event.data.launch is not None
+    path = _PATHS.get(found.field, found.field)
+    if launched and found.field == "learner":  # a ticketed source names its learner there
+        path = "subject"
+    return EventOutcome(event.id, outcome, reason, path, translate(found.remedy, locale))
 
 
 def _members(totals: BatchTotals) -> Mapping[str, Any]:

@@ -42,10 +42,12 @@ LAUNCH_REASON = """CASE
 ROSTER_REASON = """CASE
                 WHEN r.ticketed THEN 'without-launch'
                 WHEN r.learner_id IS NULL THEN 'unknown-learner'
-                WHEN r.other_school THEN 'other-school'
+                WHEN r.other_school THEN CASE WHEN r.unknown_school THEN 'unknown-school'
+                    ELSE 'other-school' END
                 WHEN CAST(:own_school AS uuid) NOT IN (r.home_id, r.school_id) THEN 'other-school'
                 WHEN NOT r.source_serves THEN 'source-not-admitted'
                 WHEN r.other_vendor THEN 'other-vendor'
+                WHEN r.unknown_vendor THEN 'unknown-vendor'
                 WHEN r.resource_id IS NULL THEN 'unknown-resource'
                 WHEN r.agreement_id IS NULL THEN 'no-agreement'
             END"""
@@ -73,7 +75,10 @@ ROSTER = """learners AS MATERIALIZED (
     ) l ON true
 ), items AS MATERIALIZED (
     SELECT DISTINCT ON (k.what) k.what, x.id AS resource_id,
-        k.vendor_code <> CAST(:own_vendor AS text) AS other_vendor
+        k.vendor_code <> CAST(:own_vendor AS text) AS other_vendor,
+        x.id IS NULL AND NOT EXISTS (
+            SELECT FROM organisation v WHERE v.kind = 'vendor' AND v.code = k.vendor_code
+        ) AS unknown_vendor
     FROM unnest(CAST(:vendor_code AS text[]), CAST(:sku AS text[]))
         WITH ORDINALITY AS k(vendor_code, sku, what)
     LEFT JOIN LATERAL (
@@ -155,7 +160,8 @@ OF_LAUNCH = f"""
                 h.agreement_id, h.issued_at, h.expires_at, h.vendor_id AS launch_vendor_id,
                 h.pseudonym AS launch_pseudonym, COALESCE(h.in_class, false) AS in_class,
                 COALESCE(h.session_id, d.given_session) AS session_id, s.served,
-                false AS other_school, false AS other_vendor
+                false AS other_school, false AS unknown_school, false AS other_vendor,
+                false AS unknown_vendor
             FROM {GIVEN} d
             LEFT JOIN launches h ON h.id = d.launch_id
             LEFT JOIN schools s ON s.school_id = h.school_id"""  # noqa: S608 - constants of ours
@@ -183,11 +189,16 @@ OF_ROSTER = f"""
                 CAST(NULL AS timestamptz) AS issued_at, CAST(NULL AS timestamptz) AS expires_at,
                 CAST(NULL AS uuid) AS launch_vendor_id, CAST(NULL AS text) AS launch_pseudonym,
                 false AS in_class, d.given_session AS session_id, d.served, d.other_school,
-                d.other_vendor
+                d.unknown_school, d.other_vendor, d.unknown_vendor
             FROM (
                 SELECT {OF_ROW}, d.learner_id, s.home_id, s.school_id, s.served,
                     d.school_code <> '' AND d.school_code <> s.code AS other_school,
-                    x.resource_id, x.other_vendor, a.ids, a.payers, {PLACE} AS place
+                    CASE WHEN d.school_code <> '' AND d.school_code <> s.code THEN NOT EXISTS (
+                        SELECT FROM organisation o WHERE o.kind = 'school'
+                            AND o.code = d.school_code
+                    ) END AS unknown_school,
+                    x.resource_id, x.other_vendor, x.unknown_vendor, a.ids, a.payers,
+                    {PLACE} AS place
                 FROM (
                     SELECT d.*, l.learner_id, l.school_code, {ENROLLED} AS enrolled_at
                     FROM {GIVEN} d LEFT JOIN learners l ON l.who = d.who

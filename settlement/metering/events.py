@@ -125,7 +125,7 @@ def _event(found: Mapping[str, Any]) -> Event:
         return _unreadable(found, code, detail)
     texts = (event.id, event.source, event.subject, *msgspec.structs.astuple(event.data))
     if any(isinstance(text, str) and _UNSTORABLE.search(text) for text in texts):
-        return _unreadable(found, "unreadable-row", "a character that can't be stored")
+        return _unreadable(found, "unreadable-row", "\\u0000")
     return event
 
 
@@ -137,8 +137,7 @@ def _fault(words: str) -> tuple[str, str]:
     name = missing[1] if missing else place.rpartition(".")[2]
     code = _NAMES.get(name, name.replace("_", "-"))
     if code not in _KNOWN:
-        unknown = "unknown field" in words
-        return "unreadable-row", f"unknown field in {place or 'event'}" if unknown else place
+        return "unreadable-row", place
     return f"{'missing' if missing else 'unreadable'}-{code}", ""
 
 

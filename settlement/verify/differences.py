@@ -9,6 +9,7 @@ SELECT a.id, a.kind, a.owner_id, a.balance AS stored, COALESCE(s.fen, 0) AS comp
     COALESCE(o.code || ' ' || f.fiscal_year || ' ' || f.source
             || CASE WHEN f.restriction = '{}' THEN '' ELSE ' ' || f.restriction::text END,
         g.code || ' ' || b.fiscal_year || ' ' || b.source || ' budget',
+        w.kind || ' ' || w.code || ' ' || w.name,
         a.owner_id::text) AS owner
 FROM account a
 LEFT JOIN (
@@ -19,6 +20,7 @@ LEFT JOIN funding_line f ON f.id = a.owner_id
 LEFT JOIN organisation o ON o.id = f.payer_id
 LEFT JOIN budget b ON b.id = a.owner_id
 LEFT JOIN organisation g ON g.id = b.bureau_id
+LEFT JOIN organisation w ON w.id = a.owner_id
 WHERE (a.minimum IS NOT NULL AND a.balance <> COALESCE(s.fen, 0))
    OR (a.minimum IS NOT NULL AND COALESCE(s.fen, 0) < a.minimum)
    OR (a.minimum IS NULL AND a.balance <> 0)

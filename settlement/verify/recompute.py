@@ -69,7 +69,7 @@ def _require_all_visible(unit: Unit) -> None:
 def check_balances(unit: Unit) -> Iterator[str]:
     for row in unit.session.execute(find.WRONG_BALANCES):
         yield (
-            f"account {row.kind} of {row.owner} ({row.id}): balance {yuan(row.stored)}, "
+            f"account {row.kind} of {row.owner}: balance {yuan(row.stored)}, "
             f"its legs give {yuan(int(row.computed))}"
         )
     for row in unit.session.execute(find.UNBALANCED_TRANSFERS):

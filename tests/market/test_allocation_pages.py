@@ -247,3 +247,24 @@ def test_the_desk_asks_for_as_much_however_many_schools(
         with counted_queries(units.engine) as sent:
             assert client.get(path).status_code == 200
         assert len(sent) <= 16, (path, len(sent))
+
+
+def test_census_and_rules_are_listed_and_exported(
+    client: TestClient[Litestar], county: CountyBuilder
+) -> None:
+    """R15, R16: what lines are computed from can be read and taken out, corrections as well."""
+    county.counted(pupils=205, as_of=date(2026, 3, 20))
+    sign_in(client, "bureau")
+    assert 'href="/bureau/census"' in client.get(DESK).text
+    page = client.get("/bureau/census").text
+    assert "market import enrolment" in page and "205" in page
+    exported = client.get("/bureau/census?format=csv&year=2026&kind=enrolled").text
+    assert f"{SCHOOL},2026-03-20" in exported and "205,Stands" in exported
+    assert client.get("/bureau/census?year=2026&kind=special").status_code == 200
+    rules = client.get("/bureau/rules").text
+    for name in ("quotas", "funding_rules"):
+        address = f"/bureau/rules?table={name}&amp;format=csv"
+        assert address in rules
+        answer = client.get(address.replace("&amp;", "&"))
+        assert answer.headers["content-type"].startswith("text/csv")
+    assert "Per pupil and year" in client.get("/bureau/rules?table=quotas&format=csv").text

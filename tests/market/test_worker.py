@@ -11,6 +11,7 @@ import pytest
 from kernel.actors import system_actor
 from kernel.errors import Misconfigured
 from kernel.settings import Settings
+from market.bootstrap import SCHEDULE
 from market.worker import (
     BROKER_TABLES,
     CeleryDispatcher,
@@ -18,6 +19,7 @@ from market.worker import (
     build_celery,
     forget_delivered,
     prepare_broker,
+    sweep_once,
 )
 
 PERIOD = UUID("0198a000-0000-7000-8000-000000000001")
@@ -68,6 +70,31 @@ def test_task_sent_after_a_commit_runs_with_units_and_its_own_types(settings, da
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("SELECT * FROM done").fetchall()
     assert rows == [("system:worker", "UUID", PERIOD)]
+
+
+def test_a_worker_runs_each_sweep_soon_after_its_start(settings, database_url, units):
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE TABLE done (who text, kind text, period_id uuid)")
+    prepare_broker(settings, database_url)
+    hourly = WORKER.replace("*, period_id)", "*, period_id=None)").replace(
+        "SCHEDULE.clear()", "SCHEDULE.clear()\nSCHEDULE['settlement.rate'] = 3600.0"
+    )
+    with subprocess.Popen([sys.executable, "-c", hourly, database_url, settings.home]) as worker:
+        try:
+            deadline = time.monotonic() + 30
+            while not count(database_url, "done") and time.monotonic() < deadline:
+                time.sleep(0.1)
+        finally:
+            worker.terminate()
+    assert count(database_url, "done") == 1
+
+
+def test_every_sweep_runs_once_by_hand(units):
+    ran = []
+    tasks = {name: lambda _units, name=name: ran.append(name) for name in ("a", "b", "unscheduled")}
+    assert sweep_once(units, tasks=tasks, schedule={"b": 60.0, "a": 3600.0}) == ["b", "a"]
+    assert ran == ["b", "a"]
+    assert sweep_once(units) == list(SCHEDULE)
 
 
 def test_delivered_messages_are_forgotten_and_waiting_ones_kept(settings, database_url, units):

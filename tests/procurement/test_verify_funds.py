@@ -130,3 +130,18 @@ def test_a_correction_stated_on_the_edge_of_the_close_may_say_either(
         f"UPDATE period SET sealed_at = '{sealed_on} 09:00+08' WHERE month = '2026-04-01'",
     )
     assert any("whether its year was closed is no" in one for one in found) == is_named
+
+
+def test_a_vendors_balance_is_named_by_vendor_and_kind(units: Units, stated: Market) -> None:
+    with units(SYSTEM) as unit:
+        unit.session.execute(text("SET LOCAL session_replication_role = replica"))
+        unit.session.execute(
+            text(
+                "INSERT INTO account (id, owner_id, book, kind, unit, balance) "
+                "VALUES (gen_random_uuid(), :vendor, 'money', 'payable', 'CNY', 7)"
+            ),
+            {"vendor": stated.vendor.id},
+        )
+    (found,) = verify(units, SYSTEM)
+    named = f"vendor {stated.vendor.code} {stated.vendor.name}"
+    assert found == f"account payable of {named}: balance 0.07, its legs give 0.00"

@@ -96,7 +96,7 @@ def test_a_learner_who_moved_is_at_the_school_that_the_row_names(units: Units) -
     assert fates == [
         ("accepted", ""),
         ("quarantined", "no-agreement"),
-        ("quarantined", "other-school"),
+        ("quarantined", "unknown-school"),
     ]
 
 

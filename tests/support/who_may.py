@@ -223,6 +223,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", RECORD + "/return"): MAKERS,
     ("POST", RECORD + "/withdraw"): CLOSERS,
     ("GET", "/bureau/rules"): MONEY,
+    ("GET", "/bureau/census"): MONEY,
     ("GET", "/bureau/lines"): MONEY,
     ("GET", "/bureau/funding"): MONEY,
     ("GET", "/bureau/funding/{line_id}"): MONEY,

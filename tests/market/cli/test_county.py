@@ -265,7 +265,9 @@ def test_a_table_of_signatures_is_proposed_previewed_and_checked_by_command(
     gap = market(*of, "--step", "principal:10.00", "--preview")
     assert gap.status == 1 and "below 10.00 yuan would need no signature" in gap.err
     wrong = market(*of, "--step", "nobody:0", "--preview")
-    assert wrong.status == 1 and "--step" in wrong.err
+    assert wrong.status == 1 and "--step" in wrong.err and "“nobody”" in wrong.err
+    below = market(*of, "--step", "academic:-5", "--preview")
+    assert below.status == 1 and "“-5”" in below.err and "yuan from 0.00 on" in below.err
     steps = ("--step", "school_finance:0", "--step", "bureau_finance:50.00:kind=personalised:again")
     seen = market(*of, *steps, "--preview", "--json").json
     assert (seen["proposal"], seen["preview"]["schools"]) == (None, 1)
@@ -308,3 +310,68 @@ def test_a_years_lines_are_closed_by_command(county, market):
     assert market(*close).json["carried"] == 0
     early = market("fund", "close-year", "--year", 2199, "--as", "money")
     assert early.status == 1 and "2200-03-31" in early.err
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_what_the_funding_rests_on_goes_out_and_comes_in_again(county, market, tmp_path, form):
+    """R15, R16, R18, R53: each export is the import's own form; every row is known then."""
+    listed = tmp_path / "listed.csv"
+    listed.write_text(
+        "payer_code,fiscal_year,source,document,amount_yuan,subjects\n"
+        f"{SCHOOL},2025,special_fund,虚构〔2025〕8号,1500.50,数学;科学\n",
+        encoding="utf-8",
+    )
+    assert market("import", "allocations", listed, "--as", "money").status == 0
+    for name, kind in (
+        ("census", "enrolment"),
+        ("quotas", "quotas"),
+        ("allocations", "allocations"),
+    ):
+        out = tmp_path / f"{name}.{form}"
+        assert market("export", name, "-o", out, "--as", "money").status == 0
+        again = market("import", kind, out, "--json", "--as", "money")
+        assert again.status == 0, again.err
+        assert again.json["received"] == again.json["duplicates"] == 1
+    text = market("export", "allocations", "--year", 2025, "--as", "money").out
+    assert f"{SCHOOL},2025,special_fund,虚构〔2025〕8号,1500.50,,数学;科学,,," in text
+    refused = market("export", "journal", "--from", "2025-05", "--to", "2025-04")
+    assert refused.status == 2 and "exchange the two" in refused.err
+
+
+def test_a_census_that_leaves_a_kind_out_is_told_what_stays(county, market, tmp_path):
+    """R15: nothing is taken away by what a file does not speak of."""
+    for name, row in (
+        ("spring", f"{SCHOOL},,special,2025-03-01,spring,3"),
+        ("autumn", f"{SCHOOL},primary,enrolled,2025-10-01,autumn,190"),
+    ):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(f"school_code,stage,kind,as_of,basis,pupils\n{row}\n", encoding="utf-8")
+        found = market("import", "enrolment", path, "--json")
+        assert found.status == 0, found.err
+    (warning,) = found.json["warnings"]
+    assert "special" in warning and "the 3 of 2025-03-01 stay" in warning
+
+
+def test_a_file_of_usage_of_which_no_row_is_taken_fails(county, market, take_in):
+    """R32: the rows are counted and kept; the exit status says that something has to be done."""
+    source = ("source", "admit", "player", "--name", "播放器", "--trust", "player")
+    assert market(*source, "--as", "no:B1").status == 0
+    unknown = [f"e1,2025-03-01T08:00:00,L9,{VENDOR},A"]
+    found = take_in("usage", unknown, "--source", "player")
+    assert found.status == 1 and found.json["quarantined"] == {"unknown-learner": 1}
+    assert "row 2, learner: Unknown learner. Import the learner" in found.err
+
+
+def test_a_line_carried_over_says_with_which_books_it_ends(county, market):
+    """R19: after its last day it still waits for the close of that year."""
+    rule = ("fund", "year-end-rule", "--region", "990121", "--source", "per_student")
+    carried = ("--from", "2025-01-01", "--outcome", "carry_over", "--until", "11-30")
+    assert market(*rule, *carried, "--origin", "虚构", "--as", "money").status == 0
+    close = ("fund", "close-year", "--year", 2025, "--as", "money", "--json")
+    first = market(*close)
+    assert first.json["carried"] == 1, first.err
+    again = market(*close)
+    assert (again.status, again.json["carried"], again.json["waiting"]) == (0, 0, 0)
+    (line,) = again.json["carried_on"]
+    assert (line["until"], line["available_fen"]) == ("2026-11-30", 1_000_000)
+    assert "ends with the books of 2026, which are open until 2027-" in again.err

@@ -7,8 +7,10 @@ import sys
 import click
 import pytest
 
+from kernel.errors import SchemaOutdated
 from market.cli import main as entry
 from market.cli.main import COMMANDS, FAILED, INTERRUPTED, MISUSED, cli
+from market.schema import require_schema
 
 
 def test_every_command_can_be_loaded_and_explains_itself(market):
@@ -100,6 +102,14 @@ def test_a_schema_of_another_version_is_refused_with_the_command_that_mends_it(m
     monkeypatch.setattr("market.schema.needed_revision", lambda: "9999")
     found = market("verify")
     assert found.status == FAILED and "market db upgrade" in found.err
+
+
+def test_a_database_without_a_schema_names_its_place(engine, monkeypatch):
+    monkeypatch.setattr("market.schema.current_revision", lambda _: None)
+    with pytest.raises(SchemaOutdated, match=r"\(/elsewhere/var/pg\) is at revision none"):
+        require_schema(engine, place="/elsewhere/var/pg")
+    with pytest.raises(SchemaOutdated, match="MARKET_HOME"):
+        require_schema(engine)
 
 
 @pytest.mark.parametrize("name", ["MARKET_HOME", "DATABASE_URL"])

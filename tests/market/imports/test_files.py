@@ -80,8 +80,9 @@ def test_what_is_named_a_workbook_and_is_none_is_refused_as_such(tmp_path, conte
     ],
 )
 def test_what_is_no_text_names_the_formats_that_are_read(tmp_path, name, content):
-    with pytest.raises(UnreadableFile, match="CSV, XLSX and JSON lines"):
+    with pytest.raises(UnreadableFile, match="CSV, XLSX and JSON lines") as refused:
         examine(_written(tmp_path, content, name), kind="schools")
+    assert "Save it anew" in str(refused.value) and "permissions" not in str(refused.value)
 
 
 def test_a_text_of_any_name_is_read(tmp_path):

@@ -191,13 +191,13 @@ def test_json_that_is_nested_or_holds_nul_costs_one_row(tmp_path):
     path.write_text("\n".join(lines) + "\n")
     _, records = _records(path)
     assert [one.error.code if one.error else "" for one in records] == [
-        "unreadable-row",
-        "unreadable-row",
+        "unreadable-line",
+        "unreadable-line",
         "invalid-input",
         "invalid-input",
         "invalid-input",
         "invalid-input",
-        "unreadable-row",
+        "unreadable-line",
         "",
     ]
     shown = [one.field + "".join(one.values) + "".join(one.values.values()) for one in records]
@@ -220,4 +220,5 @@ def test_json_lines_name_their_own_columns(tmp_path):
     assert columns is None
     assert first.values == {"a": "1", "b": "x", "c": "", "d": "0.20", "e": "yes"}
     assert (nested.row, nested.field, nested.error.code) == (2, "a", "invalid-input")
-    assert (broken.row, broken.error.code) == (3, "unreadable-row")
+    assert (broken.row, broken.error.code) == (3, "unreadable-line")
+    assert "one JSON object by itself" in str(broken.error)

@@ -166,6 +166,22 @@ def test_nobody_attests_for_others(client, units: Units, market: Market) -> None
     ]
 
 
+def test_an_outcome_names_the_member_and_the_remedy_in_the_callers_language(
+    client, units: Units, market: Market
+) -> None:
+    an_attested_source(units, market, code="own", organisation_id=market.vendor.id)
+    machine = a_machine(client, units, market.vendor.id)
+    data = {"learner": "L9", "vendor_code": market.vendor.code, "sku": market.sku}
+    events = [an_event(None, source="own", subject="", data=data)]
+    client.headers["accept-language"] = "zh-CN"
+    (chinese,) = machine.send(events).json()["outcomes"]
+    assert (chinese["field"], chinese["reason"]) == ("data.learner", "unknown-learner")
+    assert "名册" in chinese["remedy"]
+    client.headers["accept-language"] = "en"
+    (english,) = machine.send(events).json()["outcomes"]
+    assert english["remedy"].startswith("Import the learner with the roster")
+
+
 # Bodies
 
 
