@@ -60,10 +60,14 @@ def count_waiting(unit: Unit, person_id: UUID) -> ScalarSelect[int]:
 def _bound(person_id: UUID | SQLColumnExpression[UUID]) -> ColumnElement[bool]:
     """Tell of whom a step is none to sign: who made the selection, or has signed it already."""
     given = aliased(ApprovalStep)
-    signed = exists().where(
-        given.selection_id == ApprovalStep.selection_id,
-        given.state == StepState.APPROVED,
-        or_(given.signed_by == person_id, given.signed_for == person_id),
+    signed = (
+        exists()
+        .where(
+            given.selection_id == ApprovalStep.selection_id,
+            given.state == StepState.APPROVED,
+            or_(given.signed_by == person_id, given.signed_for == person_id),
+        )
+        .correlate(ApprovalStep, Delegation)  # by itself only with what encloses it next
     )
     return or_(
         Selection.requested_by == person_id,

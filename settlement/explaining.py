@@ -44,6 +44,7 @@ SHARED: Final = msgid(
     "shared: {drawn} = vendor {vendor} + author's school {school} + platform fee {fee} "
     "+ quality retention {retention}"
 )
+CREDITED: Final = msgid("credit note: billed {amount} − credited {credited} = {left}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +156,13 @@ def _sentences(view: LineView, locale: str, *, for_vendor: bool) -> Iterator[str
         fee=yuan(line.fee_fen),
         retention=yuan(line.retention_fen),
     )
+    if line.credited_fen:
+        yield say(
+            CREDITED,
+            amount=yuan(line.amount_fen),
+            credited=yuan(line.credited_fen),
+            left=yuan(line.amount_fen - line.credited_fen),
+        )
 
 
 def _events(view: LineView, locale: str) -> str:

@@ -16,6 +16,7 @@ from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, naming_options, payer_option
 from market.cli.values import AMOUNT, PERIOD, RATE
 from procurement.funding.assumed import LineDifference, lines_with
+from settlement.ceilings import CeilingUse
 from settlement.explaining import explain_statement
 from settlement.preview import Preview, PreviewLine, preview
 from settlement.simulation import Changes, Simulation, fits, simulate
@@ -177,11 +178,22 @@ def _preview_data(shown: Preview) -> dict[str, Any]:
     }
 
 
+def _warning(line: PreviewLine) -> str:
+    """Return how far the line's ceiling is used, where that is worth a warning."""
+    if line.above_ceiling_fen:
+        return f"  ! the ceiling is exceeded by {yuan(line.above_ceiling_fen)}, which is not paid"
+    match line.ceiling_use:
+        case CeilingUse.USED_UP:
+            return "  ! the ceiling is used up"
+        case CeilingUse.NEARLY_USED:
+            return "  ! four fifths of the ceiling are used"
+    return ""
+
+
 def _preview_lines(shown: Preview) -> list[str]:
     texts = []
     for line in shown.lines:
-        warning = "  ! four fifths of the ceiling are used" if line.warns else ""
-        texts.append(f"{line.agreement_number}  {line.title}: {line.arithmetic}{warning}")
+        texts.append(f"{line.agreement_number}  {line.title}: {line.arithmetic}{_warning(line)}")
     if shown.earlier_open:
         texts.append(
             f"{shown.earlier_open} is not stated yet: its use takes its part of ceilings first."

@@ -15,6 +15,7 @@ from tests.support.settlement_builders import (
     at,
     deliver,
 )
+from tests.support.site_builders import a_site
 
 TIERS = [{"up_to": 5, "unit_price": "1.0000"}, {"up_to": None, "unit_price": "0.5000"}]
 
@@ -64,3 +65,16 @@ def test_a_correction_says_what_was_stated_before(units: Units) -> None:
     assert line.of_month == "2026-03"
     assert "  2 × 1.0000 = 2.00" in line.sentences
     assert "  the month anew 2.00 − stated before 1.00 = 1.00" in line.sentences
+
+
+def test_a_credited_line_tells_its_credit_note(units: Units) -> None:
+    """R41: what was credited is taken off; a line without a credit note says nothing of one."""
+    site = a_site(units, disputes=True)
+    with units(SYSTEM) as unit:
+        number = f"{site.market.school.code}-2026-03"
+        told = {
+            one.agreement_number[-3:]: " ".join(one.sentences)
+            for one in explain_statement(unit, number)
+        }
+    assert "credit note: billed 0.50 − credited 0.30 = 0.20" in told["A-4"]
+    assert "credit note" not in told["A-3"]

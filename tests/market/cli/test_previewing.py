@@ -33,6 +33,20 @@ def test_a_preview_shows_what_would_be_billed(market, school):
     assert market("preview", "2024-03").status == 1
 
 
+def test_a_preview_says_that_a_ceiling_is_used_up_or_by_how_much_it_is_exceeded(
+    market, school, units
+):
+    """R33: not that four fifths are used."""
+    two = [a_use(units, school, f"f{n}", at(3, 8, n)) for n in range(2)]
+    deliver(units, two, name="f.csv")
+    shown = market("preview", "2026-03").out
+    assert "the ceiling is used up" in shown and "four fifths" not in shown
+    deliver(units, [a_use(units, school, "g", at(4))], name="g.csv")
+    shown = market("preview", "2026-03").out
+    assert "the ceiling is exceeded by 1.00, which is not paid" in shown
+    assert "four fifths" not in shown
+
+
 def test_a_simulation_shows_before_and_after(market, school):
     code = school.school.code
     found = market("simulate", "statement", "2026-03", *PRICE, "--json").json
