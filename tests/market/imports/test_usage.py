@@ -170,8 +170,7 @@ def test_a_row_that_can_not_be_read_is_counted_in_the_month_of_its_time(units, t
 
 
 def test_what_a_row_was_quarantined_over_is_named_unless_a_person_number(units, tmp_path, row_of):
-    school, vendor = row_of(0).split(",")[2:5:2]
-    number = "330102201501011234"
+    school, vendor, number = *row_of(0).split(",")[2:5:2], "330102201501011234"
     text = HEADER + row_of(1).replace(school, "9900009999") + row_of(2).replace(school, number)
     text += row_of(3, quantity="2") + row_of(4, learner="L9") + row_of(5).replace(vendor, "V-9")
     with Rejects(None) as gathered:
