@@ -17,6 +17,7 @@ class UnreadableFile(ImportFailed):
 
 class UnreadableFormat(UnreadableFile):
     code = "unreadable-format"
+    summary = "{file} can't be read: {reason}."
     remedy = (
         "Save it anew as CSV (UTF-8), XLSX or JSON lines (.jsonl); quotation marks stand in pairs."
     )

@@ -126,6 +126,7 @@ class UnreadableRow(InvalidInput):
 
 class UnreadableLine(UnreadableRow):
     code = "unreadable-line"
+    summary = "The row can't be read ({reason})."
     remedy = "Each line has to be one JSON object by itself, with no array around the lines."
 
 
