@@ -199,7 +199,7 @@ def carried_lines(unit: Unit, fiscal_year: int) -> list[CarriedLine]:
         )
         .order_by(Organisation.code, FundingLine.source, FundingLine.id)
     ).all()
-    balances = line_balances(unit, [line.id for line, _ in found])
+    balances = line_balances(unit, [line.id for line, _ in found]) if found else {}
     return [
         CarriedLine(
             code=line_code(code, line.fiscal_year, line.source, line.restriction),
