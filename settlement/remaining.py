@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, extract, func, select, true
+import msgspec
+from sqlalchemy import ColumnElement, Text, cast, extract, func, select, true
 
 from kernel.clock import Month
 from kernel.identity.recording import among
@@ -76,18 +78,21 @@ def agreement_states(
     funds = _funds(unit, agreement_ids, known)
     years = _years(unit, agreement_ids)
     left_in_years = _left_in_years(unit, years, known)
-    rows = unit.session.execute(
+    found = unit.session.execute(
         select(
             Agreement.id,
             Agreement.number,
             Agreement.payer_id,
             Agreement.vendor_id,
             Agreement.ceiling_fen,
+            cast(Agreement.terms, Text),
         ).where(among(Agreement.id, agreement_ids))
-    ).all()
-    terms = _terms(unit, agreement_ids)
+    )
+    decode = cache(partial(msgspec.json.decode, type=dict[str, Any]))
+    # Agreements under equal terms share them: those of a province's month have to fit the memory.
+    rows = [(*row, decode(terms)) for *row, terms in found]
     # The frozen terms say whether schools have ceilings; of all others nothing is asked.
-    by_school = [row.id for row in rows if terms[row.id].get(SCHOOL_CEILINGS)]
+    by_school = [agreement_id for agreement_id, *_, terms in rows if terms.get(SCHOOL_CEILINGS)]
     schools = school_ceilings(unit, by_school) if by_school else {}
     left_of_schools = _left_of_schools(unit, schools, known)
     return {
@@ -95,7 +100,7 @@ def agreement_states(
             number=number,
             payer_id=payer_id,
             vendor_id=vendor_id,
-            terms=terms[agreement_id],
+            terms=terms,
             ceiling_fen=ceiling_fen,
             room=Room(
                 ceiling_fen - billed.get(agreement_id, 0) + credited.get(agreement_id, 0),
@@ -106,20 +111,7 @@ def agreement_states(
             years=years.get(agreement_id, {}),
             school_ceilings=schools.get(agreement_id, {}),
         )
-        for agreement_id, number, payer_id, vendor_id, ceiling_fen in rows
-    }
-
-
-def _terms(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Return the frozen terms; agreements under equal ones share them, so that they fit memory."""
-    return {
-        agreement_id: terms
-        for terms, ids in unit.session.execute(
-            select(Agreement.terms, func.array_agg(Agreement.id))
-            .where(among(Agreement.id, agreement_ids))
-            .group_by(Agreement.terms)
-        )
-        for agreement_id in ids
+        for agreement_id, number, payer_id, vendor_id, ceiling_fen, terms in rows
     }
 
 
