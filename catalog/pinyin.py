@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
-from pypinyin import lazy_pinyin
+from catalog.dictionaries import readings_of
 
 LONGEST_SYLLABLE: Final = 6
 LONGEST_TYPED: Final = 40
@@ -19,7 +19,7 @@ READINGS: Final = 4
 @lru_cache(maxsize=50_000)
 def syllables_of(word: str) -> tuple[str, ...]:
     """Return the syllables of a Chinese word, one for each character."""
-    return tuple(lazy_pinyin(word, errors=lambda _: "?"))
+    return tuple(readings_of(word))
 
 
 def readings(letters: str) -> list[tuple[str, ...]]:

@@ -13,8 +13,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Final
 
-import rjieba
-
+from catalog.dictionaries import words_of, words_within
 from catalog.pinyin import readings, syllables_of
 from catalog.vocabularies import VOCABULARIES
 
@@ -47,7 +46,7 @@ def tokens_of(text: str, *, spoken: bool = False) -> set[str]:
     for script, run in _runs(text):
         match script:
             case "han":
-                found.update(run, _pairs(run), rjieba.cut_for_search(run))
+                found.update(run, _pairs(run), words_within(run))
                 if spoken:
                     found.update(_spoken(run))
             case "tibetan":
@@ -103,7 +102,7 @@ def _as_typed(script: str, run: str) -> str:
 
 def _by_words(run: str) -> str:
     """Return the query for a Chinese run by its words, which may stand apart in the title."""
-    words = [word for word in rjieba.cut(run) if word not in LITTLE_WORDS]
+    words = [word for word in words_of(run) if word not in LITTLE_WORDS]
     if len(words) < 2:
         return ""
     return " & ".join(
@@ -120,7 +119,7 @@ def _as_pinyin(run: str) -> Iterator[str]:
 
 
 def _spoken(run: str) -> Iterator[str]:
-    syllables = [one for word in rjieba.cut(run) for one in syllables_of(word)]
+    syllables = [one for word in words_of(run) for one in syllables_of(word)]
     for one in syllables:
         yield SYLLABLES + one
     for first, second in pairwise(syllables):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.errors import InvalidAmount, Misconfigured
-from kernel.money import parse_fen, parse_rate
+from kernel.money import parse_fen, parse_rate, plain_yuan
 
 
 def _text(value: str) -> str:
@@ -107,8 +107,15 @@ def _locale(value: str) -> str:
 
 
 def _setting(
-    name: str, default: str, read: Callable[[str], Any], help_text: str, *, secret: bool = False
+    name: str,
+    default: str,
+    read: Callable[[str], Any],
+    help_text: str,
+    *,
+    secret: bool = False,
+    write: Callable[[Any], str] = str,
 ) -> Any:
+    """Declare a setting; `write` is how a child process is told what `read` made of it."""
     return field(
         metadata={
             "name": name,
@@ -116,6 +123,7 @@ def _setting(
             "read": read,
             "help": help_text,
             "secret": secret,
+            "write": write,
         }
     )
 
@@ -298,6 +306,7 @@ class Settings:
         "1.00",
         _yuan,
         "Yuan below which a payee's dues wait for a later payment run.",
+        write=plain_yuan,
     )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",

@@ -142,6 +142,8 @@ def environment_of(settings: Settings, database_url: str) -> dict[str, str]:
         value = getattr(settings, one.name)
         if isinstance(value, bool):
             value = "yes" if value else "no"
-        values[one.metadata["name"]] = f"{value:f}" if isinstance(value, Decimal) else str(value)
+        elif isinstance(value, Decimal):
+            value = f"{value:f}"
+        values[one.metadata["name"]] = one.metadata["write"](value)
     values["DATABASE_URL"] = database_url
     return values | {"PYTHONUNBUFFERED": "1"}

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -21,6 +22,7 @@ from kernel.identity.models import NATION, Learner, Organisation, Person, Region
 from kernel.identity.secret import person_hash
 from kernel.ids import new_id, new_learner_id
 from kernel.unit import Unit
+from market.bench.scratch import past_the_reviewers
 from market.bench.workload import TERMS
 from settlement.agreements import terms_digest
 from settlement.metering.models import UsageSource
@@ -137,6 +139,17 @@ def _organisations(unit: Unit) -> tuple[UUID, UUID]:
     return vendor_id, found
 
 
+VERSIONS: Final = text(
+    """
+INSERT INTO version (id, resource_id, number, state, title, kind, tier, stage, subject, grade, type,
+    metadata, digest, created_at)
+SELECT v.id, v.resource_id, 1, 'listed', 'bench', 'personalised', 'basic', 'primary', '', '', '',
+    '{}', '', now()
+FROM unnest(CAST(:ids AS uuid[]), CAST(:resources AS uuid[])) AS v(id, resource_id)
+"""
+)
+
+
 def _resources(unit: Unit, vendor_id: UUID, *, number: int) -> list[tuple[str, UUID, UUID]]:
     made = [(f"R{n}", new_id(), new_id()) for n in range(number)]
     copy_rows(
@@ -145,16 +158,10 @@ def _resources(unit: Unit, vendor_id: UUID, *, number: int) -> list[tuple[str, U
         ("id", "vendor_id", "sku", "is_sample"),
         ((resource_id, vendor_id, sku, True) for sku, resource_id, _ in made),
     )
-    unit.session.execute(
-        text(
-            "INSERT INTO version (id, resource_id, number, state, title, kind, tier, stage, "
-            "subject, grade, type, metadata, digest, created_at) "
-            "SELECT v.id, v.resource_id, 1, 'listed', 'bench', 'personalised', 'basic', 'primary', "
-            "'', '', '', '{}', '', now() "
-            "FROM unnest(CAST(:ids AS uuid[]), CAST(:resources AS uuid[])) AS v(id, resource_id)"
-        ),
-        {"ids": [one[2] for one in made], "resources": [one[1] for one in made]},
-    )
+    with past_the_reviewers(unit):
+        unit.session.execute(
+            VERSIONS, {"ids": [one[2] for one in made], "resources": [one[1] for one in made]}
+        )
     return made
 
 

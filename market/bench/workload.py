@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from kernel.clock import month_bounds, month_of
 from kernel.unit import Unit
+from market.bench.scratch import past_the_reviewers
 from settlement.agreements import terms_digest
 from settlement.funding_lines import issue_amount, open_line
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
@@ -120,9 +121,10 @@ def build_workload(unit: Unit, *, events: int) -> int:
         "resources": max(agreements // 6, AGREEMENTS_PER_SCHOOL),
         "learners_per_school": LEARNERS_PER_SCHOOL,
     }
-    for statement in ORGANISATIONS.split(";"):
-        if statement.strip():
-            unit.session.execute(text(statement), sizes)
+    with past_the_reviewers(unit):
+        for statement in ORGANISATIONS.split(";"):
+            if statement.strip():
+                unit.session.execute(text(statement), sizes)
     unit.session.execute(text(ENROLMENT), sizes)
     _issue_lines(unit)
     unit.session.execute(

@@ -46,6 +46,7 @@ MAY_PAY: Final = (Role.OPERATOR, Role.BUREAU_FINANCE)
 
 Collection = aliased(Payment, name="side")
 Reversal = aliased(Payment, name="reversal")
+Transfer = aliased(Payment, name="transfer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +128,22 @@ def claim_payments(unit: Unit, run_id: UUID, *, besides: set[UUID]) -> list[Clai
         Reversal.kind == PaymentKind.REVERSAL,
         Reversal.state != PaymentState.PAID,
     )
+    # Collected for the payee and not passed on: before it was, there is nothing to reverse.
+    not_passed_on = exists().where(
+        Transfer.payer_id == Payment.payer_id,
+        Transfer.payee_id == Payment.payee_id,
+        Transfer.kind == PaymentKind.TRANSFER,
+        Transfer.state.not_in((PaymentState.PAID, PaymentState.WITHDRAWN)),
+        Collection.run_id == Transfer.run_id,
+        Collection.payer_id == Transfer.payer_id,
+        Collection.kind == PaymentKind.COLLECTION,
+        Collection.state == PaymentState.PAID,
+    )
     may_go = and_(
         Payment.state == PaymentState.READY,
         or_(
-            Payment.kind.in_((PaymentKind.COLLECTION, PaymentKind.REVERSAL)),
+            Payment.kind == PaymentKind.COLLECTION,
+            and_(Payment.kind == PaymentKind.REVERSAL, ~not_passed_on),
             and_(Payment.kind == PaymentKind.TRANSFER, side_paid),
             and_(Payment.kind == PaymentKind.REFUND, ~not_reversed),
         ),

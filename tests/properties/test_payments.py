@@ -79,6 +79,7 @@ class Payments(RuleBasedStateMachine):
     @initialize(is_paid=st.sampled_from([True, True, False]), corrections=st.integers(0, 3))
     def begin(self, is_paid: bool, corrections: int) -> None:
         """March is often paid before credits come, or nothing would ever be taken back."""
+        self._note_what_is_earned()
         if is_paid:
             pay_run(self.units, SYSTEM, self.gateway, released(self.units, self.owed))
         self.bill(uses=0, corrections=corrections)
@@ -185,13 +186,17 @@ class Payments(RuleBasedStateMachine):
     @invariant()
     def nobody_has_more_than_was_ever_earned_and_the_books_add_up(self) -> None:
         school = self.owed.market.school.id
+        self._note_what_is_earned()
         with self.units(SYSTEM) as unit:
-            for due, fen in dues(unit, [school]).items():
-                self.ever[due] = max(self.ever[due], fen)
             for due, one in paid_of(unit, [school]).items():
                 assert one.settled_fen <= one.claimed_fen <= self.ever[due], due
             for check in (check_payments, check_balances, check_budgets):
                 assert list(check(unit)) == []
+
+    def _note_what_is_earned(self) -> None:
+        with self.units(SYSTEM) as unit:
+            for due, fen in dues(unit, [self.owed.market.school.id]).items():
+                self.ever[due] = max(self.ever[due], fen)
 
     def _finish(self) -> None:
         """Take back what was paid too much, and let everything under way come through."""
