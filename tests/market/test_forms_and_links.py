@@ -1,9 +1,7 @@
 """Forms say all that is wrong beside its field, and no page offers what its reader may not open."""
 
 import re
-from collections import deque
 from collections.abc import Iterator
-from html import unescape
 
 import pytest
 from litestar import Litestar
@@ -17,6 +15,7 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.periods import month_to_close
 from tests.support.application import an_app
+from tests.support.links import dead_links
 from tests.support.settlement_builders import APRIL, SYSTEM
 from tests.support.site_builders import (
     BUREAU_STAFF,
@@ -49,42 +48,19 @@ def send(client: TestClient[Litestar], path: str, **form: str | list[str]):
     )
 
 
-def links_of(html: str) -> set[str]:
-    found = re.findall(r'<a\b[^>]*?href="(/[^"#]*)', html)
-    return {unescape(one) for one in found if "format=" not in one}
-
-
-def kind_of(address: str) -> str:
-    """Return an address without what differs from row to row."""
-    path, _, query = address.partition("?")
-    path = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "…", path)
-    names = sorted(part.partition("=")[0] for part in query.split("&"))
-    if path == "/catalog" and len(names) > 1:
-        names = ["several"]  # any set of facets: two tell as much as all the others
-    return path + "?" + "&".join(names)
-
-
 def test_every_link_on_every_page_opens_for_who_sees_it(
     client: TestClient[Litestar], site: Site
 ) -> None:
     """R49: a page offers nothing that its reader may not open, or that can't be done now."""
-    refused: list[str] = []
+    refused: dict[str, dict[str, int]] = {}
     opened = 0
     for role in (*SCHOOL_STAFF, *BUREAU_STAFF, Role.VENDOR_MANAGER):
         sign_in(client, role)
-        waiting, seen = deque(["/"]), {kind_of("/")}
-        while waiting:
-            address = waiting.popleft()
-            answer = client.get(address)
-            opened += 1
-            if answer.status_code != 200:
-                refused.append(f"{role}: {address}: {answer.status_code}")
-                continue
-            for link in sorted(links_of(answer.text)):
-                if kind_of(link) not in seen:
-                    seen.add(kind_of(link))
-                    waiting.append(link)
-    assert refused == []
+        dead, followed = dead_links(client, start="/")
+        opened += followed
+        if dead:
+            refused[role] = dead
+    assert refused == {}
     assert opened > 150
 
 
