@@ -92,16 +92,17 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
 def opinions(columns: Columns) -> "Whole":
     """Return each school's opinion, (stars - 1) / 4 on average, in millionths; 0 without raters."""
     fours = 4 * np.maximum(columns.raters, 1)
-    halves: Whole = 2 * MICRO * columns.rating_points + fours
-    return halves // (2 * fours)
+    opinion: Whole = (2 * MICRO * columns.rating_points + fours) // (2 * fours)
+    return opinion
 
 
 def weights(columns: Columns, config: RankingConfig) -> "Whole":
     """Return what each school's opinion weighs, in millionths: by its teachers, and by its age."""
     full = config.raters_for_full_weight
     ages = np.minimum(np.maximum(columns.rating_age_days, 0), OLDEST_DAYS)
-    fading: Whole = _fading(config.half_life_days)[ages]
-    return fading * np.minimum(columns.raters, full) // full
+    fading = _fading(config.half_life_days)[ages]
+    weighed: Whole = fading * np.minimum(columns.raters, full) // full
+    return weighed
 
 
 def capped(columns: Columns, weight: "Whole", config: RankingConfig) -> "Whole":

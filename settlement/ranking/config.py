@@ -59,7 +59,8 @@ class RankingConfig:
 
     `cap`: the largest share of a subject's weight that one school carries (or 1/n, if that is
     more). `raters_for_full_weight` teachers give a school its whole weight, which halves every
-    `half_life_days`. `k_…`: how many schools (school-months, audits) a cell's mean counts for;
+    `half_life_days`. Renewals, defects and months of use are those of the last `evidence_days`
+    before the end of the month, audits those of the last `audit_days`. `k_…`: how many schools (school-months, audits) a cell's mean counts for;
     that of satisfaction and `phi` are first guesses, estimated anew by each run between the
     bounds. `renewal_low`, `renewal_high`: the anchors between which renewal is rescaled.
     `defects_max`: severity per school-month at which nothing is left of that component.
@@ -73,6 +74,8 @@ class RankingConfig:
     raters_for_full_weight: int = 3
     term_days: int = 183
     half_life_days: int = 366
+    evidence_days: int = 366
+    audit_days: int = 732
     k_satisfaction: Decimal = Decimal("3")
     k_satisfaction_bounds: tuple[Decimal, Decimal] = (Decimal("1.5"), Decimal("9"))
     phi: Decimal = Decimal("0.25")
