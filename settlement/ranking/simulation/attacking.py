@@ -69,7 +69,8 @@ def _bought(market: Market, vendor: int) -> Market:
 
 def _orders(market: Market, variant: Variant, keys: tuple[Key, ...]) -> "Mapping[str, Real]":
     views = baseline_views(market)
-    ours, _ = Ours(variant, len(market.world.cell)).look(market, evidence_of(market))
+    evidence = evidence_of(market, variant.config.guards)
+    ours, _ = Ours(variant, len(market.world.cell)).look(market, evidence)
     return {OURS: ours} | {key[0]: views[key].order for key in keys}
 
 

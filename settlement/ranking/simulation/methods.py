@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from settlement.ranking.columns import Columns
-from settlement.ranking.config import SHIPPED, RankingConfig, Weights
+from settlement.ranking.config import SHIPPED, Guards, RankingConfig, Weights
 from settlement.ranking.guards import signs_of
 from settlement.ranking.numbers import Flags, Real, Whole, np
 from settlement.ranking.priors import estimate
@@ -88,15 +88,13 @@ def _without(weights: Weights, part: str) -> Weights:
 
 
 class Evidence(NamedTuple):
-    """The month's evidence in columns, with what guards need beside it."""
+    """The month's evidence in columns, all of it and what guards leave of it."""
 
     columns: Columns
-    uses: "Whole"
-    learners: "Whole"
-    homes: "dict[int, list[int]]"
+    guarded: Columns
 
 
-def evidence_of(market: Market) -> Evidence:
+def evidence_of(market: Market, guards: Guards) -> Evidence:
     """Return what is settled by the end of the month, as the product reads it."""
     world, month = market.world, market.month
     raters = (market.stars > 0).sum(axis=1)
@@ -126,12 +124,14 @@ def evidence_of(market: Market) -> Evidence:
         defects=market.defects.sum(axis=1)[rows],
         months=market.months.sum(axis=1)[rows],
     )
-    return Evidence(
-        columns=columns,
+    signs = signs_of(
+        columns,
         uses=market.uses.sum(axis=1)[rows],
         learners=world.size[market.school[rows]].astype(np.int64),
         homes={vendor: [int(school)] for vendor, school in enumerate(world.home)},
+        guards=guards,
     )
+    return Evidence(columns, _kept(columns, ~signs.any()))
 
 
 class Ours:
@@ -147,9 +147,7 @@ class Ours:
     def look(self, market: Market, evidence: Evidence) -> "tuple[Real, Real]":
         """Score the month; return what vendors are ordered by, and the probability to be bad."""
         config, gates = self.variant.config, self.variant.config.gates
-        columns = evidence.columns
-        if self.variant.guarded:
-            columns = _set_aside(evidence, config)
+        columns = evidence.guarded if self.variant.guarded else evidence.columns
         found = measure(columns, estimate(columns, config), config)
         p_bad, month = found.p_bad, market.month
         judged = ~found.is_newcomer & market.world.present(month)
@@ -167,19 +165,7 @@ class Ours:
         return (found.score if self.variant.by_mean else found.score - found.sd), p_bad
 
 
-def _set_aside(evidence: Evidence, config: RankingConfig) -> Columns:
-    columns = evidence.columns
-    flagged = signs_of(
-        columns,
-        uses=evidence.uses,
-        learners=evidence.learners,
-        homes=evidence.homes,
-        guards=config.guards,
-    ).any()
-    return kept_rows(columns, ~flagged)
-
-
-def kept_rows(columns: Columns, keep: "Flags") -> Columns:
+def _kept(columns: Columns, keep: "Flags") -> Columns:
     """Return columns with these rows alone."""
     names = (
         "subject", "school", "rating_points", "raters", "rating_age_days",

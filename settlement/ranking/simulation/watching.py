@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from settlement.ranking.config import SHIPPED
 from settlement.ranking.numbers import Flags, Real, Whole, np
 from settlement.ranking.simulation.living import Market
 from settlement.ranking.simulation.measures import NEW_MONTHS, exposure, kendall_tau, ndcg
@@ -70,7 +71,7 @@ def watch(
     seen: dict[Key, list[tuple[float, ...]]] = {}
     for month in range(MONTHS):
         market.live()
-        evidence = evidence_of(market)
+        evidence = evidence_of(market, SHIPPED.guards)
         columns = evidence.columns
         using = columns.per_subject((columns.months > 0).astype(np.int64))
         found.served[:, month] = using >= FEWEST_IN_CELL
