@@ -48,6 +48,13 @@ def _whole(value: str) -> int:
     return number
 
 
+def _some(value: str) -> int:
+    number = _number(value)
+    if number < 1:
+        raise ValueError("expected a number of at least 1")
+    return number
+
+
 def _port(value: str) -> int:
     number = _number(value)
     if not 0 <= number <= 65535:
@@ -300,6 +307,12 @@ class Settings:
         "300",
         _whole,
         "Seconds by which a message of the gateway may be older than its arrival.",
+    )
+    gateway_calls: int = _setting(
+        "MARKET_GATEWAY_CALLS",
+        "4",
+        _some,
+        "Calls to the gateway that one process makes at the same time.",
     )
     payout_minimum_fen: int = _setting(
         "MARKET_PAYOUT_MINIMUM",
