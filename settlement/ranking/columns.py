@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from settlement.ranking.config import RankingConfig
 from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence
@@ -35,9 +35,9 @@ _facts = attrgetter(*OF_SCHOOL)
 class Columns:
     """Evidence in columns. `subject`, `school`: of each row, positions in `subjects`, `schools`."""
 
-    subjects: Sequence[str]
-    cells: Sequence[str]
-    schools: Sequence[str]
+    subjects: Sequence[Any]
+    cells: Sequence[Any]
+    schools: Sequence[Any]
     cell_of: "Whole"
     audits_passed: "Whole"
     audits: "Whole"
@@ -92,16 +92,17 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
 def opinions(columns: Columns) -> "Whole":
     """Return each school's opinion, (stars - 1) / 4 on average, in millionths; 0 without raters."""
     fours = 4 * np.maximum(columns.raters, 1)
-    halves: Whole = 2 * MICRO * columns.rating_points + fours
-    return halves // (2 * fours)
+    opinion: Whole = (2 * MICRO * columns.rating_points + fours) // (2 * fours)
+    return opinion
 
 
 def weights(columns: Columns, config: RankingConfig) -> "Whole":
     """Return what each school's opinion weighs, in millionths: by its teachers, and by its age."""
     full = config.raters_for_full_weight
     ages = np.minimum(np.maximum(columns.rating_age_days, 0), OLDEST_DAYS)
-    fading: Whole = _fading(config.half_life_days)[ages]
-    return fading * np.minimum(columns.raters, full) // full
+    fading = _fading(config.half_life_days)[ages]
+    weighed: Whole = fading * np.minimum(columns.raters, full) // full
+    return weighed
 
 
 def capped(columns: Columns, weight: "Whole", config: RankingConfig) -> "Whole":
