@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from settlement.ranking.config import RankingConfig
 from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence
@@ -35,9 +35,9 @@ _facts = attrgetter(*OF_SCHOOL)
 class Columns:
     """Evidence in columns. `subject`, `school`: of each row, positions in `subjects`, `schools`."""
 
-    subjects: Sequence[str]
-    cells: Sequence[str]
-    schools: Sequence[str]
+    subjects: Sequence[Any]
+    cells: Sequence[Any]
+    schools: Sequence[Any]
     cell_of: "Whole"
     audits_passed: "Whole"
     audits: "Whole"

@@ -54,15 +54,37 @@ class Newcomers:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Guards:
+    """When evidence of a school is set aside, and said to be (see `guards`).
+
+    `unanimous_raters`: teachers of a school, all with the best or all with the worst rating;
+    `gap`: how far the subject's other schools must lie from that, in [0, 1], and `other_schools`
+    how many of them there must be. `alike_schools`: schools that praise one subject and damn
+    another of the cell with one voice. `metering_times`: uses per learner and month, as a multiple
+    of the cell's median over at least `metering_schools` schools.
+    """
+
+    unanimous_raters: int = 5
+    gap: Decimal = Decimal("0.35")
+    other_schools: int = 3
+    alike_raters: int = 3
+    alike_schools: int = 3
+    mutual_raters: int = 1
+    metering_times: int = 8
+    metering_schools: int = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RankingConfig:
     """A published version of the ranking's numbers.
 
     `cap`: the largest share of a subject's weight that one school carries (or 1/n, if that is
     more). `raters_for_full_weight` teachers give a school its whole weight, which halves every
     `half_life_days`. Renewals, defects and months of use are those of the last `evidence_days`
-    before the end of the month, audits those of the last `audit_days`. `k_…`: how many schools (school-months, audits) a cell's mean counts for;
-    that of satisfaction and `phi` are first guesses, estimated anew by each run between the
-    bounds. `renewal_low`, `renewal_high`: the anchors between which renewal is rescaled.
+    before the end of the month, audits those of the last `audit_days`. `k_…`: how many schools
+    (school-months, audits) a cell's mean counts for; that of satisfaction and `phi` are first
+    guesses, estimated anew by each run between the bounds. `renewal_low`, `renewal_high`: the
+    anchors between which renewal is rescaled.
     `defects_max`: severity per school-month at which nothing is left of that component.
     `severity_spread`: the mean square of a severity over its mean. `tau`: the score below which a
     subject is bad. `interval_z`: two subjects this many sd apart have a certain order.
@@ -103,6 +125,7 @@ class RankingConfig:
     )
     gates: Gates = field(default_factory=Gates)
     newcomers: Newcomers = field(default_factory=Newcomers)
+    guards: Guards = field(default_factory=Guards)
 
     def canonical(self) -> bytes:
         """Return the configuration as JSON with sorted keys; decimals are strings."""
