@@ -5,9 +5,8 @@ from typing import Any
 import click
 
 from kernel.clock import Month, show_month
-from kernel.unit import Unit
 from market.cli.context import acting, load_settings, open_units
-from market.cli.output import as_option, emit, json_option
+from market.cli.output import as_option, emit, json_option, summary_lines
 from market.cli.values import PERIOD
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import Ranked
@@ -26,21 +25,11 @@ def rank_command(month: Month, who: str | None, as_json: bool) -> None:
     with open_units(load_settings()) as units:
         actor = acting(units, who)
         with units(actor) as unit:
-            summary = summary_of(unit, rank(unit, month))
-    words = "ranked" if summary["is_new"] else "ranked already by the same inputs"
-    emit(
-        summary,
-        [
-            f"{summary['month']} {words}: run {summary['number']}, {summary['vendors']} vendors and "
-            f"{summary['resources']} resources in {summary['cells']} cells, by "
-            f"{summary['schools']} schools.",
-            f"configuration {summary['config']} · digest {summary['digest']}",
-        ],
-        as_json=as_json,
-    )
+            summary = summary_of(rank(unit, month))
+    emit(summary, summary_lines(summary), as_json=as_json)
 
 
-def summary_of(unit: Unit, ranked: Ranked) -> dict[str, Any]:
+def summary_of(ranked: Ranked) -> dict[str, Any]:
     """Return what a run says of itself (JSON)."""
     run = ranked.run
     return {
