@@ -18,6 +18,7 @@ import settlement.metering.models
 import settlement.models
 import settlement.payment_models
 import settlement.payments.sandbox_models
+import settlement.ranking.models
 import settlement.rating_models
 
 ALL = (
@@ -37,6 +38,7 @@ ALL = (
     settlement.payments.sandbox_models,
     settlement.budget_models,
     settlement.metering.models,
+    settlement.ranking.models,
     settlement.ledger.models,
     procurement.models,
     procurement.proposal_models,
