@@ -127,7 +127,7 @@ class Market:
                 rival = int(rivals[customers[rivals].argmax()])
                 hired = self._hire(rival, DAMNS_SLYLY if sly else DAMNS)
                 if not sly:
-                    self._link(hired, np.full(len(hired), vendor), PRAISES)
+                    self.hire(hired, int(vendor), PRAISES)
         founded = np.flatnonzero((world.ring >= 0) & (np.maximum(world.entered, 2) == month))
         for one in founded:
             others = np.flatnonzero((world.ring == world.ring[one]) & present)
@@ -139,8 +139,12 @@ class Market:
     def _hire(self, vendor: int, kind: int) -> "Whole":
         others = np.flatnonzero(np.arange(len(self.world.size)) != self.world.home[vendor])
         hired = self.rng.permutation(others)[: self.world.captives]
-        self._link(hired, np.full(len(hired), vendor), kind)
+        self.hire(hired, vendor, kind)
         return hired
+
+    def hire(self, schools: "Whole", vendor: int, kind: int) -> None:
+        """Have these schools use a vendor and speak as they are paid to."""
+        self._link(schools, np.full(len(schools), vendor), kind)
 
     def _link(self, schools: "Whole", vendors: "Whole", kind: int) -> None:
         """Have schools use vendors from now on; a school is met again as it was left."""

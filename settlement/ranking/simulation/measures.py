@@ -9,6 +9,9 @@ AROUND: Final = 3
 """Months before and after a decision over which quality is averaged to say if it was right."""
 
 LONG_BAD: Final = 12
+BRUSHES: Final = 6
+"""Months of being bad that make a vendor one to be removed, and of buying while bad."""
+
 TOP: Final = 10
 NEW_MONTHS: Final = 6
 
@@ -72,8 +75,10 @@ def tally(world: World, removed: "Whole", served: "Flags") -> Tally:
     just = was_removed & bad[np.arange(len(removed)), at]
     good = (seen & ~bad).any(axis=1)
     long_bad = (bad & seen & served).sum(axis=1) >= LONG_BAD
-    brushers = (world.brushing != NONE) & (bad & seen).any(axis=1)
-    brushers &= (bad & seen & served).any(axis=1)
+    buys = (world.brushing != NONE)[:, None] & (np.arange(MONTHS) >= world.brushes_from[:, None])
+    brushers = (bad & seen & served & buys).sum(axis=1) >= BRUSHES
+    # Who was removed before it could buy anything tells nothing of whether buying helps.
+    brushers &= ~was_removed | (removed >= world.brushes_from)
     waits: list[int] = []
     ended: list[bool] = []
     for vendor in np.flatnonzero((bad & seen & served).any(axis=1)):

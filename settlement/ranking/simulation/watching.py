@@ -117,7 +117,7 @@ def _keep_bar(found: Watched, key: Key, view: View, month: int) -> None:
 def _compare(
     world: World, order: "Real", known: "Flags", month: int, reserved: float
 ) -> list[tuple[float, ...]]:
-    rows = []
+    rows: list[tuple[float, ...]] = []
     new = month - world.entered < NEW_MONTHS
     for cell in range(world.needs.shape[1]):
         members = np.flatnonzero(known & world.present(month) & (world.cell == cell))
