@@ -110,14 +110,14 @@ def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, 
         (DEFECTS, {"defects": "defects"}),
         (MONTHS, {"months": "months", "uses": "uses"}),
     ):
-        for row in unit.session.execute(about(query, kind), _only(query, given)):
+        for row in unit.session.execute(about(query, kind), bound(query, given)):
             known = found[row.subject, row.cell].schools[row.school_id]
             for column, name in names.items():
                 known[name] = int(getattr(row, column))
-    for row in unit.session.execute(about(AUDITS, kind), _only(AUDITS, given)):
+    for row in unit.session.execute(about(AUDITS, kind), bound(AUDITS, given)):
         known_subject = found[row.subject, row.cell]
         known_subject.audits, known_subject.audits_passed = row.audits, row.passed
-    for row in unit.session.execute(about(FIRST_USE, kind), _only(FIRST_USE, given)):
+    for row in unit.session.execute(about(FIRST_USE, kind), bound(FIRST_USE, given)):
         if (row.subject, row.cell) in found:
             found[row.subject, row.cell].days = int(row.days)
     own = {
@@ -126,7 +126,7 @@ def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, 
     }
     affiliates = {
         (row.subject, row.school_id)
-        for row in unit.session.execute(about(AFFILIATES, kind), _only(AFFILIATES, given))
+        for row in unit.session.execute(about(AFFILIATES, kind), bound(AFFILIATES, given))
     }
     rural = _rural(unit, {school for one in found.values() for school in one.schools})
     subjects = []
@@ -199,7 +199,8 @@ def totals(schools: Iterable[SchoolEvidence]) -> dict[str, int]:
     return summed
 
 
-def _only(query: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def bound(query: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a statement asks for, of what is given."""
     return {name: value for name, value in given.items() if re.search(rf"[^:]:{name}\b", query)}
 
 

@@ -12,18 +12,25 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from catalog.blind_audit import draw_sample, judge_sample
+from catalog.models import Version
+from catalog.sharing_models import BlindSample
 from kernel.actors import Actor, OrganisationKind, Role
-from kernel.clock import SHANGHAI, FixedClock, Month, month_of, next_month
+from kernel.clock import SHANGHAI, FixedClock, Month, month_of, next_month, parse_month
 from kernel.identity.models import Learner, Organisation
 from kernel.identity.organisations import SchoolRow, organisation_by_code, record_schools
 from kernel.ids import ResourceId, new_id, new_learner_id
-from kernel.unit import Units
+from kernel.unit import Unit, Units
 from settlement.agreements import Draw
 from settlement.closing import settle
+from settlement.dispute_rules import DisputeReason
+from settlement.disputes import answer_dispute, dispute_line
 from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.models import Launch
 from settlement.metering.sources import admit_source
-from settlement.models import Agreement
+from settlement.models import Agreement, StatementLine
+from settlement.ranking.due_process import issue_notice, suspend
+from settlement.ranking.models import Standing
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import Ranked
 from settlement.ratings import rate
@@ -40,6 +47,7 @@ from tests.support.settlement_builders import SYSTEM, an_agreement, deliver
 from tests.support.usage_builders import a_report
 from tests.support.worlds import a_world
 
+MARCH, APRIL = parse_month("2026-03"), parse_month("2026-04")
 CELL: Final = "primary/语文/视频"
 PASSWORD: Final = "correct horse battery"
 OPENED_AT: Final = datetime(2026, 2, 24, 9, tzinfo=SHANGHAI)
@@ -77,6 +85,8 @@ class Contest:
     sellers: Sequence[Seller]
     reviewers: Sequence[Actor]
     finance: Actor
+    heads: Mapping[UUID, Actor]
+    """By school, who confirms and disputes."""
 
 
 @a_world
@@ -101,6 +111,16 @@ def a_contest(units: Units, *, schools: int = 4, sellers: int = 3, teachers: int
             unit, bureau, [Role.BUREAU_FINANCE], login="bureau-finance", password=PASSWORD
         )
         made = [_a_school(unit, n) for n in range(schools)]
+        heads = {
+            school.id: a_person(
+                unit,
+                school,
+                [Role.PRINCIPAL, Role.SCHOOL_FINANCE],
+                login=f"head-{n}",
+                password=PASSWORD,
+            )
+            for n, school in enumerate(made)
+        }
         people = {school.id: [_a_teacher(unit, school) for _ in range(teachers)] for school in made}
         found = [_a_seller(unit, reviewers[0], n) for n in range(sellers)]
         for school in made:
@@ -120,7 +140,7 @@ def a_contest(units: Units, *, schools: int = 4, sellers: int = 3, teachers: int
                     starts_on=STARTS_ON,
                     ends_on=ENDS_ON,
                 )
-    return Contest(bureau, made, people, found, reviewers, finance)
+    return Contest(bureau, made, people, found, reviewers, finance, heads)
 
 
 def used(units: Units, contest: Contest, month: Month, *, day: int = 10) -> None:
@@ -168,6 +188,46 @@ def said(
                     rate(unit, contest.sellers[number].key, stars=given)
 
 
+def wronged(units: Units, contest: Contest, month: Month, number: int) -> None:
+    """Have every school dispute its line of a vendor, who gives all of it back: a grave defect."""
+    seller = contest.sellers[number]
+    for school in contest.schools:
+        with units(SYSTEM) as unit:
+            line_id = unit.session.scalars(
+                select(StatementLine.id).where(
+                    StatementLine.payer_id == school.id,
+                    StatementLine.month == month,
+                    StatementLine.vendor_id == seller.organisation.id,
+                )
+            ).one()
+        with units(contest.heads[school.id]) as unit:
+            dispute_id = dispute_line(
+                unit, line_id, reason=DisputeReason.UNUSABLE, claim="课堂上打不开", claimed_fen=0
+            )
+        with units(seller.manager) as unit:
+            billed = unit.session.get_one(StatementLine, line_id).amount_fen
+            answer_dispute(unit, dispute_id, answer="确有此事，全部退回", offered_fen=billed)
+
+
+def audited(units: Units, contest: Contest, *, failing: int, times: int = 4) -> None:
+    """Have all listed versions judged blind several times, those of one vendor found wanting."""
+    for n in range(times):
+        with units(contest.reviewers[0]) as unit:
+            drawn = draw_sample(unit, seed=f"seed-{n}", size=500)
+        with units(contest.reviewers[1]) as unit:
+            fails = set(
+                unit.session.scalars(
+                    select(Version.id).where(
+                        Version.resource_id == contest.sellers[failing].resource_id
+                    )
+                )
+            )
+            for sample_id in drawn:
+                version_id = unit.session.get_one(BlindSample, sample_id).version_id
+                passed = version_id not in fails
+                judge_sample(unit, sample_id, passed=passed, note="按八项标准逐条核对")
+
+
 def ranked(units: Units, month: Month) -> Ranked:
     with units(SYSTEM) as unit:
         return rank(unit, month)
@@ -181,6 +241,39 @@ def lived(
     closed(units, month)
     if stars:
         said(units, contest, stars)
+
+
+@a_world
+def on_probation(units: Units) -> Contest:
+    """A vendor (the last of three) whom all schools find bad got its notice in May 2026."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 4, 2: 1})
+    wronged(units, contest, MARCH, 2)
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    units.clock.advance(timedelta(days=3))
+    with units(contest.reviewers[0]) as unit:
+        issue_notice(unit, standing_id_of(unit, contest, 2), note="请按所列事项整改")
+    return contest
+
+
+@a_world
+def suspended(units: Units) -> Contest:
+    """That vendor mended nothing: in November two looks and all schools say so once more."""
+    contest = on_probation(units)
+    for month in (parse_month("2026-09"), parse_month("2026-10")):
+        lived(units, contest, month, {2: 1})
+        ranked(units, month)
+    units.clock.advance(timedelta(days=8))
+    with units(contest.reviewers[1]) as unit:
+        suspend(unit, standing_id_of(unit, contest, 2), note="期满未改善")
+    return contest
+
+
+def standing_id_of(unit: Unit, contest: Contest, number: int) -> UUID:
+    return unit.session.scalars(
+        select(Standing.id).where(Standing.vendor_id == contest.sellers[number].organisation.id)
+    ).one()
 
 
 def move_to(units: Units, at: datetime) -> None:
