@@ -9,6 +9,7 @@ from uuid import UUID
 
 from litestar import Response
 
+from catalog.attachments.reading import files_of
 from catalog.favourites import kept_among
 from catalog.storefront import (
     MOST_COMPARED,
@@ -22,9 +23,11 @@ from catalog.web.addresses import (
     CATALOGUE,
     RESOURCE,
     comparison_address,
+    comparison_of_versions,
     resource_address,
     vendor_address,
 )
+from catalog.web.files import file_address
 from catalog.web.words import FACET_TITLES, price_words, word_of
 from kernel.actors import ROLES_OF, OrganisationKind, Role
 from kernel.http.pages import Page
@@ -80,6 +83,9 @@ def show_resource(
         is_kept=detail.hit.resource_id in kept_among(page.unit, [detail.hit.resource_id]),
         chooses=not page.actor.roles.isdisjoint(CHOOSERS),
         said=said(detail.hit.resource_id),
+        files=files_of(page.unit, [detail.hit.version_id]).get(detail.hit.version_id, []),
+        file_link=lambda one: "" if one.is_content else file_address(one.id),
+        differences=comparison_of_versions(vendor_code, sku),
         machine=f"/api/v1/resources/{quote(vendor_code, safe='')}/{quote(sku)}",
     )
 
