@@ -1,6 +1,7 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
 import catalog.admission_models
+import catalog.attachments.models
 import catalog.listing_models
 import catalog.models
 import catalog.sharing_models
@@ -27,6 +28,8 @@ ALL = (
     kernel.http.models,
     catalog.models,
     catalog.admission_models,
+    catalog.attachments.models,
+    catalog.attachments.models,
     catalog.sharing_models,
     catalog.listing_models,
     settlement.models,
