@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import insert, select
 
+from catalog.attachments.attaching import carry_over
 from catalog.conditions import HIGHEST_MBPS
 from catalog.kinds import KINDS, OWNERSHIPS, TIERS, Ownership
 from catalog.models import Resource, Version
@@ -159,6 +160,7 @@ def record_catalogue(
     for table, values in ((Resource, resources), (Version, versions)):
         if values:
             unit.session.execute(insert(table), values)
+    carry_over(unit, [one["id"] for one in versions if one["number"] > 1])
     return outcomes
 
 

@@ -1,6 +1,7 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
 import catalog.admission_models
+import catalog.attachments.models
 import catalog.listing_models
 import catalog.models
 import catalog.sharing_models
@@ -18,6 +19,7 @@ import settlement.metering.models
 import settlement.models
 import settlement.payment_models
 import settlement.payments.sandbox_models
+import settlement.ranking.models
 import settlement.rating_models
 
 ALL = (
@@ -26,6 +28,8 @@ ALL = (
     kernel.http.models,
     catalog.models,
     catalog.admission_models,
+    catalog.attachments.models,
+    catalog.attachments.models,
     catalog.sharing_models,
     catalog.listing_models,
     settlement.models,
@@ -37,6 +41,7 @@ ALL = (
     settlement.payments.sandbox_models,
     settlement.budget_models,
     settlement.metering.models,
+    settlement.ranking.models,
     settlement.ledger.models,
     procurement.models,
     procurement.proposal_models,

@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "simulate": "market.cli.previewing:simulate_group",
     "explain": "market.cli.previewing:explain",
     "confirm": "market.cli.settling:confirm",
+    "rank": "market.cli.ranking:rank_command",
     "usage": "market.cli.archiving:usage",
     "retention": "market.cli.retaining:retention",
     "payments": "market.cli.paying:payments",

@@ -14,9 +14,10 @@ from uuid import UUID
 from sqlalchemy import TEXT, func, select, text
 from sqlalchemy.orm import aliased
 
+from catalog.attachments.reading import AttachedFile, file_of_version
 from catalog.models import Version
+from catalog.opening import may_open
 from catalog.queries import resources_by_key
-from catalog.states import VersionState
 from kernel.clock import shanghai_day
 from kernel.errors import (
     AgreementOver,
@@ -86,7 +87,7 @@ def open_launch(unit: Unit, *, vendor_code: str, sku: str, class_name: str = "")
         unit, school=opener.school, resource_id=resource.id, sku=sku, day=shanghai_day(now)
     )
     version = unit.session.get_one(Version, agreement.version_id)
-    if version.state != VersionState.LISTED:
+    if not may_open(unit, version):
         raise VersionNotOpen(title=version.title, state=version.state)
     address = str(version.metadata_.get("launch_url", ""))
     source = None if address else player_source_for(unit, opener.school)
@@ -105,7 +106,7 @@ def enter(unit: Unit, launch_id: UUID) -> tuple[str, Ticket]:
     """
     launch = own_launch(unit, launch_id)
     require_running(unit, launch)
-    require_listed(unit, launch)
+    require_open(unit, launch)
     opened = _opened(unit, launch)
     if not opened.address:
         raise NoAddress(title=opened.title)
@@ -130,10 +131,22 @@ def require_running(unit: Unit, launch: Launch) -> None:
         raise LaunchOver(ended=launch.expires_at.isoformat())
 
 
-def require_listed(unit: Unit, launch: Launch) -> None:
-    """Raise `VersionNotOpen` if what was opened was taken down or withdrawn since (R14)."""
+def launched_file(unit: Unit, launch_id: UUID, attachment_id: UUID) -> AttachedFile:
+    """Return a file of what the actor has opened, for as long as the launch runs.
+
+    Raises `NotFound` for another's launch or another version's file, `LaunchOver`,
+    `VersionNotOpen`.
+    """
+    launch = own_launch(unit, launch_id)
+    require_running(unit, launch)
+    require_open(unit, launch)
+    return file_of_version(unit, launch.version_id, attachment_id)
+
+
+def require_open(unit: Unit, launch: Launch) -> None:
+    """Raise `VersionNotOpen` if what was opened was taken down since (R14)."""
     version = unit.session.get_one(Version, launch.version_id)
-    if version.state != VersionState.LISTED:
+    if not may_open(unit, version):
         raise VersionNotOpen(title=version.title, state=version.state)
 
 

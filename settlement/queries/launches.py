@@ -9,7 +9,7 @@ from sqlalchemy import Select, select, text
 from sqlalchemy.orm import aliased
 
 from catalog.models import Version
-from catalog.states import VersionState
+from catalog.opening import is_open
 from kernel.clock import shanghai_day
 from kernel.errors import NotFound
 from kernel.identity.models import Learner, Organisation
@@ -53,6 +53,7 @@ class LaunchView:
     last_seen_at: datetime | None
     title: str
     vendor_name: str
+    version_id: UUID
     version: int
     agreement_number: str
     address: str
@@ -92,7 +93,7 @@ def openable_at(unit: Unit, school_id: UUID) -> list[OpenableRow]:
             named.starts_on <= today,
             named.ends_on >= today,
             named.state.not_in(OVER),
-            Version.state == VersionState.LISTED,
+            is_open(),
             goes_by_it(today),
         )
         .order_by(text(PRECEDENCE))
@@ -147,6 +148,7 @@ def _views(unit: Unit) -> Select[*tuple[Any, ...]]:
             Launch.expires_at,
             LaunchPresence.last_seen_at,
             Version.title,
+            Version.id.label("version_id"),
             Version.number.label("version"),
             Version.metadata_.label("metadata"),
             Organisation.name.label("vendor_name"),
@@ -171,6 +173,7 @@ def _view(row: Any, now: datetime) -> LaunchView:
         last_seen_at=row.last_seen_at,
         title=row.title,
         vendor_name=row.vendor_name,
+        version_id=row.version_id,
         version=row.version,
         agreement_number=row.agreement_number,
         address=_link(str(row.metadata.get("address", ""))),

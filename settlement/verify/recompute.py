@@ -31,6 +31,7 @@ from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
+from settlement.verify.rankings import check_rankings
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.school_days import check_school_days
@@ -202,5 +203,6 @@ CHECKS: tuple[Check, ...] = (
     check_seals,
     check_archives,
     check_usage,
+    check_rankings,
     check_trail,
 )

@@ -1,0 +1,378 @@
+"""A vendor's way through due process: never a step without its gates, and each can be appealed."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from kernel.actors import Actor, Role
+from kernel.clock import Month, parse_month
+from kernel.errors import (
+    AppealedAlready,
+    DeadlinePassed,
+    InvalidInput,
+    NoNewSchools,
+    NotFound,
+    ReasonRequired,
+    Refused,
+    StepNotDue,
+    TookPart,
+    VendorInterest,
+)
+from kernel.identity.people import RosterRow, record_roster
+from kernel.unit import Units
+from settlement.agreement_ends import end_what_is_over
+from settlement.agreements import Draw
+from settlement.closing import settle
+from settlement.confirmations import confirm_lines
+from settlement.funding_lines import issue_amount, open_line
+from settlement.models import StatementLine
+from settlement.ranking.due_process import issue_notice, let_exit, suspend
+from settlement.ranking.looks import leave_when_over
+from settlement.ranking.models import (
+    ScoreRun,
+    Standing,
+    StandingAppeal,
+    StandingEvent,
+    StandingNotice,
+    StruckEvidence,
+)
+from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
+from settlement.ranking.standings import course_of
+from settlement.verify.rankings import check_rankings
+from tests.support.builders import a_school, took
+from tests.support.ranking_builders import (
+    Contest,
+    a_contest,
+    audited,
+    closed,
+    lived,
+    move_to,
+    on_probation,
+    ranked,
+    suspended,
+    used,
+    wronged,
+)
+from tests.support.settlement_builders import SYSTEM, an_agreement
+
+MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
+BAD = 2
+"""The number of the vendor whom all schools find bad."""
+
+
+def standing_of(units: Units, contest: Contest, number: int = BAD) -> Standing:
+    with units(SYSTEM) as unit:
+        return unit.session.scalars(
+            select(Standing).where(Standing.vendor_id == contest.sellers[number].organisation.id)
+        ).one()
+
+
+def states(units: Units, contest: Contest) -> list[str]:
+    return [standing_of(units, contest, n).state for n in range(len(contest.sellers))]
+
+
+def test_looks_alone_let_in_put_on_watch_and_find_recovered(units: Units) -> None:
+    """R44: who recovers stands where it stood, by itself."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 4, BAD: 1})
+    audited(units, contest, failing=BAD)
+    ranked(units, MARCH)
+    assert states(units, contest) == ["newcomer"] * 3
+    lived(units, contest, APRIL, {BAD: 5})
+    ranked(units, APRIL)
+    assert states(units, contest) == ["normal", "normal", "watch"]
+    may = parse_month("2026-05")
+    lived(units, contest, may)
+    ranked(units, may)
+    assert states(units, contest) == ["normal"] * 3
+
+
+def test_a_notice_names_what_each_school_says_and_gives_a_term(units: Units) -> None:
+    """R44."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    with units(SYSTEM) as unit:
+        notice = unit.session.scalars(select(StandingNotice)).one()
+        event = unit.session.scalars(
+            select(StandingEvent).where(StandingEvent.because == "notice")
+        ).one()
+    assert standing.state == "probation"
+    assert [one["number"] for one in notice.items] == [*range(1, 9)]
+    assert [one["component"] for one in notice.items] == ["ratings", "defects"] * 4
+    assert notice.items[0]["what"] == {"teachers": 2, "stars": 2}
+    assert notice.items[1]["what"] == {"severity": 10, "months": 2}
+    assert notice.mend_by == event.day + timedelta(days=183)
+    assert event.signed_by == contest.reviewers[0].person_id
+    assert event.appeal_by == date(2026, 5, 18)  # ten working days on, one Saturday is worked
+
+
+def test_no_step_comes_before_its_gates(units: Units) -> None:
+    """R44: neither a suspension within the term, nor an exit without a suspension."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    for act in (suspend, let_exit, issue_notice):
+        with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue):
+            act(unit, standing.id, note="没有改善")
+
+
+def test_suspension_needs_looks_fresh_schools_and_a_person(units: Units) -> None:
+    """R44: two looks after the notice, three schools that were affected since, a signature."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    # The term is over, and the last look is that of before the notice.
+    move_to(units, units.clock.now() + timedelta(days=190))
+    with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="looks"):
+        suspend(unit, standing.id, note="没有改善")
+    with units(SYSTEM) as unit, pytest.raises(Refused):
+        suspend(unit, standing.id, note="没有改善")
+
+
+def test_a_vendor_that_mends_nothing_takes_no_new_schools(units: Units) -> None:
+    """R44: those who use it may go on, others may not begin."""
+    contest = suspended(units)
+    standing = standing_of(units, contest)
+    assert standing.state == "no_new_schools"
+    with units(SYSTEM) as unit:
+        assert len(course_of(unit, standing).looks[0].fresh) == 4
+        other = a_school(unit)
+        line = open_line(unit, other.id, fiscal_year=2026, source="per_student")
+        issue_amount(unit, line, amount_fen=100_000, key="test:other", memo="allocation")
+    seller = contest.sellers[BAD]
+
+    def begin(school, line_id, reference):
+        with units(SYSTEM) as unit:
+            return an_agreement(
+                unit,
+                school,
+                vendor_id=seller.organisation.id,
+                resource_id=seller.resource_id,
+                draws=[Draw(line_id, 100)],
+                reference=reference,
+                starts_on=date(2026, 12, 1),
+                ends_on=date(2026, 12, 31),
+            )
+
+    with pytest.raises(NoNewSchools):
+        begin(other, line, "NEW")
+    with units(SYSTEM) as unit:
+        known = contest.schools[0]
+        own_line = unit.session.scalar(
+            text("SELECT id FROM funding_line WHERE payer_id = :payer"), {"payer": known.id}
+        )
+    assert begin(known, own_line, "AGAIN")
+
+
+def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> None:
+    """R44, R45."""
+    contest = suspended(units)
+    standing = standing_of(units, contest)
+    manager = contest.sellers[BAD].manager
+    with units(manager) as unit:
+        appeal = appeal_standing(
+            unit, standing.id, claim="两所学校的评价不是使用者所写", contested=[1, 2, 3, 4]
+        )
+        with pytest.raises(AppealedAlready):
+            appeal_standing(unit, standing.id, claim="再申诉一次")
+    for signer in contest.reviewers[:2]:  # of the notice, and of the suspension
+        with units(signer) as unit, pytest.raises(TookPart):
+            decide_standing_appeal(unit, appeal.id, upheld=True, note="同意", struck=[1])
+    with units(SYSTEM) as unit:
+        before = unit.session.scalars(select(ScoreRun).order_by(ScoreRun.month.desc())).first()
+    with units(contest.reviewers[2]) as unit:
+        decide_standing_appeal(
+            unit, appeal.id, upheld=True, note="评价者未实际使用", struck=[*range(1, 9)]
+        )
+
+    standing = standing_of(units, contest)
+    assert standing.state == "normal"
+    with units(SYSTEM) as unit:
+        struck = unit.session.scalars(select(StruckEvidence)).all()
+        again = unit.session.scalars(
+            select(ScoreRun).order_by(ScoreRun.month.desc(), ScoreRun.number.desc())
+        ).first()
+        assert list(check_rankings(unit)) == []
+    assert len(struck) == 8
+    assert (again.month, again.number) == (before.month, before.number + 1)
+
+
+def test_a_dismissed_appeal_leaves_everything_and_exit_waits_for_it(units: Units) -> None:
+    """R44: the exit is stayed while an appeal waits."""
+    contest = suspended(units)
+    standing = standing_of(units, contest)
+    with units(contest.sellers[BAD].manager) as unit:
+        appeal = appeal_standing(unit, standing.id, claim="请复核")
+    _next_look(units, contest)
+    with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="appeal"):
+        let_exit(unit, standing.id, note="退出")
+    with pytest.raises(DBAPIError, match="an appeal stays it"), units(SYSTEM) as unit:
+        _event(unit, standing, contest.reviewers[1], to="exiting", because="exit")
+    with units(contest.reviewers[2]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="证据确凿")
+    assert standing_of(units, contest).state == "no_new_schools"
+    with units(contest.reviewers[1]) as unit:
+        let_exit(unit, standing.id, note="整改无效，学期结束后退出")
+    assert standing_of(units, contest).state == "exiting"
+
+
+def test_schools_finish_their_term_under_an_exit_and_are_paid_for(units: Units) -> None:
+    """R44: what was used until the end is billed and due; then the vendor has left."""
+    contest = suspended(units)
+    standing = standing_of(units, contest)
+    november = _next_look(units, contest)
+    with units(contest.reviewers[1]) as unit:
+        let_exit(unit, standing.id, note="整改无效，学期结束后退出")
+    december = parse_month("2026-12")
+    used(units, contest, december)
+    vendor = contest.sellers[BAD].organisation.id
+    with units(SYSTEM) as unit:
+        assert leave_when_over(unit) == 0  # the schools finish their term
+        line = unit.session.scalar(text("SELECT id FROM funding_line LIMIT 1"))
+    with pytest.raises(NoNewSchools), units(SYSTEM) as unit:
+        an_agreement(
+            unit,
+            contest.schools[0],
+            vendor_id=vendor,
+            resource_id=contest.sellers[BAD].resource_id,
+            draws=[Draw(line, 100)],
+            reference="NEXT",
+            starts_on=date(2026, 12, 1),
+            ends_on=date(2026, 12, 31),
+        )
+    closed(units, december)
+    for school in contest.schools:
+        with units(contest.heads[school.id]) as unit:
+            confirm_lines(unit, school.id, december)
+    settle(units, SYSTEM, december)
+    with units(SYSTEM) as unit:
+        end_what_is_over(unit)
+        assert leave_when_over(unit) == 1
+        lines = unit.session.execute(
+            select(StatementLine.month, StatementLine.state, StatementLine.vendor_fen).where(
+                StatementLine.vendor_id == vendor, StatementLine.month >= november
+            )
+        ).all()
+    assert standing_of(units, contest).state == "left"
+    ended = [line for line in lines if line.month == december]
+    assert len(ended) == len(contest.schools)
+    assert {(line.state, line.vendor_fen > 0) for line in ended} == {("posted", True)}
+
+
+def test_an_appeal_comes_in_time_from_the_vendor_itself(units: Units) -> None:
+    """R44."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    with units(contest.sellers[0].manager) as unit, pytest.raises(NotFound):
+        appeal_standing(unit, standing.id, claim="别人的")
+    manager = contest.sellers[BAD].manager
+    with units(manager) as unit:
+        with pytest.raises(ReasonRequired):
+            appeal_standing(unit, standing.id, claim=" ")
+        with pytest.raises(InvalidInput):
+            appeal_standing(unit, standing.id, claim="不服", contested=[99])
+    move_to(units, units.clock.now() + timedelta(days=30))
+    with units(manager) as unit, pytest.raises(DeadlinePassed):
+        appeal_standing(unit, standing.id, claim="晚了")
+
+
+def test_who_has_an_interest_signs_nothing(units: Units) -> None:
+    """R44, R13."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 4, BAD: 1})
+    wronged(units, contest, MARCH, BAD)
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    vendor = contest.sellers[BAD].organisation
+    with units(SYSTEM) as unit:
+        row = RosterRow(
+            person_no="SR-1",
+            name="兼职",
+            organisation_kind="vendor",
+            organisation_code=vendor.code,
+            roles=(Role.VENDOR_MANAGER,),
+        )
+        took(record_roster(unit, [row]))
+    standing = standing_of(units, contest)
+    with units(contest.reviewers[1]) as unit, pytest.raises(VendorInterest):
+        issue_notice(unit, standing.id, note="请整改")
+    with units(contest.finance) as unit, pytest.raises(Refused):
+        issue_notice(unit, standing.id, note="请整改")
+
+
+@pytest.mark.parametrize(
+    ("to", "because"),
+    [
+        ("no_new_schools", "suspension"),
+        ("exiting", "exit"),
+        ("left", "ended"),
+        ("normal", "appeal"),
+        ("exiting", "suspension"),
+        ("no_new_schools", "look"),
+    ],
+)
+def test_the_database_lets_no_step_be_skipped(units: Units, to: str, because: str) -> None:
+    """R44."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    with pytest.raises(DBAPIError, match="is refused"), units(SYSTEM) as unit:
+        _event(unit, standing, contest.reviewers[1], to=to, because=because)
+
+
+def test_the_database_moves_a_standing_with_its_event_only(units: Units) -> None:
+    """R44."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    for statement in (
+        "UPDATE standing SET state = 'normal'",
+        "DELETE FROM standing",
+        "UPDATE standing_event SET note = 'x'",
+        "DELETE FROM standing_look",
+        "UPDATE standing_notice SET mend_by = mend_by - 90",
+    ):
+        with pytest.raises(DBAPIError), units(SYSTEM) as unit:
+            unit.session.execute(text(statement))
+    with pytest.raises(DBAPIError, match="no appeal struck it out"), units(SYSTEM) as unit:
+        appeal = unit.session.scalars(select(StandingAppeal.id)).first() or standing.id
+        unit.session.add(
+            StruckEvidence(
+                appeal_id=appeal,
+                school_id=contest.schools[0].id,
+                component="ratings",
+                vendor_id=standing.vendor_id,
+                cell=standing.cell,
+                until=unit.clock.now(),
+                reason="x",
+            )
+        )
+        unit.session.flush()
+
+
+def _next_look(units: Units, contest: Contest) -> Month:
+    """Let one more month go by and look again; return it."""
+    with units(SYSTEM) as unit:
+        last = unit.session.scalars(select(ScoreRun.month).order_by(ScoreRun.month.desc())).first()
+    month = Month(date(last.year, last.month + 1, 1))
+    lived(units, contest, month)
+    ranked(units, month)
+    return month
+
+
+def _event(unit, standing: Standing, signer: Actor, *, to: str, because: str) -> None:
+    at = unit.clock.now()
+    unit.session.add(
+        StandingEvent(
+            id=standing.id,
+            standing_id=standing.id,
+            number=0,
+            from_state=standing.state,
+            to_state=to,
+            because=because,
+            signed_by=signer.person_id,
+            note="硬来",
+            at=at,
+            day=at.date(),
+            appeal_by=at.date() if because in {"suspension", "exit"} else None,
+        )
+    )
+    unit.session.flush()
