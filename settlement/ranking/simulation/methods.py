@@ -18,9 +18,6 @@ from settlement.ranking.scoring import measure
 from settlement.ranking.simulation.living import WINDOW, Market
 
 DAYS: Final = 30
-LOOKS: Final = 2
-"""Monthly looks in a row below its bar after which each method removes a vendor."""
-
 OURS: Final = "ours"
 RAW_AVERAGE, RAW_USAGE, WILSON, BAYESIAN = "raw_average", "raw_usage", "wilson", "bayesian_average"
 BASELINES: Final[Mapping[str, tuple[float, ...]]] = {
@@ -134,35 +131,12 @@ def evidence_of(market: Market, guards: Guards) -> Evidence:
     return Evidence(columns, _kept(columns, ~signs.any()))
 
 
-class Ours:
-    """Our method over the months: scores each month and moves standings through the gates."""
-
-    def __init__(self, variant: Variant, vendors: int) -> None:
-        self.variant = variant
-        self.noticed = np.full(vendors, -1, dtype=np.int64)
-        self.looks = np.zeros(vendors, dtype=np.int64)
-        self.removed = np.full(vendors, -1, dtype=np.int64)
-        self.watched = np.full(vendors, -1, dtype=np.int64)
-
-    def look(self, market: Market, evidence: Evidence) -> "tuple[Real, Real]":
-        """Score the month; return what vendors are ordered by, and the probability to be bad."""
-        config, gates = self.variant.config, self.variant.config.gates
-        columns = evidence.guarded if self.variant.guarded else evidence.columns
-        found = measure(columns, estimate(columns, config), config)
-        p_bad, month = found.p_bad, market.month
-        judged = ~found.is_newcomer & market.world.present(month)
-        # A notice is withdrawn once the vendor is likely good; two looks after it decide.
-        self.noticed[p_bad < float(gates.recovery)] = -1
-        high = judged & (p_bad >= float(gates.no_new_schools)) & (self.noticed >= 0)
-        self.looks = np.where(high, self.looks + 1, 0)
-        enough = market.affected(self.noticed) >= gates.fresh_schools
-        out = (self.looks >= gates.looks) & enough & (self.removed < 0)
-        self.removed[out] = month
-        noticed = judged & (p_bad >= float(gates.probation)) & (self.noticed < 0)
-        self.noticed[noticed] = month
-        watched = judged & (p_bad >= float(gates.watch)) & (self.watched < 0)
-        self.watched[watched] = month
-        return (found.score if self.variant.by_mean else found.score - found.sd), p_bad
+def score_month(variant: Variant, evidence: Evidence) -> "tuple[Real, Real]":
+    """Score a month with ours; return what vendors are ordered by, and how likely each is bad."""
+    config = variant.config
+    columns = evidence.guarded if variant.guarded else evidence.columns
+    found = measure(columns, estimate(columns, config), config)
+    return (found.score if variant.by_mean else found.score - found.sd), found.p_bad
 
 
 def _kept(columns: Columns, keep: "Flags") -> Columns:

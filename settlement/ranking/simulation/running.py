@@ -15,7 +15,13 @@ from settlement.ranking.simulation.attacking import places_gained
 from settlement.ranking.simulation.measures import Tally, Truth, tally, truth_of, waits
 from settlement.ranking.simulation.methods import BASELINES, OURS, Variant, ablations
 from settlement.ranking.simulation.survival import Step, survival, time_at
-from settlement.ranking.simulation.watching import Key, Watched, removed_below, watch
+from settlement.ranking.simulation.watching import (
+    Key,
+    Watched,
+    removed_below,
+    removed_by,
+    watch,
+)
 from settlement.ranking.simulation.world import BAD_BELOW
 
 BUDGET: Final = 0.02
@@ -100,14 +106,15 @@ def tune(markets: Sequence[Watched]) -> dict[str, Tuned]:
         best: tuple[float, float, Key, float] = (-1.0, 0.0, keys[0], -np.inf)
         for key in keys:
             said = np.concatenate([one.bars[key][~np.isnan(one.bars[key])] for one in markets])
-            for bar in np.unique(np.quantile(said, np.linspace(0, 0.6, BARS_TRIED))):
+            bars = np.unique(np.quantile(said, np.linspace(0, 0.6, BARS_TRIED))).tolist()
+            removed = [removed_below(one, key, bars, SHIPPED.gates) for one in markets]
+            for at, bar in enumerate(bars):
                 tallies = [
-                    tally(truth, removed_below(one.bars[key], float(bar)))
-                    for one, truth in zip(markets, truths, strict=True)
+                    tally(truth, months[at]) for truth, months in zip(truths, removed, strict=True)
                 ]
-                unjust, removed = _false_elimination(tallies), _bad_removed(tallies)
-                if unjust <= BUDGET and (removed, -unjust) > best[:2]:
-                    best = (removed, -unjust, key, float(bar))
+                unjust, good = _false_elimination(tallies), _bad_removed(tallies)
+                if unjust <= BUDGET and (good, -unjust) > best[:2]:
+                    best = (good, -unjust, key, bar)
         found[name] = Tuned(ordering=ordering, removing=best[2], bar=best[3])
     return found
 
@@ -119,11 +126,14 @@ def _figures(
     schools: int,
     config: RankingConfig,
 ) -> dict[str, Any]:
-    variants = [name for name in markets[0].removed if name != OURS]
+    variants = [name for name in markets[0].p_bad if name != OURS]
     truths = [truth_of(one.world, one.served) for one in markets]
-    removed = {name: [one.removed[name] for one in markets] for name in (OURS, *variants)}
+    gates = config.gates
+    removed = {
+        name: [removed_by(seen, name, gates) for seen in markets] for name in (OURS, *variants)
+    }
     for name, one in tuned.items():
-        removed[name] = [removed_below(seen.bars[one.removing], one.bar) for seen in markets]
+        removed[name] = [removed_below(seen, one.removing, [one.bar], gates)[0] for seen in markets]
     tallies = {name: list(map(tally, truths, months)) for name, months in removed.items()}
     curves = {name: _curve(truths, months) for name, months in removed.items()}
     ordering = {name: one.ordering for name, one in tuned.items()}
@@ -226,17 +236,16 @@ def _goals(found: dict[str, Any]) -> dict[str, Any] | None:
 
 def _calibration(markets: Sequence[Watched]) -> list[dict[str, Any]]:
     """Say how many were bad of those whom P_bad said to be so likely, judged in any month."""
-    said = np.concatenate([one.p_bad.ravel() for one in markets])
-    was = np.concatenate([(one.world.quality < BAD_BELOW).ravel() for one in markets])
-    judged = ~np.isnan(said)
-    bins = np.minimum((said[judged] * BINS).astype(np.int64), BINS - 1)
+    said = np.concatenate([one.p_bad[OURS][one.judged] for one in markets])
+    was = np.concatenate([one.world.quality[one.judged] < BAD_BELOW for one in markets])
+    bins = np.minimum((said * BINS).astype(np.int64), BINS - 1)
     return [
         {
             "from": at / BINS,
             "to": (at + 1) / BINS,
             "judged": int((bins == at).sum()),
-            "said": round(float(said[judged][bins == at].mean()), 4),
-            "bad": round(float(was[judged][bins == at].mean()), 4),
+            "said": round(float(said[bins == at].mean()), 4),
+            "bad": round(float(was[bins == at].mean()), 4),
         }
         for at in range(BINS)
         if (bins == at).any()
