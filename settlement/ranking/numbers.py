@@ -1,7 +1,7 @@
-"""numpy, loaded by the first who ranks.
+"""numpy, loaded by the first who ranks: most commands never do, and it takes long to load.
 
-It adds some 25 MB to a process, and most processes never rank: a close and the site have their
-bounds. Annotations that name it are written as strings, or loading a module would load it.
+Processes that read workbooks or Parquet have it anyway (some 10 MB): their libraries take it where
+it is installed. Annotations that name it are strings, or loading a module would load it.
 """
 
 from importlib import import_module
