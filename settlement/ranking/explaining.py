@@ -23,7 +23,7 @@ from settlement.ranking.scoring import Component, Score, rounded, score
 FOUR: Final = Decimal("0.0001")
 
 
-class Part(StrEnum):
+class ScorePart(StrEnum):
     """The components of a score, in the order of its formula."""
 
     SATISFACTION = "satisfaction"
@@ -39,7 +39,7 @@ class Contribution:
     `variance_share`: its part of the score's variance, in [0, 1].
     """
 
-    part: Part
+    part: ScorePart
     points: Decimal
     most: Decimal
     expected: Decimal
@@ -69,7 +69,7 @@ class Ahead:
 
     subject: str
     lower_bound: Decimal
-    parts: tuple[tuple[Part, Decimal], ...]
+    parts: tuple[tuple[ScorePart, Decimal], ...]
     certainty: Decimal
 
 
@@ -138,17 +138,17 @@ def next_band(lower: Decimal, config: RankingConfig) -> str:
     return named[lower + missing] if missing else ""
 
 
-def _parts(of: Score, config: RankingConfig) -> list[tuple[Part, Decimal, Component]]:
+def _parts(of: Score, config: RankingConfig) -> list[tuple[ScorePart, Decimal, Component]]:
     by = config.weights
     return [
-        (Part.SATISFACTION, by.satisfaction, of.satisfaction),
-        (Part.RENEWAL, by.renewal, of.renewal),
-        (Part.DEFECTS, by.defects, of.defects),
-        (Part.AUDIT, by.audit, of.audit),
+        (ScorePart.SATISFACTION, by.satisfaction, of.satisfaction),
+        (ScorePart.RENEWAL, by.renewal, of.renewal),
+        (ScorePart.DEFECTS, by.defects, of.defects),
+        (ScorePart.AUDIT, by.audit, of.audit),
     ]
 
 
-def _expected(cell: str, priors: Priors, config: RankingConfig) -> dict[Part, Decimal]:
+def _expected(cell: str, priors: Priors, config: RankingConfig) -> dict[ScorePart, Decimal]:
     """Return the components of a subject of whom nothing is known but its cell."""
     mean: CellPrior = next((one for one in priors.cells if one.cell == cell), priors.everywhere)
     nothing = SubjectEvidence(subject="", cell=mean.cell)

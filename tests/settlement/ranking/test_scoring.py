@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from settlement.ranking.config import SHIPPED, Weights, config_from
-from settlement.ranking.explaining import Part, explain
+from settlement.ranking.explaining import ScorePart, explain
 from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.places import band_of, places_of, to_next_band
 from settlement.ranking.priors import estimate_priors
@@ -141,7 +141,11 @@ def test_why_this_place_names_who_is_ahead_and_by_what():
 
     assert told.ahead is not None and told.ahead.subject == "good"
     parts = dict(told.ahead.parts)
-    assert parts[Part.SATISFACTION] > 0 and parts[Part.AUDIT] > 0 and parts[Part.DEFECTS] == 0
+    assert (
+        parts[ScorePart.SATISFACTION] > 0
+        and parts[ScorePart.AUDIT] > 0
+        and parts[ScorePart.DEFECTS] == 0
+    )
     assert told.missing > 0 and told.next_band in {"A", "B", "C"}
     assert explain(good, priors=priors, config=SHIPPED, rivals=scores).ahead is None
 
