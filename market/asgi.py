@@ -43,11 +43,13 @@ from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import catalog as catalog_pages
 from market.public import pages as public_pages
+from market.public import rankings as ranking_pages
 from market.public import responsibility
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
+from settlement.api import rankings as rankings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
 from vendor_portal import api as vendor_api
@@ -138,6 +140,7 @@ def page_router(pages: PageOpener) -> Router:
             *public_pages.HANDLERS,
             *responsibility.HANDLERS,
             *catalog_pages.HANDLERS,
+            *ranking_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
@@ -164,6 +167,7 @@ def caller_router(pages: PageOpener) -> Router:
             *resources_api.HANDLERS,
             *selections_api.HANDLERS,
             *agreements_api.HANDLERS,
+            *rankings_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
             *sharing_api.HANDLERS,
