@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from settlement.ranking.config import RankingConfig
 
+PARTS: Final = ("satisfaction", "renewal", "defects", "audit")
+"""The components of a score, in the order in which they are told."""
 POINT: Final = Decimal("0.1")
 
 
@@ -78,7 +80,8 @@ def dimensions_of(result: dict[str, Any], schools: int) -> list[Dimensional]:
 def contributions_of(result: dict[str, Any], config: RankingConfig) -> list[Contribution]:
     """Return what each component brings; the points add up to the score, but for rounding."""
     found = []
-    for name, one in result["parts"].items():
+    for name in PARTS:
+        one = result["parts"][name]
         weight: Decimal = getattr(config.weights, name)
         mean = Decimal(one["mean"])
         found.append(
