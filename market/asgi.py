@@ -46,10 +46,12 @@ from market.probes import healthz, metrics, readyz
 from market.public import catalog as catalog_pages
 from market.public import files, responsibility
 from market.public import pages as public_pages
+from market.public import rankings as ranking_pages
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
+from settlement.api import rankings as rankings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
 from vendor_portal import api as vendor_api
@@ -145,6 +147,7 @@ def page_router(pages: PageOpener) -> Router:
             *responsibility.HANDLERS,
             *catalog_pages.HANDLERS,
             *files.PAGES,
+            *ranking_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
@@ -171,6 +174,7 @@ def caller_router(pages: PageOpener) -> Router:
             *resources_api.HANDLERS,
             *selections_api.HANDLERS,
             *agreements_api.HANDLERS,
+            *rankings_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
             *attachments_api.HANDLERS,

@@ -27,6 +27,7 @@ from vendor_portal.onboarding import OnboardingForm, account_of, begin_onboardin
 from vendor_portal.payouts import PAYOUTS, show_payouts
 from vendor_portal.resources import HANDLERS as RESOURCES
 from vendor_portal.retention import show_retention
+from vendor_portal.standing import HANDLERS as STANDING
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
 
@@ -119,4 +120,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *NEEDS,
     *DISPUTES,
     *EARLY_USE,
+    *STANDING,
 )
