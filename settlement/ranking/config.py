@@ -115,12 +115,12 @@ class RankingConfig:
     prior_renewal: Decimal = Decimal("0.70")
     prior_defects: Decimal = Decimal("0.05")
     prior_audit: Decimal = Decimal("0.80")
-    tau: Decimal = Decimal("51")
+    tau: Decimal = Decimal("52")
     interval_z: Decimal = Decimal("1.645")
     bands: tuple[Band, ...] = (
         Band(name="A", least=Decimal(75)),
         Band(name="B", least=Decimal(62)),
-        Band(name="C", least=Decimal(50)),
+        Band(name="C", least=Decimal(52)),
         Band(name="D", least=Decimal(0)),
     )
     gates: Gates = field(default_factory=Gates)

@@ -11,7 +11,13 @@ from typing import Final
 
 from settlement.ranking.numbers import Flags, Real, Whole, np
 from settlement.ranking.simulation.living import PRAISES_SLYLY, WINDOW, Market
-from settlement.ranking.simulation.methods import OURS, Ours, Variant, baseline_views, evidence_of
+from settlement.ranking.simulation.methods import (
+    OURS,
+    Variant,
+    baseline_views,
+    evidence_of,
+    score_month,
+)
 from settlement.ranking.simulation.world import MONTHS, draw_world
 
 BOUGHT: Final = 5
@@ -69,7 +75,8 @@ def _bought(market: Market, vendor: int) -> Market:
 
 def _orders(market: Market, variant: Variant, keys: tuple[Key, ...]) -> "Mapping[str, Real]":
     views = baseline_views(market)
-    ours, _ = Ours(variant, len(market.world.cell)).look(market, evidence_of(market))
+    evidence = evidence_of(market, variant.config.guards)
+    ours, _ = score_month(variant, evidence)
     return {OURS: ours} | {key[0]: views[key].order for key in keys}
 
 

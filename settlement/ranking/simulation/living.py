@@ -8,8 +8,8 @@ praise, hostile ones damn. Links (a school and a vendor that ever met) are rows 
 
 from typing import Any, Final
 
-from settlement.ranking.numbers import Flags, Real, Whole, np
-from settlement.ranking.simulation.world import NAIVE, NONE, World
+from settlement.ranking.numbers import Real, Whole, np
+from settlement.ranking.simulation.world import MONTHS, NAIVE, NONE, World
 
 TEACHERS: Final = 8
 TERM: Final = 6
@@ -245,7 +245,10 @@ class Market:
         felt: Real = self.world.quality[self.vendor[rows], self.month] + self.suits[rows]
         return felt
 
-    def affected(self, since: "Whole") -> "Whole":
-        """Return how many schools have spoken against each vendor after its month of `since`."""
-        fresh: Flags = self.against_at > since[self.vendor]
-        return np.bincount(self.vendor[fresh], minlength=len(self.world.cell))
+    def affected(self) -> "Whole":
+        """Return how many schools have spoken against each vendor after each month: by both."""
+        count = len(self.world.cell)
+        fresh = self.against_at >= 0
+        last = np.zeros((count, MONTHS + 1), dtype=np.int64)
+        np.add.at(last, (self.vendor[fresh], self.against_at[fresh]), 1)
+        return last[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]

@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from settlement.ranking.config import SHIPPED, RankingConfig
-from settlement.ranking.numbers import np
+from settlement.ranking.numbers import Whole, np
 from settlement.ranking.simulation.attacking import places_gained
-from settlement.ranking.simulation.measures import Tally, tally
+from settlement.ranking.simulation.measures import Tally, Truth, tally, truth_of, waits
 from settlement.ranking.simulation.methods import BASELINES, OURS, Variant, ablations
 from settlement.ranking.simulation.survival import Step, survival, time_at
-from settlement.ranking.simulation.watching import Key, Watched, removed_below, watch
+from settlement.ranking.simulation.watching import (
+    Key,
+    Watched,
+    removed_below,
+    removed_by,
+    watch,
+)
 from settlement.ranking.simulation.world import BAD_BELOW
 
 BUDGET: Final = 0.02
@@ -93,20 +99,22 @@ def run_trial(
 def tune(markets: Sequence[Watched]) -> dict[str, Tuned]:
     """Return each baseline at its best on these marketplaces, within the budget."""
     found = {}
+    truths = [truth_of(one.world, one.served) for one in markets]
     for name, parameters in BASELINES.items():
         keys = [(name, float(one)) for one in parameters]
         ordering = max(keys, key=lambda key: _mean(markets, key, "kendall_tau"))
         best: tuple[float, float, Key, float] = (-1.0, 0.0, keys[0], -np.inf)
         for key in keys:
             said = np.concatenate([one.bars[key][~np.isnan(one.bars[key])] for one in markets])
-            for bar in np.unique(np.quantile(said, np.linspace(0, 0.6, BARS_TRIED))):
+            bars = np.unique(np.quantile(said, np.linspace(0, 0.6, BARS_TRIED))).tolist()
+            removed = [removed_below(one, key, bars, SHIPPED.gates) for one in markets]
+            for at, bar in enumerate(bars):
                 tallies = [
-                    tally(one.world, removed_below(one.bars[key], float(bar)), one.served)
-                    for one in markets
+                    tally(truth, months[at]) for truth, months in zip(truths, removed, strict=True)
                 ]
-                unjust, removed = _false_elimination(tallies), _bad_removed(tallies)
-                if unjust <= BUDGET and (removed, -unjust) > best[:2]:
-                    best = (removed, -unjust, key, float(bar))
+                unjust, good = _false_elimination(tallies), _bad_removed(tallies)
+                if unjust <= BUDGET and (good, -unjust) > best[:2]:
+                    best = (good, -unjust, key, bar)
         found[name] = Tuned(ordering=ordering, removing=best[2], bar=best[3])
     return found
 
@@ -118,19 +126,19 @@ def _figures(
     schools: int,
     config: RankingConfig,
 ) -> dict[str, Any]:
-    variants = [name for name in markets[0].removed if name != OURS]
-    tallies = {
-        name: [tally(one.world, one.removed[name], one.served) for one in markets]
-        for name in (OURS, *variants)
+    variants = [name for name in markets[0].p_bad if name != OURS]
+    truths = [truth_of(one.world, one.served) for one in markets]
+    gates = config.gates
+    removed = {
+        name: [removed_by(seen, name, gates) for seen in markets] for name in (OURS, *variants)
     }
     for name, one in tuned.items():
-        tallies[name] = [
-            tally(seen.world, removed_below(seen.bars[one.removing], one.bar), seen.served)
-            for seen in markets
-        ]
+        removed[name] = [removed_below(seen, one.removing, [one.bar], gates)[0] for seen in markets]
+    tallies = {name: list(map(tally, truths, months)) for name, months in removed.items()}
+    curves = {name: _curve(truths, months) for name, months in removed.items()}
     ordering = {name: one.ordering for name, one in tuned.items()}
     figures = {
-        name: _method(markets, ordering.get(name, (name, 0.0)), counted)
+        name: _method(markets, ordering.get(name, (name, 0.0)), counted, curves[name])
         for name, counted in tallies.items()
     }
     attack: dict[str, list[int]] = {}
@@ -146,7 +154,7 @@ def _figures(
         "methods": {name: figures[name] for name in (OURS, *tuned)},
         "ablations": {name: figures[name] for name in variants},
         "survival": {
-            name: [[step.time, round(step.share, 4)] for step in _curve(tallies[name])]
+            name: [[step.time, round(step.share, 4)] for step in curves[name]]
             for name in (OURS, *tuned)
         },
         "attack": {
@@ -169,9 +177,10 @@ def _figures(
     }
 
 
-def _method(markets: Sequence[Watched], key: Key, tallies: Sequence[Tally]) -> dict[str, Any]:
+def _method(
+    markets: Sequence[Watched], key: Key, tallies: Sequence[Tally], curve: Sequence[Step]
+) -> dict[str, Any]:
     taus = np.array([one.orders[key].kendall_tau for one in markets])
-    curve = _curve(tallies)
     share = _mean(markets, key, "newcomer_share")
     brushers = sum(one.brushers for one in tallies)
     caught = sum(one.brushers_removed for one in tallies)
@@ -227,28 +236,27 @@ def _goals(found: dict[str, Any]) -> dict[str, Any] | None:
 
 def _calibration(markets: Sequence[Watched]) -> list[dict[str, Any]]:
     """Say how many were bad of those whom P_bad said to be so likely, judged in any month."""
-    said = np.concatenate([one.p_bad.ravel() for one in markets])
-    was = np.concatenate([(one.world.quality < BAD_BELOW).ravel() for one in markets])
-    judged = ~np.isnan(said)
-    bins = np.minimum((said[judged] * BINS).astype(np.int64), BINS - 1)
+    said = np.concatenate([one.p_bad[OURS][one.judged] for one in markets])
+    was = np.concatenate([one.world.quality[one.judged] < BAD_BELOW for one in markets])
+    bins = np.minimum((said * BINS).astype(np.int64), BINS - 1)
     return [
         {
             "from": at / BINS,
             "to": (at + 1) / BINS,
             "judged": int((bins == at).sum()),
-            "said": round(float(said[judged][bins == at].mean()), 4),
-            "bad": round(float(was[judged][bins == at].mean()), 4),
+            "said": round(float(said[bins == at].mean()), 4),
+            "bad": round(float(was[bins == at].mean()), 4),
         }
         for at in range(BINS)
         if (bins == at).any()
     ]
 
 
-def _curve(tallies: Sequence[Tally]) -> tuple[Step, ...]:
-    return survival(
-        [wait for one in tallies for wait in one.waits],
-        [ended for one in tallies for ended in one.ended],
-    )
+def _curve(truths: Sequence[Truth], removed: "Sequence[Whole]") -> tuple[Step, ...]:
+    seen = [
+        one for truth, months in zip(truths, removed, strict=True) for one in waits(truth, months)
+    ]
+    return survival([time for time, _ in seen], [happened for _, happened in seen])
 
 
 def _mean(markets: Sequence[Watched], key: Key, name: str) -> float:
