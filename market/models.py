@@ -4,6 +4,7 @@ import catalog.admission_models
 import catalog.attachments.models
 import catalog.listing_models
 import catalog.models
+import catalog.pack_models
 import catalog.sharing_models
 import kernel.http.models
 import kernel.identity.models
@@ -27,6 +28,7 @@ ALL = (
     kernel.trail,
     kernel.http.models,
     catalog.models,
+    catalog.pack_models,
     catalog.admission_models,
     catalog.attachments.models,
     catalog.attachments.models,

@@ -12,6 +12,7 @@ from litestar import Response
 
 from catalog.attachments.reading import files_of
 from catalog.favourites import kept_among
+from catalog.packs import PACK, Part, packs_with, parts_of
 from catalog.storefront import (
     MOST_COMPARED,
     Detail,
@@ -71,6 +72,7 @@ def show_resource(
     detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
     address = str(detail.details.get("address", ""))
     day, error = _day(page)
+    is_pack = detail.hit.type == PACK
     offer = detail.offer_on(day) if day else None
     return page.render(
         "catalog/resource.html",
@@ -93,6 +95,8 @@ def show_resource(
         said=said(detail.hit.resource_id),
         files=files_of(page.unit, [detail.hit.version_id]).get(detail.hit.version_id, []),
         file_link=lambda one: "" if one.is_content else file_address(one.id),
+        parts=_linked(parts_of(page.unit, detail.hit.version_id)) if is_pack else [],
+        packs=[] if is_pack else _linked(packs_with(page.unit, detail.hit.resource_id)),
         differences=comparison_of_versions(vendor_code, sku),
         machine=f"/api/v1/resources/{quote(vendor_code, safe='')}/{quote(sku)}",
     )
@@ -121,6 +125,14 @@ def show_comparison(page: Page) -> Response[Any]:
         dropped=max(0, len(dict.fromkeys(keys)) - MOST_COMPARED),
         most=MOST_COMPARED,
     )
+
+
+def _linked(parts: Sequence[Part]) -> list[tuple[Part, str]]:
+    """Return parts with their addresses; what is listed no more has none."""
+    return [
+        (one, resource_address(one.vendor_code, one.sku) if one.state == "listed" else "")
+        for one in parts
+    ]
 
 
 def _day(page: Page) -> tuple[date | None, str]:
