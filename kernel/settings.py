@@ -55,6 +55,17 @@ def _some(value: str) -> int:
     return number
 
 
+def _bank_account(value: str) -> tuple[str, str, str, str]:
+    parts = [part.strip() for part in value.split(";")] if value else [""] * 4
+    if len(parts) != 4 or (value and not (parts[0] and parts[1] and parts[3])):
+        raise ValueError("expected holder;bank;branch;number, the branch alone may be empty")
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def _written_account(value: tuple[str, str, str, str]) -> str:
+    return ";".join(value) if any(value) else ""
+
+
 def _port(value: str) -> int:
     number = _number(value)
     if not 0 <= number <= 65535:
@@ -320,6 +331,13 @@ class Settings:
         _yuan,
         "Yuan below which a payee's dues wait for a later payment run.",
         write=plain_yuan,
+    )
+    bank_account: tuple[str, str, str, str] = _setting(
+        "MARKET_BANK_ACCOUNT",
+        "",
+        _bank_account,
+        "The platform's own account, to which treasuries pay its fee: holder;bank;branch;number.",
+        write=_written_account,
     )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",

@@ -7,7 +7,7 @@ from litestar import Response
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, excerpt, tabulate
-from settlement.payments.plans import standing_of_payee
+from settlement.payments.standings import standing_of_payee
 from settlement.queries.payments import FapiaoRow, PaymentRow, fapiao_of, payouts_of
 from settlement.web.columns import money
 from settlement.web.places import Place

@@ -11,4 +11,5 @@ from kernel.errors.base import *
 from kernel.errors.conflicts import *
 from kernel.errors.files import *
 from kernel.errors.inputs import *
+from kernel.errors.payments import *
 from kernel.errors.surroundings import *

@@ -14,13 +14,15 @@ from kernel.actors import Actor, Role
 from kernel.clock import Month
 from kernel.identity.models import Organisation
 from kernel.ids import FundingLineId
-from kernel.unit import Units
+from kernel.outcomes import Fate
+from kernel.unit import Unit, Units
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.funding_lines import issue_amount, open_line
 from settlement.ledger.models import Account, Leg
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment
+from settlement.payments.bank_accounts import BankAccountRow, record_bank_accounts
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import SANDBOX_KEY, open_sandbox
 from settlement.payments.parties import know_payees
@@ -83,6 +85,8 @@ def payables(units: Units, *, retention_rate: str = "0.0500") -> Payables:
             reference="A-2",
             terms={"retention_rate": retention_rate},
         )
+        for vendor in (market.vendor, other):
+            a_bank_account(unit, vendor)
         maker = a_person(unit, market.bureau, [Role.BUREAU_FINANCE])
         checker = a_person(unit, market.bureau, [Role.BUREAU_FINANCE])
     rows = [a_use(units, market, f"u{n}", at(2, 8, n)) for n in range(31)]
@@ -95,6 +99,20 @@ def payables(units: Units, *, retention_rate: str = "0.0500") -> Payables:
     confirm_all(units, market)
     settle(units, SYSTEM, MARCH)
     return Payables(market, other, line_id, maker, checker)
+
+
+def a_bank_account(unit: Unit, payee: Organisation, *, number: str = "6222020200001234567") -> None:
+    """Record where a treasury pays a payee."""
+    row = BankAccountRow(
+        kind=payee.kind,
+        code=payee.code,
+        holder=payee.name,
+        bank="清江银行青禾支行",
+        number=number,
+        branch_code="102345678901",
+    )
+    (outcome,) = record_bank_accounts(unit, [row])
+    assert outcome.fate in (Fate.ACCEPTED, Fate.DUPLICATE), outcome
 
 
 def practice(units: Units) -> tuple[Sandbox, StripeGateway]:
