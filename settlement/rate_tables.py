@@ -21,9 +21,9 @@ from kernel.identity.visibility import visible_regions
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.payments.withholding import SHIPPED as PUBLISHED_WITHHOLDING
-from settlement.payments.withholding import WithholdingTable
 from settlement.payout_models import RateTable
+from settlement.taxation import SHIPPED as PUBLISHED_WITHHOLDING
+from settlement.taxation import WithholdingTable
 
 
 class RateKind(StrEnum):
@@ -42,6 +42,11 @@ class RateVersion:
     valid_from: date
     source: str
     table: Any
+
+    def body(self) -> dict[str, Any]:
+        """Return the table as it is recorded: decimals as text."""
+        body: dict[str, Any] = msgspec.to_builtins(self.table)
+        return body
 
 
 BODIES: Final[Mapping[RateKind, type[msgspec.Struct]]] = {RateKind.WITHHOLDING: WithholdingTable}

@@ -20,11 +20,12 @@ from kernel.unit import Unit
 from settlement.payment_models import GatewayParty, PaymentHold
 from settlement.payments.parts import Item, Pair, Part
 from settlement.payments.states import PaymentMethod
-from settlement.payments.withholding import NOBODY_TAXED, EarlierIncome, Taxation
 from settlement.payout_models import BankAccount
 from settlement.rate_tables import RateKind, table_in_force
+from settlement.taxation import NOBODY_TAXED, EarlierIncome, Taxation
 
-# Of a month's runs: what each teacher is paid by them, and what of it is withheld.
+# Of a month's runs: what each teacher is paid by them, and what of it is withheld. What failed for
+# good and goes back to its payer was no income.
 EARLIER: Final = text(
     """
 SELECT p.payee_id,
@@ -35,6 +36,9 @@ LEFT JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id AND c.kin
 WHERE p.payee_id = ANY(:payees) AND p.kind IN ('transfer', 'order', 'withholding')
     AND r.proposed_at >= :first AND r.proposed_at < :before
     AND (p.state NOT IN ('failed', 'returned', 'withdrawn') OR c.state = 'paid')
+    AND NOT EXISTS (SELECT FROM payment u JOIN payment t ON t.id = u.undoes_id
+        WHERE t.run_id = p.run_id AND t.payer_id = p.payer_id AND t.payee_id = p.payee_id
+            AND u.state NOT IN ('failed', 'withdrawn'))
 GROUP BY p.payee_id
 """
 )
@@ -48,15 +52,15 @@ WHERE payer_id = ANY(:payers) AND (kind = 'withholding' AND state = 'paid'
 GROUP BY payer_id, payee_id
 """
 )
-# What went to payees' accounts at the gateway and was not taken back, by payer; what of it is at
-# their banks or on its way there.
+# What went to payees' accounts at the gateway, and what the platform kept there of its fee, and was
+# not taken back, by payer; what of it is at payees' banks or on its way there.
 PASSED_ON: Final = text(
     """
 SELECT payer_id, payee_id,
-    sum(CASE kind WHEN 'transfer' THEN amount_fen ELSE -amount_fen END) AS fen
+    sum(CASE WHEN kind IN ('transfer', 'fee') THEN amount_fen ELSE -amount_fen END) AS fen
 FROM payment
-WHERE payee_id = ANY(:payees) AND (kind = 'transfer' AND state = 'paid'
-    OR kind = 'reversal' AND state NOT IN ('failed', 'withdrawn'))
+WHERE payee_id = ANY(:payees) AND (kind IN ('transfer', 'fee') AND state = 'paid'
+    OR kind IN ('reversal', 'fee_return') AND state NOT IN ('failed', 'withdrawn'))
 GROUP BY payer_id, payee_id
 """
 )

@@ -30,8 +30,8 @@ from settlement.payments.payability import (
     withheld_pairs,
 )
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
-from settlement.payments.withholding import NOBODY_TAXED, Taxation, Withheld
 from settlement.queries.statements import visible_payers
+from settlement.taxation import NOBODY_TAXED, Taxation, Withheld
 
 
 class LeftOut(StrEnum):
@@ -282,7 +282,8 @@ def plan_refunds(
     """Return what every payee gives back of what credits took off after its payment (R41).
 
     Of a teacher the tax withheld comes back in proportion. What left the gateway for a payee's
-    bank can't be taken back there, and is set off later. `undone`: transfers that failed for good.
+    bank, or never passed through it, can't be taken back there, and is set off later. `undone`:
+    transfers that failed for good.
     """
     payments: dict[UUID, list[Planned]] = defaultdict(list)
     omitted: list[Omitted] = []
@@ -298,9 +299,6 @@ def plan_refunds(
     left = dict(reach.of_payees) if reach else {}
     for pair, items in pairs.items():
         payer_id, payee_id = pair
-        if payee_id == INSTALLATION:
-            payments[payer_id].append(_planned(PaymentKind.FEE_RETURN, *pair, items))
-            continue
         total = sum(fen for _, fen in items)
         tax_fen = (withheld or {}).get(pair, 0) * total // settled[pair]
         if reach is not None:
@@ -309,6 +307,9 @@ def plan_refunds(
                 omitted.append(_omitted(*pair, total, LeftOut.PAID_OUT))
                 continue
             left[payee_id] -= total - tax_fen
+        if payee_id == INSTALLATION:
+            payments[payer_id].append(_planned(PaymentKind.FEE_RETURN, *pair, items))
+            continue
         shares = split_by_largest_remainder(tax_fen, [fen for _, fen in items])
         net = [(line, fen - part) for (line, fen), part in zip(items, shares, strict=True)]
         tax = [(line, part) for (line, _), part in zip(items, shares, strict=True) if part]

@@ -76,7 +76,7 @@ OF_NOBODY = {
     for _, path in WHO_MAY
     if any(
         name in path
-        for name in ("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}")
+        for name in ("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}", "{key}")
     )
     or path
     in {
@@ -141,6 +141,7 @@ def address_of(site: Site, path: str) -> str:
         "proposal": "none-2026-001",
         "position": "1",
         "run": "none-P-2026-03-01",
+        "key": "none-P-2026-03-01:transfer:none:none",
     }
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)
