@@ -51,6 +51,7 @@ from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
+from settlement.api import payouts as payouts_api
 from settlement.api import rankings as rankings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
@@ -174,6 +175,7 @@ def caller_router(pages: PageOpener) -> Router:
             *resources_api.HANDLERS,
             *selections_api.HANDLERS,
             *agreements_api.HANDLERS,
+            *payouts_api.HANDLERS,
             *rankings_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,

@@ -11,6 +11,7 @@ from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from market.cli.values import PERIOD
+from settlement.payments.bank_payouts import pay_out
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
@@ -208,6 +209,8 @@ def pay(ctx: click.Context, month: Month, who: str | None, as_json: bool) -> Non
         for number in sorted(numbers):
             assert gateway is not None
             paid[number] = pay_run(units, actor, gateway, number)
+        if gateway is not None:
+            pay_out(units, actor, gateway)
         if gateway is not None and units.settings.gateway_name == "sandbox":
             deliver_messages(units, gateway)
         if gateway is not None:
