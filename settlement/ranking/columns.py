@@ -6,7 +6,7 @@ comes. Millionths (`MICRO`) are the unit of weights and opinions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final
@@ -132,11 +132,14 @@ def _sums(values: "Whole", of: "Whole", length: int) -> "Whole":
 @cache
 def _fading(half_life_days: int) -> "Whole":
     """Return 2^(-age / half-life) in millionths by age in days; decimals, the same everywhere."""
-    base = Decimal(2)
-    return _whole(
-        [
-            int((base ** (Decimal(-age) / half_life_days) * MICRO).to_integral_value())
+    with localcontext(prec=50):
+        a_day = Decimal(2) ** (Decimal(-1) / half_life_days)
+        first = [Decimal(MICRO)]
+        for _ in range(1, min(half_life_days, OLDEST_DAYS)):
+            first.append(first[-1] * a_day)
+        # Whole half-lives are exact, so that what is half way between two numbers is seen to be.
+        whole = [
+            int((first[age % half_life_days] / 2 ** (age // half_life_days)).to_integral_value())
             for age in range(OLDEST_DAYS)
         ]
-        + [0]
-    )
+    return _whole([*whole, 0])

@@ -105,13 +105,14 @@ def watch(
 def removed_by(market: Watched, name: str, gates: Gates) -> "Whole":
     """Return the month in which one of ours suspends each vendor, -1 for never."""
     p_bad = market.p_bad[name][None]
-    return suspended(
+    found: Whole = suspended(
         p_bad >= float(gates.probation),
         p_bad < float(gates.recovery),
         judged=market.judged,
         affected=market.affected,
         gates=gates,
     )[0]
+    return found
 
 
 def removed_below(market: Watched, key: Key, bars: Sequence[float], gates: Gates) -> "Whole":
