@@ -21,6 +21,7 @@ from settlement.tasks import (
     post_payer,
     post_what_is_due,
     publish_signals,
+    rank_what_is_stated,
     reconcile_daily,
     release_launched,
     release_retention,
@@ -50,6 +51,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.publish_signals": publish_signals,
     "catalog.heal_storefront": heal_storefront,
     "catalog.forget_misses": forget_old_misses,
+    "settlement.rank": rank_what_is_stated,
     "settlement.pay": pay,
     "settlement.sweep_payments": sweep_payments,
     "settlement.reconcile": reconcile_daily,
@@ -73,6 +75,7 @@ SCHEDULE: dict[str, float] = {
     "settlement.publish_signals": 900.0,
     "catalog.heal_storefront": 300.0,
     "catalog.forget_misses": 24 * 3600.0,
+    "settlement.rank": 3600.0,
     "settlement.sweep_payments": 60.0,
     "settlement.reconcile": 24 * 3600.0,
 }
