@@ -5,12 +5,14 @@ who admitted them. Recording is a vendor's for its own catalogue, and a bureau's
 is submitted to admission, the same content again changes nothing.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from catalog.attachments.reading import files_of
 from catalog.counts import count_results
 from catalog.facets import FILTERS
 from catalog.intake import MOST_ROWS, Intake, ResourceRow, answer_of_row
@@ -20,6 +22,7 @@ from catalog.schemas import ResourceAnswer, ResourcePage, answer_of, facets_of, 
 from catalog.search import MOST, Sort, Wanted, search
 from catalog.storefront import resource_detail
 from kernel.actors import Role
+from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput
 from kernel.http.callers import Callers
 from kernel.http.pages import PUBLIC, Pages, only
@@ -68,12 +71,25 @@ def search_resources(
     summary="One listed resource",
 )
 def get_resource(
-    request: AnyRequest, pages: Pages, *, vendor: FromPath[str], sku: FromPath[Path]
+    request: AnyRequest,
+    pages: Pages,
+    *,
+    vendor: FromPath[str],
+    sku: FromPath[Path],
+    on: FromQuery[date | None] = None,
 ) -> ResourceAnswer:
-    """Answer a listed resource with its metadata, prices and versions."""
+    """Answer a listed resource with its metadata, prices, versions and files.
+
+    `on`: the day for which `in_force` says what it costs.
+    """
     with pages.open(request) as page:
-        key = f"{vendor}/{sku.as_posix().removeprefix('/')}"
-        return answer_of(resource_detail(page.unit, key))
+        detail = resource_detail(page.unit, f"{vendor}/{sku.as_posix().removeprefix('/')}")
+        version_id = detail.hit.version_id
+        return answer_of(
+            detail,
+            day=on or shanghai_day(page.unit.clock.now()),
+            files=files_of(page.unit, [version_id]).get(version_id, []),
+        )
 
 
 @post(

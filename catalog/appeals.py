@@ -105,7 +105,7 @@ def _appealable(unit: Unit, version: Version) -> tuple[str, UUID]:
         ).one()
         return "refusal", refusal
     takedown = open_takedown(unit, version)
-    if version.state == VersionState.SUSPENDED and takedown is not None:
+    if takedown is not None:
         return "takedown", takedown.id
     raise Conflict(what="version", key=version.title, state=version.state, wanted="appealed")
 

@@ -1,13 +1,16 @@
 """What the interfaces answer of cases and the queue, to reviewers and to vendors alike."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from catalog.attachments.reading import AttachedFile
 from catalog.cases import Case
 from catalog.desk import QueueRow
+from catalog.differences import Comparison, Difference
 
 
 class FactorAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,34 @@ class JudgedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
 
 
+class FileAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One attached file; `digest` is its SHA-256."""
+
+    id: UUID
+    name: str
+    purpose: str
+    media_type: str
+    size_bytes: int
+    digest: str
+
+
+class DifferenceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is said otherwise; null where one of the two says nothing of it."""
+
+    part: str
+    name: str
+    before: Any
+    after: Any
+
+
+class ComparisonAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What two versions of a resource say differently, by their numbers."""
+
+    before: int
+    after: int
+    differences: list[DifferenceAnswer]
+
+
 class RoundAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One review of a version."""
 
@@ -76,6 +107,8 @@ class CaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     depth: str
     changes: list[str]
+    differences: list[DifferenceAnswer]
+    files: list[FileAnswer]
     criteria: list[JudgedAnswer]
     rounds: list[RoundAnswer]
     suits: dict[str, Any]
@@ -94,6 +127,8 @@ def case_answer(found: Case) -> CaseAnswer:
         state=found.state,
         depth=found.depth,
         changes=list(found.changes),
+        differences=difference_answers(found.differences),
+        files=[file_answer(one) for one in found.files],
         criteria=[
             JudgedAnswer(
                 criterion=one.criterion,
@@ -140,4 +175,30 @@ def queued_answer(row: QueueRow) -> QueuedAnswer:
             FactorAnswer(factor=one.factor, count=one.count, points=one.points, cap=one.cap)
             for one in row.factors
         ],
+    )
+
+
+def file_answer(one: AttachedFile) -> FileAnswer:
+    return FileAnswer(
+        id=one.id,
+        name=one.name,
+        purpose=one.purpose,
+        media_type=one.media_type,
+        size_bytes=one.size_bytes,
+        digest=one.digest,
+    )
+
+
+def difference_answers(found: Sequence[Difference]) -> list[DifferenceAnswer]:
+    return [
+        DifferenceAnswer(part=one.part, name=one.name, before=one.before, after=one.after)
+        for one in found
+    ]
+
+
+def comparison_answer(found: Comparison) -> ComparisonAnswer:
+    return ComparisonAnswer(
+        before=found.before.number,
+        after=found.after.number,
+        differences=difference_answers(found.differences),
     )

@@ -4,26 +4,29 @@ Decides what of it the actor may do now, so that pages offer just that; whether 
 still the services' question. A vendor sees its own cases without the reviewers' names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, select
+from sqlalchemy.orm import aliased
 
 from catalog.admission_models import AdmissionAppeal, ProposedOffer, Submission, Takedown
-from catalog.changes import admitted_before, changes_of, described
+from catalog.attachments.reading import AttachedFile, files_of
+from catalog.changes import changes_of, described
 from catalog.criteria import Change, Criterion, Depth, criteria_of, depth_of
 from catalog.desk import OPEN, factor_counts
+from catalog.differences import Difference, differences
 from catalog.models import Admission, Resource, Version
+from catalog.opening import may_open
 from catalog.risk import Points, weigh
 from catalog.states import LIFE_CYCLE, AdmissionState, VersionState
 from catalog.visibility import visible_versions
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
-from kernel.identity.recording import among
 from kernel.ids import VersionId
 from kernel.trail import TrailRow
 from kernel.unit import Unit
@@ -85,15 +88,6 @@ class TakedownView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
-    """One thing that the version says otherwise than what was admitted before it."""
-
-    name: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """One act out of the trail; `who` is empty where the name is not the reader's to know."""
 
@@ -119,6 +113,7 @@ class Case:
     differences: tuple[Difference, ...]
     changes: tuple[Change, ...]
     depth: Depth
+    files: tuple[AttachedFile, ...]
     judged: tuple[Judged, ...]
     commitment: str
     filing_number: str
@@ -141,34 +136,42 @@ class Case:
 def case(unit: Unit, version_id: UUID) -> Case:
     """Return one version's case, or raise `NotFound`: a bureau's, or the vendor's own."""
     actor = unit.actor
+    before = aliased(Version)
     found = unit.session.execute(
         visible_versions(unit)
         .join(Organisation, Organisation.id == Resource.vendor_id)
         .outerjoin(Submission, Submission.version_id == Version.id)
         .outerjoin(ProposedOffer, ProposedOffer.version_id == Version.id)
+        .outerjoin(before, before.id == _admitted_before())
         .where(Version.id == version_id)
-        .with_only_columns(Version, Resource, Organisation, Submission, ProposedOffer)
+        .with_only_columns(Version, Resource, Organisation, Submission, ProposedOffer, before)
     ).one_or_none()
     is_desk = actor.organisation_kind is OrganisationKind.BUREAU or actor.is_system
     if found is None or not (is_desk or found.Organisation.id == actor.organisation_id):
         raise NotFound(what="version", key=version_id)
-    version, resource, vendor, submission, offer = found
-    reviews = unit.session.execute(
-        select(Admission, Organisation.name)
+    version, resource, vendor, submission, offer, earlier = found
+    claimer, proposer, decider = (aliased(PersonPrivate) for _ in range(3))
+    reviews: Sequence[Any] = unit.session.execute(
+        select(Admission, Organisation.name, claimer, proposer, decider)
         .join(Organisation, Organisation.id == Admission.bureau_id)
+        .outerjoin(claimer, claimer.person_id == Admission.claimed_by)
+        .outerjoin(proposer, proposer.person_id == Admission.proposed_by)
+        .outerjoin(decider, decider.person_id == Admission.decided_by)
         .where(Admission.version_id == version.id)
         .order_by(Admission.round)
     ).all()
-    admissions = [admission for admission, _ in reviews]
-    downs = unit.session.execute(
-        select(Takedown, Organisation.name)
+    admissions = [admission for admission, *_ in reviews]
+    taker, restorer = aliased(PersonPrivate), aliased(PersonPrivate)
+    downs: Sequence[Any] = unit.session.execute(
+        select(Takedown, Organisation.name, taker, restorer)
         .join(Organisation, Organisation.id == Takedown.bureau_id)
+        .outerjoin(taker, taker.person_id == Takedown.taken_by)
+        .outerjoin(restorer, restorer.person_id == Takedown.restored_by)
         .where(Takedown.resource_id == resource.id, Takedown.versions.contains([str(version.id)]))
         .order_by(Takedown.taken_at)
     ).all()
-    takedowns = [takedown for takedown, _ in downs]
-    bureaus = {one.bureau_id: name for one, name in reviews}
-    bureaus |= {one.bureau_id: name for one, name in downs}
+    takedowns = [takedown for takedown, *_ in downs]
+    bureaus = {one.bureau_id: name for one, name, *_ in (*reviews, *downs)}
     appeals = unit.session.scalars(
         select(AdmissionAppeal)
         .where(AdmissionAppeal.version_id == version.id)
@@ -181,7 +184,10 @@ def case(unit: Unit, version_id: UUID) -> Case:
     if not last:
         changes = changes_of(unit, [version])[version.id]
     depth = Depth(last.depth) if last else depth_of(changes)
-    names = _names(unit, admissions, takedowns) if is_desk else {}
+    people = [one for _, _, *people in (*reviews, *downs) for one in people if one is not None]
+    names = {one.person_id: one.name for one in people} if is_desk else {}
+    is_later = earlier is not None and earlier.number < version.number
+    files = files_of(unit, [version.id, *((earlier.id,) if is_later else ())])
     factors = _factors(unit, version, vendor, changes, submission) if is_desk else ()
     return Case(
         version_id=VersionId(version.id),
@@ -193,9 +199,10 @@ def case(unit: Unit, version_id: UUID) -> Case:
         vendor_name=vendor.name,
         vendor_code=vendor.code,
         described=described(version),
-        differences=_differences(unit, version),
+        differences=differences(unit, earlier, version, files=files) if is_later else (),
         changes=tuple(changes),
         depth=depth,
+        files=tuple(files.get(version.id, ())),
         judged=_judged(depth, submission, last if last in told else None),
         commitment=submission.commitment if submission else "",
         filing_number=submission.filing_number if submission else "",
@@ -230,7 +237,13 @@ def case(unit: Unit, version_id: UUID) -> Case:
             for one in appeals
         ),
         history=_history(unit, version, is_desk=is_desk),
-        acts=_acts(unit, version, last, waits=any(one.decided_at is None for one in appeals)),
+        acts=_acts(
+            unit,
+            version,
+            last,
+            waits=any(one.decided_at is None for one in appeals),
+            is_down=any(one.restored_at is None for one in takedowns),
+        ),
     )
 
 
@@ -271,12 +284,14 @@ def _history(unit: Unit, version: Version, *, is_desk: bool) -> tuple[Event, ...
     )
 
 
-def _acts(unit: Unit, version: Version, last: Admission | None, *, waits: bool) -> frozenset[str]:
-    """Return what the actor may try; `waits`: an appeal about the version is open."""
+def _acts(
+    unit: Unit, version: Version, last: Admission | None, *, waits: bool, is_down: bool
+) -> frozenset[str]:
+    """Return what the actor may try; `waits`: an appeal is open; `is_down`: a takedown is."""
     state = VersionState(version.state)
     found: set[str] = set()
     if unit.actor.may(Role.VENDOR_MANAGER):
-        found |= _vendor_acts(state, waits=waits)
+        found |= _vendor_acts(state, waits=waits, is_down=is_down)
     if unit.actor.may(Role.ADMISSION) and unit.actor.person_id is not None:
         if last is not None and last.bureau_id == unit.actor.organisation_id:
             found |= _review_acts(last, unit.actor.person_id)
@@ -284,8 +299,8 @@ def _acts(unit: Unit, version: Version, last: Admission | None, *, waits: bool) 
             act
             for act, may in (
                 ("claim", state is VersionState.SUBMITTED),
-                ("take_down", state is VersionState.LISTED),
-                ("restore", state is VersionState.SUSPENDED and not waits),
+                ("take_down", may_open(unit, version)),
+                ("restore", not waits and is_down),
                 ("decide_appeal", waits),
             )
             if may
@@ -293,11 +308,11 @@ def _acts(unit: Unit, version: Version, last: Admission | None, *, waits: bool) 
     return frozenset(found)
 
 
-def _vendor_acts(state: VersionState, *, waits: bool) -> set[str]:
+def _vendor_acts(state: VersionState, *, waits: bool, is_down: bool) -> set[str]:
     if state is VersionState.DRAFT:
         return {"edit", "submit"}
     found = {"withdraw"} if (state, VersionState.WITHDRAWN) in LIFE_CYCLE else set()
-    if state in (VersionState.REFUSED, VersionState.SUSPENDED) and not waits:
+    if (state is VersionState.REFUSED or is_down) and not waits:
         found.add("appeal")
     return found
 
@@ -333,20 +348,18 @@ def _suits(admission: Admission | None, submission: Submission | None) -> Mappin
     return submission.suits if submission else {}
 
 
-def _differences(unit: Unit, version: Version) -> tuple[Difference, ...]:
-    before = admitted_before(unit, {version.resource_id}).get(version.resource_id)
-    if before is None or before.number >= version.number:
-        return ()
-    old, new = described(before), described(version)
-    return tuple(
-        Difference(name=name, before=_said(old.get(name)), after=_said(new.get(name)))
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
+def _admitted_before() -> ScalarSelect[UUID]:
+    """Select the id of the newest admitted version of the version's resource."""
+    other = aliased(Version)
+    return (
+        select(other.id)
+        .join(Admission, Admission.version_id == other.id)
+        .where(other.resource_id == Version.resource_id, Admission.state == AdmissionState.ADMITTED)
+        .order_by(other.number.desc())
+        .limit(1)
+        .correlate(Version)
+        .scalar_subquery()
     )
-
-
-def _said(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")
 
 
 def _round(one: Admission, names: Mapping[Any, str], bureaus: Mapping[UUID, str]) -> Round:
@@ -366,17 +379,3 @@ def _round(one: Admission, names: Mapping[Any, str], bureaus: Mapping[UUID, str]
         decision_note=one.decision_note,
         suits=one.suits,
     )
-
-
-def _names(unit: Unit, admissions: Any, takedowns: Any) -> dict[Any, str]:
-    ids = {
-        person_id
-        for one in admissions
-        for person_id in (one.claimed_by, one.proposed_by, one.decided_by)
-    } | {person_id for one in takedowns for person_id in (one.taken_by, one.restored_by)}
-    return {
-        row.person_id: row.name
-        for row in unit.session.scalars(
-            select(PersonPrivate).where(among(PersonPrivate.person_id, ids - {None}))
-        )
-    }

@@ -3,7 +3,7 @@
 Reads whatever the versions say, so that new metadata are content without being named here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from catalog.admission_models import ProposedOffer
+from catalog.attachments.reading import AttachedFile, files_of
 from catalog.criteria import Change
 from catalog.models import Admission, Version
 from catalog.states import AdmissionState
@@ -25,6 +26,7 @@ LICENCE: Final = "licence"
 def changes_of(unit: Unit, versions: Sequence[Version]) -> dict[UUID, list[Change]]:
     """Return what each version changes of its resource's last admitted one; `first` if none was."""
     before = admitted_before(unit, {version.resource_id for version in versions})
+    files = files_of(unit, [one.id for one in (*versions, *before.values())])
     priced = set(
         unit.session.scalars(
             select(ProposedOffer.version_id).where(
@@ -34,7 +36,7 @@ def changes_of(unit: Unit, versions: Sequence[Version]) -> dict[UUID, list[Chang
     )
     return {
         version.id: _changes(
-            before.get(version.resource_id), version, is_priced=version.id in priced
+            before.get(version.resource_id), version, files=files, is_priced=version.id in priced
         )
         for version in versions
     }
@@ -63,14 +65,25 @@ def described(version: Version) -> dict[str, Any]:
     return metadata | columns
 
 
-def _changes(before: Version | None, version: Version, *, is_priced: bool) -> list[Change]:
+def _changes(
+    before: Version | None,
+    version: Version,
+    *,
+    files: Mapping[UUID, Sequence[AttachedFile]],
+    is_priced: bool,
+) -> list[Change]:
     if before is None:
         return [Change.FIRST]
     old, new = described(before), described(version)
     differing = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     found = {
-        Change.CONTENT: bool(differing - {LICENCE}),
+        Change.CONTENT: bool(differing - {LICENCE})
+        or _attached(files, before) != _attached(files, version),
         Change.LICENCE: LICENCE in differing,
         Change.PRICE: is_priced,
     }
     return [change for change in Change if found.get(change)]
+
+
+def _attached(files: Mapping[UUID, Sequence[AttachedFile]], version: Version) -> set[Any]:
+    return {(one.name, one.purpose, one.digest) for one in files.get(version.id, ())}

@@ -76,4 +76,5 @@ def _row(
         bandwidth_mbps=Decimal(mbps) if mbps else None,
         devices=tuple(stated.get("devices", ())),
         offline=str(stated.get("offline", "")),
+        parts=tuple(stated.get("parts", ())),
     )

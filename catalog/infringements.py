@@ -15,6 +15,7 @@ from sqlalchemy import select
 from catalog.admission_models import Takedown
 from catalog.life_cycle import require_own_vendor
 from catalog.models import Admission, Resource, Version
+from catalog.opening import may_open
 from catalog.reviewers import answered_for, lock_versions, refuse_interest, require_reviewer
 from catalog.sharing_models import InfringementNotice
 from catalog.states import AdmissionState, VersionState
@@ -82,7 +83,7 @@ def give_notice(
         if not text.strip():
             raise MissingValue(field=field)
     (version,) = lock_versions(unit, [version_id])
-    if version.state not in (VersionState.LISTED, VersionState.SUSPENDED):
+    if version.state != VersionState.SUSPENDED and not may_open(unit, version):
         if version.state == VersionState.DRAFT:
             raise NotFound(what="version", key=version_id)
         raise Conflict(what="version", key=version.title, state=version.state, wanted="disputed")
@@ -152,7 +153,7 @@ def decide_notice(unit: Unit, notice_id: UUID, *, upheld: bool, note: str) -> No
     notice.note = note.strip()
     unit.session.flush()
     _trail(unit, f"infringement.{notice.outcome}", version, note=note.strip())
-    if upheld and version.state == VersionState.LISTED:
+    if upheld and may_open(unit, version):
         take_down(unit, VersionId(version.id), ground=Ground.INFRINGEMENT, reason=note)
 
 

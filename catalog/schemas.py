@@ -1,14 +1,17 @@
 """What the interface of resources answers; prices in yuan as text, moments as ISO times."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
+from catalog.attachments.reading import AttachedFile
+from catalog.case_answers import FileAnswer, file_answer
 from catalog.facets import Facet
 from catalog.schema_org import learning_resource
 from catalog.search import Hit
-from catalog.storefront import Detail
+from catalog.storefront import Detail, PublicOffer
 
 
 class ResourceItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +71,17 @@ class VersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A listed resource whole: its metadata, prices and versions, and the same in schema.org."""
+    """A listed resource whole: its metadata, prices, versions, files, and the same in schema.org.
+
+    `in_force`: the price on the day that was asked for, by default today.
+    """
 
     resource: ResourceItem
     details: dict[str, Any]
     offers: list[OfferAnswer]
+    in_force: OfferAnswer | None
     versions: list[VersionAnswer]
+    files: list[FileAnswer]
     learning_resource: dict[str, Any]
 
 
@@ -96,19 +104,13 @@ def facets_of(facets: list[Facet]) -> dict[str, list[FacetWord]]:
     }
 
 
-def answer_of(detail: Detail) -> ResourceAnswer:
+def answer_of(detail: Detail, *, day: date, files: Sequence[AttachedFile]) -> ResourceAnswer:
+    offer = detail.offer_on(day)
     return ResourceAnswer(
         resource=item_of(detail.hit),
         details=dict(detail.details),
-        offers=[
-            OfferAnswer(
-                valid_from=offer.valid_from,
-                until=offer.until,
-                time=offer.time.value,
-                plan=dict(offer.plan),
-            )
-            for offer in detail.offers
-        ],
+        offers=[_offer(one) for one in detail.offers],
+        in_force=_offer(offer) if offer else None,
         versions=[
             VersionAnswer(
                 number=version.number,
@@ -119,5 +121,15 @@ def answer_of(detail: Detail) -> ResourceAnswer:
             )
             for version in detail.versions
         ],
+        files=[file_answer(one) for one in files],
         learning_resource=learning_resource(detail),
+    )
+
+
+def _offer(offer: PublicOffer) -> OfferAnswer:
+    return OfferAnswer(
+        valid_from=offer.valid_from,
+        until=offer.until,
+        time=offer.time.value,
+        plan=dict(offer.plan),
     )

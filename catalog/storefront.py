@@ -73,6 +73,10 @@ class Detail:
     def plan(self) -> Mapping[str, Any] | None:
         return next((one.plan for one in self.offers if one.time is OfferTime.IN_FORCE), None)
 
+    def offer_on(self, day: date) -> PublicOffer | None:
+        """Return the offer that was, is or will be in force on a day, as far as it is known now."""
+        return next((one for one in self.offers if one.valid_from <= day), None)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VendorProfile:

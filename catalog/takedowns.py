@@ -1,13 +1,14 @@
 """Emergency takedown and restoring (R14): at once, logged, and opened again only by another.
 
 Decides who may: a reviewer of the bureau that admitted, or of one above it. A takedown suspends
-every listed version of the resource, so that none of it is opened any more; restoring lists the
-same ones. Red-line content is a person's decision, never a score's.
+every listed version of the resource and stops those that were withdrawn and run out at schools, so
+that none of it is opened any more; restoring lists the same ones, and lets the others run out.
+Red-line content is a person's decision, never a score's.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,10 +16,12 @@ from sqlalchemy import select
 from catalog.admission_models import Takedown
 from catalog.life_cycle import move
 from catalog.models import Admission, Version
+from catalog.opening import is_open
 from catalog.reviewers import answered_for, lock_versions, require_reviewer
 from catalog.states import AdmissionState, VersionState
 from kernel.errors import Conflict, NotFound, ReasonRequired, TookPart
 from kernel.ids import VersionId, new_id
+from kernel.trail import record
 from kernel.unit import Unit
 
 
@@ -35,15 +38,15 @@ GROUNDS: Final = frozenset(Ground)
 
 
 def take_down(unit: Unit, version_id: VersionId, *, ground: Ground, reason: str) -> UUID:
-    """Suspend all listed versions of the version's resource at once; return the takedown.
+    """Stop all versions of the version's resource that are opened, at once; return the takedown.
 
     Raises `ReasonRequired` without a reason, `NotFound` where another bureau answers for it,
-    `Conflict` for what is not listed.
+    `Conflict` for what nobody opens.
     """
     reviewer = require_reviewer(unit, "take down a resource")
     if not reason.strip():
         raise ReasonRequired
-    versions = _lock_listed(unit, version_id)
+    versions = _lock_opened(unit, version_id)
     _require_answerable(unit, versions[0])
     takedown = Takedown(
         id=new_id(),
@@ -58,7 +61,11 @@ def take_down(unit: Unit, version_id: VersionId, *, ground: Ground, reason: str)
     )
     unit.session.add(takedown)
     unit.session.flush()
-    move(unit, versions, VersionState.SUSPENDED, note=reason, ground=ground)
+    listed = [one for one in versions if one.state == VersionState.LISTED]
+    move(unit, listed, VersionState.SUSPENDED, note=reason, ground=ground)
+    for version in versions:
+        if version not in listed:  # withdrawn before: it stays so, and is opened no more
+            _trail(unit, "version.taken_down", version, note=reason, ground=ground)
     return takedown.id
 
 
@@ -88,6 +95,9 @@ def restore(unit: Unit, version_id: VersionId, *, note: str) -> None:
     versions = lock_versions(unit, [VersionId(UUID(one)) for one in takedown.versions])
     suspended = [one for one in versions if one.state == VersionState.SUSPENDED]
     move(unit, suspended, VersionState.LISTED, note=note)
+    for one in versions:
+        if one not in suspended:
+            _trail(unit, "version.restored", one, note=note)
 
 
 def open_takedown(unit: Unit, version: Version) -> Takedown | None:
@@ -104,23 +114,33 @@ def open_takedown(unit: Unit, version: Version) -> Takedown | None:
     ).one_or_none()
 
 
-def _lock_listed(unit: Unit, version_id: VersionId) -> Sequence[Version]:
+def _lock_opened(unit: Unit, version_id: VersionId) -> Sequence[Version]:
+    """Return the versions of a resource that schools open, locked."""
     (named,) = lock_versions(unit, [version_id])
-    ids = unit.session.scalars(
-        select(Version.id).where(
-            Version.resource_id == named.resource_id, Version.state == VersionState.LISTED
-        )
-    ).all()
-    versions = [
-        version
-        for version in lock_versions(unit, [VersionId(one) for one in ids])
-        if version.state == VersionState.LISTED
-    ]
-    if not versions:
+    opened = select(Version.id).where(Version.resource_id == named.resource_id, is_open())
+    lock_versions(unit, [VersionId(one) for one in unit.session.scalars(opened)])
+    # Asked once more: what was withdrawn or taken down while we waited is not in it.
+    ids = unit.session.scalars(opened).all()
+    if not ids:
         raise Conflict(
             what="version", key=named.title, state=named.state, wanted=VersionState.SUSPENDED
         )
-    return versions
+    return lock_versions(unit, [VersionId(one) for one in ids])
+
+
+def _trail(unit: Unit, act: str, version: Version, **facts: Any) -> None:
+    record(
+        unit,
+        act,
+        subject_kind="version",
+        subject_id=version.id,
+        resource=version.resource_id,
+        number=version.number,
+        title=version.title,
+        before=version.state,
+        after=version.state,
+        **facts,
+    )
 
 
 def _require_answerable(unit: Unit, version: Version) -> None:

@@ -8,102 +8,29 @@ with `Misconfigured`, naming the variable.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from kernel.errors import InvalidAmount, Misconfigured
-from kernel.money import parse_fen, parse_rate, plain_yuan
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser().absolute()
-
-
-def _switch(value: str) -> bool:
-    lowered = value.strip().lower()
-    if lowered in {"1", "true", "yes", "on"}:
-        return True
-    if lowered in {"0", "false", "no", "off"}:
-        return False
-    raise ValueError("expected yes or no")
-
-
-def _number(value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ValueError(f"expected a whole number, not “{value}”") from None
-
-
-def _whole(value: str) -> int:
-    number = _number(value)
-    if number < 0:
-        raise ValueError("expected a number that is not negative")
-    return number
-
-
-def _port(value: str) -> int:
-    number = _number(value)
-    if not 0 <= number <= 65535:
-        raise ValueError("expected a port between 0 and 65535")
-    return number
-
-
-def _share(value: str) -> Decimal:
-    try:
-        rate = parse_rate(value)
-    except InvalidAmount as error:
-        raise ValueError(str(error)) from None
-    if rate > 1:
-        raise ValueError("expected a share between 0 and 1")
-    return rate
-
-
-def _hours(value: str) -> int:
-    hours = _number(value)
-    if not 1 <= hours <= 24:
-        raise ValueError("expected a number of hours between 1 and 24")
-    return hours
-
-
-def _day_of_year(value: str) -> str:
-    try:
-        day = date.fromisoformat(f"2001-{value.strip()}")  # no leap year: the day is in every year
-    except ValueError:
-        raise ValueError("expected a day of every year, as MM-DD") from None
-    return f"{day:%m-%d}"
-
-
-def _base_address(value: str) -> str:
-    address = value.strip().rstrip("/")
-    if address and not address.startswith(("http://", "https://")):
-        raise ValueError("expected an address that begins with http:// or https://")
-    return address
-
-
-def _gateway(value: str) -> str:
-    if value not in {"", "sandbox", "stripe", "none"}:
-        raise ValueError("expected sandbox, stripe or none")
-    return value
-
-
-def _yuan(value: str) -> int:
-    try:
-        return parse_fen(value)
-    except InvalidAmount as error:
-        raise ValueError(str(error)) from None
-
-
-def _locale(value: str) -> str:
-    if value not in {"zh_CN", "en"}:
-        raise ValueError("expected zh_CN or en")
-    return value
+from kernel.errors import Misconfigured
+from kernel.money import plain_yuan
+from kernel.setting_values import (
+    read_base_address,
+    read_day_of_year,
+    read_gateway,
+    read_hours,
+    read_locale,
+    read_megabytes,
+    read_path,
+    read_port,
+    read_share,
+    read_some,
+    read_store,
+    read_switch,
+    read_text,
+    read_whole,
+    read_yuan,
+)
 
 
 def _setting(
@@ -135,37 +62,39 @@ class Settings:
     home: Path = _setting(
         "MARKET_HOME",
         "var",
-        _path,
+        read_path,
         "Folder of the state: embedded database, exports, logs, secret key.",
     )
     database_url: str = _setting(
         "DATABASE_URL",
         "",
-        _text,
+        read_text,
         "PostgreSQL 16 or later, as postgresql://…; empty: the embedded server in MARKET_HOME/pg.",
         secret=True,
     )
     celery_broker_url: str = _setting(
         "CELERY_BROKER_URL",
         "",
-        _text,
+        read_text,
         "Broker of the background work (redis://… or amqp://…); empty: the database itself.",
         secret=True,
     )
     secret_key: str = _setting(
         "MARKET_SECRET_KEY",
         "",
-        _text,
+        read_text,
         "Key under which person numbers are hashed; empty: made once and kept in "
         "MARKET_HOME/secret.key. Changing it orphans the roster.",
         secret=True,
     )
-    host: str = _setting("MARKET_HOST", "127.0.0.1", _text, "Address on which the site listens.")
-    port: int = _setting("MARKET_PORT", "8420", _port, "Port on which the site listens.")
+    host: str = _setting(
+        "MARKET_HOST", "127.0.0.1", read_text, "Address on which the site listens."
+    )
+    port: int = _setting("MARKET_PORT", "8420", read_port, "Port on which the site listens.")
     demo: bool = _setting(
         "MARKET_DEMO",
         "no",
-        _switch,
+        read_switch,
         "Sample data with its demo accounts; `market run` on an empty embedded database turns it "
         "on. "
         "Refused unless MARKET_HOST is a loopback address.",
@@ -173,73 +102,73 @@ class Settings:
     locale: str = _setting(
         "MARKET_LOCALE",
         "zh_CN",
-        _locale,
+        read_locale,
         "Language for a visitor whose browser asks for none: zh_CN or en.",
     )
     platform_fee_rate: Decimal = _setting(
         "MARKET_PLATFORM_FEE_RATE",
         "0.0500",
-        _share,
+        read_share,
         "Platform's share of each bill, frozen into new agreements; may be 0.",
     )
     retention_rate: Decimal = _setting(
         "MARKET_RETENTION_RATE",
         "0.0500",
-        _share,
+        read_share,
         "Share held back as quality retention, frozen into new agreements; may be 0.",
     )
     retention_months: int = _setting(
         "MARKET_RETENTION_MONTHS",
         "6",
-        _whole,
+        read_whole,
         "Months after the used month's end until the retention is released, frozen into new "
         "agreements.",
     )
     stop_at_ceiling: bool = _setting(
         "MARKET_STOP_AT_CEILING",
         "no",
-        _switch,
+        read_switch,
         "Whether nothing more is opened under an agreement once its ceiling is used by the running "
         "estimate, frozen into new agreements; no: use goes on, shown and unpaid.",
     )
     confirm_workdays: int = _setting(
         "MARKET_CONFIRM_WORKDAYS",
         "5",
-        _whole,
+        read_whole,
         "Working days after which a stated line that nobody disputed counts as confirmed.",
     )
     answer_workdays: int = _setting(
         "MARKET_ANSWER_WORKDAYS",
         "5",
-        _whole,
+        read_whole,
         "Working days a vendor has to answer a dispute; then the bureau may decide without it.",
     )
     decide_workdays: int = _setting(
         "MARKET_DECIDE_WORKDAYS",
         "10",
-        _whole,
+        read_whole,
         "Working days a bureau has to decide a dispute, from the answer on; later it is overdue.",
     )
     due_days: int = _setting(
         "MARKET_DUE_DAYS",
         "30",
-        _whole,
+        read_whole,
         "Days after the last day for confirming until which a statement has to be paid.",
     )
     fiscal_close: str = _setting(
         "MARKET_FISCAL_CLOSE",
         "03-31",
-        _day_of_year,
+        read_day_of_year,
         "Last day, in the following year, on which a fiscal year's books are open (MM-DD); after "
         "January's statement, which adjusts late use of December.",
     )
     trial_days: int = _setting(
-        "MARKET_TRIAL_DAYS", "30", _whole, "Most days that a free trial of a resource may last."
+        "MARKET_TRIAL_DAYS", "30", read_whole, "Most days that a free trial of a resource may last."
     )
     release_days: int = _setting(
         "MARKET_RELEASE_DAYS",
         "30",
-        _whole,
+        read_whole,
         "Days after an agreement's last day for use that comes late; then, its months being "
         "posted, what is left of its commitment is free again. Never longer than its year's books "
         "are open.",
@@ -247,71 +176,113 @@ class Settings:
     public_url: str = _setting(
         "MARKET_PUBLIC_URL",
         "",
-        _base_address,
+        read_base_address,
         "Address under which people reach the site, as on printed statements; "
         "empty: http:// with MARKET_HOST and MARKET_PORT.",
     )
     database_pool: int = _setting(
-        "MARKET_DATABASE_POOL", "16", _whole, "Connections each process may hold to the database."
+        "MARKET_DATABASE_POOL",
+        "16",
+        read_whole,
+        "Connections each process may hold to the database.",
     )
     launch_hours: int = _setting(
         "MARKET_LAUNCH_HOURS",
         "4",
-        _hours,
+        read_hours,
         "Hours for which an opened resource may be used before it has to be opened again.",
     )
     usage_rate: int = _setting(
         "MARKET_USAGE_RATE",
         "600000",
-        _whole,
+        read_whole,
         "Events that one API key may report in a minute; 0: as many as it likes.",
     )
     gateway: str = _setting(
         "MARKET_GATEWAY",
         "",
-        _gateway,
+        read_gateway,
         "What carries payments: stripe, sandbox (a gateway of practice, only on a loopback "
         "address) or none; empty: sandbox on a loopback address, none elsewhere.",
     )
     stripe_key: str = _setting(
-        "MARKET_STRIPE_KEY", "", _text, "Secret key of the account at Stripe.", secret=True
+        "MARKET_STRIPE_KEY", "", read_text, "Secret key of the account at Stripe.", secret=True
     )
     stripe_address: str = _setting(
         "MARKET_STRIPE_ADDRESS",
         "",
-        _base_address,
+        read_base_address,
         "Address of Stripe's API; empty: Stripe's own.",
     )
     stripe_version: str = _setting(
         "MARKET_STRIPE_VERSION",
         "",
-        _text,
+        read_text,
         "Version of Stripe's API; empty: the one that the SDK was made for.",
     )
     webhook_secret: str = _setting(
         "MARKET_WEBHOOK_SECRET",
         "",
-        _text,
+        read_text,
         "Secret with which Stripe signs its messages to /webhooks/stripe.",
         secret=True,
     )
     webhook_tolerance_s: int = _setting(
         "MARKET_WEBHOOK_TOLERANCE_S",
         "300",
-        _whole,
+        read_whole,
         "Seconds by which a message of the gateway may be older than its arrival.",
+    )
+    gateway_calls: int = _setting(
+        "MARKET_GATEWAY_CALLS",
+        "4",
+        read_some,
+        "Calls to the gateway that one process makes at the same time.",
     )
     payout_minimum_fen: int = _setting(
         "MARKET_PAYOUT_MINIMUM",
         "1.00",
-        _yuan,
+        read_yuan,
         "Yuan below which a payee's dues wait for a later payment run.",
         write=plain_yuan,
+    )
+    attachment_mb: int = _setting(
+        "MARKET_ATTACHMENT_MB",
+        "200",
+        read_megabytes,
+        "Megabytes that one file attached to a resource may have.",
+    )
+    attachment_macros: bool = _setting(
+        "MARKET_ATTACHMENT_MACROS",
+        "no",
+        read_switch,
+        "Whether documents that carry macros may be attached to resources.",
+    )
+    store: str = _setting(
+        "MARKET_STORE",
+        "",
+        read_store,
+        "Where attached files are kept: s3://bucket/prefix; empty: MARKET_HOME/attachments.",
+    )
+    store_endpoint: str = _setting(
+        "MARKET_STORE_ENDPOINT",
+        "",
+        read_base_address,
+        "Address of an S3-compatible store; empty: Amazon's own for the region.",
+    )
+    store_region: str = _setting(
+        "MARKET_STORE_REGION", "us-east-1", read_text, "Region of the S3-compatible store."
+    )
+    store_key_id: str = _setting(
+        "MARKET_STORE_KEY_ID", "", read_text, "Access key of the S3-compatible store.", secret=True
+    )
+    store_secret: str = _setting(
+        "MARKET_STORE_SECRET", "", read_text, "Secret of MARKET_STORE_KEY_ID.", secret=True
     )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",
         "12",
-        _whole,
+        read_whole,
         "Hours after which a signed-in person has to sign in again.",
     )
 
@@ -348,6 +319,11 @@ class Settings:
                 setting="MARKET_RETENTION_RATE", reason="fee and retention together exceed 1"
             )
 
+        if self.store and not (self.store_key_id and self.store_secret):
+            raise Misconfigured(
+                setting="MARKET_STORE",
+                reason="it needs MARKET_STORE_KEY_ID and MARKET_STORE_SECRET",
+            )
         if self.gateway == "sandbox" and not self.on_loopback:
             raise Misconfigured(
                 setting="MARKET_GATEWAY",

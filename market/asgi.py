@@ -18,12 +18,14 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from catalog import api as resources_api
+from catalog.attachments.vault import Vault, open_vault
 from kernel.http.callers import CallerDoor
 from kernel.http.machines import MachineDoor
 from kernel.http.pages import PUBLIC, PageOpener, admitted_first
 from kernel.http.problems import problem_handler
 from kernel.http.security import add_security_headers
 from kernel.http.sessions import check_form
+from kernel.http.uploads import upload_receiver
 from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.assets import Assets
@@ -42,9 +44,9 @@ from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import catalog as catalog_pages
+from market.public import files, responsibility
 from market.public import pages as public_pages
 from market.public import rankings as ranking_pages
-from market.public import responsibility
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
@@ -53,6 +55,7 @@ from settlement.api import rankings as rankings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
 from vendor_portal import api as vendor_api
+from vendor_portal import attachments as attachments_api
 from vendor_portal import pages as vendor_pages
 
 LONGEST_BODY_BYTES = 10_000_000
@@ -99,6 +102,7 @@ def create_app(
             page_router(pages),
             machine_router(),
             caller_router(pages),
+            upload_router(pages, settings),
         ],
         dependencies={
             "units": _given(units),
@@ -106,6 +110,7 @@ def create_app(
             "pages": _given(pages),
             "machines": _given(machines),
             "callers": _given(CallerDoor(machines, pages)),
+            "vault": Provide(lambda: open_vault(settings), sync_to_thread=False),
             "assets": _given(renderer.assets),
             "request_metrics": _given(request_metrics),
             "demo_accounts": _given(shown),
@@ -118,6 +123,7 @@ def create_app(
             RequestMetrics,
             Settings,
             Units,
+            Vault,
         ],
         exception_handlers={
             Exception: problem_handler(pages.error_page, locale=settings.locale),
@@ -140,6 +146,7 @@ def page_router(pages: PageOpener) -> Router:
             *public_pages.HANDLERS,
             *responsibility.HANDLERS,
             *catalog_pages.HANDLERS,
+            *files.PAGES,
             *ranking_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
@@ -170,9 +177,21 @@ def caller_router(pages: PageOpener) -> Router:
             *rankings_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
+            *attachments_api.HANDLERS,
+            *files.HANDLERS,
             *sharing_api.HANDLERS,
         ],
         before_request=check_form,
+        guards=[admitted_first(pages, keys_too=True)],
+    )
+
+
+def upload_router(pages: PageOpener, settings: Settings) -> Router:
+    """Return the routes that take a file, for pages and interfaces: it comes as a stream."""
+    return Router(
+        "/",
+        route_handlers=[*attachments_api.UPLOADS],
+        before_request=upload_receiver(settings),
         guards=[admitted_first(pages, keys_too=True)],
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from catalog.tasks import forget_old_misses, heal_storefront
+from catalog.tasks import drop_unused_files, forget_old_misses, heal_storefront
 from kernel.clock import SystemClock
 from kernel.db import open_engine
 from kernel.jobs import Dispatcher
@@ -52,6 +52,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "catalog.heal_storefront": heal_storefront,
     "catalog.forget_misses": forget_old_misses,
     "settlement.rank": rank_what_is_stated,
+    "catalog.drop_unused_files": drop_unused_files,
     "settlement.pay": pay,
     "settlement.sweep_payments": sweep_payments,
     "settlement.reconcile": reconcile_daily,
@@ -76,6 +77,7 @@ SCHEDULE: dict[str, float] = {
     "catalog.heal_storefront": 300.0,
     "catalog.forget_misses": 24 * 3600.0,
     "settlement.rank": 3600.0,
+    "catalog.drop_unused_files": 6 * 3600.0,
     "settlement.sweep_payments": 60.0,
     "settlement.reconcile": 24 * 3600.0,
 }

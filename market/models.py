@@ -1,8 +1,10 @@
 """All tables in one place, for what needs the whole schema: migrations and their drift check."""
 
 import catalog.admission_models
+import catalog.attachments.models
 import catalog.listing_models
 import catalog.models
+import catalog.pack_models
 import catalog.sharing_models
 import kernel.http.models
 import kernel.identity.models
@@ -26,7 +28,10 @@ ALL = (
     kernel.trail,
     kernel.http.models,
     catalog.models,
+    catalog.pack_models,
     catalog.admission_models,
+    catalog.attachments.models,
+    catalog.attachments.models,
     catalog.sharing_models,
     catalog.listing_models,
     settlement.models,

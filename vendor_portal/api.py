@@ -18,6 +18,7 @@ from catalog.case_answers import CaseAnswer, case_answer
 from catalog.cases import case
 from catalog.drafts import save_draft
 from catalog.offers import OfferRow
+from catalog.plans import Plan, Tier
 from catalog.resources import CatalogueRow
 from catalog.submissions import SelfCheck, submit, withdraw
 from catalog.versions import OwnVersion, own_versions
@@ -50,12 +51,27 @@ class OwnVersions(msgspec.Struct, frozen=True, kw_only=True):
     items: list[OwnVersionAnswer]
 
 
+class DraftTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One price of several, for the units up to `up_to`."""
+
+    up_to: int | None
+    unit_price_yuan: str
+
+
 class DraftPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The price proposed with a draft, in yuan for each use; other plans come in files."""
+    """The price proposed with a draft: any plan, amounts in yuan as text, from a day on.
+
+    A day to come is a scheduled change. `tiers`: the units up to which a price holds, null in the
+    last; `unit_price_yuan` is then the first tier's.
+    """
 
     unit_price_yuan: str
     valid_from: date
-    plan: str = "per_use"
+    plan: Plan = Plan.PER_USE
+    tiers: list[DraftTier] = []
+    free_allowance: int | None = None
+    period_cap_yuan: str | None = None
+    learner_cap: int | None = None
 
 
 class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +94,7 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     bandwidth_mbps: str = ""
     devices: list[str] = []
     offline: str = ""
+    parts: list[str] = []
     conditions: str = ""
     address: str = ""
     launch_url: str = ""
@@ -132,18 +149,19 @@ def save(
 
     def act(unit: Unit) -> msgspec.Struct:
         facts = msgspec.structs.asdict(data)
-        price = facts.pop("price")
+        facts.pop("price")
         row = CatalogueRow(
             **{
                 **facts,
                 "vendor_code": unit.actor.organisation_code,
                 "keywords": tuple(data.keywords),
                 "devices": tuple(data.devices),
+                "parts": tuple(data.parts),
                 "bandwidth_mbps": parse_rate(data.bandwidth_mbps) if data.bandwidth_mbps else None,
                 "school_share": parse_rate(data.school_share),
             }
         )
-        return case_answer(case(unit, save_draft(unit, row, offer=_offer(row, price))))
+        return case_answer(case(unit, save_draft(unit, row, offer=_offer(row, data.price))))
 
     return answered_once(request, callers, body, act=act, status=201)
 
@@ -239,6 +257,10 @@ def _offer(row: CatalogueRow, price: DraftPrice | None) -> OfferRow | None:
         valid_from=price.valid_from,
         plan=price.plan,
         unit_price_yuan=parse_rate(price.unit_price_yuan),
+        tiers=[Tier(one.up_to, parse_rate(one.unit_price_yuan)) for one in price.tiers],
+        free_allowance=price.free_allowance,
+        period_cap_yuan=parse_rate(price.period_cap_yuan) if price.period_cap_yuan else None,
+        learner_cap=price.learner_cap,
     )
 
 

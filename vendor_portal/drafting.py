@@ -14,22 +14,22 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, URLEncodedBody
 
-from catalog.cases import case
+from catalog.cases import Case, case
 from catalog.drafts import save_draft
 from catalog.kinds import Ownership, ResourceKind, Tier
 from catalog.lineage import ancestors, declare_parents
-from catalog.offers import OfferRow
+from catalog.plans import Plan
 from catalog.queries import ResourceKey
 from catalog.resources import CatalogueRow
 from kernel.actors import Role
-from kernel.clock import parse_day
-from kernel.errors import InvalidAmount, InvalidInput, LicenceForbids, MarketError, NotFound
+from kernel.errors import InvalidAmount, LicenceForbids, MarketError, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.http.typed import Typed
 from kernel.i18n import label
 from kernel.identity.stages import Stage
 from kernel.money import parse_rate
+from vendor_portal.draft_prices import FIELD_OF, read_price
 from vendor_portal.earnings import vendor_place
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
@@ -55,13 +55,19 @@ class DraftForm(Form, frozen=True):
     chapter: str = ""
     bandwidth_mbps: str = ""
     devices: str = ""
+    parts: str = ""
     offline: str = ""
     conditions: str = ""
     address: str = ""
     launch_url: str = ""
     ownership: str = Ownership.PERSONAL
     school_share: str = ""
+    plan: str = Plan.PER_USE
     price: str = ""
+    tiers: str = ""
+    free_allowance: str = ""
+    period_cap: str = ""
+    learner_cap: str = ""
     price_from: str = ""
     derived_from: str = ""
 
@@ -97,6 +103,7 @@ def show_draft(
         tiers=_options(Tier, page.locale),
         stages=[("", "–"), *_options(Stage, page.locale)],
         ownerships=_options(Ownership, page.locale),
+        plans=_options(Plan, page.locale),
         is_teacher=page.actor.organisation_code.startswith("T-"),
     )
 
@@ -106,9 +113,8 @@ def post_draft(page: Page, form: DraftForm) -> Response[Any]:
     typed = Typed(page.locale)
     for name in ("sku", "title"):
         typed.text(name, getattr(form, name))
-    row, offer = _row(page, form, typed), None
-    if form.price.strip() or form.price_from.strip():
-        offer = _offer(row, form, typed)
+    row = _row(page, form, typed)
+    offer = read_price(row, form, typed)
     if typed.errors:
         return show_draft(page, form, errors=typed.errors)
     try:
@@ -118,7 +124,7 @@ def post_draft(page: Page, form: DraftForm) -> Response[Any]:
     except MarketError as error:
         if isinstance(error, NotFound | LicenceForbids):
             error.facts["field"] = "derived_from"
-        typed.refuse(error, {"unit_price_yuan": "price", "valid_from": "price_from"})
+        typed.refuse(error, FIELD_OF)
         return show_draft(page, form, errors=typed.errors)
     return page.redirect(f"{RESOURCES}/{version_id}")
 
@@ -138,6 +144,7 @@ def _row(page: Page, form: DraftForm, typed: Typed) -> CatalogueRow:
             "vendor_code": page.actor.organisation_code,
             "keywords": _listed(form.keywords),
             "devices": _listed(form.devices),
+            "parts": _listed(form.parts),
             "school_share": _rate("school_share", form.school_share, typed) or Decimal(0),
             "bandwidth_mbps": _rate("bandwidth_mbps", form.bandwidth_mbps, typed),
         }
@@ -161,22 +168,6 @@ def _listed(given: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _offer(row: CatalogueRow, form: DraftForm, typed: Typed) -> OfferRow | None:
-    day = typed.day("price_from", form.price_from)
-    try:
-        price = parse_rate(form.price)
-    except InvalidInput as error:
-        typed.tell("price", error)
-        return None
-    return OfferRow(
-        vendor_code=row.vendor_code,
-        sku=row.sku,
-        valid_from=day if "price_from" not in typed.errors else parse_day("2000-01-01"),
-        plan="per_use",
-        unit_price_yuan=price,
-    )
-
-
 def _form_of(page: Page, version_id: UUID) -> DraftForm:
     """Return the form filled with what a version says."""
     found = case(page.unit, version_id)
@@ -188,17 +179,33 @@ def _form_of(page: Page, version_id: UUID) -> DraftForm:
         for name, value in found.described.items()
         if name in names and value is not None
     }
-    price = str(found.plan["unit_price"]) if found.plan else ""
-    day = found.price_from.isoformat() if found.price_from else ""
     return DraftForm(
         **{
             **known,
             "sku": found.sku,
-            "price": price,
-            "price_from": day,
+            **_price_of(found),
             "derived_from": made_from,
         }
     )
+
+
+def _price_of(found: Case) -> dict[str, str]:
+    """Return the fields of the price that was proposed with a version."""
+    if not found.plan or not found.price_from:
+        return {}
+    plan = found.plan
+    tiers = [f"{one['up_to'] or '*'}:{one['unit_price']}" for one in plan.get("tiers", ())]
+    return {
+        "plan": str(plan["plan"]),
+        "price": str(plan["unit_price"]),
+        "tiers": "; ".join(tiers),
+        **{
+            name: str(plan[name])
+            for name in ("free_allowance", "period_cap", "learner_cap")
+            if name in plan
+        },
+        "price_from": found.price_from.isoformat(),
+    }
 
 
 def _options(words: Any, locale: str) -> list[tuple[str, str]]:

@@ -12,6 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 
 from catalog.appeals import appeal
+from catalog.attachments.attaching import PURPOSES, detach
+from catalog.attachments.kinds import ENDINGS
 from catalog.cases import case
 from catalog.criteria import criteria_of
 from catalog.infringements import counter_notice, notices
@@ -19,6 +21,9 @@ from catalog.lineage import ancestors, derivatives
 from catalog.plan_words import plan_words
 from catalog.submissions import SelfCheck, submit, withdraw
 from catalog.versions import OwnVersion, own_versions
+from catalog.web.addresses import comparison_of_versions
+from catalog.web.differences import depth_words, difference_rows
+from catalog.web.files import file_address
 from kernel.actors import Role
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page, Pages, only
@@ -38,6 +43,7 @@ COMMITMENT: Final = msgid(
     "advertising, infringes nobody's rights, and collects no more personal data than it needs."
 )
 Texts = str | list[str]
+NOWHERE: Final = UUID(int=0)
 
 
 class VersionForm(Form, frozen=True):
@@ -46,6 +52,7 @@ class VersionForm(Form, frozen=True):
     act: str = ""
     reason: str = ""
     notice: str = ""
+    attachment: UUID | None = None
     criterion: Texts = ""
     answer: Texts = ""
     commits: str = ""
@@ -129,6 +136,13 @@ def show_version(
         address=f"{RESOURCES}/{found.version_id}",
         case=found,
         price=plan_words(found.plan, page.locale) if found.plan else "",
+        differing=difference_rows(found.differences, page.locale),
+        why=depth_words(found.depth, page.locale),
+        compare=comparison_of_versions(found.vendor_code, found.sku, after=found.number),
+        file_link=lambda one: file_address(one.id),
+        purposes=[(one, label(one, page.locale, kind="attachment-purpose")) for one in PURPOSES],
+        most_mb=page.unit.settings.attachment_mb,
+        endings=", ".join(ENDINGS),
         notices=notices(page.unit, version_id=found.version_id),
         made_from=ancestors(page.unit, found.version_id),
         made_of_it=derivatives(page.unit, found.version_id),
@@ -149,6 +163,7 @@ def post_version(page: Page, version_id: UUID, form: VersionForm) -> Response[An
         "withdraw": lambda unit: withdraw(unit, VersionId(version_id), note=form.reason),
         "appeal": lambda unit: appeal(unit, VersionId(version_id), claim=form.reason),
         "counter": lambda unit: _counter(unit, version_id, form),
+        "detach": lambda unit: detach(unit, VersionId(version_id), form.attachment or NOWHERE),
     }
     act = acts.get(form.act)
     if act is None:

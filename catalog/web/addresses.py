@@ -44,5 +44,11 @@ def vendor_address(vendor_code: str) -> str:
     return f"{CATALOGUE}/vendors/{quote(vendor_code, safe='')}"
 
 
+def comparison_of_versions(vendor_code: str, sku: str, *, after: int | None = None) -> str:
+    """Return where two versions of a resource are compared; `after`: the later one of them."""
+    address = f"{CATALOGUE}/differences/{quote(vendor_code, safe='')}/{quote(sku)}"
+    return f"{address}?after={after}" if after is not None else address
+
+
 def comparison_address(keys: Sequence[str]) -> str:
     return f"{COMPARISON}?{urlencode([(RESOURCE, key) for key in keys])}"

@@ -3,13 +3,16 @@ each other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response
 
+from catalog.attachments.reading import files_of
 from catalog.favourites import kept_among
+from catalog.packs import PACK, Part, packs_with, parts_of
 from catalog.storefront import (
     MOST_COMPARED,
     Detail,
@@ -22,13 +25,17 @@ from catalog.web.addresses import (
     CATALOGUE,
     RESOURCE,
     comparison_address,
+    comparison_of_versions,
     resource_address,
     vendor_address,
 )
+from catalog.web.files import file_address
 from catalog.web.words import FACET_TITLES, price_words, word_of
 from kernel.actors import ROLES_OF, OrganisationKind, Role
+from kernel.clock import parse_day
+from kernel.errors import InvalidInput
 from kernel.http.pages import Page
-from kernel.i18n import LIST_SEPARATOR, label, msgid, term, translate
+from kernel.i18n import LIST_SEPARATOR, label, msgid, term, translate, translate_error
 
 Fact = tuple[str, str]
 
@@ -64,6 +71,9 @@ def show_resource(
     """Show one listed resource whole; `said` asks what its teachers say of it."""
     detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
     address = str(detail.details.get("address", ""))
+    day, error = _day(page)
+    is_pack = detail.hit.type == PACK
+    offer = detail.offer_on(day) if day else None
     return page.render(
         "catalog/resource.html",
         detail=detail,
@@ -73,6 +83,9 @@ def show_resource(
         preview=address if address.startswith(SEEABLE) else "",
         price=price_words(detail.plan, page.locale),
         offers=[(offer, price_words(offer.plan, page.locale)) for offer in _by_time(detail)],
+        on=day,
+        on_price=price_words(offer.plan, page.locale) if offer else "",
+        on_error=error,
         vendor_href=vendor_address(detail.hit.vendor_code),
         here=resource_address(detail.hit.vendor_code, detail.hit.sku),
         compare=comparison_address([detail.hit.key]),
@@ -80,6 +93,11 @@ def show_resource(
         is_kept=detail.hit.resource_id in kept_among(page.unit, [detail.hit.resource_id]),
         chooses=not page.actor.roles.isdisjoint(CHOOSERS),
         said=said(detail.hit.resource_id),
+        files=files_of(page.unit, [detail.hit.version_id]).get(detail.hit.version_id, []),
+        file_link=lambda one: "" if one.is_content else file_address(one.id),
+        parts=_linked(parts_of(page.unit, detail.hit.version_id)) if is_pack else [],
+        packs=[] if is_pack else _linked(packs_with(page.unit, detail.hit.resource_id)),
+        differences=comparison_of_versions(vendor_code, sku),
         machine=f"/api/v1/resources/{quote(vendor_code, safe='')}/{quote(sku)}",
     )
 
@@ -107,6 +125,25 @@ def show_comparison(page: Page) -> Response[Any]:
         dropped=max(0, len(dict.fromkeys(keys)) - MOST_COMPARED),
         most=MOST_COMPARED,
     )
+
+
+def _linked(parts: Sequence[Part]) -> list[tuple[Part, str]]:
+    """Return parts with their addresses; what is listed no more has none."""
+    return [
+        (one, resource_address(one.vendor_code, one.sku) if one.state == "listed" else "")
+        for one in parts
+    ]
+
+
+def _day(page: Page) -> tuple[date | None, str]:
+    """Return the day for which the price is asked, or what is wrong with it."""
+    typed = str(page.request.query_params.get("on", "")).strip()
+    if not typed:
+        return None, ""
+    try:
+        return parse_day(typed), ""
+    except InvalidInput as error:
+        return None, translate_error(error, page.locale)
 
 
 def _by_time(detail: Detail) -> list[PublicOffer]:

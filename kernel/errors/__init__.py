@@ -7,6 +7,7 @@ stable and public; `summary` and `remedy` are message ids, translated and filled
 # ruff: noqa: F403 - one tree of errors, read under one name
 from kernel.errors.access import *
 from kernel.errors.admission import *
+from kernel.errors.attachments import *
 from kernel.errors.base import *
 from kernel.errors.conflicts import *
 from kernel.errors.files import *

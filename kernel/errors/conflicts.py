@@ -358,6 +358,12 @@ class VersionNotOpen(Conflict):
     remedy = "Choose another resource; what was used before stays on record."
 
 
+class PartNotListed(Conflict):
+    code = "part-not-listed"
+    summary = "“{key}” is not listed, so it can't be part of a pack."
+    remedy = "Name listed resources of your own, as SKU or SKU@VERSION."
+
+
 class NoPlayer(Conflict):
     code = "no-player"
     summary = "No player is admitted as a source of use for {school}."

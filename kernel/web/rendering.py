@@ -124,6 +124,7 @@ def build_environment(loader: BaseLoader, locale: str, assets: Assets) -> Enviro
         second=second,
         school_year=school_year,
         percent=percent,
+        file_size=file_size,
         label=show_label,
         message=catalogue.gettext,
     )
@@ -170,3 +171,12 @@ def percent(rate: Decimal | str) -> str:
 
 def school_year(first_year: int) -> str:
     return f"{first_year}–{first_year + 1}"
+
+
+def file_size(size_bytes: int) -> str:
+    """Show how large a file is, as 1.2 MB; decimal units, as the limit is set."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size_bytes >= size:
+            whole, rest = divmod(size_bytes * 10 // size, 10)
+            return f"{whole:,}.{rest} {unit}"
+    return f"{size_bytes} B"

@@ -22,6 +22,9 @@ from catalog.reviewers import declare_interest
 from catalog.states import AdmissionState
 from catalog.submissions import suitability
 from catalog.takedowns import Ground, restore, take_down
+from catalog.web.addresses import comparison_of_versions
+from catalog.web.differences import depth_words, difference_rows
+from catalog.web.files import file_address
 from kernel.actors import Role
 from kernel.errors import InvalidInput, MarketError, NotFound
 from kernel.http.pages import Form, Page, Pages, only
@@ -135,6 +138,10 @@ def show_case(
         root=(*bureau_root(page), (translate(msgid("Admission"), page.locale), DESK)),
         notices=notices(page.unit, version_id=found.version_id),
         price=plan_words(found.plan, page.locale) if found.plan else "",
+        differing=difference_rows(found.differences, page.locale),
+        why=depth_words(found.depth, page.locale),
+        compare=comparison_of_versions(found.vendor_code, found.sku, after=found.number),
+        file_link=lambda one: file_address(one.id),
         form=form or CaseForm(),
         typed=typed,
         errors=dict(errors or {}),

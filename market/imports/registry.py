@@ -243,6 +243,7 @@ _KINDS: Final = (
             Column("bandwidth_mbps", "2", unit_price, blank=None),
             Column("devices", "投影;音箱", listed, blank=()),
             Column("offline", "none", key, blank=""),
+            Column("parts", "", listed, blank=()),
         ),
         make=CatalogueRow,
         record=record_catalogue,

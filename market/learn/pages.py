@@ -4,9 +4,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from litestar import Response, get, post
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 
+from catalog.attachments.vault import Vault
+from catalog.web.files import send_file
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from settlement.metering.openers import OPENERS
@@ -14,6 +17,7 @@ from settlement.web.learning import (
     BeatForm,
     OpenForm,
     go_to_vendor,
+    launched_content,
     note_presence,
     open_resource,
     show_openable,
@@ -41,6 +45,20 @@ def play(request: AnyRequest, pages: Pages, *, launch_id: FromPath[UUID]) -> Res
         return show_player(page, launch_id)
 
 
+@get("/learn/play/{launch_id:uuid}/files/{attachment_id:uuid}", opt=PEOPLE, sync_to_thread=True)
+def content(
+    request: AnyRequest,
+    pages: Pages,
+    vault: NamedDependency[Vault],
+    *,
+    launch_id: FromPath[UUID],
+    attachment_id: FromPath[UUID],
+) -> Response[Any]:
+    with pages.open(request) as page:
+        found = launched_content(page, launch_id, attachment_id)
+    return send_file(request, vault, found)
+
+
 @get("/learn/play/{launch_id:uuid}/enter", opt=PEOPLE, sync_to_thread=True)
 def enter_(request: AnyRequest, pages: Pages, *, launch_id: FromPath[UUID]) -> Response[Any]:
     with pages.open(request) as page:
@@ -59,4 +77,11 @@ def heartbeat(
         return note_presence(page, launch_id)
 
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = (resources, open_, play, enter_, heartbeat)
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    resources,
+    open_,
+    play,
+    content,
+    enter_,
+    heartbeat,
+)

@@ -22,6 +22,7 @@ from settlement.ledger.posting import (
     AccountKey,
     AccountKind,
     Entry,
+    Move,
     TransferDraft,
     post,
 )
@@ -33,6 +34,8 @@ GATEWAY: Final = AccountKey(INSTALLATION, AccountKind.GATEWAY)
 BANK: Final = AccountKey(INSTALLATION, AccountKind.BANK)
 OVER: Final = frozenset({PaymentState.PAID, PaymentState.RETURNED, PaymentState.WITHDRAWN})
 SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
+MOVES_LINES: Final = (*SIDES, PaymentKind.ORDER)
+"""What a line has paid changes only with its payer's own money."""
 KEPT: Final = (PaymentKind.FEE, PaymentKind.FEE_RETURN)
 """Moves nothing at the gateway: the platform keeps it there, or gives it up."""
 
@@ -108,7 +111,7 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
                 key=f"paid:{payment.key}{suffix}",
                 memo=f"{payment.kind} of payment run {group.run.number}",
                 entries=entries(unit, payment, more_fen),
-                moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
+                moves=_line_moves(unit, payment),
             )
         ],
     )
@@ -157,7 +160,7 @@ def give_back(unit: Unit, group: Group, payment: Payment, *, reason: str) -> Non
                         Entry(debit=one.credit, credit=one.debit, amount_fen=one.amount_fen)
                         for one in entries(unit, payment, paid_fen)
                     ],
-                    moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
+                    moves=_line_moves(unit, payment),
                 )
             ],
         )
@@ -188,6 +191,13 @@ def entries(unit: Unit, payment: Payment, amount_fen: int) -> list[Entry]:
             return [Entry(debit, payer, amount_fen)]
         case PaymentKind.FEE | PaymentKind.FEE_RETURN:
             return []
+
+
+def _line_moves(unit: Unit, payment: Payment) -> list[Move]:
+    """Return what the payer's lines have paid by this; passing it on changes nothing of it."""
+    if payment.kind not in MOVES_LINES:
+        return []
+    return paid_moves(unit, [payment.payer_id]).get(payment.payer_id, [])
 
 
 def _payee(unit: Unit, payee_id: UUID) -> AccountKey:

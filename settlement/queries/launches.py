@@ -5,11 +5,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import aliased
 
-from catalog.models import Version
-from catalog.states import VersionState
+from catalog.models import Resource, Version
+from catalog.opening import is_open
+from catalog.pack_models import PackPart
 from kernel.clock import shanghai_day
 from kernel.errors import NotFound
 from kernel.identity.models import Learner, Organisation
@@ -53,6 +54,7 @@ class LaunchView:
     last_seen_at: datetime | None
     title: str
     vendor_name: str
+    version_id: UUID
     version: int
     agreement_number: str
     address: str
@@ -71,11 +73,12 @@ def openable_at(unit: Unit, school_id: UUID) -> list[OpenableRow]:
     """Return what a school may open today, by subject and title; each resource once."""
     today = shanghai_day(unit.clock.now())
     named = aliased(Agreement, name="a")  # the name by which `PRECEDENCE` calls it
+    pack = aliased(Version)
     rows = unit.session.execute(
         select(
-            named.resource_id,
+            Version.resource_id,
             named.ends_on,
-            named.terms["sku"].as_string().label("sku"),
+            Resource.sku,
             Version.title,
             Version.subject,
             Version.grade,
@@ -85,14 +88,18 @@ def openable_at(unit: Unit, school_id: UUID) -> list[OpenableRow]:
             Organisation.name,
         )
         .join(AgreementSchool, AgreementSchool.agreement_id == named.id)
-        .join(Version, Version.id == named.version_id)
+        .join(pack, pack.id == named.version_id)
+        .outerjoin(PackPart, PackPart.pack_id == pack.id)
+        .join(Version, Version.id == func.coalesce(PackPart.version_id, pack.id))
+        .join(Resource, Resource.id == Version.resource_id)
         .join(Organisation, Organisation.id == named.vendor_id)
         .where(
             AgreementSchool.school_id == school_id,
             named.starts_on <= today,
             named.ends_on >= today,
             named.state.not_in(OVER),
-            Version.state == VersionState.LISTED,
+            is_open(Version),
+            is_open(pack),
             goes_by_it(today),
         )
         .order_by(text(PRECEDENCE))
@@ -147,6 +154,7 @@ def _views(unit: Unit) -> Select[*tuple[Any, ...]]:
             Launch.expires_at,
             LaunchPresence.last_seen_at,
             Version.title,
+            Version.id.label("version_id"),
             Version.number.label("version"),
             Version.metadata_.label("metadata"),
             Organisation.name.label("vendor_name"),
@@ -171,6 +179,7 @@ def _view(row: Any, now: datetime) -> LaunchView:
         last_seen_at=row.last_seen_at,
         title=row.title,
         vendor_name=row.vendor_name,
+        version_id=row.version_id,
         version=row.version,
         agreement_number=row.agreement_number,
         address=_link(str(row.metadata.get("address", ""))),

@@ -106,7 +106,11 @@ def weights(columns: Columns, config: RankingConfig) -> "Whole":
 
 
 def capped(columns: Columns, weight: "Whole", config: RankingConfig) -> "Whole":
-    """Return the weights, none above `cap` (or 1/n, if that is more) of its subject's sum."""
+    """Return the weights, none above `cap` (or 1/n, if that is more) of its subject's sum.
+
+    The sum is that before the cap. To cap until no share of what is left is too large would make
+    the weights of up to five schools all alike, that of the one that says least.
+    """
     total = columns.per_subject(weight)
     schools = columns.per_subject((weight > 0).astype(np.int64))
     share = total * int(config.cap * MICRO) // MICRO

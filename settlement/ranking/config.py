@@ -105,9 +105,9 @@ class RankingConfig:
     k_leniency: Decimal = Decimal("5")
     k_renewal: Decimal = Decimal("3")
     k_defects: Decimal = Decimal("12")
-    k_audit: Decimal = Decimal("3")
+    k_audit: Decimal = Decimal("2")
     k_cell: Decimal = Decimal("5")
-    renewal_low: Decimal = Decimal("0.30")
+    renewal_low: Decimal = Decimal("0.20")
     renewal_high: Decimal = Decimal("0.95")
     defects_max: Decimal = Decimal("0.50")
     severity_spread: Decimal = Decimal("4")
@@ -115,12 +115,12 @@ class RankingConfig:
     prior_renewal: Decimal = Decimal("0.70")
     prior_defects: Decimal = Decimal("0.05")
     prior_audit: Decimal = Decimal("0.80")
-    tau: Decimal = Decimal("50")
+    tau: Decimal = Decimal("52")
     interval_z: Decimal = Decimal("1.645")
     bands: tuple[Band, ...] = (
         Band(name="A", least=Decimal(75)),
         Band(name="B", least=Decimal(62)),
-        Band(name="C", least=Decimal(50)),
+        Band(name="C", least=Decimal(52)),
         Band(name="D", least=Decimal(0)),
     )
     gates: Gates = field(default_factory=Gates)

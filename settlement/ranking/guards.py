@@ -158,15 +158,20 @@ def signs_of(
 def _mutual(
     columns: Columns, best: "Flags", homes: Mapping[int, Collection[int]], guards: Guards
 ) -> "Flags":
-    praised = np.flatnonzero(best & (columns.raters >= guards.mutual_raters))
-    row_of = {(int(columns.school[row]), int(columns.subject[row])): int(row) for row in praised}
     owns: dict[int, list[int]] = defaultdict(list)
     for subject, schools in homes.items():
         for school in schools:
             owns[school].append(subject)
+    sells = np.zeros(len(columns.schools), dtype=bool)
+    sells[list(owns)] = True
+    praised = np.flatnonzero(
+        best & (columns.raters >= guards.mutual_raters) & sells[columns.school]
+    )
+    schools, subjects = columns.school[praised].tolist(), columns.subject[praised].tolist()
+    row_of = dict(zip(zip(schools, subjects, strict=True), praised.tolist(), strict=True))
     found = np.zeros(len(columns.subject), dtype=bool)
     for (school, subject), row in row_of.items():
-        for own in owns.get(school, ()):
+        for own in owns[school]:
             back = [row_of.get((home, own)) for home in homes.get(subject, ())]
             if own != subject and any(one is not None for one in back):
                 found[[row, *(one for one in back if one is not None)]] = True

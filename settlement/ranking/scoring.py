@@ -2,9 +2,8 @@
 
 Pure, and the same to the digit whatever the order or batch of the evidence: what is summed is
 whole, what is not whole is computed subject by subject with the basic operations. Volume buys
-confidence and never score: uses do not enter, and a school counts as one school. What a school
-weighs above its cap counts as not known: it falls to the cell's mean, so that a school that joins
-never lowers how much is known. Places are `places`', standings follow their own rules.
+confidence and never score: uses do not enter, and a school counts as one school. Places are
+`places`', standings follow their own rules.
 """
 
 import math
@@ -148,12 +147,10 @@ def _satisfaction(
     weight = weights(columns, config)
     counted = capped(columns, weight, config)
     opinion = np.clip(opinions(columns) - priors.leniency[columns.school], 0, MICRO)
-    total = columns.per_subject(weight) / MICRO
-    kept = columns.per_subject(counted) / MICRO
+    known = columns.per_subject(counted) / MICRO
     said = columns.per_subject(counted * opinion) / MICRO / MICRO
-    expected = priors.satisfaction[columns.cell_of] / MICRO
-    mean = (expected * (priors.k + (total - kept)) + said) / (priors.k + total)
-    return mean, priors.phi * mean * (1 - mean) / (priors.k + total + 1), total
+    mean = (priors.k * (priors.satisfaction[columns.cell_of] / MICRO) + said) / (priors.k + known)
+    return mean, priors.phi * mean * (1 - mean) / (priors.k + known + 1), known
 
 
 def _renewal(

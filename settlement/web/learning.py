@@ -7,11 +7,18 @@ from uuid import UUID
 import msgspec
 from litestar import Response
 
+from catalog.attachments.reading import AttachedFile, contents_of
 from kernel.actors import Role
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Column, Filter, tabulate
-from settlement.metering.launches import enter, open_launch, own_launch, require_listed
+from settlement.metering.launches import (
+    enter,
+    launched_file,
+    open_launch,
+    own_launch,
+    require_open,
+)
 from settlement.metering.openers import classes_of, school_of_opener
 from settlement.metering.player import BEAT_S, beat
 from settlement.metering.tickets import sign_ticket
@@ -106,20 +113,26 @@ def open_resource(page: Page, *, form: OpenForm) -> Response[Any]:
 
 def show_player(page: Page, launch_id: UUID) -> Response[Any]:
     """Show what was opened: where it is to be used, and how long it has been."""
-    require_listed(page.unit, own_launch(page.unit, launch_id))
+    require_open(page.unit, own_launch(page.unit, launch_id))
     return page.render(
         "settlement/play.html",
-        launch=launch_view(page.unit, launch_id),
+        launch=(launch := launch_view(page.unit, launch_id)),
+        files=contents_of(page.unit, launch.version_id),
         address=address_of_launch(launch_id),
         home=HOME,
         beat_s=BEAT_S,
     )
 
 
+def launched_content(page: Page, launch_id: UUID, attachment_id: UUID) -> AttachedFile:
+    """Return a file of what the person has open; its bytes are sent after the unit."""
+    return launched_file(page.unit, launch_id, attachment_id)
+
+
 def note_presence(page: Page, launch_id: UUID) -> Response[Any]:
     """Note that it is still in use, and show the player again."""
     launch = own_launch(page.unit, launch_id)
-    require_listed(page.unit, launch)
+    require_open(page.unit, launch)
     beat(page.unit, launch)
     return page.redirect(address_of_launch(launch_id))
 

@@ -49,7 +49,7 @@ def test_a_vendor_submits_two_reviewers_admit_and_one_takes_down(page: Page, des
     page.locator("input[name=title]").fill("分数的意义")
     page.locator("input[name=subject]").fill("数学")
     page.locator("input[name=licence]").fill("CC BY 4.0")
-    page.get_by_label("每次使用价格（元）").fill("0.02")
+    page.get_by_label("单价（元）").fill("0.02")
     page.get_by_label("价格生效日").fill("2026-08-10")
     look(page, "vendor-draft")
     page.get_by_role("button", name="保存草稿").click()

@@ -33,7 +33,8 @@ from settlement.closing import settle
 from settlement.dues import Due, dues, paid_of
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment, PaymentItem
-from settlement.payments.engine import PATIENCE, pay_run, released_runs
+from settlement.payments.claims import PATIENCE
+from settlement.payments.engine import pay_run, released_runs
 from settlement.payments.gateway import GatewayError
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile

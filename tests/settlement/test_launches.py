@@ -20,7 +20,6 @@ from kernel.errors import (
     NotEnrolled,
     NotFound,
     Refused,
-    VersionNotOpen,
 )
 from kernel.identity.grants import actor_of
 from kernel.identity.models import Learner
@@ -291,15 +290,6 @@ def test_only_learners_and_teachers_open_and_a_teacher_names_a_class_of_the_scho
     assert refused(units, classroom, teacher, class_name="三年级9班") is NotFound
     assert refused(units, classroom, classroom.pupil, class_name=CLASS) is Refused
     assert refused(units, classroom, teacher, class_name=CLASS, sku="none") is NotFound
-
-
-@pytest.mark.parametrize("state", ["suspended", "withdrawn"])
-def test_a_version_that_was_taken_down_is_not_opened(
-    units: Units, classroom: Classroom, state: str
-) -> None:
-    """R4: what is withdrawn keeps its history, but is not opened any more."""
-    change(units, "UPDATE version SET state = :state", state=state)
-    assert refused(units, classroom, classroom.pupil) is VersionNotOpen
 
 
 def test_a_later_version_does_not_replace_the_one_agreed(

@@ -105,6 +105,7 @@ class Site:
             "dispute_id": str(self.dispute_id),
             "selection_id": str(self.selection_id),
             "version_id": str(self.version_id),
+            "attachment_id": "0198c0de-0000-7000-8000-000000000003",
             "need_id": "0198c0de-0000-7000-8000-000000000002",
             "notice_id": "0198c0de-0000-7000-8000-000000000002",
             "delegation_id": "0198c0de-0000-7000-8000-000000000001",

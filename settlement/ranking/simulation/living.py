@@ -8,8 +8,8 @@ praise, hostile ones damn. Links (a school and a vendor that ever met) are rows 
 
 from typing import Any, Final
 
-from settlement.ranking.numbers import Flags, Real, Whole, np
-from settlement.ranking.simulation.world import NAIVE, NONE, World
+from settlement.ranking.numbers import Real, Whole, np
+from settlement.ranking.simulation.world import MONTHS, NAIVE, NONE, World
 
 TEACHERS: Final = 8
 TERM: Final = 6
@@ -127,7 +127,7 @@ class Market:
                 rival = int(rivals[customers[rivals].argmax()])
                 hired = self._hire(rival, DAMNS_SLYLY if sly else DAMNS)
                 if not sly:
-                    self._link(hired, np.full(len(hired), vendor), PRAISES)
+                    self.hire(hired, int(vendor), PRAISES)
         founded = np.flatnonzero((world.ring >= 0) & (np.maximum(world.entered, 2) == month))
         for one in founded:
             others = np.flatnonzero((world.ring == world.ring[one]) & present)
@@ -139,8 +139,12 @@ class Market:
     def _hire(self, vendor: int, kind: int) -> "Whole":
         others = np.flatnonzero(np.arange(len(self.world.size)) != self.world.home[vendor])
         hired = self.rng.permutation(others)[: self.world.captives]
-        self._link(hired, np.full(len(hired), vendor), kind)
+        self.hire(hired, vendor, kind)
         return hired
+
+    def hire(self, schools: "Whole", vendor: int, kind: int) -> None:
+        """Have these schools use a vendor and speak as they are paid to."""
+        self._link(schools, np.full(len(schools), vendor), kind)
 
     def _link(self, schools: "Whole", vendors: "Whole", kind: int) -> None:
         """Have schools use vendors from now on; a school is met again as it was left."""
@@ -241,7 +245,10 @@ class Market:
         felt: Real = self.world.quality[self.vendor[rows], self.month] + self.suits[rows]
         return felt
 
-    def affected(self, since: "Whole") -> "Whole":
-        """Return how many schools have spoken against each vendor after its month of `since`."""
-        fresh: Flags = self.against_at > since[self.vendor]
-        return np.bincount(self.vendor[fresh], minlength=len(self.world.cell))
+    def affected(self) -> "Whole":
+        """Return how many schools have spoken against each vendor after each month: by both."""
+        count = len(self.world.cell)
+        fresh = self.against_at >= 0
+        last = np.zeros((count, MONTHS + 1), dtype=np.int64)
+        np.add.at(last, (self.vendor[fresh], self.against_at[fresh]), 1)
+        return last[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from settlement.ranking.columns import Columns
-from settlement.ranking.config import SHIPPED, RankingConfig, Weights
+from settlement.ranking.config import SHIPPED, Guards, RankingConfig, Weights
 from settlement.ranking.guards import signs_of
 from settlement.ranking.numbers import Flags, Real, Whole, np
 from settlement.ranking.priors import estimate
@@ -18,9 +18,6 @@ from settlement.ranking.scoring import measure
 from settlement.ranking.simulation.living import WINDOW, Market
 
 DAYS: Final = 30
-LOOKS: Final = 2
-"""Monthly looks in a row below its bar after which each method removes a vendor."""
-
 OURS: Final = "ours"
 RAW_AVERAGE, RAW_USAGE, WILSON, BAYESIAN = "raw_average", "raw_usage", "wilson", "bayesian_average"
 BASELINES: Final[Mapping[str, tuple[float, ...]]] = {
@@ -88,15 +85,13 @@ def _without(weights: Weights, part: str) -> Weights:
 
 
 class Evidence(NamedTuple):
-    """The month's evidence in columns, with what guards need beside it."""
+    """The month's evidence in columns, all of it and what guards leave of it."""
 
     columns: Columns
-    uses: "Whole"
-    learners: "Whole"
-    homes: "dict[int, list[int]]"
+    guarded: Columns
 
 
-def evidence_of(market: Market) -> Evidence:
+def evidence_of(market: Market, guards: Guards) -> Evidence:
     """Return what is settled by the end of the month, as the product reads it."""
     world, month = market.world, market.month
     raters = (market.stars > 0).sum(axis=1)
@@ -126,60 +121,25 @@ def evidence_of(market: Market) -> Evidence:
         defects=market.defects.sum(axis=1)[rows],
         months=market.months.sum(axis=1)[rows],
     )
-    return Evidence(
-        columns=columns,
+    signs = signs_of(
+        columns,
         uses=market.uses.sum(axis=1)[rows],
         learners=world.size[market.school[rows]].astype(np.int64),
         homes={vendor: [int(school)] for vendor, school in enumerate(world.home)},
+        guards=guards,
     )
+    return Evidence(columns, _kept(columns, ~signs.any()))
 
 
-class Ours:
-    """Our method over the months: scores each month and moves standings through the gates."""
-
-    def __init__(self, variant: Variant, vendors: int) -> None:
-        self.variant = variant
-        self.noticed = np.full(vendors, -1, dtype=np.int64)
-        self.looks = np.zeros(vendors, dtype=np.int64)
-        self.removed = np.full(vendors, -1, dtype=np.int64)
-        self.watched = np.full(vendors, -1, dtype=np.int64)
-
-    def look(self, market: Market, evidence: Evidence) -> "tuple[Real, Real]":
-        """Score the month; return what vendors are ordered by, and the probability to be bad."""
-        config, gates = self.variant.config, self.variant.config.gates
-        columns = evidence.columns
-        if self.variant.guarded:
-            columns = _set_aside(evidence, config)
-        found = measure(columns, estimate(columns, config), config)
-        p_bad, month = found.p_bad, market.month
-        judged = ~found.is_newcomer & market.world.present(month)
-        # A notice is withdrawn once the vendor is likely good; two looks after it decide.
-        self.noticed[p_bad < float(gates.recovery)] = -1
-        high = judged & (p_bad >= float(gates.no_new_schools)) & (self.noticed >= 0)
-        self.looks = np.where(high, self.looks + 1, 0)
-        enough = market.affected(self.noticed) >= gates.fresh_schools
-        out = (self.looks >= gates.looks) & enough & (self.removed < 0)
-        self.removed[out] = month
-        noticed = judged & (p_bad >= float(gates.probation)) & (self.noticed < 0)
-        self.noticed[noticed] = month
-        watched = judged & (p_bad >= float(gates.watch)) & (self.watched < 0)
-        self.watched[watched] = month
-        return (found.score if self.variant.by_mean else found.score - found.sd), p_bad
+def score_month(variant: Variant, evidence: Evidence) -> "tuple[Real, Real]":
+    """Score a month with ours; return what vendors are ordered by, and how likely each is bad."""
+    config = variant.config
+    columns = evidence.guarded if variant.guarded else evidence.columns
+    found = measure(columns, estimate(columns, config), config)
+    return (found.score if variant.by_mean else found.score - found.sd), found.p_bad
 
 
-def _set_aside(evidence: Evidence, config: RankingConfig) -> Columns:
-    columns = evidence.columns
-    flagged = signs_of(
-        columns,
-        uses=evidence.uses,
-        learners=evidence.learners,
-        homes=evidence.homes,
-        guards=config.guards,
-    ).any()
-    return kept_rows(columns, ~flagged)
-
-
-def kept_rows(columns: Columns, keep: "Flags") -> Columns:
+def _kept(columns: Columns, keep: "Flags") -> Columns:
     """Return columns with these rows alone."""
     names = (
         "subject", "school", "rating_points", "raters", "rating_age_days",

@@ -1,25 +1,25 @@
 """One simulated marketplace, watched by every method side by side.
 
 Nobody is really removed: each method looks at the same months, so that they differ in nothing but
-what they make of them. What each would do is recorded and judged afterwards.
+what they make of them. What each would do is worked out afterwards, by the same due process.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from settlement.ranking.config import SHIPPED, Gates
 from settlement.ranking.numbers import Flags, Real, Whole, np
 from settlement.ranking.simulation.living import Market
 from settlement.ranking.simulation.measures import NEW_MONTHS, exposure, kendall_tau, ndcg
 from settlement.ranking.simulation.methods import (
-    LOOKS,
-    OURS,
-    Ours,
     Variant,
     View,
     baseline_views,
     evidence_of,
+    score_month,
 )
+from settlement.ranking.simulation.process import lately, suspended
 from settlement.ranking.simulation.world import MONTHS, World, draw_world
 
 LOOKED_AT: Final = tuple(range(12, MONTHS, 3))
@@ -41,18 +41,19 @@ class Order:
 
 @dataclass(slots=True)
 class Watched:
-    """A marketplace and what each method made of it.
+    """A marketplace and what each method made of it; arrays are vendors × months.
 
-    `bars`: vendors × months of each baseline; `removed`: the month of each of ours; `p_bad`:
-    vendors × months of ours, nan for who is new or not there.
+    `served`: three schools or more use the vendor. `judged`: it is there and not new. `affected`:
+    see `process`. `bars`: of each baseline, the lower the worse. `p_bad`: of each of ours.
     """
 
     world: World
     served: "Flags"
+    judged: "Flags"
+    affected: "Whole"
     orders: dict[Key, Order] = field(default_factory=dict)
     bars: "dict[Key, Real]" = field(default_factory=dict)
-    removed: "dict[str, Whole]" = field(default_factory=dict)
-    p_bad: "Real" = field(default_factory=lambda: np.zeros((0, 0)))
+    p_bad: "dict[str, Real]" = field(default_factory=dict)
 
 
 def watch(
@@ -62,50 +63,71 @@ def watch(
     rng = np.random.default_rng([seed, schools])
     world = draw_world(rng, schools)
     market = Market(rng, world)
-    count = len(world.cell)
-    ours = {name: Ours(variant, count) for name, variant in variants.items()}
+    shape = len(world.cell), MONTHS
     wanted = None if baselines is None else set(baselines)
-    found = Watched(world=world, served=np.zeros((count, MONTHS), dtype=bool))
-    found.p_bad = np.full((count, MONTHS), np.nan)
+    found = Watched(
+        world=world,
+        served=np.zeros(shape, dtype=bool),
+        judged=np.zeros(shape, dtype=bool),
+        affected=np.zeros((*shape, MONTHS), dtype=np.int64),
+        p_bad={name: np.zeros(shape) for name in variants},
+    )
     seen: dict[Key, list[tuple[float, ...]]] = {}
     for month in range(MONTHS):
         market.live()
-        evidence = evidence_of(market)
+        evidence = evidence_of(market, SHIPPED.guards)
         columns = evidence.columns
         using = columns.per_subject((columns.months > 0).astype(np.int64))
         found.served[:, month] = using >= FEWEST_IN_CELL
+        known = columns.per_subject(np.ones_like(columns.subject))
+        new = SHIPPED.newcomers
+        settled = (known >= new.schools) & (columns.listed_days >= new.days)
+        found.judged[:, month] = world.present(month) & settled
+        found.affected[:, :, month] = market.affected()
         orders: dict[Key, Real] = {}
-        for name, one in ours.items():
-            order, p_bad = one.look(market, evidence)
-            orders[name, 0.0] = order
-            if name == OURS:
-                judged = world.present(month) & found.served[:, month]
-                found.p_bad[judged, month] = p_bad[judged]
+        for name, one in variants.items():
+            orders[name, 0.0], found.p_bad[name][:, month] = score_month(one, evidence)
         views = baseline_views(market)
         for key in views.keys() if wanted is None else wanted:
             _keep_bar(found, key, views[key], month)
             orders[key] = views[key].order
         if month in LOOKED_AT:
-            known = columns.per_subject(np.ones_like(columns.subject)) > 0
             for key, order in orders.items():
                 reserved = 0.0
                 if key[0] in variants:
                     reserved = float(variants[key[0]].config.newcomers.share)
-                seen.setdefault(key, []).extend(_compare(world, order, known, month, reserved))
-    found.removed = {name: one.removed for name, one in ours.items()}
+                compared = _compare(world, order, known > 0, month, reserved)
+                seen.setdefault(key, []).extend(compared)
     found.orders = {key: _averaged(rows) for key, rows in seen.items()}
     return found
 
 
-def removed_below(bars: "Real", bar: float) -> "Whole":
-    """Return the month in which each vendor had been below the bar for `LOOKS` looks in a row."""
-    below = bars < bar
-    out = below.copy()
-    for back in range(1, LOOKS):
-        out[:, back:] &= below[:, :-back]
-        out[:, :back] = False
-    found: Whole = np.where(out.any(axis=1), out.argmax(axis=1), -1)
-    return found
+def removed_by(market: Watched, name: str, gates: Gates) -> "Whole":
+    """Return the month in which one of ours suspends each vendor, -1 for never."""
+    p_bad = market.p_bad[name][None]
+    return suspended(
+        p_bad >= float(gates.probation),
+        p_bad < float(gates.recovery),
+        judged=market.judged,
+        affected=market.affected,
+        gates=gates,
+    )[0]
+
+
+def removed_below(market: Watched, key: Key, bars: Sequence[float], gates: Gates) -> "Whole":
+    """Return the month in which a baseline suspends each vendor, for each of some bars.
+
+    Bad is who lies below the bar; two looks in a row that do not find so are a recovery.
+    """
+    said = market.bars[key][None]
+    below = said < np.array(bars)[:, None, None]
+    return suspended(
+        below,
+        lately(~below, gates.looks),
+        judged=market.judged,
+        affected=market.affected,
+        gates=gates,
+    )
 
 
 def _keep_bar(found: Watched, key: Key, view: View, month: int) -> None:
@@ -117,7 +139,7 @@ def _keep_bar(found: Watched, key: Key, view: View, month: int) -> None:
 def _compare(
     world: World, order: "Real", known: "Flags", month: int, reserved: float
 ) -> list[tuple[float, ...]]:
-    rows = []
+    rows: list[tuple[float, ...]] = []
     new = month - world.entered < NEW_MONTHS
     for cell in range(world.needs.shape[1]):
         members = np.flatnonzero(known & world.present(month) & (world.cell == cell))

@@ -1,0 +1,58 @@
+"""Which versions may be opened by schools that agreed on them (R4, R14; ADR 0039).
+
+Decides between what ends and what stops: a version that its vendor withdrew, or that a newer one
+follows, is opened until the agreements on it end, for nobody else; what is taken down stops at
+once, whatever its vendor does with it afterwards.
+"""
+
+from sqlalchemy import ColumnElement, Text, and_, cast, or_, select
+
+from catalog.admission_models import Takedown
+from catalog.models import Admission, Version
+from catalog.states import AdmissionState, VersionState
+from kernel.unit import Unit
+
+
+def is_open(version: type[Version] = Version) -> ColumnElement[bool]:
+    """Return the condition that a version may be opened under an agreement that runs.
+
+    `version`: the class, or an alias of it.
+    """
+    return or_(
+        version.state == VersionState.LISTED,
+        and_(
+            version.state == VersionState.WITHDRAWN,
+            _was_admitted(version),
+            ~_is_taken_down(version),
+        ),
+    )
+
+
+def may_open(unit: Unit, version: Version) -> bool:
+    """Whether a version may be opened under an agreement that runs."""
+    if version.state != VersionState.WITHDRAWN:
+        return version.state == VersionState.LISTED
+    found = unit.session.scalar(select(Version.id).where(Version.id == version.id, is_open()))
+    return found is not None
+
+
+def _was_admitted(version: type[Version]) -> ColumnElement[bool]:
+    return (
+        select(Admission.id)
+        .where(Admission.version_id == version.id, Admission.state == AdmissionState.ADMITTED)
+        .correlate(version)
+        .exists()
+    )
+
+
+def _is_taken_down(version: type[Version]) -> ColumnElement[bool]:
+    return (
+        select(Takedown.id)
+        .where(
+            Takedown.resource_id == version.resource_id,
+            Takedown.restored_at.is_(None),
+            Takedown.versions.has_key(cast(version.id, Text)),
+        )
+        .correlate(version)
+        .exists()
+    )
