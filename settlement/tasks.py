@@ -28,6 +28,7 @@ from settlement.periods import (
 from settlement.ranking.looks import leave_when_over
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import month_to_rank
+from settlement.ranking.slots import publish_order
 from settlement.retention import release_all_due
 from settlement.signals import publish
 
@@ -125,6 +126,8 @@ def rank_what_is_stated(units: Units) -> None:
             rank(unit, month)
     with units(WORKER) as unit:
         leave_when_over(unit)
+    with units(WORKER) as unit:
+        publish_order(unit)
 
 
 def pay(units: Units, *, number: str) -> None:
