@@ -31,6 +31,10 @@ from settlement.periods import (
     stuck_periods,
     unfinished_payers,
 )
+from settlement.ranking.looks import leave_when_over
+from settlement.ranking.ranking import rank
+from settlement.ranking.runs import month_to_rank
+from settlement.ranking.slots import publish_order
 from settlement.retention import release_all_due
 from settlement.signals import publish
 
@@ -118,6 +122,18 @@ def publish_signals(units: Units) -> None:
     """Tell the storefront which resources schools use and renew."""
     with units(WORKER) as unit:
         publish(unit)
+
+
+def rank_what_is_stated(units: Units) -> None:
+    """Rank the latest month once all its statements are there; see who has left meanwhile."""
+    with units(WORKER) as unit:
+        month = month_to_rank(unit)
+        if month is not None:
+            rank(unit, month)
+    with units(WORKER) as unit:
+        leave_when_over(unit)
+    with units(WORKER) as unit:
+        publish_order(unit)
 
 
 def pay(units: Units, *, number: str) -> None:

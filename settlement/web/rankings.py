@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 
 from litestar import Response
 
+from catalog.places import exposures
 from catalog.web.addresses import resource_address, vendor_address
 from catalog.web.words import word_of
-from kernel.clock import Month, parse_month, show_month
+from kernel.clock import Month, month_of, parse_month, shanghai_day, show_month
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
@@ -73,6 +74,9 @@ def show_rankings(page: Page) -> Response[Any]:
         tenth=tenth,
         method=METHOD,
         config=rules_of(page.unit, run).ranking,
+        shown=exposures(page.unit, since=month_of(shanghai_day(page.unit.clock.now())))
+        if kind != VENDOR
+        else {},
     )
 
 
