@@ -30,7 +30,7 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
-from market import sharing_api
+from market import sharing_api, works_api
 from market.bootstrap import build_units
 from market.bureau import desk_api
 from market.bureau import pages as bureau_pages
@@ -182,6 +182,7 @@ def caller_router(pages: PageOpener) -> Router:
             *attachments_api.HANDLERS,
             *files.HANDLERS,
             *sharing_api.HANDLERS,
+            *works_api.HANDLERS,
         ],
         before_request=check_form,
         guards=[admitted_first(pages, keys_too=True)],

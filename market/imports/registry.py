@@ -6,6 +6,7 @@ The order is that in which an installation is filled: what is named by a code mu
 from decimal import Decimal
 from typing import Final
 
+from catalog.criteria import Criterion
 from catalog.offers import OfferRow, record_offers
 from catalog.plans import parse_tiers
 from catalog.resources import CatalogueRow, record_catalogue
@@ -246,6 +247,11 @@ _KINDS: Final = (
             Column("devices", "投影;音箱", listed, blank=()),
             Column("offline", "none", key, blank=""),
             Column("parts", "", listed, blank=()),
+            *(Column(f"check_{one}", "", blank="") for one in Criterion),
+            Column("commitment", "", blank=""),
+            Column("filing_number", "", key, blank=""),
+            Column("suits_stages", "", several_of(STAGES), blank=()),
+            Column("suits_conditions", "", blank=""),
         ),
         make=CatalogueRow,
         record=record_catalogue,
