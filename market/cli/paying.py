@@ -11,7 +11,7 @@ from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from market.cli.values import PERIOD
-from settlement.payments.bank_payouts import pay_out
+from settlement.payments.bank_payouts import pay_out, try_payout_again
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
@@ -101,6 +101,16 @@ def retry(key: str, who: str | None) -> None:
     with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
         retry_payment(unit, key)
     click.echo(f"{key} is tried again.")
+
+
+@payments.command("payout-again")
+@click.argument("key")
+@as_option
+def payout_again(key: str, who: str | None) -> None:
+    """Let the money of the payout KEY, which its bank sent back, go there again."""
+    with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
+        try_payout_again(unit, key)
+    click.echo(f"What {key} carried goes again, by another payout.")
 
 
 @payments.command("hold")

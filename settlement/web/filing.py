@@ -32,7 +32,7 @@ def filing_columns() -> list[Column[FilingRow]]:
             value=lambda row: _whole(row.taxable_fen),
             kind="money",
         ),
-        Column(key="rate", title=msgid("Rate"), value=lambda row: row.rate, kind="ratio"),
+        Column(key="rate", title=msgid("Tax rate"), value=lambda row: row.rate, kind="ratio"),
         money("quick_fen", msgid("Quick deduction")),
         money("tax_fen", msgid("Tax on the month")),
         money("withheld_fen", msgid("Tax withheld")),

@@ -59,7 +59,7 @@ def _steps(found: Withholding, locale: str) -> list[dict[str, Any]]:
 
     rate = {
         "sign": "×",
-        "term": translate(msgid("Rate"), locale),
+        "term": translate(msgid("Tax rate"), locale),
         "figure": percent(facts["rate"]),
     }
     return [
