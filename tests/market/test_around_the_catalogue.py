@@ -166,6 +166,13 @@ def test_a_pack_has_a_page_with_its_parts_and_its_parts_lead_to_it(client, desk)
         desk.listed(sku)
     with desk.units(SYSTEM) as unit:
         a_pack(unit, desk.firm, ("A", "B"))
+    machine = client.get(f"/api/v1/resources/{desk.firm.code}/PACK").json()
+    assert [
+        one["identifier"].rpartition("/")[2] for one in machine["learning_resource"]["hasPart"]
+    ] == [
+        "A@1",
+        "B@1",
+    ]
     pack = page(client, f"/catalog/resources/{desk.firm.code}/PACK")
     assert "资源包所含资源" in pack and f"/catalog/resources/{desk.firm.code}/B" in pack
     assert f"/catalog/resources/{desk.firm.code}/PACK" in page(
