@@ -26,6 +26,7 @@ from catalog.criteria import (
 from catalog.life_cycle import move
 from catalog.models import Admission, Resource, Version
 from catalog.ownership import is_unconfirmed, require_confirmed
+from catalog.packs import require_parts_listed
 from catalog.proposed_offers import enter_offers
 from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
 from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
@@ -228,6 +229,8 @@ def decide_admission(
         admission.decided_by = reviewer.person_id
         admission.decided_at = now
         admission.decision_note = note
+    if verdict is AdmissionState.ADMITTED:
+        require_parts_listed(unit, versions)
     unit.session.flush()  # the database asks for the decision before it lets a version be listed
     for state in VERDICTS[verdict]:
         move(unit, versions, state, note=note or _notes(admissions.values()))

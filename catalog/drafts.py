@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from catalog.models import Version
 from catalog.offers import OfferRow
+from catalog.packs import bind_parts
 from catalog.proposed_offers import drop_offer, propose_offer
 from catalog.queries import resources_by_key
 from catalog.resources import CatalogueRow, record_catalogue, version_content
@@ -40,9 +41,10 @@ def save_draft(unit: Unit, row: CatalogueRow, *, offer: OfferRow | None = None) 
             assert draft is not None, "it was recorded just now"
         else:
             vendor = organisation_by_code(unit, OrganisationKind.VENDOR, code=row.vendor_code)
-            for name, value in version_content(row, vendor).items():
+            for name, value in version_content(unit, row, vendor=vendor).items():
                 setattr(draft, name, value)
             unit.session.flush()
+            bind_parts(unit, [draft.id])
         if offer is None:
             drop_offer(unit, draft)
         else:

@@ -46,10 +46,12 @@ class ResourceRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bandwidth_mbps: Amount | None = None
     devices: Words = msgspec.field(default_factory=list)
     offline: Key = ""
+    parts: Words = msgspec.field(default_factory=list)
 
     def row(self) -> CatalogueRow:
         values: dict[str, Any] = msgspec.structs.asdict(self)
         values |= {"keywords": tuple(self.keywords), "devices": tuple(self.devices)}
+        values["parts"] = tuple(self.parts)
         return CatalogueRow(**values)
 
 

@@ -13,14 +13,17 @@ from catalog.states import AdmissionState, VersionState
 from kernel.unit import Unit
 
 
-def is_open() -> ColumnElement[bool]:
-    """Return the condition that a version may be opened under an agreement that runs."""
+def is_open(version: type[Version] = Version) -> ColumnElement[bool]:
+    """Return the condition that a version may be opened under an agreement that runs.
+
+    `version`: the class, or an alias of it.
+    """
     return or_(
-        Version.state == VersionState.LISTED,
+        version.state == VersionState.LISTED,
         and_(
-            Version.state == VersionState.WITHDRAWN,
-            _was_admitted(),
-            ~_is_taken_down(),
+            version.state == VersionState.WITHDRAWN,
+            _was_admitted(version),
+            ~_is_taken_down(version),
         ),
     )
 
@@ -33,23 +36,23 @@ def may_open(unit: Unit, version: Version) -> bool:
     return found is not None
 
 
-def _was_admitted() -> ColumnElement[bool]:
+def _was_admitted(version: type[Version]) -> ColumnElement[bool]:
     return (
         select(Admission.id)
-        .where(Admission.version_id == Version.id, Admission.state == AdmissionState.ADMITTED)
-        .correlate(Version)
+        .where(Admission.version_id == version.id, Admission.state == AdmissionState.ADMITTED)
+        .correlate(version)
         .exists()
     )
 
 
-def _is_taken_down() -> ColumnElement[bool]:
+def _is_taken_down(version: type[Version]) -> ColumnElement[bool]:
     return (
         select(Takedown.id)
         .where(
-            Takedown.resource_id == Version.resource_id,
+            Takedown.resource_id == version.resource_id,
             Takedown.restored_at.is_(None),
-            Takedown.versions.has_key(cast(Version.id, Text)),
+            Takedown.versions.has_key(cast(version.id, Text)),
         )
-        .correlate(Version)
+        .correlate(version)
         .exists()
     )

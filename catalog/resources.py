@@ -19,7 +19,9 @@ from catalog.attachments.attaching import carry_over
 from catalog.conditions import HIGHEST_MBPS
 from catalog.kinds import KINDS, OWNERSHIPS, TIERS, Ownership
 from catalog.models import Resource, Version
+from catalog.packs import bind_parts, pinned_rows, with_pinned_parts
 from catalog.queries import ResourceKey, resources_by_key, vendors_served
+from catalog.self_checks import SelfCheckColumns, keep_checks, require_whole_check
 from catalog.states import VersionState
 from catalog.vocabularies import VOCABULARIES
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotInVocabulary
@@ -38,7 +40,7 @@ from kernel.unit import Unit
 
 COLUMNS = ("title", "kind", "tier", "stage", "subject", "grade", "type")
 METADATA = ("language", "licence", "author", "keywords", "conditions", "address", "launch_url")
-STATED = ("edition", "chapter", "bandwidth_mbps", "devices", "offline")
+STATED = ("edition", "chapter", "bandwidth_mbps", "devices", "offline", "parts")
 """Metadata that stands in a version only where its vendor states it."""
 DIGESTED = COLUMNS + METADATA + STATED
 LATER = frozenset({"launch_url", *STATED})
@@ -51,13 +53,13 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CatalogueRow:
+class CatalogueRow(SelfCheckColumns):
     """One resource as its vendor describes it now; all but the key is the version's content.
 
     Words of `catalog.vocabularies` may be typed as they are called elsewhere. `chapter`: where in
     the textbook, from the volume down with `/` between. `conditions`: what else a school needs.
     `school_share`: of what fee and retention leave, the part of the author's school (0 to 1); only
-    for a teacher's service work (R40).
+    for a teacher's service work (R40). `parts`: what a pack bundles (`catalog.packs`).
     """
 
     vendor_code: str
@@ -83,6 +85,7 @@ class CatalogueRow:
     bandwidth_mbps: Decimal | None = None
     devices: tuple[str, ...] = ()
     offline: str = ""
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -109,6 +112,8 @@ def record_catalogue(
     resources: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
     submitted: dict[ResourceKey, bytes] = {}
+    checked: list[tuple[UUID, SelfCheckColumns]] = []
+    parts = pinned_rows(unit, rows)
     outcomes: list[RowOutcome] = []
     for typed in rows:
         vendor = vendors.get(typed.vendor_code)
@@ -122,8 +127,9 @@ def record_catalogue(
             if vendor is None:
                 missing = NotFound(what="vendor", key=typed.vendor_code)
                 raise FieldError(missing, field="vendor_code")
-            row = described(typed)
+            row = with_pinned_parts(described(typed), parts)
             _check(row, vendor)
+            require_whole_check(unit, row, launch_url=row.launch_url)
         except FieldError as error:
             outcomes.append(error.outcome)
             continue
@@ -156,11 +162,17 @@ def record_catalogue(
                     **_content(row, digest, vendor=vendor),
                 }
             )
+            if row.carries_self_check and not as_draft:
+                checked.append((versions[-1]["id"], row))
             outcomes.append(ACCEPTED)
     for table, values in ((Resource, resources), (Version, versions)):
         if values:
             unit.session.execute(insert(table), values)
+    keep_checks(unit, checked)
     carry_over(unit, [one["id"] for one in versions if one["number"] > 1])
+    packs = [one["id"] for one in versions if "parts" in one["metadata_"]]
+    if packs:
+        bind_parts(unit, packs)
     return outcomes
 
 
@@ -267,9 +279,9 @@ def _histories(unit: Unit, keys: set[ResourceKey]) -> dict[ResourceKey, _History
     return {key: by_id[resource.id] for key, resource in found.items()}
 
 
-def version_content(row: CatalogueRow, vendor: Organisation) -> dict[str, Any]:
+def version_content(unit: Unit, row: CatalogueRow, *, vendor: Organisation) -> dict[str, Any]:
     """Return what a row says as a version's columns; raise `FieldError` for what is not right."""
-    row = described(row)
+    row = with_pinned_parts(described(row), pinned_rows(unit, [row]))
     _check(row, vendor)
     return _content(row, content_digest(row), vendor=vendor)
 

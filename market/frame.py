@@ -35,6 +35,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
         NavigationEntry(title=msgid("Payouts"), href="/vendor/payouts"),
         NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
+        NavigationEntry(title=msgid("Ranking"), href="/vendor/standing"),
         NavigationEntry(title=msgid("Use before the funds"), href="/vendor/early-use"),
     ),
     OrganisationKind.BUREAU: (
@@ -47,6 +48,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
         NavigationEntry(title=msgid("Payments"), href="/bureau/payments"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
+        NavigationEntry(title=msgid("Survival of the fittest"), href="/bureau/standings"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
     ),
 }
@@ -63,6 +65,7 @@ ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
     "/school/devices": frozenset(DEVICE_KEEPERS),
     "/bureau/admission": frozenset({Role.ADMISSION}),
+    "/bureau/standings": frozenset({Role.ADMISSION}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
     "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),
     "/bureau/devices": frozenset({Role.ADMISSION, Role.OPERATOR}),

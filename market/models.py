@@ -4,6 +4,7 @@ import catalog.admission_models
 import catalog.attachments.models
 import catalog.listing_models
 import catalog.models
+import catalog.pack_models
 import catalog.sharing_models
 import kernel.http.models
 import kernel.identity.models
@@ -19,6 +20,7 @@ import settlement.metering.models
 import settlement.models
 import settlement.payment_models
 import settlement.payments.sandbox_models
+import settlement.payout_models
 import settlement.ranking.models
 import settlement.rating_models
 
@@ -27,6 +29,7 @@ ALL = (
     kernel.trail,
     kernel.http.models,
     catalog.models,
+    catalog.pack_models,
     catalog.admission_models,
     catalog.attachments.models,
     catalog.attachments.models,
@@ -38,6 +41,7 @@ ALL = (
     settlement.dispute_models,
     settlement.early_use_models,
     settlement.payment_models,
+    settlement.payout_models,
     settlement.payments.sandbox_models,
     settlement.budget_models,
     settlement.metering.models,

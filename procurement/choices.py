@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from catalog.models import Offer, Resource, Version
+from catalog.pack_models import PackPart
 from catalog.states import VersionState
 from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation
@@ -36,6 +37,7 @@ class Choice:
     """
 
     resource_id: UUID
+    version_id: UUID
     vendor_code: str
     vendor_name: str
     sku: str
@@ -97,16 +99,19 @@ def standings(unit: Unit, school_id: UUID) -> dict[UUID, str]:
 
     The words are `agreed` and `requested`.
     """
-    today = shanghai_day(unit.clock.now())
+    runs = (
+        Agreement.payer_id == school_id,
+        Agreement.ends_on >= shanghai_day(unit.clock.now()),
+        Agreement.state.not_in(OVER),
+    )
     requested = unit.session.execute(
         select(Selection.resource_id, literal("requested"))
         .where(Selection.school_id == school_id, Selection.state == SelectionState.REQUESTED)
         .union_all(
-            select(Agreement.resource_id, literal("agreed")).where(
-                Agreement.payer_id == school_id,
-                Agreement.ends_on >= today,
-                Agreement.state.not_in(OVER),
-            )
+            select(Agreement.resource_id, literal("agreed")).where(*runs),
+            select(PackPart.resource_id, literal("agreed"))
+            .join(Agreement, Agreement.version_id == PackPart.pack_id)
+            .where(*runs),
         )
     )
     found: dict[UUID, str] = {}
@@ -140,6 +145,7 @@ def _read(unit: Unit, wanted: Select[*tuple[Any, ...]]) -> list[Choice]:
     return [
         Choice(
             resource_id=version.resource_id,
+            version_id=version.id,
             vendor_code=code,
             vendor_name=name,
             sku=sku,

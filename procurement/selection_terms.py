@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from catalog.kinds import Ownership
 from catalog.models import Offer, Version
+from catalog.packs import PACK
 from catalog.plans import is_free, normalised
 from kernel.settings import Settings
 from procurement.states import SelectionKind
@@ -32,6 +33,7 @@ def terms_of(
         "title": version.title,
         "sku": sku,
         "trial": trial,
+        **({"kind": "pack"} if version.type == PACK else {}),
         # What costs nothing has no ceiling at which to stop.
         "stop_at_ceiling": settings.stop_at_ceiling and not is_free(plan),
     }

@@ -19,7 +19,7 @@ from settlement.remaining import AgreementState
 class Assumed:
     """One agreement as it might have been: its whole terms, and its ceiling in fen."""
 
-    resource_id: UUID
+    resource_ids: tuple[UUID, ...]
     terms: Mapping[str, Any]
     ceiling_fen: int
 
@@ -36,7 +36,7 @@ class Assumptions:
         """Return how agreements are metered that would not pay simply by the use."""
         would = {key: one for key, one in known.items() if key not in self.agreements}
         for agreement_id, assumed in self.agreements.items():
-            one = metered(assumed.terms, assumed.resource_id)
+            one = metered(assumed.terms, assumed.resource_ids)
             if one is not None:
                 would[agreement_id] = one
         return would

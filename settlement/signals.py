@@ -14,13 +14,14 @@ from sqlalchemy import ARRAY, Uuid, bindparam, text
 from catalog.listings import Signal, publish_signals
 from kernel.clock import shanghai_day
 from kernel.unit import Unit
+from settlement.agreement_items import ITEMS
 
 SIGNALS: Final = text(
     """
 WITH begun AS (
-    SELECT a.id, a.resource_id, a.payer_id, a.starts_on FROM agreement a
+    SELECT a.id, i.resource_id, a.payer_id, a.starts_on FROM agreement a, LATERAL ({items}) i
     WHERE a.starts_on <= :today AND a.terms ->> 'trial' IS DISTINCT FROM 'true'
-        AND (CAST(:of AS uuid[]) IS NULL OR a.resource_id = ANY(CAST(:of AS uuid[])))
+        AND (CAST(:of AS uuid[]) IS NULL OR i.resource_id = ANY(CAST(:of AS uuid[])))
 ), used AS (
     SELECT b.resource_id, count(DISTINCT s.school_id) AS schools
     FROM begun b JOIN agreement_school s ON s.agreement_id = b.id GROUP BY b.resource_id
@@ -39,7 +40,7 @@ WITH begun AS (
 SELECT resource_id, coalesce(schools, 0) AS schools, coalesce(renewals, 0) AS renewals,
     coalesce(ratings, 0) AS ratings, coalesce(stars, 0) AS stars
 FROM used FULL JOIN renewed USING (resource_id) FULL JOIN rated USING (resource_id)
-"""
+""".replace("{items}", ITEMS)
 ).bindparams(bindparam("of", type_=ARRAY(Uuid)))
 
 

@@ -22,6 +22,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.agreement_items import parts_by_pack
 from settlement.assumptions import Assumed, Assumptions
 from settlement.ledger.models import Account
 from settlement.models import Agreement, AgreementDraw
@@ -115,10 +116,11 @@ def assumptions(
     pupils = _pupils(unit, changes.pupils)
     if not changes.plan and changes.ceiling_fen is None:
         return Assumptions(pupils=pupils)
+    parts = parts_by_pack(unit, {one.version_id for one in agreements})
     return Assumptions(
         agreements={
             one.id: Assumed(
-                resource_id=one.resource_id,
+                resource_ids=(one.resource_id, *parts.get(one.version_id, ())),
                 terms=changed_terms(one.terms, changes.plan),
                 ceiling_fen=(
                     one.ceiling_fen if changes.ceiling_fen is None else changes.ceiling_fen

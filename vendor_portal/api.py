@@ -94,6 +94,7 @@ class DraftRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     bandwidth_mbps: str = ""
     devices: list[str] = []
     offline: str = ""
+    parts: list[str] = []
     conditions: str = ""
     address: str = ""
     launch_url: str = ""
@@ -155,6 +156,7 @@ def save(
                 "vendor_code": unit.actor.organisation_code,
                 "keywords": tuple(data.keywords),
                 "devices": tuple(data.devices),
+                "parts": tuple(data.parts),
                 "bandwidth_mbps": parse_rate(data.bandwidth_mbps) if data.bandwidth_mbps else None,
                 "school_share": parse_rate(data.school_share),
             }

@@ -55,6 +55,7 @@ class DraftForm(Form, frozen=True):
     chapter: str = ""
     bandwidth_mbps: str = ""
     devices: str = ""
+    parts: str = ""
     offline: str = ""
     conditions: str = ""
     address: str = ""
@@ -143,6 +144,7 @@ def _row(page: Page, form: DraftForm, typed: Typed) -> CatalogueRow:
             "vendor_code": page.actor.organisation_code,
             "keywords": _listed(form.keywords),
             "devices": _listed(form.devices),
+            "parts": _listed(form.parts),
             "school_share": _rate("school_share", form.school_share, typed) or Decimal(0),
             "bandwidth_mbps": _rate("bandwidth_mbps", form.bandwidth_mbps, typed),
         }

@@ -1,7 +1,7 @@
 """Pages of single resources: one with its prices, versions and who admitted it; up to four beside
 each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -12,6 +12,7 @@ from litestar import Response
 
 from catalog.attachments.reading import files_of
 from catalog.favourites import kept_among
+from catalog.packs import PACK, Part, packs_with, parts_of
 from catalog.storefront import (
     MOST_COMPARED,
     Detail,
@@ -20,6 +21,7 @@ from catalog.storefront import (
     resource_detail,
     resource_details,
 )
+from catalog.suitability import Suitability, assessed
 from catalog.web.addresses import (
     CATALOGUE,
     RESOURCE,
@@ -71,13 +73,15 @@ def show_resource(
     detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
     address = str(detail.details.get("address", ""))
     day, error = _day(page)
+    is_pack = detail.hit.type == PACK
     offer = detail.offer_on(day) if day else None
     return page.render(
         "catalog/resource.html",
         detail=detail,
         hit=detail.hit,
         facts=_facts(detail, page.locale),
-        conditions=_conditions(detail, page.locale),
+        conditions=_conditions(detail, page.locale)
+        + _assessed(assessed(page.unit, [detail.hit.version_id]), page.locale),
         preview=address if address.startswith(SEEABLE) else "",
         price=price_words(detail.plan, page.locale),
         offers=[(offer, price_words(offer.plan, page.locale)) for offer in _by_time(detail)],
@@ -93,6 +97,8 @@ def show_resource(
         said=said(detail.hit.resource_id),
         files=files_of(page.unit, [detail.hit.version_id]).get(detail.hit.version_id, []),
         file_link=lambda one: "" if one.is_content else file_address(one.id),
+        parts=_linked(parts_of(page.unit, detail.hit.version_id)) if is_pack else [],
+        packs=[] if is_pack else _linked(packs_with(page.unit, detail.hit.resource_id)),
         differences=comparison_of_versions(vendor_code, sku),
         machine=f"/api/v1/resources/{quote(vendor_code, safe='')}/{quote(sku)}",
     )
@@ -121,6 +127,14 @@ def show_comparison(page: Page) -> Response[Any]:
         dropped=max(0, len(dict.fromkeys(keys)) - MOST_COMPARED),
         most=MOST_COMPARED,
     )
+
+
+def _linked(parts: Sequence[Part]) -> list[tuple[Part, str]]:
+    """Return parts with their addresses; what is listed no more has none."""
+    return [
+        (one, resource_address(one.vendor_code, one.sku) if one.state == "listed" else "")
+        for one in parts
+    ]
 
 
 def _day(page: Page) -> tuple[date | None, str]:
@@ -181,6 +195,17 @@ def _conditions(detail: Detail, locale: str) -> list[Fact]:
         (msgid("Without a network"), label(offline, locale, kind="Offline") if offline else ""),
         (msgid("Further conditions"), str(stated.get("conditions", ""))),
     ]
+    return [(translate(title, locale), value) for title, value in facts if value]
+
+
+def _assessed(found: Mapping[UUID, Suitability], locale: str) -> list[Fact]:
+    """Return for whom it was found to suit, and on which conditions (R60)."""
+    separator = LIST_SEPARATOR[locale]
+    facts: list[Fact] = []
+    for one in found.values():
+        stages = separator.join(label(stage, locale, kind="Stage") for stage in one.stages)
+        conditions = separator.join(part for part in (one.conditions, one.evidence) if part)
+        facts += [(msgid("Assessed for"), stages), (msgid("On which conditions"), conditions)]
     return [(translate(title, locale), value) for title, value in facts if value]
 
 

@@ -358,6 +358,12 @@ class VersionNotOpen(Conflict):
     remedy = "Choose another resource; what was used before stays on record."
 
 
+class PartNotListed(Conflict):
+    code = "part-not-listed"
+    summary = "“{key}” is not listed, so it can't be part of a pack."
+    remedy = "Name listed resources of your own, as SKU or SKU@VERSION."
+
+
 class NoPlayer(Conflict):
     code = "no-player"
     summary = "No player is admitted as a source of use for {school}."
@@ -380,15 +386,3 @@ class DeviceNotReady(Conflict):
     code = "device-not-ready"
     summary = "The classroom box {device} may not deliver ({state})."
     remedy = "The education bureau confirms a box; a revoked one is registered anew."
-
-
-class NothingToPay(Conflict):
-    code = "nothing-to-pay"
-    summary = "Nothing that was stated up to {period} is due and not in a payment run yet."
-    remedy = "What is posted later, or released of the retention, goes into the next run."
-
-
-class NotReleased(Conflict):
-    code = "not-released"
-    summary = "{number} is {state}: only what two people released is paid."
-    remedy = "Another finance person of the bureau releases it, on its page."

@@ -26,6 +26,7 @@ from market.bureau.quarantine import show_quarantine, show_undated
 from market.bureau.records import HANDLERS as RECORDS
 from market.bureau.schools import show_school, show_schools
 from market.bureau.sharing import HANDLERS as SHARING
+from market.bureau.standings import HANDLERS as STANDINGS
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
@@ -213,6 +214,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     use,
     *ADMISSION,
     *SHARING,
+    *STANDINGS,
     *ALLOCATIONS,
     *RECORDS,
     *APPROVALS,

@@ -23,6 +23,7 @@ from functools import cache
 
 from sqlalchemy import TextClause, text
 
+from settlement.agreement_items import ITEMS
 from settlement.metering.precedence import PRECEDENCE
 
 # Asked of a row `r` that names a launch; `ticketed` rows are a vendor's word, so they must agree
@@ -90,7 +91,7 @@ ROSTER = """learners AS MATERIALIZED (
 # on the days on which the school goes by that: an agreement stands here once for each run of them.
 IN_ORDER = f"{PRECEDENCE}, lower(g.run) NULLS FIRST"
 AGREED = f"""agreed AS MATERIALIZED (
-    SELECT s.school_id, a.resource_id, array_agg(a.id ORDER BY {IN_ORDER}) AS ids,
+    SELECT s.school_id, x.resource_id, array_agg(a.id ORDER BY {IN_ORDER}) AS ids,
         array_agg(a.payer_id ORDER BY {IN_ORDER}) AS payers,
         array_agg(GREATEST(a.starts_on, lower(g.run)) ORDER BY {IN_ORDER}) AS starts,
         array_agg(LEAST(a.ends_on, upper(g.run) - 1) ORDER BY {IN_ORDER}) AS ends
@@ -98,8 +99,9 @@ AGREED = f"""agreed AS MATERIALIZED (
     JOIN LATERAL (SELECT g.agreement_id, unnest(g.days) AS run FROM agreement_school g
         WHERE g.school_id = s.school_id OFFSET 0) g ON true
     JOIN LATERAL (SELECT a.* FROM agreement a WHERE a.id = g.agreement_id LIMIT 1) a ON true
-    JOIN items x ON x.resource_id = a.resource_id
-    GROUP BY s.school_id, a.resource_id
+    JOIN LATERAL ({ITEMS}) i ON true
+    JOIN items x ON x.resource_id = i.resource_id
+    GROUP BY s.school_id, x.resource_id
 ), """  # noqa: S608 - joined with a constant of ours
 SCHOOLS = """schools AS MATERIALIZED (
     SELECT k.school_id, o.code, o.home_id, EXISTS (

@@ -124,12 +124,12 @@ def count_uses(
     return list(counts.values())
 
 
-# Per agreement and learner: billable uses and unique uses (once per session, without a session per
-# hour); a learner of two schools counts where the first use was.
+# Per agreement and learner: billable uses and unique uses (once per resource and session, without a
+# session per hour); a learner of two schools counts where the first use was.
 BY_LEARNER = """
 SELECT agreement_id, (array_agg(school_id ORDER BY occurred_at, school_id))[1] AS school_id,
     sum(quantity)::bigint AS uses,
-    count(DISTINCT (session_id,
+    count(DISTINCT (resource_id, session_id,
         CASE WHEN session_id = '' THEN date_trunc('hour', occurred_at) END)) AS unique_uses
 FROM ({judged}) judged
 WHERE agreement_id = ANY(:agreements) AND counts AND excluded = 0
@@ -173,11 +173,11 @@ def _meter(
         if count.agreement_id in metered:
             count.quantity = 0
     for query, agreements in wanted.items():
-        resources = {metered[agreement_id].resource_id for agreement_id in agreements}
+        resources = {one for key in agreements for one in metered[key].resource_ids}
         found = judged(
             basis,
-            columns="u.agreement_id, u.school_id, u.learner_id, u.occurred_at, u.session_id, "
-            "u.quantity, u.in_class",
+            columns="u.agreement_id, u.school_id, u.learner_id, u.resource_id, u.occurred_at, "
+            "u.session_id, u.quantity, u.in_class",
             resource_ids=sorted(resources),
         )
         with set_wise(unit.session):

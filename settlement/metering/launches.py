@@ -15,13 +15,15 @@ from sqlalchemy import TEXT, func, select, text
 from sqlalchemy.orm import aliased
 
 from catalog.attachments.reading import AttachedFile, file_of_version
-from catalog.models import Version
+from catalog.models import Resource, Version
 from catalog.opening import may_open
+from catalog.packs import PACK
 from catalog.queries import resources_by_key
 from kernel.clock import shanghai_day
 from kernel.errors import (
     AgreementOver,
     CeilingReached,
+    InvalidInput,
     LaunchOver,
     MarketError,
     NoAddress,
@@ -33,6 +35,7 @@ from kernel.errors import (
 from kernel.identity.models import Learner, Organisation
 from kernel.ids import LaunchId, new_id
 from kernel.unit import Unit
+from settlement.agreement_items import covers, version_under
 from settlement.agreement_models import AgreementYear
 from settlement.agreement_states import OVER, AgreementStanding
 from settlement.dispute_models import CreditNote
@@ -86,12 +89,13 @@ def open_launch(unit: Unit, *, vendor_code: str, sku: str, class_name: str = "")
     agreement = agreement_in_force(
         unit, school=opener.school, resource_id=resource.id, sku=sku, day=shanghai_day(now)
     )
-    version = unit.session.get_one(Version, agreement.version_id)
-    if not may_open(unit, version):
-        raise VersionNotOpen(title=version.title, state=version.state)
+    version = unit.session.get_one(Version, version_under(unit, agreement, resource.id))
+    if version.type == PACK:
+        raise InvalidInput(field="sku", value=sku, expected="a resource of the pack")
+    _require_open(unit, agreement, version)
     address = str(version.metadata_.get("launch_url", ""))
     source = None if address else player_source_for(unit, opener.school)
-    launch = _insert(unit, opener, agreement, now=now)
+    launch = _insert(unit, opener, agreement, version=version, now=now)
     if source is not None:
         record_opening(unit, launch, source=source, school=opener.school)
     subject = Subject(vendor_code, agreement.number, sku, version.number)
@@ -145,9 +149,18 @@ def launched_file(unit: Unit, launch_id: UUID, attachment_id: UUID) -> AttachedF
 
 def require_open(unit: Unit, launch: Launch) -> None:
     """Raise `VersionNotOpen` if what was opened was taken down since (R14)."""
-    version = unit.session.get_one(Version, launch.version_id)
-    if not may_open(unit, version):
-        raise VersionNotOpen(title=version.title, state=version.state)
+    agreement = unit.session.scalars(
+        select(Agreement).where(Agreement.id == launch.agreement_id)
+    ).one()
+    _require_open(unit, agreement, unit.session.get_one(Version, launch.version_id))
+
+
+def _require_open(unit: Unit, agreement: Agreement, version: Version) -> None:
+    """Raise `VersionNotOpen` unless a version and the pack that it was agreed in are open."""
+    pack = unit.session.get_one(Version, agreement.version_id)
+    for one in dict.fromkeys((version, pack)):
+        if not may_open(unit, one):
+            raise VersionNotOpen(title=one.title, state=one.state)
 
 
 def agreement_in_force(
@@ -176,7 +189,7 @@ def agreements_on(
         .join(AgreementSchool, AgreementSchool.agreement_id == named.id)
         .where(
             AgreementSchool.school_id == school_id,
-            named.resource_id == resource_id,
+            covers(named.resource_id, named.version_id, resource_id),
             named.starts_on <= day,
             named.ends_on >= day,
             goes_by_it(day),
@@ -241,15 +254,17 @@ def _year_of(unit: Unit, agreement: Agreement, day: date) -> AgreementYear | Non
     return unit.session.get(AgreementYear, (agreement.id, day.year))
 
 
-def _insert(unit: Unit, opener: Opener, agreement: Agreement, *, now: datetime) -> Launch:
+def _insert(
+    unit: Unit, opener: Opener, agreement: Agreement, *, version: Version, now: datetime
+) -> Launch:
     launch_id = LaunchId(new_id())
     launch = Launch(
         id=launch_id,
         payer_id=agreement.payer_id,
         agreement_id=agreement.id,
         vendor_id=agreement.vendor_id,
-        resource_id=agreement.resource_id,
-        version_id=agreement.version_id,
+        resource_id=version.resource_id,
+        version_id=version.id,
         school_id=opener.school.id,
         learner_id=opener.learner_id,
         kind=opener.kind,
@@ -292,19 +307,21 @@ def _opened(unit: Unit, launch: Launch) -> Opened:
     row: Any = unit.session.execute(
         select(
             Agreement.number,
-            Agreement.terms,
+            Resource.sku,
             Version.number.label("version"),
             Version.title,
             Version.metadata_.label("metadata"),
             Organisation.code,
         )
-        .join(Version, Version.id == Agreement.version_id)
+        .select_from(Agreement)
+        .join(Version, Version.id == launch.version_id)
+        .join(Resource, Resource.id == Version.resource_id)
         .join(Organisation, Organisation.id == Agreement.vendor_id)
         .where(Agreement.id == launch.agreement_id)
     ).one()
     return Opened(
         launch=launch,
-        subject=Subject(row.code, row.number, str(row.terms["sku"]), row.version),
+        subject=Subject(row.code, row.number, row.sku, row.version),
         title=row.title,
         address=str(row.metadata.get("launch_url", "")),
     )

@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from catalog.plans import Plan
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.agreement_items import parts_by_pack
 from settlement.models import Agreement
 from settlement.pricing import Metric, learner_cap_of, metric_of
 
@@ -18,7 +19,7 @@ from settlement.pricing import Metric, learner_cap_of, metric_of
 class Metered:
     """An agreement that does not pay simply by the use: its metric, and its cap per learner."""
 
-    resource_id: UUID
+    resource_ids: tuple[UUID, ...]
     metric: Metric
     learner_cap: int | None
 
@@ -30,20 +31,24 @@ class Metered:
 def metered_agreements(unit: Unit, payer_ids: Collection[UUID]) -> dict[UUID, Metered]:
     """Return how those of the payers' agreements are metered that do not pay simply by the use."""
     rows = unit.session.execute(
-        select(Agreement.id, Agreement.resource_id, Agreement.terms).where(
+        select(Agreement.id, Agreement.resource_id, Agreement.version_id, Agreement.terms).where(
             among(Agreement.payer_id, payer_ids),
             or_(
                 Agreement.terms["plan"].astext != Plan.PER_USE,
                 Agreement.terms.has_key("learner_cap"),
             ),
         )
-    )
-    found = {row.id: metered(row.terms, row.resource_id) for row in rows}
+    ).all()
+    parts = parts_by_pack(unit, {row.version_id for row in rows}) if rows else {}
+    found = {
+        row.id: metered(row.terms, (row.resource_id, *parts.get(row.version_id, ())))
+        for row in rows
+    }
     return {agreement_id: one for agreement_id, one in found.items() if one is not None}
 
 
-def metered(terms: Mapping[str, Any], resource_id: UUID) -> Metered | None:
+def metered(terms: Mapping[str, Any], resource_ids: tuple[UUID, ...]) -> Metered | None:
     """Return how an agreement is metered; None if it pays by the use, without a cap."""
     metric, cap = metric_of(terms), learner_cap_of(terms)
     simple = metric is Metric.USES and cap is None
-    return None if simple else Metered(resource_id, metric, cap)
+    return None if simple else Metered(resource_ids, metric, cap)

@@ -21,6 +21,7 @@ from kernel.identity.recording import among
 from kernel.identity.secret import person_hash
 from kernel.ids import new_learner_id
 from kernel.unit import Unit
+from settlement.agreement_items import version_under
 from settlement.metering.ingest import CLOCK_SKEW
 from settlement.metering.launches import agreements_on
 from settlement.metering.models import ClassroomDevice
@@ -69,6 +70,7 @@ class LaunchJudge:
             key: resource.id for key, resource in resources_by_key(unit, keys).items()
         }
         self._agreements: dict[tuple[UUID, date], Agreement | None] = {}
+        self._versions: dict[tuple[UUID, UUID], UUID] = {}
 
     def judged(self, packed: PackedLaunch) -> dict[str, Any] | str:
         """Return the launch's row, or the reason for which it can't be made."""
@@ -88,10 +90,16 @@ class LaunchJudge:
         agreement = self._agreement(resource_id, day)
         if agreement is None:
             return "no-agreement"
-        return self._row(packed, person, agreement, issued_at=issued_at)
+        return self._row(packed, person, agreement, resource_id=resource_id, issued_at=issued_at)
 
     def _row(
-        self, packed: PackedLaunch, person: _Known, agreement: Agreement, *, issued_at: datetime
+        self,
+        packed: PackedLaunch,
+        person: _Known,
+        agreement: Agreement,
+        *,
+        resource_id: UUID,
+        issued_at: datetime,
     ) -> dict[str, Any]:
         learner_id = self._number_of(person)
         return {
@@ -99,8 +107,8 @@ class LaunchJudge:
             "payer_id": agreement.payer_id,
             "agreement_id": agreement.id,
             "vendor_id": agreement.vendor_id,
-            "resource_id": agreement.resource_id,
-            "version_id": agreement.version_id,
+            "resource_id": resource_id,
+            "version_id": self._version_under(agreement, resource_id),
             "school_id": self._device.school_id,
             "learner_id": learner_id,
             "kind": packed.kind,
@@ -143,6 +151,12 @@ class LaunchJudge:
             )
             self._agreements[key] = found[0] if found else None
         return self._agreements[key]
+
+    def _version_under(self, agreement: Agreement, resource_id: UUID) -> UUID:
+        key = (agreement.id, resource_id)
+        if key not in self._versions:
+            self._versions[key] = version_under(self._unit, agreement, resource_id)
+        return self._versions[key]
 
     def _number_of(self, person: _Known) -> UUID:
         """Return the person's random number; a teacher gets theirs with their first launch."""

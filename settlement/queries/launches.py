@@ -5,11 +5,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import aliased
 
-from catalog.models import Version
+from catalog.models import Resource, Version
 from catalog.opening import is_open
+from catalog.pack_models import PackPart
 from kernel.clock import shanghai_day
 from kernel.errors import NotFound
 from kernel.identity.models import Learner, Organisation
@@ -72,11 +73,12 @@ def openable_at(unit: Unit, school_id: UUID) -> list[OpenableRow]:
     """Return what a school may open today, by subject and title; each resource once."""
     today = shanghai_day(unit.clock.now())
     named = aliased(Agreement, name="a")  # the name by which `PRECEDENCE` calls it
+    pack = aliased(Version)
     rows = unit.session.execute(
         select(
-            named.resource_id,
+            Version.resource_id,
             named.ends_on,
-            named.terms["sku"].as_string().label("sku"),
+            Resource.sku,
             Version.title,
             Version.subject,
             Version.grade,
@@ -86,14 +88,18 @@ def openable_at(unit: Unit, school_id: UUID) -> list[OpenableRow]:
             Organisation.name,
         )
         .join(AgreementSchool, AgreementSchool.agreement_id == named.id)
-        .join(Version, Version.id == named.version_id)
+        .join(pack, pack.id == named.version_id)
+        .outerjoin(PackPart, PackPart.pack_id == pack.id)
+        .join(Version, Version.id == func.coalesce(PackPart.version_id, pack.id))
+        .join(Resource, Resource.id == Version.resource_id)
         .join(Organisation, Organisation.id == named.vendor_id)
         .where(
             AgreementSchool.school_id == school_id,
             named.starts_on <= today,
             named.ends_on >= today,
             named.state.not_in(OVER),
-            is_open(),
+            is_open(Version),
+            is_open(pack),
             goes_by_it(today),
         )
         .order_by(text(PRECEDENCE))

@@ -17,6 +17,7 @@ from kernel.clock import Month, month_bounds
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
+from settlement.agreement_items import resources_under
 from settlement.drafting import USE
 from settlement.metering.archive import require_present
 from settlement.metering.exclusions import Rule, as_sealed
@@ -247,7 +248,7 @@ def _judged(
         found = judged(
             basis_of(unit, scope, known),
             columns=COLUMNS,
-            resource_ids=[head.resource_id],
+            resource_ids=resources_under(unit, head.agreement_id),
             one_by_one=True,
         )
         return unit.session.execute(

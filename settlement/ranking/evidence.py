@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,7 +34,14 @@ from settlement.ranking.evidence_queries import (
 from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence
 from settlement.ranking.rules import Rules
 
-OWN_SCHOOL, AFFILIATE = "own-school", "affiliate"
+
+class LeftOut(StrEnum):
+    """Why a school's evidence is no evidence, before the guards look at it."""
+
+    OWN_SCHOOL = "own-school"
+    AFFILIATE = "affiliate"
+
+
 NEVER_USED_DAYS: Final = 0
 
 Key = tuple[str, str]
@@ -135,9 +143,9 @@ def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, 
             school: reason
             for school in gathered.schools
             if (
-                reason := OWN_SCHOOL
+                reason := LeftOut.OWN_SCHOOL.value
                 if (subject, cell, school) in own
-                else AFFILIATE
+                else LeftOut.AFFILIATE.value
                 if (subject, school) in affiliates
                 else ""
             )

@@ -11,13 +11,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from settlement.ranking.config import RankingConfig
+from settlement.ranking.dimensions import PARTS
 from settlement.ranking.evidence import Subject, totals
 from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, in_order
 from settlement.ranking.places import Place, places_of
 from settlement.ranking.priors import Priors
 from settlement.ranking.scoring import Component, Score, score
-
-PARTS = ("satisfaction", "renewal", "defects", "audit")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

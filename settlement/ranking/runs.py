@@ -5,7 +5,7 @@ The same inputs are the same run: to rank a month twice changes nothing, and wha
 run moves (standings, the storefront's order) is done by those who are told of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -188,11 +188,18 @@ def run_digest(
     )
 
 
-def months_to_rank(unit: Unit) -> Iterator[date]:
-    """Yield the latest month whose statements are all there, if nothing was ranked by it yet."""
-    latest = unit.session.scalar(select(func.max(Period.month)).where(Period.state.in_(STATED)))
-    if latest is not None and last_run(unit, Month(latest)) is None and not _unstated(unit, latest):
-        yield latest
+def month_to_rank(unit: Unit) -> Month | None:
+    """Return the latest month whose statements are all there, unless it was ranked already."""
+    latest = unit.session.scalar(
+        select(Period.month)
+        .group_by(Period.month)
+        .having(func.bool_and(Period.state.in_(STATED)))
+        .order_by(Period.month.desc())
+        .limit(1)
+    )
+    if latest is None or last_run(unit, Month(latest)) is not None:
+        return None
+    return Month(latest)
 
 
 def snapshot_values(measured: Measured) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from settlement.ranking.models import (
     StruckEvidence,
 )
 from settlement.ranking.runs import rank_month, require_run, rules_of
+from settlement.ranking.slots import publish_order
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import course_of, events_of, require_standing
 
@@ -180,6 +181,7 @@ def _restore(unit: Unit, standing: Standing, appeal: StandingAppeal) -> None:
     last = require_run(unit)
     run = rank_month(unit, Month(last.month), rules=rules_of(unit, last)).run
     look_at(unit, run, but_not={standing.id})
+    publish_order(unit)
     course = course_of(unit, standing)
     look = course.look
     if look is None or look.is_newcomer:

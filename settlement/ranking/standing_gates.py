@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
 from kernel.clock import Month, next_month, shanghai_day
 from kernel.i18n import msgid
@@ -42,22 +43,39 @@ class Course:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gate:
-    """One condition of a step, in words, and whether it is met; `day`: from when on it can be."""
+    """One condition of a step and whether it is met; `rule` says what is wrong while it is not.
+
+    `day`: the last day on which it can't be.
+    """
 
     rule: str
+    condition: str
     is_met: bool
     day: date | None = None
 
 
-NOT_THERE = msgid("it stands elsewhere")
-NO_LOOK = msgid("no ranking has looked at it yet")
-APPEAL_STAYS = msgid("an appeal waits for its decision and stays it")
-NOT_BAD = msgid("the last look does not find it bad enough")
-TERM_RUNS = msgid("the term of the notice is not over")
-FEW_LOOKS = msgid("too few looks in a row after the notice found it bad")
-FEW_SCHOOLS = msgid("too few schools were affected since the notice")
-DAYS_TO_APPEAL = msgid("the days to appeal are not over")
-NO_LOOK_SINCE = msgid("no look since then found it bad")
+NOT_THERE = "it stands elsewhere"
+NO_LOOK = "no ranking has looked at it yet"
+APPEAL_STAYS = "an appeal waits for its decision and stays it"
+NOT_BAD = "the last look does not find it bad enough"
+TERM_RUNS = "the term of the notice is not over"
+FEW_LOOKS = "too few looks in a row after the notice found it bad"
+FEW_SCHOOLS = "too few schools were affected since the notice"
+DAYS_TO_APPEAL = "the days to appeal are not over"
+NO_LOOK_SINCE = "no look since then found it bad"
+
+CONDITIONS: Final = {
+    NOT_THERE: msgid("It stands where this step begins"),
+    NO_LOOK: msgid("A ranking has looked at it"),
+    APPEAL_STAYS: msgid("No appeal waits for its decision"),
+    NOT_BAD: msgid("The last look finds it bad enough"),
+    TERM_RUNS: msgid("The term of the notice is over"),
+    FEW_LOOKS: msgid("Enough looks in a row after the notice find it bad"),
+    FEW_SCHOOLS: msgid("Enough schools were affected since the notice"),
+    DAYS_TO_APPEAL: msgid("The days to appeal are over"),
+    NO_LOOK_SINCE: msgid("A look since then finds it bad"),
+}
+"""What has to hold, by what is wrong while it does not."""
 
 
 def gates_of(unit: Unit, course: Course, step: Because) -> list[Gate]:
@@ -66,23 +84,27 @@ def gates_of(unit: Unit, course: Course, step: Because) -> list[Gate]:
     match step:
         case Because.NOTICE:
             return [
-                Gate(rule=NOT_THERE, is_met=course.state is VendorStanding.WATCH),
+                _gate(NOT_THERE, is_met=course.state is VendorStanding.WATCH),
                 *_looked(course),
-                Gate(rule=NOT_BAD, is_met=_bad(course, course.gates.probation)),
+                _gate(NOT_BAD, is_met=_bad(course, course.gates.probation)),
             ]
         case Because.SUSPENSION:
             return [
-                Gate(rule=NOT_THERE, is_met=course.state is VendorStanding.PROBATION),
+                _gate(NOT_THERE, is_met=course.state is VendorStanding.PROBATION),
                 *_looked(course),
                 *_after_notice(course, today),
             ]
         case Because.EXIT:
             return [
-                Gate(rule=NOT_THERE, is_met=course.state is VendorStanding.NO_NEW_SCHOOLS),
+                _gate(NOT_THERE, is_met=course.state is VendorStanding.NO_NEW_SCHOOLS),
                 *_looked(course),
                 *_after_suspension(course, today),
             ]
     raise ValueError(step)
+
+
+def _gate(rule: str, *, is_met: bool, day: date | None = None) -> Gate:
+    return Gate(rule=rule, condition=CONDITIONS[rule], is_met=is_met, day=day)
 
 
 def first_unmet(gates: Sequence[Gate]) -> Gate | None:
@@ -91,8 +113,8 @@ def first_unmet(gates: Sequence[Gate]) -> Gate | None:
 
 def _looked(course: Course) -> list[Gate]:
     return [
-        Gate(rule=NO_LOOK, is_met=course.look is not None),
-        Gate(rule=APPEAL_STAYS, is_met=course.open_appeal is None),
+        _gate(NO_LOOK, is_met=course.look is not None),
+        _gate(APPEAL_STAYS, is_met=course.open_appeal is None),
     ]
 
 
@@ -100,10 +122,10 @@ def _after_notice(course: Course, today: date) -> list[Gate]:
     notice, look = course.notice, course.look
     mend_by = notice.mend_by if notice else None
     return [
-        Gate(rule=TERM_RUNS, is_met=mend_by is not None and today > mend_by, day=mend_by),
-        Gate(rule=FEW_LOOKS, is_met=_looks_in_a_row(course) >= course.gates.looks),
-        Gate(
-            rule=FEW_SCHOOLS,
+        _gate(TERM_RUNS, is_met=mend_by is not None and today > mend_by, day=mend_by),
+        _gate(FEW_LOOKS, is_met=_looks_in_a_row(course) >= course.gates.looks),
+        _gate(
+            FEW_SCHOOLS,
             is_met=look is not None and affected(look) >= course.gates.fresh_schools,
         ),
     ]
@@ -113,13 +135,13 @@ def _after_suspension(course: Course, today: date) -> list[Gate]:
     since, look = course.suspension, course.look
     appeal_by = since.appeal_by if since else None
     return [
-        Gate(
-            rule=DAYS_TO_APPEAL,
+        _gate(
+            DAYS_TO_APPEAL,
             is_met=appeal_by is not None and today > appeal_by,
             day=appeal_by,
         ),
-        Gate(
-            rule=NO_LOOK_SINCE,
+        _gate(
+            NO_LOOK_SINCE,
             is_met=since is not None
             and look is not None
             and look.at > since.at

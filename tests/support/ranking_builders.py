@@ -34,6 +34,7 @@ from settlement.ranking.models import Standing
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import Ranked
 from settlement.ratings import rate
+from tests.support.accounts import PASSWORD
 from tests.support.builders import (
     COUNTY,
     a_person,
@@ -49,7 +50,7 @@ from tests.support.worlds import a_world
 
 MARCH, APRIL = parse_month("2026-03"), parse_month("2026-04")
 CELL: Final = "primary/语文/视频"
-PASSWORD: Final = "correct horse battery"
+
 OPENED_AT: Final = datetime(2026, 2, 24, 9, tzinfo=SHANGHAI)
 STARTS_ON, ENDS_ON = date(2026, 3, 1), date(2026, 12, 31)
 
