@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from settlement.ranking.config import SHIPPED, Weights, config_from
-from settlement.ranking.explaining import ScorePart, explain
+from settlement.ranking.explaining import ScorePart, explain, rival_of
 from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.places import band_of, places_of, to_next_band
 from settlement.ranking.priors import estimate_priors
@@ -135,7 +135,7 @@ def test_why_this_place_names_who_is_ahead_and_by_what():
     middling = a_vendor("fair", *(says(f"s{n}", 3, 4, 4) for n in range(5)), audits=3)
     run = [good, middling]
     priors = estimate_priors(run, SHIPPED)
-    scores = score(run, priors, SHIPPED).scores
+    scores = [rival_of(one) for one in score(run, priors, SHIPPED).scores]
 
     told = explain(middling, priors=priors, config=SHIPPED, rivals=scores)
 
