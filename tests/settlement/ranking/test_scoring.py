@@ -168,3 +168,15 @@ def test_a_school_without_ratings_has_no_opinion():
     (school,) = explain(vendor, priors=estimate_priors([vendor], SHIPPED), config=SHIPPED).schools
 
     assert school.opinion is None and school.weight == 0 and school.effect > 0
+
+
+def test_a_vendor_that_breaks_all_the_time_is_not_what_is_expected_of_its_rivals():
+    """R42: a rival without a defect keeps most of that component."""
+    broken = a_vendor("bad", *(says(f"s{n}", 1, defects=20, months=2) for n in range(4)))
+    sound = [a_vendor(f"v{n}", *(says(f"s{m}", 4, months=2) for m in range(4))) for n in range(2)]
+    run = [broken, *sound]
+
+    found = score(run, estimate_priors(run, SHIPPED), SHIPPED).scores
+
+    assert found[0].defects.mean == 0
+    assert all(one.defects.mean > Decimal("0.6") for one in found[1:])
