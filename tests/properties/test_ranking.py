@@ -18,6 +18,9 @@ from tests.support.evidence_builders import runs, says, schools, vendors
 FOURTH = Decimal("0.0002")
 """Two roundings of the fourth place."""
 
+of_runs = settings(max_examples=40)
+"""A run is large, and each of its vendors is an example."""
+
 shares = st.decimals("0.05", "0.95", places=3)
 
 
@@ -43,6 +46,7 @@ def with_school(evidence: SubjectEvidence, school: SchoolEvidence) -> SubjectEvi
     return in_order(replace(evidence, schools=(*others, school)))
 
 
+@of_runs
 @given(runs(), st.randoms(use_true_random=False))
 def test_no_order_in_which_evidence_comes_changes_a_digit(run, random):
     """R45: subjects, schools and batches in any order give the same priors, scores and places."""
@@ -61,6 +65,7 @@ def test_no_order_in_which_evidence_comes_changes_a_digit(run, random):
     assert [score([one], priors, SHIPPED).scores[0] for one in run] == list(whole.scores)
 
 
+@of_runs
 @given(runs())
 def test_a_score_is_had_again_from_what_is_kept_as_text(run):
     """R45: canonical JSON of evidence, priors and configuration gives the same digits."""
@@ -75,6 +80,7 @@ def test_a_score_is_had_again_from_what_is_kept_as_text(run):
     assert [one.digest() for one in kept] == [one.digest() for one in run]
 
 
+@of_runs
 @given(runs(), st.integers(2, 1000))
 def test_uses_never_enter_a_score(run, times):
     """R46: a thousand times the traffic, and not a digit moves."""
@@ -212,6 +218,7 @@ def test_a_better_rating_a_renewal_and_a_passed_audit_never_lower_a_score(vendor
     assert scored(passed).score >= before.score
 
 
+@of_runs
 @given(runs())
 def test_scores_places_and_probabilities_are_within_their_bounds(run):
     """R42: a score is of 100, an interval holds the place, equal bounds have equal places."""
@@ -225,7 +232,7 @@ def test_scores_places_and_probabilities_are_within_their_bounds(run):
         assert (place.band == "") == one.is_newcomer
 
 
-@settings(max_examples=50)
+@of_runs
 @given(runs())
 def test_parts_add_up_and_each_school_is_really_left_out(run):
     """R45: the points of the components are the score; an effect is the score without a school."""

@@ -45,7 +45,7 @@ def schools(draw: st.DrawFn, name: str) -> SchoolEvidence:
 
 @st.composite
 def vendors(draw: st.DrawFn, name: str = "v00", fewest: int = 0) -> SubjectEvidence:
-    names = draw(st.sets(st.integers(0, 30), min_size=fewest, max_size=9))
+    names = draw(st.sets(st.integers(0, 12), min_size=fewest, max_size=7))
     audits = draw(st.integers(0, 4))
     return SubjectEvidence(
         subject=name,
@@ -60,5 +60,5 @@ def vendors(draw: st.DrawFn, name: str = "v00", fewest: int = 0) -> SubjectEvide
 @st.composite
 def runs(draw: st.DrawFn, fewest: int = 2) -> tuple[SubjectEvidence, ...]:
     """Return the evidence of a run: some vendors in two cells, by schools that know several."""
-    count = draw(st.integers(fewest, 7))
+    count = draw(st.integers(fewest, 5))
     return tuple(draw(vendors(f"v{number:02d}")) for number in range(count))
