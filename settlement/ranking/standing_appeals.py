@@ -142,17 +142,21 @@ def decide_standing_appeal(
 
 def contestable_event(unit: Unit, standing: Standing) -> StandingEvent | None:
     """Return the last step that was signed, if the vendor still stands where it led."""
-    events = events_of(unit, standing.id)
-    if events and events[0].because in CONTESTED:
-        return events[0]
-    return None
+    return last_step(events_of(unit, standing.id))
+
+
+def last_step(events: Sequence[StandingEvent]) -> StandingEvent | None:
+    """Return what may be appealed against, of a standing's events, the latest first."""
+    return events[0] if events and events[0].because in CONTESTED else None
 
 
 def contestable_items(
     unit: Unit, standing: Standing, event: StandingEvent
 ) -> Sequence[dict[str, Any]]:
     """Return what a step rests on, item by item, as the run by which it was signed has it."""
-    return items_of(unit, standing, run_id=event.run_id) if event.run_id else []
+    if event.run_id is None:
+        return []
+    return items_of(unit, standing.vendor_id, cell=standing.cell, run_id=event.run_id)
 
 
 def _strike(
