@@ -11,10 +11,12 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from catalog.admission_models import Submission
 from catalog.kinds import Ownership
 from catalog.models import Resource, Version
 from catalog.queries import CATALOGUE_RECORDERS
 from catalog.resources import COLUMNS, CatalogueRow
+from catalog.self_checks import columns_of
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
@@ -36,6 +38,8 @@ def catalogue_rows(unit: Unit, *, vendor_code: str = "") -> Iterator[CatalogueRo
         vendors = vendors.where(Organisation.code == vendor_code)
         if unit.session.scalar(vendors) is None:
             raise NotFound(what="vendor", key=vendor_code)
+    # What a vendor declared is taken out by it alone: nobody else could bring it in again.
+    is_own = unit.actor.organisation_kind is OrganisationKind.VENDOR or unit.actor.is_system
     newest = (
         select(Version)
         .ext(distinct_on(Version.resource_id))
@@ -43,19 +47,23 @@ def catalogue_rows(unit: Unit, *, vendor_code: str = "") -> Iterator[CatalogueRo
         .subquery()
     )
     rows = unit.session.execute(
-        select(Organisation.code, Resource.sku, newest)
+        select(Organisation.code, Resource.sku, newest, Submission)
         .join(Resource, Resource.vendor_id == Organisation.id)
         .join(newest, newest.c.resource_id == Resource.id)
+        .outerjoin(Submission, Submission.version_id == newest.c.id)
         .where(Organisation.id.in_(vendors))
         .order_by(Organisation.code, Resource.sku)
         .execution_options(yield_per=AT_ONCE)
     )
     for row in rows:
-        yield _row(row.code, row.sku, {name: getattr(row, name) for name in COLUMNS}, row.metadata)
+        columns = {name: getattr(row, name) for name in COLUMNS}
+        if is_own:
+            columns |= columns_of(row.Submission)
+        yield _row(row.code, row.sku, columns, row.metadata)
 
 
 def _row(
-    code: str, sku: str, columns: Mapping[str, str], stated: Mapping[str, Any]
+    code: str, sku: str, columns: Mapping[str, Any], stated: Mapping[str, Any]
 ) -> CatalogueRow:
     mbps = stated.get("bandwidth_mbps")
     return CatalogueRow(

@@ -5,7 +5,7 @@ service works (whose school shares are their own), nothing basic in a pack that 
 part is written `SKU@NUMBER`; a bare `SKU` is its newest listed version.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -134,19 +134,24 @@ def bind_parts(unit: Unit, version_ids: Sequence[UUID]) -> None:
 
 def require_parts_listed(unit: Unit, versions: Sequence[Version]) -> None:
     """Raise `PartNotListed` if a part of one of these packs is listed no more."""
-    gone = unit.session.execute(
-        select(Resource.sku, Version.number)
-        .join(Version, Version.resource_id == Resource.id)
-        .join(PackPart, PackPart.version_id == Version.id)
-        .where(
-            among(PackPart.pack_id, [version.id for version in versions]),
-            Version.state != VersionState.LISTED,
-        )
-        .order_by(Resource.sku)
-        .limit(1)
-    ).first()
-    if gone is not None:
-        raise PartNotListed(field="parts", key=f"{gone.sku}@{gone.number}")
+    gone = parts_gone(unit, versions)
+    if gone:
+        raise PartNotListed(field="parts", key=min(gone.values()))
+
+
+def parts_gone(unit: Unit, versions: Iterable[Version]) -> dict[UUID, str]:
+    """Return of each pack among these versions a part that is listed no more, as `SKU@NUMBER`."""
+    packs = [version.id for version in versions if version.type == PACK]
+    if not packs:
+        return {}
+    rows = unit.session.execute(
+        select(PackPart.pack_id, Resource.sku, Version.number)
+        .join(Version, Version.id == PackPart.version_id)
+        .join(Resource, Resource.id == Version.resource_id)
+        .where(among(PackPart.pack_id, packs), Version.state != VersionState.LISTED)
+        .order_by(PackPart.pack_id, PackPart.position.desc())
+    )
+    return {pack_id: f"{sku}@{number}" for pack_id, sku, number in rows}
 
 
 def parts_of(unit: Unit, pack_id: UUID) -> list[Part]:

@@ -21,6 +21,7 @@ from catalog.kinds import KINDS, OWNERSHIPS, TIERS, Ownership
 from catalog.models import Resource, Version
 from catalog.packs import bind_parts, pinned_rows, with_pinned_parts
 from catalog.queries import ResourceKey, resources_by_key, vendors_served
+from catalog.self_checks import SelfCheckColumns, keep_checks, require_whole_check
 from catalog.states import VersionState
 from catalog.vocabularies import VOCABULARIES
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotInVocabulary
@@ -52,7 +53,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CatalogueRow:
+class CatalogueRow(SelfCheckColumns):
     """One resource as its vendor describes it now; all but the key is the version's content.
 
     Words of `catalog.vocabularies` may be typed as they are called elsewhere. `chapter`: where in
@@ -111,6 +112,7 @@ def record_catalogue(
     resources: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
     submitted: dict[ResourceKey, bytes] = {}
+    checked: list[tuple[UUID, SelfCheckColumns]] = []
     parts = pinned_rows(unit, rows)
     outcomes: list[RowOutcome] = []
     for typed in rows:
@@ -127,6 +129,7 @@ def record_catalogue(
                 raise FieldError(missing, field="vendor_code")
             row = with_pinned_parts(described(typed), parts)
             _check(row, vendor)
+            require_whole_check(unit, row, launch_url=row.launch_url)
         except FieldError as error:
             outcomes.append(error.outcome)
             continue
@@ -159,10 +162,13 @@ def record_catalogue(
                     **_content(row, digest, vendor=vendor),
                 }
             )
+            if row.carries_self_check and not as_draft:
+                checked.append((versions[-1]["id"], row))
             outcomes.append(ACCEPTED)
     for table, values in ((Resource, resources), (Version, versions)):
         if values:
             unit.session.execute(insert(table), values)
+    keep_checks(unit, checked)
     carry_over(unit, [one["id"] for one in versions if one["number"] > 1])
     packs = [one["id"] for one in versions if "parts" in one["metadata_"]]
     if packs:

@@ -42,6 +42,10 @@ def learning_resource(detail: Detail) -> dict[str, Any]:
         "isAccessibleForFree": hit.kind == ResourceKind.BASIC or hit.unit_price == 0,
         "educationalAlignment": _alignments(detail),
         "interactionRequirements": _requirements(detail),
+        "hasPart": [
+            {"@type": "LearningResource", "identifier": f"{hit.vendor_code}/{part}"}
+            for part in stated.get("parts", ())
+        ],
         "url": stated.get("address", ""),
     }
     return {name: value for name, value in known.items() if value not in ("", [], None)}

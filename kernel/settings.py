@@ -15,6 +15,7 @@ from typing import Any
 from kernel.errors import Misconfigured
 from kernel.money import plain_yuan
 from kernel.setting_values import (
+    read_bank_account,
     read_base_address,
     read_day_of_year,
     read_gateway,
@@ -30,6 +31,7 @@ from kernel.setting_values import (
     read_text,
     read_whole,
     read_yuan,
+    write_account,
 )
 
 
@@ -278,6 +280,13 @@ class Settings:
     )
     store_secret: str = _setting(
         "MARKET_STORE_SECRET", "", read_text, "Secret of MARKET_STORE_KEY_ID.", secret=True
+    )
+    bank_account: tuple[str, str, str, str] = _setting(
+        "MARKET_BANK_ACCOUNT",
+        "",
+        read_bank_account,
+        "The platform's own account, to which treasuries pay its fee: holder;bank;branch;number.",
+        write=write_account,
     )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",

@@ -30,7 +30,7 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
-from market import sharing_api
+from market import sharing_api, works_api
 from market.bootstrap import build_units
 from market.bureau import desk_api
 from market.bureau import pages as bureau_pages
@@ -51,6 +51,7 @@ from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
+from settlement.api import payouts as payouts_api
 from settlement.api import rankings as rankings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
@@ -174,12 +175,14 @@ def caller_router(pages: PageOpener) -> Router:
             *resources_api.HANDLERS,
             *selections_api.HANDLERS,
             *agreements_api.HANDLERS,
+            *payouts_api.HANDLERS,
             *rankings_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
             *attachments_api.HANDLERS,
             *files.HANDLERS,
             *sharing_api.HANDLERS,
+            *works_api.HANDLERS,
         ],
         before_request=check_form,
         guards=[admitted_first(pages, keys_too=True)],

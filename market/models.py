@@ -20,6 +20,7 @@ import settlement.metering.models
 import settlement.models
 import settlement.payment_models
 import settlement.payments.sandbox_models
+import settlement.payout_models
 import settlement.ranking.models
 import settlement.rating_models
 
@@ -40,6 +41,7 @@ ALL = (
     settlement.dispute_models,
     settlement.early_use_models,
     settlement.payment_models,
+    settlement.payout_models,
     settlement.payments.sandbox_models,
     settlement.budget_models,
     settlement.metering.models,

@@ -37,6 +37,7 @@ class Choice:
     """
 
     resource_id: UUID
+    version_id: UUID
     vendor_code: str
     vendor_name: str
     sku: str
@@ -144,6 +145,7 @@ def _read(unit: Unit, wanted: Select[*tuple[Any, ...]]) -> list[Choice]:
     return [
         Choice(
             resource_id=version.resource_id,
+            version_id=version.id,
             vendor_code=code,
             vendor_name=name,
             sku=sku,

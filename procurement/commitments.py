@@ -13,9 +13,17 @@ from uuid import UUID
 from sqlalchemy import select
 
 from catalog.models import Resource, Version
+from catalog.packs import parts_gone
 from catalog.states import VersionState
 from kernel.clock import shanghai_day
-from kernel.errors import BudgetExhausted, Conflict, MarketError, NoFundingLine, NotListed
+from kernel.errors import (
+    BudgetExhausted,
+    Conflict,
+    MarketError,
+    NoFundingLine,
+    NotListed,
+    PartNotListed,
+)
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.money import yuan
@@ -35,7 +43,8 @@ from settlement.models import Agreement
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parties:
     """What the selections refer to, by id; `users` are a school and its teaching points, `bought`
-    for whom a bureau buys, with their own ceilings, by selection.
+    for whom a bureau buys, with their own ceilings, by selection; `gone` a part that is listed no
+    more, by pack.
     """
 
     schools: dict[UUID, Organisation]
@@ -43,6 +52,7 @@ class _Parties:
     bought: dict[UUID, dict[UUID, int]]
     resources: dict[UUID, Resource]
     versions: dict[UUID, Version]
+    gone: dict[UUID, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +130,8 @@ def _draft(
     version = parties.versions[selection.version_id]
     if version.state != VersionState.LISTED:
         raise NotListed(key=resource.sku)
+    if version.id in parties.gone:
+        raise PartNotListed(field="sku", key=parties.gone[version.id])
     purpose = purpose_of(school, version, users=users)
     plans = purse.plan_together(school.id, parts, purpose=purpose)
     for plan in plans:
@@ -266,11 +278,12 @@ def _gather(unit: Unit, selections: Sequence[Selection]) -> _Parties:
         select(Version)
         .where(among(Version.id, version_ids))
         .execution_options(populate_existing=True)
-    )
+    ).all()
     return _Parties(
         schools={school.id: school for school in schools},
         users=users,
         bought=bought,
         resources={resource.id: resource for resource in resources},
         versions={version.id: version for version in versions},
+        gone=parts_gone(unit, versions),
     )

@@ -17,7 +17,13 @@ from settlement.metering.rematch import release_waiting
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import open_gateway
 from settlement.payments.reconciliation import watch
-from settlement.payments.sweeping import catch_up, deliver_messages, meet_payees, pay_released
+from settlement.payments.sweeping import (
+    catch_up,
+    deliver_messages,
+    meet_payees,
+    pay_out_to_banks,
+    pay_released,
+)
 from settlement.periods import (
     periods_in,
     shards_of,
@@ -143,6 +149,7 @@ def sweep_payments(units: Units) -> None:
     gateway = open_gateway(units)
     meet_payees(units, WORKER, gateway)
     pay_released(units, WORKER, gateway)
+    pay_out_to_banks(units, WORKER, gateway)
     if units.settings.gateway_name == "sandbox":
         deliver_messages(units, gateway)
     catch_up(units, WORKER, gateway)

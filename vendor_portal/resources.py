@@ -14,18 +14,14 @@ from litestar.params import FromPath, URLEncodedBody
 from catalog.appeals import appeal
 from catalog.attachments.attaching import PURPOSES, detach
 from catalog.attachments.kinds import ENDINGS
-from catalog.cases import case
 from catalog.criteria import criteria_of
 from catalog.infringements import counter_notice, notices
 from catalog.lineage import ancestors, derivatives
-from catalog.plan_words import plan_words
 from catalog.submissions import SelfCheck, submit, withdraw
 from catalog.versions import OwnVersion, own_versions
-from catalog.web.addresses import comparison_of_versions
-from catalog.web.differences import depth_words, difference_rows
-from catalog.web.files import file_address
+from catalog.web.cases import shown_case, tried
 from kernel.actors import Role
-from kernel.errors import MarketError, NotFound
+from kernel.errors import NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import label, msgid, translate, translate_error
@@ -126,7 +122,7 @@ def show_version(
     errors: Mapping[str, str] | None = None,
 ) -> Response[Any]:
     """Show one version with what was decided, and the form of what may be done."""
-    found = case(page.unit, version_id)
+    found, shown = shown_case(page, version_id)
     typed = form or VersionForm()
     answers = dict(zip(_texts(typed.criterion), _texts(typed.answer), strict=False))
     return page.render(
@@ -134,16 +130,10 @@ def show_version(
         place=vendor_place(page),
         resources=RESOURCES,
         address=f"{RESOURCES}/{found.version_id}",
-        case=found,
-        price=plan_words(found.plan, page.locale) if found.plan else "",
-        differing=difference_rows(found.differences, page.locale),
-        why=depth_words(found.depth, page.locale),
-        compare=comparison_of_versions(found.vendor_code, found.sku, after=found.number),
-        file_link=lambda one: file_address(one.id),
+        **shown,
         purposes=[(one, label(one, page.locale, kind="attachment-purpose")) for one in PURPOSES],
         most_mb=page.unit.settings.attachment_mb,
         endings=", ".join(ENDINGS),
-        notices=notices(page.unit, version_id=found.version_id),
         made_from=ancestors(page.unit, found.version_id),
         made_of_it=derivatives(page.unit, found.version_id),
         form=typed,
@@ -151,8 +141,6 @@ def show_version(
         errors=dict(errors or {}),
         asked=criteria_of(found.depth),
         commitment=translate(COMMITMENT, page.locale),
-        stages=list(Stage),
-        history=[(one.at, _said(one.act, one.note, page.locale), one.who) for one in found.history],
     )
 
 
@@ -168,12 +156,8 @@ def post_version(page: Page, version_id: UUID, form: VersionForm) -> Response[An
     act = acts.get(form.act)
     if act is None:
         raise NotFound(what="act", key=form.act)
-    try:
-        with page.unit.session.begin_nested():
-            act(page.unit)
-    except NotFound:
-        raise
-    except MarketError as error:
+    error = tried(page, act)
+    if error is not None:
         field = str(error.facts.get("field", ""))
         name = field if field == "filing_number" else ""
         text = translate_error(error, page.locale)
@@ -201,11 +185,6 @@ def _self_check(page: Page, form: VersionForm) -> SelfCheck:
 
 def _texts(given: Texts) -> list[str]:
     return [given] if isinstance(given, str) else given
-
-
-def _said(act: str, note: str, locale: str) -> str:
-    words = label(act, locale, kind="trail-act")
-    return f"{words}: {note}" if note else words
 
 
 COLUMNS: Final[list[Column[OwnVersion]]] = [

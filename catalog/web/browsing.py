@@ -21,6 +21,7 @@ from catalog.web.addresses import (
     search_address,
     vendor_address,
 )
+from catalog.web.exporting import FORMATS, send_search
 from catalog.web.words import FACET_TITLES, price_words, why_words, word_of
 from kernel.http.pages import Form, Page
 from kernel.http.sessions import local_address
@@ -73,6 +74,8 @@ def show_catalogue(page: Page) -> Response[Any]:
     """Show what fits the address, with the facets by which it can be narrowed."""
     query = {name: str(value) for name, value in page.request.query_params.items()}
     wanted = read_wanted(query, limit=PER_PAGE)
+    if query.get("format") in FORMATS:
+        return send_search(page, wanted, form=query["format"])
     total, facets = count_results(page.unit, wanted)
     found = search(page.unit, wanted)
     if not total and wanted.words and not wanted.filters:
@@ -98,6 +101,7 @@ def show_catalogue(page: Page) -> Response[Any]:
         first=search_address(wanted) if wanted.after else "",
         next=search_address(wanted, after=found.next) if found.next else "",
         clear=search_address(replace(wanted, filters={})),
+        exports=[(form.upper(), search_address(wanted, format=form)) for form in FORMATS],
     )
 
 

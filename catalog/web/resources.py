@@ -1,7 +1,7 @@
 """Pages of single resources: one with its prices, versions and who admitted it; up to four beside
 each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -21,6 +21,7 @@ from catalog.storefront import (
     resource_detail,
     resource_details,
 )
+from catalog.suitability import Suitability, assessed
 from catalog.web.addresses import (
     CATALOGUE,
     RESOURCE,
@@ -79,7 +80,8 @@ def show_resource(
         detail=detail,
         hit=detail.hit,
         facts=_facts(detail, page.locale),
-        conditions=_conditions(detail, page.locale),
+        conditions=_conditions(detail, page.locale)
+        + _assessed(assessed(page.unit, [detail.hit.version_id]), page.locale),
         preview=address if address.startswith(SEEABLE) else "",
         price=price_words(detail.plan, page.locale),
         offers=[(offer, price_words(offer.plan, page.locale)) for offer in _by_time(detail)],
@@ -193,6 +195,17 @@ def _conditions(detail: Detail, locale: str) -> list[Fact]:
         (msgid("Without a network"), label(offline, locale, kind="Offline") if offline else ""),
         (msgid("Further conditions"), str(stated.get("conditions", ""))),
     ]
+    return [(translate(title, locale), value) for title, value in facts if value]
+
+
+def _assessed(found: Mapping[UUID, Suitability], locale: str) -> list[Fact]:
+    """Return for whom it was found to suit, and on which conditions (R60)."""
+    separator = LIST_SEPARATOR[locale]
+    facts: list[Fact] = []
+    for one in found.values():
+        stages = separator.join(label(stage, locale, kind="Stage") for stage in one.stages)
+        conditions = separator.join(part for part in (one.conditions, one.evidence) if part)
+        facts += [(msgid("Assessed for"), stages), (msgid("On which conditions"), conditions)]
     return [(translate(title, locale), value) for title, value in facts if value]
 
 

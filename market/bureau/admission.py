@@ -17,16 +17,13 @@ from catalog.cases import Case, case
 from catalog.criteria import Criterion, Finding, Reason
 from catalog.desk import QueueRow, answered_versions, queue
 from catalog.infringements import decide_notice, give_notice, notices
-from catalog.plan_words import plan_words
 from catalog.reviewers import declare_interest
 from catalog.states import AdmissionState
 from catalog.submissions import suitability
 from catalog.takedowns import Ground, restore, take_down
-from catalog.web.addresses import comparison_of_versions
-from catalog.web.differences import depth_words, difference_rows
-from catalog.web.files import file_address
+from catalog.web.cases import shown_case, tried
 from kernel.actors import Role
-from kernel.errors import InvalidInput, MarketError, NotFound
+from kernel.errors import InvalidInput, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import LIST_SEPARATOR, label, msgid, translate, translate_error
@@ -129,19 +126,13 @@ def show_case(
     errors: Mapping[str, str] | None = None,
 ) -> Response[Any]:
     """Show a case with everything that it is judged by, and the forms of what may be done."""
-    found = case(page.unit, version_id)
+    found, shown = shown_case(page, version_id)
     typed = _typed(form or CaseForm(), found)
     return page.render(
         "bureau/admission_case.html",
-        case=found,
+        **shown,
         address=f"{DESK}/{found.version_id}",
         root=(*bureau_root(page), (translate(msgid("Admission"), page.locale), DESK)),
-        notices=notices(page.unit, version_id=found.version_id),
-        price=plan_words(found.plan, page.locale) if found.plan else "",
-        differing=difference_rows(found.differences, page.locale),
-        why=depth_words(found.depth, page.locale),
-        compare=comparison_of_versions(found.vendor_code, found.sku, after=found.number),
-        file_link=lambda one: file_address(one.id),
         form=form or CaseForm(),
         typed=typed,
         errors=dict(errors or {}),
@@ -155,9 +146,7 @@ def show_case(
             )
         ],
         reasons=list(Reason),
-        stages=list(Stage),
         grounds=_options(Ground, page.locale),
-        history=[(one.at, _said(one.act, one.note, page.locale), one.who) for one in found.history],
     )
 
 
@@ -166,12 +155,8 @@ def post_act(page: Page, version_id: UUID, form: CaseForm) -> Response[Any]:
     act = ACTS.get(form.act)
     if act is None:
         raise NotFound(what="act", key=form.act)
-    try:
-        with page.unit.session.begin_nested():
-            act(page.unit, VersionId(version_id), form)
-    except NotFound:
-        raise
-    except MarketError as error:
+    error = tried(page, lambda unit: act(unit, VersionId(version_id), form))
+    if error is not None:
         text = translate_error(error, page.locale)
         return show_case(page, version_id, form=form, errors={"": text})
     return page.redirect(f"{DESK}/{version_id}")
@@ -367,11 +352,6 @@ def _word(words: Any, given: str, *, field: str) -> Any:
 
 def _options(words: Any, locale: str) -> list[tuple[str, str]]:
     return [(one.value, label(one, locale)) for one in words]
-
-
-def _said(act: str, note: str, locale: str) -> str:
-    words = label(act, locale, kind="trail-act")
-    return f"{words}: {note}" if note else words
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (desk, one_case, act_on_case)

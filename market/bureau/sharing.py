@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -9,18 +10,22 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import URLEncodedBody
 
 from catalog.blind_audit import draw_sample, judge_sample, samples
+from catalog.misses import READERS, Miss, misses
 from catalog.needs import needs
 from kernel.actors import Role
 from kernel.errors import InvalidInput, MarketError, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import msgid, translate, translate_error
+from kernel.web.tables import Column, tabulate
 from market.bureau.places import bureau_root
 
 REVIEWERS: Final = only(Role.ADMISSION)
 DESK: Final = "/bureau/admission"
 SAMPLES: Final = f"{DESK}/samples"
 NEEDS: Final = f"{DESK}/needs"
+MISSES: Final = f"{DESK}/searches"
+MOST_MISSES: Final = 1_000
 
 
 class SampleForm(Form, frozen=True):
@@ -52,6 +57,26 @@ def act_on_samples(
 def list_needs(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return page.render("bureau/needs.html", root=_root(page), needs=needs(page.unit))
+
+
+@get(MISSES, opt=only(*READERS), sync_to_thread=True)
+def list_misses(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_misses(page)
+
+
+def show_misses(page: Page) -> Response[Any]:
+    """List what was looked for in vain: what nobody offers, or offers under other words."""
+    view = page.view(MISS_COLUMNS, sort="-times")
+    table = tabulate(
+        translate(msgid("Searches in vain"), page.locale),
+        MISS_COLUMNS,
+        misses(page.unit, limit=MOST_MISSES),
+        view=view,
+        empty=msgid("Whatever was looked for was found."),
+    )
+    root = _root(page) if page.actor.may(Role.ADMISSION) else bureau_root(page)
+    return page.render_table("bureau/misses.html", table, file_name="searches", root=root)
 
 
 def show_samples(
@@ -101,4 +126,29 @@ def _root(page: Page) -> tuple[tuple[str, str], ...]:
     return (*bureau_root(page), (translate(msgid("Admission"), page.locale), DESK))
 
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = (list_samples, act_on_samples, list_needs)
+MISS_COLUMNS: Final[list[Column[Miss]]] = [
+    Column(
+        key="words",
+        title=msgid("Words"),
+        value=lambda row: row.words,
+        href=lambda row: f"/catalog?{urlencode({'q': row.words})}",
+        sortable=True,
+    ),
+    Column(
+        key="times",
+        title=msgid("Times"),
+        value=lambda row: row.times,
+        kind="number",
+        sortable=True,
+    ),
+    Column(
+        key="last_at", title=msgid("Last"), value=lambda row: row.last_at, kind="day", sortable=True
+    ),
+]
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    list_samples,
+    act_on_samples,
+    list_needs,
+    list_misses,
+)

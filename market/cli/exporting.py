@@ -24,6 +24,8 @@ from settlement.exports import export_statements
 from settlement.journal import export_journal
 from settlement.journal_formats import FORMATS
 from settlement.queries.funding import lines_board
+from settlement.queries.withholding import filing_of
+from settlement.web.filing import filing_columns
 
 out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File (default: stdout)."
@@ -61,6 +63,19 @@ def lines(fiscal_year: int, out: Path | None, who: str | None) -> None:
         rows = lines_board(unit, fiscal_year=fiscal_year)
     locale = settings.locale
     _write([export_csv(rows, line_columns(locale), locale=locale, totals=None)], out)
+
+
+@export.command("withholding")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
+@out_option
+@as_option
+def withholding(month: Month, out: Path | None, who: str | None) -> None:
+    """Export the tax withheld of teachers' incomes of PERIOD as CSV, for filing."""
+    settings = load_settings()
+    with open_units(settings) as units, units(acting(units, who)) as unit:
+        rows = filing_of(unit, month)
+    locale = settings.locale
+    _write([export_csv(rows, filing_columns(), locale=locale, totals=None)], out)
 
 
 @export.command("journal")

@@ -18,6 +18,7 @@ from market.confirming import confirm_for_payers
 from market.demo import quarrels
 from market.demo.county import YEAR
 from market.demo.deliveries import MONTHS, Delivery, deliveries
+from market.demo.desk import act_at_the_desk
 from market.demo.early_use import agree
 from market.demo.openings import open_in_class
 from market.demo.opinions import say, use_in_class
@@ -77,6 +78,7 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
         _deliver(units, month, [one for one in arriving if one.month == month])
         _close(units, month)
     _select_for_autumn(units)
+    act_at_the_desk(units)
     with units(SYSTEM) as unit:
         publish(unit)
     progress("complete", len(MONTHS), len(MONTHS))

@@ -6,6 +6,7 @@ The order is that in which an installation is filled: what is named by a code mu
 from decimal import Decimal
 from typing import Final
 
+from catalog.criteria import Criterion
 from catalog.offers import OfferRow, record_offers
 from catalog.plans import parse_tiers
 from catalog.resources import CatalogueRow, record_catalogue
@@ -28,6 +29,7 @@ from market.imports.fields import (
     LEVELS,
     ORGANISATION_KINDS,
     OWNERSHIPS,
+    PAYEE_KINDS,
     PLANS,
     QUOTA_KINDS,
     RETURN_RESULTS,
@@ -62,6 +64,7 @@ from procurement.policy import DUE_WORKDAYS
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
 from settlement.budgets import BudgetRow
+from settlement.payments.bank_accounts import BankAccountRow, record_bank_accounts
 from settlement.payments.fapiao import FapiaoRow, record_fapiao
 from settlement.payments.treasury import ReturnRow, record_returns
 
@@ -244,6 +247,11 @@ _KINDS: Final = (
             Column("devices", "投影;音箱", listed, blank=()),
             Column("offline", "none", key, blank=""),
             Column("parts", "", listed, blank=()),
+            *(Column(f"check_{one}", "", blank="") for one in Criterion),
+            Column("commitment", "", blank=""),
+            Column("filing_number", "", key, blank=""),
+            Column("suits_stages", "", several_of(STAGES), blank=()),
+            Column("suits_conditions", "", blank=""),
         ),
         make=CatalogueRow,
         record=record_catalogue,
@@ -317,6 +325,20 @@ _KINDS: Final = (
         ),
         make=ReturnRow,
         record=record_returns,
+    ),
+    Kind(
+        name="bank-accounts",
+        identity=("kind", "code"),
+        columns=(
+            Column("kind", "vendor", one_of(PAYEE_KINDS)),
+            Column("code", "91110000ABCD00000J", key),
+            Column("holder", "示例教育科技有限公司"),
+            Column("bank", "示例银行示例县支行"),
+            Column("number", "6222020200001234567", key),
+            Column("branch_code", "102345678901", key, blank=""),
+        ),
+        make=BankAccountRow,
+        record=record_bank_accounts,
     ),
     Kind(
         name="fapiao",

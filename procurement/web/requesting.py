@@ -9,10 +9,12 @@ from uuid import UUID
 from litestar import Response
 
 from catalog.plan_words import plan_words
+from catalog.suitability import assessed
 from kernel.clock import shanghai_day
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.http.typed import Typed
+from kernel.identity.models import Organisation
 from kernel.ids import OrganisationId
 from kernel.money import plain_yuan
 from procurement.choices import Choice, choices_by_key, standings
@@ -73,6 +75,7 @@ def show_choices(page: Page) -> Response[Any]:
         address=choice_address,
         own=page.actor.organisation_code,
         standings=_standings(page),
+        left_out=_left_out(page, table.rows),
         chosen={item.resource for item in own_draft(page.unit).items} if may_request else set(),
     )
 
@@ -84,16 +87,35 @@ def show_choice(page: Page, vendor_code: str, sku: str) -> Response[Any]:
     if not found:
         raise NotFound(what="resource", key=key)
     (row,) = found
+    suits = assessed(page.unit, [row.version_id]).get(row.version_id)
     may_request = page.actor.may(*REQUESTING_ROLES)
     return page.render(
         "procurement/choice.html",
         row=row,
         price=plan_words(row.plan, page.locale),
         is_own=row.author_school == page.actor.organisation_code,
+        suits=suits,
+        is_left_out=suits is not None and suits.leaves_out(_own_stages(page)),
         standing=_standings(page).get(row.resource_id, ""),
         is_chosen=may_request and key in {one.resource for one in own_draft(page.unit).items},
         may_request=may_request,
     )
+
+
+def _own_stages(page: Page) -> list[str]:
+    school = page.unit.session.get(Organisation, page.actor.organisation_id)
+    return list(school.facts.get("stages", ())) if school else []
+
+
+def _left_out(page: Page, rows: Sequence[Choice]) -> set[UUID]:
+    """Return the resources that were found to suit other stages than the school's."""
+    suits = assessed(page.unit, [row.version_id for row in rows])
+    stages = _own_stages(page) if suits else []
+    return {
+        row.resource_id
+        for row in rows
+        if row.version_id in suits and suits[row.version_id].leaves_out(stages)
+    }
 
 
 def choice_address(row: Choice) -> str:

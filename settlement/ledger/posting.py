@@ -46,6 +46,7 @@ class AccountKind(StrEnum):
     FEE = "fee"
     RETENTION = "retention"
     GATEWAY = "gateway"  # what the gateway holds for the platform
+    TAX_PAYABLE = "tax_payable"  # what was withheld of teachers and is owed to the tax office
     BANK = "bank"  # what treasuries paid the platform for its fee
 
 

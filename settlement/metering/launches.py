@@ -313,6 +313,7 @@ def _opened(unit: Unit, launch: Launch) -> Opened:
             Version.metadata_.label("metadata"),
             Organisation.code,
         )
+        .select_from(Agreement)
         .join(Version, Version.id == launch.version_id)
         .join(Resource, Resource.id == Version.resource_id)
         .join(Organisation, Organisation.id == Agreement.vendor_id)

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, select
 
 from kernel.actors import Actor, Role
-from kernel.errors import Conflict, NotFound, NotReleased
+from kernel.errors import Conflict, NotFound, NotReleased, TransferUndone
 from kernel.unit import Unit, Units
 from settlement.payment_models import Payment, PaymentRun
 from settlement.payments.calling import call_each
@@ -143,7 +143,7 @@ def retry_payment(unit: Unit, key: str) -> None:
     """Let a failed transfer, reversal or refund be tried again, under a key of its next attempt.
 
     A failed collection is not: what it would have paid is due again, in another run. Raises
-    `NotFound`, `Conflict`.
+    `NotFound`, `Conflict`, `TransferUndone`.
     """
     unit.actor.require("payment.pay", *MAY_PAY)
     payment_id = unit.session.scalars(select(Payment.id).where(Payment.key == key)).one_or_none()
@@ -153,6 +153,12 @@ def retry_payment(unit: Unit, key: str) -> None:
     payment = group.get(payment_id)
     if payment.failure == "collection-failed" or payment.kind == PaymentKind.COLLECTION:
         raise Conflict(what="payment", key=key, state=payment.state, wanted=PaymentState.READY)
+    undone = exists().where(
+        Payment.undoes_id == payment_id,
+        Payment.state.not_in((PaymentState.FAILED, PaymentState.WITHDRAWN)),
+    )
+    if unit.session.scalar(select(undone)):
+        raise TransferUndone(key=key)
     step(payment, PaymentState.READY)
     payment.attempt += 1
     unit.after_commit("settlement.pay", number=group.run.number)

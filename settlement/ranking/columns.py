@@ -6,14 +6,16 @@ comes. Millionths (`MICRO`) are the unit of weights and opinions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
+import numpy as np
+
 from settlement.ranking.config import RankingConfig
 from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence
-from settlement.ranking.numbers import Whole, np
+from settlement.ranking.numbers import Whole
 
 MICRO: Final = 1_000_000
 OLDEST_DAYS: Final = 7_320
@@ -38,29 +40,29 @@ class Columns:
     subjects: Sequence[Any]
     cells: Sequence[Any]
     schools: Sequence[Any]
-    cell_of: "Whole"
-    audits_passed: "Whole"
-    audits: "Whole"
-    listed_days: "Whole"
-    subject: "Whole"
-    school: "Whole"
-    rating_points: "Whole"
-    raters: "Whole"
-    rating_age_days: "Whole"
-    renewed: "Whole"
-    ended: "Whole"
-    defects: "Whole"
-    months: "Whole"
+    cell_of: Whole
+    audits_passed: Whole
+    audits: Whole
+    listed_days: Whole
+    subject: Whole
+    school: Whole
+    rating_points: Whole
+    raters: Whole
+    rating_age_days: Whole
+    renewed: Whole
+    ended: Whole
+    defects: Whole
+    months: Whole
 
-    def per_subject(self, values: "Whole") -> "Whole":
+    def per_subject(self, values: Whole) -> Whole:
         """Sum a column of rows by subject."""
         return _sums(values, self.subject, len(self.subjects))
 
-    def per_school(self, values: "Whole") -> "Whole":
+    def per_school(self, values: Whole) -> Whole:
         """Sum a column of rows by school."""
         return _sums(values, self.school, len(self.schools))
 
-    def per_cell(self, values: "Whole") -> "Whole":
+    def per_cell(self, values: Whole) -> Whole:
         """Sum a column of subjects by cell."""
         return _sums(values, self.cell_of, len(self.cells))
 
@@ -89,14 +91,14 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
     )
 
 
-def opinions(columns: Columns) -> "Whole":
+def opinions(columns: Columns) -> Whole:
     """Return each school's opinion, (stars - 1) / 4 on average, in millionths; 0 without raters."""
     fours = 4 * np.maximum(columns.raters, 1)
     opinion: Whole = (2 * MICRO * columns.rating_points + fours) // (2 * fours)
     return opinion
 
 
-def weights(columns: Columns, config: RankingConfig) -> "Whole":
+def weights(columns: Columns, config: RankingConfig) -> Whole:
     """Return what each school's opinion weighs, in millionths: by its teachers, and by its age."""
     full = config.raters_for_full_weight
     ages = np.minimum(np.maximum(columns.rating_age_days, 0), OLDEST_DAYS)
@@ -105,7 +107,7 @@ def weights(columns: Columns, config: RankingConfig) -> "Whole":
     return weighed
 
 
-def capped(columns: Columns, weight: "Whole", config: RankingConfig) -> "Whole":
+def capped(columns: Columns, weight: Whole, config: RankingConfig) -> Whole:
     """Return the weights, none above `cap` (or 1/n, if that is more) of its subject's sum.
 
     The sum is that before the cap. To cap until no share of what is left is too large would make
@@ -119,24 +121,27 @@ def capped(columns: Columns, weight: "Whole", config: RankingConfig) -> "Whole":
     return np.minimum(weight, most)
 
 
-def _whole(values: Sequence[object]) -> "Whole":
+def _whole(values: Sequence[object]) -> Whole:
     return np.array(values, dtype=np.int64)
 
 
-def _sums(values: "Whole", of: "Whole", length: int) -> "Whole":
+def _sums(values: Whole, of: Whole, length: int) -> Whole:
     sums = np.zeros(length, dtype=np.int64)
     np.add.at(sums, of, values)
     return sums
 
 
 @cache
-def _fading(half_life_days: int) -> "Whole":
+def _fading(half_life_days: int) -> Whole:
     """Return 2^(-age / half-life) in millionths by age in days; decimals, the same everywhere."""
-    base = Decimal(2)
-    return _whole(
-        [
-            int((base ** (Decimal(-age) / half_life_days) * MICRO).to_integral_value())
+    with localcontext(prec=50):
+        a_day = Decimal(2) ** (Decimal(-1) / half_life_days)
+        first = [Decimal(MICRO)]
+        for _ in range(1, min(half_life_days, OLDEST_DAYS)):
+            first.append(first[-1] * a_day)
+        # Whole half-lives are exact, so that what is half way between two numbers is seen to be.
+        whole = [
+            int((first[age % half_life_days] / 2 ** (age // half_life_days)).to_integral_value())
             for age in range(OLDEST_DAYS)
         ]
-        + [0]
-    )
+    return _whole([*whole, 0])

@@ -10,11 +10,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
+
 from settlement.ranking.columns import MICRO, capped, columns_of, opinions, weights
 from settlement.ranking.config import RankingConfig
 from settlement.ranking.guards import without
 from settlement.ranking.inputs import SubjectEvidence, in_order
-from settlement.ranking.numbers import np
 from settlement.ranking.places import to_next_band
 from settlement.ranking.priors import CellPrior, Priors
 from settlement.ranking.scoring import Component, Score, rounded, score

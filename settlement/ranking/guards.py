@@ -17,10 +17,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from settlement.ranking.columns import MICRO, Columns, columns_of, opinions
 from settlement.ranking.config import Guards, RankingConfig
 from settlement.ranking.inputs import SubjectEvidence
-from settlement.ranking.numbers import Flags, Whole, np
+from settlement.ranking.numbers import Flags, Whole
 from settlement.ranking.priors import Priors
 from settlement.ranking.scoring import score
 
@@ -67,13 +69,13 @@ class Finding:
 class Signs(NamedTuple):
     """Rows with each sign."""
 
-    mutual: "Flags"
-    one_voice: "Flags"
-    captive: "Flags"
-    hostile: "Flags"
-    metering: "Flags"
+    mutual: Flags
+    one_voice: Flags
+    captive: Flags
+    hostile: Flags
+    metering: Flags
 
-    def any(self) -> "Flags":
+    def any(self) -> Flags:
         """Return the rows with any sign."""
         found: Flags = self.mutual | self.one_voice | self.captive | self.hostile | self.metering
         return found
@@ -137,8 +139,8 @@ def without(evidence: SubjectEvidence, school: str) -> SubjectEvidence:
 def signs_of(
     columns: Columns,
     *,
-    uses: "Whole",
-    learners: "Whole",
+    uses: Whole,
+    learners: Whole,
     homes: Mapping[int, Collection[int]],
     guards: Guards,
 ) -> Signs:
@@ -156,8 +158,8 @@ def signs_of(
 
 
 def _mutual(
-    columns: Columns, best: "Flags", homes: Mapping[int, Collection[int]], guards: Guards
-) -> "Flags":
+    columns: Columns, best: Flags, homes: Mapping[int, Collection[int]], guards: Guards
+) -> Flags:
     owns: dict[int, list[int]] = defaultdict(list)
     for subject, schools in homes.items():
         for school in schools:
@@ -178,7 +180,7 @@ def _mutual(
     return found
 
 
-def _one_voice(columns: Columns, best: "Flags", worst: "Flags", guards: Guards) -> "Flags":
+def _one_voice(columns: Columns, best: Flags, worst: Flags, guards: Guards) -> Flags:
     """Group schools by the pairs of subjects of a cell that they praise and damn with one voice."""
     loud = (columns.raters >= guards.alike_raters) & (best | worst)
     loud &= _contradicted(columns, best, ~loud, guards)
@@ -200,15 +202,13 @@ def _one_voice(columns: Columns, best: "Flags", worst: "Flags", guards: Guards) 
     return found
 
 
-def _extreme(
-    columns: Columns, best: "Flags", worst: "Flags", guards: Guards
-) -> "tuple[Flags, Flags]":
+def _extreme(columns: Columns, best: Flags, worst: Flags, guards: Guards) -> tuple[Flags, Flags]:
     loud = (columns.raters >= guards.unanimous_raters) & (best | worst)
     found = loud & _contradicted(columns, best, ~loud, guards)
     return found & best, found & worst
 
 
-def _contradicted(columns: Columns, best: "Flags", others: "Flags", guards: Guards) -> "Flags":
+def _contradicted(columns: Columns, best: Flags, others: Flags, guards: Guards) -> Flags:
     """Whether enough other schools, each as one, lie far from an extreme opinion."""
     heard = (others & (columns.raters > 0)).astype(np.int64)
     count = columns.per_subject(heard)
@@ -219,7 +219,7 @@ def _contradicted(columns: Columns, best: "Flags", others: "Flags", guards: Guar
     return found
 
 
-def _metering(columns: Columns, uses: "Whole", learners: "Whole", guards: Guards) -> "Flags":
+def _metering(columns: Columns, uses: Whole, learners: Whole, guards: Guards) -> Flags:
     known = (learners > 0) & (columns.months > 0)
     rate = uses * MICRO // np.maximum(learners * columns.months, 1)
     cell = columns.cell_of[columns.subject]
@@ -238,7 +238,7 @@ def _first(signs: Signs, row: int) -> Sign:
     return next(sign for sign, rows in named if rows[row])
 
 
-def _per_row(evidence: Sequence[SubjectEvidence], fact: str) -> "Whole":
+def _per_row(evidence: Sequence[SubjectEvidence], fact: str) -> Whole:
     return np.array(
         [getattr(school, fact) for one in evidence for school in one.schools], dtype=np.int64
     )

@@ -1,30 +1,10 @@
-"""numpy, loaded by the first who ranks.
+"""Arrays of whole numbers, of real ones and of flags, as they are called in what ranks."""
 
-It adds some 25 MB to a process, and most processes never rank: a close and the site have their
-bounds. Annotations that name it are written as strings, or loading a module would load it.
-"""
+from typing import Any
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Whole = NDArray[np.int64]
-    Real = NDArray[np.floating[Any]]
-    Flags = NDArray[np.bool_]
-else:
-
-    class _Late:
-        """Stands for numpy until something of it is asked for; keeps what was asked."""
-
-        def __getattr__(self, name: str) -> Any:
-            found = getattr(import_module("numpy"), name)
-            setattr(self, name, found)
-            return found
-
-    np = _Late()
-    Whole = Real = Flags = Any
-
-__all__ = ["Flags", "Real", "Whole", "np"]
+Whole = NDArray[np.int64]
+Real = NDArray[np.floating[Any]]
+Flags = NDArray[np.bool_]

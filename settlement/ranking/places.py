@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 from settlement.ranking.config import RankingConfig
-from settlement.ranking.numbers import np
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

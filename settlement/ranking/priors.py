@@ -14,11 +14,12 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 
 from settlement.ranking.columns import MICRO, Columns, capped, columns_of, opinions, weights
 from settlement.ranking.config import RankingConfig
 from settlement.ranking.inputs import SubjectEvidence, all_in_order
-from settlement.ranking.numbers import Real, Whole, np
+from settlement.ranking.numbers import Real, Whole
 
 EVERYWHERE: Final = "*"
 ROUNDS: Final = 3
@@ -68,11 +69,11 @@ class Estimates(NamedTuple):
     k: float
     phi: float
     everywhere: tuple[int, int, int, int]
-    satisfaction: "Whole"
-    renewal: "Whole"
-    defects: "Whole"
-    audit: "Whole"
-    leniency: "Whole"
+    satisfaction: Whole
+    renewal: Whole
+    defects: Whole
+    audit: Whole
+    leniency: Whole
 
 
 def priors_from(canonical: bytes | str) -> Priors:
@@ -155,13 +156,13 @@ def estimate(columns: Columns, config: RankingConfig) -> Estimates:
 
 def _means(
     columns: Columns,
-    weight: "Whole",
-    value: "Whole",
+    weight: Whole,
+    value: Whole,
     *,
     prior: int,
     k: float,
     config: RankingConfig,
-) -> "tuple[Whole, int]":
+) -> tuple[Whole, int]:
     total = columns.per_subject(weight)
     mean = columns.per_subject(weight * value) // np.maximum(total, 1)
     return _cell_means(columns, total, mean, prior=prior, k=k, config=config)
@@ -169,13 +170,13 @@ def _means(
 
 def _cell_means(
     columns: Columns,
-    total: "Whole",
-    mean: "Whole",
+    total: Whole,
+    mean: Whole,
     *,
     prior: int,
     k: float,
     config: RankingConfig,
-) -> "tuple[Whole, int]":
+) -> tuple[Whole, int]:
     """Average subjects' means by cell and over all; a subject counts for its credibility.
 
     So one subject with many schools does not decide what its rivals are expected to be.
@@ -188,7 +189,7 @@ def _cell_means(
     return by_cell // (columns.per_cell(credible) + k_cell), overall
 
 
-def _defects(columns: Columns, config: RankingConfig) -> "tuple[Whole, int]":
+def _defects(columns: Columns, config: RankingConfig) -> tuple[Whole, int]:
     school_months = int(config.k_defects)
     prior = int(config.prior_defects * MICRO)
     severity = columns.per_subject(columns.defects)
@@ -201,7 +202,7 @@ def _defects(columns: Columns, config: RankingConfig) -> "tuple[Whole, int]":
 
 
 def _moments(
-    columns: Columns, weight: "Whole", opinion: "Whole", *, mean: "Whole", config: RankingConfig
+    columns: Columns, weight: Whole, opinion: Whole, *, mean: Whole, config: RankingConfig
 ) -> tuple[float, float]:
     """Return k and phi of the evidence, within their bounds."""
     total = columns.per_subject(weight)
@@ -231,14 +232,14 @@ def _moments(
 
 def _leniency(
     columns: Columns,
-    weight: "Whole",
-    opinion: "Whole",
-    leniency: "Whole",
+    weight: Whole,
+    opinion: Whole,
+    leniency: Whole,
     *,
-    mean: "Whole",
+    mean: Whole,
     k: float,
     config: RankingConfig,
-) -> "Whole":
+) -> Whole:
     """Return how far each school's opinions lie above what the other schools say, shrunken."""
     adjusted = np.clip(opinion - leniency[columns.school], 0, MICRO)
     product = weight * adjusted
@@ -252,7 +253,7 @@ def _leniency(
     return found
 
 
-def _nano(values: "Real") -> "Whole":
+def _nano(values: Real) -> Whole:
     return np.rint(values * NANO).astype(np.int64)
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+
 from settlement.ranking.columns import MICRO, Columns, capped, columns_of, opinions, weights
 from settlement.ranking.config import RankingConfig
 from settlement.ranking.inputs import SubjectEvidence
-from settlement.ranking.numbers import Flags, Real, Whole, np
+from settlement.ranking.numbers import Flags, Real, Whole
 from settlement.ranking.places import Place, places_of
 from settlement.ranking.priors import CellPrior, Estimates, Priors
 
@@ -69,14 +71,14 @@ class Scores:
 class Measures(NamedTuple):
     """Scores in arrays, by subject; `score` and `sd` are rounded to 4 places, `p_bad` to 6."""
 
-    means: "tuple[Real, ...]"
-    variances: "tuple[Real, ...]"
-    evidence: "tuple[Real, ...]"
-    score: "Real"
-    sd: "Real"
-    p_bad: "Real"
-    schools: "Whole"
-    is_newcomer: "Flags"
+    means: tuple[Real, ...]
+    variances: tuple[Real, ...]
+    evidence: tuple[Real, ...]
+    score: Real
+    sd: Real
+    p_bad: Real
+    schools: Whole
+    is_newcomer: Flags
 
 
 def score(evidence: Sequence[SubjectEvidence], priors: Priors, config: RankingConfig) -> Scores:
@@ -143,7 +145,7 @@ def in_arrays(priors: Priors, columns: Columns) -> Estimates:
 
 def _satisfaction(
     columns: Columns, priors: Estimates, config: RankingConfig
-) -> "tuple[Real, Real, Real]":
+) -> tuple[Real, Real, Real]:
     weight = weights(columns, config)
     counted = capped(columns, weight, config)
     opinion = np.clip(opinions(columns) - priors.leniency[columns.school], 0, MICRO)
@@ -153,9 +155,7 @@ def _satisfaction(
     return mean, priors.phi * mean * (1 - mean) / (priors.k + known + 1), known
 
 
-def _renewal(
-    columns: Columns, priors: Estimates, config: RankingConfig
-) -> "tuple[Real, Real, Real]":
+def _renewal(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
     """A school's terms together count as one decision, however many agreements it had."""
     ended = columns.renewed + columns.ended
     share = columns.renewed * MICRO // np.maximum(ended, 1)
@@ -168,9 +168,7 @@ def _renewal(
     return np.clip((rate - low) / width, 0.0, 1.0), variance, schools
 
 
-def _defects(
-    columns: Columns, priors: Estimates, config: RankingConfig
-) -> "tuple[Real, Real, Real]":
+def _defects(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
     """The root makes the variance the same at every rate: s / (4 max (k + E))."""
     severity = columns.per_subject(columns.defects) * 1.0
     months = columns.per_subject(columns.months) * 1.0
@@ -180,14 +178,14 @@ def _defects(
     return mean, float(config.severity_spread) / (4 * most * (k + months)), months
 
 
-def _audit(columns: Columns, priors: Estimates, config: RankingConfig) -> "tuple[Real, Real, Real]":
+def _audit(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
     k, audits = float(config.k_audit), columns.audits * 1.0
     expected = priors.audit[columns.cell_of] / MICRO
     mean = (k * expected + columns.audits_passed) / (k + audits)
     return mean, mean * (1 - mean) / (k + audits + 1), audits
 
 
-def _p_bad(points: "Real", sd: "Real", tau: float) -> "Real":
+def _p_bad(points: Real, sd: Real, tau: float) -> Real:
     """Return the probability that the score lies below tau; Python's erfc, one by one."""
     root = math.sqrt(2)
     found = [

@@ -31,6 +31,7 @@ from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
+from settlement.verify.payouts import check_payouts
 from settlement.verify.rankings import check_rankings
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
@@ -197,6 +198,7 @@ CHECKS: tuple[Check, ...] = (
     check_postings,
     check_retentions,
     check_payments,
+    check_payouts,
     check_counts,
     check_school_days,
     check_terms,

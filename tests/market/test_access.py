@@ -82,7 +82,7 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
-            *("{standing_id}", "{appeal_id}"),
+            *("{standing_id}", "{appeal_id}", "{key}"),
         )
     )
     or path
@@ -150,6 +150,7 @@ def address_of(site: Site, path: str) -> str:
         "run": "none-P-2026-03-01",
         "standing_id": NOBODYS,
         "appeal_id": NOBODYS,
+        "key": "none-P-2026-03-01:transfer:none:none",
     }
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)

@@ -8,6 +8,7 @@ different people who hold its role and no interest in the vendor.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 from hypothesis import HealthCheck
 from hypothesis import settings as profile
@@ -23,10 +24,14 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from catalog.admission import claim, decide_admission, judge, propose, propose_admission, release
+from catalog.admission_models import Takedown
 from catalog.appeals import appeal, decide_appeal
+from catalog.attachments.attaching import attach, detach, expect_file
+from catalog.attachments.reading import files_of
 from catalog.criteria import Criterion, Finding
 from catalog.drafts import save_draft
 from catalog.models import Admission, Version
+from catalog.opening import is_open
 from catalog.reviewers import declare_interest
 from catalog.states import LIFE_CYCLE, AdmissionState, VersionState
 from catalog.submissions import submit, withdraw
@@ -61,6 +66,7 @@ class Life(RuleBasedStateMachine):
         self.desk = a_desk(self.units)
         self.versions: list[VersionId] = []
         self.states: dict[VersionId, str] = {}
+        self.files: dict[VersionId, set[tuple[str, str]]] = {}
         self.contents = 0
 
     def teardown(self) -> None:
@@ -82,6 +88,26 @@ class Life(RuleBasedStateMachine):
             version_id = save_draft(unit, row, offer=None)
         if version_id not in self.versions:
             self.versions.append(version_id)
+
+    @precondition(lambda self: self.versions)
+    @rule(number=which, who=people, digit=st.sampled_from("123"))
+    def attach(self, number: int, who: str, digit: str) -> None:
+        def act(unit: Unit) -> None:
+            facts = {"name": f"{digit}.pdf", "digest": digit * 64}
+            version_id = self._one(number)
+            expect_file(unit, version_id, size_bytes=1, media_type="application/pdf", **facts)
+            attach(unit, version_id, purpose="content", **facts)
+
+        self._as(who, act)
+
+    @precondition(lambda self: self.versions)
+    @rule(number=which, who=people)
+    def detach(self, number: int, who: str) -> None:
+        def act(unit: Unit) -> None:
+            for one in files_of(unit, [self._one(number)]).get(self._one(number), []):
+                detach(unit, self._one(number), one.id)
+
+        self._as(who, act)
 
     @precondition(lambda self: self.versions)
     @rule(number=which, who=people)
@@ -195,6 +221,56 @@ class Life(RuleBasedStateMachine):
             assert one.proposed_by != one.decided_by
             assert bureaus[one.proposed_by] == bureaus[one.decided_by] == one.bureau_id
             assert set(one.findings) == set(Criterion)
+
+    @precondition(lambda self: self.versions)
+    @rule(
+        statement=st.sampled_from(
+            (
+                "DELETE FROM attachment",
+                "DELETE FROM admission",
+                "UPDATE admission SET state = 'admitted', decided_by = proposed_by",
+                "UPDATE takedown SET restored_at = NULL, restored_by = NULL",
+                "UPDATE admission SET findings = '{}'",
+            )
+        )
+    )
+    def behind_the_services(self, statement: str) -> None:
+        with suppress(DBAPIError), self.units(SYSTEM) as unit:
+            refused = unit.session.execute(
+                text("SELECT count(*) FROM version WHERE state <> 'draft'")
+            ).scalar_one()
+            if refused:  # of a draft alone files may go
+                unit.session.execute(text(statement))
+
+    @invariant()
+    def what_is_opened_was_admitted_and_is_not_taken_down(self) -> None:
+        """R14: neither a withdrawal nor a newer version opens what nobody admitted."""
+        with self.units(SYSTEM) as unit:
+            opened = set(unit.session.scalars(select(Version.id).where(is_open())))
+            admitted = set(
+                unit.session.scalars(
+                    select(Admission.version_id).where(Admission.state == AdmissionState.ADMITTED)
+                )
+            )
+            down = {
+                UUID(one)
+                for found in unit.session.scalars(
+                    select(Takedown.versions).where(Takedown.restored_at.is_(None))
+                )
+                for one in found
+            }
+        assert opened <= admitted and not opened & down
+
+    @invariant()
+    def files_stay_with_what_was_submitted(self) -> None:
+        with self.units(SYSTEM) as unit:
+            submitted = unit.session.scalars(
+                select(Version.id).where(Version.state != VersionState.DRAFT)
+            ).all()
+            files = files_of(unit, submitted)
+        for version_id in map(VersionId, submitted):
+            now = {(one.name, one.digest) for one in files.get(version_id, [])}
+            assert self.files.setdefault(version_id, now) == now
 
     @invariant()
     def nothing_leaves_the_table(self) -> None:

@@ -106,6 +106,7 @@ class Site:
             "selection_id": str(self.selection_id),
             "version_id": str(self.version_id),
             "attachment_id": "0198c0de-0000-7000-8000-000000000003",
+            "sample_id": "0198c0de-0000-7000-8000-000000000004",
             "need_id": "0198c0de-0000-7000-8000-000000000002",
             "notice_id": "0198c0de-0000-7000-8000-000000000002",
             "delegation_id": "0198c0de-0000-7000-8000-000000000001",

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Final
 
-from settlement.ranking.numbers import Flags, Real, Whole, np
+import numpy as np
+
+from settlement.ranking.numbers import Flags, Real, Whole
 from settlement.ranking.simulation.living import PRAISES_SLYLY, WINDOW, Market
 from settlement.ranking.simulation.methods import (
     OURS,
@@ -73,12 +75,12 @@ def _bought(market: Market, vendor: int) -> Market:
     return other
 
 
-def _orders(market: Market, variant: Variant, keys: tuple[Key, ...]) -> "Mapping[str, Real]":
+def _orders(market: Market, variant: Variant, keys: tuple[Key, ...]) -> Mapping[str, Real]:
     views = baseline_views(market)
     evidence = evidence_of(market, variant.config.guards)
     ours, _ = score_month(variant, evidence)
     return {OURS: ours} | {key[0]: views[key].order for key in keys}
 
 
-def _rank(order: "Real", members: "Whole", one: int) -> int:
+def _rank(order: Real, members: Whole, one: int) -> int:
     return int((order[members] > order[one]).sum())

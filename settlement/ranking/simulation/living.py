@@ -8,7 +8,9 @@ praise, hostile ones damn. Links (a school and a vendor that ever met) are rows 
 
 from typing import Any, Final
 
-from settlement.ranking.numbers import Real, Whole, np
+import numpy as np
+
+from settlement.ranking.numbers import Real, Whole
 from settlement.ranking.simulation.world import MONTHS, NAIVE, NONE, World
 
 TEACHERS: Final = 8
@@ -24,7 +26,7 @@ HONEST, PRAISES, PRAISES_SLYLY, DAMNS, DAMNS_SLYLY = 0, 1, 2, 3, 4
 class Market:
     """A marketplace as it stands; `month` counts from 0."""
 
-    def __init__(self, rng: "np.random.Generator", world: World) -> None:
+    def __init__(self, rng: np.random.Generator, world: World) -> None:
         self.rng, self.world, self.month = rng, world, -1
         vendors, schools = len(world.cell), len(world.size)
         self.link_of = np.full((schools, vendors), -1, dtype=np.int64)
@@ -66,7 +68,7 @@ class Market:
         self._complain(slot)
         self._audit()
 
-    def customers(self) -> "Whole":
+    def customers(self) -> Whole:
         """Return how many schools use each vendor."""
         return np.bincount(self.vendor[self.active], minlength=len(self.world.cell))
 
@@ -136,17 +138,17 @@ class Market:
                 if pair[0] != pair[1]:
                     self._link(pair, np.array([other, one]), PRAISES)
 
-    def _hire(self, vendor: int, kind: int) -> "Whole":
+    def _hire(self, vendor: int, kind: int) -> Whole:
         others = np.flatnonzero(np.arange(len(self.world.size)) != self.world.home[vendor])
         hired = self.rng.permutation(others)[: self.world.captives]
         self.hire(hired, vendor, kind)
         return hired
 
-    def hire(self, schools: "Whole", vendor: int, kind: int) -> None:
+    def hire(self, schools: Whole, vendor: int, kind: int) -> None:
         """Have these schools use a vendor and speak as they are paid to."""
         self._link(schools, np.full(len(schools), vendor), kind)
 
-    def _link(self, schools: "Whole", vendors: "Whole", kind: int) -> None:
+    def _link(self, schools: Whole, vendors: Whole, kind: int) -> None:
         """Have schools use vendors from now on; a school is met again as it was left."""
         if kind == HONEST:
             # Nobody is paid for the works of their own school.
@@ -159,7 +161,7 @@ class Market:
         self.active[again] = True
         self.kind[again] = np.where(kind == HONEST, self.kind[again], kind)
 
-    def _open(self, schools: "Whole", vendors: "Whole", kind: int) -> None:
+    def _open(self, schools: Whole, vendors: Whole, kind: int) -> None:
         rng, count, first = self.rng, len(schools), len(self.vendor)
         self.link_of[schools, vendors] = np.arange(first, first + count)
         taste = self.world.district_taste[self.world.district[schools], vendors]
@@ -241,11 +243,11 @@ class Market:
         passed = chosen & (self.rng.random(len(used)) < 1 / (1 + np.exp(-sure)))
         self.audited[:, slot], self.passed[:, slot] = chosen, passed
 
-    def _experience(self, rows: "Whole") -> "Real":
+    def _experience(self, rows: Whole) -> Real:
         felt: Real = self.world.quality[self.vendor[rows], self.month] + self.suits[rows]
         return felt
 
-    def affected(self) -> "Whole":
+    def affected(self) -> Whole:
         """Return how many schools have spoken against each vendor after each month: by both."""
         count = len(self.world.cell)
         fresh = self.against_at >= 0

@@ -2,7 +2,9 @@
 
 from typing import Final, NamedTuple
 
-from settlement.ranking.numbers import Flags, Real, Whole, np
+import numpy as np
+
+from settlement.ranking.numbers import Flags, Real, Whole
 from settlement.ranking.simulation.world import BAD_BELOW, MONTHS, NONE, World
 
 AROUND: Final = 3
@@ -23,11 +25,11 @@ class Truth(NamedTuple):
     `buys`: months in which a vendor that buys uses and opinions does so, from `buys_from` on.
     """
 
-    bad: "Flags"
-    seen: "Flags"
-    known: "Flags"
-    buys: "Flags"
-    buys_from: "Whole"
+    bad: Flags
+    seen: Flags
+    known: Flags
+    buys: Flags
+    buys_from: Whole
 
 
 class Tally(NamedTuple):
@@ -41,7 +43,7 @@ class Tally(NamedTuple):
     brushers_removed: int
 
 
-def kendall_tau(order: "Real", truth: "Real") -> float:
+def kendall_tau(order: Real, truth: Real) -> float:
     """Return Kendall's tau-b of two orders of the same things; 0 where one tells nothing apart."""
     upper = np.triu_indices(len(order), 1)
     one = np.sign(order[:, None] - order[None, :])[upper]
@@ -50,7 +52,7 @@ def kendall_tau(order: "Real", truth: "Real") -> float:
     return float((one * other).sum() / apart) if apart else 0.0
 
 
-def ndcg(order: "Real", truth: "Real", top: int = TOP) -> float:
+def ndcg(order: Real, truth: Real, top: int = TOP) -> float:
     """Return the normalised discounted gain of the first places; gains grow with the true rank."""
     gain = 2.0 ** (4 * truth.argsort(kind="stable").argsort(kind="stable") / max(len(truth) - 1, 1))
     gain -= 1
@@ -60,7 +62,7 @@ def ndcg(order: "Real", truth: "Real", top: int = TOP) -> float:
     return float((shown * discount).sum() / (best * discount).sum())
 
 
-def truth_of(world: World, served: "Flags") -> Truth:
+def truth_of(world: World, served: Flags) -> Truth:
     """Return what was right: removing is just if quality about the decision is bad on average.
 
     `served`: vendors × months with three schools or more.
@@ -75,7 +77,7 @@ def truth_of(world: World, served: "Flags") -> Truth:
     return Truth(bad, seen, bad & seen & served, buys, world.brushes_from)
 
 
-def tally(truth: Truth, removed: "Whole") -> Tally:
+def tally(truth: Truth, removed: Whole) -> Tally:
     """Count what a method removed: `removed` is the month, -1 for never."""
     was_removed = removed >= 0
     just = was_removed & truth.bad[np.arange(len(removed)), np.maximum(removed, 0)]
@@ -94,7 +96,7 @@ def tally(truth: Truth, removed: "Whole") -> Tally:
     )
 
 
-def waits(truth: Truth, removed: "Whole") -> list[tuple[int, bool]]:
+def waits(truth: Truth, removed: Whole) -> list[tuple[int, bool]]:
     """Return of each vendor's first bad spell how long it was seen, and if removal ended it.
 
     Who got better, left, or was still there at the end was seen until then.
@@ -112,7 +114,7 @@ def waits(truth: Truth, removed: "Whole") -> list[tuple[int, bool]]:
     return found
 
 
-def exposure(order: "Real", new: "Flags", reserved: float) -> tuple[float, float]:
+def exposure(order: Real, new: Flags, reserved: float) -> tuple[float, float]:
     """Return newcomers' share of what is seen on a first page, and their share of all offered.
 
     A place is seen by one over the logarithm of its number. `reserved`: share of the page's places

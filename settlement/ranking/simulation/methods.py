@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from settlement.ranking.columns import Columns
 from settlement.ranking.config import SHIPPED, Guards, RankingConfig, Weights
 from settlement.ranking.guards import signs_of
-from settlement.ranking.numbers import Flags, Real, Whole, np
+from settlement.ranking.numbers import Flags, Real, Whole
 from settlement.ranking.priors import estimate
 from settlement.ranking.scoring import measure
 from settlement.ranking.simulation.living import WINDOW, Market
@@ -44,8 +46,8 @@ class View(NamedTuple):
     `bar`: the lower it is the worse; nan where the method says nothing about removal.
     """
 
-    order: "Real"
-    bar: "Real"
+    order: Real
+    bar: Real
 
 
 def ablations(config: RankingConfig) -> dict[str, Variant]:
@@ -131,7 +133,7 @@ def evidence_of(market: Market, guards: Guards) -> Evidence:
     return Evidence(columns, _kept(columns, ~signs.any()))
 
 
-def score_month(variant: Variant, evidence: Evidence) -> "tuple[Real, Real]":
+def score_month(variant: Variant, evidence: Evidence) -> tuple[Real, Real]:
     """Score a month with ours; return what vendors are ordered by, and how likely each is bad."""
     config = variant.config
     columns = evidence.guarded if variant.guarded else evidence.columns
@@ -139,7 +141,7 @@ def score_month(variant: Variant, evidence: Evidence) -> "tuple[Real, Real]":
     return (found.score if variant.by_mean else found.score - found.sd), found.p_bad
 
 
-def _kept(columns: Columns, keep: "Flags") -> Columns:
+def _kept(columns: Columns, keep: Flags) -> Columns:
     """Return columns with these rows alone."""
     names = (
         "subject", "school", "rating_points", "raters", "rating_age_days",
@@ -178,7 +180,7 @@ def baseline_views(market: Market) -> "dict[tuple[str, float], View]":
     return found
 
 
-def _wilson(liked: "Real", ratings: "Real", z: float) -> "tuple[Real, Real]":
+def _wilson(liked: Real, ratings: Real, z: float) -> tuple[Real, Real]:
     count = np.maximum(ratings, 1)
     share = liked / count
     middle = share + z * z / (2 * count)
@@ -191,6 +193,6 @@ def _wilson(liked: "Real", ratings: "Real", z: float) -> "tuple[Real, Real]":
     )
 
 
-def _sums(of: "Whole", values: "Real | Whole", count: int) -> "Real":
+def _sums(of: Whole, values: Real | Whole, count: int) -> Real:
     sums: Real = np.bincount(of, weights=values, minlength=count) * 1.0
     return sums

@@ -7,15 +7,17 @@ as removed here. Recovery withdraws the notice. People always sign, nobody appea
 
 from typing import Final
 
+import numpy as np
+
 from settlement.ranking.config import Gates
-from settlement.ranking.numbers import Flags, Whole, np
+from settlement.ranking.numbers import Flags, Whole
 
 DAYS_A_MONTH: Final = 30.5
 
 
 def suspended(
-    bad: "Flags", recovered: "Flags", *, judged: "Flags", affected: "Whole", gates: Gates
-) -> "Whole":
+    bad: Flags, recovered: Flags, *, judged: Flags, affected: Whole, gates: Gates
+) -> Whole:
     """Return the month of each suspension, -1 for none: rules × vendors.
 
     `bad`, `recovered`: rules × vendors × months, as each of several rules sees it. `judged`:
@@ -39,7 +41,7 @@ def suspended(
     return removed
 
 
-def lately(flags: "Flags", looks: int) -> "Flags":
+def lately(flags: Flags, looks: int) -> Flags:
     """Return the months by which something held for so many looks in a row."""
     held = flags.copy()
     for back in range(1, looks):

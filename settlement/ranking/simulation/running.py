@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from settlement.ranking.config import SHIPPED, RankingConfig
-from settlement.ranking.numbers import Whole, np
+from settlement.ranking.numbers import Whole
 from settlement.ranking.simulation.attacking import places_gained
 from settlement.ranking.simulation.measures import Tally, Truth, tally, truth_of, waits
 from settlement.ranking.simulation.methods import BASELINES, OURS, Variant, ablations
@@ -252,7 +254,7 @@ def _calibration(markets: Sequence[Watched]) -> list[dict[str, Any]]:
     ]
 
 
-def _curve(truths: Sequence[Truth], removed: "Sequence[Whole]") -> tuple[Step, ...]:
+def _curve(truths: Sequence[Truth], removed: Sequence[Whole]) -> tuple[Step, ...]:
     seen = [
         one for truth, months in zip(truths, removed, strict=True) for one in waits(truth, months)
     ]

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from settlement.ranking.config import SHIPPED, Gates
-from settlement.ranking.numbers import Flags, Real, Whole, np
+from settlement.ranking.numbers import Flags, Real, Whole
 from settlement.ranking.simulation.living import Market
 from settlement.ranking.simulation.measures import NEW_MONTHS, exposure, kendall_tau, ndcg
 from settlement.ranking.simulation.methods import (
@@ -48,12 +50,12 @@ class Watched:
     """
 
     world: World
-    served: "Flags"
-    judged: "Flags"
-    affected: "Whole"
+    served: Flags
+    judged: Flags
+    affected: Whole
     orders: dict[Key, Order] = field(default_factory=dict)
-    bars: "dict[Key, Real]" = field(default_factory=dict)
-    p_bad: "dict[str, Real]" = field(default_factory=dict)
+    bars: dict[Key, Real] = field(default_factory=dict)
+    p_bad: dict[str, Real] = field(default_factory=dict)
 
 
 def watch(
@@ -102,19 +104,20 @@ def watch(
     return found
 
 
-def removed_by(market: Watched, name: str, gates: Gates) -> "Whole":
+def removed_by(market: Watched, name: str, gates: Gates) -> Whole:
     """Return the month in which one of ours suspends each vendor, -1 for never."""
     p_bad = market.p_bad[name][None]
-    return suspended(
+    found: Whole = suspended(
         p_bad >= float(gates.probation),
         p_bad < float(gates.recovery),
         judged=market.judged,
         affected=market.affected,
         gates=gates,
     )[0]
+    return found
 
 
-def removed_below(market: Watched, key: Key, bars: Sequence[float], gates: Gates) -> "Whole":
+def removed_below(market: Watched, key: Key, bars: Sequence[float], gates: Gates) -> Whole:
     """Return the month in which a baseline suspends each vendor, for each of some bars.
 
     Bad is who lies below the bar; two looks in a row that do not find so are a recovery.
@@ -137,7 +140,7 @@ def _keep_bar(found: Watched, key: Key, view: View, month: int) -> None:
 
 
 def _compare(
-    world: World, order: "Real", known: "Flags", month: int, reserved: float
+    world: World, order: Real, known: Flags, month: int, reserved: float
 ) -> list[tuple[float, ...]]:
     rows: list[tuple[float, ...]] = []
     new = month - world.entered < NEW_MONTHS

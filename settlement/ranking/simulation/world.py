@@ -9,7 +9,9 @@ month by month is `living`'s.
 from dataclasses import dataclass
 from typing import Final
 
-from settlement.ranking.numbers import Flags, Real, Whole, np
+import numpy as np
+
+from settlement.ranking.numbers import Flags, Real, Whole
 
 MONTHS: Final = 36
 BAD_BELOW: Final = -0.9
@@ -49,41 +51,41 @@ class World:
     its best-selling rival rated. `ring`: number of its ring, -1 for none; `home`: its own school.
     """
 
-    cell: "Whole"
-    quality: "Real"
-    entered: "Whole"
-    left: "Whole"
-    marketing: "Real"
-    sticky: "Real"
-    fragile: "Real"
-    brushing: "Whole"
-    brushes_from: "Whole"
-    bombs: "Whole"
-    bombs_from: "Whole"
-    ring: "Whole"
-    home: "Whole"
-    needs: "Whole"
-    size: "Real"
-    lenient: "Real"
-    speaks: "Real"
-    complains: "Real"
-    district: "Whole"
-    district_taste: "Real"
+    cell: Whole
+    quality: Real
+    entered: Whole
+    left: Whole
+    marketing: Real
+    sticky: Real
+    fragile: Real
+    brushing: Whole
+    brushes_from: Whole
+    bombs: Whole
+    bombs_from: Whole
+    ring: Whole
+    home: Whole
+    needs: Whole
+    size: Real
+    lenient: Real
+    speaks: Real
+    complains: Real
+    district: Whole
+    district_taste: Real
     captives: int
 
     @property
-    def bad(self) -> "Flags":
+    def bad(self) -> Flags:
         """Vendors × months in which the vendor is bad."""
         found: Flags = self.quality < BAD_BELOW
         return found
 
-    def present(self, month: int) -> "Flags":
+    def present(self, month: int) -> Flags:
         """Vendors that are there in a month."""
         found: Flags = (self.entered <= month) & (month < self.left)
         return found
 
 
-def draw_world(rng: "np.random.Generator", schools: int, mix: Mix | None = None) -> World:
+def draw_world(rng: np.random.Generator, schools: int, mix: Mix | None = None) -> World:
     """Draw a marketplace of so many schools."""
     mix = mix or Mix()
     cell, entered = _vendors(rng, mix)
@@ -131,7 +133,7 @@ def draw_world(rng: "np.random.Generator", schools: int, mix: Mix | None = None)
     )
 
 
-def _vendors(rng: "np.random.Generator", mix: Mix) -> "tuple[Whole, Whole]":
+def _vendors(rng: np.random.Generator, mix: Mix) -> tuple[Whole, Whole]:
     """Return the cell of each vendor and the month in which it enters; 0 for who is there."""
     start = np.repeat(np.arange(len(CELL_VENDORS)), CELL_VENDORS)
     entries = rng.poisson(mix.entries_per_month, MONTHS - 3)
@@ -141,9 +143,7 @@ def _vendors(rng: "np.random.Generator", mix: Mix) -> "tuple[Whole, Whole]":
     return np.concatenate([start, cells]), np.concatenate([np.zeros_like(start), months])
 
 
-def _paths(
-    rng: "np.random.Generator", base: "Real", is_bad: "Flags", entered: "Whole", mix: Mix
-) -> "Real":
+def _paths(rng: np.random.Generator, base: Real, is_bad: Flags, entered: Whole, mix: Mix) -> Real:
     """Let quality wander about a level that for some falls, falls and comes back, or rises."""
     count = len(base)
     months = np.arange(MONTHS)

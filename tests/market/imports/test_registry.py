@@ -23,7 +23,10 @@ HEADERS = {
     "stages,schools",
     "catalogue": "vendor_code,sku,title,kind,tier,stage,subject,grade,type,language,licence,"
     "author,keywords,conditions,address,launch_url,ownership,school_share,"
-    "edition,chapter,bandwidth_mbps,devices,offline",
+    "edition,chapter,bandwidth_mbps,devices,offline,parts,"
+    "check_political,check_guidance,check_scientific,check_safety,check_suitability,"
+    "check_normative,check_timeliness,check_public_benefit,commitment,filing_number,suits_stages,"
+    "suits_conditions",
     "offers": "vendor_code,sku,valid_from,plan,unit_price_yuan,tiers,free_allowance,"
     "period_cap_yuan,learner_cap",
     "selections": "reference,school_code,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,"
@@ -31,6 +34,7 @@ HEADERS = {
     "bulk": "reference,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,school_code,"
     "school_ceiling_yuan,next_year_ceiling_yuan",
     "treasury-returns": "order_no,voucher_no,result,amount_yuan,reason",
+    "bank-accounts": "kind,code,holder,bank,number,branch_code",
     "fapiao": "number,vendor_code,statement,amount_yuan,issued_on,corrects,credit_note",
 }
 
