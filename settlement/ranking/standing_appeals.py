@@ -34,7 +34,7 @@ from settlement.ranking.models import (
 )
 from settlement.ranking.runs import rank_month, require_run, rules_of
 from settlement.ranking.slots import publish_order
-from settlement.ranking.standing_states import Because, VendorStanding
+from settlement.ranking.standing_states import Because, VendorStanding, may_follow
 from settlement.ranking.standings import course_of, events_of, require_standing
 
 CONTESTED = (Because.NOTICE, Because.SUSPENSION, Because.EXIT)
@@ -181,7 +181,10 @@ def _strike(
 
 
 def _restore(unit: Unit, standing: Standing, appeal: StandingAppeal) -> None:
-    """Rank the last month again, and have the vendor stand where it says."""
+    """Rank the last month again, and have the vendor stand where it says.
+
+    One that has recovered by itself meanwhile stays where it stands.
+    """
     last = require_run(unit)
     run = rank_month(unit, Month(last.month), rules=rules_of(unit, last)).run
     look_at(unit, run, but_not={standing.id})
@@ -194,6 +197,8 @@ def _restore(unit: Unit, standing: Standing, appeal: StandingAppeal) -> None:
         to = VendorStanding.WATCH
     else:
         to = VendorStanding.NORMAL
+    if not may_follow(VendorStanding(standing.state), to, Because.APPEAL):
+        return
     move(
         unit,
         standing,

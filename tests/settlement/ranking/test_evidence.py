@@ -229,3 +229,31 @@ def test_a_change_of_grade_is_no_reason_to_blame_the_vendor(units: Units) -> Non
     ended = {one.school: one.ended for one in found.schools}
     assert ended[str(contest.schools[0].id)] == 0
     assert ended[str(contest.schools[1].id)] == 1
+
+
+def test_what_the_authors_own_school_says_has_no_effect(units: Units) -> None:
+    """R42: it is left out and shown, and the score is the same whatever it says."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 4, 1: 3, 2: 3})
+    vendor, school = contest.sellers[0].organisation, contest.schools[0]
+    with units(SYSTEM) as unit:
+        unit.session.execute(
+            text(
+                "UPDATE organisation SET facts = facts || "
+                "jsonb_build_object('school_id', CAST(:school AS text)) WHERE id = :vendor"
+            ),
+            {"school": str(school.id), "vendor": vendor.id},
+        )
+    lived(units, contest, APRIL)
+    before = of_vendor(gathered(units), contest)
+    with units(SYSTEM) as unit:
+        unit.session.execute(text("ALTER TABLE rating DISABLE TRIGGER USER"))
+        unit.session.execute(
+            text("UPDATE rating SET stars = 1 WHERE school_id = :school"), {"school": school.id}
+        )
+
+    after = of_vendor(gathered(units), contest)
+
+    assert before.excluded == ((str(school.id), "own-school"),)
+    assert after == before
+    assert len(after.schools) == 3
