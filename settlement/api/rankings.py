@@ -103,6 +103,8 @@ class WhyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     urban_rural: dict[str, Any]
     left_out: list[dict[str, Any]]
     to_next_band: Decimal
+    most_by_one_school: Decimal
+    capped_schools: int
 
 
 class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,6 +261,8 @@ def get_why(
                 if known
             ],
             to_next_band=found.to_next_band,
+            most_by_one_school=found.most_by_one if known else Decimal(0),
+            capped_schools=found.capped if known else 0,
         )
 
 

@@ -22,6 +22,7 @@ from kernel.errors import (
 )
 from kernel.identity.people import RosterRow, record_roster
 from kernel.unit import Units
+from procurement.requests import Wanted, request_selection
 from settlement.agreement_ends import end_what_is_over
 from settlement.agreements import Draw
 from settlement.closing import settle
@@ -41,7 +42,7 @@ from settlement.ranking.models import (
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standings import course_of
 from settlement.verify.rankings import check_rankings
-from tests.support.builders import a_school, took
+from tests.support.builders import a_person, a_school, took
 from tests.support.ranking_builders import (
     Contest,
     a_contest,
@@ -51,6 +52,7 @@ from tests.support.ranking_builders import (
     move_to,
     on_probation,
     ranked,
+    said,
     suspended,
     used,
     wronged,
@@ -164,6 +166,25 @@ def test_a_vendor_that_mends_nothing_takes_no_new_schools(units: Units) -> None:
     assert begin(known, own_line, "AGAIN")
 
 
+def test_a_new_school_is_refused_as_soon_as_it_asks(units: Units) -> None:
+    """R44."""
+    contest = suspended(units)
+    with units(SYSTEM) as unit:
+        other = a_school(unit)
+        teacher = a_person(unit, other, [Role.TEACHER])
+    seller = contest.sellers[BAD]
+    wanted = Wanted(
+        vendor_code=seller.organisation.code,
+        sku=seller.sku,
+        starts_on=date(2026, 12, 1),
+        ends_on=date(2026, 12, 31),
+        ceiling_fen=1_000,
+        reason="想试用",
+    )
+    with units(teacher) as unit, pytest.raises(NoNewSchools, match="takes no new schools"):
+        request_selection(unit, wanted, reference="R-1")
+
+
 def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> None:
     """R44, R45."""
     contest = suspended(units)
@@ -195,6 +216,24 @@ def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> 
         assert list(check_rankings(unit)) == []
     assert len(struck) == 8
     assert (again.month, again.number) == (before.month, before.number + 1)
+
+
+def test_who_recovers_while_its_appeal_waits_stays_recovered(units: Units) -> None:
+    """R44."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    with units(contest.sellers[BAD].manager) as unit:
+        appeal = appeal_standing(unit, standing.id, claim="已整改", contested=[1])
+    said(units, contest, {BAD: 5})
+    may = parse_month("2026-05")
+    lived(units, contest, may)
+    ranked(units, may)
+    assert standing_of(units, contest).state == "normal"
+    with units(contest.reviewers[2]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=True, note="确已整改", struck=[1])
+    assert standing_of(units, contest).state == "normal"
+    with units(contest.sellers[BAD].manager) as unit, pytest.raises(NotFound):
+        appeal_standing(unit, standing.id, claim="没有可申诉的")
 
 
 def test_a_dismissed_appeal_leaves_everything_and_exit_waits_for_it(units: Units) -> None:
