@@ -76,7 +76,15 @@ OF_NOBODY = {
     for _, path in WHO_MAY
     if any(
         name in path
-        for name in ("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}", "{key}")
+        for name in (
+            "{launch_id}",
+            "{device}",
+            "{proposal}",
+            "{delegation_id}",
+            "{run}",
+            "{key}",
+            "{year}",
+        )
     )
     or path
     in {
@@ -142,6 +150,8 @@ def address_of(site: Site, path: str) -> str:
         "position": "1",
         "run": "none-P-2026-03-01",
         "key": "none-P-2026-03-01:transfer:none:none",
+        "person": str(UUID(int=7)),
+        "year": "2026",
     }
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)
