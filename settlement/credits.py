@@ -61,7 +61,7 @@ def book_credits(unit: Unit) -> int:
 
 def transfer_key(key: CreditKey, number: int) -> str:
     """Return under which key a booking stands in the books."""
-    return f"credit:{key.person_id}:{key.kind}:{key.subject_id}:{key.year}:{number}"
+    return f"learned:{key.person_id}:{key.kind}:{key.subject_id}:{key.year}:{number}"
 
 
 def _transfer(key: CreditKey, number: int, amount: int) -> TransferDraft:

@@ -16,7 +16,7 @@ SELECT b.person_id, b.kind, b.year, b.amount AS stored, COALESCE((
     SELECT sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END)
     FROM transfer t JOIN leg l ON l.transfer_id = t.id
     JOIN account a ON a.id = l.account_id AND a.kind = 'credits' AND a.owner_id = b.person_id
-    WHERE t.key = 'credit:' || b.person_id || ':' || b.kind || ':' || b.subject_id || ':' || b.year
+    WHERE t.key = 'learned:' || b.person_id || ':' || b.kind || ':' || b.subject_id || ':' || b.year
         || ':' || b.number), 0) AS moved
 FROM credit_booking b ORDER BY b.person_id, b.year, b.kind, b.number
 """
