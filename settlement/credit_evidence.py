@@ -1,8 +1,8 @@
 """Facts that earn credits, out of settled use, lineage and what people keep (R47).
 
-Set by set: each question is asked once for all teachers. An adoption holds while a class of another
-school has a settled use of a contribution that its bill still holds, or another school's work made
-from it stands admitted; once nothing of it holds, its credits are taken back.
+Set by set: each question is asked once for all teachers, and none of single uses. An adoption holds
+while another school's settled use of a contribution stands on its bill, or another school's work
+made from it stands admitted; once nothing of it holds, its credits are taken back.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ from sqlalchemy import text
 from kernel.clock import shanghai_day
 from kernel.unit import Unit
 from settlement.credit_rules import CreditFact, CreditKind, CreditTable
-from settlement.models import STATED
 from settlement.rate_tables import RateKind, RateVersion, in_force, region_distances, versions_of
 
 READ: Final = text(
@@ -35,28 +34,20 @@ authors AS (
     ORDER BY o.id, g.granted_from, g.id
 )
 """
-# Settled classes of other schools, by the resource, while a line of that month is not credited
-# whole; a line without a price is never credited and holds.
+# Bills of other schools' use of a contribution, while they are not credited whole; one without a
+# price is never credited and holds. What is billed for a month was used by its last moment.
 USED: Final = text(
     """
-WITH {AUTHORS}, used AS (
-    SELECT a.person_id, a.region_code, l.resource_id, l.agreement_id, l.payer_id, e.occurred_at,
-        CAST(date_trunc('month', e.occurred_at AT TIME ZONE 'Asia/Shanghai') AS date) AS month
-    FROM authors a JOIN launch l ON l.vendor_id = a.vendor_id AND l.kind = 'class'
-        AND CAST(l.school_id AS text) IS DISTINCT FROM a.school_id
-    JOIN usage_event e ON e.payer_id = l.payer_id AND e.launch_id = l.id
-        AND e.occurred_at >= l.issued_at - interval '1 day'
-        AND e.occurred_at < l.expires_at + interval '40 days'
-)
-SELECT u.person_id, u.resource_id, u.region_code, min(u.occurred_at) AS at
-FROM used u JOIN period p ON p.payer_id = u.payer_id AND p.month = u.month
-    AND p.state = ANY(:stated)
-WHERE EXISTS (
-    SELECT FROM statement_line s LEFT JOIN credit_note c ON c.line_id = s.id
-    WHERE s.payer_id = u.payer_id AND s.agreement_id = u.agreement_id AND s.of_month = u.month
-        AND (s.amount_fen = 0 OR s.amount_fen > COALESCE(c.amount_fen, 0))
-)
-GROUP BY u.person_id, u.resource_id, u.region_code
+WITH {AUTHORS}
+SELECT a.person_id, g.resource_id, a.region_code,
+    min((s.of_month + interval '1 month' - interval '1 second') AT TIME ZONE 'Asia/Shanghai') AS at
+FROM authors a JOIN statement_line s ON s.vendor_id = a.vendor_id AND s.quantity > 0
+JOIN agreement g ON g.id = s.agreement_id
+LEFT JOIN credit_note c ON c.line_id = s.id
+WHERE (s.amount_fen = 0 OR s.amount_fen > COALESCE(c.amount_fen, 0))
+    AND EXISTS (SELECT FROM statement_breakdown b WHERE b.line_id = s.id AND b.quantity > 0
+        AND CAST(b.school_id AS text) IS DISTINCT FROM a.school_id)
+GROUP BY a.person_id, g.resource_id, a.region_code
 """.replace("{AUTHORS}", AUTHORS)
 )
 DERIVED: Final = text(
@@ -129,8 +120,8 @@ def facts_of_credits(unit: Unit) -> list[CreditFact]:
         version = tables.at(row.region_code, row.at)
         if version is not None and row.type in version.table.reading_types:
             note(CreditKind.READING, row, version)
-    for question, asked in ((USED, {"stated": list(STATED)}), (DERIVED, {})):
-        for row in unit.session.execute(question, asked):
+    for question in (USED, DERIVED):
+        for row in unit.session.execute(question):
             version = tables.at(row.region_code, row.at)
             if version is not None:
                 note(CreditKind.ADOPTION, row, version)

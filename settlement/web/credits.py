@@ -240,7 +240,7 @@ def _row_columns() -> list[Column[CreditRow]]:
 def credit_year_columns() -> list[Column[CreditYear]]:
     """Return the columns of an export: one row for each teacher and year."""
     columns = _year_columns(None, people=True)
-    number_ = Column[CreditYear](
+    person: Column[CreditYear] = Column(
         key="person_id", title=msgid("Number"), value=lambda row: str(row.person_id), kind="code"
     )
-    return [number_, *columns]
+    return [person, *columns]
