@@ -23,7 +23,7 @@ from settlement.ranking.scoring import Component, Score, rounded, score
 FOUR: Final = Decimal("0.0001")
 
 
-class Part(StrEnum):
+class ScorePart(StrEnum):
     """The components of a score, in the order of its formula."""
 
     SATISFACTION = "satisfaction"
@@ -39,7 +39,7 @@ class Contribution:
     `variance_share`: its part of the score's variance, in [0, 1].
     """
 
-    part: Part
+    part: ScorePart
     points: Decimal
     most: Decimal
     expected: Decimal
@@ -64,12 +64,26 @@ class SchoolEffect:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rival:
+    """Another subject of the cell, as it was published; `means` in the order of `ScorePart`."""
+
+    subject: str
+    score: Decimal
+    sd: Decimal
+    means: tuple[Decimal, ...]
+
+    @property
+    def lower(self) -> Decimal:
+        return self.score - self.sd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ahead:
     """How the subject on the next better place is ahead: by points of each part, and by its sd."""
 
     subject: str
     lower_bound: Decimal
-    parts: tuple[tuple[Part, Decimal], ...]
+    parts: tuple[tuple[ScorePart, Decimal], ...]
     certainty: Decimal
 
 
@@ -90,9 +104,9 @@ def explain(
     *,
     priors: Priors,
     config: RankingConfig,
-    rivals: Sequence[Score] = (),
+    rivals: Sequence[Rival] = (),
 ) -> Explanation:
-    """Take a subject's score apart; `rivals`: scores of its cell, to name who is next above."""
+    """Take a subject's score apart; `rivals`: others of its cell, to name who is next above."""
     whole = in_order(evidence)
     asked = [whole, *(without(whole, one.school) for one in whole.schools)]
     found = score(asked, priors, config).scores
@@ -105,6 +119,17 @@ def explain(
         next_band=next_band(own.lower, config),
         missing=missing,
         ahead=_ahead(own, rivals, config),
+    )
+
+
+def rival_of(score: Score) -> Rival:
+    """Return a score as its rivals are compared with it."""
+    parts = (score.satisfaction, score.renewal, score.defects, score.audit)
+    return Rival(
+        subject=score.subject,
+        score=score.score,
+        sd=score.sd,
+        means=tuple(one.mean for one in parts),
     )
 
 
@@ -138,17 +163,17 @@ def next_band(lower: Decimal, config: RankingConfig) -> str:
     return named[lower + missing] if missing else ""
 
 
-def _parts(of: Score, config: RankingConfig) -> list[tuple[Part, Decimal, Component]]:
+def _parts(of: Score, config: RankingConfig) -> list[tuple[ScorePart, Decimal, Component]]:
     by = config.weights
     return [
-        (Part.SATISFACTION, by.satisfaction, of.satisfaction),
-        (Part.RENEWAL, by.renewal, of.renewal),
-        (Part.DEFECTS, by.defects, of.defects),
-        (Part.AUDIT, by.audit, of.audit),
+        (ScorePart.SATISFACTION, by.satisfaction, of.satisfaction),
+        (ScorePart.RENEWAL, by.renewal, of.renewal),
+        (ScorePart.DEFECTS, by.defects, of.defects),
+        (ScorePart.AUDIT, by.audit, of.audit),
     ]
 
 
-def _expected(cell: str, priors: Priors, config: RankingConfig) -> dict[Part, Decimal]:
+def _expected(cell: str, priors: Priors, config: RankingConfig) -> dict[ScorePart, Decimal]:
     """Return the components of a subject of whom nothing is known but its cell."""
     mean: CellPrior = next((one for one in priors.cells if one.cell == cell), priors.everywhere)
     nothing = SubjectEvidence(subject="", cell=mean.cell)
@@ -184,20 +209,14 @@ def _schools(
     return tuple(effects)
 
 
-def _ahead(own: Score, rivals: Sequence[Score], config: RankingConfig) -> Ahead | None:
-    better = [
-        one
-        for one in rivals
-        if one.cell == own.cell and one.subject != own.subject and one.lower > own.lower
-    ]
+def _ahead(own: Score, rivals: Sequence[Rival], config: RankingConfig) -> Ahead | None:
+    better = [one for one in rivals if one.subject != own.subject and one.lower > own.lower]
     if not better:
         return None
     rival = min(better, key=lambda one: (one.lower, one.subject))
     differences = tuple(
-        (part, (100 * weight * (theirs.mean - ours.mean)).quantize(FOUR))
-        for (part, weight, ours), (_, _, theirs) in zip(
-            _parts(own, config), _parts(rival, config), strict=True
-        )
+        (part, (100 * weight * (theirs - ours.mean)).quantize(FOUR))
+        for (part, weight, ours), theirs in zip(_parts(own, config), rival.means, strict=True)
     )
     return Ahead(
         subject=rival.subject,

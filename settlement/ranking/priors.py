@@ -190,15 +190,20 @@ def _cell_means(
 
 
 def _defects(columns: Columns, config: RankingConfig) -> tuple[Whole, int]:
-    school_months = int(config.k_defects)
-    prior = int(config.prior_defects * MICRO)
-    severity = columns.per_subject(columns.defects)
+    """Average subjects' rates as their other means are; none says more than that nothing is left.
+
+    So a subject that breaks all the time does not make breaking what is expected of its rivals.
+    """
     months = columns.per_subject(columns.months)
-    overall = (school_months * prior + int(severity.sum()) * MICRO) // (
-        school_months + int(months.sum())
+    rate = columns.per_subject(columns.defects) * MICRO // np.maximum(months, 1)
+    return _cell_means(
+        columns,
+        months * MICRO,
+        np.minimum(rate, int(config.defects_max * MICRO)),
+        prior=int(config.prior_defects * MICRO),
+        k=float(config.k_defects),
+        config=config,
     )
-    cells = columns.per_cell(severity) * MICRO + school_months * overall
-    return cells // (columns.per_cell(months) + school_months), overall
 
 
 def _moments(

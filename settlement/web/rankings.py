@@ -16,6 +16,7 @@ from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
+from settlement.queries.ranking_reasons import reasons_of
 from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
@@ -86,9 +87,12 @@ def show_why(page: Page, key: str) -> Response[Any]:
     run = _named_run(page, str(query.get("month", "")))
     found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
     row = found.row
+    reasons = None if row.is_newcomer else reasons_of(page.unit, run, row, found.config)
     return page.render(
         "settlement/ranking_why.html",
         why=found,
+        reasons=reasons,
+        href=lambda one: why_address(one, run),
         row=row,
         run=run,
         cell=cell_words(row.cell, page.locale),

@@ -82,7 +82,7 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
-            *("{standing_id}", "{appeal_id}", "{key}"),
+            *("{standing_id}", "{appeal_id}", "{key}", "{year}"),
         )
     )
     or path
@@ -151,6 +151,8 @@ def address_of(site: Site, path: str) -> str:
         "standing_id": NOBODYS,
         "appeal_id": NOBODYS,
         "key": "none-P-2026-03-01:transfer:none:none",
+        "person": str(UUID(int=7)),
+        "year": "2026",
     }
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)

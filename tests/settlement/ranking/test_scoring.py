@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from settlement.ranking.config import SHIPPED, Weights, config_from
-from settlement.ranking.explaining import Part, explain
+from settlement.ranking.explaining import ScorePart, explain, rival_of
 from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.places import band_of, places_of, to_next_band
 from settlement.ranking.priors import estimate_priors
@@ -135,13 +135,17 @@ def test_why_this_place_names_who_is_ahead_and_by_what():
     middling = a_vendor("fair", *(says(f"s{n}", 3, 4, 4) for n in range(5)), audits=3)
     run = [good, middling]
     priors = estimate_priors(run, SHIPPED)
-    scores = score(run, priors, SHIPPED).scores
+    scores = [rival_of(one) for one in score(run, priors, SHIPPED).scores]
 
     told = explain(middling, priors=priors, config=SHIPPED, rivals=scores)
 
     assert told.ahead is not None and told.ahead.subject == "good"
     parts = dict(told.ahead.parts)
-    assert parts[Part.SATISFACTION] > 0 and parts[Part.AUDIT] > 0 and parts[Part.DEFECTS] == 0
+    assert (
+        parts[ScorePart.SATISFACTION] > 0
+        and parts[ScorePart.AUDIT] > 0
+        and parts[ScorePart.DEFECTS] == 0
+    )
     assert told.missing > 0 and told.next_band in {"A", "B", "C"}
     assert explain(good, priors=priors, config=SHIPPED, rivals=scores).ahead is None
 
@@ -164,3 +168,15 @@ def test_a_school_without_ratings_has_no_opinion():
     (school,) = explain(vendor, priors=estimate_priors([vendor], SHIPPED), config=SHIPPED).schools
 
     assert school.opinion is None and school.weight == 0 and school.effect > 0
+
+
+def test_a_vendor_that_breaks_all_the_time_is_not_what_is_expected_of_its_rivals():
+    """R42: a rival without a defect keeps most of that component."""
+    broken = a_vendor("bad", *(says(f"s{n}", 1, defects=20, months=2) for n in range(4)))
+    sound = [a_vendor(f"v{n}", *(says(f"s{m}", 4, months=2) for m in range(4))) for n in range(2)]
+    run = [broken, *sound]
+
+    found = score(run, estimate_priors(run, SHIPPED), SHIPPED).scores
+
+    assert found[0].defects.mean == 0
+    assert all(one.defects.mean > Decimal("0.6") for one in found[1:])

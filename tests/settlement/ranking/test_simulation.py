@@ -77,7 +77,7 @@ def process(bad_months: list[int], *, affected: int = 3, recovered: tuple[int, .
 
 
 def test_nobody_is_suspended_without_notice_term_looks_and_schools():
-    """R44: the process that the trial puts every method through is that of the standings."""
+    """The process that the trial puts every method through is that of the standings."""
     always = list(range(5, MONTHS))
 
     assert process(always) == 11  # a notice in month 5, and a term of 183 days
