@@ -55,6 +55,7 @@ from settlement.api import agreements as agreements_api
 from settlement.api import credits as credits_api
 from settlement.api import payouts as payouts_api
 from settlement.api import rankings as rankings_api
+from settlement.api import standings as standings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
 from vendor_portal import api as vendor_api
@@ -180,6 +181,7 @@ def caller_router(pages: PageOpener) -> Router:
             *agreements_api.HANDLERS,
             *payouts_api.HANDLERS,
             *rankings_api.HANDLERS,
+            *standings_api.HANDLERS,
             *credits_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
