@@ -24,7 +24,7 @@ MADE = (
 
 
 UNPLACED: Final = 1_000_000_000
-"""What no ranking has placed comes behind, by its prior; as in migration 0023."""
+"""What no ranking has placed comes behind, by its prior, as in its migration."""
 UNPLACED_FROM: Final = UNPLACED // 2
 """Places from here on are none of a ranking."""
 FILTERED = (

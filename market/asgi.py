@@ -40,6 +40,7 @@ from market.demo.accounts import DemoAccount, demo_accounts
 from market.embedded import ensure_server
 from market.frame import complete_frame
 from market.learn import api as learn_api
+from market.learn import credits as learn_credits
 from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
@@ -51,8 +52,10 @@ from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
+from settlement.api import credits as credits_api
 from settlement.api import payouts as payouts_api
 from settlement.api import rankings as rankings_api
+from settlement.api import standings as standings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
 from vendor_portal import api as vendor_api
@@ -152,6 +155,7 @@ def page_router(pages: PageOpener) -> Router:
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
+            *learn_credits.HANDLERS,
             *learn_api.HANDLERS,
             *bureau_pages.HANDLERS,
             *vendor_pages.HANDLERS,
@@ -177,6 +181,8 @@ def caller_router(pages: PageOpener) -> Router:
             *agreements_api.HANDLERS,
             *payouts_api.HANDLERS,
             *rankings_api.HANDLERS,
+            *standings_api.HANDLERS,
+            *credits_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
             *attachments_api.HANDLERS,

@@ -12,6 +12,7 @@ from kernel.unit import Units
 from market import models
 from procurement.tasks import commit_waiting_years, end_lines_of_closed_years
 from settlement.tasks import (
+    book_teachers_credits,
     close_range,
     close_years,
     end_agreements,
@@ -56,6 +57,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.pay": pay,
     "settlement.sweep_payments": sweep_payments,
     "settlement.reconcile": reconcile_daily,
+    "settlement.book_credits": book_teachers_credits,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -80,6 +82,7 @@ SCHEDULE: dict[str, float] = {
     "catalog.drop_unused_files": 6 * 3600.0,
     "settlement.sweep_payments": 60.0,
     "settlement.reconcile": 24 * 3600.0,
+    "settlement.book_credits": 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

@@ -13,6 +13,7 @@ import psycopg
 from kombu import Connection
 from kombu.exceptions import KombuError
 
+from catalog.attachments.vault import FOLDER, open_vault
 from kernel.db import open_engine
 from kernel.errors import EmbeddedUnavailable, MarketError, SchemaOutdated
 from kernel.settings import Settings
@@ -43,6 +44,7 @@ def run_checks(settings: Settings) -> list[Check]:
         _secret_key(settings),
         *_database(settings),
         _broker(settings),
+        _store(settings),
     ]
 
 
@@ -82,6 +84,19 @@ def _secret_key(settings: Settings) -> Check:
         finding=f"{path} has mode {mode:04o}",
         remedy="" if private else f"Run: chmod 600 {path}",
     )
+
+
+def _store(settings: Settings) -> Check:
+    """Ask a bucket for a file that nobody has: the answer shows that it is there and lets us in."""
+    if not settings.store:
+        return Check(name="files", ok=True, finding=f"in {settings.home / FOLDER}")
+    try:
+        open_vault(settings).size_of("0" * 64)
+    except MarketError as error:
+        return Check(
+            name="files", ok=False, finding=str(error.facts["reason"]), remedy=error.remedy
+        )
+    return Check(name="files", ok=True, finding=f"{settings.store} answers")
 
 
 def _database(settings: Settings) -> Iterator[Check]:

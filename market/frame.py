@@ -58,6 +58,8 @@ INBOXES: Final = frozenset({"/school/approvals", "/bureau/approvals"})
 """Entries that tell how many signatures wait for the reader."""
 OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
 """For who opens resources; their home where that is all they do."""
+CREDITS: Final = NavigationEntry(title=msgid("Credits"), href="/learn/credits")
+"""For teachers: what they earned for their continuing education."""
 SEARCH: Final = "/catalog"
 """The storefront, which everybody may search from any page."""
 CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
@@ -120,6 +122,8 @@ def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
     entries = tuple(
         entry for entry in NAVIGATION[kind] if actor.roles & ONLY_FOR.get(entry.href, actor.roles)
     )
+    if Role.TEACHER in actor.roles:
+        opening = (*opening, CREDITS)
     return (*opening, *entries) if actor.roles <= CLASSROOM else (*entries, *opening)
 
 

@@ -13,6 +13,7 @@ import procurement.models
 import procurement.proposal_models
 import settlement.agreement_models
 import settlement.budget_models
+import settlement.credit_models
 import settlement.dispute_models
 import settlement.early_use_models
 import settlement.ledger.models
@@ -44,6 +45,7 @@ ALL = (
     settlement.payout_models,
     settlement.payments.sandbox_models,
     settlement.budget_models,
+    settlement.credit_models,
     settlement.metering.models,
     settlement.ranking.models,
     settlement.ledger.models,

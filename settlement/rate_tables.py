@@ -21,6 +21,8 @@ from kernel.identity.visibility import visible_regions
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
+from settlement.credit_rules import SHIPPED as REFERENCE_CREDITS
+from settlement.credit_rules import CreditTable
 from settlement.payout_models import RateTable
 from settlement.taxation import SHIPPED as PUBLISHED_WITHHOLDING
 from settlement.taxation import WithholdingTable
@@ -30,6 +32,7 @@ class RateKind(StrEnum):
     """What a table says."""
 
     WITHHOLDING = "withholding"
+    CREDITS = "credits"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +52,10 @@ class RateVersion:
         return body
 
 
-BODIES: Final[Mapping[RateKind, type[msgspec.Struct]]] = {RateKind.WITHHOLDING: WithholdingTable}
+BODIES: Final[Mapping[RateKind, type[msgspec.Struct]]] = {
+    RateKind.WITHHOLDING: WithholdingTable,
+    RateKind.CREDITS: CreditTable,
+}
 SHIPPED: Final[tuple[RateVersion, ...]] = (
     RateVersion(
         kind=RateKind.WITHHOLDING,
@@ -58,6 +64,14 @@ SHIPPED: Final[tuple[RateVersion, ...]] = (
         valid_from=date(2019, 1, 1),
         source="国家税务总局公告2018年第61号《个人所得税扣缴申报管理办法（试行）》附件2",
         table=PUBLISHED_WITHHOLDING,
+    ),
+    RateVersion(
+        kind=RateKind.CREDITS,
+        version="R47",
+        region_code=NATION,
+        valid_from=date(2019, 1, 1),
+        source="教师继续教育学分参考标准，以各地核定的标准为准",
+        table=REFERENCE_CREDITS,
     ),
 )
 MAY_RECORD: Final = (Role.OPERATOR,)

@@ -10,6 +10,7 @@ from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
+from settlement.credits import book_credits
 from settlement.estimates import estimate_ceilings
 from settlement.fiscal_years import close_periods
 from settlement.metering.partitions import make_ahead
@@ -153,6 +154,12 @@ def sweep_payments(units: Units) -> None:
     if units.settings.gateway_name == "sandbox":
         deliver_messages(units, gateway)
     catch_up(units, WORKER, gateway)
+
+
+def book_teachers_credits(units: Units) -> None:
+    """Book what teachers earned since, and take back what is reversed."""
+    with units(WORKER) as unit:
+        book_credits(unit)
 
 
 def reconcile_daily(units: Units) -> None:

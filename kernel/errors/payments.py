@@ -1,4 +1,4 @@
-"""What stands against paying (409)."""
+"""What stands against paying and crediting (409)."""
 
 from kernel.errors.conflicts import Conflict
 
@@ -31,3 +31,9 @@ class TransferUndone(Conflict):
     code = "transfer-undone"
     summary = "{key} goes back to its payer, so it can't be tried again."
     remedy = "What it would have paid is due again, in a later payment run."
+
+
+class ReadTooSoon(Conflict):
+    code = "read-too-soon"
+    summary = "{key} was begun less than a reading's time ago."
+    remedy = "Read on; it can be marked as read in {seconds} seconds."

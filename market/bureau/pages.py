@@ -15,6 +15,7 @@ from market.bureau.allocations import HANDLERS as ALLOCATIONS
 from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.bulk import HANDLERS as BULK
 from market.bureau.closes import begin_close, show_question
+from market.bureau.credits import HANDLERS as CREDITS
 from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.early_use import HANDLERS as EARLY_USE
 from market.bureau.home import show_home
@@ -223,4 +224,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *DISPUTES,
     *EARLY_USE,
     *PAYMENTS,
+    *CREDITS,
 )

@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "payments": "market.cli.paying:payments",
     "pay": "market.cli.paying:pay",
     "reconcile": "market.cli.paying:reconcile",
+    "credits": "market.cli.crediting:credits_",
     "rates": "market.cli.rates:rates",
     "verify": "market.cli.settling:verify",
     "export": "market.cli.exporting:export",

@@ -22,8 +22,9 @@ from settlement.ranking.dimensions import (
     contributions_of,
     dimensions_of,
 )
+from settlement.ranking.explaining import explain
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
-from settlement.ranking.runs import rules_of
+from settlement.ranking.runs import priors_of, rules_of, subject_from
 from settlement.ranking.standing_states import VendorStanding
 
 PUBLIC_STATES: Final = (
@@ -95,7 +96,11 @@ class CellCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Why:
-    """Why a subject stands where it stands: `left_out`: (reason, schools, effect on the score)."""
+    """Why a subject stands where it stands: `left_out`: (reason, schools, effect on the score).
+
+    `most_by_one`: by how much any one school moves the score at most, without saying which; how
+    many schools' opinions would weigh more but for the cap are `capped`.
+    """
 
     row: RankRow
     month: date
@@ -105,6 +110,8 @@ class Why:
     left_out: Sequence[tuple[str, int, Decimal]]
     to_next_band: Decimal
     among: int
+    most_by_one: Decimal
+    capped: int
 
 
 def cells_of(unit: Unit, run: ScoreRun, *, kind: str) -> list[CellCount]:
@@ -145,6 +152,17 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
         raise NotFound(what="ranking", key=key)
     row = max(found, key=lambda one: (one.schools, one.cell))
     config = rules_of(unit, run).ranking
+    inputs = unit.session.scalars(
+        select(ScoreSnapshot.inputs).where(
+            ScoreSnapshot.run_id == run.id,
+            ScoreSnapshot.kind == row.kind,
+            ScoreSnapshot.subject_id == row.subject_id,
+            ScoreSnapshot.cell == row.cell,
+        )
+    ).one()
+    taken_apart = explain(
+        subject_from(inputs).evidence, priors=priors_of(run, row.kind), config=config
+    )
     return Why(
         row=row,
         month=run.month,
@@ -154,6 +172,8 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
         left_out=_left_out(row.result),
         to_next_band=Decimal(row.result["to_next_band"]),
         among=int(row.result["among"]),
+        most_by_one=max((abs(one.effect) for one in taken_apart.schools), default=Decimal(0)),
+        capped=sum(one.is_capped for one in taken_apart.schools),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
+from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
@@ -23,13 +24,15 @@ from settlement.ranking.models import (
     StandingLook,
     StandingNotice,
 )
-from settlement.ranking.standing_appeals import contestable_event
+from settlement.ranking.standing_appeals import last_step
 from settlement.ranking.standing_gates import Course, Gate, affected, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import (
-    course_of,
+    appeals_of,
+    course_from,
     events_of,
-    require_standing,
+    looks_of,
+    notices_of,
     visible_standings,
 )
 
@@ -46,6 +49,7 @@ class StandingRow:
     """One standing by its last look; `appeal`: waiting, or nothing."""
 
     id: UUID
+    vendor_id: UUID
     vendor_code: str
     vendor_name: str
     cell: str
@@ -122,6 +126,7 @@ def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[Standi
     return [
         StandingRow(
             id=standing.id,
+            vendor_id=standing.vendor_id,
             vendor_code=code,
             vendor_name=name,
             cell=standing.cell,
@@ -139,53 +144,58 @@ def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[Standi
 
 def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
     """Return one standing that the actor sees, or raise `NotFound`."""
-    standing = require_standing(unit, standing_id)
-    [row] = standing_rows(unit, standing_id=standing_id)
-    course = course_of(unit, standing)
+    rows = standing_rows(unit, standing_id=standing_id)
+    if not rows:
+        raise NotFound(what="standing", key=standing_id)
+    row = rows[0]
+    events = events_of(unit, standing_id)
+    notices = notices_of(unit, standing_id)
+    appeals = appeals_of(unit, standing_id)
+    course = course_from(
+        unit,
+        VendorStanding(row.state),
+        looks=looks_of(unit, standing_id),
+        events=events,
+        notices=notices,
+        appeals=appeals,
+    )
     step = NEXT_STEP.get(course.state)
-    event = contestable_event(unit, standing)
+    event = last_step(events)
     rests_on = event.run_id if event else course.look.run_id if course.look else None
-    items = items_of(unit, standing, run_id=rests_on) if rests_on else []
+    items = (
+        items_of(unit, row.vendor_id, cell=row.cell, run_id=rests_on)
+        if rests_on and course.state is not VendorStanding.NEWCOMER
+        else []
+    )
+    because = {one.id: one.because for one in events}
     return StandingView(
         row=row,
         course=course,
         step=step,
         gates=gates_of(unit, course, step) if step else [],
-        events=events_of(unit, standing_id),
-        appeals=_appeals(unit, standing_id),
+        events=events,
+        appeals=[
+            AppealView(
+                id=one.id,
+                against=because[one.event_id],
+                claim=one.claim,
+                contested=one.contested,
+                made_on=one.made_on,
+                outcome=one.outcome or "",
+                note=one.note,
+            )
+            for one in appeals
+        ],
         items=_named(unit, items),
-        notices=unit.session.scalars(
-            select(StandingNotice)
-            .where(StandingNotice.standing_id == standing_id)
-            .order_by(StandingNotice.issued_at.desc())
-        ).all(),
+        notices=notices,
         appeal_by=event.appeal_by if event else None,
     )
 
 
-def _appeals(unit: Unit, standing_id: UUID) -> list[AppealView]:
-    rows = unit.session.execute(
-        select(StandingAppeal, StandingEvent.because)
-        .join(StandingEvent, StandingEvent.id == StandingAppeal.event_id)
-        .where(StandingAppeal.standing_id == standing_id)
-        .order_by(StandingAppeal.made_at.desc())
-    )
-    return [
-        AppealView(
-            id=one.id,
-            against=because,
-            claim=one.claim,
-            contested=one.contested,
-            made_on=one.made_on,
-            outcome=one.outcome or "",
-            note=one.note,
-        )
-        for one, because in rows
-    ]
-
-
 def _named(unit: Unit, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return items with the names of their schools: their vendor serves them, the desk answers."""
+    if not items:
+        return []
     names = dict(
         unit.session.execute(
             select(Organisation.id, Organisation.name).where(

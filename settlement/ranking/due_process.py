@@ -43,7 +43,7 @@ def issue_notice(unit: Unit, standing_id: UUID, *, note: str) -> StandingNotice:
     """
     standing, course, reviewer = _begin(unit, standing_id, Because.NOTICE, note=note)
     assert course.look is not None  # a gate
-    items = items_of(unit, standing, run_id=course.look.run_id)
+    items = items_of(unit, standing.vendor_id, cell=standing.cell, run_id=course.look.run_id)
     if not items:
         raise StepNotDue(
             key=standing.cell,
@@ -108,14 +108,14 @@ def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
     return reviewer
 
 
-def items_of(unit: Unit, standing: Standing, *, run_id: UUID) -> list[dict[str, Any]]:
-    """Return what schools say against a vendor, item by item, as a run has it."""
+def items_of(unit: Unit, vendor_id: UUID, *, cell: str, run_id: UUID) -> list[dict[str, Any]]:
+    """Return what schools say against a vendor in a cell, item by item, as a run has it."""
     snapshot = unit.session.scalars(
         select(ScoreSnapshot).where(
             ScoreSnapshot.run_id == run_id,
             ScoreSnapshot.kind == "vendor",
-            ScoreSnapshot.subject_id == standing.vendor_id,
-            ScoreSnapshot.cell == standing.cell,
+            ScoreSnapshot.subject_id == vendor_id,
+            ScoreSnapshot.cell == cell,
         )
     ).one()
     schools = subject_from(snapshot.inputs).evidence.schools

@@ -34,7 +34,7 @@ from settlement.ranking.models import (
 )
 from settlement.ranking.runs import rank_month, require_run, rules_of
 from settlement.ranking.slots import publish_order
-from settlement.ranking.standing_states import Because, VendorStanding
+from settlement.ranking.standing_states import Because, VendorStanding, may_follow
 from settlement.ranking.standings import course_of, events_of, require_standing
 
 CONTESTED = (Because.NOTICE, Because.SUSPENSION, Because.EXIT)
@@ -142,17 +142,21 @@ def decide_standing_appeal(
 
 def contestable_event(unit: Unit, standing: Standing) -> StandingEvent | None:
     """Return the last step that was signed, if the vendor still stands where it led."""
-    events = events_of(unit, standing.id)
-    if events and events[0].because in CONTESTED:
-        return events[0]
-    return None
+    return last_step(events_of(unit, standing.id))
+
+
+def last_step(events: Sequence[StandingEvent]) -> StandingEvent | None:
+    """Return what may be appealed against, of a standing's events, the latest first."""
+    return events[0] if events and events[0].because in CONTESTED else None
 
 
 def contestable_items(
     unit: Unit, standing: Standing, event: StandingEvent
 ) -> Sequence[dict[str, Any]]:
     """Return what a step rests on, item by item, as the run by which it was signed has it."""
-    return items_of(unit, standing, run_id=event.run_id) if event.run_id else []
+    if event.run_id is None:
+        return []
+    return items_of(unit, standing.vendor_id, cell=standing.cell, run_id=event.run_id)
 
 
 def _strike(
@@ -177,7 +181,10 @@ def _strike(
 
 
 def _restore(unit: Unit, standing: Standing, appeal: StandingAppeal) -> None:
-    """Rank the last month again, and have the vendor stand where it says."""
+    """Rank the last month again, and have the vendor stand where it says.
+
+    One that has recovered by itself meanwhile stays where it stands.
+    """
     last = require_run(unit)
     run = rank_month(unit, Month(last.month), rules=rules_of(unit, last)).run
     look_at(unit, run, but_not={standing.id})
@@ -190,6 +197,8 @@ def _restore(unit: Unit, standing: Standing, appeal: StandingAppeal) -> None:
         to = VendorStanding.WATCH
     else:
         to = VendorStanding.NORMAL
+    if not may_follow(VendorStanding(standing.state), to, Because.APPEAL):
+        return
     move(
         unit,
         standing,

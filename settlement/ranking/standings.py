@@ -18,6 +18,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.ranking.models import (
+    PublishedConfig,
     ScoreRun,
     Standing,
     StandingAppeal,
@@ -25,8 +26,7 @@ from settlement.ranking.models import (
     StandingLook,
     StandingNotice,
 )
-from settlement.ranking.rules import SHIPPED
-from settlement.ranking.runs import rules_of
+from settlement.ranking.rules import SHIPPED, rules_from
 from settlement.ranking.standing_gates import Course
 from settlement.ranking.standing_states import Because, VendorStanding
 
@@ -49,28 +49,60 @@ def require_standing(unit: Unit, standing_id: UUID, *, lock: bool = False) -> St
 
 def course_of(unit: Unit, standing: Standing) -> Course:
     """Return what due process needs to know of a standing."""
-    looks = looks_of(unit, standing.id)
-    run = unit.session.get(ScoreRun, looks[0].run_id) if looks else None
-    rules = rules_of(unit, run) if run is not None else SHIPPED
-    events = events_of(unit, standing.id)
+    return course_from(
+        unit,
+        VendorStanding(standing.state),
+        looks=looks_of(unit, standing.id),
+        events=events_of(unit, standing.id),
+        notices=notices_of(unit, standing.id),
+        appeals=appeals_of(unit, standing.id),
+    )
+
+
+def course_from(
+    unit: Unit,
+    state: VendorStanding,
+    *,
+    looks: Sequence[StandingLook],
+    events: Sequence[StandingEvent],
+    notices: Sequence[StandingNotice],
+    appeals: Sequence[StandingAppeal],
+) -> Course:
+    """Put a standing's course together, at the gates of the run that looked last; each the latest
+    first."""
+    content = None
+    if looks:
+        content = unit.session.scalar(
+            select(PublishedConfig.content)
+            .join(ScoreRun, ScoreRun.config_version == PublishedConfig.version)
+            .where(ScoreRun.id == looks[0].run_id)
+        )
+    rules = rules_from(content) if content is not None else SHIPPED
     return Course(
-        state=VendorStanding(standing.state),
+        state=state,
         gates=rules.ranking.gates,
         looks=looks,
-        notice=unit.session.scalars(
-            select(StandingNotice)
-            .where(StandingNotice.standing_id == standing.id)
-            .order_by(StandingNotice.issued_at.desc())
-            .limit(1)
-        ).one_or_none(),
+        notice=notices[0] if notices else None,
         suspension=_last(events, Because.SUSPENSION),
         exit=_last(events, Because.EXIT),
-        open_appeal=unit.session.scalars(
-            select(StandingAppeal).where(
-                StandingAppeal.standing_id == standing.id, StandingAppeal.outcome.is_(None)
-            )
-        ).one_or_none(),
+        open_appeal=next((one for one in appeals if one.outcome is None), None),
     )
+
+
+def notices_of(unit: Unit, standing_id: UUID) -> Sequence[StandingNotice]:
+    return unit.session.scalars(
+        select(StandingNotice)
+        .where(StandingNotice.standing_id == standing_id)
+        .order_by(StandingNotice.issued_at.desc())
+    ).all()
+
+
+def appeals_of(unit: Unit, standing_id: UUID) -> Sequence[StandingAppeal]:
+    return unit.session.scalars(
+        select(StandingAppeal)
+        .where(StandingAppeal.standing_id == standing_id)
+        .order_by(StandingAppeal.made_at.desc())
+    ).all()
 
 
 def looks_of(unit: Unit, standing_id: UUID) -> list[StandingLook]:

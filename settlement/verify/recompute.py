@@ -29,6 +29,7 @@ from settlement.verify import differences as find
 from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
+from settlement.verify.credits import check_credits
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
 from settlement.verify.payouts import check_payouts
@@ -199,6 +200,7 @@ CHECKS: tuple[Check, ...] = (
     check_retentions,
     check_payments,
     check_payouts,
+    check_credits,
     check_counts,
     check_school_days,
     check_terms,

@@ -73,6 +73,9 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
+    "/api/v1/works/{version_id}/decision": {"confirmed": True},
+    "/api/v1/samples": {"seed": "", "size": 1},
+    "/api/v1/samples/{sample_id}/judgement": {"passed": True, "note": "x"},
 }
 # Who may act may do so with what is their own, and nobody has these.
 OF_NOBODY = {
@@ -82,7 +85,7 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
-            *("{standing_id}", "{appeal_id}", "{key}"),
+            *("{standing_id}", "{appeal_id}", "{key}", "{year}"),
         )
     )
     or path
@@ -101,6 +104,8 @@ OF_NOBODY = {
         "/api/v1/needs/{need_id}/closing",
         "/api/v1/infringements/{notice_id}/counter",
         "/api/v1/infringements/{notice_id}/decision",
+        "/api/v1/works/{version_id}/decision",
+        "/api/v1/samples/{sample_id}/judgement",
     }
     # The site's bureau has bought nothing, and so has no agreement and no statement of its own.
     or path.startswith(("/bureau/agreements/{", "/bureau/bulk/{", "/school/bulk/{", OWN_CHAIN))
@@ -151,6 +156,8 @@ def address_of(site: Site, path: str) -> str:
         "standing_id": NOBODYS,
         "appeal_id": NOBODYS,
         "key": "none-P-2026-03-01:transfer:none:none",
+        "person": str(UUID(int=7)),
+        "year": "2026",
     }
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)

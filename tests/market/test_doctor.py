@@ -14,7 +14,9 @@ def test_migrated_database_is_well(settings):
     checks = findings(settings)
 
     assert [check for check in checks.values() if not check.ok] == []
-    assert set(checks) == {"python", "disk", "secret key", "database", "schema", "broker"}
+    assert set(checks) == {
+        *("python", "disk", "secret key", "database", "schema", "broker", "files")
+    }
 
 
 def test_embedded_server_that_is_down_is_well_and_stays_down(tmp_path: Path):
@@ -49,3 +51,19 @@ def test_secret_key_that_others_may_read_is_reported(tmp_path: Path):
 
     assert not check.ok
     assert check.remedy == f"Run: chmod 600 {key}"
+
+
+def test_a_bucket_that_does_not_answer_is_said_with_a_remedy(tmp_path: Path):
+    settings = Settings.load(
+        {
+            "MARKET_HOME": str(tmp_path),
+            "MARKET_STORE": "s3://resources",
+            "MARKET_STORE_ENDPOINT": "http://127.0.0.1:1",
+            "MARKET_STORE_KEY_ID": "key",
+            "MARKET_STORE_SECRET": "secret",
+        }
+    )
+    check = findings(settings)["files"]
+
+    assert not check.ok and check.finding
+    assert "MARKET_STORE" in check.remedy

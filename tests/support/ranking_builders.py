@@ -30,7 +30,7 @@ from settlement.metering.models import Launch
 from settlement.metering.sources import admit_source
 from settlement.models import Agreement, StatementLine
 from settlement.ranking.due_process import issue_notice, suspend
-from settlement.ranking.models import Standing
+from settlement.ranking.models import ScoreRun, Standing
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import Ranked
 from settlement.ratings import rate
@@ -49,6 +49,8 @@ from tests.support.usage_builders import a_report
 from tests.support.worlds import a_world
 
 MARCH, APRIL = parse_month("2026-03"), parse_month("2026-04")
+BAD: Final = 2
+"""The number of the vendor whom all schools find bad, where one is."""
 CELL: Final = "primary/语文/视频"
 
 OPENED_AT: Final = datetime(2026, 2, 24, 9, tzinfo=SHANGHAI)
@@ -275,6 +277,23 @@ def standing_id_of(unit: Unit, contest: Contest, number: int) -> UUID:
     return unit.session.scalars(
         select(Standing.id).where(Standing.vendor_id == contest.sellers[number].organisation.id)
     ).one()
+
+
+def standing_of(units: Units, contest: Contest, number: int = BAD) -> Standing:
+    with units(SYSTEM) as unit:
+        return unit.session.scalars(
+            select(Standing).where(Standing.vendor_id == contest.sellers[number].organisation.id)
+        ).one()
+
+
+def next_look(units: Units, contest: Contest) -> Month:
+    """Let one more month go by and look again; return it."""
+    with units(SYSTEM) as unit:
+        last = unit.session.scalars(select(ScoreRun.month).order_by(ScoreRun.month.desc())).first()
+    month = Month(date(last.year, last.month + 1, 1))
+    lived(units, contest, month)
+    ranked(units, month)
+    return month
 
 
 def move_to(units: Units, at: datetime) -> None:

@@ -23,6 +23,7 @@ RECORD = "/bureau/records/{proposal}"
 RUN = "/bureau/payments/{run}"
 CLOSERS = frozenset({Role.BUREAU_FINANCE, Role.OPERATOR})
 MAKERS = frozenset({Role.BUREAU_FINANCE})
+TRAINERS = frozenset({Role.ADMISSION, Role.AUDITOR, Role.OPERATOR})
 COMPUTERS, MONEY = MAKERS | {Role.AUDITOR}, CLOSERS | {Role.AUDITOR}
 WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/healthz"): EVERYBODY,
@@ -282,6 +283,16 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/payouts/{key}"): MONEY,
     ("GET", "/api/v1/payouts"): MONEY | VENDOR,
     ("GET", "/api/v1/payouts/{key}"): MONEY | VENDOR,
+    ("GET", "/learn/credits"): VENDOR | {Role.TEACHER},
+    ("POST", "/learn/credits/begun"): frozenset({Role.TEACHER}),
+    ("POST", "/learn/credits/finished"): frozenset({Role.TEACHER}),
+    ("GET", "/learn/credits/{year}"): VENDOR | {Role.TEACHER},
+    ("GET", "/learn/credits/{year}/certificate"): VENDOR | {Role.TEACHER},
+    ("GET", "/bureau/credits"): TRAINERS,
+    ("GET", "/bureau/credits/{person}/{year}"): TRAINERS,
+    ("GET", "/bureau/credits/{person}/{year}/certificate"): TRAINERS,
+    ("GET", "/api/v1/credits"): TRAINERS | VENDOR | {Role.TEACHER},
+    ("GET", "/api/v1/credits/{person}/{year}"): TRAINERS | VENDOR | {Role.TEACHER},
     ("GET", "/vendor/payouts"): VENDOR,
     ("GET", "/vendor/payouts/{key}"): VENDOR,
     ("POST", "/vendor/payouts/again"): VENDOR,

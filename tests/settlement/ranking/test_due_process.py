@@ -7,12 +7,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.actors import Actor, Role
-from kernel.clock import Month, parse_month
+from kernel.clock import parse_month
 from kernel.errors import (
     AppealedAlready,
     DeadlinePassed,
     InvalidInput,
-    NoNewSchools,
     NotFound,
     ReasonRequired,
     Refused,
@@ -22,14 +21,7 @@ from kernel.errors import (
 )
 from kernel.identity.people import RosterRow, record_roster
 from kernel.unit import Units
-from settlement.agreement_ends import end_what_is_over
-from settlement.agreements import Draw
-from settlement.closing import settle
-from settlement.confirmations import confirm_lines
-from settlement.funding_lines import issue_amount, open_line
-from settlement.models import StatementLine
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
-from settlement.ranking.looks import leave_when_over
 from settlement.ranking.models import (
     ScoreRun,
     Standing,
@@ -39,34 +31,26 @@ from settlement.ranking.models import (
     StruckEvidence,
 )
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
-from settlement.ranking.standings import course_of
 from settlement.verify.rankings import check_rankings
-from tests.support.builders import a_school, took
+from tests.support.builders import took
 from tests.support.ranking_builders import (
+    BAD,
     Contest,
     a_contest,
     audited,
-    closed,
     lived,
     move_to,
+    next_look,
     on_probation,
     ranked,
+    said,
+    standing_of,
     suspended,
-    used,
     wronged,
 )
-from tests.support.settlement_builders import SYSTEM, an_agreement
+from tests.support.settlement_builders import SYSTEM
 
 MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
-BAD = 2
-"""The number of the vendor whom all schools find bad."""
-
-
-def standing_of(units: Units, contest: Contest, number: int = BAD) -> Standing:
-    with units(SYSTEM) as unit:
-        return unit.session.scalars(
-            select(Standing).where(Standing.vendor_id == contest.sellers[number].organisation.id)
-        ).one()
 
 
 def states(units: Units, contest: Contest) -> list[str]:
@@ -129,41 +113,6 @@ def test_suspension_needs_looks_fresh_schools_and_a_person(units: Units) -> None
         suspend(unit, standing.id, note="没有改善")
 
 
-def test_a_vendor_that_mends_nothing_takes_no_new_schools(units: Units) -> None:
-    """R44: those who use it may go on, others may not begin."""
-    contest = suspended(units)
-    standing = standing_of(units, contest)
-    assert standing.state == "no_new_schools"
-    with units(SYSTEM) as unit:
-        assert len(course_of(unit, standing).looks[0].fresh) == 4
-        other = a_school(unit)
-        line = open_line(unit, other.id, fiscal_year=2026, source="per_student")
-        issue_amount(unit, line, amount_fen=100_000, key="test:other", memo="allocation")
-    seller = contest.sellers[BAD]
-
-    def begin(school, line_id, reference):
-        with units(SYSTEM) as unit:
-            return an_agreement(
-                unit,
-                school,
-                vendor_id=seller.organisation.id,
-                resource_id=seller.resource_id,
-                draws=[Draw(line_id, 100)],
-                reference=reference,
-                starts_on=date(2026, 12, 1),
-                ends_on=date(2026, 12, 31),
-            )
-
-    with pytest.raises(NoNewSchools):
-        begin(other, line, "NEW")
-    with units(SYSTEM) as unit:
-        known = contest.schools[0]
-        own_line = unit.session.scalar(
-            text("SELECT id FROM funding_line WHERE payer_id = :payer"), {"payer": known.id}
-        )
-    assert begin(known, own_line, "AGAIN")
-
-
 def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> None:
     """R44, R45."""
     contest = suspended(units)
@@ -197,13 +146,31 @@ def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> 
     assert (again.month, again.number) == (before.month, before.number + 1)
 
 
+def test_who_recovers_while_its_appeal_waits_stays_recovered(units: Units) -> None:
+    """R44."""
+    contest = on_probation(units)
+    standing = standing_of(units, contest)
+    with units(contest.sellers[BAD].manager) as unit:
+        appeal = appeal_standing(unit, standing.id, claim="已整改", contested=[1])
+    said(units, contest, {BAD: 5})
+    may = parse_month("2026-05")
+    lived(units, contest, may)
+    ranked(units, may)
+    assert standing_of(units, contest).state == "normal"
+    with units(contest.reviewers[2]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=True, note="确已整改", struck=[1])
+    assert standing_of(units, contest).state == "normal"
+    with units(contest.sellers[BAD].manager) as unit, pytest.raises(NotFound):
+        appeal_standing(unit, standing.id, claim="没有可申诉的")
+
+
 def test_a_dismissed_appeal_leaves_everything_and_exit_waits_for_it(units: Units) -> None:
     """R44: the exit is stayed while an appeal waits."""
     contest = suspended(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
         appeal = appeal_standing(unit, standing.id, claim="请复核")
-    _next_look(units, contest)
+    next_look(units, contest)
     with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="appeal"):
         let_exit(unit, standing.id, note="退出")
     with pytest.raises(DBAPIError, match="an appeal stays it"), units(SYSTEM) as unit:
@@ -214,49 +181,6 @@ def test_a_dismissed_appeal_leaves_everything_and_exit_waits_for_it(units: Units
     with units(contest.reviewers[1]) as unit:
         let_exit(unit, standing.id, note="整改无效，学期结束后退出")
     assert standing_of(units, contest).state == "exiting"
-
-
-def test_schools_finish_their_term_under_an_exit_and_are_paid_for(units: Units) -> None:
-    """R44: what was used until the end is billed and due; then the vendor has left."""
-    contest = suspended(units)
-    standing = standing_of(units, contest)
-    november = _next_look(units, contest)
-    with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing.id, note="整改无效，学期结束后退出")
-    december = parse_month("2026-12")
-    used(units, contest, december)
-    vendor = contest.sellers[BAD].organisation.id
-    with units(SYSTEM) as unit:
-        assert leave_when_over(unit) == 0  # the schools finish their term
-        line = unit.session.scalar(text("SELECT id FROM funding_line LIMIT 1"))
-    with pytest.raises(NoNewSchools), units(SYSTEM) as unit:
-        an_agreement(
-            unit,
-            contest.schools[0],
-            vendor_id=vendor,
-            resource_id=contest.sellers[BAD].resource_id,
-            draws=[Draw(line, 100)],
-            reference="NEXT",
-            starts_on=date(2026, 12, 1),
-            ends_on=date(2026, 12, 31),
-        )
-    closed(units, december)
-    for school in contest.schools:
-        with units(contest.heads[school.id]) as unit:
-            confirm_lines(unit, school.id, december)
-    settle(units, SYSTEM, december)
-    with units(SYSTEM) as unit:
-        end_what_is_over(unit)
-        assert leave_when_over(unit) == 1
-        lines = unit.session.execute(
-            select(StatementLine.month, StatementLine.state, StatementLine.vendor_fen).where(
-                StatementLine.vendor_id == vendor, StatementLine.month >= november
-            )
-        ).all()
-    assert standing_of(units, contest).state == "left"
-    ended = [line for line in lines if line.month == december]
-    assert len(ended) == len(contest.schools)
-    assert {(line.state, line.vendor_fen > 0) for line in ended} == {("posted", True)}
 
 
 def test_an_appeal_comes_in_time_from_the_vendor_itself(units: Units) -> None:
@@ -346,16 +270,6 @@ def test_the_database_moves_a_standing_with_its_event_only(units: Units) -> None
             )
         )
         unit.session.flush()
-
-
-def _next_look(units: Units, contest: Contest) -> Month:
-    """Let one more month go by and look again; return it."""
-    with units(SYSTEM) as unit:
-        last = unit.session.scalars(select(ScoreRun.month).order_by(ScoreRun.month.desc())).first()
-    month = Month(date(last.year, last.month + 1, 1))
-    lived(units, contest, month)
-    ranked(units, month)
-    return month
 
 
 def _event(unit, standing: Standing, signer: Actor, *, to: str, because: str) -> None:
