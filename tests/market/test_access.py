@@ -73,6 +73,9 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
+    "/api/v1/works/{version_id}/decision": {"confirmed": True},
+    "/api/v1/samples": {"seed": "", "size": 1},
+    "/api/v1/samples/{sample_id}/judgement": {"passed": True, "note": "x"},
 }
 # Who may act may do so with what is their own, and nobody has these.
 OF_NOBODY = {
@@ -101,6 +104,8 @@ OF_NOBODY = {
         "/api/v1/needs/{need_id}/closing",
         "/api/v1/infringements/{notice_id}/counter",
         "/api/v1/infringements/{notice_id}/decision",
+        "/api/v1/works/{version_id}/decision",
+        "/api/v1/samples/{sample_id}/judgement",
     }
     # The site's bureau has bought nothing, and so has no agreement and no statement of its own.
     or path.startswith(("/bureau/agreements/{", "/bureau/bulk/{", "/school/bulk/{", OWN_CHAIN))

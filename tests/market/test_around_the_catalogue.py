@@ -146,7 +146,7 @@ def test_a_work_is_confirmed_by_the_interface(client, desk):
 
 
 def test_a_sample_is_drawn_and_judged_by_the_interface(client, desk):
-    """R45: who judges sees no vendor, and had no part in it."""
+    """Who judges sees no vendor, and had no part in it."""
     desk.listed("A", author="知穗")
     drawn = call(client, "third", "/samples", {"seed": "2026-08", "size": 3}, status=201)
     (sample,) = drawn["items"]
