@@ -1,4 +1,4 @@
-"""What a standing does: who takes no new schools gets none, and schools finish their term."""
+"""What a standing does: who gets no new schools, who finishes, and who is affected."""
 
 from datetime import date
 
@@ -7,17 +7,15 @@ from sqlalchemy import select, text
 
 from kernel.actors import Role
 from kernel.clock import parse_month
-from kernel.errors import (
-    NoNewSchools,
-)
+from kernel.errors import NoNewSchools
 from kernel.unit import Units
 from procurement.requests import Wanted, request_selection
-from settlement.agreement_ends import end_what_is_over
+from settlement.agreement_ends import EndWhy, end_agreement, end_what_is_over
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.confirmations import confirm_lines
 from settlement.funding_lines import issue_amount, open_line
-from settlement.models import StatementLine
+from settlement.models import Agreement, StatementLine
 from settlement.ranking.due_process import let_exit
 from settlement.ranking.looks import leave_when_over
 from settlement.ranking.standings import course_of
@@ -25,14 +23,16 @@ from tests.support.builders import a_person, a_school
 from tests.support.ranking_builders import (
     BAD,
     closed,
+    lived,
     next_look,
+    on_probation,
+    ranked,
     standing_of,
     suspended,
     used,
+    wronged,
 )
 from tests.support.settlement_builders import SYSTEM, an_agreement
-
-MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
 
 
 def test_a_vendor_that_mends_nothing_takes_no_new_schools(units: Units) -> None:
@@ -130,3 +130,37 @@ def test_schools_finish_their_term_under_an_exit_and_are_paid_for(units: Units) 
     ended = [line for line in lines if line.month == december]
     assert len(ended) == len(contest.schools)
     assert {(line.state, line.vendor_fen > 0) for line in ended} == {("posted", True)}
+
+
+def test_who_disputes_or_leaves_since_the_notice_is_affected(units: Units) -> None:
+    """R44: fresh evidence is of ratings, disputes and terms; a change of grade is none."""
+    contest = on_probation(units)
+    may, june = parse_month("2026-05"), parse_month("2026-06")
+    lived(units, contest, may)
+    wronged(units, contest, may, BAD)
+    vendor = contest.sellers[BAD].organisation
+    for number, why in ((0, EndWhy.NOT_SUITABLE), (1, EndWhy.GRADE_CHANGE)):
+        school = contest.schools[number]
+        with units(SYSTEM) as unit:
+            named = unit.session.scalars(
+                select(Agreement.number).where(
+                    Agreement.payer_id == school.id, Agreement.vendor_id == vendor.id
+                )
+            ).one()
+        with units(contest.heads[school.id]) as unit:
+            end_agreement(unit, named, last_day=date(2026, 6, 5), reason="不再使用", why=why)
+    ranked(units, may)
+    standing = standing_of(units, contest)
+    with units(SYSTEM) as unit:
+        assert course_of(unit, standing).looks[0].fresh == []  # all of it is June's
+
+    lived(units, contest, june)
+    ranked(units, june)
+
+    with units(SYSTEM) as unit:
+        fresh = course_of(unit, standing).looks[0].fresh
+    said_of = {one["school"]: one["what"] for one in fresh}
+    assert said_of == {
+        str(school.id): ["defects", "renewal"] if number == 0 else ["defects"]
+        for number, school in enumerate(contest.schools)
+    }
