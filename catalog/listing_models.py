@@ -5,7 +5,7 @@ All but favourites can be made anew from the catalogue and from what settlement 
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Numeric, text
@@ -23,6 +23,10 @@ MADE = (
 """The words of all facets in two texts, so that counting them groups twice and not twelve times."""
 
 
+UNPLACED: Final = 1_000_000_000
+"""What no ranking has placed comes behind, by its prior, as in its migration."""
+UNPLACED_FROM: Final = UNPLACED // 2
+"""Places from here on are none of a ranking."""
 FILTERED = (
     *("stage", "subject", "grade", "edition", "type", "language", "reach", "kind", "tier"),
     *("unit_price", "plan", "licence", "vendor_code"),
@@ -38,6 +42,8 @@ class Listing(Base):
     `unit_price` are the offer in force, None without one; at `reprice_on` the next one begins;
     `price_order` has those without a price last.
     `suited` and `made` hold the words of the facets, as `catalog.facets` names them.
+    `place`: the order by ranking that settlement published, `is_slot` if it is kept for a newcomer;
+    what has none comes behind, by its prior.
     `schools`, `renewals`, `ratings` and `stars` (their sum) are what settlement published last.
     """
 
@@ -70,6 +76,9 @@ class Listing(Base):
     ratings: Mapped[int]
     stars: Mapped[int]
     prior: Mapped[int]
+    place: Mapped[int]
+    is_newcomer: Mapped[bool]
+    is_slot: Mapped[bool]
     tokens: Mapped[Any] = mapped_column(TSVECTOR)
     suited: Mapped[str] = mapped_column(Computed(SUITED))
     made: Mapped[str] = mapped_column(Computed(MADE))
@@ -80,6 +89,7 @@ class Listing(Base):
         Index("ix_listing_newest", text("listed_at DESC"), text("resource_id DESC")),
         Index("ix_listing_renewals", text("renewals DESC"), text("resource_id DESC")),
         Index("ix_listing_price", "price_order", "resource_id"),
+        Index("ix_listing_place", "place", "resource_id"),
         Index("ix_listing_vendor", "vendor_id"),
         Index("ix_listing_facets", "suited", "made", postgresql_include=FILTERED),
     )
@@ -104,6 +114,38 @@ class ResourceSignal(Base):
             name="counts",
         ),
     )
+
+
+class ResourcePlace(Base):
+    """The place that settlement's ranking last gave a resource: it outlives what is listed of it.
+
+    `is_slot`: the place is kept for it as a newcomer.
+    """
+
+    __tablename__ = "resource_place"
+
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"), primary_key=True)
+    place: Mapped[int]
+    is_newcomer: Mapped[bool]
+    is_slot: Mapped[bool]
+    published_at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint("place > 0", name="place"),
+        CheckConstraint("is_newcomer OR NOT is_slot", name="slot"),
+    )
+
+
+class NewcomerExposure(Base):
+    """How often a newcomer was shown on a place kept for newcomers in a month; never to whom."""
+
+    __tablename__ = "newcomer_exposure"
+
+    resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"), primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    shown: Mapped[int]
+
+    __table_args__ = (CheckConstraint("shown > 0", name="shown"),)
 
 
 class SearchMiss(Base):

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, case, delete, or_, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from catalog.conditions import reach_of
-from catalog.listing_models import Listing, ResourceSignal
+from catalog.listing_models import UNPLACED, Listing, ResourcePlace, ResourceSignal
 from catalog.models import Offer, Resource, Version
 from catalog.queries import listed_versions
 from catalog.states import VersionState
@@ -173,6 +173,12 @@ def _write(unit: Unit, versions: Sequence[Version]) -> None:
             select(ResourceSignal).where(among(ResourceSignal.resource_id, ids))
         )
     }
+    places = {
+        one.resource_id: one
+        for one in unit.session.scalars(
+            select(ResourcePlace).where(among(ResourcePlace.resource_id, ids))
+        )
+    }
     rows = [
         _row(
             version,
@@ -180,6 +186,7 @@ def _write(unit: Unit, versions: Sequence[Version]) -> None:
             now=now,
             offers=offers.get(version.resource_id, []),
             signal=signals.get(version.resource_id, Signal(resource_id=version.resource_id)),
+            place=places.get(version.resource_id),
         )
         for version in versions
     ]
@@ -214,6 +221,7 @@ def _row(
     now: datetime,
     offers: Sequence[Offer],
     signal: Signal,
+    place: ResourcePlace | None,
 ) -> dict[str, Any]:
     stated = version.metadata_
     today = shanghai_day(now)
@@ -246,6 +254,9 @@ def _row(
         "ratings": signal.ratings,
         "stars": signal.stars,
         "prior": signal.prior,
+        "place": place.place if place else UNPLACED - signal.prior,
+        "is_newcomer": place.is_newcomer if place else False,
+        "is_slot": place.is_slot if place else False,
         "tokens": _tokens(version, sku, vendor.name),
     }
 

@@ -20,6 +20,7 @@ import msgspec
 from sqlalchemy import Row, Text, TextClause, bindparam, text
 
 from catalog.facets import Filters, narrowed
+from catalog.listing_models import UNPLACED_FROM
 from catalog.tokens import any_of, query_of
 from kernel.errors import InvalidInput
 from kernel.unit import Unit
@@ -35,6 +36,7 @@ Key = Sequence[object]
 
 
 class Sort(StrEnum):
+    RANKED = "ranked"
     RELEVANCE = "relevance"
     NEWEST = "newest"
     RENEWED = "renewed"
@@ -51,6 +53,8 @@ class Why(StrEnum):
     USED = "used"
     NEW = "new"
     PRICED = "priced"
+    RANKED = "ranked"
+    KEPT_FOR_NEWCOMERS = "kept_for_newcomers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +95,8 @@ class Hit:
     renewals: int
     ratings: int
     stars: int
+    is_newcomer: bool = False
+    is_slot: bool = False
     why: tuple[Why, ...] = ()
 
     @property
@@ -154,6 +160,7 @@ ORDERS: Final = {
     Sort.NEWEST: ("newest", "listed_at", "DESC"),
     Sort.RENEWED: ("renewed", "renewals", "DESC"),
     Sort.PRICE: ("price", "price_order", "ASC"),
+    Sort.RANKED: ("ranked", "place", "ASC"),
 }
 """By sort: what its cursor is called, the column, and its direction."""
 CURSORS: Final = {sort: {name} for sort, (name, _, _) in ORDERS.items()} | {
@@ -165,6 +172,7 @@ KINDS: Final[dict[str, tuple[type, ...]]] = {
     "newest": (datetime, UUID),
     "renewed": (int, UUID),
     "price": (Decimal, UUID),
+    "ranked": (int, UUID),
 }
 """What the parts of a cursor are."""
 
@@ -287,6 +295,10 @@ def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
         return (Why.NEW, *found)
     if sort is Sort.PRICE:
         return (Why.PRICED, *found)
+    if sort is Sort.RANKED and row.is_slot:
+        return (Why.KEPT_FOR_NEWCOMERS, *found)
+    if sort is Sort.RANKED and row.position < UNPLACED_FROM and not row.is_newcomer:
+        found.append(Why.RANKED)
     if row.renewals:
         found.append(Why.RENEWED)
     elif row.schools:

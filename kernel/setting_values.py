@@ -40,6 +40,24 @@ def read_whole(value: str) -> int:
     return number
 
 
+def read_some(value: str) -> int:
+    number = read_number(value)
+    if number < 1:
+        raise ValueError("expected a number of at least 1")
+    return number
+
+
+def read_bank_account(value: str) -> tuple[str, str, str, str]:
+    parts = [part.strip() for part in value.split(";")] if value else [""] * 4
+    if len(parts) != 4 or (value and not (parts[0] and parts[1] and parts[3])):
+        raise ValueError("expected holder;bank;branch;number, the branch alone may be empty")
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def write_account(value: tuple[str, str, str, str]) -> str:
+    return ";".join(value) if any(value) else ""
+
+
 def read_port(value: str) -> int:
     number = read_number(value)
     if not 0 <= number <= 65535:

@@ -15,6 +15,7 @@ from typing import Any
 from kernel.errors import Misconfigured
 from kernel.money import plain_yuan
 from kernel.setting_values import (
+    read_bank_account,
     read_base_address,
     read_day_of_year,
     read_gateway,
@@ -24,11 +25,13 @@ from kernel.setting_values import (
     read_path,
     read_port,
     read_share,
+    read_some,
     read_store,
     read_switch,
     read_text,
     read_whole,
     read_yuan,
+    write_account,
 )
 
 
@@ -232,6 +235,12 @@ class Settings:
         read_whole,
         "Seconds by which a message of the gateway may be older than its arrival.",
     )
+    gateway_calls: int = _setting(
+        "MARKET_GATEWAY_CALLS",
+        "4",
+        read_some,
+        "Calls to the gateway that one process makes at the same time.",
+    )
     payout_minimum_fen: int = _setting(
         "MARKET_PAYOUT_MINIMUM",
         "1.00",
@@ -271,6 +280,13 @@ class Settings:
     )
     store_secret: str = _setting(
         "MARKET_STORE_SECRET", "", read_text, "Secret of MARKET_STORE_KEY_ID.", secret=True
+    )
+    bank_account: tuple[str, str, str, str] = _setting(
+        "MARKET_BANK_ACCOUNT",
+        "",
+        read_bank_account,
+        "The platform's own account, to which treasuries pay its fee: holder;bank;branch;number.",
+        write=write_account,
     )
     session_hours: int = _setting(
         "MARKET_SESSION_HOURS",

@@ -40,16 +40,22 @@ from market.demo.accounts import DemoAccount, demo_accounts
 from market.embedded import ensure_server
 from market.frame import complete_frame
 from market.learn import api as learn_api
+from market.learn import credits as learn_credits
 from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import catalog as catalog_pages
 from market.public import files, responsibility
 from market.public import pages as public_pages
+from market.public import rankings as ranking_pages
 from market.school import pages as school_pages
 from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
+from settlement.api import credits as credits_api
+from settlement.api import payouts as payouts_api
+from settlement.api import rankings as rankings_api
+from settlement.api import standings as standings_api
 from settlement.api import usage as usage_api
 from settlement.api import webhooks as webhooks_api
 from vendor_portal import api as vendor_api
@@ -145,9 +151,11 @@ def page_router(pages: PageOpener) -> Router:
             *responsibility.HANDLERS,
             *catalog_pages.HANDLERS,
             *files.PAGES,
+            *ranking_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
+            *learn_credits.HANDLERS,
             *learn_api.HANDLERS,
             *bureau_pages.HANDLERS,
             *vendor_pages.HANDLERS,
@@ -171,6 +179,10 @@ def caller_router(pages: PageOpener) -> Router:
             *resources_api.HANDLERS,
             *selections_api.HANDLERS,
             *agreements_api.HANDLERS,
+            *payouts_api.HANDLERS,
+            *rankings_api.HANDLERS,
+            *standings_api.HANDLERS,
+            *credits_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
             *attachments_api.HANDLERS,

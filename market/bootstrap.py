@@ -12,6 +12,7 @@ from kernel.unit import Units
 from market import models
 from procurement.tasks import commit_waiting_years, end_lines_of_closed_years
 from settlement.tasks import (
+    book_teachers_credits,
     close_range,
     close_years,
     end_agreements,
@@ -21,6 +22,7 @@ from settlement.tasks import (
     post_payer,
     post_what_is_due,
     publish_signals,
+    rank_what_is_stated,
     reconcile_daily,
     release_launched,
     release_retention,
@@ -50,10 +52,12 @@ TASKS: dict[str, Callable[..., None]] = {
     "settlement.publish_signals": publish_signals,
     "catalog.heal_storefront": heal_storefront,
     "catalog.forget_misses": forget_old_misses,
+    "settlement.rank": rank_what_is_stated,
     "catalog.drop_unused_files": drop_unused_files,
     "settlement.pay": pay,
     "settlement.sweep_payments": sweep_payments,
     "settlement.reconcile": reconcile_daily,
+    "settlement.book_credits": book_teachers_credits,
 }
 """Tasks by the name under which units send them and the schedule names them."""
 
@@ -74,9 +78,11 @@ SCHEDULE: dict[str, float] = {
     "settlement.publish_signals": 900.0,
     "catalog.heal_storefront": 300.0,
     "catalog.forget_misses": 24 * 3600.0,
+    "settlement.rank": 3600.0,
     "catalog.drop_unused_files": 6 * 3600.0,
     "settlement.sweep_payments": 60.0,
     "settlement.reconcile": 24 * 3600.0,
+    "settlement.book_credits": 3600.0,
 }
 """Seconds between runs of what sweeps: it makes good every message that was lost."""
 

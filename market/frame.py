@@ -35,6 +35,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Earnings"), href="/vendor/periods"),
         NavigationEntry(title=msgid("Payouts"), href="/vendor/payouts"),
         NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
+        NavigationEntry(title=msgid("Ranking"), href="/vendor/standing"),
         NavigationEntry(title=msgid("Use before the funds"), href="/vendor/early-use"),
     ),
     OrganisationKind.BUREAU: (
@@ -47,6 +48,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
         NavigationEntry(title=msgid("Payments"), href="/bureau/payments"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
+        NavigationEntry(title=msgid("Survival of the fittest"), href="/bureau/standings"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
     ),
 }
@@ -56,6 +58,8 @@ INBOXES: Final = frozenset({"/school/approvals", "/bureau/approvals"})
 """Entries that tell how many signatures wait for the reader."""
 OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
 """For who opens resources; their home where that is all they do."""
+CREDITS: Final = NavigationEntry(title=msgid("Credits"), href="/learn/credits")
+"""For teachers: what they earned for their continuing education."""
 SEARCH: Final = "/catalog"
 """The storefront, which everybody may search from any page."""
 CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
@@ -63,6 +67,7 @@ ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
     "/school/devices": frozenset(DEVICE_KEEPERS),
     "/bureau/admission": frozenset({Role.ADMISSION}),
+    "/bureau/standings": frozenset({Role.ADMISSION}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
     "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),
     "/bureau/devices": frozenset({Role.ADMISSION, Role.OPERATOR}),
@@ -117,6 +122,8 @@ def navigation_of(actor: Actor) -> tuple[NavigationEntry, ...]:
     entries = tuple(
         entry for entry in NAVIGATION[kind] if actor.roles & ONLY_FOR.get(entry.href, actor.roles)
     )
+    if Role.TEACHER in actor.roles:
+        opening = (*opening, CREDITS)
     return (*opening, *entries) if actor.roles <= CLASSROOM else (*entries, *opening)
 
 

@@ -13,6 +13,7 @@ import procurement.models
 import procurement.proposal_models
 import settlement.agreement_models
 import settlement.budget_models
+import settlement.credit_models
 import settlement.dispute_models
 import settlement.early_use_models
 import settlement.ledger.models
@@ -20,6 +21,8 @@ import settlement.metering.models
 import settlement.models
 import settlement.payment_models
 import settlement.payments.sandbox_models
+import settlement.payout_models
+import settlement.ranking.models
 import settlement.rating_models
 
 ALL = (
@@ -39,9 +42,12 @@ ALL = (
     settlement.dispute_models,
     settlement.early_use_models,
     settlement.payment_models,
+    settlement.payout_models,
     settlement.payments.sandbox_models,
     settlement.budget_models,
+    settlement.credit_models,
     settlement.metering.models,
+    settlement.ranking.models,
     settlement.ledger.models,
     procurement.models,
     procurement.proposal_models,

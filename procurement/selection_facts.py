@@ -4,7 +4,7 @@ Decides nothing but what a code stands for; whether a selection may be made of i
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from procurement.policy import Threshold
 from procurement.purses import Purse
 from procurement.states import SelectionKind, SelectionState
 from procurement.waiting_years import purse_to_plan
+from settlement.ranking.effects import Openness, openness_of
 
 SelectionKey = tuple[UUID, str]
 """A school and its own reference."""
@@ -74,6 +75,7 @@ class Facts:
     tried: frozenset[tuple[UUID, UUID]]
     purse: Purse
     today: date
+    openness: Openness = field(default_factory=Openness)
 
     def school(self, row: SelectionRow) -> Organisation:
         """Return the row's school, which pays; a teaching point uses what its school selects."""
@@ -113,10 +115,11 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
     )
     rules = approval_rules_in_force(unit, regions, day=today)
     by_source = any(rule.source for table in rules.values() for rule in table)
+    versions = listed_versions(unit, resource_ids)
     return Facts(
         schools=schools,
         resources=resources,
-        versions=listed_versions(unit, resource_ids),
+        versions=versions,
         offers={
             day: offer_in_force(unit, resource_ids, day=day)
             for day in {row.starts_on for row in rows}
@@ -128,6 +131,11 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
         # Only a table that tells sources apart has to know which would pay.
         purse=purse_to_plan(unit, {school.id for school in schools.values()} if by_source else ()),
         today=today,
+        openness=openness_of(
+            unit,
+            [version.id for version in versions.values()],
+            places=[school.id for school in schools.values()],
+        ),
     )
 
 

@@ -208,6 +208,9 @@ def _request(
     version = facts.versions.get(resource_id)
     if version is None:
         raise FieldError(NotListed(key=shown), field="sku")
+    refusal = facts.openness.refusal(version.id, [school.id])
+    if refusal is not None:
+        raise FieldError(refusal, field="sku")
     offer = facts.offers[row.starts_on].get(resource_id)
     if offer is None:
         raise FieldError(NoOffer(key=shown, day=row.starts_on), field="starts_on")

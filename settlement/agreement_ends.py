@@ -7,6 +7,7 @@ than its year's books are open). What is not billed by then stays committed unti
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from enum import StrEnum
 
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 
@@ -25,7 +26,7 @@ from settlement.agreement_changes import (
     lock_draws,
     require_running,
 )
-from settlement.agreement_models import AgreementChange, AgreementYear
+from settlement.agreement_models import AgreementChange, AgreementEndReason, AgreementYear
 from settlement.agreement_states import OVER, RUNNING, AgreementStanding
 from settlement.agreements import Draw
 from settlement.budget_models import FreedCommitment
@@ -44,7 +45,18 @@ AT_ONCE = 500
 """Agreements whose rest one unit of work releases."""
 
 
-def end_agreement(unit: Unit, number: str, *, last_day: date, reason: str) -> AgreementId:
+class EndWhy(StrEnum):
+    """Why a payer lets an agreement end; of the first two no vendor is to blame (R42)."""
+
+    GRADE_CHANGE = "grade-change"
+    CURRICULUM_CHANGE = "curriculum-change"
+    NOT_SUITABLE = "not-suitable"
+    OTHER = "other"
+
+
+def end_agreement(
+    unit: Unit, number: str, *, last_day: date, reason: str, why: EndWhy = EndWhy.OTHER
+) -> AgreementId:
     """Give an agreement up as of a day from today on, the last one on which use counts.
 
     For the payer's finance person or head, with a reason. What waits for a later year's money is
@@ -99,6 +111,15 @@ def end_agreement(unit: Unit, number: str, *, last_day: date, reason: str) -> Ag
             ),
         ],
     )
+    unit.session.add(
+        AgreementEndReason(
+            agreement_id=agreement.id,
+            why=why,
+            said_at=unit.clock.now(),
+            said_by=unit.actor.person_id,
+        )
+    )
+    unit.session.flush()
     return AgreementId(agreement.id)
 
 

@@ -137,3 +137,23 @@ class AgreementParty(Base):
     part: Mapped[str] = mapped_column(primary_key=True)
 
     __table_args__ = (CheckConstraint("part IN ('requested', 'recorded', 'signed')", name="part"),)
+
+
+class AgreementEndReason(Base):
+    """Why a payer let an agreement end, in one word of a list. Insert-only (trigger).
+
+    `why`: grade-change | curriculum-change (of which no vendor is to blame) | not-suitable | other.
+    """
+
+    __tablename__ = "agreement_end_reason"
+
+    agreement_id: Mapped[UUID] = mapped_column(ForeignKey("agreement.id"), primary_key=True)
+    why: Mapped[str]
+    said_at: Mapped[datetime]
+    said_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+
+    __table_args__ = (
+        CheckConstraint(
+            "why IN ('grade-change', 'curriculum-change', 'not-suitable', 'other')", name="why"
+        ),
+    )

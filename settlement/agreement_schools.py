@@ -40,6 +40,7 @@ from settlement.agreement_changes import (
 from settlement.agreement_models import AgreementSchoolChange
 from settlement.metering.partitions import lock_usage_shared
 from settlement.models import Agreement, AgreementSchool
+from settlement.ranking.effects import require_open_to
 from settlement.school_standings import SchoolStanding, school_standings
 
 MAY_DECLINE: Final = (Role.SCHOOL_FINANCE, Role.PRINCIPAL)
@@ -163,6 +164,8 @@ def _moves(unit: Unit, agreement: Agreement, wishes: Sequence[SchoolWish]) -> li
         if wish.from_day is None or known is not None:
             moves += _another_ceiling(agreement, wish, schools, known, running)
     _require_all_of_it(agreement, wishes, standings)
+    joining = [move.school.id for move in moves if move.kind == "added"]
+    require_open_to(unit, [(agreement.version_id, joining)] if joining else [])
     return moves
 
 

@@ -30,6 +30,7 @@ from settlement.early_use import WaitingPart, freeze_agreed
 from settlement.funding_lines import line_balances
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.models import Agreement, AgreementDraw, AgreementSchool, FundingLine
+from settlement.ranking.effects import require_open_to
 from settlement.remaining import SCHOOL_CEILINGS
 
 
@@ -105,8 +106,10 @@ def open_agreements(unit: Unit, drafts: Sequence[AgreementDraft]) -> list[Agreem
 
     The lines are locked in id order before they are looked at, so that two approvals on one line
     can't both spend its last fen. Raises `BudgetExhausted` with `short_fen` for the first line
-    that does not suffice.
+    that does not suffice, and `NoNewSchools` for a vendor whose standing lets these schools not
+    begin or go on.
     """
+    require_open_to(unit, [(draft.version_id, draft.school_ids) for draft in drafts])
     _lock_and_check(unit, drafts)
     ids = [AgreementId(new_id()) for _ in drafts]
     if not drafts:

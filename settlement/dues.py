@@ -41,6 +41,14 @@ class Due(NamedTuple):
     line_id: UUID
 
 
+class Cell(NamedTuple):
+    """One due's part of an agreement's month of use."""
+
+    due: Due
+    agreement_id: UUID
+    of_month: date
+
+
 @dataclass(frozen=True, slots=True)
 class Paid:
     """What of a due was settled in cash, and what is claimed by payments under way, in fen."""
@@ -104,17 +112,21 @@ GROUP BY s.payer_id, s.agreement_id, s.of_month, s.vendor_id, a.terms ->> 'autho
 )
 
 # A due is settled once its payer's money is gone: with a treasury's order itself, or with the
-# collection that a transfer or a fee hangs on; a refund gives back what reversals and returned
-# fees gave up.
+# collection that a transfer, a fee or a withheld tax hangs on; a refund gives back what reversals,
+# returned fees and taxes, and transfers that were undone gave up. Of an order that was cut nothing
+# more is claimed than was paid.
 PAID = text(
     """
 SELECT p.payer_id, p.payee_id, i.line_id,
-    sum(CASE WHEN p.kind = 'order' THEN p.paid_fen
+    sum(CASE WHEN c.id IS NULL THEN p.paid_fen
         WHEN c.state <> 'paid' THEN 0
-        WHEN p.kind IN ('reversal', 'fee_return') THEN -i.amount_fen
+        WHEN p.kind IN ('reversal', 'fee_return', 'withholding_return', 'undone')
+        THEN -i.amount_fen
         ELSE i.amount_fen END) AS settled_fen,
-    sum(CASE WHEN p.kind IN ('reversal', 'fee_return') THEN -i.amount_fen ELSE i.amount_fen END)
-        AS claimed_fen
+    sum(CASE WHEN p.state = 'cut' THEN p.paid_fen
+        WHEN p.kind IN ('reversal', 'fee_return', 'withholding_return', 'undone')
+        THEN -i.amount_fen
+        ELSE i.amount_fen END) AS claimed_fen
 FROM payment p JOIN payment_item i ON i.payment_id = p.id
 LEFT JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id
     AND c.kind IN ('collection', 'refund')
@@ -181,6 +193,25 @@ def dues(
     Of what is stated up to the month `until`. `NOBODY` holds what nobody may get yet. `extra`:
     lines that are being posted just now.
     """
+    return of_dues(earned_cells(unit, payer_ids, until=until, extra=extra))
+
+
+def of_dues(cells: Mapping[Cell, int]) -> dict[Due, int]:
+    """Return what the cells of each due add up to, without those that are zero."""
+    earned: dict[Due, int] = {}
+    for cell, fen in cells.items():
+        earned[cell.due] = earned.get(cell.due, 0) + fen
+    return {due: fen for due, fen in earned.items() if fen}
+
+
+def earned_cells(
+    unit: Unit,
+    payer_ids: Sequence[UUID],
+    *,
+    until: date = date.max,
+    extra: Iterable[UUID] = (),
+) -> dict[Cell, int]:
+    """Return the dues by agreement and month of use, by two questions for any number of payers."""
     asked = {
         "payers": UuidArray.of(list(payer_ids)),
         "extra": UuidArray.of(list(extra)),
@@ -191,7 +222,7 @@ def dues(
         drawn.setdefault((row.agreement_id, row.of_month), []).append(
             (row.funding_line_id, int(row.fen))
         )
-    earned: dict[Due, int] = {}
+    cells: dict[Cell, int] = {}
     for row in unit.session.execute(SHARED, asked):
         lines = drawn.get((row.agreement_id, row.of_month), [])
         parts = [
@@ -202,11 +233,13 @@ def dues(
             (NOBODY, int(row.held_fen)),
         ]
         table = spread([fen for _, fen in lines], [fen for _, fen in parts])
-        for (line_id, _), cells in zip(lines, table, strict=True):
-            for (payee_id, _), fen in zip(parts, cells, strict=True):
-                due = Due(row.payer_id, payee_id, line_id)
-                earned[due] = earned.get(due, 0) + fen
-    return {due: fen for due, fen in earned.items() if fen}
+        for (line_id, _), shares in zip(lines, table, strict=True):
+            for (payee_id, _), fen in zip(parts, shares, strict=True):
+                if fen:
+                    due = Due(row.payer_id, payee_id, line_id)
+                    cell = Cell(due, row.agreement_id, row.of_month)
+                    cells[cell] = cells.get(cell, 0) + fen
+    return cells
 
 
 def paid_of(unit: Unit, payer_ids: Sequence[UUID]) -> dict[Due, Paid]:

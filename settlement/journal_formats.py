@@ -32,6 +32,9 @@ ROOTS: Final[Mapping[str, tuple[str, ...]]] = {
     AccountKind.PAYABLE: ("liabilities", "payable"),
     AccountKind.SCHOOL_SHARE: ("liabilities", "school_share"),
     AccountKind.FEE: ("revenues", "fee"),
+    AccountKind.CREDITS: ("assets", "credits"),
+    AccountKind.CREDITS_GRANTED: ("equity", "credits"),
+    AccountKind.TAX_PAYABLE: ("liabilities", "tax_payable"),
     AccountKind.RETENTION: ("liabilities", "retention"),
 }
 """Where each kind of account stands; the accounts of a funding line or a budget end with it."""

@@ -58,8 +58,12 @@ class Payment(Base):
     `kind` collection: payer → platform; transfer: platform → payee, once its collection is paid;
     fee: what the platform keeps of a collection; order: a treasury's payment, payer → payee, out of
     one line; reversal: payee → platform; fee_return: what the platform gives up of its fee; refund:
-    platform → payer. `payee_id` is zeros where the platform itself is paid. `paid_fen`: what came
-    through. `attempt` grows only after a definite failure.
+    platform → payer. withholding: what is kept of a teacher's earnings for the tax office, or under
+    treasury payment ordered to it; withholding_return: what a reversal gives up of that. undone: a
+    transfer that can't be passed on and goes back to its payer. `payee_id` is zeros where the
+    platform itself is paid. `paid_fen`: what came through. `attempt` grows only after a definite
+    failure. `account_id`: the payee's bank account as an order names it; `undoes_id`: the transfer
+    that goes back.
     """
 
     __tablename__ = "payment"
@@ -78,29 +82,38 @@ class Payment(Base):
     failure: Mapped[str]
     claimed_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bank_account.id"))
+    undoes_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment.id"))
 
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('collection', 'transfer', 'fee', 'order', 'reversal', 'fee_return', "
-            "'refund')",
+            "kind IN ('collection', 'transfer', 'fee', 'withholding', 'order', 'reversal', "
+            "'fee_return', 'withholding_return', 'undone', 'refund')",
             name="kind",
         ),
         CheckConstraint(
-            "state IN ('proposed', 'ready', 'claimed', 'sent', 'unknown', 'partial', 'paid', "
-            "'failed', 'returned', 'withdrawn')",
+            "state IN ('proposed', 'ready', 'claimed', 'sent', 'unknown', 'partial', 'cut', "
+            "'paid', 'failed', 'returned', 'withdrawn')",
             name="state",
         ),
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("attempt > 0", name="attempt"),
         CheckConstraint("paid_fen BETWEEN 0 AND amount_fen", name="paid_fen"),
         CheckConstraint("state <> 'paid' OR paid_fen = amount_fen", name="paid"),
-        CheckConstraint("state <> 'partial' OR paid_fen > 0", name="partial"),
+        CheckConstraint("state NOT IN ('partial', 'cut') OR paid_fen > 0", name="partial"),
         Index(
             "ux_payment_one_side",
             "run_id",
             "payer_id",
             unique=True,
             postgresql_where=text("kind IN ('collection', 'refund')"),
+        ),
+        CheckConstraint("kind <> 'undone' OR undoes_id IS NOT NULL", name="undoes"),
+        Index(
+            "ux_payment_undone_once",
+            "undoes_id",
+            unique=True,
+            postgresql_where=text("kind = 'undone' AND state NOT IN ('failed', 'withdrawn')"),
         ),
         Index(
             "ix_payment_under_way",

@@ -10,6 +10,7 @@ from settlement.agreement_ends import end_what_is_over, release_rests
 from settlement.bookings import post_confirmed
 from settlement.closing import close_shard
 from settlement.confirmations import confirm_by_silence
+from settlement.credits import book_credits
 from settlement.estimates import estimate_ceilings
 from settlement.fiscal_years import close_periods
 from settlement.metering.partitions import make_ahead
@@ -17,7 +18,13 @@ from settlement.metering.rematch import release_waiting
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import open_gateway
 from settlement.payments.reconciliation import watch
-from settlement.payments.sweeping import catch_up, deliver_messages, meet_payees, pay_released
+from settlement.payments.sweeping import (
+    catch_up,
+    deliver_messages,
+    meet_payees,
+    pay_out_to_banks,
+    pay_released,
+)
 from settlement.periods import (
     periods_in,
     shards_of,
@@ -25,6 +32,10 @@ from settlement.periods import (
     stuck_periods,
     unfinished_payers,
 )
+from settlement.ranking.looks import leave_when_over
+from settlement.ranking.ranking import rank
+from settlement.ranking.runs import month_to_rank
+from settlement.ranking.slots import publish_order
 from settlement.retention import release_all_due
 from settlement.signals import publish
 
@@ -114,6 +125,18 @@ def publish_signals(units: Units) -> None:
         publish(unit)
 
 
+def rank_what_is_stated(units: Units) -> None:
+    """Rank the latest month once all its statements are there; see who has left meanwhile."""
+    with units(WORKER) as unit:
+        month = month_to_rank(unit)
+        if month is not None:
+            rank(unit, month)
+    with units(WORKER) as unit:
+        leave_when_over(unit)
+    with units(WORKER) as unit:
+        publish_order(unit)
+
+
 def pay(units: Units, *, number: str) -> None:
     """Carry one released run as far as it goes."""
     if units.settings.gateway_name != "none":
@@ -127,9 +150,16 @@ def sweep_payments(units: Units) -> None:
     gateway = open_gateway(units)
     meet_payees(units, WORKER, gateway)
     pay_released(units, WORKER, gateway)
+    pay_out_to_banks(units, WORKER, gateway)
     if units.settings.gateway_name == "sandbox":
         deliver_messages(units, gateway)
     catch_up(units, WORKER, gateway)
+
+
+def book_teachers_credits(units: Units) -> None:
+    """Book what teachers earned since, and take back what is reversed."""
+    with units(WORKER) as unit:
+        book_credits(unit)
 
 
 def reconcile_daily(units: Units) -> None:

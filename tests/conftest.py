@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser
 from pytest_socket import socket_allow_hosts
 from sqlalchemy import Engine
@@ -32,6 +33,9 @@ HOME = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(*COLLECT_AFTER)
+    # No test fails because the machine is busy.
+    hypothesis_settings.register_profile("untimed", hypothesis_settings(), deadline=None)
+    hypothesis_settings.load_profile("untimed")
     given: dict[str, str] | None = getattr(config, "workerinput", None)
     config.stash[HOME] = Path(given["database_home"]) if given else home_of_run()
 

@@ -10,7 +10,9 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from kernel.i18n import msgid, translate
 from settlement.web.lines import show_line
+from settlement.web.payouts import show_payout
 from settlement.web.uses import show_use, show_uses
 from vendor_portal.disputes import HANDLERS as DISPUTES
 from vendor_portal.drafting import HANDLERS as DRAFTING
@@ -24,9 +26,17 @@ from vendor_portal.earnings import (
 )
 from vendor_portal.needs import HANDLERS as NEEDS
 from vendor_portal.onboarding import OnboardingForm, account_of, begin_onboarding
-from vendor_portal.payouts import PAYOUTS, show_payouts
+from vendor_portal.payouts import (
+    PAYOUTS,
+    AgainForm,
+    BankAccountForm,
+    post_account,
+    post_again,
+    show_payouts,
+)
 from vendor_portal.resources import HANDLERS as RESOURCES
 from vendor_portal.retention import show_retention
+from vendor_portal.standing import HANDLERS as STANDING
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
 
@@ -53,6 +63,28 @@ def retention(request: AnyRequest, pages: Pages) -> Response[Any]:
 def payouts(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_payouts(page, vendor_place(page))
+
+
+@get(f"{PAYOUTS}/{{key:str}}", opt=MANAGER, sync_to_thread=True)
+def payout(request: AnyRequest, pages: Pages, *, key: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        place = vendor_place(page)
+        root = (*place.root, (translate(msgid("Payouts"), page.locale), PAYOUTS))
+        return show_payout(page, key, root=root, period=lambda row: place.statement(row.of_month))
+
+
+@post(f"{PAYOUTS}/again", opt=MANAGER, status_code=200, sync_to_thread=True)
+def again(request: AnyRequest, pages: Pages, *, data: URLEncodedBody[AgainForm]) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_again(page, vendor_place(page), data)
+
+
+@post(f"{PAYOUTS}/account", opt=MANAGER, status_code=200, sync_to_thread=True)
+def bank_account(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[BankAccountForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_account(page, vendor_place(page), data)
 
 
 @post(f"{PAYOUTS}/onboarding", opt=MANAGER, status_code=200, sync_to_thread=True)
@@ -109,6 +141,9 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     periods,
     retention,
     payouts,
+    payout,
+    again,
+    bank_account,
     onboard,
     period,
     line,
@@ -119,4 +154,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *NEEDS,
     *DISPUTES,
     *EARLY_USE,
+    *STANDING,
 )

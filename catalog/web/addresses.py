@@ -15,20 +15,25 @@ WORDS, SORT, AFTER, RESOURCE = "q", "sort", "after", "r"
 
 def read_wanted(query: Mapping[str, str], *, limit: int) -> Wanted:
     """Read a search from an address; what can't be read is left out."""
-    sort = query.get(SORT, "")
+    sort, words = query.get(SORT, ""), query.get(WORDS, "").strip()
     return Wanted(
-        words=query.get(WORDS, "").strip(),
+        words=words,
         filters={name: word for name in FILTERS if (word := query.get(name, "").strip())},
-        sort=Sort(sort) if sort in set(Sort) else Sort.RELEVANCE,
+        sort=Sort(sort) if sort in set(Sort) else usual_sort(words),
         after=query.get(AFTER, ""),
         limit=limit,
     )
 
 
+def usual_sort(words: str) -> Sort:
+    """Return the order where none is asked for: by the words, or without any by the ranking."""
+    return Sort.RELEVANCE if words else Sort.RANKED
+
+
 def search_address(wanted: Wanted, *, after: str = "", **changed: str) -> str:
     """Return the address of a search with some filters changed; an empty word takes one off."""
     query = {WORDS: wanted.words, **wanted.filters, SORT: wanted.sort.value, **changed}
-    if query[SORT] == Sort.RELEVANCE:
+    if query[SORT] == usual_sort(wanted.words):
         del query[SORT]
     if after:
         query[AFTER] = after

@@ -10,6 +10,7 @@ from catalog.counts import count_results
 from catalog.facets import FIELDS, Facet
 from catalog.favourites import drop_favourite, favourites, keep_favourite, kept_among
 from catalog.misses import note_miss
+from catalog.places import note_shown
 from catalog.search import Hit, Sort, Wanted, search
 from catalog.storefront import plans_today, vendor_profile
 from catalog.web.addresses import (
@@ -79,6 +80,8 @@ def show_catalogue(page: Page) -> Response[Any]:
     found = search(page.unit, wanted)
     if not total and wanted.words and not wanted.filters:
         note_miss(page.unit, wanted.words)
+    if wanted.sort is Sort.RANKED:
+        note_shown(page.unit, [hit.resource_id for hit in found.hits if hit.is_slot])
     chosen = [
         (
             translate(FACET_TITLES[name], page.locale),

@@ -41,6 +41,8 @@ WHY: Final = {
     Why.USED: msgid("schools that use it: {schools}"),
     Why.NEW: msgid("listed on {day}"),
     Why.PRICED: msgid("by its unit price"),
+    Why.RANKED: msgid("by its ranking"),
+    Why.KEPT_FOR_NEWCOMERS: msgid("a place kept for newcomers"),
 }
 BETWEEN: Final = msgid("; ")
 UNPRICED: Final = msgid("no price yet")

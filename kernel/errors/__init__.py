@@ -12,4 +12,6 @@ from kernel.errors.base import *
 from kernel.errors.conflicts import *
 from kernel.errors.files import *
 from kernel.errors.inputs import *
+from kernel.errors.payments import *
+from kernel.errors.standings import *
 from kernel.errors.surroundings import *

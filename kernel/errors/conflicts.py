@@ -386,15 +386,3 @@ class DeviceNotReady(Conflict):
     code = "device-not-ready"
     summary = "The classroom box {device} may not deliver ({state})."
     remedy = "The education bureau confirms a box; a revoked one is registered anew."
-
-
-class NothingToPay(Conflict):
-    code = "nothing-to-pay"
-    summary = "Nothing that was stated up to {period} is due and not in a payment run yet."
-    remedy = "What is posted later, or released of the retention, goes into the next run."
-
-
-class NotReleased(Conflict):
-    code = "not-released"
-    summary = "{number} is {state}: only what two people released is paid."
-    remedy = "Another finance person of the bureau releases it, on its page."

@@ -6,6 +6,7 @@ page's matter.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,8 @@ FONT: Final = "PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
 TEXT, MUTED, RULE = "#1b2429", "#515e66", "#d7dee1"
 """Colours of tokens.css, which a drawing can't name."""
 
+DRAWINGS: Final = 128
+"""Drawings kept: the same numbers are looked at again and again, and each takes some 30 ms."""
 YUAN_LABELS: Final = "format(datum.value / 100, ',')"
 CONFIG: Final[Mapping[str, Any]] = {
     "font": FONT,
@@ -47,8 +50,14 @@ CONFIG: Final[Mapping[str, Any]] = {
 def draw(spec: Mapping[str, Any], *, title: str) -> Markup:
     """Return the drawing of a Vega-Lite specification; `title` is read out in its place."""
     whole = {**spec, "config": CONFIG, "description": title}
-    svg = vl_convert.vegalite_to_svg(msgspec.json.encode(whole).decode(), vl_version=VEGA_LITE)
+    svg = _svg(msgspec.json.encode(whole).decode())
     head, _, rest = svg.partition("<svg ")
     label = Markup.escape(title)
     # What Vega-Lite draws is ours: the texts in it are escaped by it.
     return Markup(f'{head}<svg role="img" aria-label="{label}" {rest}')  # noqa: S704
+
+
+@lru_cache(DRAWINGS)
+def _svg(spec: str) -> str:
+    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    return drawn

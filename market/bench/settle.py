@@ -19,7 +19,7 @@ from kernel.jobs import RecordingDispatcher
 from kernel.settings import Settings
 from kernel.unit import Units
 from market.bench.scratch import scratch_database
-from market.bench.workload import MONTH, build_workload
+from market.bench.workload import ALIKE, MONTH, Spread, build_workload
 from market.migrate import upgrade
 from settlement.closing import settle
 from settlement.phases import PHASES, Phases
@@ -56,12 +56,12 @@ def bench_settle(
         say(f"generating {events:,} uses …")
         # In a process of its own, so that the peak of memory is that of a worker that closes.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            agreements = pool.submit(_generate, settings, bench_url, events).result()
+            agreements = pool.submit(generate, settings, bench_url, events).result()
         for number in range(1, rounds + 1):
             with scratch_database(url, "market_bench_round", template="market_bench") as round_url:
                 engine = open_engine(round_url, pool_size=4)
                 bare.append(_bare_count(engine))
-                closes.append(_close(engine, settings, clock))
+                closes.append(close_month(engine, settings, clock))
                 bare.append(_bare_count(engine))
                 engine.dispose()
             say(f"round {number}: close {closes[-1].total_s:.2f} s, bare {bare[-2]:.2f} s")
@@ -90,7 +90,7 @@ class Close:
     phases: dict[str, float]
 
 
-def _close(engine: Engine, settings: Settings, clock: FixedClock) -> Close:
+def close_month(engine: Engine, settings: Settings, clock: FixedClock) -> Close:
     """Settle, let the days of silence pass, and settle again, which posts every line."""
     began = clock.at
     units = Units(engine, clock, settings, RecordingDispatcher())
@@ -114,7 +114,7 @@ def _bare_count(engine: Engine) -> float:
         return perf_counter() - started
 
 
-def _generate(settings: Settings, url: str, events: int) -> int:
+def generate(settings: Settings, url: str, events: int, spread: Spread = ALIKE) -> int:
     """Write the workload and return its agreements.
 
     Tables are left as after autovacuum, so that rounds don't differ by its luck.
@@ -122,7 +122,7 @@ def _generate(settings: Settings, url: str, events: int) -> int:
     engine = open_engine(url, pool_size=2)
     units = Units(engine, FixedClock(NOW), settings, RecordingDispatcher())
     with units(system_actor("bench")) as unit:
-        agreements = build_workload(unit, events=events)
+        agreements = build_workload(unit, events=events, spread=spread)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
     engine.dispose()

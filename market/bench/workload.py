@@ -6,6 +6,7 @@ has a ceiling that its uses exceed, one learner in fifty left in the middle of t
 use in ten follows another within 30 seconds.
 """
 
+from dataclasses import dataclass
 from datetime import date
 
 import msgspec
@@ -42,17 +43,19 @@ SELECT gen_random_uuid(), 'school', to_char(n, 'FM0000000000'), 'school ' || n, 
 FROM generate_series(1, :schools) n;
 INSERT INTO organisation (id, kind, code, name, region_code, facts, is_sample)
 SELECT gen_random_uuid(), 'vendor', 'V' || n, 'vendor ' || n, '100000', '{}', true
-FROM generate_series(1, 50) n;
+FROM generate_series(1, :vendors) n;
 INSERT INTO learner (id) SELECT gen_random_uuid()
 FROM generate_series(1, CAST(:schools AS bigint) * :learners_per_school);
 INSERT INTO resource (id, vendor_id, sku, is_sample)
 SELECT gen_random_uuid(), v.id, 'R' || n, true
 FROM generate_series(1, :resources) n
-JOIN organisation v ON v.kind = 'vendor' AND v.code = 'V' || (n % 50 + 1);
+JOIN organisation v ON v.kind = 'vendor' AND v.code = 'V' || (n % :vendors + 1);
 INSERT INTO version (id, resource_id, number, state, title, kind, tier, stage, subject, grade, type,
     metadata, digest, created_at)
-SELECT gen_random_uuid(), id, 1, 'listed', sku, 'personalised', 'basic', 'primary', '', '', '',
-    '{}', '', now() FROM resource;
+SELECT gen_random_uuid(), r.id, 1, 'listed', r.sku, 'personalised', 'basic', 'primary',
+    CASE WHEN :cells > 1 THEN 'S' || CAST(substr(v.code, 2) AS integer) % :cells ELSE '' END,
+    '', '', '{}', '', now()
+FROM resource r JOIN organisation v ON v.id = r.vendor_id;
 """
 
 ENROLMENT = """
@@ -86,6 +89,21 @@ INSERT INTO agreement_draw (agreement_id, position, line_id, ceiling_fen)
 SELECT m.id, 1, f.id, m.ceiling_fen FROM made m JOIN funding_line f ON f.payer_id = m.payer_id
 """
 
+PERSONS = """
+INSERT INTO person (id, organisation_id, person_no_hash)
+SELECT gen_random_uuid(), o.id, sha256(convert_to('bench ' || o.code || ' ' || n, 'UTF8'))
+FROM organisation o CROSS JOIN generate_series(1, :teachers) n WHERE o.kind = 'school'
+"""
+
+# The teachers of a school rate all that it uses, each in a way of their own.
+RATINGS = """
+INSERT INTO rating (id, person_id, school_id, resource_id, version_id, launch_id, stars, at)
+SELECT gen_random_uuid(), p.id, p.organisation_id, a.resource_id, a.version_id, gen_random_uuid(),
+    1 + abs(hashint8(hashtext(p.id::text || a.vendor_id::text)::bigint)::bigint) % 5,
+    CAST(:start AS timestamptz) + interval '20 days'
+FROM agreement a JOIN person p ON p.organisation_id = a.payer_id
+"""
+
 # Every tenth use repeats the one before it, 15 seconds later; the order of arrival is shuffled.
 USES = """
 INSERT INTO usage_event (payer_id, agreement_id, school_id, resource_id, learner_id, source_id,
@@ -112,7 +130,20 @@ ORDER BY hashint8(u.k * 1000 + u.i)
 """
 
 
-def build_workload(unit: Unit, *, events: int) -> int:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """Whose resources are used: vendors, each in one of so many cells, rated by so many teachers
+    of each school."""
+
+    vendors: int = 50
+    cells: int = 1
+    teachers: int = 0
+
+
+ALIKE = Spread()
+
+
+def build_workload(unit: Unit, *, events: int, spread: Spread = ALIKE) -> int:
     """Fill an empty database with about `events` uses of March 2026; return the agreements."""
     agreements = max(events // USES_PER_AGREEMENT, AGREEMENTS_PER_SCHOOL)
     schools = max(agreements // AGREEMENTS_PER_SCHOOL, 1)
@@ -120,6 +151,9 @@ def build_workload(unit: Unit, *, events: int) -> int:
         "schools": schools,
         "resources": max(agreements // 6, AGREEMENTS_PER_SCHOOL),
         "learners_per_school": LEARNERS_PER_SCHOOL,
+        "vendors": spread.vendors,
+        "cells": spread.cells,
+        "teachers": spread.teachers,
     }
     with past_the_reviewers(unit):
         for statement in ORGANISATIONS.split(";"):
@@ -149,6 +183,8 @@ def build_workload(unit: Unit, *, events: int) -> int:
             "learners_per_school": LEARNERS_PER_SCHOOL,
         },
     )
+    unit.session.execute(text(PERSONS), sizes)
+    unit.session.execute(text(RATINGS), {"start": month_bounds(MONTH)[0]})
     return schools * AGREEMENTS_PER_SCHOOL
 
 

@@ -15,6 +15,7 @@ from market.bureau.allocations import HANDLERS as ALLOCATIONS
 from market.bureau.approvals import HANDLERS as APPROVALS
 from market.bureau.bulk import HANDLERS as BULK
 from market.bureau.closes import begin_close, show_question
+from market.bureau.credits import HANDLERS as CREDITS
 from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.early_use import HANDLERS as EARLY_USE
 from market.bureau.home import show_home
@@ -26,6 +27,7 @@ from market.bureau.quarantine import show_quarantine, show_undated
 from market.bureau.records import HANDLERS as RECORDS
 from market.bureau.schools import show_school, show_schools
 from market.bureau.sharing import HANDLERS as SHARING
+from market.bureau.standings import HANDLERS as STANDINGS
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
@@ -213,6 +215,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     use,
     *ADMISSION,
     *SHARING,
+    *STANDINGS,
     *ALLOCATIONS,
     *RECORDS,
     *APPROVALS,
@@ -221,4 +224,5 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *DISPUTES,
     *EARLY_USE,
     *PAYMENTS,
+    *CREDITS,
 )

@@ -9,22 +9,24 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from kernel.i18n import translate
 from market.bureau.places import bureau_root
-from settlement.web.payment_columns import PAYMENTS
-from settlement.web.payments import (
+from settlement.web.payment_columns import BUREAU_PAYOUTS, PAYMENTS, PLAN
+from settlement.web.payment_runs import (
+    TITLE,
     OrdersForm,
-    ProposalForm,
     RetryForm,
     ReturnForm,
     post_orders,
-    post_proposal,
     post_release,
+    post_rest,
     post_retry,
     post_return,
     post_withdrawal,
-    show_payments,
     show_run,
 )
+from settlement.web.payments import ProposalForm, post_proposal, show_payments, show_plan
+from settlement.web.payouts import show_payout
 from settlement.web.reconciling import RECONCILIATION, ask_gateway, show_reconciliation
 
 READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
@@ -45,6 +47,19 @@ def propose(
 ) -> Response[Any]:
     with pages.open(request) as page:
         return post_proposal(page, data, root=bureau_root(page))
+
+
+@get(PLAN, opt=READERS, sync_to_thread=True)
+def plan(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_plan(page, root=bureau_root(page))
+
+
+@get(f"{BUREAU_PAYOUTS}/{{key:str}}", opt=READERS, sync_to_thread=True)
+def payout(request: AnyRequest, pages: Pages, *, key: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        root = (*bureau_root(page), (translate(TITLE, page.locale), PAYMENTS))
+        return show_payout(page, key, root=root)
 
 
 @get(RUN, opt=READERS, sync_to_thread=True)
@@ -99,6 +114,14 @@ def retry(
         return post_retry(page, run, data, root=bureau_root(page))
 
 
+@post(f"{RUN}/rest", opt=PAYERS, status_code=200, sync_to_thread=True)
+def rest(
+    request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[RetryForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_rest(page, run, data, root=bureau_root(page))
+
+
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     payments,
     propose,
@@ -109,4 +132,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     return_,
     withdraw,
     retry,
+    rest,
+    plan,
+    payout,
 )

@@ -12,6 +12,7 @@ from kernel.web.tables import Column, Filter, tabulate
 from market.bureau.places import SCHOOLS
 from procurement.web.funding import board_lines, latest_year
 from settlement.preview import MAY_PREVIEW
+from settlement.queries.credits import READERS as CREDIT_READERS
 from settlement.queries.funding import (
     SchoolRow,
     agreements_of,
@@ -58,7 +59,13 @@ def show_schools(page: Page) -> Response[Any]:
         filters=filters,
         empty=msgid("There is no school in this region yet. Schools are imported from a list."),
     )
-    return page.render_table("bureau/schools.html", table, file_name=f"schools-{year}", year=year)
+    return page.render_table(
+        "bureau/schools.html",
+        table,
+        file_name=f"schools-{year}",
+        year=year,
+        leads_to_credits=page.actor.may(*CREDIT_READERS),
+    )
 
 
 def show_school(page: Page, place: Place) -> Response[Any]:

@@ -3,6 +3,7 @@
 import click
 
 from market.bench.ingest import bench_ingest
+from market.bench.rank import bench_rank
 from market.bench.search import bench_search
 from market.bench.settle import bench_settle
 from market.bench.twice import bench_twice
@@ -58,4 +59,20 @@ def search(resources: int, rounds: int, as_json: bool) -> None:
     settings = load_settings()
     url = database_url(settings)
     found = bench_search(settings, url, resources=resources, rounds=rounds, say=note)
+    emit(found, summary_lines(found), as_json=as_json)
+
+
+@bench.command()
+@click.option("--events", type=click.IntRange(min=1_000), default=200_000, show_default=True)
+@click.option("--vendors", type=click.IntRange(min=1), default=2_000, show_default=True)
+@click.option("--cells", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@json_option
+def rank(*, events: int, vendors: int, cells: int, rounds: int, as_json: bool) -> None:
+    """The ranking of a month against the close of the same month."""
+    settings = load_settings()
+    url = database_url(settings)
+    found = bench_rank(
+        settings, url, events=events, vendors=vendors, cells=cells, rounds=rounds, say=note
+    )
     emit(found, summary_lines(found), as_json=as_json)

@@ -23,7 +23,11 @@ from procurement.web.lines import line_columns
 from settlement.exports import export_statements
 from settlement.journal import export_journal
 from settlement.journal_formats import FORMATS
+from settlement.queries.credits import years_of_teachers
 from settlement.queries.funding import lines_board
+from settlement.queries.withholding import filing_of
+from settlement.web.credits import credit_year_columns
+from settlement.web.filing import filing_columns
 
 out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File (default: stdout)."
@@ -61,6 +65,32 @@ def lines(fiscal_year: int, out: Path | None, who: str | None) -> None:
         rows = lines_board(unit, fiscal_year=fiscal_year)
     locale = settings.locale
     _write([export_csv(rows, line_columns(locale), locale=locale, totals=None)], out)
+
+
+@export.command("withholding")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
+@out_option
+@as_option
+def withholding(month: Month, out: Path | None, who: str | None) -> None:
+    """Export the tax withheld of teachers' incomes of PERIOD as CSV, for filing."""
+    settings = load_settings()
+    with open_units(settings) as units, units(acting(units, who)) as unit:
+        rows = filing_of(unit, month)
+    locale = settings.locale
+    _write([export_csv(rows, filing_columns(), locale=locale, totals=None)], out)
+
+
+@export.command("credits")
+@click.option("--year", "year", type=YEAR, help="Only this calendar year's.")
+@out_option
+@as_option
+def credits_(year: int | None, out: Path | None, who: str | None) -> None:
+    """Export teachers' credits as CSV for their files: a row for each teacher and year."""
+    settings = load_settings()
+    with open_units(settings) as units, units(acting(units, who)) as unit:
+        rows = years_of_teachers(unit, year=year)
+    locale = settings.locale
+    _write([export_csv(rows, credit_year_columns(), locale=locale, totals=None)], out)
 
 
 @export.command("journal")

@@ -11,6 +11,7 @@ from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from market.cli.values import PERIOD
+from settlement.payments.bank_payouts import pay_out, try_payout_again
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
@@ -100,6 +101,16 @@ def retry(key: str, who: str | None) -> None:
     with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
         retry_payment(unit, key)
     click.echo(f"{key} is tried again.")
+
+
+@payments.command("payout-again")
+@click.argument("key")
+@as_option
+def payout_again(key: str, who: str | None) -> None:
+    """Let the money of the payout KEY, which its bank sent back, go there again."""
+    with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
+        try_payout_again(unit, key)
+    click.echo(f"What {key} carried goes again, by another payout.")
 
 
 @payments.command("hold")
@@ -208,6 +219,8 @@ def pay(ctx: click.Context, month: Month, who: str | None, as_json: bool) -> Non
         for number in sorted(numbers):
             assert gateway is not None
             paid[number] = pay_run(units, actor, gateway, number)
+        if gateway is not None:
+            pay_out(units, actor, gateway)
         if gateway is not None and units.settings.gateway_name == "sandbox":
             deliver_messages(units, gateway)
         if gateway is not None:

@@ -1,4 +1,4 @@
-"""`market preview`, `market simulate statement` and `market explain`: figures before they are due.
+"""`market preview`, `market simulate` and `market explain`: figures before they are due.
 
 Nothing is written by any of them.
 """
@@ -14,6 +14,7 @@ from kernel.errors import InvalidInput, PlanMismatch
 from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option, naming_options, payer_option
+from market.cli.ranking_trial import simulate_ranking
 from market.cli.values import AMOUNT, PERIOD, RATE
 from procurement.funding.assumed import LineDifference, lines_with
 from settlement.ceilings import CeilingUse
@@ -50,6 +51,9 @@ def preview_period(month: Month, payer_code: str | None, who: str | None, as_jso
 @click.group("simulate")
 def simulate_group() -> None:
     """Ask what had been, had something been otherwise. Nothing is written."""
+
+
+simulate_group.add_command(simulate_ranking)
 
 
 @simulate_group.command("statement")

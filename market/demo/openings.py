@@ -25,7 +25,7 @@ STAYS = timedelta(minutes=18)
 
 def open_in_class(units: Units, month: Month) -> None:
     """Have the teacher open a resource in a lesson, and the pupil one in the evening."""
-    day = _school_day(month)
+    day = school_day(month)
     pupil = signing_pupil()
     class_name = f"{pupil.grade}{pupil.class_name}"
     _open(units, SIGNING_TEACHER, datetime.combine(day, LESSON_AT, SHANGHAI), class_name)
@@ -50,7 +50,7 @@ def _open(units: Units, login: str, at: datetime, class_name: str) -> None:
         beat(unit, opened.launch)
 
 
-def _school_day(month: Month) -> date:
+def school_day(month: Month) -> date:
     """Return the first school day of a month's second half."""
     day = month.replace(day=FROM_DAY)
     while not chinese_calendar.is_workday(day):

@@ -11,6 +11,7 @@ from kernel.clock import Month
 from kernel.errors import NothingToPay
 from kernel.unit import Units
 from market.demo.rehearsal import SYSTEM, mark_done, person, steps_done
+from settlement.payments.bank_payouts import pay_out
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import open_gateway
 from settlement.payments.parties import know_payees
@@ -39,6 +40,7 @@ def pay_month(units: Units, month: Month) -> None:
     number = _released(units, month)
     if number is not None:
         pay_run(units, SYSTEM, gateway, number)
+        pay_out(units, SYSTEM, gateway)
         deliver_messages(units, gateway)
     with units(SYSTEM) as unit:
         mark_done(unit, step)

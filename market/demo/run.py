@@ -21,6 +21,7 @@ from market.demo.deliveries import MONTHS, Delivery, deliveries
 from market.demo.desk import act_at_the_desk
 from market.demo.early_use import agree
 from market.demo.openings import open_in_class
+from market.demo.opinions import say, use_in_class
 from market.demo.payments import PAID_AFTER, paid_summary, pay_month
 from market.demo.people import departure_rows
 from market.demo.rehearsal import (
@@ -45,6 +46,7 @@ from market.imports.usage import Delivery as UsageFile
 from market.imports.usage import import_usage
 from settlement.closing import settle
 from settlement.metering.models import UsageBatch, UsageTally
+from settlement.ranking.ranking import rank
 from settlement.signals import publish
 from settlement.summaries import period_summary
 
@@ -52,6 +54,8 @@ DELIVERED_AFTER = timedelta(hours=8)
 CLOSED_AFTER = timedelta(days=1, hours=9)
 CONFIRMED_AFTER = timedelta(days=3, hours=10)
 POSTED_AFTER = timedelta(days=3, hours=17)
+SAID_AFTER = timedelta(days=11, hours=16)
+RANKED_AFTER = timedelta(days=12, hours=9)
 """Counted from the first moment after the month, in Asia/Shanghai."""
 AUTUMN = "autumn"
 AUTUMN_ASKED_AT = datetime(YEAR, 8, 28, 9, 0, tzinfo=SHANGHAI)
@@ -70,6 +74,7 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
     for number, month in enumerate(MONTHS):
         progress(show_month(month), number, len(MONTHS))
         open_in_class(units, month)
+        use_in_class(units, month)
         _deliver(units, month, [one for one in arriving if one.month == month])
         _close(units, month)
     _select_for_autumn(units)
@@ -166,6 +171,14 @@ def _close(units: Units, month: Month) -> None:
     if quarrels.is_decided(month):
         settle(_after(units, month, quarrels.BOOKED_AFTER), operator, month)
     pay_month(_after(units, month, PAID_AFTER), month)
+    say(_after(units, month, SAID_AFTER), month)
+    _rank(_after(units, month, RANKED_AFTER), month)
+
+
+def _rank(units: Units, month: Month) -> None:
+    """Rank the month, as a reviewer of the bureau does."""
+    with units(person(units, "qinghe-admission")) as unit:
+        rank(unit, month)
 
 
 def _after(units: Units, month: Month, delay: timedelta) -> Units:

@@ -144,6 +144,12 @@ ORGANISATION_KINDS = {kind.value: kind for kind in OrganisationKind} | {
     "学校": OrganisationKind.SCHOOL,
     "资源提供方": OrganisationKind.VENDOR,
 }
+PAYEE_KINDS = {
+    "vendor": OrganisationKind.VENDOR,
+    "资源提供方": OrganisationKind.VENDOR,
+    "school": OrganisationKind.SCHOOL,
+    "学校": OrganisationKind.SCHOOL,
+}
 
 
 KEY_CHARACTERS = 100

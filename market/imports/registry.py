@@ -29,6 +29,7 @@ from market.imports.fields import (
     LEVELS,
     ORGANISATION_KINDS,
     OWNERSHIPS,
+    PAYEE_KINDS,
     PLANS,
     QUOTA_KINDS,
     RETURN_RESULTS,
@@ -63,6 +64,7 @@ from procurement.policy import DUE_WORKDAYS
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
 from settlement.budgets import BudgetRow
+from settlement.payments.bank_accounts import BankAccountRow, record_bank_accounts
 from settlement.payments.fapiao import FapiaoRow, record_fapiao
 from settlement.payments.treasury import ReturnRow, record_returns
 
@@ -323,6 +325,20 @@ _KINDS: Final = (
         ),
         make=ReturnRow,
         record=record_returns,
+    ),
+    Kind(
+        name="bank-accounts",
+        identity=("kind", "code"),
+        columns=(
+            Column("kind", "vendor", one_of(PAYEE_KINDS)),
+            Column("code", "91110000ABCD00000J", key),
+            Column("holder", "示例教育科技有限公司"),
+            Column("bank", "示例银行示例县支行"),
+            Column("number", "6222020200001234567", key),
+            Column("branch_code", "102345678901", key, blank=""),
+        ),
+        make=BankAccountRow,
+        record=record_bank_accounts,
     ),
     Kind(
         name="fapiao",

@@ -43,6 +43,9 @@ from settlement.metering.models import UsageTally
 from settlement.metering.remedies import mending
 
 CHUNK_ROWS = 20_000
+FIRST_ROWS = 4_000
+"""Rows of a run's first chunk: the database begins early, and each next chunk, half as large again,
+is read by the time it is asked for."""
 
 
 class _DryRun(Exception):
@@ -169,11 +172,13 @@ class _Run:
             yield position, chunk, Columns.of([read.row for _, read in chunk])
 
     def _chunks(self, position: int, end: int | None) -> Iterator[tuple[int, Chunk]]:
+        size = min(FIRST_ROWS, CHUNK_ROWS)
         while end is None or position < end:
-            wanted = CHUNK_ROWS if end is None else min(CHUNK_ROWS, end - position)
+            wanted = size if end is None else min(size, end - position)
             records = list(islice(self.records, wanted))
             if not records:
                 return
+            size = min(size + size // 2, CHUNK_ROWS)
             yield position, [(record, self.reader.read(record)) for record in records]
             position += len(records)
             self.progress(position, self.source.lines)

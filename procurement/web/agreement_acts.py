@@ -8,6 +8,7 @@ from kernel.clock import shanghai_day
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
 from kernel.http.typed import Typed
+from kernel.i18n import label
 from kernel.money import plain_yuan
 from procurement.agreement_requests import (
     ceilings_of,
@@ -16,7 +17,7 @@ from procurement.agreement_requests import (
     request_renewal,
 )
 from procurement.web.request_forms import require_two_years
-from settlement.agreement_ends import end_agreement, release_day
+from settlement.agreement_ends import EndWhy, end_agreement, release_day
 from settlement.queries.funding import AgreementRow, agreements_of
 from settlement.web.places import Place
 
@@ -47,6 +48,7 @@ class EndForm(Form, frozen=True):
     """The last day; `confirmed` once it was seen what will happen."""
 
     last_day: str = ""
+    why: str = EndWhy.OTHER.value
     reason: str = ""
     confirmed: str = ""
 
@@ -158,6 +160,7 @@ def ask_end(
         form=form or EndForm(last_day=today.isoformat()),
         errors=errors or {},
         release=release,
+        whys=[(one.value, label(one, page.locale)) for one in EndWhy],
     )
 
 
@@ -165,14 +168,15 @@ def post_end(page: Page, place: Place, number: str, *, form: EndForm) -> Respons
     """Say what will happen, and when that is confirmed, give the agreement up."""
     typed = Typed(page.locale)
     last_day = typed.day("last_day", form.last_day)
+    why = typed.choice("why", form.why, EndWhy)
     reason = typed.text("reason", form.reason)
-    if typed.errors:
+    if why is None or typed.errors:
         return ask_end(page, place, number, form=form, errors=typed.errors)
     try:
         if not form.confirmed:
             release = release_day(page.unit, last_day)
             return ask_end(page, place, number, form=form, release=release)
-        end_agreement(page.unit, number, last_day=last_day, reason=reason)
+        end_agreement(page.unit, number, last_day=last_day, reason=reason, why=why)
     except MarketError as error:
         typed.refuse(error, FIELD_OF)
         return ask_end(page, place, number, form=form, errors=typed.errors)

@@ -46,6 +46,11 @@ class AccountKind(StrEnum):
     FEE = "fee"
     RETENTION = "retention"
     GATEWAY = "gateway"  # what the gateway holds for the platform
+    TAX_PAYABLE = "tax_payable"  # what was withheld of teachers and is owed to the tax office
+    # credit book, in ten-thousandths of a credit
+    CREDITS = "credits"  # what a teacher earned
+    CREDITS_GRANTED = "credits_granted"  # what was granted, on the credit side
+    # money book
     BANK = "bank"  # what treasuries paid the platform for its fee
 
 
@@ -66,6 +71,10 @@ BUDGET_KINDS = (
 """The accounts of a bureau's budget; more than is unallocated is never issued (R20)."""
 
 
+CREDIT_KINDS = (AccountKind.CREDITS, AccountKind.CREDITS_GRANTED)
+"""The accounts of teachers' credits, in a unit of their own (R48)."""
+
+
 class AccountKey(NamedTuple):
     """An account by its business key: who owns it, and what it holds."""
 
@@ -74,13 +83,20 @@ class AccountKey(NamedTuple):
 
     @property
     def book(self) -> str:
+        if self.kind in CREDIT_KINDS:
+            return "credit"
         of_line = self.kind in FUNDING_KINDS or self.kind is AccountKind.APPROPRIATION
         return "budget" if of_line or self.kind in BUDGET_KINDS else "money"
 
     @property
     def minimum(self) -> int | None:
-        guarded = self.kind in FUNDING_KINDS or self.kind is AccountKind.UNALLOCATED
+        guarded = self.kind in FUNDING_KINDS
+        guarded |= self.kind in (AccountKind.UNALLOCATED, AccountKind.CREDITS)
         return 0 if guarded else None
+
+    @property
+    def unit(self) -> str:
+        return "CREDIT" if self.kind in CREDIT_KINDS else "CNY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +184,18 @@ def open_accounts(unit: Unit, keys: Iterable[AccountKey]) -> dict[AccountKey, Ac
         unit.session.execute(
             text(
                 "INSERT INTO account (id, owner_id, book, kind, unit, minimum, balance) "
-                "SELECT k.id, k.owner_id, k.book, k.kind, 'CNY', k.minimum, 0 "
+                "SELECT k.id, k.owner_id, k.book, k.kind, k.unit, k.minimum, 0 "
                 "FROM unnest(CAST(:ids AS uuid[]), CAST(:owners AS uuid[]), "
-                "CAST(:books AS text[]), CAST(:kinds AS text[]), CAST(:minimums AS bigint[])) "
-                "AS k(id, owner_id, book, kind, minimum) ON CONFLICT DO NOTHING"
+                "CAST(:books AS text[]), CAST(:kinds AS text[]), CAST(:units AS text[]), "
+                "CAST(:minimums AS bigint[])) "
+                "AS k(id, owner_id, book, kind, unit, minimum) ON CONFLICT DO NOTHING"
             ),
             {
                 "ids": UuidArray.of([new_id() for _ in missing]),
                 "owners": UuidArray.of([key.owner_id for key in missing]),
                 "books": TextArray.of([key.book for key in missing]),
                 "kinds": TextArray.of([key.kind.value for key in missing]),
+                "units": TextArray.of([key.unit for key in missing]),
                 "minimums": IntegerArray.of([key.minimum for key in missing]),
             },
         )
@@ -190,7 +208,7 @@ def _find_accounts(unit: Unit, keys: Sequence[AccountKey]) -> dict[AccountKey, A
         text(
             "SELECT a.owner_id, a.kind, a.id FROM account a "
             "JOIN unnest(CAST(:owners AS uuid[]), CAST(:kinds AS text[])) AS k(owner_id, kind) "
-            "ON k.owner_id = a.owner_id AND k.kind = a.kind WHERE a.unit = 'CNY'"
+            "ON k.owner_id = a.owner_id AND k.kind = a.kind"
         ),
         {
             "owners": UuidArray.of([key.owner_id for key in keys]),

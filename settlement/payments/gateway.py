@@ -51,11 +51,15 @@ class Stand(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What the gateway says of one movement: its id there, and where it stands."""
+    """What the gateway says of one movement: its id there, and where it stands.
+
+    `arrives`: when a payout reaches its bank.
+    """
 
     gateway_id: str
     stand: Stand
     reason: str = ""
+    arrives: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +113,16 @@ class BalanceEntry:
     at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PayoutEntry:
+    """One payout from a payee's account to its bank, as the gateway lists it; `key` is ours."""
+
+    id: str
+    key: str
+    amount_fen: int
+    stand: Stand
+
+
 class Gateway(Protocol):
     """What carries money. Every call is made outside any unit of work."""
 
@@ -137,6 +151,18 @@ class Gateway(Protocol):
 
     def refund(self, movement: Movement) -> Outcome:
         """Give a payer back a part of what was collected."""
+
+    def pay_out(self, movement: Movement) -> Outcome:
+        """Send what a payee's account holds to its bank; it arrives days later, or fails."""
+
+    def find_payout(self, movement: Movement) -> Outcome | None:
+        """Return what became of a payout by its key, None if the gateway never had it."""
+
+    def payouts_of(self, account: str) -> Iterator[PayoutEntry]:
+        """Yield the payouts of a payee's account."""
+
+    def held_for_fen(self, account: str) -> int:
+        """Return what a payee's account holds now, pending amounts included."""
 
     def find(self, kind: str, movement: Movement) -> Outcome | None:
         """Return what became of a movement by its key, None if the gateway never had it."""

@@ -21,9 +21,17 @@ REFUND_STANDS: Final[Mapping[str, Stand]] = {
 }
 
 
+PAYOUT_STANDS: Final[Mapping[str, Stand]] = {
+    "paid": Stand.DONE,
+    "failed": Stand.FAILED,
+    "canceled": Stand.FAILED,
+}
+
+
 def outcome_of(subject: Mapping[str, Any]) -> Outcome:
-    """Return where a payment intent, a refund, a transfer or a reversal stands."""
+    """Return where a payment intent, a refund, a payout, a transfer or a reversal stands."""
     status = str(subject.get("status") or "")
+    arrives = None
     match subject["object"]:
         case "payment_intent":
             stand = INTENT_STANDS.get(status, Stand.UNDER_WAY)
@@ -32,9 +40,13 @@ def outcome_of(subject: Mapping[str, Any]) -> Outcome:
         case "refund":
             stand = REFUND_STANDS.get(status, Stand.UNDER_WAY)
             reason = str(subject.get("failure_reason") or "")
+        case "payout":
+            stand = PAYOUT_STANDS.get(status, Stand.UNDER_WAY)
+            reason = str(subject.get("failure_code") or "")
+            arrives = moment_of(int(subject["arrival_date"]))
         case _:
             stand, reason = Stand.DONE, ""
-    return Outcome(gateway_id=str(subject["id"]), stand=stand, reason=reason)
+    return Outcome(gateway_id=str(subject["id"]), stand=stand, reason=reason, arrives=arrives)
 
 
 def account_of(subject: Mapping[str, Any]) -> PartyAccount:

@@ -19,6 +19,7 @@ from kernel.unit import Unit, Units
 from settlement.ledger.models import Account
 from settlement.ledger.posting import AccountKind
 from settlement.payment_models import GatewayParty, Payment
+from settlement.payments.calling import call_each
 from settlement.payments.gateway import Gateway, GatewayError, PartyAccount
 
 PAYER, PAYEE = "payer", "payee"
@@ -59,10 +60,11 @@ def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
             select(GatewayParty.gateway_id).where(GatewayParty.role == PAYEE, ~GatewayParty.ready)
         ).all()
     _open(units, actor, unknown, role=PAYEE, call=gateway.open_payee)
-    for gateway_id in waiting:
-        with answering():
-            account = gateway.look_at_payee(gateway_id)
-        with units(actor) as unit:
+    looked = call_each(gateway.look_at_payee, waiting, at_once=units.settings.gateway_calls)
+    with answering():
+        accounts = [_answered(account) for _, account in looked]
+    with units(actor) as unit:
+        for account in accounts:
             note_payee(unit, account)
     with units(actor) as unit:
         ready = select(GatewayParty).where(GatewayParty.role == PAYEE, GatewayParty.ready)
@@ -121,18 +123,35 @@ def _open(
     role: str,
     call: Callable[..., PartyAccount],
 ) -> None:
-    for organisation_id, code, name in parties:
-        with answering():
-            account = call(code=code, name=name)
+    """Open the parties at the gateway, some at a time, and write those that were opened."""
+
+    def opened(party: Party) -> PartyAccount:
+        _, code, name = party
+        return call(code=code, name=name)
+
+    answers = list(call_each(opened, parties, at_once=units.settings.gateway_calls))
+    accounts = [(party, one) for party, one in answers if isinstance(one, PartyAccount)]
+    if accounts:
         with units(actor) as unit:
             unit.session.execute(
-                insert(GatewayParty)
-                .values(
-                    organisation_id=organisation_id,
-                    role=role,
-                    gateway_id=account.gateway_id,
-                    ready=account.ready,
-                    known_at=unit.clock.now(),
-                )
-                .on_conflict_do_nothing()
+                insert(GatewayParty).on_conflict_do_nothing(),
+                [
+                    {
+                        "organisation_id": organisation_id,
+                        "role": role,
+                        "gateway_id": account.gateway_id,
+                        "ready": account.ready,
+                        "known_at": unit.clock.now(),
+                    }
+                    for (organisation_id, _, _), account in accounts
+                ],
             )
+    with answering():
+        for _, answer in answers:
+            _answered(answer)
+
+
+def _answered(answer: PartyAccount | GatewayError) -> PartyAccount:
+    if isinstance(answer, GatewayError):
+        raise answer
+    return answer

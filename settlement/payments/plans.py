@@ -1,31 +1,37 @@
 """Plans of runs: who would be paid how much by whom, out of which line; who is left out, and why.
 
 Pure where it decides: dues less what is claimed, set off only against the same payer, and under
-treasury payment only within the same line (R41, R63). Nothing is written here.
+treasury payment only within the same line (R41, R63); of a teacher's the tax is withheld (R64).
+Nothing is written here, and the questions are the same few for any number of payers.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import literal, select, text, union_all
+from sqlalchemy import select
 
 from kernel.clock import Month
-from kernel.identity.recording import among
+from kernel.money import split_by_largest_remainder
 from kernel.unit import Unit
-from settlement.dues import NOBODY, Due, Paid, dues, paid_of
+from settlement.dues import NOBODY, Due, Paid, dues, earned_cells, of_dues, paid_of
 from settlement.ledger.posting import INSTALLATION
 from settlement.models import StatementLine
-from settlement.payment_models import GatewayParty, PaymentHold
+from settlement.payments.parts import Cells, Item, Pair, Part, claimed_parts, open_cells, parts_of
+from settlement.payments.payability import (
+    Reach,
+    Undone,
+    payable_payees,
+    reach_of,
+    taxation_of,
+    undone_transfers,
+    withheld_pairs,
+)
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
 from settlement.queries.statements import visible_payers
-
-Pair = tuple[UUID, UUID]
-"""(payer, payee)."""
-Item = tuple[UUID, int]
-"""(funding line, fen)."""
+from settlement.taxation import NOBODY_TAXED, Taxation, Withheld
 
 
 class LeftOut(StrEnum):
@@ -34,18 +40,25 @@ class LeftOut(StrEnum):
     CARRIED = "carried"  # credits exceed what is due: it is set off later
     HELD = "held"
     NOT_READY = "not_ready"
+    NO_ACCOUNT = "no_account"  # no bank account is recorded that a treasury could pay to
+    PAID_OUT = "paid_out"  # it left the gateway for the payee's bank: it is set off later
     BELOW_MINIMUM = "below_minimum"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """One payment of a plan; `items` are (funding line, fen) and add up to its amount."""
+    """One payment of a plan; `items` are (funding line, fen) and add up to its amount.
+
+    `parts` say of which agreement's month each line's is, what is withheld of it included.
+    """
 
     kind: PaymentKind
     payer_id: UUID
     payee_id: UUID
     amount_fen: int
-    items: tuple[tuple[UUID, int], ...] = ()
+    items: tuple[Item, ...] = ()
+    parts: tuple[Part, ...] = ()
+    undoes_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,10 +73,15 @@ class Omitted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What a run would hold. `payments` come payer by payer, the collection first."""
+    """What a run would hold. `payments` come payer by payer, the collection first.
+
+    `withheld`: of which teachers how much tax, by which `version` of the table.
+    """
 
     payments: Sequence[Planned]
     omitted: Sequence[Omitted]
+    withheld: Mapping[UUID, Withheld] = field(default_factory=dict)
+    version: str = ""
 
     @property
     def paid_out_fen(self) -> int:
@@ -72,16 +90,6 @@ class Plan:
             for one in self.payments
             if one.kind not in (PaymentKind.COLLECTION, PaymentKind.REFUND)
         )
-
-
-PAYERS_OF = text(
-    """
-SELECT DISTINCT s.payer_id FROM statement_line s JOIN agreement a ON a.id = s.agreement_id
-WHERE s.state = 'posted'
-    AND (s.vendor_id = :payee OR a.terms ->> 'author_school_id' = CAST(:payee AS text))
-ORDER BY s.payer_id
-"""
-)
 
 
 def plan_run(
@@ -101,39 +109,33 @@ def plan_run(
         .distinct()
         .order_by(StatementLine.payer_id)
     ).all()
-    earned, paid = dues(unit, payers), paid_of(unit, payers)
+    cells, paid = earned_cells(unit, payers), paid_of(unit, payers)
+    earned, claimed = of_dues(cells), claimed_parts(unit, payers)
     if purpose is RunPurpose.REFUND:
-        return plan_refunds(earned, paid)
+        return plan_refunds(
+            earned,
+            paid,
+            withheld=withheld_pairs(unit, payers),
+            reach=reach_of(unit, {due.payee_id for due in paid}),
+            undone=undone_transfers(unit, payers),
+            cells=open_cells(claimed, cells),
+        )
     if month is not None:
         # What was stated later waits; but a credit that is known already is not paid once more.
         by_then = dues(unit, payers, until=month)
         both = by_then.keys() | earned.keys()
         earned = {due: min(by_then.get(due, 0), earned.get(due, 0)) for due in both}
-    payees = {due.payee_id for due in earned}
-    held, ready = _held_and_ready(unit, payees)
+    left = open_dues(earned, paid)
+    payees = {due.payee_id for due in left}
+    held, ready = payable_payees(unit, payees, method=method)
     return plan_payments(
-        open_dues(earned, paid),
+        left,
         method=method,
         held=held,
-        ready=ready if method is PaymentMethod.GATEWAY else payees,
+        ready=ready,
         minimum_fen=unit.settings.payout_minimum_fen,
-    )
-
-
-def _held_and_ready(unit: Unit, payees: Collection[UUID]) -> tuple[set[UUID], set[UUID]]:
-    """Return which of the payees are held, and which the gateway may pay."""
-    held = select(PaymentHold.payee_id, literal("held")).where(
-        PaymentHold.lifted_at.is_(None), among(PaymentHold.payee_id, payees)
-    )
-    ready = select(GatewayParty.organisation_id, literal("ready")).where(
-        GatewayParty.role == "payee",
-        GatewayParty.ready,
-        among(GatewayParty.organisation_id, payees),
-    )
-    rows = unit.session.execute(union_all(held, ready)).all()
-    return (
-        {payee_id for payee_id, what in rows if what == "held"},
-        {payee_id for payee_id, what in rows if what == "ready"},
+        taxation=taxation_of(unit, payees),
+        cells=open_cells(cells, claimed),
     )
 
 
@@ -152,12 +154,15 @@ def plan_payments(
     held: Collection[UUID] = (),
     ready: Collection[UUID] | None = None,
     minimum_fen: int = 0,
+    taxation: Taxation = NOBODY_TAXED,
+    cells: Cells | None = None,
 ) -> Plan:
     """Return the payments of what is left, each pair of payer and payee for itself."""
     wanted, omitted = _set_off(left, method)
     of_payee: dict[UUID, int] = defaultdict(int)
     for (_, payee_id), items in wanted.items():
         of_payee[payee_id] += sum(fen for _, fen in items)
+    not_ready = LeftOut.NO_ACCOUNT if method is PaymentMethod.TREASURY else LeftOut.NOT_READY
 
     def because(payee_id: UUID) -> LeftOut | None:
         if payee_id in held:
@@ -165,24 +170,81 @@ def plan_payments(
         if payee_id == INSTALLATION:
             return None
         if ready is not None and payee_id not in ready:
-            return LeftOut.NOT_READY
+            return not_ready
         return LeftOut.BELOW_MINIMUM if of_payee[payee_id] < minimum_fen else None
 
-    payments: dict[UUID, list[Planned]] = defaultdict(list)
-    for (payer_id, payee_id), items in wanted.items():
-        reason = because(payee_id)
+    for pair, items in list(wanted.items()):
+        reason = because(pair[1])
         if reason is not None:
-            total = sum(fen for _, fen in items)
-            omitted.append(_omitted(payer_id, payee_id, total, reason))
-        elif method is PaymentMethod.TREASURY:
-            payments[payer_id] += [
-                _planned(PaymentKind.ORDER, payer_id, payee_id, [item]) for item in items
-            ]
-        else:
-            kind = PaymentKind.FEE if payee_id == INSTALLATION else PaymentKind.TRANSFER
-            payments[payer_id].append(_planned(kind, payer_id, payee_id, items))
+            omitted.append(_omitted(*pair, sum(fen for _, fen in items), reason))
+            del wanted[pair]
+    withheld = {
+        payee_id: one
+        for payee_id in {payee_id for _, payee_id in wanted}
+        if (one := taxation.withheld(payee_id, of_payee[payee_id])) is not None
+    }
+    kept = _shares_of_tax(wanted, withheld)
+    payments: dict[UUID, list[Planned]] = defaultdict(list)
+    for pair, items in wanted.items():
+        payments[pair[0]] += _paying(
+            pair, items, method=method, tax=kept.get(pair, {}), cells=cells
+        )
     sides = _with_sides(payments, PaymentKind.COLLECTION, method)
-    return Plan(payments=list(sides), omitted=omitted)
+    return Plan(payments=list(sides), omitted=omitted, withheld=withheld, version=taxation.version)
+
+
+def _shares_of_tax(
+    wanted: Mapping[Pair, Sequence[Item]], withheld: Mapping[UUID, Withheld]
+) -> dict[Pair, dict[UUID, int]]:
+    """Return what of each line is withheld: by what each line pays, nothing of what is set off."""
+    of_payee: dict[UUID, list[tuple[Pair, UUID, int]]] = defaultdict(list)
+    for pair, items in wanted.items():
+        if pair[1] in withheld:
+            of_payee[pair[1]] += [(pair, line_id, fen) for line_id, fen in items if fen > 0]
+    kept: dict[Pair, dict[UUID, int]] = defaultdict(dict)
+    for payee_id, rows in of_payee.items():
+        shares = split_by_largest_remainder(withheld[payee_id].tax_fen, [fen for _, _, fen in rows])
+        for (pair, line_id, _), share in zip(rows, shares, strict=True):
+            if share:
+                kept[pair][line_id] = share
+    return kept
+
+
+def _paying(
+    pair: Pair,
+    items: Sequence[Item],
+    *,
+    method: PaymentMethod,
+    tax: Mapping[UUID, int],
+    cells: Cells | None,
+) -> list[Planned]:
+    """Return a pair's payments: to the payee what is left of the tax, and the tax by itself."""
+    payer_id, payee_id = pair
+    net = [(line_id, fen - tax.get(line_id, 0)) for line_id, fen in items]
+    whole = [] if payee_id == INSTALLATION else parts_of(pair, items, cells)
+    if method is PaymentMethod.TREASURY:
+        return [
+            *(
+                _planned(
+                    PaymentKind.ORDER,
+                    payer_id,
+                    payee_id,
+                    [item],
+                    [one for one in whole if one[0] == item[0]],
+                )
+                for item in net
+                if item[1]
+            ),
+            *(
+                _planned(PaymentKind.WITHHOLDING, payer_id, payee_id, [item])
+                for item in sorted(tax.items())
+            ),
+        ]
+    kind = PaymentKind.FEE if payee_id == INSTALLATION else PaymentKind.TRANSFER
+    paying = [_planned(kind, payer_id, payee_id, [one for one in net if one[1]], whole)]
+    if tax:
+        paying.append(_planned(PaymentKind.WITHHOLDING, payer_id, payee_id, sorted(tax.items())))
+    return paying
 
 
 def _set_off(
@@ -208,19 +270,65 @@ def _set_off(
     return wanted, omitted
 
 
-def plan_refunds(earned: Mapping[Due, int], paid: Mapping[Due, Paid]) -> Plan:
-    """Return what every payee gives back of what credits took off after its payment (R41)."""
+def plan_refunds(
+    earned: Mapping[Due, int],
+    paid: Mapping[Due, Paid],
+    *,
+    withheld: Mapping[Pair, int] | None = None,
+    reach: Reach | None = None,
+    undone: Sequence[Undone] = (),
+    cells: Cells | None = None,
+) -> Plan:
+    """Return what every payee gives back of what credits took off after its payment (R41).
+
+    Of a teacher the tax withheld comes back in proportion. What left the gateway for a payee's
+    bank, or never passed through it, can't be taken back there, and is set off later. `undone`:
+    transfers that failed for good.
+    """
     payments: dict[UUID, list[Planned]] = defaultdict(list)
+    omitted: list[Omitted] = []
     pairs: dict[Pair, list[Item]] = defaultdict(list)
+    settled: dict[Pair, int] = defaultdict(int)
+    given_up = {(one.payer_id, one.payee_id) for one in undone}
     for due, one in sorted(paid.items()):
+        pair = due.payer_id, due.payee_id
+        settled[pair] += one.settled_fen
         over = min(one.settled_fen, one.claimed_fen) - max(0, earned.get(due, 0))
-        if over > 0:
-            pairs[due.payer_id, due.payee_id].append((due.line_id, over))
-    for (payer_id, payee_id), items in pairs.items():
-        kind = PaymentKind.FEE_RETURN if payee_id == INSTALLATION else PaymentKind.REVERSAL
-        payments[payer_id].append(_planned(kind, payer_id, payee_id, items))
+        if over > 0 and pair not in given_up:
+            pairs[pair].append((due.line_id, over))
+    left = dict(reach.of_payees) if reach else {}
+    for pair, items in pairs.items():
+        payer_id, payee_id = pair
+        total = sum(fen for _, fen in items)
+        tax_fen = (withheld or {}).get(pair, 0) * total // settled[pair]
+        if reach is not None:
+            there = min(reach.of_pairs.get(pair, 0), left.get(payee_id, 0))
+            if total - tax_fen > there:
+                omitted.append(_omitted(*pair, total, LeftOut.PAID_OUT))
+                continue
+            left[payee_id] -= total - tax_fen
+        if payee_id == INSTALLATION:
+            payments[payer_id].append(_planned(PaymentKind.FEE_RETURN, *pair, items))
+            continue
+        shares = split_by_largest_remainder(tax_fen, [fen for _, fen in items])
+        net = [(line, fen - part) for (line, fen), part in zip(items, shares, strict=True)]
+        tax = [(line, part) for (line, _), part in zip(items, shares, strict=True) if part]
+        parts = parts_of(pair, items, cells)
+        payments[payer_id].append(
+            _planned(PaymentKind.REVERSAL, *pair, [one for one in net if one[1]], parts)
+        )
+        if tax:
+            payments[payer_id].append(_planned(PaymentKind.WITHHOLDING_RETURN, *pair, tax))
+    for back in undone:
+        kind = PaymentKind.WITHHOLDING_RETURN if back.is_tax else PaymentKind.UNDONE
+        payments[back.payer_id].append(
+            replace(
+                _planned(kind, back.payer_id, back.payee_id, back.items, back.parts),
+                undoes_id=None if back.is_tax else back.payment_id,
+            )
+        )
     sides = _with_sides(payments, PaymentKind.REFUND, PaymentMethod.GATEWAY)
-    return Plan(payments=list(sides), omitted=[])
+    return Plan(payments=list(sides), omitted=omitted)
 
 
 def _with_sides(
@@ -234,56 +342,22 @@ def _with_sides(
         yield from own
 
 
-def _planned(kind: PaymentKind, payer_id: UUID, payee_id: UUID, items: Sequence[Item]) -> Planned:
+def _planned(
+    kind: PaymentKind,
+    payer_id: UUID,
+    payee_id: UUID,
+    items: Sequence[Item],
+    parts: Sequence[Part] = (),
+) -> Planned:
     return Planned(
         kind=kind,
         payer_id=payer_id,
         payee_id=payee_id,
         amount_fen=sum(fen for _, fen in items),
         items=tuple(items),
+        parts=tuple(parts),
     )
 
 
 def _omitted(payer_id: UUID, payee_id: UUID, amount_fen: int, because: LeftOut) -> Omitted:
     return Omitted(payer_id=payer_id, payee_id=payee_id, amount_fen=amount_fen, because=because)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PayeeStanding:
-    """Where a payee's money stands, in fen: due and in no run, in one, or to be set off.
-
-    `held_because` is empty unless it is held; `is_ready`: the gateway may pay it.
-    """
-
-    due_fen: int
-    under_way_fen: int
-    carried_fen: int
-    held_because: str
-    is_ready: bool
-
-
-def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
-    """Return where a payee's money stands; the caller has checked who asks."""
-    payers = unit.session.scalars(PAYERS_OF, {"payee": payee_id}).all()
-    earned, paid = dues(unit, payers), paid_of(unit, payers)
-    left = [fen for due, fen in open_dues(earned, paid).items() if due.payee_id == payee_id]
-    under_way = sum(
-        one.claimed_fen - one.settled_fen for due, one in paid.items() if due.payee_id == payee_id
-    )
-    held = unit.session.scalars(
-        select(PaymentHold.because).where(
-            PaymentHold.payee_id == payee_id, PaymentHold.lifted_at.is_(None)
-        )
-    ).one_or_none()
-    ready = unit.session.scalars(
-        select(GatewayParty.ready).where(
-            GatewayParty.organisation_id == payee_id, GatewayParty.role == "payee"
-        )
-    ).one_or_none()
-    return PayeeStanding(
-        due_fen=sum(fen for fen in left if fen > 0),
-        under_way_fen=max(0, under_way),
-        carried_fen=-sum(fen for fen in left if fen < 0),
-        held_because=held or "",
-        is_ready=ready is not False,
-    )

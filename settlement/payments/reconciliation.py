@@ -2,7 +2,8 @@
 
 Ours is what the ledger says of the platform's account at the gateway, theirs its balance
 transactions. Each difference has a name: missing here or there, another amount, a fee, a movement
-that carries no key of ours, or a balance that is not the sum.
+that carries no key of ours, or a balance that is not the sum. So it is with payees' accounts there:
+each payout to a bank, and what is left.
 """
 
 from collections import defaultdict
@@ -20,7 +21,8 @@ from kernel.errors import GatewayUnavailable
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.payment_models import PaymentRun
-from settlement.payments.gateway import BalanceEntry, Gateway
+from settlement.payments.calling import call_each
+from settlement.payments.gateway import BalanceEntry, Gateway, GatewayError, PayoutEntry, Stand
 from settlement.payments.parties import answering
 
 MAY_RECONCILE: Final = (Role.OPERATOR, Role.BUREAU_FINANCE, Role.AUDITOR)
@@ -36,6 +38,10 @@ class Differs(StrEnum):
     GATEWAY_FEE = "gateway_fee"
     NOT_OURS = "not_ours"
     BALANCE = "balance"
+    PAYOUT_MISSING_THERE = "payout_missing_there"
+    PAYOUT_MISSING_HERE = "payout_missing_here"
+    PAYOUT_AMOUNT = "payout_amount"
+    PAYEE_BALANCE = "payee_balance"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +93,7 @@ def reconcile(
         or one.key.split(":")[0] in numbers
         or ":" not in one.key
     ]
+    found += _payee_differences(units, actor, gateway)
     if sum(ours.values()) != held:
         found.append(
             Difference(
@@ -97,6 +104,67 @@ def reconcile(
             )
         )
     return found
+
+
+# What payees' accounts should hold: what was passed on and not taken back, less what went to banks.
+PAYEES = text(
+    """
+SELECT o.code, g.gateway_id, COALESCE((SELECT sum(CASE p.kind WHEN 'transfer' THEN p.amount_fen
+        ELSE -p.amount_fen END) FROM payment p WHERE p.payee_id = o.id AND p.state = 'paid'
+        AND p.kind IN ('transfer', 'reversal')), 0)
+    - COALESCE((SELECT sum(b.amount_fen) FROM bank_payout b WHERE b.payee_id = o.id
+        AND b.state IN ('sent', 'paid')), 0) AS fen
+FROM gateway_party g JOIN organisation o ON o.id = g.organisation_id
+WHERE g.role = 'payee' AND EXISTS (SELECT FROM payment p WHERE p.payee_id = o.id)
+ORDER BY o.code
+"""
+)
+PAYOUTS = text(
+    """
+SELECT b.key, g.gateway_id,
+    CASE WHEN b.state IN ('sent', 'paid') THEN b.amount_fen ELSE 0 END AS fen
+FROM bank_payout b JOIN gateway_party g ON g.organisation_id = b.payee_id AND g.role = 'payee'
+"""
+)
+
+
+def _payee_differences(units: Units, actor: Actor, gateway: Gateway) -> list[Difference]:
+    """Return what differs of payees' accounts at the gateway and their payouts to banks."""
+    with units(actor) as unit:
+        payees = unit.session.execute(PAYEES).all()
+        ours = {row.key: int(row.fen) for row in unit.session.execute(PAYOUTS)}
+
+    def ask(account: str) -> tuple[int, list[PayoutEntry]]:
+        return gateway.held_for_fen(account), list(gateway.payouts_of(account))
+
+    theirs: dict[str, int] = {}
+    found = []
+    accounts = [row.gateway_id for row in payees]
+    answers = call_each(ask, accounts, at_once=units.settings.gateway_calls)
+    with answering():
+        for row, (_, answer) in zip(payees, answers, strict=True):
+            if isinstance(answer, GatewayError):
+                raise answer
+            held, payouts = answer
+            for one in payouts:
+                came = 0 if one.stand is Stand.FAILED else one.amount_fen
+                theirs[one.key or one.id] = theirs.get(one.key or one.id, 0) + came
+            if held != int(row.fen):
+                found.append(_difference(Differs.PAYEE_BALANCE, row.code, int(row.fen), held))
+    for key in sorted(ours.keys() | theirs.keys()):
+        own, other = ours.get(key, 0), theirs.get(key, 0)
+        if own != other:
+            kind = Differs.PAYOUT_AMOUNT
+            if key not in theirs:
+                kind = Differs.PAYOUT_MISSING_THERE
+            elif key not in ours:
+                kind = Differs.PAYOUT_MISSING_HERE
+            found.append(_difference(kind, key, own, other))
+    return found
+
+
+def _difference(kind: Differs, key: str, ours_fen: int, theirs_fen: int) -> Difference:
+    return Difference(kind=kind, key=key, ours_fen=ours_fen, theirs_fen=theirs_fen)
 
 
 def watch(units: Units, actor: Actor, gateway: Gateway) -> None:

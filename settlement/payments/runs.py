@@ -6,6 +6,7 @@ moves is the engine's or the treasury's.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -22,6 +23,7 @@ from kernel.errors import (
     ProposalDecided,
     ReasonRequired,
     Refused,
+    WithheldForAnotherMonth,
 )
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
@@ -32,7 +34,9 @@ from kernel.unit import Unit
 from settlement.ledger.posting import INSTALLATION
 from settlement.models import FundingLine
 from settlement.payment_models import Payment, PaymentItem, PaymentRun
-from settlement.payments.plans import Planned, plan_run
+from settlement.payments.bank_accounts import accounts_of
+from settlement.payments.payability import income_month
+from settlement.payments.plans import Plan, Planned, plan_run
 from settlement.payments.states import (
     PaymentKind,
     PaymentMethod,
@@ -40,6 +44,7 @@ from settlement.payments.states import (
     RunPurpose,
     RunState,
 )
+from settlement.payout_models import PaymentPart, Withholding
 
 PLATFORM: Final = "platform"
 """Stands in keys for the platform as a payee, which has no code."""
@@ -86,7 +91,8 @@ def propose_run(
             note="",
         )
     )
-    _write(unit, run_id, number, plan.payments)
+    _write(unit, run_id, number, plan.payments, method=method)
+    _write_withheld(unit, run_id, plan)
     record(
         unit,
         "payment_run.proposed",
@@ -103,9 +109,15 @@ def propose_run(
 def release_run(unit: Unit, number: str) -> None:
     """Release a proposed run as its second person: from here on money moves.
 
-    Raises `NotFound`, `Refused`, `ProposalDecided`, or `MakerChecks` for one's own.
+    Raises `NotFound`, `Refused`, `ProposalDecided`, `MakerChecks` for one's own, or
+    `WithheldForAnotherMonth`: a teacher's tax is that of the month in which it is paid.
     """
     run = _lock_proposed(unit, number, act="payment.release")
+    month = unit.session.scalar(
+        select(Withholding.month).where(Withholding.run_id == run.id).limit(1)
+    )
+    if month is not None and month != income_month(unit):
+        raise WithheldForAnotherMonth(number=number, period=show_month(month))
     _decide(unit, run, RunState.RELEASED)
     unit.session.execute(
         update(Payment)
@@ -135,7 +147,14 @@ def withdraw_run(unit: Unit, number: str) -> None:
     _free(unit, run)
 
 
-def _write(unit: Unit, run_id: UUID, number: str, payments: Sequence[Planned]) -> None:
+def _write(
+    unit: Unit,
+    run_id: UUID,
+    number: str,
+    payments: Sequence[Planned],
+    *,
+    method: PaymentMethod,
+) -> None:
     people = {one.payer_id for one in payments} | {one.payee_id for one in payments}
     codes: dict[UUID, str] = dict(
         unit.session.execute(
@@ -157,17 +176,22 @@ def _write(unit: Unit, run_id: UUID, number: str, payments: Sequence[Planned]) -
                     {
                         line_id
                         for one in payments
-                        if one.kind is PaymentKind.ORDER
+                        if method is PaymentMethod.TREASURY
                         for line_id, _ in one.items
                     },
                 )
             )
         )
     }
-    rows, items = [], []
+    accounts = accounts_of(unit, people) if method is PaymentMethod.TREASURY else {}
+    keys: Counter[str] = Counter()  # several transfers of a pair may go back in one run
+    rows, items, parts = [], [], []
     for one in payments:
         payment_id = new_id()
-        line = lines[one.items[0][0]] if one.kind is PaymentKind.ORDER else ""
+        line = lines[one.items[0][0]] if method is PaymentMethod.TREASURY else ""
+        account = accounts.get(one.payee_id) if one.kind is PaymentKind.ORDER else None
+        key = f"{number}:{one.kind}:{codes[one.payer_id]}:{codes[one.payee_id]}{line}"
+        keys[key] += 1
         rows.append(
             {
                 "id": payment_id,
@@ -175,20 +199,55 @@ def _write(unit: Unit, run_id: UUID, number: str, payments: Sequence[Planned]) -
                 "payer_id": one.payer_id,
                 "payee_id": one.payee_id,
                 "kind": one.kind,
-                "key": f"{number}:{one.kind}:{codes[one.payer_id]}:{codes[one.payee_id]}{line}",
+                "key": key if keys[key] == 1 else f"{key}+{keys[key]}",
                 "attempt": 1,
                 "amount_fen": one.amount_fen,
                 "paid_fen": 0,
                 "state": PaymentState.PROPOSED,
                 "failure": "",
+                "account_id": account.id if account else None,
+                "undoes_id": one.undoes_id,
             }
         )
         items += [
             {"payment_id": payment_id, "line_id": line_id, "amount_fen": fen}
             for line_id, fen in one.items
         ]
+        parts += [
+            {
+                "payment_id": payment_id,
+                "line_id": line_id,
+                "agreement_id": agreement_id,
+                "of_month": of_month,
+                "amount_fen": fen,
+            }
+            for line_id, agreement_id, of_month, fen in one.parts
+        ]
     unit.session.execute(insert(Payment), rows)
     unit.session.execute(insert(PaymentItem), items)
+    if parts:
+        unit.session.execute(insert(PaymentPart), parts)
+
+
+def _write_withheld(unit: Unit, run_id: UUID, plan: Plan) -> None:
+    """Keep how each teacher's tax came about; also where nothing is withheld yet."""
+    month = income_month(unit)
+    rows = [
+        {
+            "run_id": run_id,
+            "payee_id": payee_id,
+            "month": month,
+            "version": plan.version,
+            "earlier_fen": one.earlier.income_fen,
+            "earlier_tax_fen": one.earlier.tax_fen,
+            "income_fen": one.income_fen,
+            "tax_fen": one.tax_fen,
+            "steps": one.steps.facts(),
+        }
+        for payee_id, one in sorted(plan.withheld.items())
+    ]
+    if rows:
+        unit.session.execute(insert(Withholding), rows)
 
 
 def _mark(restriction: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ from settlement.payments.sandbox_models import (
     SandboxMessage,
     SandboxObject,
 )
+from settlement.payments.sandbox_payouts import send_back, settle_payouts
 from settlement.payments.sandbox_store import Store, new_sandbox_id
 from settlement.payments.signing import sign
 
@@ -99,6 +100,12 @@ class Sandbox:
                 succeed(store, intent)
         return len(late)
 
+    def return_payout(self, payout_id: str) -> None:
+        """Have a bank send back a payout that had arrived, as happens days later."""
+        with self.units(GATEWAY) as unit:
+            found = unit.session.get_one(SandboxObject, payout_id)
+            send_back(Store(unit, found.account), dict(found.body))
+
     def dispute(self, intent_id: str) -> str:
         """Have the payer's bank take a charge back; return the dispute's id."""
         with self.units(GATEWAY) as unit:
@@ -116,6 +123,8 @@ class Sandbox:
         `shuffle`: in any order. Returns how many were taken.
         """
         take = receive or self.receive
+        with self.units(GATEWAY) as unit:
+            settle_payouts(Store(unit))
         with self.units(GATEWAY) as unit:
             due = list(
                 unit.session.scalars(
@@ -172,7 +181,7 @@ class Sandbox:
         if request.method != "POST":
             key = ""
         options: dict[str, Any] = {}
-        if name == "payment_intents.create":
+        if name in ("payment_intents.create", "payouts.create"):
             options = {
                 "declined": fault is Fault.DECLINED,
                 "delayed": fault is Fault.DELAYED,
@@ -192,8 +201,9 @@ class Sandbox:
                 return refusal.status, refusal.body
 
         with self.units(GATEWAY) as unit:
-            store = Store(unit)
-            digest = hashlib.sha256(f"{path}?{encoded}".encode()).hexdigest()
+            account = _header(request, "Stripe-Account")
+            store = Store(unit, account or None)
+            digest = hashlib.sha256(f"{account}{path}?{encoded}".encode()).hexdigest()
             known = unit.session.get(SandboxAnswer, key) if key else None
             if known is not None:
                 status, body = _known(known, digest)
@@ -259,6 +269,11 @@ class SandboxAdapter(HTTPAdapter):
             self._mock.calls.reset()
             for one in self._mock.registered():
                 one.calls.reset()
+
+
+def _header(request: PreparedRequest, name: str) -> str:
+    value = request.headers.get(name) or ""
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _known(known: SandboxAnswer, digest: str) -> tuple[int, dict[str, Any]]:

@@ -4,12 +4,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from settlement.payments.sandbox_forms import SandboxRefusal, amount_in, invalid, no_such
+from settlement.payments.sandbox_forms import (
+    CURRENCY,
+    SandboxRefusal,
+    amount_in,
+    check_currency,
+    invalid,
+    no_such,
+)
+from settlement.payments.sandbox_payouts import create_payout, list_payouts, retrieve_payout
 from settlement.payments.sandbox_store import Store, new_sandbox_id
 
 Form = Mapping[str, Any]
 Call = Callable[..., dict[str, Any]]
-CURRENCY: Final = "cny"
 
 
 def create_customer(store: Store, form: Form) -> dict[str, Any]:
@@ -62,7 +69,7 @@ def create_intent(
 ) -> dict[str, Any]:
     """Open a payer's payment; confirmed it succeeds, unless it was told to be late or declined."""
     amount = amount_in(form)
-    _check_currency(form)
+    check_currency(form)
     if form.get("customer"):
         store.get("customer", form["customer"], param="customer")
     intent = store.add(
@@ -149,7 +156,7 @@ def list_intents(store: Store, form: Form) -> dict[str, Any]:
 def create_transfer(store: Store, form: Form) -> dict[str, Any]:
     """Move money to a connected account, out of what the platform holds."""
     amount = amount_in(form)
-    _check_currency(form)
+    check_currency(form)
     account = store.get("account", form["destination"], param="destination")
     if account["capabilities"].get("transfers") != "active":
         raise invalid(
@@ -177,6 +184,7 @@ def create_transfer(store: Store, form: Form) -> dict[str, Any]:
         metadata=form.get("metadata", {}),
     )
     entry = store.book("transfer", -amount, transfer["id"])
+    store.of(account["id"]).book("payment", amount, transfer["destination_payment"])
     store.change(transfer, balance_transaction=entry["id"])
     store.tell("transfer.created", transfer)
     return {**transfer, "reversals": _reversals(store, transfer["id"])}
@@ -205,6 +213,13 @@ def create_reversal(store: Store, form: Form, transfer_id: str) -> dict[str, Any
             "amount",
             "transfer_reversal_amount_too_large",
         )
+    payee = store.of(transfer["destination"])
+    if amount > payee.balance():
+        raise invalid(
+            "The connected account does not have sufficient funds to reverse the transfer.",
+            None,
+            "balance_insufficient",
+        )
     reversal = store.add(
         "transfer_reversal",
         amount=amount,
@@ -213,6 +228,7 @@ def create_reversal(store: Store, form: Form, transfer_id: str) -> dict[str, Any
         metadata=form.get("metadata", {}),
     )
     entry = store.book("transfer_refund", amount, reversal["id"])
+    payee.book("payment_refund", -amount, reversal["id"])
     store.change(reversal, balance_transaction=entry["id"])
     whole = amount == left
     store.change(transfer, amount_reversed=transfer["amount_reversed"] + amount, reversed=whole)
@@ -342,11 +358,6 @@ def _source(store: Store, source_id: str) -> dict[str, Any]:
     return store.get(kind, source_id)
 
 
-def _check_currency(form: Form) -> None:
-    if form.get("currency") != CURRENCY:
-        raise invalid(f"Invalid currency: {form.get('currency')}.", "currency", "invalid_currency")
-
-
 ROUTES: Final[tuple[tuple[str, str, str, Call], ...]] = (
     ("POST", "/v1/customers", "customers.create", create_customer),
     ("POST", "/v1/accounts", "accounts.create", create_account),
@@ -361,6 +372,9 @@ ROUTES: Final[tuple[tuple[str, str, str, Call], ...]] = (
     ("GET", "/v1/transfers/([^/]+)/reversals", "reversals.list", list_reversals),
     ("POST", "/v1/refunds", "refunds.create", create_refund),
     ("GET", "/v1/refunds", "refunds.list", list_refunds),
+    ("POST", "/v1/payouts", "payouts.create", create_payout),
+    ("GET", "/v1/payouts", "payouts.list", list_payouts),
+    ("GET", "/v1/payouts/([^/]+)", "payouts.retrieve", retrieve_payout),
     ("GET", "/v1/disputes", "disputes.list", list_disputes),
     ("GET", "/v1/balance_transactions", "balance_transactions.list", list_entries),
     ("GET", "/v1/balance", "balance.retrieve", retrieve_balance),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+CURRENCY: Final = "cny"
 MOST_FEN: Final = 99_999_999_999
 
 
@@ -36,7 +37,9 @@ def _fields(needed: str, allowed: str = "") -> Fields:
 LISTED: Final = "limit starting_after ending_before created expand"
 FIELDS: Final[Mapping[str, Fields]] = {
     "customers.create": _fields("", "name email description metadata"),
-    "accounts.create": _fields("type", "country business_profile capabilities metadata email"),
+    "accounts.create": _fields(
+        "type", "country business_profile capabilities settings metadata email"
+    ),
     "accounts.retrieve": _fields("", "expand"),
     "account_links.create": _fields("account type", "refresh_url return_url collect"),
     "payment_intents.create": _fields(
@@ -54,6 +57,11 @@ FIELDS: Final[Mapping[str, Fields]] = {
     "reversals.list": _fields("", LISTED),
     "refunds.create": _fields("", "payment_intent charge amount reason metadata"),
     "refunds.list": _fields("", f"payment_intent charge {LISTED}"),
+    "payouts.create": _fields(
+        "amount currency", "metadata description statement_descriptor method source_type"
+    ),
+    "payouts.retrieve": _fields("", "expand"),
+    "payouts.list": _fields("", f"status arrival_date destination {LISTED}"),
     "disputes.list": _fields("", f"payment_intent charge {LISTED}"),
     "balance_transactions.list": _fields("", f"type source payout {LISTED}"),
     "balance.retrieve": _fields("", ""),
@@ -104,6 +112,12 @@ def amount_in(form: Mapping[str, Any], *, default: int | None = None) -> int:
         code = "amount_too_small" if amount < 1 else "amount_too_large"
         raise invalid("This value must be greater than or equal to 1.", "amount", code)
     return amount
+
+
+def check_currency(form: Mapping[str, Any]) -> None:
+    """Raise what the real API says of another currency than ours."""
+    if form.get("currency") != CURRENCY:
+        raise invalid(f"Invalid currency: {form.get('currency')}.", "currency", "invalid_currency")
 
 
 def invalid(message: str, param: str | None, code: str, *, status: int = 400) -> SandboxRefusal:

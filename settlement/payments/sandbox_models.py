@@ -10,7 +10,10 @@ from kernel.db import Base
 
 
 class SandboxObject(Base):
-    """One object as the API shows it; `kind` is its `object`, `sequence` its place in lists."""
+    """One object as the API shows it; `kind` is its `object`, `sequence` its place in lists.
+
+    `account` is the connected account that it belongs to, None for the platform's own.
+    """
 
     __tablename__ = "sandbox_object"
 
@@ -19,8 +22,9 @@ class SandboxObject(Base):
     sequence: Mapped[int] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     body: Mapped[dict[str, Any]]
+    account: Mapped[str | None]
 
-    __table_args__ = (Index("ix_sandbox_object_kind", "kind", "sequence"),)
+    __table_args__ = (Index("ix_sandbox_object_kind", "kind", "account", "sequence"),)
 
 
 class SandboxAnswer(Base):

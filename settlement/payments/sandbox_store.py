@@ -6,9 +6,10 @@ Every call is one transaction under one lock, so that web and worker processes s
 import secrets
 import string
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import BigInteger, cast, func, insert, select, text, update
 
 from kernel.unit import Unit
 from settlement.payments.sandbox_forms import no_such
@@ -25,6 +26,7 @@ PREFIXES: Final[Mapping[str, str]] = {
     "transfer_reversal": "trr",
     "refund": "pyr",
     "dispute": "du",
+    "payout": "po",
     "balance_transaction": "txn",
     "event": "evt",
 }
@@ -36,16 +38,26 @@ def new_sandbox_id(prefix: str) -> str:
 
 
 class Store:
-    """One call's view of the sandbox; made inside a unit, which holds the sandbox's lock."""
+    """One call's view of the sandbox; made inside a unit, which holds the sandbox's lock.
 
-    def __init__(self, unit: Unit) -> None:
+    `account`: the connected account for which the call is made, None for the platform itself.
+    """
+
+    def __init__(self, unit: Unit, account: str | None = None) -> None:
         self.unit = unit
+        self.account = account
         self.messages: list[str] = []
         unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SANDBOX_LOCK})
 
     @property
     def now(self) -> int:
         return int(self.unit.clock.now().timestamp())
+
+    def of(self, account: str | None) -> "Store":
+        """Return the same call's view of another account."""
+        other = copy(self)
+        other.account = account
+        return other
 
     def add(self, kind: str, **body: Any) -> dict[str, Any]:
         """Keep a new object; return it as the API shows it."""
@@ -63,6 +75,7 @@ class Store:
                 sequence=self._next(SandboxObject),
                 created_at=self.unit.clock.now(),
                 body=found,
+                account=self.account,
             )
         )
         return found
@@ -89,8 +102,10 @@ class Store:
         return found
 
     def all(self, kind: str, **facts: Any) -> list[dict[str, Any]]:
-        """Return the objects of a kind with these facts, the latest first."""
-        wanted = select(SandboxObject.body).where(SandboxObject.kind == kind)
+        """Return the account's objects of a kind with these facts, the latest first."""
+        wanted = select(SandboxObject.body).where(
+            SandboxObject.kind == kind, SandboxObject.account.is_not_distinct_from(self.account)
+        )
         for name, value in facts.items():
             if value is not None:
                 wanted = wanted.where(SandboxObject.body[name].astext == str(value))
@@ -131,6 +146,7 @@ class Store:
             type=kind,
             api_version=None,
             pending_webhooks=1,
+            **({} if self.account is None else {"account": self.account}),
             request={"id": None, "idempotency_key": None},
             data={"object": dict(subject)},
         )
@@ -147,7 +163,7 @@ class Store:
         self.messages.append(event["id"])
 
     def book(self, kind: str, amount: int, source: str) -> dict[str, Any]:
-        """Write a line of the gateway's own books: it changes the platform's balance."""
+        """Write a line of the gateway's own books: it changes the account's balance."""
         return self.add(
             "balance_transaction",
             amount=amount,
@@ -165,8 +181,17 @@ class Store:
         )
 
     def balance(self) -> int:
-        """Return what the platform holds."""
-        return sum(one["net"] for one in self.all("balance_transaction"))
+        """Return what the account holds."""
+        net = func.sum(cast(SandboxObject.body["net"].astext, BigInteger))
+        return int(
+            self.unit.session.scalar(
+                select(net).where(
+                    SandboxObject.kind == "balance_transaction",
+                    SandboxObject.account.is_not_distinct_from(self.account),
+                )
+            )
+            or 0
+        )
 
     def _next(self, table: type[SandboxObject] | type[SandboxMessage]) -> int:
         return (self.unit.session.scalar(select(func.max(table.sequence))) or 0) + 1

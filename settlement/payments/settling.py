@@ -22,19 +22,29 @@ from settlement.ledger.posting import (
     AccountKey,
     AccountKind,
     Entry,
+    Move,
     TransferDraft,
     post,
 )
 from settlement.payment_models import Payment, PaymentRun
 from settlement.payments.gateway import Outcome, Stand
-from settlement.payments.states import PaymentKind, PaymentState, require_step
+from settlement.payments.states import PaymentKind, PaymentMethod, PaymentState, require_step
 
 GATEWAY: Final = AccountKey(INSTALLATION, AccountKind.GATEWAY)
 BANK: Final = AccountKey(INSTALLATION, AccountKind.BANK)
-OVER: Final = frozenset({PaymentState.PAID, PaymentState.RETURNED, PaymentState.WITHDRAWN})
+OVER: Final = frozenset(
+    {PaymentState.PAID, PaymentState.CUT, PaymentState.RETURNED, PaymentState.WITHDRAWN}
+)
 SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
-KEPT: Final = (PaymentKind.FEE, PaymentKind.FEE_RETURN)
+KEPT: Final = (
+    PaymentKind.FEE,
+    PaymentKind.WITHHOLDING,
+    PaymentKind.FEE_RETURN,
+    PaymentKind.WITHHOLDING_RETURN,
+    PaymentKind.UNDONE,
+)
 """Moves nothing at the gateway: the platform keeps it there, or gives it up."""
+TAX: Final = AccountKey(INSTALLATION, AccountKind.TAX_PAYABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +104,30 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
     payment.paid_fen = amount_fen
     payment.failure = ""
     payment.settled_at = unit.clock.now()
-    if payment.kind in SIDES:
-        for one in group.payments:
-            if one.kind in KEPT:
-                step(one, PaymentState.PAID)
-                one.paid_fen, one.settled_at = one.amount_fen, unit.clock.now()
+    kept = [one for one in group.payments if one.kind in KEPT] if payment.kind in SIDES else []
+    for one in kept:
+        step(one, PaymentState.PAID)
+        one.paid_fen, one.settled_at = one.amount_fen, unit.clock.now()
     unit.session.flush()
     suffix = "" if whole and more_fen == amount_fen else f":{amount_fen}"
+    memo = f"of payment run {group.run.number}"
     post(
         unit,
         [
             TransferDraft(
                 key=f"paid:{payment.key}{suffix}",
-                memo=f"{payment.kind} of payment run {group.run.number}",
-                entries=entries(unit, payment, more_fen),
-                moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
-            )
+                memo=f"{payment.kind} {memo}",
+                entries=entries(unit, group, payment, more_fen),
+                moves=_line_moves(unit, group, payment),
+            ),
+            *(
+                TransferDraft(
+                    key=f"paid:{one.key}",
+                    memo=f"{one.kind} {memo}",
+                    entries=entries(unit, group, one, one.amount_fen),
+                )
+                for one in kept
+            ),
         ],
     )
     record(
@@ -155,13 +173,29 @@ def give_back(unit: Unit, group: Group, payment: Payment, *, reason: str) -> Non
                     memo=f"{payment.kind} of payment run {group.run.number} came back",
                     entries=[
                         Entry(debit=one.credit, credit=one.debit, amount_fen=one.amount_fen)
-                        for one in entries(unit, payment, paid_fen)
+                        for one in entries(unit, group, payment, paid_fen)
                     ],
-                    moves=paid_moves(unit, [payment.payer_id]).get(payment.payer_id, []),
+                    moves=_line_moves(unit, group, payment),
                 )
             ],
         )
     record(unit, "payment.returned", subject_kind="payment", subject_id=payment.key, reason=reason)
+
+
+def cut_short(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
+    """Write that nothing more comes of an order that was paid in part: its rest is due again."""
+    step(payment, PaymentState.CUT)
+    payment.failure = reason
+    unit.session.flush()
+    record(
+        unit,
+        "payment.cut",
+        subject_kind="payment",
+        subject_id=payment.key,
+        amount_fen=payment.paid_fen,
+        reason=reason,
+        run=group.run.number,
+    )
 
 
 def step(payment: Payment, wanted: PaymentState) -> None:
@@ -170,24 +204,36 @@ def step(payment: Payment, wanted: PaymentState) -> None:
     payment.state = wanted
 
 
-def entries(unit: Unit, payment: Payment, amount_fen: int) -> list[Entry]:
-    """Return what a payment moves in the money book."""
+def entries(unit: Unit, group: Group, payment: Payment, amount_fen: int) -> list[Entry]:
+    """Return what a payment moves in the money book.
+
+    Tax that is withheld is owed to the tax office; under treasury payment its payer paid it there.
+    """
     payer = AccountKey(payment.payer_id, AccountKind.CLEARING)
-    match PaymentKind(payment.kind):
-        case PaymentKind.COLLECTION:
-            return [Entry(GATEWAY, payer, amount_fen)]
-        case PaymentKind.REFUND:
-            return [Entry(payer, GATEWAY, amount_fen)]
-        case PaymentKind.TRANSFER:
-            return [Entry(_payee(unit, payment.payee_id), GATEWAY, amount_fen)]
-        case PaymentKind.REVERSAL:
-            return [Entry(GATEWAY, _payee(unit, payment.payee_id), amount_fen)]
-        case PaymentKind.ORDER:
-            is_fee = payment.payee_id == INSTALLATION
-            debit = BANK if is_fee else _payee(unit, payment.payee_id)
-            return [Entry(debit, payer, amount_fen)]
-        case PaymentKind.FEE | PaymentKind.FEE_RETURN:
-            return []
+    if payment.payee_id == INSTALLATION:
+        to_platform = {
+            PaymentKind.COLLECTION: [Entry(GATEWAY, payer, amount_fen)],
+            PaymentKind.REFUND: [Entry(payer, GATEWAY, amount_fen)],
+            PaymentKind.ORDER: [Entry(BANK, payer, amount_fen)],
+        }
+        return to_platform.get(PaymentKind(payment.kind), [])
+    payee = _payee(unit, payment.payee_id)
+    by_treasury = group.run.method == PaymentMethod.TREASURY
+    to_payee = {
+        PaymentKind.TRANSFER: [Entry(payee, GATEWAY, amount_fen)],
+        PaymentKind.REVERSAL: [Entry(GATEWAY, payee, amount_fen)],
+        PaymentKind.ORDER: [Entry(payee, payer, amount_fen)],
+        PaymentKind.WITHHOLDING: [Entry(payee, payer if by_treasury else TAX, amount_fen)],
+        PaymentKind.WITHHOLDING_RETURN: [Entry(TAX, payee, amount_fen)],
+    }
+    return to_payee.get(PaymentKind(payment.kind), [])
+
+
+def _line_moves(unit: Unit, group: Group, payment: Payment) -> list[Move]:
+    """Return what the payer's lines have paid by this; passing it on changes nothing of it."""
+    if payment.kind not in SIDES and group.run.method != PaymentMethod.TREASURY:
+        return []
+    return paid_moves(unit, [payment.payer_id]).get(payment.payer_id, [])
 
 
 def _payee(unit: Unit, payee_id: UUID) -> AccountKey:

@@ -36,9 +36,12 @@ class PaymentKind(StrEnum):
     COLLECTION = "collection"
     TRANSFER = "transfer"
     FEE = "fee"
+    WITHHOLDING = "withholding"
     ORDER = "order"
     REVERSAL = "reversal"
     FEE_RETURN = "fee_return"
+    WITHHOLDING_RETURN = "withholding_return"
+    UNDONE = "undone"
     REFUND = "refund"
 
 
@@ -51,6 +54,7 @@ class PaymentState(StrEnum):
     SENT = "sent"
     UNKNOWN = "unknown"
     PARTIAL = "partial"
+    CUT = "cut"  # paid in part, and the rest is due again
     PAID = "paid"
     FAILED = "failed"
     RETURNED = "returned"
@@ -97,13 +101,48 @@ MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
             PaymentState.RETURNED,
         }
     ),
-    PaymentState.PARTIAL: frozenset({PaymentState.PAID}),
+    PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CUT}),
+    PaymentState.CUT: frozenset(),
     PaymentState.PAID: frozenset({PaymentState.RETURNED}),
     PaymentState.FAILED: frozenset({PaymentState.READY}),
     PaymentState.RETURNED: frozenset(),
     PaymentState.WITHDRAWN: frozenset(),
 }
 """The machine itself: the database keeps to the same table (trigger `payment_moves_forward`)."""
+
+
+class PayoutState(StrEnum):
+    """How far a payout to a bank has come."""
+
+    READY = "ready"
+    CLAIMED = "claimed"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    PAID = "paid"
+    FAILED = "failed"
+
+
+PAYOUT_MAY_FOLLOW: Final[Mapping[PayoutState, frozenset[PayoutState]]] = {
+    PayoutState.READY: frozenset(
+        {PayoutState.CLAIMED, PayoutState.SENT, PayoutState.PAID, PayoutState.FAILED}
+    ),
+    PayoutState.CLAIMED: frozenset(
+        {
+            PayoutState.READY,
+            PayoutState.UNKNOWN,
+            PayoutState.SENT,
+            PayoutState.PAID,
+            PayoutState.FAILED,
+        }
+    ),
+    PayoutState.UNKNOWN: frozenset(
+        {PayoutState.READY, PayoutState.SENT, PayoutState.PAID, PayoutState.FAILED}
+    ),
+    PayoutState.SENT: frozenset({PayoutState.PAID, PayoutState.FAILED}),
+    PayoutState.PAID: frozenset({PayoutState.FAILED}),  # a bank may send it back days later
+    PayoutState.FAILED: frozenset(),
+}
+"""Of payouts to banks (trigger `payout_moves_forward`)."""
 
 
 def require_step(key: str, state: PaymentState, wanted: PaymentState) -> None:

@@ -26,6 +26,7 @@ from settlement.payments.gateway import (
     Outcome,
     OutcomeUnknown,
     PartyAccount,
+    PayoutEntry,
     Stand,
 )
 from settlement.payments.objects import (
@@ -108,6 +109,8 @@ class StripeGateway:
                     "country": "CN",
                     "business_profile": {"name": name},
                     "capabilities": {"transfers": {"requested": True}},
+                    # Payouts are ours to make, or nobody could say of what they are.
+                    "settings": {"payouts": {"schedule": {"interval": "manual"}}},
                     "metadata": {"code": code},
                 },
                 {"idempotency_key": key},
@@ -201,6 +204,42 @@ class StripeGateway:
             parts.append(found)
         return _least(parts)
 
+    def pay_out(self, movement: Movement) -> Outcome:
+        ((account, amount_fen),) = movement.targets
+        with stripe_errors():
+            payout = self.client.v1.payouts.create(
+                {"amount": amount_fen, "currency": CURRENCY, "metadata": {"key": movement.key}},
+                {"idempotency_key": _once(movement), "stripe_account": account},
+            )
+        return outcome_of(payout.to_dict())
+
+    def payouts_of(self, account: str) -> Iterator[PayoutEntry]:
+        for payout in self._payouts(account):
+            outcome = outcome_of(payout)
+            yield PayoutEntry(
+                id=outcome.gateway_id,
+                key=key_of(payout),
+                amount_fen=int(payout["amount"]),
+                stand=outcome.stand,
+            )
+
+    def held_for_fen(self, account: str) -> int:
+        with stripe_errors():
+            balance = self.client.v1.balance.retrieve({}, {"stripe_account": account})
+        return _held(balance.to_dict())
+
+    def _payouts(self, account: str) -> Iterator[dict[str, Any]]:
+        with stripe_errors():
+            payouts = self.client.v1.payouts.list({"limit": PAGE}, {"stripe_account": account})
+            for one in payouts.auto_paging_iter():
+                yield one.to_dict()
+
+    def find_payout(self, movement: Movement) -> Outcome | None:
+        ((account, _),) = movement.targets
+        return _furthest(
+            [outcome_of(one) for one in self._payouts(account) if key_of(one) == movement.key]
+        )
+
     def find(self, kind: str, movement: Movement) -> Outcome | None:
         match PaymentKind(kind):
             case PaymentKind.COLLECTION:
@@ -281,9 +320,7 @@ class StripeGateway:
     def balance_fen(self) -> int:
         with stripe_errors():
             balance = self.client.v1.balance.retrieve()
-        facts = balance.to_dict()
-        parts = [*facts["available"], *facts["pending"]]
-        return sum(int(one["amount"]) for one in parts if one["currency"] == CURRENCY)
+        return _held(balance.to_dict())
 
     def _reversal(self, movement: Movement, transfer_id: str) -> str | None:
         with stripe_errors():
@@ -318,6 +355,11 @@ def _opened(create: Callable[[str], PartyAccount], key: str) -> PartyAccount:
             if not unknown.answered or attempt == MOST_OPENINGS:
                 raise
     raise AssertionError("the last attempt returned or raised")
+
+
+def _held(balance: dict[str, Any]) -> int:
+    parts = [*balance["available"], *balance["pending"]]
+    return sum(int(one["amount"]) for one in parts if one["currency"] == CURRENCY)
 
 
 def _facts(movement: Movement) -> dict[str, str]:

@@ -14,6 +14,7 @@ from kernel.actors import Actor
 from kernel.errors import GatewayUnavailable
 from kernel.unit import Unit, Units
 from settlement.payment_models import GatewayEvent
+from settlement.payments.bank_payouts import pay_out
 from settlement.payments.engine import pay_run, released_runs
 from settlement.payments.gateway import Gateway, GatewayError
 from settlement.payments.opening import open_sandbox
@@ -31,6 +32,12 @@ def pay_released(units: Units, actor: Actor, gateway: Gateway) -> None:
     for number in numbers:
         with suppress(GatewayUnavailable):  # the next sweep goes on with it
             pay_run(units, actor, gateway, number)
+
+
+def pay_out_to_banks(units: Units, actor: Actor, gateway: Gateway) -> None:
+    """Send on to payees' banks what arrived at their accounts."""
+    with suppress(GatewayUnavailable):
+        pay_out(units, actor, gateway)
 
 
 def meet_payees(units: Units, actor: Actor, gateway: Gateway) -> None:

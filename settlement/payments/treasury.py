@@ -1,8 +1,9 @@
 """Treasury payment (国库集中支付): orders out as a file, the return file in (R63).
 
-The platform holds no public money: each order is one payer's, to one payee, out of one line.
-Decides what a returned row means for its order: paid, in part, come back, or no order of ours. What
-is not paid stays open; what came back may be proposed again.
+The platform holds no public money: each order is one payer's, to one payee, out of one line; what
+is withheld of a teacher goes to the tax office by an order of its own. Decides what a returned row
+means for its order: paid, in part, come back, or no order of ours. What is not paid stays open;
+what came back, the unpaid rest of an order too, may be proposed again.
 """
 
 import csv
@@ -26,16 +27,20 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.models import FundingLine
 from settlement.payment_models import Payment, PaymentItem, PaymentRun, TreasuryReturn
-from settlement.payments.settling import give_back, lock_group, pay
+from settlement.payments.settling import cut_short, give_back, lock_group, pay
 from settlement.payments.states import PaymentKind, PaymentMethod, PaymentState, RunState
+from settlement.payout_models import BankAccount
 from settlement.queries.statements import visible_payers
 
 MAY_ORDER: Final = (Role.BUREAU_FINANCE, Role.OPERATOR)
 COLUMNS: Final = (
     *("order_no", "payer_code", "payer_name", "payee_code", "payee_name"),
+    *("account_holder", "bank", "branch_code", "account_no"),
     *("fiscal_year", "source", "amount_yuan", "period"),
 )
 PLATFORM: Final = "platform"
+TAX_OFFICE: Final = "tax-office"
+ORDERS: Final = (PaymentKind.ORDER, PaymentKind.WITHHOLDING)
 
 Payer = aliased(Organisation, name="payer")
 Payee = aliased(Organisation, name="payee")
@@ -68,14 +73,15 @@ def export_orders(unit: Unit, number: str) -> bytes:
     if run.state != RunState.RELEASED:
         raise NotReleased(number=number, state=RunState(run.state))
     rows = unit.session.execute(
-        select(Payment, Payer, Payee, FundingLine)
+        select(Payment, Payer, Payee, FundingLine, BankAccount)
         .join(Payer, Payer.id == Payment.payer_id)
         .outerjoin(Payee, Payee.id == Payment.payee_id)
         .join(PaymentItem, PaymentItem.payment_id == Payment.id)
         .join(FundingLine, FundingLine.id == PaymentItem.line_id)
+        .outerjoin(BankAccount, BankAccount.id == Payment.account_id)
         .where(
             Payment.run_id == run.id,
-            Payment.kind == PaymentKind.ORDER,
+            Payment.kind.in_(ORDERS),
             Payment.payer_id.in_(visible_payers(unit)),
         )
         .order_by(Payment.key)
@@ -87,11 +93,12 @@ def export_orders(unit: Unit, number: str) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     sent = 0
-    for payment, payer, payee, line in rows:
+    for payment, payer, payee, line, account in rows:
         writer.writerow(
             [
                 *(payment.key, payer.code, payer.name),
-                *((payee.code, payee.name) if payee else (PLATFORM, PLATFORM)),
+                *_payee(payment, payee),
+                *_account(unit, account, payee),
                 *(line.fiscal_year, line.source, plain_yuan(payment.amount_fen)),
                 show_month(run.month),
             ]
@@ -109,6 +116,43 @@ def export_orders(unit: Unit, number: str) -> bytes:
             orders=sent,
         )
     return text.getvalue().encode("utf-8-sig")
+
+
+def _payee(payment: Payment, payee: Organisation | None) -> tuple[str, str]:
+    if payee is None:
+        return PLATFORM, PLATFORM
+    if payment.kind == PaymentKind.WITHHOLDING:
+        return TAX_OFFICE, f"代扣代缴个人所得税 {payee.code} {payee.name}"
+    return payee.code, payee.name
+
+
+def _account(
+    unit: Unit, account: BankAccount | None, payee: Organisation | None
+) -> tuple[str, str, str, str]:
+    """Return the holder, bank, branch and number of an order's account; the tax office has none."""
+    if account is not None:
+        return account.holder, account.bank, account.branch_code, account.number
+    return unit.settings.bank_account if payee is None else ("", "", "", "")
+
+
+def order_rest_again(unit: Unit, key: str) -> None:
+    """Close an order that was paid in part, so that its rest is due again.
+
+    For a treasury that says by other ways than its file that nothing more comes; what it pays later
+    all the same fits no order and is shown. Raises `NotFound`, `Conflict` unless paid in part.
+    """
+    unit.actor.require("payment.order", *MAY_ORDER)
+    payment_id = unit.session.scalars(
+        select(Payment.id).where(
+            Payment.key == key,
+            Payment.kind.in_(ORDERS),
+            Payment.payer_id.in_(visible_payers(unit)),
+        )
+    ).one_or_none()
+    if payment_id is None:
+        raise NotFound(what="treasury order", key=key)
+    group = lock_group(unit, payment_id)
+    cut_short(unit, group, group.get(payment_id), reason="ordered-again")
 
 
 def record_returns(unit: Unit, rows: Sequence[ReturnRow]) -> list[RowOutcome]:
@@ -134,7 +178,10 @@ def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
     payment_id = unit.session.scalars(
         select(Payment.id).where(
             Payment.key == row.order_no,
-            Payment.kind == PaymentKind.ORDER,
+            Payment.kind.in_(ORDERS),
+            Payment.run_id.in_(
+                select(PaymentRun.id).where(PaymentRun.method == PaymentMethod.TREASURY)
+            ),
             Payment.payer_id.in_(visible_payers(unit)),
             Payment.state.not_in((PaymentState.PROPOSED, PaymentState.WITHDRAWN)),
         )
@@ -144,13 +191,17 @@ def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
         raise FieldError(NotFound(what="treasury order", key=row.order_no), field="order_no")
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
-    left = payment.amount_fen - payment.paid_fen
+    is_cut = payment.state == PaymentState.CUT  # its rest is due again, in another order
+    left = 0 if is_cut else payment.amount_fen - payment.paid_fen
     if row.result == "returned":
         if payment.state == PaymentState.PARTIAL:
-            expected = "an order that was not paid in part"
+            cut_short(unit, group, payment, reason=row.reason or "returned")
+        elif payment.state == PaymentState.CUT:
+            expected = "an order whose rest was not returned before"
             error = InvalidInput(field="result", value=row.result, expected=expected)
             raise FieldError(error, field="result")
-        give_back(unit, group, payment, reason=row.reason or "returned")
+        else:
+            give_back(unit, group, payment, reason=row.reason or "returned")
         outcome = "returned"
     else:
         if not 0 < row.amount_fen <= left:

@@ -17,11 +17,13 @@ from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.payment_models import GatewayEvent, Payment
+from settlement.payments.bank_payouts import settle_payout
 from settlement.payments.gateway import Event, EventRefused, Gateway
 from settlement.payments.objects import account_of, key_of, outcome_of
 from settlement.payments.parties import note_payee
 from settlement.payments.settling import GATEWAY, settle_payment
 from settlement.payments.states import PaymentKind
+from settlement.payout_models import BankPayout
 
 MESSENGER: Final = system_actor("webhook")
 MOVEMENTS: Final = frozenset(
@@ -36,6 +38,9 @@ MOVEMENTS: Final = frozenset(
         "refund.updated",
         "refund.failed",
     }
+)
+PAYOUTS: Final = frozenset(
+    {"payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"}
 )
 TAKEN_BACK: Final = "charge.dispute.created"
 DECIDED: Final = "charge.dispute.closed"
@@ -131,8 +136,12 @@ def _apply_subject(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
         return note_payee(unit, account_of(subject))
     if kind in (TAKEN_BACK, DECIDED):
         return _take_back(unit, kind, subject)
-    if kind not in MOVEMENTS:
-        return False
+    if kind in PAYOUTS:
+        return _apply_payout(unit, subject)
+    return kind in MOVEMENTS and _apply_movement(unit, subject)
+
+
+def _apply_movement(unit: Unit, subject: Mapping[str, Any]) -> bool:
     key = key_of(subject)
     payment = unit.session.scalars(select(Payment).where(Payment.key == key)).one_or_none()
     if payment is None:
@@ -142,6 +151,17 @@ def _apply_subject(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
             return False  # one of several parts: the call says when all of them are through
         raise ValueError(f"{subject['amount']} fen, but {key} is of {payment.amount_fen}")
     settle_payment(unit, payment.id, outcome_of(subject))
+    return True
+
+
+def _apply_payout(unit: Unit, subject: Mapping[str, Any]) -> bool:
+    key = key_of(subject)
+    payout = unit.session.scalars(select(BankPayout).where(BankPayout.key == key)).one_or_none()
+    if payout is None:
+        return False
+    if int(subject["amount"]) != payout.amount_fen:
+        raise ValueError(f"{subject['amount']} fen, but {key} is of {payout.amount_fen}")
+    settle_payout(unit, payout.id, outcome_of(subject))
     return True
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
@@ -27,7 +27,10 @@ Payer = aliased(Organisation, name="payer")
 Payee = aliased(Organisation, name="payee")
 
 SIDES = ("collection", "refund")
-OUT = ("transfer", "fee", "order", "reversal", "fee_return")
+OUT = (
+    *("transfer", "fee", "withholding", "order", "reversal", "fee_return", "withholding_return"),
+    "undone",
+)
 UNDER_WAY = ("ready", "claimed", "sent", "unknown", "partial")
 
 
@@ -142,16 +145,6 @@ def payments_of_run(unit: Unit, number: str) -> list[PaymentRow]:
     return _rows(unit, wanted.order_by(Payer.code, Payment.kind, Payment.key))
 
 
-def payouts_of(unit: Unit, payee_id: UUID) -> list[PaymentRow]:
-    """Return what a payee was paid, is being paid or gave back, the latest first."""
-    wanted = _payments().where(
-        Payment.payee_id == payee_id,
-        Payment.kind.in_(("transfer", "order", "reversal")),
-        PaymentRun.state == "released",
-    )
-    return _rows(unit, wanted.order_by(PaymentRun.decided_at.desc(), Payment.key))
-
-
 def overdue(unit: Unit) -> list[OverdueRow]:
     """Return the visible payers' statements that are not paid after their day, oldest first.
 
@@ -167,7 +160,15 @@ def overdue(unit: Unit) -> list[OverdueRow]:
         select(func.coalesce(func.sum(signed), 0))
         .where(
             Payment.payer_id == Statement.payer_id,
-            Payment.kind.in_(("collection", "order", "refund")),
+            or_(
+                Payment.kind.in_(("collection", "order", "refund")),
+                and_(
+                    Payment.kind == "withholding",
+                    Payment.run_id.in_(
+                        select(PaymentRun.id).where(PaymentRun.method == "treasury")
+                    ),
+                ),
+            ),
         )
         .scalar_subquery()
     )

@@ -42,7 +42,8 @@ WITH moved AS (
     JOIN account a ON a.id = l.account_id AND a.book = 'money'
     WHERE t.key LIKE 'paid:%' OR t.key LIKE 'returned:%' GROUP BY t.key
 ), paid AS (
-    SELECT p.key, CASE WHEN p.kind IN ('fee', 'fee_return') THEN 0 ELSE p.paid_fen END AS stored,
+    SELECT p.key, CASE WHEN p.kind IN ('fee', 'fee_return', 'undone') THEN 0
+            ELSE p.paid_fen END AS stored,
         COALESCE((SELECT sum(m.fen) FROM moved m
             WHERE m.key = 'paid:' || p.key OR starts_with(m.key, 'paid:' || p.key || ':')), 0)
         - COALESCE((SELECT sum(m.fen) FROM moved m WHERE m.key = 'returned:' || p.key), 0)
@@ -70,9 +71,10 @@ OWED = text(
     """
 SELECT a.owner_id, o.code, -sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END)
     AS fen,
-    COALESCE((SELECT sum(CASE p.kind WHEN 'reversal' THEN -p.paid_fen ELSE p.paid_fen END)
-        FROM payment p WHERE p.payee_id = a.owner_id
-            AND p.kind IN ('transfer', 'order', 'reversal')), 0) AS through
+    COALESCE((SELECT sum(CASE WHEN p.kind IN ('reversal', 'withholding_return') THEN -p.paid_fen
+            ELSE p.paid_fen END)
+        FROM payment p WHERE p.payee_id = a.owner_id AND p.kind IN
+            ('transfer', 'order', 'withholding', 'reversal', 'withholding_return')), 0) AS through
 FROM account a JOIN leg l ON l.account_id = a.id JOIN organisation o ON o.id = a.owner_id
 WHERE a.kind IN ('payable', 'school_share') GROUP BY a.owner_id, o.code ORDER BY o.code
 """

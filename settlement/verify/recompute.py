@@ -29,8 +29,11 @@ from settlement.verify import differences as find
 from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
+from settlement.verify.credits import check_credits
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
+from settlement.verify.payouts import check_payouts
+from settlement.verify.rankings import check_rankings
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.school_days import check_school_days
@@ -196,11 +199,14 @@ CHECKS: tuple[Check, ...] = (
     check_postings,
     check_retentions,
     check_payments,
+    check_payouts,
+    check_credits,
     check_counts,
     check_school_days,
     check_terms,
     check_seals,
     check_archives,
     check_usage,
+    check_rankings,
     check_trail,
 )

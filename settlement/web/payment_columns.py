@@ -9,14 +9,23 @@ from settlement.queries.payments import OverdueRow, PaymentRow, RunRow
 from settlement.web.columns import money, number
 
 PAYMENTS: Final = "/bureau/payments"
+PLAN: Final = f"{PAYMENTS}/plan"
+BUREAU_PAYOUTS: Final = "/bureau/payouts"
+
+
+OF_PAYEES: Final = ("transfer", "order", "reversal")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanRow:
-    """What a payee would get of a payer; `because`: why it is left out, empty for what is in."""
+    """What a payee would get of a payer; `because`: why it is left out, empty for what is in.
+
+    `kind` tells what is paid from the tax that is withheld of it; empty for what is left out.
+    """
 
     payer_name: str
     payee_name: str
+    kind: str
     amount_fen: int
     because: str
 
@@ -54,7 +63,11 @@ def run_columns() -> list[Column[RunRow]]:
 
 
 def payment_columns(platform: str) -> list[Column[PaymentRow]]:
-    """Return the columns of one run's payments."""
+    """Return the columns of one run's payments; what a payee gets leads to its lines."""
+
+    def statement(row: PaymentRow) -> str:
+        return f"{BUREAU_PAYOUTS}/{row.key}" if row.kind in OF_PAYEES else ""
+
     return [
         Column(
             key="payer_name",
@@ -75,7 +88,7 @@ def payment_columns(platform: str) -> list[Column[PaymentRow]]:
             kind="label",
             label_kind="PaymentKind",
         ),
-        money("amount_fen", msgid("Amount")),
+        money("amount_fen", msgid("Amount"), href=statement),
         money("paid_fen", msgid("Came through")),
         Column(
             key="state",
@@ -85,7 +98,14 @@ def payment_columns(platform: str) -> list[Column[PaymentRow]]:
             label_kind="PaymentState",
             sortable=True,
         ),
-        Column(key="failure", title=msgid("Reason"), value=lambda row: row.failure, secondary=True),
+        Column(
+            key="failure",
+            title=msgid("Reason"),
+            value=lambda row: row.failure or None,
+            kind="label",
+            label_kind="payment-failure",
+            secondary=True,
+        ),
         Column(
             key="gateway_id",
             title=msgid("Number there"),
@@ -99,8 +119,26 @@ def payment_columns(platform: str) -> list[Column[PaymentRow]]:
 def plan_columns(*, left_out: bool) -> list[Column[PlanRow]]:
     """Return the columns of what a run would hold, or of what it leaves out."""
     columns: list[Column[PlanRow]] = [
-        Column(key="payer_name", title=msgid("Payer"), value=lambda row: row.payer_name),
-        Column(key="payee_name", title=msgid("Payee"), value=lambda row: row.payee_name),
+        Column(
+            key="payer_name",
+            title=msgid("Payer"),
+            value=lambda row: row.payer_name,
+            sortable=True,
+        ),
+        Column(
+            key="payee_name",
+            title=msgid("Payee"),
+            value=lambda row: row.payee_name,
+            sortable=True,
+        ),
+        Column(
+            key="kind",
+            title=msgid("Kind of payment"),
+            value=lambda row: row.kind or None,
+            kind="label",
+            label_kind="PaymentKind",
+            secondary=True,
+        ),
         money("amount_fen", msgid("Amount")),
     ]
     if left_out:
@@ -108,7 +146,7 @@ def plan_columns(*, left_out: bool) -> list[Column[PlanRow]]:
             Column(
                 key="because",
                 title=msgid("Reason"),
-                value=lambda row: row.because,
+                value=lambda row: row.because or None,
                 kind="label",
                 label_kind="LeftOut",
             )

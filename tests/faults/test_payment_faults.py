@@ -13,7 +13,8 @@ from kernel.unit import Units
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import GatewayEvent, Payment
 from settlement.payments import engine
-from settlement.payments.engine import PATIENCE, pay_run
+from settlement.payments.claims import PATIENCE
+from settlement.payments.engine import pay_run
 from settlement.payments.gateway import Gateway, GatewayError
 from settlement.payments.parties import know_payees
 from settlement.payments.sandbox import Fault, Sandbox

@@ -39,6 +39,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/bureau/admission/{version_id}": {"act": "claim"},
     "/vendor/resources/{version_id}": {"act": "appeal"},
     "/bureau/admission/samples": {"act": "draw"},
+    "/bureau/standings": {"month": "2026-03"},
 }
 SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/launches": {"vendor_code": "nobody", "sku": "nothing"},
@@ -72,6 +73,9 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/works/{version_id}/decision": {"confirmed": True},
     "/api/v1/samples": {"seed": "", "size": 1},
     "/api/v1/samples/{sample_id}/judgement": {"passed": True, "note": "x"},
+    "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
+    "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
+    "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
 }
 # Who may act may do so with what is their own, and nobody has these.
 OF_NOBODY = {
@@ -79,7 +83,10 @@ OF_NOBODY = {
     for _, path in WHO_MAY
     if any(
         name in path
-        for name in ("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}")
+        for name in (
+            *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
+            *("{standing_id}", "{appeal_id}", "{key}", "{year}"),
+        )
     )
     or path
     in {
@@ -146,6 +153,11 @@ def address_of(site: Site, path: str) -> str:
         "proposal": "none-2026-001",
         "position": "1",
         "run": "none-P-2026-03-01",
+        "standing_id": NOBODYS,
+        "appeal_id": NOBODYS,
+        "key": "none-P-2026-03-01:transfer:none:none",
+        "person": str(UUID(int=7)),
+        "year": "2026",
     }
     if path.endswith("/credit-note"):
         facts["line_id"] = str(site.credited_line_id)

@@ -115,7 +115,9 @@ def test_a_failure_is_told_with_the_next_step(
     send(client, f"{address}/release")
     TASKS["settlement.pay"](units, number=address.rpartition("/")[2])
 
-    assert "balance_insufficient" in client.get(address).text
+    shown = client.get(address).text
+    assert "Balance insufficient" in shown
+    assert "propose to take back" in shown
     with units(SYSTEM) as unit:
         key = unit.session.scalars(select(Payment.key).where(Payment.state == "failed")).one()
     assert send(client, f"{address}/retry", key="other:key").status_code == 404

@@ -277,6 +277,15 @@ def test_a_state_follows_only_where_the_table_says(
         "UPDATE agreement_draw SET ceiling_fen = ceiling_fen + 1",
         "UPDATE agreement_year SET ceiling_fen = ceiling_fen + 1",
         "DELETE FROM agreement_year",
+        (
+            "INSERT INTO agreement_year (agreement_id, fiscal_year, ceiling_fen, waiting_fen) "
+            "SELECT agreement_id, 2030, 0, 0 FROM agreement_year LIMIT 1"
+        ),
+        (
+            "INSERT INTO agreement_draw (agreement_id, position, line_id, ceiling_fen) "
+            "SELECT d.agreement_id, 9, l.id, 0 FROM agreement_draw d JOIN funding_line l "
+            "ON l.id NOT IN (SELECT line_id FROM agreement_draw) LIMIT 1"
+        ),
         "UPDATE agreement_change SET reason = 'x'",
         "DELETE FROM agreement_change",
         "UPDATE agreement_change_draw SET amount_fen = 1",
@@ -289,6 +298,7 @@ def test_what_an_agreement_is_worth_moves_only_with_a_change(
 ) -> None:
     across(units, market, first_fen=500, later_fen=800)
     signed(units, market, asked(units, market, {2026: 15_000}))
+    a_line_of_2027(units, market, fen=1)
     with pytest.raises(DBAPIError), units(SYSTEM) as unit:
         unit.session.execute(text(statement))
 
@@ -296,6 +306,9 @@ def test_what_an_agreement_is_worth_moves_only_with_a_change(
 def test_years_that_do_not_make_the_ceiling_are_refused(units: Units, market: Market) -> None:
     """R19."""
     with pytest.raises(DBAPIError, match="do not make its ceiling"), units(SYSTEM) as unit:
+        # As in the transaction that opens it.
+        off = "ALTER TABLE agreement_year DISABLE TRIGGER comes_with_its_agreement"
+        unit.session.execute(text(off))
         unit.session.execute(
             text(
                 "INSERT INTO agreement_year (agreement_id, fiscal_year, ceiling_fen, waiting_fen) "

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from kernel.clock import FixedClock, parse_month
 from kernel.errors import GatewayUnavailable, NothingToPay
@@ -32,8 +32,10 @@ from kernel.unit import Units
 from settlement.closing import settle
 from settlement.dues import Due, dues, paid_of
 from settlement.ledger.posting import INSTALLATION, AccountKind
-from settlement.payment_models import Payment, PaymentItem
-from settlement.payments.engine import PATIENCE, pay_run, released_runs
+from settlement.payment_models import Payment, PaymentItem, PaymentRun
+from settlement.payments.bank_payouts import pay_out, try_payout_again
+from settlement.payments.claims import PATIENCE
+from settlement.payments.engine import pay_run, released_runs
 from settlement.payments.gateway import GatewayError
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
@@ -41,6 +43,7 @@ from settlement.payments.sandbox import Fault
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.sweeping import catch_up
 from settlement.payments.treasury import ReturnRow, export_orders, record_returns
+from settlement.payout_models import BankPayout
 from settlement.verify.payments import check_payments
 from settlement.verify.recompute import check_balances, check_budgets
 from tests.support.database import fresh_units
@@ -51,6 +54,7 @@ from tests.support.payment_builders import (
     payables,
     practice,
     released,
+    sells_as_a_teacher,
 )
 from tests.support.settlement_builders import SYSTEM, a_use, at, confirm_all, deliver
 
@@ -70,6 +74,8 @@ class Payments(RuleBasedStateMachine):
         super().__init__()
         self._scope = fresh_world()
         self.units, self.owed = self._scope.__enter__()
+        with self.units(SYSTEM) as unit:
+            sells_as_a_teacher(unit, self.owed.other)
         self.sandbox, self.gateway = practice(self.units)
         know_payees(self.units, SYSTEM, self.gateway)
         self.month, self.late, self.voucher = 4, 0, 0
@@ -156,6 +162,24 @@ class Payments(RuleBasedStateMachine):
             with self.units(self.owed.maker) as unit:
                 record_returns(unit, rows)
 
+    @rule(fault=st.sampled_from([None, *Fault]))
+    def pay_out_to_banks(self, fault: Fault | None) -> None:
+        if fault is not None:
+            self.sandbox.expect("payouts.create", fault)
+        with suppress(GatewayError, GatewayUnavailable):
+            pay_out(self.units, SYSTEM, self.gateway)
+
+    @rule()
+    def somebody_saw_to_a_payout_that_failed(self) -> None:
+        with self.units(SYSTEM) as unit:
+            failed = unit.session.scalars(
+                select(BankPayout.key)
+                .where(BankPayout.state == "failed", BankPayout.answered_at.is_(None))
+                .order_by(BankPayout.key)
+            ).first()
+            if failed:
+                try_payout_again(unit, failed)
+
     @rule()
     def a_bank_takes_a_collection_back(self) -> None:
         with self.units(SYSTEM) as unit:
@@ -217,10 +241,14 @@ class Payments(RuleBasedStateMachine):
                     Payment.kind == "fee_return", Payment.state == "paid"
                 )
             )
+            gone_back = select(Payment.undoes_id).where(
+                Payment.kind == "undone", Payment.state == "paid"
+            )
             open_transfers = unit.session.scalar(
                 select(func.coalesce(func.sum(PaymentItem.amount_fen), 0))
                 .join(Payment, Payment.id == PaymentItem.payment_id)
                 .where(Payment.kind == "transfer", Payment.state.in_(("ready", "failed")))
+                .where(Payment.id.not_in(gone_back))
                 .where(Payment.failure != "collection-failed")
             )
             reversed_only = unit.session.scalar(
@@ -234,9 +262,29 @@ class Payments(RuleBasedStateMachine):
                     ),
                 )
             )
+            in_taxes = unit.session.scalar(
+                select(
+                    func.coalesce(
+                        func.sum(
+                            case(
+                                (Payment.kind == "withholding", Payment.paid_fen),
+                                else_=-Payment.paid_fen,
+                            )
+                        ),
+                        0,
+                    )
+                )
+                .join(PaymentRun, PaymentRun.id == Payment.run_id)
+                .where(
+                    Payment.kind.in_(("withholding", "withholding_return")),
+                    PaymentRun.method == "gateway",
+                )
+            )
         waits = int(open_transfers or 0) + int(reversed_only or 0)
+        taxes = -balance(self.units, INSTALLATION, AccountKind.TAX_PAYABLE)
+        assert taxes == int(in_taxes or 0)
         fees = int(in_hand or 0) - int(given_up or 0)
-        assert held_at_gateway(self.units) == fees + waits
+        assert held_at_gateway(self.units) == fees + taxes + waits
         assert balance(self.units, INSTALLATION, AccountKind.FEE) <= 0
 
 

@@ -6,21 +6,24 @@ The first vendor is owed out of one line, the second out of both; the sandbox ca
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from kernel.actors import Actor, Role
 from kernel.clock import Month
-from kernel.identity.models import Organisation
+from kernel.identity.models import NATION, Organisation
 from kernel.ids import FundingLineId
-from kernel.unit import Units
+from kernel.outcomes import Fate
+from kernel.unit import Unit, Units
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.funding_lines import issue_amount, open_line
 from settlement.ledger.models import Account, Leg
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment
+from settlement.payments.bank_accounts import BankAccountRow, record_bank_accounts
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import SANDBOX_KEY, open_sandbox
 from settlement.payments.parties import know_payees
@@ -29,6 +32,7 @@ from settlement.payments.sandbox import Sandbox
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.webhooks import receive
+from settlement.rate_tables import RateKind, record_table
 from tests.support.builders import a_person, a_resource, a_vendor
 from tests.support.settlement_builders import (
     MARCH,
@@ -83,6 +87,8 @@ def payables(units: Units, *, retention_rate: str = "0.0500") -> Payables:
             reference="A-2",
             terms={"retention_rate": retention_rate},
         )
+        for vendor in (market.vendor, other):
+            a_bank_account(unit, vendor)
         maker = a_person(unit, market.bureau, [Role.BUREAU_FINANCE])
         checker = a_person(unit, market.bureau, [Role.BUREAU_FINANCE])
     rows = [a_use(units, market, f"u{n}", at(2, 8, n)) for n in range(31)]
@@ -95,6 +101,48 @@ def payables(units: Units, *, retention_rate: str = "0.0500") -> Payables:
     confirm_all(units, market)
     settle(units, SYSTEM, MARCH)
     return Payables(market, other, line_id, maker, checker)
+
+
+def a_bank_account(unit: Unit, payee: Organisation, *, number: str = "6222020200001234567") -> None:
+    """Record where a treasury pays a payee."""
+    row = BankAccountRow(
+        kind=payee.kind,
+        code=payee.code,
+        holder=payee.name,
+        bank="清江银行青禾支行",
+        number=number,
+        branch_code="102345678901",
+    )
+    (outcome,) = record_bank_accounts(unit, [row])
+    assert outcome.fate in (Fate.ACCEPTED, Fate.DUPLICATE), outcome
+
+
+SMALL_TABLE = {
+    "exempt_fen": 100,
+    "flat_until_fen": 400,
+    "flat_fen": 100,
+    "share": "0.20",
+    "brackets": [
+        {"up_to_fen": 300, "rate": "0.20", "quick_fen": 0},
+        {"up_to_fen": None, "rate": "0.30", "quick_fen": 30},
+    ],
+}
+"""The published table's shape at a thousandth of its size, for months of a few yuan."""
+
+
+def sells_as_a_teacher(unit: Unit, vendor: Organisation) -> None:
+    """Make a vendor a teacher, of whom tax is withheld, by a table of small amounts."""
+    vendor = unit.session.get_one(Organisation, vendor.id)
+    vendor.facts = {**vendor.facts, "vendor_kind": "teacher"}
+    record_table(
+        unit,
+        RateKind.WITHHOLDING,
+        version="small",
+        region_code=NATION,
+        valid_from=date(2026, 1, 1),
+        source="测试",
+        body=SMALL_TABLE,
+    )
 
 
 def practice(units: Units) -> tuple[Sandbox, StripeGateway]:

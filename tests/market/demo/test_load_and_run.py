@@ -25,6 +25,7 @@ from market.demo.county import COUNTY
 from market.demo.deliveries import MONTHS, deliveries
 from market.demo.load import load_sample
 from market.demo.openings import OPENINGS_A_MONTH
+from market.demo.opinions import openings_in
 from market.demo.run import run_demo
 from procurement.models import Selection
 from procurement.verification import verify
@@ -136,7 +137,7 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
         assert one["ledger_balanced"] is True
     received = sum(one["received"] for one in outcome["periods"])
     delivered = sum(len(delivery.rows) for delivery in deliveries())
-    opened = OPENINGS_A_MONTH * len(outcome["periods"])
+    opened = sum(OPENINGS_A_MONTH + openings_in(month) for month in MONTHS)
     assert received + outcome["undated"]["received"] == delivered + opened
     assert outcome["above_ceiling_fen"] > 0
     assert [one["states"] for one in outcome["periods"]] == [

@@ -12,8 +12,9 @@ from settlement.funding_lines import line_balances
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
-from settlement.payments.plans import LeftOut, open_dues, plan_run, standing_of_payee
+from settlement.payments.plans import LeftOut, open_dues, plan_run
 from settlement.payments.reconciliation import reconcile
+from settlement.payments.standings import standing_of_payee
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.retention import release_all_due
 from settlement.verify.recompute import verify

@@ -15,7 +15,8 @@ from settlement.payment_models import Payment
 from settlement.payments.fapiao import FapiaoRow, record_fapiao
 from settlement.payments.reconciliation import Differs, reconcile
 from settlement.payments.sandbox_store import Store
-from settlement.queries.payments import fapiao_of, overdue, payouts_of
+from settlement.queries.payments import fapiao_of, overdue
+from settlement.queries.payouts import payouts_of
 from settlement.verify.recompute import verify
 from tests.support.payment_builders import (
     HELD_FEN,
@@ -59,7 +60,7 @@ def test_a_movement_that_only_one_side_has_is_named(units: Units, owed: Payables
             text(
                 "DELETE FROM sandbox_object WHERE kind = 'balance_transaction' "
                 "AND body->>'type' = 'transfer' AND sequence = (SELECT max(sequence) "
-                "FROM sandbox_object WHERE kind = 'balance_transaction')"
+                "FROM sandbox_object WHERE kind = 'balance_transaction' AND account IS NULL)"
             )
         )
 

@@ -2,20 +2,23 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, text
 
-from kernel.errors import NothingToPay, NotReleased
+from kernel.errors import Conflict, NothingToPay, NotReleased
 from kernel.outcomes import Fate
 from kernel.unit import Units
 from settlement.dues import dues, paid_of
 from settlement.funding_lines import line_balances
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment, TreasuryReturn
-from settlement.payments.plans import open_dues
+from settlement.payments.bank_accounts import BankAccountRow, record_bank_accounts
+from settlement.payments.plans import LeftOut, open_dues, plan_run
 from settlement.payments.states import PaymentMethod
-from settlement.payments.treasury import ReturnRow, export_orders, record_returns
+from settlement.payments.treasury import ReturnRow, export_orders, order_rest_again, record_returns
+from settlement.payout_models import BankAccount
 from settlement.queries.payments import payment_run, unknown_returns
 from settlement.verify.recompute import verify
 from tests.support.payment_builders import (
@@ -23,6 +26,7 @@ from tests.support.payment_builders import (
     HELD_FEN,
     TOTAL_FEN,
     Payables,
+    a_bank_account,
     balance,
     held_at_gateway,
     payables,
@@ -138,6 +142,89 @@ def test_an_order_that_came_back_may_be_proposed_again(units: Units, owed: Payab
     assert sum(map(fen, orders_of(units, owed, again))) == fen(first) + fen(second)
     with pytest.raises(NothingToPay):
         proposed(units, owed, method=TREASURY)
+
+
+@pytest.mark.parametrize("by_file", [True, False], ids=["returned", "by hand"])
+def test_the_rest_of_an_order_paid_in_part_is_ordered_again(
+    units: Units, owed: Payables, by_file: bool
+):
+    """R63: what came through counts, the rest is due again, and nothing is paid twice."""
+    units.settings = replace(units.settings, payout_minimum_fen=0)
+    number = released(units, owed, method=TREASURY)
+    first, *others = orders_of(units, owed, number)
+    returned(
+        units, owed, *(a_return(one, f"V{n}", amount_fen=fen(one)) for n, one in enumerate(others))
+    )
+    returned(units, owed, a_return(first, "V-part", amount_fen=fen(first) - 7))
+    if by_file:
+        rest = a_return(first, "V-back", amount_fen=7, result="returned")
+        assert returned(units, owed, rest) == [Fate.ACCEPTED]
+    else:
+        with units(owed.maker) as unit:
+            order_rest_again(unit, first["order_no"])
+    assert verify(units, SYSTEM) == []
+
+    (again,) = orders_of(units, owed, released(units, owed, method=TREASURY))
+
+    assert (fen(again), again["payee_code"]) == (7, first["payee_code"])
+    late = a_return(first, "V-late", amount_fen=7)
+    assert returned(units, owed, late) == [Fate.REJECTED], "the treasury paid what was ordered anew"
+    assert returned(units, owed, a_return(again, "V-again", amount_fen=7)) == [Fate.ACCEPTED]
+    assert balance(units, owed.market.school.id, AccountKind.CLEARING) == HELD_FEN
+    assert verify(units, SYSTEM) == []
+    with pytest.raises(Conflict), units(owed.maker) as unit:
+        order_rest_again(unit, first["order_no"])
+
+
+def test_an_order_keeps_the_bank_account_that_it_was_proposed_with(units: Units, owed: Payables):
+    number = released(units, owed, method=TREASURY)
+    before = orders_of(units, owed, number)
+    with units(SYSTEM) as unit:
+        a_bank_account(unit, owed.other, number="6222020200009999999")
+
+    after = orders_of(units, owed, number)
+
+    assert after == before
+    own = {one["account_no"] for one in after if one["payee_code"] == owed.other.code}
+    assert own == {"6222020200001234567"}
+    assert {one["account_no"] for one in after if one["payee_code"] == "platform"} == {""}
+
+
+def test_who_has_no_bank_account_is_left_out_with_the_reason(units: Units, owed: Payables):
+    with units(SYSTEM) as unit:
+        unit.session.execute(text("ALTER TABLE bank_account DISABLE TRIGGER USER"))
+        unit.session.execute(
+            delete(BankAccount).where(BankAccount.organisation_id == owed.other.id)
+        )
+        plan = plan_run(unit, None, method=TREASURY)
+    assert [(one.payee_id, one.because) for one in plan.omitted] == [
+        (owed.other.id, LeftOut.NO_ACCOUNT)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("number", "12 34"),
+        ("number", "abc"),
+        ("branch_code", "123"),
+        ("holder", " "),
+        ("code", "x"),
+    ],
+)
+def test_a_bank_account_that_cannot_be_is_refused_with_its_field(
+    units: Units, owed: Payables, field: str, value: str
+):
+    row = BankAccountRow(
+        kind="vendor",
+        code=owed.other.code,
+        holder="甲公司",
+        bank="某银行",
+        number="6222020200001234567",
+    )
+    with units(SYSTEM) as unit:
+        (outcome,) = record_bank_accounts(unit, [replace(row, **{field: value})])
+    assert (outcome.fate, outcome.field) == (Fate.REJECTED, field)
 
 
 def test_what_a_treasury_said_stays_as_it_said_it(units: Units, owed: Payables):

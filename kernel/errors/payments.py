@@ -1,0 +1,39 @@
+"""What stands against paying and crediting (409)."""
+
+from kernel.errors.conflicts import Conflict
+
+
+class NothingToPay(Conflict):
+    code = "nothing-to-pay"
+    summary = "Nothing that was stated up to {period} is due and not in a payment run yet."
+    remedy = "What is posted later, or released of the retention, goes into the next run."
+
+
+class NotReleased(Conflict):
+    code = "not-released"
+    summary = "{number} is {state}: only what two people released is paid."
+    remedy = "Another finance person of the bureau releases it, on its page."
+
+
+class WithheldForAnotherMonth(Conflict):
+    code = "withheld-for-another-month"
+    summary = "The tax that {number} withholds is that of {period}, which is over."
+    remedy = "Return it and have it proposed again: the tax is reckoned on the month of payment."
+
+
+class PayoutNotFailed(Conflict):
+    code = "payout-not-failed"
+    summary = "The payout {key} has not failed, so there is nothing to try again."
+    remedy = "What is on its way arrives within some days; what failed says so."
+
+
+class TransferUndone(Conflict):
+    code = "transfer-undone"
+    summary = "{key} goes back to its payer, so it can't be tried again."
+    remedy = "What it would have paid is due again, in a later payment run."
+
+
+class ReadTooSoon(Conflict):
+    code = "read-too-soon"
+    summary = "{key} was begun less than a reading's time ago."
+    remedy = "Read on; it can be marked as read in {seconds} seconds."

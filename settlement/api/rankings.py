@@ -1,0 +1,210 @@
+"""`/api/v1/rankings`: places by cell, why somebody stands there, the numbers; for everybody."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from litestar import get
+from litestar.params import FromQuery
+
+from kernel.clock import Month, parse_month, show_month
+from kernel.errors import InvalidInput, NotFound
+from kernel.http.callers import Callers
+from kernel.http.pages import PUBLIC
+from kernel.http.problems import AnyRequest
+from settlement.queries.rankings import CellCount, RankRow, cells_of, ranking_of, why
+from settlement.ranking.evidence_queries import KINDS, VENDOR
+from settlement.ranking.models import PublishedConfig
+from settlement.ranking.runs import require_run
+
+
+class CellAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell, `stage/subject/type`, with how many are ranked in it and how many are new."""
+
+    cell: str
+    ranked: int
+    newcomers: int
+
+
+class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in a cell; nothing but the number of schools is told of who is new.
+
+    `state`: empty, or why no new school may choose it.
+    """
+
+    key: str
+    name: str
+    vendor: str
+    schools: int
+    is_newcomer: bool
+    place: int | None
+    place_low: int | None
+    place_high: int | None
+    band: str
+    score: Decimal | None
+    sd: Decimal | None
+    state: str
+
+
+class RankingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell's ranking by the run that holds for a month, with the configuration it was made by."""
+
+    month: str
+    number: int
+    digest: str
+    config: str
+    kind: str
+    cell: str
+    cells: list[CellAnswer]
+    items: list[PlaceAnswer]
+
+
+class ConfigAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A published configuration: all numbers of the ranking."""
+
+    version: str
+    digest: str
+    published_at: datetime
+    content: dict[str, Any]
+
+
+class WhyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a subject stands where it stands: components, dimensions, counts; never which schools."""
+
+    month: str
+    cell: str
+    place: PlaceAnswer
+    inputs_digest: str
+    components: list[dict[str, Any]]
+    dimensions: list[dict[str, Any]]
+    counts: dict[str, int]
+    urban_rural: dict[str, Any]
+    left_out: list[dict[str, Any]]
+    to_next_band: Decimal
+    most_by_one_school: Decimal
+    capped_schools: int
+
+
+@get("/rankings", opt=PUBLIC, sync_to_thread=True, operation_id="listRankings", summary="A ranking")
+def list_rankings(
+    request: AnyRequest,
+    callers: Callers,
+    *,
+    kind: FromQuery[str] = VENDOR,
+    cell: FromQuery[str] = "",
+    month: FromQuery[str] = "",
+) -> RankingAnswer:
+    """Answer a cell's ranking; without a cell, that in which most are ranked."""
+    with callers.open(request) as unit:
+        if kind not in KINDS:
+            raise InvalidInput(field="kind", value=kind, expected="vendor | resource")
+        run = require_run(unit, _month(month))
+        cells = cells_of(unit, run, kind=kind)
+        chosen = cell or (cells[0].cell if cells else "")
+        if chosen not in {one.cell for one in cells}:
+            raise NotFound(what="ranking", key=cell)
+        return RankingAnswer(
+            month=show_month(run.month),
+            number=run.number,
+            digest=run.digest.hex(),
+            config=run.config_version,
+            kind=kind,
+            cell=chosen,
+            cells=[_cell(one) for one in cells],
+            items=[_place(row) for row in ranking_of(unit, run, kind=kind, cell=chosen)],
+        )
+
+
+@get(
+    "/rankings/config",
+    opt=PUBLIC,
+    sync_to_thread=True,
+    operation_id="getRankingConfig",
+    summary="The ranking's numbers",
+)
+def get_config(
+    request: AnyRequest, callers: Callers, *, month: FromQuery[str] = ""
+) -> ConfigAnswer:
+    """Answer the configuration by which the run that holds was made."""
+    with callers.open(request) as unit:
+        run = require_run(unit, _month(month))
+        found = unit.session.get_one(PublishedConfig, run.config_version)
+        return ConfigAnswer(
+            version=found.version,
+            digest=found.digest.hex(),
+            published_at=found.published_at,
+            content=found.content,
+        )
+
+
+@get(
+    "/rankings/why",
+    opt=PUBLIC,
+    sync_to_thread=True,
+    operation_id="whyRanked",
+    summary="Why a place",
+)
+def get_why(
+    request: AnyRequest,
+    callers: Callers,
+    *,
+    key: FromQuery[str],
+    cell: FromQuery[str] = "",
+    month: FromQuery[str] = "",
+) -> WhyAnswer:
+    """Answer why a vendor (`code`) or a resource (`vendor/sku`) stands where it does."""
+    with callers.open(request) as unit:
+        run = require_run(unit, _month(month))
+        found = why(unit, run, key=key, cell=cell)
+        known = not found.row.is_newcomer
+        return WhyAnswer(
+            month=show_month(run.month),
+            cell=found.row.cell,
+            place=_place(found.row),
+            inputs_digest=found.row.digest,
+            components=[msgspec.to_builtins(one) for one in found.contributions if known],
+            dimensions=[msgspec.to_builtins(one) for one in found.dimensions if known],
+            counts=found.row.result["totals"] if known else {},
+            urban_rural={
+                name: one
+                for name, one in found.row.result["places"].items()
+                if known and one["schools"] > 1
+            },
+            left_out=[
+                {"why": reason, "schools": schools, "effect": str(effect)}
+                for reason, schools, effect in found.left_out
+                if known
+            ],
+            to_next_band=found.to_next_band,
+            most_by_one_school=found.most_by_one if known else Decimal(0),
+            capped_schools=found.capped if known else 0,
+        )
+
+
+HANDLERS: Final = (list_rankings, get_config, get_why)
+
+
+def _month(given: str) -> Month | None:
+    return parse_month(given) if given else None
+
+
+def _cell(one: CellCount) -> CellAnswer:
+    return CellAnswer(cell=one.cell, ranked=one.ranked, newcomers=one.newcomers)
+
+
+def _place(row: RankRow) -> PlaceAnswer:
+    return PlaceAnswer(
+        key=row.key,
+        name=row.name,
+        vendor=row.vendor_name,
+        schools=row.schools,
+        is_newcomer=row.is_newcomer,
+        place=row.place,
+        place_low=row.place_low,
+        place_high=row.place_high,
+        band=row.band,
+        score=None if row.is_newcomer else row.score,
+        sd=None if row.is_newcomer else row.sd,
+        state=row.state,
+    )

@@ -1,0 +1,257 @@
+"""`/api/v1/standings`: where vendors stand, and the acts of due process.
+
+For the vendor itself and the reviewers that answer for it; `Idempotency-Key` is honoured.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath, JSONBody, RawBody
+
+from kernel.actors import Role
+from kernel.clock import show_month
+from kernel.errors import InvalidInput
+from kernel.http.callers import Callers
+from kernel.http.once import answered_once
+from kernel.http.pages import only
+from kernel.http.problems import AnyRequest
+from kernel.unit import Unit
+from settlement.queries.standings import StandingRow, standing_rows, standing_view
+from settlement.ranking.due_process import issue_notice, let_exit, suspend
+from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
+from settlement.ranking.standing_states import Because
+
+READERS: Final = only(Role.VENDOR_MANAGER, Role.ADMISSION)
+REVIEWERS: Final = only(Role.ADMISSION)
+MANAGER: Final = only(Role.VENDOR_MANAGER)
+STEPS: Final = {
+    Because.NOTICE: issue_notice,
+    Because.SUSPENSION: suspend,
+    Because.EXIT: let_exit,
+}
+
+
+class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a vendor stands in a cell, by the last look."""
+
+    id: UUID
+    vendor: str
+    vendor_name: str
+    cell: str
+    state: str
+    since: date
+    month: str
+    score: Decimal | None
+    p_bad: Decimal | None
+    fresh: int
+    appeal: str
+
+
+class StandingList(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[StandingAnswer]
+
+
+class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    number: int
+    from_state: str
+    to_state: str
+    because: str
+    note: str
+    at: datetime
+    appeal_by: date | None
+
+
+class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
+    """One standing with its course: what moved it, the items against it, the gates, appeals."""
+
+    events: list[EventAnswer]
+    items: list[dict[str, Any]]
+    gates: list[dict[str, Any]]
+    appeals: list[dict[str, Any]]
+    mend_by: date | None
+    appeal_by: date | None
+
+
+class StepRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step that a reviewer signs: notice, suspension or exit; the reason is required."""
+
+    step: str
+    note: str
+
+
+class AppealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An appeal against the last step; `contested`: numbers of the items that are denied."""
+
+    claim: str
+    contested: list[int] = []
+
+
+class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of an appeal; `struck`: numbers of the items whose evidence is taken out."""
+
+    upheld: bool
+    note: str
+    struck: list[int] = []
+
+
+@get(
+    "/standings",
+    opt=READERS,
+    sync_to_thread=True,
+    operation_id="listStandings",
+    summary="Standings",
+)
+def list_standings(request: AnyRequest, callers: Callers) -> StandingList:
+    """Answer a vendor's own standings, or those that a bureau answers for."""
+    with callers.open(request) as unit:
+        return StandingList(items=[StandingAnswer(**_standing(one)) for one in standing_rows(unit)])
+
+
+@get(
+    "/standings/{standing_id:uuid}",
+    opt=READERS,
+    sync_to_thread=True,
+    operation_id="getStanding",
+    summary="One standing",
+)
+def get_standing(
+    request: AnyRequest, callers: Callers, standing_id: FromPath[UUID]
+) -> StandingDetail:
+    """Answer one standing with its course."""
+    with callers.open(request) as unit:
+        return _detail(unit, standing_id)
+
+
+@post(
+    "/standings/{standing_id:uuid}/step",
+    opt=REVIEWERS,
+    status_code=200,
+    sync_to_thread=True,
+    operation_id="signStandingStep",
+    summary="Sign a step",
+)
+def sign_step(
+    request: AnyRequest,
+    callers: Callers,
+    standing_id: FromPath[UUID],
+    data: JSONBody[StepRequest],
+    body: RawBody,
+) -> Response[Any]:
+    """Sign a notice, a suspension or an exit, once all gates before it are met."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        step = next((one for one in STEPS if one == data.step), None)
+        if step is None:
+            raise InvalidInput(field="step", value=data.step, expected="notice | suspension | exit")
+        STEPS[step](unit, standing_id, note=data.note)
+        return _detail(unit, standing_id)
+
+    return answered_once(request, callers, body, act=act)
+
+
+@post(
+    "/standings/{standing_id:uuid}/appeal",
+    opt=MANAGER,
+    status_code=201,
+    sync_to_thread=True,
+    operation_id="appealStanding",
+    summary="Appeal",
+)
+def appeal(
+    request: AnyRequest,
+    callers: Callers,
+    standing_id: FromPath[UUID],
+    data: JSONBody[AppealRequest],
+    body: RawBody,
+) -> Response[Any]:
+    """Appeal against the last step, as the vendor and in time."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        appeal_standing(unit, standing_id, claim=data.claim, contested=data.contested)
+        return _detail(unit, standing_id)
+
+    return answered_once(request, callers, body, act=act, status=201)
+
+
+@post(
+    "/standing-appeals/{appeal_id:uuid}/decision",
+    opt=REVIEWERS,
+    status_code=200,
+    sync_to_thread=True,
+    operation_id="decideStandingAppeal",
+    summary="Decide an appeal",
+)
+def decide_appeal(
+    request: AnyRequest,
+    callers: Callers,
+    appeal_id: FromPath[UUID],
+    data: JSONBody[AppealDecision],
+    body: RawBody,
+) -> Response[Any]:
+    """Decide an appeal, as a reviewer who signed nothing of it."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        standing = decide_standing_appeal(
+            unit, appeal_id, upheld=data.upheld, note=data.note, struck=data.struck
+        )
+        return _detail(unit, standing.id)
+
+    return answered_once(request, callers, body, act=act)
+
+
+HANDLERS: Final = (list_standings, get_standing, sign_step, appeal, decide_appeal)
+
+
+def _standing(row: StandingRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "vendor": row.vendor_code,
+        "vendor_name": row.vendor_name,
+        "cell": row.cell,
+        "state": row.state,
+        "since": row.since,
+        "month": show_month(row.month) if row.month else "",
+        "score": row.score,
+        "p_bad": row.p_bad,
+        "fresh": row.fresh,
+        "appeal": row.appeal,
+    }
+
+
+def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
+    found = standing_view(unit, standing_id)
+    notice = found.course.notice
+    return StandingDetail(
+        **_standing(found.row),
+        events=[
+            EventAnswer(
+                **{name: getattr(one, name) for name in EventAnswer.__struct_fields__},
+            )
+            for one in found.events
+        ],
+        items=[
+            {name: value for name, value in one.items() if name != "school"} for one in found.items
+        ],
+        gates=[
+            {"condition": one.condition, "met": one.is_met, "not_until_after": one.day}
+            for one in found.gates
+        ],
+        appeals=[
+            {
+                "id": str(one.id),
+                "against": one.against,
+                "claim": one.claim,
+                "contested": list(one.contested),
+                "made_on": one.made_on,
+                "outcome": one.outcome,
+                "note": one.note,
+            }
+            for one in found.appeals
+        ],
+        mend_by=notice.mend_by if notice else None,
+        appeal_by=found.appeal_by,
+    )

@@ -1,0 +1,133 @@
+"""Facts that earn credits, out of settled use, lineage and what people keep (R47).
+
+Set by set: each question is asked once for all teachers, and none of single uses. An adoption holds
+while another school's settled use of a contribution stands on its bill, or another school's work
+made from it stands admitted; once nothing of it holds, its credits are taken back.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from kernel.clock import shanghai_day
+from kernel.unit import Unit
+from settlement.credit_rules import CreditFact, CreditKind, CreditTable
+from settlement.rate_tables import RateKind, RateVersion, in_force, region_distances, versions_of
+
+READ: Final = text(
+    """
+SELECT r.person_id, r.resource_id, r.finished_at AS at, o.region_code, v.type
+FROM reading r JOIN person p ON p.id = r.person_id
+JOIN organisation o ON o.id = p.organisation_id JOIN version v ON v.id = r.version_id
+WHERE r.finished_at IS NOT NULL
+"""
+)
+# A teacher who sells is a vendor; its person is who managed it first.
+AUTHORS = """
+authors AS (
+    SELECT DISTINCT ON (o.id) o.id AS vendor_id, g.person_id, o.region_code,
+        o.facts ->> 'school_id' AS school_id
+    FROM organisation o JOIN role_grant g ON g.organisation_id = o.id AND g.role = 'vendor_manager'
+    WHERE o.kind = 'vendor' AND o.facts ->> 'vendor_kind' = 'teacher'
+    ORDER BY o.id, g.granted_from, g.id
+)
+"""
+# Bills of other schools' use of a contribution, while they are not credited whole; one without a
+# price is never credited and holds. What is billed for a month was used by its last moment.
+USED: Final = text(
+    """
+WITH {AUTHORS}
+SELECT a.person_id, g.resource_id, a.region_code,
+    min((s.of_month + interval '1 month' - interval '1 second') AT TIME ZONE 'Asia/Shanghai') AS at
+FROM authors a JOIN statement_line s ON s.vendor_id = a.vendor_id AND s.quantity > 0
+JOIN agreement g ON g.id = s.agreement_id
+LEFT JOIN credit_note c ON c.line_id = s.id
+WHERE (s.amount_fen = 0 OR s.amount_fen > COALESCE(c.amount_fen, 0))
+    AND EXISTS (SELECT FROM statement_breakdown b WHERE b.line_id = s.id AND b.quantity > 0
+        AND CAST(b.school_id AS text) IS DISTINCT FROM a.school_id)
+GROUP BY a.person_id, g.resource_id, a.region_code
+""".replace("{AUTHORS}", AUTHORS)
+)
+DERIVED: Final = text(
+    """
+WITH {AUTHORS}
+SELECT a.person_id, parent.resource_id, a.region_code, min(m.decided_at) AS at
+FROM authors a JOIN resource r ON r.vendor_id = a.vendor_id
+JOIN version parent ON parent.resource_id = r.id
+JOIN derivation d ON d.parent_id = parent.id
+JOIN version child ON child.id = d.version_id AND child.state IN ('admitted', 'listed')
+JOIN admission m ON m.version_id = child.id AND m.state = 'admitted' AND m.decided_at IS NOT NULL
+JOIN resource made ON made.id = child.resource_id AND made.vendor_id <> a.vendor_id
+JOIN organisation maker ON maker.id = made.vendor_id
+WHERE maker.facts ->> 'school_id' IS NOT NULL
+    AND maker.facts ->> 'school_id' IS DISTINCT FROM a.school_id
+GROUP BY a.person_id, parent.resource_id, a.region_code
+""".replace("{AUTHORS}", AUTHORS)
+)
+# Who keeps a contribution that is listed, but its author and the people of their school; the moment
+# at which each of the numbers that a table may ask for was reached.
+FOLLOWED: Final = text(
+    """
+WITH {AUTHORS}, kept AS (
+    SELECT a.person_id, a.region_code, f.resource_id, f.at,
+        row_number() OVER (PARTITION BY f.resource_id ORDER BY f.at, f.person_id) AS place
+    FROM authors a JOIN resource r ON r.vendor_id = a.vendor_id
+    JOIN favourite f ON f.resource_id = r.id AND f.person_id <> a.person_id
+    JOIN person p ON p.id = f.person_id
+    WHERE p.organisation_id <> a.vendor_id
+        AND CAST(p.organisation_id AS text) IS DISTINCT FROM a.school_id
+)
+SELECT person_id, resource_id, region_code, at, place FROM kept WHERE place = ANY(:places)
+""".replace("{AUTHORS}", AUTHORS)
+)
+
+
+class _Tables:
+    """The tables in force by region and day, each region's place looked up once."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self.versions = versions_of(unit, RateKind.CREDITS)
+        self._distances: dict[str, Mapping[str, int]] = {}
+
+    def at(self, region_code: str, moment: datetime) -> RateVersion | None:
+        if region_code not in self._distances:
+            self._distances[region_code] = region_distances(self._unit, region_code)
+        return in_force(self.versions, self._distances[region_code], day=shanghai_day(moment))
+
+
+def facts_of_credits(unit: Unit) -> list[CreditFact]:
+    """Return every fact that holds now."""
+    tables = _Tables(unit)
+    found: list[CreditFact] = []
+
+    def note(kind: CreditKind, row: Any, version: RateVersion) -> None:
+        table: CreditTable = version.table
+        found.append(
+            CreditFact(
+                person_id=row.person_id,
+                kind=kind,
+                subject_id=row.resource_id,
+                at=row.at,
+                version=version.version,
+                table=table,
+            )
+        )
+
+    for row in unit.session.execute(READ):
+        version = tables.at(row.region_code, row.at)
+        if version is not None and row.type in version.table.reading_types:
+            note(CreditKind.READING, row, version)
+    for question in (USED, DERIVED):
+        for row in unit.session.execute(question):
+            version = tables.at(row.region_code, row.at)
+            if version is not None:
+                note(CreditKind.ADOPTION, row, version)
+    places = sorted({one.table.followers_needed for one in tables.versions})
+    for row in unit.session.execute(FOLLOWED, {"places": places}):
+        version = tables.at(row.region_code, row.at)
+        if version is not None and version.table.followers_needed == row.place:
+            note(CreditKind.FOLLOWERS, row, version)
+    return found

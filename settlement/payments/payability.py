@@ -1,0 +1,219 @@
+"""Payability: who may be paid now, what is withheld of whom, and what can still be taken back.
+
+Facts for plans, each asked of all payees at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import literal, select, text, union_all
+
+from kernel.arrays import UuidArray
+from kernel.clock import Month, month_bounds, month_of, shanghai_day
+from kernel.identity.models import Organisation
+from kernel.identity.organisations import VendorKind
+from kernel.identity.recording import among
+from kernel.unit import Unit
+from settlement.payment_models import GatewayParty, PaymentHold
+from settlement.payments.parts import Item, Pair, Part
+from settlement.payments.states import PaymentMethod
+from settlement.payout_models import BankAccount
+from settlement.rate_tables import RateKind, table_in_force
+from settlement.taxation import NOBODY_TAXED, EarlierIncome, Taxation
+
+# Of a month's runs: what each teacher is paid by them, and what of it is withheld. What failed for
+# good and goes back to its payer was no income.
+EARLIER: Final = text(
+    """
+SELECT p.payee_id,
+    sum(CASE WHEN p.state = 'cut' THEN p.paid_fen ELSE p.amount_fen END) AS income_fen,
+    sum(CASE WHEN p.kind = 'withholding' THEN p.amount_fen ELSE 0 END) AS tax_fen
+FROM payment p JOIN payment_run r ON r.id = p.run_id
+LEFT JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id AND c.kind = 'collection'
+WHERE p.payee_id = ANY(:payees) AND p.kind IN ('transfer', 'order', 'withholding')
+    AND r.proposed_at >= :first AND r.proposed_at < :before
+    AND (p.state NOT IN ('failed', 'returned', 'withdrawn') OR c.state = 'paid')
+    AND NOT EXISTS (SELECT FROM payment u JOIN payment t ON t.id = u.undoes_id
+        WHERE t.run_id = p.run_id AND t.payer_id = p.payer_id AND t.payee_id = p.payee_id
+            AND u.state NOT IN ('failed', 'withdrawn'))
+GROUP BY p.payee_id
+"""
+)
+WITHHELD: Final = text(
+    """
+SELECT payer_id, payee_id,
+    sum(CASE kind WHEN 'withholding' THEN amount_fen ELSE -amount_fen END) AS fen
+FROM payment
+WHERE payer_id = ANY(:payers) AND (kind = 'withholding' AND state = 'paid'
+    OR kind = 'withholding_return' AND state NOT IN ('failed', 'withdrawn'))
+GROUP BY payer_id, payee_id
+"""
+)
+# What went to payees' accounts at the gateway, and what the platform kept there of its fee, and was
+# not taken back, by payer; what of it is at payees' banks or on its way there.
+PASSED_ON: Final = text(
+    """
+SELECT payer_id, payee_id,
+    sum(CASE WHEN kind IN ('transfer', 'fee') THEN amount_fen ELSE -amount_fen END) AS fen
+FROM payment
+WHERE payee_id = ANY(:payees) AND (kind IN ('transfer', 'fee') AND state = 'paid'
+    OR kind IN ('reversal', 'fee_return') AND state NOT IN ('failed', 'withdrawn'))
+GROUP BY payer_id, payee_id
+"""
+)
+PAID_OUT: Final = text(
+    "SELECT payee_id, sum(amount_fen) AS fen FROM bank_payout "
+    "WHERE payee_id = ANY(:payees) AND state <> 'failed' GROUP BY payee_id"
+)
+# Transfers that failed after their collection, with the tax withheld beside them, unless they are
+# being undone already.
+FAILED: Final = text(
+    """
+SELECT p.id, p.payer_id, p.payee_id, p.kind, p.amount_fen
+FROM payment p JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id
+    AND c.kind = 'collection' AND c.state = 'paid'
+JOIN payment t ON t.run_id = p.run_id AND t.payer_id = p.payer_id AND t.payee_id = p.payee_id
+    AND t.kind = 'transfer' AND t.state = 'failed'
+WHERE p.payer_id = ANY(:payers) AND p.kind IN ('transfer', 'withholding')
+    AND NOT EXISTS (SELECT FROM payment u WHERE u.kind = 'undone' AND u.payer_id = t.payer_id
+        AND u.payee_id = t.payee_id AND u.undoes_id = t.id
+        AND u.state NOT IN ('failed', 'withdrawn'))
+ORDER BY p.payer_id, p.payee_id, p.id
+"""
+)
+ITEMS: Final = text(
+    "SELECT payment_id, line_id, amount_fen FROM payment_item "
+    "WHERE payment_id = ANY(:ids) ORDER BY payment_id, line_id"
+)
+PARTS: Final = text(
+    "SELECT payment_id, line_id, agreement_id, of_month, amount_fen FROM payment_part "
+    "WHERE payment_id = ANY(:ids) ORDER BY payment_id, line_id, of_month, agreement_id"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reach:
+    """What of payees' money is still at the gateway, in fen: of each payer, and in all."""
+
+    of_pairs: Mapping[Pair, int] = field(default_factory=dict)
+    of_payees: Mapping[UUID, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undone:
+    """A transfer that failed after its collection, or the tax beside it: it goes back whole."""
+
+    payment_id: UUID
+    payer_id: UUID
+    payee_id: UUID
+    is_tax: bool
+    items: tuple[Item, ...]
+    parts: tuple[Part, ...]
+
+
+def payable_payees(
+    unit: Unit, payees: Collection[UUID], *, method: PaymentMethod
+) -> tuple[set[UUID], set[UUID]]:
+    """Return which payees are held, and which may be paid by a way of payment.
+
+    Through the gateway those that it says are ready, by a treasury those with a bank account.
+    """
+    held = select(PaymentHold.payee_id, literal("held")).where(
+        PaymentHold.lifted_at.is_(None), among(PaymentHold.payee_id, payees)
+    )
+    if method is PaymentMethod.TREASURY:
+        ready = select(BankAccount.organisation_id, literal("ready")).where(
+            among(BankAccount.organisation_id, payees)
+        )
+    else:
+        ready = select(GatewayParty.organisation_id, literal("ready")).where(
+            GatewayParty.role == "payee",
+            GatewayParty.ready,
+            among(GatewayParty.organisation_id, payees),
+        )
+    rows = unit.session.execute(union_all(held, ready)).all()
+    return (
+        {payee_id for payee_id, what in rows if what == "held"},
+        {payee_id for payee_id, what in rows if what == "ready"},
+    )
+
+
+def income_month(unit: Unit) -> Month:
+    """Return whose income a run is that is proposed now."""
+    return month_of(shanghai_day(unit.clock.now()))
+
+
+def taxation_of(unit: Unit, payees: Collection[UUID]) -> Taxation:
+    """Return what is withheld of the teachers among the payees, by what this month paid them."""
+    teachers = unit.session.scalars(
+        select(Organisation.id).where(
+            among(Organisation.id, payees),
+            Organisation.facts["vendor_kind"].astext == VendorKind.TEACHER,
+        )
+    ).all()
+    if not teachers:
+        return NOBODY_TAXED
+    month = income_month(unit)
+    version = table_in_force(unit, RateKind.WITHHOLDING, day=month)
+    first, before = month_bounds(month)
+    rows = unit.session.execute(
+        EARLIER, {"payees": UuidArray.of(teachers), "first": first, "before": before}
+    )
+    earlier = {
+        row.payee_id: EarlierIncome(income_fen=int(row.income_fen), tax_fen=int(row.tax_fen))
+        for row in rows
+    }
+    return Taxation(
+        version=version.version,
+        table=version.table,
+        earlier={one: earlier.get(one, EarlierIncome()) for one in teachers},
+    )
+
+
+def withheld_pairs(unit: Unit, payer_ids: Sequence[UUID]) -> dict[Pair, int]:
+    """Return what is withheld of each pair of payer and teacher and was not given up, in fen."""
+    rows = unit.session.execute(WITHHELD, {"payers": UuidArray.of(list(payer_ids))})
+    return {(row.payer_id, row.payee_id): int(row.fen) for row in rows if row.fen}
+
+
+def reach_of(unit: Unit, payees: Collection[UUID]) -> Reach:
+    """Return what of the payees' money is at the gateway, by our books."""
+    asked = {"payees": UuidArray.of(list(payees))}
+    of_pairs: dict[Pair, int] = {}
+    of_payees: dict[UUID, int] = defaultdict(int)
+    for row in unit.session.execute(PASSED_ON, asked):
+        of_pairs[row.payer_id, row.payee_id] = int(row.fen)
+        of_payees[row.payee_id] += int(row.fen)
+    for row in unit.session.execute(PAID_OUT, asked):
+        of_payees[row.payee_id] -= int(row.fen)
+    return Reach(of_pairs=of_pairs, of_payees=of_payees)
+
+
+def undone_transfers(unit: Unit, payer_ids: Sequence[UUID]) -> list[Undone]:
+    """Return the transfers that failed after their collection, and the tax beside them."""
+    rows = unit.session.execute(FAILED, {"payers": UuidArray.of(list(payer_ids))}).all()
+    if not rows:
+        return []
+    asked = {"ids": UuidArray.of([row.id for row in rows])}
+    items: dict[UUID, list[Item]] = defaultdict(list)
+    for row in unit.session.execute(ITEMS, asked):
+        items[row.payment_id].append((row.line_id, int(row.amount_fen)))
+    parts: dict[UUID, list[Part]] = defaultdict(list)
+    for row in unit.session.execute(PARTS, asked):
+        parts[row.payment_id].append(
+            (row.line_id, row.agreement_id, row.of_month, int(row.amount_fen))
+        )
+    return [
+        Undone(
+            payment_id=row.id,
+            payer_id=row.payer_id,
+            payee_id=row.payee_id,
+            is_tax=row.kind == "withholding",
+            items=tuple(items[row.id]),
+            parts=tuple(parts[row.id]),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,61 @@
+"""Where a payee's money stands: what is due, in a run, to be set off, and why it is not paid."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from kernel.unit import Unit
+from settlement.dues import dues, paid_of
+from settlement.payment_models import GatewayParty, PaymentHold
+from settlement.payments.plans import open_dues
+
+PAYERS_OF = text(
+    """
+SELECT DISTINCT s.payer_id FROM statement_line s JOIN agreement a ON a.id = s.agreement_id
+WHERE s.state = 'posted'
+    AND (s.vendor_id = :payee OR a.terms ->> 'author_school_id' = CAST(:payee AS text))
+ORDER BY s.payer_id
+"""
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PayeeStanding:
+    """Where a payee's money stands, in fen: due and in no run, in one, or to be set off.
+
+    `held_because` is empty unless it is held; `is_ready`: the gateway may pay it.
+    """
+
+    due_fen: int
+    under_way_fen: int
+    carried_fen: int
+    held_because: str
+    is_ready: bool
+
+
+def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
+    """Return where a payee's money stands; the caller has checked who asks."""
+    payers = unit.session.scalars(PAYERS_OF, {"payee": payee_id}).all()
+    earned, paid = dues(unit, payers), paid_of(unit, payers)
+    left = [fen for due, fen in open_dues(earned, paid).items() if due.payee_id == payee_id]
+    under_way = sum(
+        one.claimed_fen - one.settled_fen for due, one in paid.items() if due.payee_id == payee_id
+    )
+    held = unit.session.scalars(
+        select(PaymentHold.because).where(
+            PaymentHold.payee_id == payee_id, PaymentHold.lifted_at.is_(None)
+        )
+    ).one_or_none()
+    ready = unit.session.scalars(
+        select(GatewayParty.ready).where(
+            GatewayParty.organisation_id == payee_id, GatewayParty.role == "payee"
+        )
+    ).one_or_none()
+    return PayeeStanding(
+        due_fen=sum(fen for fen in left if fen > 0),
+        under_way_fen=max(0, under_way),
+        carried_fen=-sum(fen for fen in left if fen < 0),
+        held_because=held or "",
+        is_ready=ready is not False,
+    )

@@ -1,0 +1,177 @@
+"""Due process: what a person decides of a vendor's standing, step by step (R44).
+
+A notice names item by item what schools say, and gives a term to mend it; only if the looks after
+it find no better, and newly affected schools say so, a reviewer may suspend, and after the days to
+appeal let the vendor exit. Each step is signed by a reviewer without an interest in the vendor, and
+can be appealed (`standing_appeals`).
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from catalog.models import Resource, Version
+from catalog.reviewers import Reviewer, refuse_interest, require_reviewer
+from kernel.clock import shanghai_day
+from kernel.errors import ReasonRequired, StepNotDue
+from kernel.ids import new_id
+from kernel.unit import Unit
+from settlement.ranking.inputs import SchoolEvidence
+from settlement.ranking.looks import move
+from settlement.ranking.models import ScoreSnapshot, Standing, StandingEvent, StandingNotice
+from settlement.ranking.runs import subject_from
+from settlement.ranking.standing_gates import Course, first_unmet, gates_of
+from settlement.ranking.standing_states import Because, VendorStanding
+from settlement.ranking.standings import course_of, require_standing
+from settlement.workdays import after_workdays
+
+TO: dict[Because, VendorStanding] = {
+    Because.NOTICE: VendorStanding.PROBATION,
+    Because.SUSPENSION: VendorStanding.NO_NEW_SCHOOLS,
+    Because.EXIT: VendorStanding.EXITING,
+}
+
+
+def issue_notice(unit: Unit, standing_id: UUID, *, note: str) -> StandingNotice:
+    """Tell a vendor on watch what it has to mend within a term: watch → probation.
+
+    The items are what the last look rests on, school by school. Raises `NotFound`, `StepNotDue`,
+    `ReasonRequired`, `VendorInterest`, `Refused`.
+    """
+    standing, course, reviewer = _begin(unit, standing_id, Because.NOTICE, note=note)
+    assert course.look is not None  # a gate
+    items = items_of(unit, standing.vendor_id, cell=standing.cell, run_id=course.look.run_id)
+    if not items:
+        raise StepNotDue(
+            key=standing.cell,
+            state=standing.state,
+            wanted=VendorStanding.PROBATION,
+            rule="no school says anything that could be mended",
+        )
+    today = shanghai_day(unit.clock.now())
+    notice = StandingNotice(
+        id=new_id(),
+        standing_id=standing.id,
+        run_id=course.look.run_id,
+        items=items,
+        note=note.strip(),
+        issued_at=unit.clock.now(),
+        issued_by=reviewer.person_id,
+        mend_by=today + timedelta(days=course.gates.probation_days),
+    )
+    unit.session.add(notice)
+    unit.session.flush()
+    _sign(unit, standing, course, Because.NOTICE, reviewer, notice_id=notice.id, note=note)
+    return notice
+
+
+def suspend(unit: Unit, standing_id: UUID, *, note: str) -> StandingEvent:
+    """Let a vendor on probation take no new schools: probation → no_new_schools.
+
+    Raises `StepNotDue` naming the first gate that is not met, and as `issue_notice`.
+    """
+    standing, course, reviewer = _begin(unit, standing_id, Because.SUSPENSION, note=note)
+    assert course.notice is not None  # a gate
+    return _sign(
+        unit,
+        standing,
+        course,
+        Because.SUSPENSION,
+        reviewer,
+        notice_id=course.notice.id,
+        note=note,
+    )
+
+
+def let_exit(unit: Unit, standing_id: UUID, *, note: str) -> StandingEvent:
+    """Let a vendor go: no_new_schools → exiting. Its schools finish their term.
+
+    Raises as `suspend`.
+    """
+    standing, course, reviewer = _begin(unit, standing_id, Because.EXIT, note=note)
+    return _sign(unit, standing, course, Because.EXIT, reviewer, note=note)
+
+
+def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
+    """Return the reviewer that acts; raise for one with an interest in the vendor."""
+    reviewer = require_reviewer(unit, act)
+    versions = unit.session.scalars(
+        select(Version)
+        .join(Resource, Resource.id == Version.resource_id)
+        .where(Resource.vendor_id == standing.vendor_id)
+        .limit(1)
+    ).all()
+    refuse_interest(unit, reviewer, versions)
+    return reviewer
+
+
+def items_of(unit: Unit, vendor_id: UUID, *, cell: str, run_id: UUID) -> list[dict[str, Any]]:
+    """Return what schools say against a vendor in a cell, item by item, as a run has it."""
+    snapshot = unit.session.scalars(
+        select(ScoreSnapshot).where(
+            ScoreSnapshot.run_id == run_id,
+            ScoreSnapshot.kind == "vendor",
+            ScoreSnapshot.subject_id == vendor_id,
+            ScoreSnapshot.cell == cell,
+        )
+    ).one()
+    schools = subject_from(snapshot.inputs).evidence.schools
+    found = [(one.school, component, what) for one in schools for component, what in _said(one)]
+    return [
+        {"number": number, "school": school, "component": component, "what": what}
+        for number, (school, component, what) in enumerate(found, start=1)
+    ]
+
+
+def _said(one: SchoolEvidence) -> Sequence[tuple[str, dict[str, int]]]:
+    """Return what a school says against a subject: below the middle, not renewed, upheld."""
+    said: list[tuple[str, dict[str, int]]] = []
+    if one.raters and one.rating_points < 2 * one.raters:
+        stars = one.rating_points + one.raters
+        said.append(("ratings", {"teachers": one.raters, "stars": stars}))
+    if one.ended:
+        said.append(("renewal", {"ended": one.ended, "renewed": one.renewed}))
+    if one.defects:
+        said.append(("defects", {"severity": one.defects, "months": one.months}))
+    return said
+
+
+def _begin(
+    unit: Unit, standing_id: UUID, step: Because, *, note: str
+) -> tuple[Standing, Course, Reviewer]:
+    standing = require_standing(unit, standing_id, lock=True)
+    reviewer = require_judge_of(unit, standing, "sign a step of due process")
+    course = course_of(unit, standing)
+    unmet = first_unmet(gates_of(unit, course, step))
+    if unmet is not None:
+        raise StepNotDue(key=standing.cell, state=standing.state, wanted=TO[step], rule=unmet.rule)
+    if not note.strip():
+        raise ReasonRequired
+    return standing, course, reviewer
+
+
+def _sign(
+    unit: Unit,
+    standing: Standing,
+    course: Course,
+    step: Because,
+    reviewer: Reviewer,
+    *,
+    note: str,
+    notice_id: UUID | None = None,
+) -> StandingEvent:
+    today = shanghai_day(unit.clock.now())
+    return move(
+        unit,
+        standing,
+        TO[step],
+        because=step,
+        run_id=course.look.run_id if course.look else None,
+        notice_id=notice_id,
+        signed_by=reviewer.person_id,
+        note=note.strip(),
+        appeal_by=after_workdays(today, course.gates.appeal_workdays),
+    )

@@ -1,0 +1,217 @@
+"""Evidence of a month, out of settled facts only: what each school did and said (R42).
+
+Decides whose evidence is left out, and shown with the reason: of the author's own school, of a
+school with somebody at the vendor, and what the guards of `findings` name. Uses are carried along
+as exposure and never scored (R46). What became a fact after the month's end is not known here.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from kernel.arrays import UuidArray
+from kernel.clock import Month, month_bounds, month_of, next_month, start_of_day
+from kernel.db import set_wise
+from kernel.unit import Unit
+from settlement.ranking.evidence_queries import (
+    AFFILIATES,
+    AUDITS,
+    DEFECTS,
+    FIRST_USE,
+    KINDS,
+    MONTHS,
+    OWN_SCHOOLS,
+    PLACES,
+    RATINGS,
+    TERMS,
+    about,
+)
+from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence
+from settlement.ranking.rules import Rules
+
+
+class LeftOut(StrEnum):
+    """Why a school's evidence is no evidence, before the guards look at it."""
+
+    OWN_SCHOOL = "own-school"
+    AFFILIATE = "affiliate"
+
+
+NEVER_USED_DAYS: Final = 0
+
+Key = tuple[str, str]
+"""Subject (id as text) and cell."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """A subject in a cell: what is scored, and what the schools that are left out said."""
+
+    evidence: SubjectEvidence
+    left_out: tuple[SchoolEvidence, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """A month's evidence by kind, each in the order of subject and cell."""
+
+    month: Month
+    subjects: Mapping[str, tuple[Subject, ...]]
+
+    def scored(self, kind: str) -> list[SubjectEvidence]:
+        return [one.evidence for one in self.subjects[kind]]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What the statements brought of one subject in one cell."""
+
+    schools: dict[UUID, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    audits: int = 0
+    audits_passed: int = 0
+    days: int = NEVER_USED_DAYS
+
+
+def last_day_of(month: Month) -> date:
+    return next_month(month) - timedelta(days=1)
+
+
+def gather(unit: Unit, month: Month, rules: Rules) -> Evidence:
+    """Return all evidence of a month, for vendors and for resources."""
+    given = parameters(month, rules)
+    with set_wise(unit.session):
+        subjects = {kind: _of_kind(unit, kind, given) for kind in KINDS}
+    return Evidence(month=month, subjects=subjects)
+
+
+def parameters(month: Month, rules: Rules) -> dict[str, Any]:
+    """Return what the statements ask for."""
+    last_day = last_day_of(month)
+    first_day = last_day - timedelta(days=rules.ranking.evidence_days - 1)
+    audits_from = last_day - timedelta(days=rules.ranking.audit_days - 1)
+    return {
+        "month": month,
+        "first_day": first_day,
+        "first_month": month_of(first_day),
+        "last_day": last_day,
+        "start": start_of_day(first_day),
+        "audits_from": start_of_day(audits_from),
+        "end": month_bounds(month)[1],
+        "grace": rules.evidence.renewal_grace_days,
+        "serious": rules.evidence.serious_percent,
+        "grave": rules.evidence.grave_percent,
+        "not_the_vendors": list(rules.evidence.not_the_vendors),
+        "excused": list(rules.evidence.excused_ends),
+    }
+
+
+def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, ...]:
+    found: dict[tuple[UUID, str], _Gathered] = defaultdict(_Gathered)
+    for query, names in (
+        (RATINGS, {"points": "rating_points", "raters": "raters", "age": "rating_age_days"}),
+        (TERMS, {"renewed": "renewed", "ended": "ended"}),
+        (DEFECTS, {"defects": "defects"}),
+        (MONTHS, {"months": "months", "uses": "uses"}),
+    ):
+        for row in unit.session.execute(about(query, kind), bound(query, given)):
+            known = found[row.subject, row.cell].schools[row.school_id]
+            for column, name in names.items():
+                known[name] = int(getattr(row, column))
+    for row in unit.session.execute(about(AUDITS, kind), bound(AUDITS, given)):
+        known_subject = found[row.subject, row.cell]
+        known_subject.audits, known_subject.audits_passed = row.audits, row.passed
+    for row in unit.session.execute(about(FIRST_USE, kind), bound(FIRST_USE, given)):
+        if (row.subject, row.cell) in found:
+            found[row.subject, row.cell].days = int(row.days)
+    own = {
+        (row.subject, row.cell, row.school_id)
+        for row in unit.session.execute(about(OWN_SCHOOLS, kind))
+    }
+    affiliates = {
+        (row.subject, row.school_id)
+        for row in unit.session.execute(about(AFFILIATES, kind), bound(AFFILIATES, given))
+    }
+    rural = _rural(unit, {school for one in found.values() for school in one.schools})
+    subjects = []
+    for (subject, cell), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0])):
+        why = {
+            school: reason
+            for school in gathered.schools
+            if (
+                reason := LeftOut.OWN_SCHOOL.value
+                if (subject, cell, school) in own
+                else LeftOut.AFFILIATE.value
+                if (subject, school) in affiliates
+                else ""
+            )
+        }
+        subjects.append(_subject(str(subject), cell, gathered, rural=rural, why=why))
+    return tuple(subjects)
+
+
+def _subject(
+    subject: str,
+    cell: str,
+    gathered: _Gathered,
+    *,
+    rural: Mapping[UUID, bool],
+    why: Mapping[UUID, str],
+) -> Subject:
+    schools = {
+        school: SchoolEvidence(school=str(school), rural=rural.get(school, False), **known)
+        for school, known in sorted(gathered.schools.items())
+    }
+    return Subject(
+        evidence=SubjectEvidence(
+            subject=subject,
+            cell=cell,
+            schools=tuple(one for school, one in schools.items() if school not in why),
+            audits_passed=gathered.audits_passed,
+            audits=gathered.audits,
+            first_listed_days=gathered.days,
+            excluded=tuple((str(school), why[school]) for school in schools if school in why),
+        ),
+        left_out=tuple(one for school, one in schools.items() if school in why),
+    )
+
+
+def without(subject: Subject, why: Mapping[str, str]) -> Subject:
+    """Return a subject without the evidence of these schools, each with its reason."""
+    if not why:
+        return subject
+    named = subject.evidence
+    gone = tuple(one for one in named.schools if one.school in why)
+    values = {name: getattr(named, name) for name in SubjectEvidence.__slots__}
+    values["schools"] = tuple(one for one in named.schools if one.school not in why)
+    values["excluded"] = tuple(
+        sorted([*named.excluded, *((one.school, why[one.school]) for one in gone)])
+    )
+    return Subject(
+        evidence=SubjectEvidence(**values),
+        left_out=tuple(sorted((*subject.left_out, *gone), key=lambda one: one.school)),
+    )
+
+
+def totals(schools: Iterable[SchoolEvidence]) -> dict[str, int]:
+    """Return what schools' evidence comes to, for pages that name no school."""
+    summed: dict[str, int] = {}
+    for one in schools:
+        for name, value in asdict(one).items():
+            if isinstance(value, int) and not isinstance(value, bool):
+                summed[name] = summed.get(name, 0) + value
+    return summed
+
+
+def bound(query: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a statement asks for, of what is given."""
+    return {name: value for name, value in given.items() if re.search(rf"[^:]:{name}\b", query)}
+
+
+def _rural(unit: Unit, schools: set[UUID]) -> dict[UUID, bool]:
+    rows = unit.session.execute(PLACES, {"schools": UuidArray.of(sorted(schools))})
+    return {row.id: bool(row.rural) for row in rows}

@@ -1,0 +1,192 @@
+"""The statements that read evidence out of settled facts, each for vendors and for resources.
+
+Set-wise: each walks over its tables once for all subjects. `subject` is the column that names whom
+a fact is about. A fact belongs to the cell of the version that was used, rated or drawn; teaching
+points speak for their school. All know only what was known by the end of the month (`end`,
+`last_day`), so that a month is ranked the same however late.
+"""
+
+from typing import Final
+
+from sqlalchemy import TextClause, text
+
+VENDOR, RESOURCE = "vendor", "resource"
+KINDS: Final = (VENDOR, RESOURCE)
+
+CELL = "v.stage || '/' || v.subject || '/' || v.type"
+SCHOOL = "COALESCE(o.parent_id, o.id)"
+"""A teaching point's evidence is its school's."""
+
+
+def not_struck(component: str, at: str, vendor: str) -> str:
+    """Return the condition that no upheld appeal took a fact out."""
+    return f"""NOT EXISTS (
+        SELECT FROM struck_evidence x WHERE x.vendor_id = {vendor} AND x.cell = {CELL}
+            AND x.school_id = {SCHOOL} AND x.component = '{component}' AND {at} <= x.until)"""
+
+
+# The latest rating of each teacher about the subject in the cell, however old: it fades by itself.
+RATINGS = """
+SELECT subject, cell, school_id, sum(stars - 1) AS points, count(*) AS raters,
+    CAST(:last_day AS date) - max(day) AS age
+FROM (
+    SELECT DISTINCT ON ({subject}, {cell}, g.person_id) {subject} AS subject, {cell} AS cell,
+        {school} AS school_id, g.stars, (g.at AT TIME ZONE 'Asia/Shanghai')::date AS day
+    FROM rating g JOIN resource r ON r.id = g.resource_id JOIN version v ON v.id = g.version_id
+    JOIN organisation o ON o.id = g.school_id
+    WHERE g.at < :end AND {not_struck}
+    ORDER BY {subject}, {cell}, g.person_id, g.at DESC, g.id DESC
+) latest GROUP BY subject, cell, school_id
+"""
+
+# Terms of agreements that ended in the window. Terms of one school that end on one day are one; it
+# is renewed if the school goes on with the subject in the cell within the days of grace. Where that
+# is still open nothing is said, unless the school gave it up. Trials are no terms.
+TERMS = """
+WITH term AS (
+    SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, a.id, a.starts_on,
+        LEAST(a.ends_on, upper(g.days) - 1) AS ends_on,
+        upper(g.days) - 1 < a.ends_on OR EXISTS (
+            SELECT FROM agreement_change c WHERE c.agreement_id = a.id AND c.kind = 'ended'
+        ) AS given_up, w.why = ANY(:excused) AS excused, {not_struck} AS counts
+    FROM agreement a JOIN version v ON v.id = a.version_id
+    JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
+    LEFT JOIN agreement_end_reason w ON w.agreement_id = a.id AND w.said_at < :end
+    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true' AND a.opened_at < :end
+), ended AS (
+    SELECT t.subject, t.cell, t.school_id, t.ends_on, bool_or(t.given_up) AS given_up,
+        bool_and(COALESCE(t.excused, false)) AS excused,
+        bool_or(EXISTS (
+            SELECT FROM term n WHERE n.subject = t.subject AND n.cell = t.cell
+                AND n.school_id = t.school_id AND n.id <> t.id AND n.ends_on > t.ends_on
+                AND n.starts_on <= t.ends_on + CAST(:grace AS int)
+        )) AS renewed
+    FROM term t WHERE t.counts AND t.ends_on BETWEEN :first_day AND :last_day
+    GROUP BY t.subject, t.cell, t.school_id, t.ends_on
+)
+SELECT subject, cell, school_id, count(*) FILTER (WHERE renewed) AS renewed,
+    count(*) FILTER (WHERE NOT renewed) AS ended
+FROM ended
+WHERE renewed OR (NOT excused
+    AND (given_up OR ends_on + CAST(:grace AS int) < CAST(:last_day AS date)))
+GROUP BY subject, cell, school_id
+"""
+
+# Upheld disputes, one for each school, month and ground; never what the platform did or gave back.
+DEFECTS = """
+SELECT subject, cell, school_id, sum(severity) AS defects, count(*) AS incidents
+FROM (
+    SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, l.of_month, d.reason,
+        max(CASE WHEN d.credit_fen * 100 >= l.amount_fen * :grave THEN 10
+            WHEN d.credit_fen * 100 >= l.amount_fen * :serious THEN 3 ELSE 1 END) AS severity
+    FROM dispute d JOIN statement_line l ON l.id = d.line_id
+    JOIN agreement a ON a.id = l.agreement_id JOIN version v ON v.id = a.version_id
+    JOIN statement_breakdown b ON b.line_id = l.id JOIN organisation o ON o.id = b.school_id
+    WHERE d.outcome = 'upheld' AND d.decided_at >= :start AND d.decided_at < :end
+        AND d.opened_by <> 'system' AND d.reason <> ALL(:not_the_vendors) AND b.quantity <> 0
+        AND {not_struck}
+    GROUP BY {subject}, {cell}, {school}, l.of_month, d.reason
+) incident GROUP BY subject, cell, school_id
+"""
+
+# Months of settled use, by what was stated up to the month; how much is shown and never scored.
+MONTHS = """
+SELECT subject, cell, school_id, count(*) AS months, sum(quantity) AS uses
+FROM (
+    SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, l.of_month,
+        sum(b.quantity) AS quantity
+    FROM statement_line l JOIN agreement a ON a.id = l.agreement_id
+    JOIN version v ON v.id = a.version_id JOIN statement_breakdown b ON b.line_id = l.id
+    JOIN organisation o ON o.id = b.school_id
+    WHERE l.month <= :month AND l.of_month >= :first_month AND l.kind <> 'take_up'
+    GROUP BY {subject}, {cell}, {school}, l.of_month HAVING sum(b.quantity) > 0
+) used GROUP BY subject, cell, school_id
+"""
+
+# Since when it is in use, however long ago.
+FIRST_USE = """
+SELECT {subject} AS subject, {cell} AS cell,
+    CAST(:last_day AS date) - min(GREATEST(a.starts_on, l.of_month)) AS days
+FROM statement_line l JOIN agreement a ON a.id = l.agreement_id
+JOIN version v ON v.id = a.version_id
+WHERE l.month <= :month AND l.kind = 'use' AND l.quantity > 0
+GROUP BY {subject}, {cell}
+"""
+
+AUDITS = """
+SELECT {subject} AS subject, {cell} AS cell, count(*) AS audits,
+    count(*) FILTER (WHERE s.passed) AS passed
+FROM blind_sample s JOIN version v ON v.id = s.version_id JOIN resource r ON r.id = v.resource_id
+WHERE s.judged_at >= :audits_from AND s.judged_at < :end GROUP BY {subject}, {cell}
+"""
+
+# Schools that are no judge of their own work: of the teacher who sells, of the work's author.
+OWN_SCHOOLS = """
+SELECT DISTINCT {subject} AS subject, {cell} AS cell, {school} AS school_id
+FROM version v JOIN resource r ON r.id = v.resource_id
+JOIN organisation vendor ON vendor.id = r.vendor_id
+JOIN organisation o ON o.kind = 'school' AND CAST(o.id AS text)
+    IN (vendor.facts ->> 'school_id', v.metadata ->> 'author_school_id')
+"""
+
+# Schools with somebody who holds, or held, a role at the vendor too.
+AFFILIATES = """
+SELECT DISTINCT {subject} AS subject, {school} AS school_id
+FROM role_grant seller JOIN organisation vendor ON vendor.id = seller.organisation_id
+    AND vendor.kind = 'vendor'
+JOIN role_grant held ON held.person_id = seller.person_id
+JOIN organisation o ON o.id = held.organisation_id AND o.kind = 'school'
+JOIN resource r ON r.vendor_id = vendor.id
+WHERE seller.granted_from < :end AND held.granted_from < :end
+"""
+
+# Learners of each school, with its teaching points, on the month's last day.
+LEARNERS: Final = text(
+    """
+SELECT COALESCE(o.parent_id, o.id) AS school_id, count(DISTINCT e.learner_id) AS learners
+FROM enrolment e JOIN organisation o ON o.id = e.school_id
+WHERE e.joined_on <= :last_day AND (e.left_on IS NULL OR e.left_on > :last_day)
+GROUP BY COALESCE(o.parent_id, o.id)
+"""
+)
+
+PLACES: Final = text(
+    "SELECT id, facts ->> 'setting' = 'rural' OR COALESCE((facts ->> 'small_rural')::boolean, "
+    "false) AS rural FROM organisation WHERE kind = 'school' AND id = ANY(:schools)"
+)
+
+VENDOR_OF: Final = {
+    RATINGS: "r.vendor_id",
+    TERMS: "a.vendor_id",
+    DEFECTS: "a.vendor_id",
+    MONTHS: "a.vendor_id",
+    FIRST_USE: "a.vendor_id",
+    AUDITS: "r.vendor_id",
+    OWN_SCHOOLS: "r.vendor_id",
+    AFFILIATES: "r.vendor_id",
+}
+RESOURCE_OF: Final = {
+    RATINGS: "g.resource_id",
+    TERMS: "a.resource_id",
+    DEFECTS: "a.resource_id",
+    MONTHS: "a.resource_id",
+    FIRST_USE: "a.resource_id",
+    AUDITS: "r.id",
+    OWN_SCHOOLS: "r.id",
+    AFFILIATES: "r.id",
+}
+STRIKES: Final = {
+    RATINGS: not_struck("ratings", "g.at", "r.vendor_id"),
+    TERMS: not_struck("renewal", "LEAST(a.ends_on, upper(g.days) - 1)::timestamptz", "a.vendor_id"),
+    DEFECTS: not_struck("defects", "d.decided_at", "a.vendor_id"),
+}
+
+
+def about(query: str, kind: str) -> TextClause:
+    """Return a statement of this module for vendors or for resources."""
+    subject = (VENDOR_OF if kind == VENDOR else RESOURCE_OF)[query]
+    return text(
+        query.format(
+            subject=subject, cell=CELL, school=SCHOOL, not_struck=STRIKES.get(query, "true")
+        )
+    )

@@ -1,0 +1,226 @@
+"""Why a subject stands where it does: parts, schools, what is missing to the next band (R45, R46).
+
+Pure, from the same inputs as the score: the points of the components add up to it, and each school
+is left out in turn to say what it moves. Sentences are made where they are shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from settlement.ranking.columns import MICRO, capped, columns_of, opinions, weights
+from settlement.ranking.config import RankingConfig
+from settlement.ranking.guards import without
+from settlement.ranking.inputs import SubjectEvidence, in_order
+from settlement.ranking.places import to_next_band
+from settlement.ranking.priors import CellPrior, Priors
+from settlement.ranking.scoring import Component, Score, rounded, score
+
+FOUR: Final = Decimal("0.0001")
+
+
+class ScorePart(StrEnum):
+    """The components of a score, in the order of its formula."""
+
+    SATISFACTION = "satisfaction"
+    RENEWAL = "renewal"
+    DEFECTS = "defects"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contribution:
+    """What a component gives: `points` of `most`; `expected` is what its cell's means would give.
+
+    `variance_share`: its part of the score's variance, in [0, 1].
+    """
+
+    part: ScorePart
+    points: Decimal
+    most: Decimal
+    expected: Decimal
+    variance_share: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchoolEffect:
+    """What one school does. `weight` of its teachers' opinion, as it is counted after the cap.
+
+    `opinion`: in [0, 1] less the school's `leniency`, None without ratings. `effect`: the score
+    less what it is without this school; `sd_effect` likewise. `is_capped`: it would weigh more.
+    """
+
+    school: str
+    opinion: Decimal | None
+    leniency: Decimal
+    weight: Decimal
+    is_capped: bool
+    effect: Decimal
+    sd_effect: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rival:
+    """Another subject of the cell, as it was published; `means` in the order of `ScorePart`."""
+
+    subject: str
+    score: Decimal
+    sd: Decimal
+    means: tuple[Decimal, ...]
+
+    @property
+    def lower(self) -> Decimal:
+        return self.score - self.sd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ahead:
+    """How the subject on the next better place is ahead: by points of each part, and by its sd."""
+
+    subject: str
+    lower_bound: Decimal
+    parts: tuple[tuple[ScorePart, Decimal], ...]
+    certainty: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """A score taken apart. `next_band`: its name, empty in the topmost; `missing` points to it."""
+
+    score: Score
+    contributions: tuple[Contribution, ...]
+    schools: tuple[SchoolEffect, ...]
+    next_band: str
+    missing: Decimal
+    ahead: Ahead | None
+
+
+def explain(
+    evidence: SubjectEvidence,
+    *,
+    priors: Priors,
+    config: RankingConfig,
+    rivals: Sequence[Rival] = (),
+) -> Explanation:
+    """Take a subject's score apart; `rivals`: others of its cell, to name who is next above."""
+    whole = in_order(evidence)
+    asked = [whole, *(without(whole, one.school) for one in whole.schools)]
+    found = score(asked, priors, config).scores
+    own = found[0]
+    missing = to_next_band(own.lower, config)
+    return Explanation(
+        score=own,
+        contributions=contributions(own, priors=priors, config=config),
+        schools=_schools(whole, found, priors, config),
+        next_band=next_band(own.lower, config),
+        missing=missing,
+        ahead=_ahead(own, rivals, config),
+    )
+
+
+def rival_of(score: Score) -> Rival:
+    """Return a score as its rivals are compared with it."""
+    parts = (score.satisfaction, score.renewal, score.defects, score.audit)
+    return Rival(
+        subject=score.subject,
+        score=score.score,
+        sd=score.sd,
+        means=tuple(one.mean for one in parts),
+    )
+
+
+def contributions(of: Score, *, priors: Priors, config: RankingConfig) -> tuple[Contribution, ...]:
+    """Return what each component gives; points add up to the score but for its last digit."""
+    expected = _expected(of.cell, priors, config)
+    rows = [
+        (part, weight, component, expected[part]) for part, weight, component in _parts(of, config)
+    ]
+    variance = sum((weight * weight * one.variance for _, weight, one, _ in rows), start=Decimal(0))
+    return tuple(
+        Contribution(
+            part=part,
+            points=(100 * weight * one.mean).quantize(FOUR),
+            most=(100 * weight).quantize(FOUR),
+            expected=(100 * weight * mean).quantize(FOUR),
+            variance_share=(
+                (weight * weight * one.variance / variance).quantize(FOUR)
+                if variance
+                else Decimal(0)
+            ),
+        )
+        for part, weight, one, mean in rows
+    )
+
+
+def next_band(lower: Decimal, config: RankingConfig) -> str:
+    """Return the name of the band above this lower bound's; empty in the topmost."""
+    missing = to_next_band(lower, config)
+    named = {band.least: band.name for band in config.bands}
+    return named[lower + missing] if missing else ""
+
+
+def _parts(of: Score, config: RankingConfig) -> list[tuple[ScorePart, Decimal, Component]]:
+    by = config.weights
+    return [
+        (ScorePart.SATISFACTION, by.satisfaction, of.satisfaction),
+        (ScorePart.RENEWAL, by.renewal, of.renewal),
+        (ScorePart.DEFECTS, by.defects, of.defects),
+        (ScorePart.AUDIT, by.audit, of.audit),
+    ]
+
+
+def _expected(cell: str, priors: Priors, config: RankingConfig) -> dict[ScorePart, Decimal]:
+    """Return the components of a subject of whom nothing is known but its cell."""
+    mean: CellPrior = next((one for one in priors.cells if one.cell == cell), priors.everywhere)
+    nothing = SubjectEvidence(subject="", cell=mean.cell)
+    found = score([nothing], priors, config).scores[0]
+    return {part: component.mean for part, _, component in _parts(found, config)}
+
+
+def _schools(
+    evidence: SubjectEvidence, found: Sequence[Score], priors: Priors, config: RankingConfig
+) -> tuple[SchoolEffect, ...]:
+    """`found`: the score of all evidence, then that without each school."""
+    columns = columns_of([evidence])
+    weight = weights(columns, config)
+    counted = capped(columns, weight, config)
+    lenient = dict(priors.leniency)
+    heard = opinions(columns)
+    own = found[0]
+    effects = []
+    for at, (school, other) in enumerate(zip(evidence.schools, found[1:], strict=True)):
+        leniency = lenient.get(school.school, Decimal(0))
+        opinion = np.clip(heard[at] - int(leniency * MICRO), 0, MICRO)
+        effects.append(
+            SchoolEffect(
+                school=school.school,
+                opinion=rounded(opinion / MICRO, 6) if school.raters else None,
+                leniency=leniency,
+                weight=rounded(counted[at] / MICRO, 6),
+                is_capped=bool(counted[at] < weight[at]),
+                effect=own.score - other.score,
+                sd_effect=own.sd - other.sd,
+            )
+        )
+    return tuple(effects)
+
+
+def _ahead(own: Score, rivals: Sequence[Rival], config: RankingConfig) -> Ahead | None:
+    better = [one for one in rivals if one.subject != own.subject and one.lower > own.lower]
+    if not better:
+        return None
+    rival = min(better, key=lambda one: (one.lower, one.subject))
+    differences = tuple(
+        (part, (100 * weight * (theirs - ours.mean)).quantize(FOUR))
+        for (part, weight, ours), theirs in zip(_parts(own, config), rival.means, strict=True)
+    )
+    return Ahead(
+        subject=rival.subject,
+        lower_bound=rival.lower,
+        parts=differences,
+        certainty=own.sd - rival.sd,
+    )

@@ -1,0 +1,102 @@
+"""Which schools were affected since a vendor's notice: new low ratings, terms not renewed, defects.
+
+Only schools whose evidence counts are among them. What they say is in the look, so that the step
+that rests on it can be checked, and appealed, item by item.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kernel.clock import Month
+from kernel.unit import Unit
+from settlement.ranking.evidence import bound, parameters
+from settlement.ranking.evidence_queries import CELL, SCHOOL, not_struck
+from settlement.ranking.rules import Rules
+
+LOW_STARS: Final = 2
+"""A rating of so many stars, or fewer, says that a school is affected."""
+
+FRESH: Final = f"""
+WITH told AS (
+    SELECT s.id, s.vendor_id, s.cell, max(n.issued_at) AS since
+    FROM standing s JOIN standing_notice n ON n.standing_id = s.id
+    WHERE s.state IN ('probation', 'no_new_schools', 'exiting')
+    GROUP BY s.id, s.vendor_id, s.cell
+), low AS (
+    SELECT DISTINCT ON (t.id, g.person_id) t.id, {SCHOOL} AS school_id, g.stars,
+        (g.at AT TIME ZONE 'Asia/Shanghai')::date AS day
+    FROM told t JOIN resource r ON r.vendor_id = t.vendor_id
+    JOIN rating g ON g.resource_id = r.id AND g.at > t.since AND g.at < :end
+    JOIN version v ON v.id = g.version_id AND {CELL} = t.cell
+    JOIN organisation o ON o.id = g.school_id
+    WHERE {not_struck("ratings", "g.at", "r.vendor_id")}
+    ORDER BY t.id, g.person_id, g.at DESC, g.id DESC
+), gone AS (
+    SELECT t.id, {SCHOOL} AS school_id, LEAST(a.ends_on, upper(g.days) - 1) AS day
+    FROM told t JOIN agreement a ON a.vendor_id = t.vendor_id AND a.opened_at < :end
+    JOIN version v ON v.id = a.version_id AND {CELL} = t.cell
+    JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
+    LEFT JOIN agreement_end_reason w ON w.agreement_id = a.id AND w.said_at < :end
+    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true'
+        AND LEAST(a.ends_on, upper(g.days) - 1) >= t.since::date
+        AND LEAST(a.ends_on, upper(g.days) - 1) <= CAST(:last_day AS date)
+        AND NOT COALESCE(w.why = ANY(:excused), false)
+        AND (upper(g.days) - 1 < a.ends_on
+            OR LEAST(a.ends_on, upper(g.days) - 1) + CAST(:grace AS int) < CAST(:last_day AS date)
+            OR EXISTS (SELECT FROM agreement_change c
+                       WHERE c.agreement_id = a.id AND c.kind = 'ended'))
+        AND NOT EXISTS (
+            SELECT FROM agreement n JOIN version nv ON nv.id = n.version_id
+            JOIN agreement_school ng ON ng.agreement_id = n.id
+            JOIN organisation no ON no.id = ng.school_id
+            WHERE n.vendor_id = a.vendor_id AND n.id <> a.id AND n.opened_at < :end
+                AND nv.stage || '/' || nv.subject || '/' || nv.type = t.cell
+                AND COALESCE(no.parent_id, no.id) = {SCHOOL}
+                AND LEAST(n.ends_on, upper(ng.days) - 1) > LEAST(a.ends_on, upper(g.days) - 1)
+                AND n.starts_on <= LEAST(a.ends_on, upper(g.days) - 1) + CAST(:grace AS int))
+        AND {
+    not_struck("renewal", "LEAST(a.ends_on, upper(g.days) - 1)::timestamptz", "a.vendor_id")
+}
+), wronged AS (
+    SELECT t.id, {SCHOOL} AS school_id, (d.decided_at AT TIME ZONE 'Asia/Shanghai')::date AS day
+    FROM told t JOIN dispute d ON d.vendor_id = t.vendor_id AND d.outcome = 'upheld'
+        AND d.decided_at > t.since AND d.decided_at < :end AND d.opened_by <> 'system'
+        AND d.reason <> ALL(:not_the_vendors)
+    JOIN statement_line l ON l.id = d.line_id JOIN agreement a ON a.id = l.agreement_id
+    JOIN version v ON v.id = a.version_id AND {CELL} = t.cell
+    JOIN statement_breakdown b ON b.line_id = l.id AND b.quantity <> 0
+    JOIN organisation o ON o.id = b.school_id
+    WHERE {not_struck("defects", "d.decided_at", "a.vendor_id")}
+)
+SELECT id, school_id, what, max(day) AS day FROM (
+    SELECT id, school_id, 'ratings' AS what, day FROM low WHERE stars <= :low
+    UNION ALL SELECT id, school_id, 'renewal', day FROM gone
+    UNION ALL SELECT id, school_id, 'defects', day FROM wronged
+) every GROUP BY id, school_id, what ORDER BY id, school_id, what
+"""  # noqa: S608 - put together from the texts of this package
+
+Fresh = dict[str, Any]
+
+
+def fresh_schools(
+    unit: Unit, month: Month, rules: Rules, *, left_out: Mapping[UUID, set[str]]
+) -> dict[UUID, list[Fresh]]:
+    """Return by standing what affected which schools since its notice, up to a month's end.
+
+    `left_out`: by standing, the schools whose evidence does not count.
+    """
+    given = bound(FRESH, parameters(month, rules) | {"low": LOW_STARS})
+    found: dict[UUID, dict[str, Fresh]] = {}
+    for row in unit.session.execute(text(FRESH), given):
+        school = str(row.school_id)
+        if school in left_out.get(row.id, set()):
+            continue
+        known = found.setdefault(row.id, {}).setdefault(
+            school, {"school": school, "what": [], "on": row.day.isoformat()}
+        )
+        known["what"].append(row.what)
+        known["on"] = max(known["on"], row.day.isoformat())
+    return {standing: [*schools.values()] for standing, schools in found.items()}

@@ -1,0 +1,253 @@
+"""Guards: evidence that says more about who gave it than about what was used (R42, R51).
+
+Four signs, each over plain rows and each with its threshold in the configuration:
+- mutual: a school and the school of another seller give each other's works the best rating only;
+- one voice: several schools give one subject only the best rating and its rival only the worst,
+  and nobody else sees it so;
+- captive (or hostile): many teachers of one school are of one extreme mind about a subject, which
+  the subject's other schools do not share;
+- metering: uses per learner and month are a multiple of what is usual in the cell.
+What is found is set aside, said with its reason, and judged by people; it is no penalty.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from settlement.ranking.columns import MICRO, Columns, columns_of, opinions
+from settlement.ranking.config import Guards, RankingConfig
+from settlement.ranking.inputs import SubjectEvidence
+from settlement.ranking.numbers import Flags, Whole
+from settlement.ranking.priors import Priors
+from settlement.ranking.scoring import score
+
+STARS: Final = 4
+"""Points of the best rating."""
+
+
+class Sign(StrEnum):
+    """Why a school's evidence is set aside."""
+
+    MUTUAL = "rating-ring"
+    ONE_VOICE = "one-voice"
+    CAPTIVE = "captive-school"
+    HOSTILE = "hostile-school"
+    METERING = "abnormal-metering"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What guards know besides the evidence.
+
+    `homes`: by subject, the schools of who sells it. `learners`: enrolled, by school.
+    """
+
+    homes: Mapping[str, Collection[str]]
+    learners: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """A school's evidence on a subject that is set aside, why, and the score with and without it.
+
+    `without` leaves out this school alone; both are what the run's priors make of it.
+    """
+
+    subject: str
+    cell: str
+    school: str
+    sign: Sign
+    score_with: Decimal
+    score_without: Decimal
+
+
+class Signs(NamedTuple):
+    """Rows with each sign."""
+
+    mutual: Flags
+    one_voice: Flags
+    captive: Flags
+    hostile: Flags
+    metering: Flags
+
+    def any(self) -> Flags:
+        """Return the rows with any sign."""
+        found: Flags = self.mutual | self.one_voice | self.captive | self.hostile | self.metering
+        return found
+
+
+def find(
+    evidence: Sequence[SubjectEvidence], known: Known, *, priors: Priors, config: RankingConfig
+) -> tuple[Finding, ...]:
+    """Return what is to be set aside, with its effect; a school's first sign is named."""
+    columns = columns_of(evidence)
+    school_at = {school: at for at, school in enumerate(columns.schools)}
+    signs = signs_of(
+        columns,
+        uses=_per_row(evidence, "uses"),
+        learners=np.array(
+            [known.learners.get(columns.schools[at], 0) for at in columns.school], dtype=np.int64
+        ),
+        homes={
+            at: [school_at[one] for one in known.homes[subject] if one in school_at]
+            for at, subject in enumerate(columns.subjects)
+            if subject in known.homes
+        },
+        guards=config.guards,
+    )
+    flagged = np.flatnonzero(signs.any())
+    named = [(int(row), _first(signs, int(row))) for row in flagged]
+    pairs: list[SubjectEvidence] = []
+    for row, _ in named:
+        whole = evidence[int(columns.subject[row])]
+        pairs += [whole, without(whole, columns.schools[columns.school[row]])]
+    scores = score(pairs, priors, config).scores if pairs else ()
+    return tuple(
+        Finding(
+            subject=scores[2 * at].subject,
+            cell=scores[2 * at].cell,
+            school=columns.schools[columns.school[row]],
+            sign=sign,
+            score_with=scores[2 * at].score,
+            score_without=scores[2 * at + 1].score,
+        )
+        for at, (row, sign) in enumerate(named)
+    )
+
+
+def set_aside(
+    evidence: Sequence[SubjectEvidence], findings: Sequence[Finding]
+) -> tuple[SubjectEvidence, ...]:
+    """Return the evidence with what was found moved to what is shown and never scored."""
+    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for one in findings:
+        found[one.cell, one.subject][one.school] = one.sign.value
+    return tuple(_moved(one, found.get((one.cell, one.subject), {})) for one in evidence)
+
+
+def without(evidence: SubjectEvidence, school: str) -> SubjectEvidence:
+    """Return the evidence without one school."""
+    kept = tuple(one for one in evidence.schools if one.school != school)
+    return replace(evidence, schools=kept)
+
+
+def signs_of(
+    columns: Columns,
+    *,
+    uses: Whole,
+    learners: Whole,
+    homes: Mapping[int, Collection[int]],
+    guards: Guards,
+) -> Signs:
+    """Return the rows with each sign; `homes`: positions of a subject's own schools."""
+    best = columns.rating_points == STARS * columns.raters
+    worst = columns.rating_points == 0
+    captive, hostile = _extreme(columns, best, worst, guards)
+    return Signs(
+        mutual=_mutual(columns, best, homes, guards),
+        one_voice=_one_voice(columns, best, worst, guards),
+        captive=captive,
+        hostile=hostile,
+        metering=_metering(columns, uses, learners, guards),
+    )
+
+
+def _mutual(
+    columns: Columns, best: Flags, homes: Mapping[int, Collection[int]], guards: Guards
+) -> Flags:
+    owns: dict[int, list[int]] = defaultdict(list)
+    for subject, schools in homes.items():
+        for school in schools:
+            owns[school].append(subject)
+    sells = np.zeros(len(columns.schools), dtype=bool)
+    sells[list(owns)] = True
+    praised = np.flatnonzero(
+        best & (columns.raters >= guards.mutual_raters) & sells[columns.school]
+    )
+    schools, subjects = columns.school[praised].tolist(), columns.subject[praised].tolist()
+    row_of = dict(zip(zip(schools, subjects, strict=True), praised.tolist(), strict=True))
+    found = np.zeros(len(columns.subject), dtype=bool)
+    for (school, subject), row in row_of.items():
+        for own in owns[school]:
+            back = [row_of.get((home, own)) for home in homes.get(subject, ())]
+            if own != subject and any(one is not None for one in back):
+                found[[row, *(one for one in back if one is not None)]] = True
+    return found
+
+
+def _one_voice(columns: Columns, best: Flags, worst: Flags, guards: Guards) -> Flags:
+    """Group schools by the pairs of subjects of a cell that they praise and damn with one voice."""
+    loud = (columns.raters >= guards.alike_raters) & (best | worst)
+    loud &= _contradicted(columns, best, ~loud, guards)
+    voices: dict[int, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(loud):
+        voices[int(columns.school[row])].append(int(row))
+    together: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for rows in voices.values():
+        for up in rows:
+            for down in rows:
+                subjects = int(columns.subject[up]), int(columns.subject[down])
+                same_cell = columns.cell_of[subjects[0]] == columns.cell_of[subjects[1]]
+                if best[up] and worst[down] and same_cell:
+                    together[subjects].append((up, down))
+    found = np.zeros(len(columns.subject), dtype=bool)
+    for pairs in together.values():
+        if len(pairs) >= guards.alike_schools:
+            found[[row for pair in pairs for row in pair]] = True
+    return found
+
+
+def _extreme(columns: Columns, best: Flags, worst: Flags, guards: Guards) -> tuple[Flags, Flags]:
+    loud = (columns.raters >= guards.unanimous_raters) & (best | worst)
+    found = loud & _contradicted(columns, best, ~loud, guards)
+    return found & best, found & worst
+
+
+def _contradicted(columns: Columns, best: Flags, others: Flags, guards: Guards) -> Flags:
+    """Whether enough other schools, each as one, lie far from an extreme opinion."""
+    heard = (others & (columns.raters > 0)).astype(np.int64)
+    count = columns.per_subject(heard)
+    mean = columns.per_subject(heard * opinions(columns)) // np.maximum(count, 1)
+    enough = (count >= guards.other_schools)[columns.subject]
+    off = np.where(best, MICRO - mean[columns.subject], mean[columns.subject])
+    found: Flags = enough & (off >= int(guards.gap * MICRO))
+    return found
+
+
+def _metering(columns: Columns, uses: Whole, learners: Whole, guards: Guards) -> Flags:
+    known = (learners > 0) & (columns.months > 0)
+    rate = uses * MICRO // np.maximum(learners * columns.months, 1)
+    cell = columns.cell_of[columns.subject]
+    found = np.zeros(len(rate), dtype=bool)
+    for one in range(len(columns.cells)):
+        rows = np.flatnonzero(known & (cell == one))
+        if len(rows) >= guards.metering_schools:
+            found[rows] = rate[rows] > guards.metering_times * max(int(np.median(rate[rows])), 1)
+    return found
+
+
+def _first(signs: Signs, row: int) -> Sign:
+    named = zip(
+        (Sign.MUTUAL, Sign.ONE_VOICE, Sign.CAPTIVE, Sign.HOSTILE, Sign.METERING), signs, strict=True
+    )
+    return next(sign for sign, rows in named if rows[row])
+
+
+def _per_row(evidence: Sequence[SubjectEvidence], fact: str) -> Whole:
+    return np.array(
+        [getattr(school, fact) for one in evidence for school in one.schools], dtype=np.int64
+    )
+
+
+def _moved(evidence: SubjectEvidence, found: Mapping[str, str]) -> SubjectEvidence:
+    if not found:
+        return evidence
+    kept = tuple(one for one in evidence.schools if one.school not in found)
+    return replace(
+        evidence, schools=kept, excluded=tuple(sorted([*evidence.excluded, *found.items()]))
+    )

@@ -1,0 +1,83 @@
+"""What is known of a vendor or a resource in one cell: whole numbers, school by school (R42).
+
+These are a score's only inputs besides the run's priors and its configuration. Their canonical form
+is what a snapshot keeps, so that its digits can be had again (R45). What becomes evidence is
+decided where it is read from the settled facts; nothing here asks a database.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchoolEvidence:
+    """One independent school's evidence on one subject in one cell.
+
+    `rating_points`: the sum of stars - 1 over the latest rating of each teacher with settled use,
+    `raters` of them. `rating_age_days`: of the latest of these ratings, at the end of the month.
+    `renewed`, `ended`: terms of agreements that ended with and without another, changes of grade
+    or curriculum left out. `defects`: severities (1, 3, 10) of upheld disputes, one per incident.
+    `months`: months of settled use. `uses`: settled uses; exposure that is shown and never scored.
+    """
+
+    school: str
+    rating_points: int = 0
+    raters: int = 0
+    rating_age_days: int = 0
+    renewed: int = 0
+    ended: int = 0
+    defects: int = 0
+    months: int = 0
+    uses: int = 0
+    rural: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubjectEvidence:
+    """A vendor or a resource in a cell, `stage/subject/type`; schools in the order of their ids.
+
+    `first_listed_days`: days since it was first in use. `excluded`: schools whose evidence is
+    shown and never scored, each with why: own-school, affiliate, rating-ring, abnormal-metering.
+    """
+
+    subject: str
+    cell: str
+    schools: tuple[SchoolEvidence, ...] = ()
+    audits_passed: int = 0
+    audits: int = 0
+    first_listed_days: int = 0
+    excluded: tuple[tuple[str, str], ...] = ()
+
+    def canonical(self) -> bytes:
+        """Return the evidence as JSON that is the same whatever order it was gathered in."""
+        return msgspec.json.encode(in_order(self), order="sorted")
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the canonical form, in hexadecimal."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+
+def in_order(evidence: SubjectEvidence) -> SubjectEvidence:
+    """Return the evidence with its schools in the order of their ids."""
+    return SubjectEvidence(
+        subject=evidence.subject,
+        cell=evidence.cell,
+        schools=tuple(sorted(evidence.schools, key=lambda one: one.school)),
+        audits_passed=evidence.audits_passed,
+        audits=evidence.audits,
+        first_listed_days=evidence.first_listed_days,
+        excluded=tuple(sorted(evidence.excluded)),
+    )
+
+
+def evidence_from(canonical: bytes | str) -> SubjectEvidence:
+    """Read evidence back from its canonical form."""
+    return msgspec.json.decode(canonical, type=SubjectEvidence)
+
+
+def all_in_order(evidence: Iterable[SubjectEvidence]) -> tuple[SubjectEvidence, ...]:
+    """Return a run's evidence by cell and subject, so that no sum depends on how it came."""
+    return tuple(sorted(evidence, key=lambda one: (one.cell, one.subject)))

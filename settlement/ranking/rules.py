@@ -1,0 +1,69 @@
+"""What becomes evidence: the numbers beside the scoring's own, published together with them (R45).
+
+A run names both by one version. Nothing here asks a database.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from settlement.dispute_rules import DisputeReason
+from settlement.ranking.config import SHIPPED as SHIPPED_SCORING
+from settlement.ranking.config import RankingConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvidenceRules:
+    """When a term is renewed, and how grave an upheld dispute is.
+
+    `renewal_grace_days`: a term is renewed if the next begins so soon after it, holidays included.
+    An upheld dispute has severity 1; 3 if at least `serious_percent` of the line were credited, 10
+    from `grave_percent` on. `not_the_vendors`: grounds of which the platform or the school's roster
+    is to blame, never the vendor. `excused_ends`: why a term ends through nobody's fault.
+    """
+
+    version: str = "1"
+    renewal_grace_days: int = 92
+    serious_percent: int = 20
+    grave_percent: int = 50
+    not_the_vendors: tuple[str, ...] = (
+        DisputeReason.FISCAL_YEAR_CLOSED.value,
+        DisputeReason.NOT_OUR_LEARNERS.value,
+    )
+    excused_ends: tuple[str, ...] = ("curriculum-change", "grade-change")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """All that a run goes by: the scoring's configuration and what becomes evidence."""
+
+    ranking: RankingConfig = SHIPPED_SCORING
+    evidence: EvidenceRules = field(default_factory=EvidenceRules)
+
+    @property
+    def version(self) -> str:
+        return f"{self.ranking.version}.{self.evidence.version}"
+
+    def content(self) -> dict[str, Any]:
+        """Return the rules as they are published: decimals are strings."""
+        found: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
+        return found
+
+    def digest(self) -> bytes:
+        """Return SHA-256 over the canonical JSON."""
+        return digest_of(self.content())
+
+
+def rules_from(content: dict[str, Any]) -> Rules:
+    """Read published rules back."""
+    return msgspec.convert(content, type=Rules)
+
+
+def digest_of(content: Any) -> bytes:
+    """Return SHA-256 over the JSON with sorted keys."""
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).digest()
+
+
+SHIPPED: Final = Rules()

@@ -1,0 +1,239 @@
+"""Scores: from evidence, a run's priors and the configuration to digits, and nothing else (R42).
+
+Pure, and the same to the digit whatever the order or batch of the evidence: what is summed is
+whole, what is not whole is computed subject by subject with the basic operations. Volume buys
+confidence and never score: uses do not enter, and a school counts as one school. Places are
+`places`', standings follow their own rules.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from settlement.ranking.columns import MICRO, Columns, capped, columns_of, opinions, weights
+from settlement.ranking.config import RankingConfig
+from settlement.ranking.inputs import SubjectEvidence
+from settlement.ranking.numbers import Flags, Real, Whole
+from settlement.ranking.places import Place, places_of
+from settlement.ranking.priors import CellPrior, Estimates, Priors
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Component:
+    """A component of a score: its mean in [0, 1], its variance, and the weight of its evidence.
+
+    `evidence`: schools' weight, schools that decided, school-months, audits.
+    """
+
+    mean: Decimal
+    variance: Decimal
+    evidence: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """What a subject has in a cell: points of 100, their sd, and the probability that it is bad.
+
+    Score and sd have 4 decimal places, `p_bad` 6; they are what is published, and p_bad and the
+    lower bound are computed from them. `schools`: independent ones with any evidence.
+    """
+
+    subject: str
+    cell: str
+    satisfaction: Component
+    renewal: Component
+    defects: Component
+    audit: Component
+    score: Decimal
+    sd: Decimal
+    p_bad: Decimal
+    schools: int
+    is_newcomer: bool
+
+    @property
+    def lower(self) -> Decimal:
+        """The bound by which subjects are ordered: score - sd."""
+        return self.score - self.sd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """Scores of a run in the order of its evidence, and the place of each in its cell."""
+
+    scores: tuple[Score, ...]
+    places: tuple[Place, ...]
+
+
+class Measures(NamedTuple):
+    """Scores in arrays, by subject; `score` and `sd` are rounded to 4 places, `p_bad` to 6."""
+
+    means: tuple[Real, ...]
+    variances: tuple[Real, ...]
+    evidence: tuple[Real, ...]
+    score: Real
+    sd: Real
+    p_bad: Real
+    schools: Whole
+    is_newcomer: Flags
+
+
+def score(evidence: Sequence[SubjectEvidence], priors: Priors, config: RankingConfig) -> Scores:
+    """Score subjects and place them among those of their cell that are given with them."""
+    columns = columns_of(evidence)
+    found = measure(columns, in_arrays(priors, columns), config)
+    scores = tuple(_score(columns, found, at) for at in range(len(columns.subjects)))
+    return Scores(scores=scores, places=_places(scores, config))
+
+
+def measure(columns: Columns, priors: Estimates, config: RankingConfig) -> Measures:
+    """Score evidence in columns."""
+    parts = (
+        _satisfaction(columns, priors, config),
+        _renewal(columns, priors, config),
+        _defects(columns, priors, config),
+        _audit(columns, priors, config),
+    )
+    means, variances, known = (tuple(one) for one in zip(*parts, strict=True))
+    by = config.weights
+    shares = [float(one) for one in (by.satisfaction, by.renewal, by.defects, by.audit)]
+    # One after the other, not as a product of matrices: libraries order such sums as they like.
+    points = 100 * sum(share * mean for share, mean in zip(shares, means, strict=True))
+    spread = 100 * np.sqrt(
+        sum(share * share * one for share, one in zip(shares, variances, strict=True))
+    )
+    whole = np.rint(np.asarray(points) * 10_000) / 10_000
+    sd = np.rint(spread * 10_000) / 10_000
+    schools = columns.per_subject(np.ones_like(columns.subject))
+    new = config.newcomers
+    return Measures(
+        means=means,
+        variances=variances,
+        evidence=known,
+        score=whole,
+        sd=sd,
+        p_bad=_p_bad(whole, sd, float(config.tau)),
+        schools=schools,
+        is_newcomer=(schools < new.schools) | (columns.listed_days < new.days),
+    )
+
+
+def in_arrays(priors: Priors, columns: Columns) -> Estimates:
+    """Return priors by the positions of these columns' cells and schools."""
+    by_cell = {one.cell: one for one in priors.cells}
+    rows = [_millionths(by_cell.get(cell, priors.everywhere)) for cell in columns.cells]
+    means = np.array(rows, dtype=np.int64).reshape(len(rows), 4).T
+    lenient = dict(priors.leniency)
+    nothing = Decimal(0)
+    return Estimates(
+        k=float(priors.k),
+        phi=float(priors.phi),
+        everywhere=_millionths(priors.everywhere),
+        satisfaction=means[0],
+        renewal=means[1],
+        defects=means[2],
+        audit=means[3],
+        leniency=np.array(
+            [int(lenient.get(school, nothing) * MICRO) for school in columns.schools],
+            dtype=np.int64,
+        ),
+    )
+
+
+def _satisfaction(
+    columns: Columns, priors: Estimates, config: RankingConfig
+) -> tuple[Real, Real, Real]:
+    weight = weights(columns, config)
+    counted = capped(columns, weight, config)
+    opinion = np.clip(opinions(columns) - priors.leniency[columns.school], 0, MICRO)
+    known = columns.per_subject(counted) / MICRO
+    said = columns.per_subject(counted * opinion) / MICRO / MICRO
+    mean = (priors.k * (priors.satisfaction[columns.cell_of] / MICRO) + said) / (priors.k + known)
+    return mean, priors.phi * mean * (1 - mean) / (priors.k + known + 1), known
+
+
+def _renewal(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
+    """A school's terms together count as one decision, however many agreements it had."""
+    ended = columns.renewed + columns.ended
+    share = columns.renewed * MICRO // np.maximum(ended, 1)
+    renewed = columns.per_subject(share) / MICRO
+    schools = columns.per_subject((ended > 0).astype(np.int64)) * 1.0
+    k = float(config.k_renewal)
+    rate = (k * (priors.renewal[columns.cell_of] / MICRO) + renewed) / (k + schools)
+    low, width = float(config.renewal_low), float(config.renewal_high - config.renewal_low)
+    variance = rate * (1 - rate) / (k + schools + 1) / (width * width)
+    return np.clip((rate - low) / width, 0.0, 1.0), variance, schools
+
+
+def _defects(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
+    """The root makes the variance the same at every rate: s / (4 max (k + E))."""
+    severity = columns.per_subject(columns.defects) * 1.0
+    months = columns.per_subject(columns.months) * 1.0
+    k, most = float(config.k_defects), float(config.defects_max)
+    rate = (k * (priors.defects[columns.cell_of] / MICRO) + severity) / (k + months)
+    mean = np.clip(1 - np.sqrt(rate / most), 0.0, 1.0)
+    return mean, float(config.severity_spread) / (4 * most * (k + months)), months
+
+
+def _audit(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
+    k, audits = float(config.k_audit), columns.audits * 1.0
+    expected = priors.audit[columns.cell_of] / MICRO
+    mean = (k * expected + columns.audits_passed) / (k + audits)
+    return mean, mean * (1 - mean) / (k + audits + 1), audits
+
+
+def _p_bad(points: Real, sd: Real, tau: float) -> Real:
+    """Return the probability that the score lies below tau; Python's erfc, one by one."""
+    root = math.sqrt(2)
+    found = [
+        round(math.erfc((one - tau) / (spread * root)) / 2, 6)
+        for one, spread in zip(points.tolist(), sd.tolist(), strict=True)
+    ]
+    return np.array(found, dtype=np.float64)
+
+
+def _millionths(cell: CellPrior) -> tuple[int, int, int, int]:
+    return (
+        int(cell.satisfaction * MICRO),
+        int(cell.renewal * MICRO),
+        int(cell.defects * MICRO),
+        int(cell.audit * MICRO),
+    )
+
+
+def _score(columns: Columns, found: Measures, at: int) -> Score:
+    satisfaction, renewal, defects, audit = (
+        Component(
+            mean=rounded(found.means[part][at], 6),
+            variance=rounded(found.variances[part][at], 9),
+            evidence=rounded(found.evidence[part][at], 6),
+        )
+        for part in range(4)
+    )
+    return Score(
+        subject=columns.subjects[at],
+        cell=columns.cells[columns.cell_of[at]],
+        satisfaction=satisfaction,
+        renewal=renewal,
+        defects=defects,
+        audit=audit,
+        score=rounded(found.score[at], 4),
+        sd=rounded(found.sd[at], 4),
+        p_bad=rounded(found.p_bad[at], 6),
+        schools=int(found.schools[at]),
+        is_newcomer=bool(found.is_newcomer[at]),
+    )
+
+
+def rounded(value: float, places: int) -> Decimal:
+    """Return a number with so many decimal places, half to even."""
+    return Decimal(round(float(value) * 10**places)).scaleb(-places)
+
+
+def _places(scores: Sequence[Score], config: RankingConfig) -> tuple[Place, ...]:
+    return places_of(
+        [(one.cell, one.subject, one.score, one.sd, one.is_newcomer) for one in scores], config
+    )

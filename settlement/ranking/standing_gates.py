@@ -1,0 +1,173 @@
+"""The gates of due process, as a list of what is met and what is not: for acts and for pages (R44).
+
+Each gate names its rule; the first that is not met is why a step is refused. The database keeps the
+same gates (trigger of 0019), so that nothing depends on this list alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+from kernel.clock import Month, next_month, shanghai_day
+from kernel.i18n import msgid
+from kernel.unit import Unit
+from settlement.ranking.config import Gates
+from settlement.ranking.models import (
+    StandingAppeal,
+    StandingEvent,
+    StandingLook,
+    StandingNotice,
+)
+from settlement.ranking.standing_states import Because, VendorStanding
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Course:
+    """What is known of a standing: its looks (of each month the last, the latest first), its
+    notice, what was signed last, and an appeal that waits."""
+
+    state: VendorStanding
+    gates: Gates
+    looks: Sequence[StandingLook] = ()
+    notice: StandingNotice | None = None
+    suspension: StandingEvent | None = None
+    exit: StandingEvent | None = None
+    open_appeal: StandingAppeal | None = None
+
+    @property
+    def look(self) -> StandingLook | None:
+        return self.looks[0] if self.looks else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gate:
+    """One condition of a step and whether it is met; `rule` says what is wrong while it is not.
+
+    `day`: the last day on which it can't be.
+    """
+
+    rule: str
+    condition: str
+    is_met: bool
+    day: date | None = None
+
+
+NOT_THERE = "it stands elsewhere"
+NO_LOOK = "no ranking has looked at it yet"
+APPEAL_STAYS = "an appeal waits for its decision and stays it"
+NOT_BAD = "the last look does not find it bad enough"
+TERM_RUNS = "the term of the notice is not over"
+FEW_LOOKS = "too few looks in a row after the notice found it bad"
+FEW_SCHOOLS = "too few schools were affected since the notice"
+DAYS_TO_APPEAL = "the days to appeal are not over"
+NO_LOOK_SINCE = "no look since then found it bad"
+
+CONDITIONS: Final = {
+    NOT_THERE: msgid("It stands where this step begins"),
+    NO_LOOK: msgid("A ranking has looked at it"),
+    APPEAL_STAYS: msgid("No appeal waits for its decision"),
+    NOT_BAD: msgid("The last look finds it bad enough"),
+    TERM_RUNS: msgid("The term of the notice is over"),
+    FEW_LOOKS: msgid("Enough looks in a row after the notice find it bad"),
+    FEW_SCHOOLS: msgid("Enough schools were affected since the notice"),
+    DAYS_TO_APPEAL: msgid("The days to appeal are over"),
+    NO_LOOK_SINCE: msgid("A look since then finds it bad"),
+}
+"""What has to hold, by what is wrong while it does not."""
+
+
+def gates_of(unit: Unit, course: Course, step: Because) -> list[Gate]:
+    """Return the gates before a step that a person signs: notice, suspension or exit."""
+    today = shanghai_day(unit.clock.now())
+    match step:
+        case Because.NOTICE:
+            return [
+                _gate(NOT_THERE, is_met=course.state is VendorStanding.WATCH),
+                *_looked(course),
+                _gate(NOT_BAD, is_met=_bad(course, course.gates.probation)),
+            ]
+        case Because.SUSPENSION:
+            return [
+                _gate(NOT_THERE, is_met=course.state is VendorStanding.PROBATION),
+                *_looked(course),
+                *_after_notice(course, today),
+            ]
+        case Because.EXIT:
+            return [
+                _gate(NOT_THERE, is_met=course.state is VendorStanding.NO_NEW_SCHOOLS),
+                *_looked(course),
+                *_after_suspension(course, today),
+            ]
+    raise ValueError(step)
+
+
+def _gate(rule: str, *, is_met: bool, day: date | None = None) -> Gate:
+    return Gate(rule=rule, condition=CONDITIONS[rule], is_met=is_met, day=day)
+
+
+def first_unmet(gates: Sequence[Gate]) -> Gate | None:
+    return next((one for one in gates if not one.is_met), None)
+
+
+def _looked(course: Course) -> list[Gate]:
+    return [
+        _gate(NO_LOOK, is_met=course.look is not None),
+        _gate(APPEAL_STAYS, is_met=course.open_appeal is None),
+    ]
+
+
+def _after_notice(course: Course, today: date) -> list[Gate]:
+    notice, look = course.notice, course.look
+    mend_by = notice.mend_by if notice else None
+    return [
+        _gate(TERM_RUNS, is_met=mend_by is not None and today > mend_by, day=mend_by),
+        _gate(FEW_LOOKS, is_met=_looks_in_a_row(course) >= course.gates.looks),
+        _gate(
+            FEW_SCHOOLS,
+            is_met=look is not None and affected(look) >= course.gates.fresh_schools,
+        ),
+    ]
+
+
+def _after_suspension(course: Course, today: date) -> list[Gate]:
+    since, look = course.suspension, course.look
+    appeal_by = since.appeal_by if since else None
+    return [
+        _gate(
+            DAYS_TO_APPEAL,
+            is_met=appeal_by is not None and today > appeal_by,
+            day=appeal_by,
+        ),
+        _gate(
+            NO_LOOK_SINCE,
+            is_met=since is not None
+            and look is not None
+            and look.at > since.at
+            and _bad(course, course.gates.no_new_schools),
+        ),
+    ]
+
+
+def _looks_in_a_row(course: Course) -> int:
+    """Return how many looks in a row, the last one first, found it bad after the notice."""
+    found = 0
+    month: Month | None = None
+    for look in course.looks:
+        in_a_row = month is None or next_month(Month(look.month)) == month
+        bad = look.p_bad >= course.gates.no_new_schools
+        if course.notice is None or not in_a_row or not bad or look.at <= course.notice.issued_at:
+            break
+        month = Month(look.month)
+        found += 1
+    return found
+
+
+def affected(look: StandingLook) -> int:
+    """Return how many schools were affected newly, by a look."""
+    return len({one["school"] for one in look.fresh})
+
+
+def _bad(course: Course, line: Decimal) -> bool:
+    return course.look is not None and course.look.p_bad >= line

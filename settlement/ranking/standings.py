@@ -1,0 +1,158 @@
+"""Standings as their readers see them: who sees which, and the course of one (R44).
+
+A vendor sees its own; a bureau those for which it answers: of vendors in its region, and of those
+whose resources it, or a bureau below it, let in (R10). The rest of the world reads the rankings.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, false, func, or_, select, true
+
+from catalog.models import Admission, Resource, Version
+from catalog.reviewers import answered_for
+from catalog.states import AdmissionState
+from kernel.actors import OrganisationKind
+from kernel.errors import NotFound
+from kernel.identity.models import Organisation
+from kernel.identity.visibility import visible_organisations
+from kernel.unit import Unit
+from settlement.ranking.models import (
+    PublishedConfig,
+    ScoreRun,
+    Standing,
+    StandingAppeal,
+    StandingEvent,
+    StandingLook,
+    StandingNotice,
+)
+from settlement.ranking.rules import SHIPPED, rules_from
+from settlement.ranking.standing_gates import Course
+from settlement.ranking.standing_states import Because, VendorStanding
+
+
+def visible_standings(unit: Unit) -> Select[Standing]:
+    """Select the standings that the actor may see."""
+    return select(Standing).where(_is_visible(unit))
+
+
+def require_standing(unit: Unit, standing_id: UUID, *, lock: bool = False) -> Standing:
+    """Return a standing that the actor may see, or raise `NotFound`."""
+    wanted = visible_standings(unit).where(Standing.id == standing_id)
+    if lock:
+        wanted = wanted.with_for_update(of=Standing).execution_options(populate_existing=True)
+    found = unit.session.scalars(wanted).one_or_none()
+    if found is None:
+        raise NotFound(what="standing", key=standing_id)
+    return found
+
+
+def course_of(unit: Unit, standing: Standing) -> Course:
+    """Return what due process needs to know of a standing."""
+    return course_from(
+        unit,
+        VendorStanding(standing.state),
+        looks=looks_of(unit, standing.id),
+        events=events_of(unit, standing.id),
+        notices=notices_of(unit, standing.id),
+        appeals=appeals_of(unit, standing.id),
+    )
+
+
+def course_from(
+    unit: Unit,
+    state: VendorStanding,
+    *,
+    looks: Sequence[StandingLook],
+    events: Sequence[StandingEvent],
+    notices: Sequence[StandingNotice],
+    appeals: Sequence[StandingAppeal],
+) -> Course:
+    """Put a standing's course together, at the gates of the run that looked last; each the latest
+    first."""
+    content = None
+    if looks:
+        content = unit.session.scalar(
+            select(PublishedConfig.content)
+            .join(ScoreRun, ScoreRun.config_version == PublishedConfig.version)
+            .where(ScoreRun.id == looks[0].run_id)
+        )
+    rules = rules_from(content) if content is not None else SHIPPED
+    return Course(
+        state=state,
+        gates=rules.ranking.gates,
+        looks=looks,
+        notice=notices[0] if notices else None,
+        suspension=_last(events, Because.SUSPENSION),
+        exit=_last(events, Because.EXIT),
+        open_appeal=next((one for one in appeals if one.outcome is None), None),
+    )
+
+
+def notices_of(unit: Unit, standing_id: UUID) -> Sequence[StandingNotice]:
+    return unit.session.scalars(
+        select(StandingNotice)
+        .where(StandingNotice.standing_id == standing_id)
+        .order_by(StandingNotice.issued_at.desc())
+    ).all()
+
+
+def appeals_of(unit: Unit, standing_id: UUID) -> Sequence[StandingAppeal]:
+    return unit.session.scalars(
+        select(StandingAppeal)
+        .where(StandingAppeal.standing_id == standing_id)
+        .order_by(StandingAppeal.made_at.desc())
+    ).all()
+
+
+def looks_of(unit: Unit, standing_id: UUID) -> list[StandingLook]:
+    """Return of each month the look that holds, the latest month first."""
+    rows = unit.session.execute(
+        select(
+            StandingLook,
+            func.row_number().over(
+                partition_by=StandingLook.month, order_by=ScoreRun.number.desc()
+            ),
+        )
+        .join(ScoreRun, ScoreRun.id == StandingLook.run_id)
+        .where(StandingLook.standing_id == standing_id)
+        .order_by(StandingLook.month.desc())
+    )
+    return [look for look, position in rows if position == 1]
+
+
+def events_of(unit: Unit, standing_id: UUID) -> Sequence[StandingEvent]:
+    """Return what moved a standing, the latest first."""
+    return unit.session.scalars(
+        select(StandingEvent)
+        .where(StandingEvent.standing_id == standing_id)
+        .order_by(StandingEvent.number.desc())
+    ).all()
+
+
+def _last(events: Sequence[StandingEvent], because: Because) -> StandingEvent | None:
+    return next((one for one in events if one.because == because), None)
+
+
+def _is_visible(unit: Unit) -> ColumnElement[bool]:
+    if unit.actor.is_system:
+        return true()
+    match unit.actor.organisation_kind:
+        case OrganisationKind.VENDOR:
+            return Standing.vendor_id == unit.actor.organisation_id
+        case OrganisationKind.BUREAU:
+            below = visible_organisations(unit, OrganisationKind.VENDOR)
+            let_in = (
+                select(Resource.vendor_id)
+                .join(Version, Version.resource_id == Resource.id)
+                .join(Admission, Admission.version_id == Version.id)
+                .where(
+                    Admission.state == AdmissionState.ADMITTED,
+                    Admission.bureau_id.in_(answered_for(unit)),
+                )
+            )
+            return or_(
+                Standing.vendor_id.in_(below.with_only_columns(Organisation.id)),
+                Standing.vendor_id.in_(let_in),
+            )
+    return false()

@@ -1,0 +1,151 @@
+"""Reading: a teacher begins an article and says when it is read; each article counts once (R47).
+
+Decides what is an article: a listed resource of a type that the region's table names. Reading is
+for oneself: it opens no launch, is no use of an agreement, and nobody pays for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from catalog.listing_models import Listing
+from catalog.models import Version
+from catalog.search import hits_by_key
+from kernel.actors import Role
+from kernel.clock import shanghai_day
+from kernel.errors import NotFound, ReadTooSoon, Refused
+from kernel.identity.models import NATION
+from kernel.unit import Unit
+from settlement.credit_models import Reading
+from settlement.credit_rules import CreditTable
+from settlement.rate_tables import RateKind, table_in_force
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Article:
+    """An article that a teacher may read; `address`: where it can be seen."""
+
+    key: str
+    title: str
+    type: str
+    address: str
+    begun_at: datetime | None
+    finished_at: datetime | None
+    may_finish_at: datetime | None
+
+
+def table_of_actor(unit: Unit) -> CreditTable:
+    """Return the table in force today where the actor belongs."""
+    table: CreditTable = table_in_force(
+        unit,
+        RateKind.CREDITS,
+        day=shanghai_day(unit.clock.now()),
+        region_code=unit.actor.region_code or NATION,
+    ).table
+    return table
+
+
+def articles(unit: Unit, *, limit: int) -> Sequence[Article]:
+    """Return articles to be read, those that are begun first, read ones last."""
+    person_id, table = _person(unit), table_of_actor(unit)
+    rows = unit.session.execute(
+        select(
+            Listing.vendor_code,
+            Listing.sku,
+            Version.title,
+            Version.type,
+            Version.metadata_["address"].astext.label("address"),
+            Reading.begun_at,
+            Reading.finished_at,
+        )
+        .join(Version, Version.id == Listing.version_id)
+        .outerjoin(
+            Reading,
+            (Reading.resource_id == Listing.resource_id) & (Reading.person_id == person_id),
+        )
+        .where(Version.type.in_(table.reading_types))
+        .order_by(
+            Reading.finished_at.is_not(None),
+            Reading.begun_at.is_(None),
+            Version.title,
+            Listing.vendor_code,
+            Listing.sku,
+        )
+        .limit(limit)
+    )
+    wait = timedelta(seconds=table.reading_seconds)
+    return [
+        Article(
+            key=f"{row.vendor_code}/{row.sku}",
+            title=row.title,
+            type=row.type,
+            address=row.address or "",
+            begun_at=row.begun_at,
+            finished_at=row.finished_at,
+            may_finish_at=row.begun_at + wait if row.begun_at else None,
+        )
+        for row in rows
+    ]
+
+
+def begin_reading(unit: Unit, key: str) -> None:
+    """Begin an article, `vendor/sku`; one that was begun before stays as it is.
+
+    Raises `Refused`, `NotFound` for what is not listed or no article.
+    """
+    person_id = _person(unit)
+    resource_id, version_id = _article(unit, key)
+    if unit.session.get(Reading, (person_id, resource_id)) is None:
+        unit.session.add(
+            Reading(
+                person_id=person_id,
+                resource_id=resource_id,
+                version_id=version_id,
+                begun_at=unit.clock.now(),
+                finished_at=None,
+            )
+        )
+        unit.session.flush()
+
+
+def finish_reading(unit: Unit, key: str) -> None:
+    """Say that an article is read; said twice it changes nothing.
+
+    Raises `NotFound` for one that was not begun, `ReadTooSoon`.
+    """
+    person_id, table = _person(unit), table_of_actor(unit)
+    resource_id, _ = _article(unit, key)
+    reading = unit.session.get(Reading, (person_id, resource_id), with_for_update=True)
+    if reading is None:
+        raise NotFound(what="reading", key=key)
+    if reading.finished_at is not None:
+        return
+    left = reading.begun_at + timedelta(seconds=table.reading_seconds) - unit.clock.now()
+    if left > timedelta(0):
+        raise ReadTooSoon(key=key, seconds=int(left.total_seconds()) + 1)
+    reading.finished_at = unit.clock.now()
+    unit.session.flush()
+
+
+def _person(unit: Unit) -> UUID:
+    unit.actor.require("credits.read", Role.TEACHER)
+    if unit.actor.person_id is None:
+        raise Refused(act="credits.read", needs="a person of a school", actor=unit.actor.name)
+    return unit.actor.person_id
+
+
+def _article(unit: Unit, key: str) -> tuple[UUID, UUID]:
+    found = hits_by_key(unit, [key])
+    if not found:
+        raise NotFound(what="article", key=key)
+    version = unit.session.execute(
+        select(Version.id, Version.type)
+        .join(Listing, Listing.version_id == Version.id)
+        .where(Listing.resource_id == found[0].resource_id)
+    ).one_or_none()
+    if version is None or version.type not in table_of_actor(unit).reading_types:
+        raise NotFound(what="article", key=key)
+    return found[0].resource_id, version.id

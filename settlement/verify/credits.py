@@ -1,0 +1,78 @@
+"""Credits against the books: each booking has its transfer, none below nothing or above a cap."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import text
+
+from kernel.unit import Unit
+from settlement.credit_rules import CreditKind, credits_text
+from settlement.rate_tables import RateKind, versions_of
+
+# Each booking, with what its transfer moved on the person's account.
+TRANSFERS: Final = text(
+    """
+SELECT b.person_id, b.kind, b.year, b.amount AS stored, COALESCE((
+    SELECT sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END)
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id
+    JOIN account a ON a.id = l.account_id AND a.kind = 'credits' AND a.owner_id = b.person_id
+    WHERE t.key = 'learned:' || b.person_id || ':' || b.kind || ':' || b.subject_id || ':' || b.year
+        || ':' || b.number), 0) AS moved
+FROM credit_booking b ORDER BY b.person_id, b.year, b.kind, b.number
+"""
+)
+BALANCES: Final = text(
+    """
+SELECT COALESCE(a.owner_id, b.person_id) AS person_id, COALESCE(a.balance, 0) AS stored,
+    COALESCE(b.amount, 0) AS computed
+FROM (SELECT owner_id, balance FROM account WHERE kind = 'credits') a
+FULL JOIN (SELECT person_id, sum(amount) AS amount FROM credit_booking GROUP BY person_id) b
+    ON b.person_id = a.owner_id
+WHERE COALESCE(a.balance, 0) <> COALESCE(b.amount, 0) ORDER BY 1
+"""
+)
+SUMS: Final = text(
+    """
+SELECT person_id, kind, subject_id, year, version, sum(amount) AS amount
+FROM (SELECT person_id, kind, subject_id, year, amount, first_value(version) OVER (
+        PARTITION BY person_id, kind, subject_id, year ORDER BY number DESC) AS version
+    FROM credit_booking) b
+GROUP BY person_id, kind, subject_id, year, version ORDER BY person_id, year, kind
+"""
+)
+READ: Final = text(
+    """
+SELECT person_id, year, sum(amount) AS amount, max(most) AS most
+FROM credit_booking WHERE kind = 'reading' GROUP BY person_id, year
+HAVING sum(amount) > max(most) ORDER BY person_id, year
+"""
+)
+
+
+def check_credits(unit: Unit) -> Iterator[str]:
+    """Compare credits with the books, with the tables that they name, and with their caps."""
+    for row in unit.session.execute(TRANSFERS):
+        if int(row.stored) != int(row.moved):
+            yield (
+                f"credits of {row.person_id} by {row.kind} in {row.year}: "
+                f"{credits_text(int(row.stored))} booked, {credits_text(int(row.moved))} moved"
+            )
+    for row in unit.session.execute(BALANCES):
+        yield (
+            f"credits of {row.person_id}: the account holds {credits_text(int(row.stored))}, the "
+            f"bookings make {credits_text(int(row.computed))}"
+        )
+    tables = {one.version: one.table for one in versions_of(unit, RateKind.CREDITS)}
+    for row in unit.session.execute(SUMS):
+        name = f"credits of {row.person_id} by {row.kind} in {row.year}"
+        if row.version not in tables:
+            yield f"{name}: there is no table {row.version}"
+            continue
+        most = getattr(tables[row.version], CreditKind(row.kind).value)
+        if not 0 <= int(row.amount) <= most:
+            yield f"{name}: {credits_text(int(row.amount))}, by its table {credits_text(most)}"
+    for row in unit.session.execute(READ):
+        yield (
+            f"credits of {row.person_id} by reading in {row.year}: "
+            f"{credits_text(int(row.amount))}, more than the cap of {credits_text(int(row.most))}"
+        )

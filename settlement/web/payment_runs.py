@@ -1,0 +1,194 @@
+"""One payment run on a bureau's page: where it stands, each payment, and what may be done.
+
+Whether an act may happen is the services' question; what stands against it is said on the page.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from litestar import Response
+
+from kernel.actors import OrganisationKind, Role
+from kernel.errors import MarketError, NotFound
+from kernel.http.pages import Form, Page, download
+from kernel.i18n import msgid, translate, translate_error
+from kernel.unit import Unit
+from kernel.web.exports import CSV_TYPE
+from kernel.web.tables import excerpt, tabulate
+from settlement.payments.engine import retry_payment
+from settlement.payments.runs import release_run, return_run, withdraw_run
+from settlement.payments.states import PaymentKind
+from settlement.payments.treasury import export_orders, order_rest_again
+from settlement.queries.payments import PaymentRow, RunRow, payment_run, payments_of_run
+from settlement.web.payment_columns import PAYMENTS, payment_columns
+from settlement.web.payment_failures import COLLECTION_FAILED, next_step
+from settlement.web.places import Crumb
+
+TITLE: Final = msgid("Payments")
+PLATFORM: Final = msgid("The platform")
+SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
+
+
+class ReturnForm(Form, frozen=True):
+    """Why a run goes back to who proposed it."""
+
+    note: str = ""
+
+
+class OrdersForm(Form, frozen=True):
+    """Nothing but who sends it."""
+
+
+class RetryForm(Form, frozen=True):
+    """Which failed payment is tried again, or which order's rest is ordered again."""
+
+    key: str = ""
+
+
+def show_run(
+    page: Page,
+    run_number: str,
+    *,
+    root: tuple[Crumb, ...],
+    errors: Mapping[str, str] | None = None,
+) -> Response[Any]:
+    """Show one run: where it stands, what may be done with it, and each payment with its state."""
+    row = payment_run(page.unit, run_number)
+    columns = payment_columns(translate(PLATFORM, page.locale))
+    payments = payments_of_run(page.unit, run_number)
+    sides = [one for one in payments if one.kind in SIDES]
+    table = tabulate(
+        translate(msgid("Payments of the run"), page.locale),
+        columns,
+        [one for one in payments if one.kind not in SIDES],
+        view=page.view(columns),
+        summed=("amount_fen", "paid_fen"),
+    )
+    is_maker = row.proposed_by == page.actor.person_id
+    waits = row.state == "proposed" and is_finance(page)
+    return page.render_table(
+        "settlement/payment_run.html",
+        table,
+        file_name=row.number,
+        root=(*root, (translate(TITLE, page.locale), PAYMENTS)),
+        address=f"{PAYMENTS}/{row.number}",
+        row=row,
+        history=_history(row, page.locale),
+        may_pay=_may_pay(page),
+        may_release=waits and not is_maker,
+        may_withdraw=waits and is_maker,
+        sides=excerpt(
+            translate(msgid("What payers pay or get back"), page.locale),
+            [one for one in columns if one.key != "payee_name"],
+            sides,
+            path=str(page.request.url.path),
+            summed=("amount_fen", "paid_fen"),
+        ),
+        failed=[_failed(one, page) for one in payments if one.state == "failed"],
+        partial=[one for one in payments if one.state == "partial"] if _may_pay(page) else [],
+        errors=errors or {},
+    )
+
+
+def post_orders(page: Page, run_number: str) -> Response[bytes]:
+    """Hand out a treasury run's orders as a file, and note them as sent."""
+    payment_run(page.unit, run_number)
+    content = export_orders(page.unit, run_number)
+    return download(content, CSV_TYPE, f"{run_number}.csv")
+
+
+def post_release(page: Page, run_number: str, *, root: tuple[Crumb, ...]) -> Response[Any]:
+    """Release a run as its second person."""
+    return _act(page, run_number, lambda unit: release_run(unit, run_number), root=root)
+
+
+def post_return(
+    page: Page, run_number: str, form: ReturnForm, *, root: tuple[Crumb, ...]
+) -> Response[Any]:
+    """Give a run back with the reason."""
+    if not form.note.strip():
+        text = translate(msgid("A proposal is returned only with its reason."), page.locale)
+        return show_run(page, run_number, root=root, errors={"note": text})
+    return _act(
+        page, run_number, lambda unit: return_run(unit, run_number, note=form.note), root=root
+    )
+
+
+def post_withdrawal(page: Page, run_number: str, *, root: tuple[Crumb, ...]) -> Response[Any]:
+    """Take one's own run back."""
+    return _act(page, run_number, lambda unit: withdraw_run(unit, run_number), root=root)
+
+
+def post_retry(
+    page: Page, run_number: str, form: RetryForm, *, root: tuple[Crumb, ...]
+) -> Response[Any]:
+    """Try a failed payment of the run again."""
+    payment_run(page.unit, run_number)
+    if not form.key.startswith(f"{run_number}:"):
+        raise NotFound(what="payment", key=form.key)
+    return _act(page, run_number, lambda unit: retry_payment(unit, form.key), root=root)
+
+
+def post_rest(
+    page: Page, run_number: str, form: RetryForm, *, root: tuple[Crumb, ...]
+) -> Response[Any]:
+    """Close an order of the run that was paid in part, so that its rest is due again."""
+    payment_run(page.unit, run_number)
+    if not form.key.startswith(f"{run_number}:"):
+        raise NotFound(what="treasury order", key=form.key)
+    return _act(page, run_number, lambda unit: order_rest_again(unit, form.key), root=root)
+
+
+def _failed(row: PaymentRow, page: Page) -> dict[str, Any]:
+    """Return a payment that failed with what to do about it, and whether it may be done here."""
+    return {
+        "row": row,
+        "next_step": translate(next_step(row.kind, row.failure or "failed"), page.locale),
+        "may_retry": _may_pay(page) and _may_retry(row),
+    }
+
+
+def _act(
+    page: Page, run_number: str, act: Callable[[Unit], None], *, root: tuple[Crumb, ...]
+) -> Response[Any]:
+    try:
+        act(page.unit)
+    except NotFound:
+        raise
+    except MarketError as error:
+        errors = {"": translate_error(error, page.locale)}
+        return show_run(page, run_number, root=root, errors=errors)
+    return page.redirect(f"{PAYMENTS}/{run_number}")
+
+
+def is_finance(page: Page) -> bool:
+    return (
+        page.actor.organisation_kind is OrganisationKind.BUREAU
+        and page.actor.person_id is not None
+        and page.actor.may(Role.BUREAU_FINANCE)
+    )
+
+
+def _may_pay(page: Page) -> bool:
+    return page.actor.may(Role.BUREAU_FINANCE, Role.OPERATOR)
+
+
+def _may_retry(row: PaymentRow) -> bool:
+    return (
+        row.state == "failed"
+        and row.kind in ("transfer", "reversal", "refund")
+        and row.failure != COLLECTION_FAILED
+    )
+
+
+def _history(row: RunRow, locale: str) -> list[tuple[Any, str, str]]:
+    made = (row.proposed_at, translate(msgid("Proposed"), locale), row.proposed_by_name)
+    if row.decided_at is None:
+        return [made]
+    words = {
+        "released": msgid("Released for payment"),
+        "returned": msgid("Returned"),
+        "withdrawn": msgid("Withdrawn"),
+    }
+    text = translate(words[row.state], locale) + (f": {row.note}" if row.note else "")
+    return [(row.decided_at, text, row.decided_by_name), made]

@@ -1,0 +1,213 @@
+"""Rankings on pages that everybody may read: a cell, why somebody stands there, and the rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from litestar import Response
+
+from catalog.places import exposures
+from catalog.web.addresses import resource_address, vendor_address
+from catalog.web.words import word_of
+from kernel.clock import Month, month_of, parse_month, shanghai_day, show_month
+from kernel.errors import MarketError, NotFound
+from kernel.http.pages import Page
+from kernel.i18n import label, msgid, translate
+from kernel.web.tables import Column, Table, View
+from settlement.queries.ranking_reasons import reasons_of
+from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
+from settlement.ranking.evidence_queries import KINDS, VENDOR
+from settlement.ranking.models import ScoreRun
+from settlement.ranking.rules import SHIPPED
+from settlement.ranking.runs import last_run, require_run, rules_of, runs_that_hold
+
+RANKINGS: Final = "/rankings"
+METHOD: Final = f"{RANKINGS}/method"
+ANY_WORD: Final = {
+    "stage": msgid("any stage"),
+    "subject": msgid("any subject"),
+    "type": msgid("any type"),
+}
+BETWEEN: Final = " · "
+TENTH: Final = Decimal("0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A score with its doubt along a line of 100, in percent of its width, without floats."""
+
+    left: str
+    width: str
+    at: str
+
+
+def show_rankings(page: Page) -> Response[Any]:
+    """Show a cell's ranking: of vendors or resources, of a month that was ranked."""
+    query = page.request.query_params
+    kind = str(query.get("kind", VENDOR))
+    kind = kind if kind in KINDS else VENDOR
+    runs = runs_that_hold(page.unit)
+    if not runs:
+        return page.render("settlement/rankings.html", runs=(), method=METHOD)
+    run = _chosen(runs, str(query.get("month", "")))
+    cells = cells_of(page.unit, run, kind=kind)
+    names = [one.cell for one in cells]
+    wanted = str(query.get("cell", ""))
+    cell = wanted if wanted in names else (names[0] if names else "")
+    rows = ranking_of(page.unit, run, kind=kind, cell=cell) if cell else []
+    table = _table(page, rows, cell=cell, kind=kind, run=run)
+    return page.render_table(
+        "settlement/rankings.html",
+        table,
+        file_name=f"ranking-{show_month(run.month)}",
+        runs=runs,
+        run=run,
+        kind=kind,
+        kinds=KINDS,
+        cell=cell,
+        cells=[(one.cell, cell_words(one.cell, page.locale), one) for one in cells],
+        ranked=[row for row in rows if not row.is_newcomer],
+        newcomers=[row for row in rows if row.is_newcomer],
+        href=lambda row: why_address(row, run),
+        interval=interval_of,
+        tenth=tenth,
+        method=METHOD,
+        config=rules_of(page.unit, run).ranking,
+        shown=exposures(page.unit, since=month_of(shanghai_day(page.unit.clock.now())))
+        if kind != VENDOR
+        else {},
+    )
+
+
+def show_why(page: Page, key: str) -> Response[Any]:
+    """Show why a vendor or a resource stands where it stands."""
+    query = page.request.query_params
+    run = _named_run(page, str(query.get("month", "")))
+    found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
+    row = found.row
+    reasons = None if row.is_newcomer else reasons_of(page.unit, run, row, found.config)
+    return page.render(
+        "settlement/ranking_why.html",
+        why=found,
+        reasons=reasons,
+        href=lambda one: why_address(one, run),
+        row=row,
+        run=run,
+        cell=cell_words(row.cell, page.locale),
+        ranking=ranking_address(run, kind=row.kind, cell=row.cell),
+        shop=resource_address(row.vendor_code, row.sku)
+        if row.sku
+        else vendor_address(row.vendor_code),
+        interval=interval_of(row),
+        tenth=tenth,
+        method=METHOD,
+    )
+
+
+def show_method(page: Page) -> Response[Any]:
+    """Show how scores are made: the formula, and every number of the published configuration."""
+    run = last_run(page.unit)
+    rules = rules_of(page.unit, run) if run is not None else SHIPPED
+    return page.render(
+        "settlement/ranking_method.html",
+        rules=rules,
+        config=rules.ranking,
+        digest=rules.digest().hex(),
+        run=run,
+        rankings=RANKINGS,
+    )
+
+
+def ranking_address(run: ScoreRun, *, kind: str, cell: str) -> str:
+    query = {"cell": cell, "kind": kind, "month": show_month(run.month)}
+    return f"{RANKINGS}?{urlencode(query)}"
+
+
+def why_address(row: RankRow, run: ScoreRun) -> str:
+    query = urlencode({"cell": row.cell, "month": show_month(run.month)})
+    place = f"resources/{row.vendor_code}/{row.sku}" if row.sku else f"vendors/{row.vendor_code}"
+    return f"{RANKINGS}/{place}?{query}"
+
+
+def cell_words(cell: str, locale: str) -> str:
+    """Return how a cell reads: 小学 · 语文 · 视频."""
+    names = ("stage", "subject", "type")
+    words = zip(names, cell.split("/", 2), strict=False)
+    return BETWEEN.join(
+        word_of(name, word, locale) if word else translate(ANY_WORD[name], locale)
+        for name, word in words
+    )
+
+
+def interval_of(row: RankRow) -> Interval:
+    """Return where a score and its doubt lie along a line of 100."""
+    least = max(row.score - row.sd, Decimal(0))
+    most = min(row.score + row.sd, Decimal(100))
+    return Interval(
+        left=f"{tenth(least)}%",
+        width=f"{tenth(max(most - least, TENTH))}%",
+        at=f"{tenth(row.score)}%",
+    )
+
+
+def tenth(value: Decimal) -> Decimal:
+    return value.quantize(TENTH, rounding=ROUND_HALF_EVEN)
+
+
+def _chosen(runs: Sequence[ScoreRun], month: str) -> ScoreRun:
+    return next((one for one in runs if show_month(one.month) == month), runs[0])
+
+
+def _named_run(page: Page, month: str) -> ScoreRun:
+    if not month:
+        return require_run(page.unit)
+    try:
+        return require_run(page.unit, Month(parse_month(month)))
+    except MarketError as error:
+        raise NotFound(what="ranking", key=month) from error
+
+
+def _table(
+    page: Page, rows: Sequence[RankRow], *, cell: str, kind: str, run: ScoreRun
+) -> Table[RankRow]:
+    """Return the ranking as its exports have it."""
+    columns: list[Column[RankRow]] = [
+        Column(key="place", title=msgid("Place"), value=lambda row: row.place, kind="number"),
+        Column(key="name", title=msgid("Name"), value=lambda row: row.name),
+        Column(key="vendor", title=msgid("Vendor"), value=lambda row: row.vendor_name),
+        Column(key="code", title=msgid("Code"), value=lambda row: row.key, kind="code"),
+        Column(key="band", title=msgid("Band"), value=lambda row: row.band),
+        Column(
+            key="score",
+            title=msgid("Score"),
+            value=lambda row: None if row.is_newcomer else row.score,
+            kind="ratio",
+        ),
+        Column(
+            key="sd",
+            title=msgid("Standard deviation"),
+            value=lambda row: None if row.is_newcomer else row.sd,
+            kind="ratio",
+        ),
+        Column(
+            key="low", title=msgid("Best place"), value=lambda row: row.place_low, kind="number"
+        ),
+        Column(
+            key="high", title=msgid("Worst place"), value=lambda row: row.place_high, kind="number"
+        ),
+        Column(key="schools", title=msgid("Schools"), value=lambda row: row.schools, kind="number"),
+        Column(
+            key="rural",
+            title=msgid("Rural schools"),
+            value=lambda row: row.rural_schools,
+            kind="number",
+        ),
+    ]
+    filters = {"cell": cell, "kind": kind, "month": show_month(run.month)}
+    view = View(path=RANKINGS, filters=filters, per_page=None)
+    caption = f"{label(kind, page.locale, kind='RankedKind')}{BETWEEN}" + cell_words(
+        cell, page.locale
+    )
+    return Table(caption=caption, columns=columns, rows=rows, view=view, count=len(rows))

@@ -1,0 +1,351 @@
+"""Standings on pages: a vendor's own with its appeals, and the bureau's desk with its acts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response
+from sqlalchemy import func, select
+
+from kernel.clock import Month, parse_month, shanghai_day
+from kernel.errors import MarketError, NotFound
+from kernel.http.pages import Form, Page
+from kernel.i18n import label, msgid, translate, translate_error
+from kernel.identity.names import names_of_actors
+from kernel.web.tables import Column, Filter, tabulate
+from settlement.models import STATED, Period
+from settlement.queries.rankings import RankRow, places_of_vendor
+from settlement.queries.standings import StandingRow, StandingView, standing_rows, standing_view
+from settlement.ranking.due_process import issue_notice, let_exit, suspend
+from settlement.ranking.ranking import rank
+from settlement.ranking.runs import last_run
+from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
+from settlement.ranking.standing_states import Because, VendorStanding
+from settlement.web.places import Crumb
+from settlement.web.rankings import cell_words, interval_of, tenth, why_address
+
+STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
+    Because.NOTICE: issue_notice,
+    Because.SUSPENSION: suspend,
+    Because.EXIT: let_exit,
+}
+NO_STANDINGS: Final = msgid(
+    "No vendor stands anywhere yet. Standings begin with the first ranking."
+)
+A_REVIEWER: Final = msgid("a reviewer of the education bureau")
+Texts = str | tuple[str, ...]
+"""What a form sends of what is ticked: one, or several."""
+OWN_EMPTY: Final = msgid("You are not ranked yet. That begins when schools' use was billed.")
+
+
+class StepForm(Form, frozen=True):
+    """A step that a reviewer signs (`notice`, `suspension`, `exit`), with its reason."""
+
+    step: str = ""
+    note: str = ""
+    confirmed: str = ""
+
+
+class AppealForm(Form, frozen=True):
+    """A vendor's appeal; `contested`: numbers of items, as they are ticked."""
+
+    claim: str = ""
+    contested: Texts = ()
+
+
+class AppealDecisionForm(Form, frozen=True):
+    """What becomes of an appeal; `struck`: numbers of items whose evidence is taken out."""
+
+    appeal: str = ""
+    upheld: str = ""
+    note: str = ""
+    struck: Texts = ()
+
+
+class RankForm(Form, frozen=True):
+    """The month to rank."""
+
+    month: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingDesk:
+    """Where standings are listed for those who look: its crumbs, address and title."""
+
+    root: tuple[Crumb, ...]
+    address: str
+    title: str
+
+    def standing(self, standing_id: UUID) -> str:
+        return f"{self.address}/{standing_id}"
+
+
+def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
+    """Show a vendor where it stands, as if it were judged today, and what it may do."""
+    run = last_run(page.unit)
+    rows = standing_rows(page.unit)
+    own: list[RankRow] = []
+    if run is not None and page.actor.organisation_id is not None:
+        own = places_of_vendor(page.unit, run, page.actor.organisation_id)
+    by_cell = {row.cell: row for row in own if not row.sku}
+    return page.render(
+        "settlement/own_standings.html",
+        desk=desk,
+        standings=[(row, by_cell.get(row.cell), _words(page, row.cell)) for row in rows],
+        resources=[(row, _words(page, row.cell)) for row in own if row.sku],
+        run=run,
+        why=why_address,
+        interval=interval_of,
+        tenth=tenth,
+        empty_words=translate(OWN_EMPTY, page.locale),
+    )
+
+
+def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Response[Any]:
+    """List the standings that the bureau answers for, the worst looks first."""
+    columns = _columns(page, desk)
+    by_state = Filter(
+        key="state",
+        title=msgid("Standing"),
+        options=tuple((one.value, label(one, page.locale)) for one in VendorStanding),
+    )
+    view = page.view(columns, filters=(by_state,))
+    wanted = view.filters.get("state")
+    rows = [row for row in standing_rows(page.unit) if wanted in {None, row.state}]
+    table = tabulate(desk.title, columns, rows, view=view, filters=(by_state,), empty=NO_STANDINGS)
+    months = page.unit.session.scalars(
+        select(Period.month)
+        .where(Period.state.in_(STATED))
+        .group_by(Period.month)
+        .order_by(Period.month.desc())
+        .limit(12)
+    ).all()
+    waiting = page.unit.session.scalar(
+        select(func.count()).select_from(Period).where(Period.state.not_in(STATED))
+    )
+    return page.render_table(
+        "settlement/standings.html",
+        table,
+        file_name="standings",
+        status=409 if error else 200,
+        desk=desk,
+        months=months,
+        waiting=waiting,
+        run=last_run(page.unit),
+        error=error,
+    )
+
+
+def post_rank(page: Page, desk: StandingDesk, form: RankForm) -> Response[Any]:
+    """Rank a month at the press of a button; what stands against it is said."""
+    try:
+        with page.unit.session.begin_nested():
+            rank(page.unit, Month(parse_month(form.month)))
+    except MarketError as error:
+        if error.status in {403, 404}:
+            raise
+        return show_standings(page, desk, error=translate_error(error, page.locale))
+    return page.redirect(desk.address)
+
+
+def show_standing(
+    page: Page,
+    desk: StandingDesk,
+    standing_id: UUID,
+    *,
+    form: Form | None = None,
+    errors: Mapping[str, str] | None = None,
+    asked: StepForm | None = None,
+) -> Response[Any]:
+    """Show one standing: its course, the gates before the next step, and the forms of who acts.
+
+    `asked`: the step that is named once more before it is signed.
+    """
+    found = standing_view(page.unit, standing_id)
+    return page.render(
+        "settlement/standing.html",
+        status=422 if errors else 200,
+        desk=desk,
+        view=found,
+        row=found.row,
+        cell=_words(page, found.row.cell),
+        history=_history(page, found),
+        tenth=tenth,
+        today=shanghai_day(page.unit.clock.now()),
+        is_vendor=page.actor.organisation_id is not None and not _is_bureau(page),
+        form=form,
+        asked=asked,
+        errors=dict(errors or {}),
+    )
+
+
+def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm) -> Response[Any]:
+    """Ask once, naming what the step does; then sign it."""
+    step = next((one for one in STEPS if one == form.step), None)
+    if step is None:
+        raise NotFound(what="step", key=form.step)
+    if not form.note.strip():
+        errors = {"note": translate(msgid("Fill this in."), page.locale)}
+        return show_standing(page, desk, standing_id, form=form, errors=errors)
+    if not form.confirmed:
+        return show_standing(page, desk, standing_id, asked=form)
+    try:
+        with page.unit.session.begin_nested():
+            STEPS[step](page.unit, standing_id, note=form.note)
+    except MarketError as error:
+        return _again(page, desk, standing_id, form, error)
+    return page.redirect(desk.standing(standing_id))
+
+
+def post_appeal(
+    page: Page, desk: StandingDesk, standing_id: UUID, form: AppealForm
+) -> Response[Any]:
+    """Appeal as the vendor, or show the form again with what is wrong."""
+    try:
+        with page.unit.session.begin_nested():
+            appeal_standing(
+                page.unit, standing_id, claim=form.claim, contested=_numbers(form.contested)
+            )
+    except MarketError as error:
+        return _again(page, desk, standing_id, form, error, field="claim")
+    return page.redirect(desk.standing(standing_id))
+
+
+def post_appeal_decision(
+    page: Page, desk: StandingDesk, standing_id: UUID, form: AppealDecisionForm
+) -> Response[Any]:
+    """Decide the appeal that waits, or show the form again with what is wrong."""
+    appeals = standing_view(page.unit, standing_id).appeals
+    waiting = next((one for one in appeals if not one.outcome), None)
+    if waiting is None:
+        raise NotFound(what="appeal", key=standing_id)
+    if form.upheld not in {"yes", "no"}:
+        errors = {"upheld": translate(msgid("Choose one."), page.locale)}
+        return show_standing(page, desk, standing_id, form=form, errors=errors)
+    try:
+        with page.unit.session.begin_nested():
+            decide_standing_appeal(
+                page.unit,
+                waiting.id,
+                upheld=form.upheld == "yes",
+                note=form.note,
+                struck=_numbers(form.struck),
+            )
+    except MarketError as error:
+        return _again(page, desk, standing_id, form, error, field="decision_note")
+    return page.redirect(desk.standing(standing_id))
+
+
+def _again(
+    page: Page,
+    desk: StandingDesk,
+    standing_id: UUID,
+    form: Form,
+    error: MarketError,
+    *,
+    field: str = "",
+) -> Response[Any]:
+    if error.status == 404:
+        raise error
+    at = field if error.code in {"reason-required", "missing-value"} else ""
+    errors = {at: translate_error(error, page.locale)}
+    return show_standing(page, desk, standing_id, form=form, errors=errors)
+
+
+def _numbers(given: Texts) -> list[int]:
+    ticked = (given,) if isinstance(given, str) else given
+    return [int(one) for one in ticked if one.isascii() and one.isdigit() and len(one) < 6]
+
+
+def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
+    """Return what moved a standing, the latest first: (moment, text, by whom)."""
+    people = {f"person:{one.signed_by}" for one in found.events if one.signed_by}
+    names = names_of_actors(page.unit, people, locale=page.locale) if _is_bureau(page) else {}
+    nameless = translate(A_REVIEWER, page.locale)
+    shown = []
+    for one in found.events:
+        text = f"{label(one.from_state, page.locale, kind='VendorStanding')} → " + label(
+            one.to_state, page.locale, kind="VendorStanding"
+        )
+        why = label(one.because, page.locale, kind="Because")
+        note = f"：{one.note}" if one.note else ""
+        by = names.get(f"person:{one.signed_by}", nameless) if one.signed_by else ""
+        shown.append((one.at, f"{text} · {why}{note}", by))
+    return shown
+
+
+def _words(page: Page, cell: str) -> str:
+    return cell_words(cell, page.locale)
+
+
+def _is_bureau(page: Page) -> bool:
+    return page.actor.organisation_kind == "bureau"
+
+
+def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
+    def href(row: StandingRow) -> str:
+        return desk.standing(row.id)
+
+    return [
+        Column(
+            key="vendor_name",
+            title=msgid("Vendor"),
+            value=lambda row: row.vendor_name,
+            href=href,
+            sortable=True,
+        ),
+        Column(
+            key="cell",
+            title=msgid("Stage, subject and type"),
+            value=lambda row: _words(page, row.cell),
+        ),
+        Column(
+            key="state",
+            title=msgid("Standing"),
+            value=lambda row: row.state,
+            kind="state",
+            label_kind="VendorStanding",
+            sortable=True,
+        ),
+        Column(key="since", title=msgid("Since"), value=lambda row: row.since, kind="day"),
+        Column(
+            key="month",
+            title=msgid("Last look"),
+            value=lambda row: row.month,
+            kind="month",
+            secondary=True,
+        ),
+        Column(
+            key="score",
+            title=msgid("Score"),
+            value=lambda row: None if row.score is None else tenth(row.score),
+            kind="ratio",
+            href=href,
+            sortable=True,
+        ),
+        Column(
+            key="p_bad",
+            title=msgid("Probably below the line"),
+            value=lambda row: None if row.p_bad is None else round(row.p_bad, 3),
+            kind="ratio",
+            href=href,
+            sortable=True,
+            help=msgid("The probability that the score lies below the published line."),
+        ),
+        Column(
+            key="fresh",
+            title=msgid("Schools affected since the notice"),
+            value=lambda row: row.fresh,
+            kind="number",
+            href=href,
+            secondary=True,
+        ),
+        Column(
+            key="appeal",
+            title=msgid("Appeal"),
+            value=lambda row: row.appeal or None,
+            kind="state",
+            label_kind="appeal-standing",
+        ),
+    ]

@@ -1,0 +1,138 @@
+"""A vendor in the browser: watched, told, suspended, and restored by its appeal."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from kernel.clock import parse_month
+from kernel.unit import Units
+from tests.support.browser import NARROW, WIDE, assert_sound, enter
+from tests.support.ranking_builders import (
+    APRIL,
+    MARCH,
+    Contest,
+    a_contest,
+    lived,
+    ranked,
+    said,
+    wronged,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def look(page: Page, name: str) -> None:
+    """Check a page, and keep its picture where somebody wants to look at it."""
+    assert_sound(page)
+    folder = os.environ.get("XUANYONG_PICTURES")
+    if not folder:
+        return
+    for size, width in ((WIDE, "wide"), (NARROW, "narrow")):
+        page.set_viewport_size(size)
+        page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True)
+    page.set_viewport_size(WIDE)
+
+
+def of_vendor(page: Page, contest: Contest) -> None:
+    """Open the desk's page of the vendor that all schools find bad."""
+    page.goto("/bureau/standings")
+    page.get_by_role("link", name=contest.sellers[2].organisation.name).click()
+
+
+def test_a_vendor_is_told_suspended_appeals_and_is_restored(page: Page, units: Units) -> None:
+    """R43, R44, R45, R46."""
+    page.set_default_timeout(20_000)
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 4, 2: 1})
+    said(units, contest, {0: 4}, schools=[3])
+    wronged(units, contest, MARCH, 2)
+    lived(units, contest, APRIL)
+    enter(page, "reviewer-0")
+    page.goto("/rankings")
+    expect(page.get_by_text("还没有排名。")).to_be_visible()
+    page.goto("/bureau/standings")
+    page.get_by_label("月份").select_option("2026-04")
+    page.get_by_role("button", name="排名").click()
+    expect(page.get_by_text("最近一次：2026-04")).to_be_visible()
+    look(page, "standings-desk")
+    read_in_public(page, contest)
+    told_and_suspended(page, units, contest)
+    appealed_and_restored(page, contest)
+
+
+def read_in_public(page: Page, contest: Contest) -> None:
+    """Read the ranking as a visitor: places, why, and the rules; no school is named."""
+    page.context.clear_cookies()
+    page.goto("/rankings")
+    best = contest.sellers[0].organisation.name
+    expect(page.locator("table.ranking tbody tr").first).to_contain_text(best)
+    look(page, "rankings")
+    page.get_by_role("link", name=best).click()
+    expect(page.get_by_role("heading", name="得分的构成")).to_be_visible()
+    expect(page.get_by_text("位有已结算使用的教师评价").first).to_be_visible()
+    assert not any(school.name in page.content() for school in contest.schools)
+    look(page, "ranking-why")
+    page.get_by_role("link", name="怎么算").click()
+    expect(page.get_by_text("S = 100 ×")).to_be_visible()
+    look(page, "ranking-method")
+
+
+def told_and_suspended(page: Page, units: Units, contest: Contest) -> None:
+    """A reviewer gives notice; after a term without mending another one suspends."""
+    enter(page, "reviewer-0")
+    of_vendor(page, contest)
+    expect(page.get_by_text("关注", exact=True).first).to_be_visible()
+    look(page, "standing-watch")
+    page.get_by_label("原因").fill("请逐项整改")
+    page.get_by_role("button", name="下一步").click()
+    expect(page.get_by_text("整改期一学期")).to_be_visible()
+    page.get_by_role("button", name="签署：整改通知").click()
+    expect(page.get_by_role("heading", name="整改通知")).to_be_visible()
+    look(page, "standing-probation")
+    for month in (parse_month("2026-09"), parse_month("2026-10")):
+        lived(units, contest, month, {2: 1})
+        ranked(units, month)
+    units.clock.advance(timedelta(days=8))
+    enter(page, "reviewer-1")
+    of_vendor(page, contest)
+    page.get_by_label("原因").fill("期满未改善")
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name="签署：暂停新增").click()
+    expect(page.get_by_text("暂停新增", exact=True).first).to_be_visible()
+    look(page, "standing-suspended")
+    page.goto("/rankings")
+    expect(page.get_by_text("暂停新增").first).to_be_visible()
+
+
+def appealed_and_restored(page: Page, contest: Contest) -> None:
+    """The vendor appeals; a third reviewer strikes the items out, and it is ranked again."""
+    enter(page, "vendor-2")
+    page.get_by_role("link", name="排名", exact=True).click()
+    look(page, "own-standing")
+    page.get_by_role("link", name="整改通知、期限与申诉").click()
+    page.get_by_label("申诉理由").fill("这些评价并非使用者所写")
+    for box in page.locator("input[name=contested]").all():
+        box.check()
+    look(page, "own-appeal")
+    page.get_by_role("button", name="申诉").click()
+    expect(page.get_by_text("待裁决")).to_be_visible()
+    enter(page, "reviewer-1")
+    of_vendor(page, contest)
+    page.get_by_label("裁决", exact=True).select_option("no")
+    page.get_by_label("裁决理由").fill("维持")
+    page.get_by_role("button", name="裁定申诉").click()
+    expect(page.get_by_text("不能再次评判").or_(page.get_by_role("alert")).first).to_be_visible()
+    enter(page, "reviewer-2")
+    of_vendor(page, contest)
+    look(page, "standing-appeal")
+    page.get_by_label("裁决", exact=True).select_option("yes")
+    page.get_by_label("裁决理由").fill("核实评价者未实际使用")
+    page.get_by_role("button", name="裁定申诉").click()
+    expect(page.get_by_text("已支持")).to_be_visible()
+    expect(page.get_by_text("正常", exact=True).first).to_be_visible()
+    look(page, "standing-restored")
+    page.goto("/rankings")
+    expect(page.get_by_text("2026-10 第 2 次排名")).to_be_visible()

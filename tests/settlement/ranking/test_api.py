@@ -1,0 +1,163 @@
+"""Rankings and standings over the interface: what everybody reads, and due process by calls."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from kernel.clock import parse_month
+from kernel.settings import Settings
+from kernel.unit import Units
+from tests.support.application import an_app
+from tests.support.ranking_builders import (
+    CELL,
+    Contest,
+    lived,
+    on_probation,
+    ranked,
+)
+from tests.support.site_builders import counted_queries, csrf_token, sign_in
+
+PAGE = {"accept": "text/html"}
+
+
+@pytest.fixture
+def contest(units: Units) -> Contest:
+    return on_probation(units)
+
+
+@pytest.fixture
+def client(settings: Settings, units: Units, contest: Contest) -> Iterator[TestClient[Litestar]]:
+    with TestClient(an_app(settings, units)) as client:
+        yield client
+
+
+def as_person(client: TestClient[Litestar], login: str) -> dict[str, str]:
+    """Sign in; return the headers of a call that changes something."""
+    sign_in(client, login)
+    return {"x-csrf-token": csrf_token(client)}
+
+
+def own(client: TestClient[Litestar]) -> dict[str, Any]:
+    return client.get("/api/v1/standings").json()["items"][0]
+
+
+def test_everybody_reads_the_ranking_and_why_and_no_school_is_named(
+    client: TestClient[Litestar], contest: Contest
+) -> None:
+    """R42, R45, R46: bands and intervals, the configuration, counts of schools and never which."""
+    answer = client.get("/api/v1/rankings", params={"cell": CELL})
+    ranking = answer.json()
+    assert (ranking["month"], ranking["kind"], ranking["cell"]) == ("2026-04", "vendor", CELL)
+    assert [one["place"] for one in ranking["items"]] == [1, 2, 3]
+    assert ranking["items"][0]["key"] == contest.sellers[0].organisation.code
+    best = ranking["items"][0]
+    assert best["place_low"] <= best["place"] <= best["place_high"]
+    why = client.get("/api/v1/rankings/why", params={"key": best["key"]})
+    told = why.json()
+    assert sum(float(one["points"]) for one in told["components"]) == pytest.approx(
+        float(best["score"]), abs=0.3
+    )
+    assert [one["dimension"] for one in told["dimensions"]] == [
+        *("quality", "effect", "development", "benefit"),
+    ]
+    assert (told["counts"]["raters"], told["urban_rural"]["rural"]["schools"]) == (8, 2)
+    config = client.get("/api/v1/rankings/config").json()
+    assert (config["version"], len(config["digest"])) == (ranking["config"], 64)
+    assert config["content"]["ranking"]["gates"]["probation"] == "0.7"
+    for school in contest.schools:
+        assert school.name not in answer.text + why.text
+        assert str(school.id) not in answer.text + why.text
+
+
+def test_what_is_not_there_is_said_with_what_would_be(client: TestClient[Litestar]) -> None:
+    for address, status, code in (
+        ("/api/v1/rankings?kind=school", 422, "invalid-input"),
+        ("/api/v1/rankings?cell=nothing", 404, "not-found"),
+        ("/api/v1/rankings?month=2020-01", 404, "not-found"),
+        ("/api/v1/rankings?month=May", 422, "invalid-period"),
+        ("/api/v1/rankings/why?key=nobody", 404, "not-found"),
+    ):
+        answer = client.get(address)
+        assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (status, code)
+    for address in ("/rankings?month=never&cell=x&kind=y", "/rankings/method"):
+        assert client.get(address, headers=PAGE).status_code == 200
+    assert client.get("/rankings/vendors/nobody", headers=PAGE).status_code == 404
+    assert client.get("/rankings/resources/nobody/x?month=x", headers=PAGE).status_code == 404
+
+
+def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
+    client: TestClient[Litestar], units: Units, contest: Contest
+) -> None:
+    """R44: each call before its gate is refused with the gate; an appeal is decided by another."""
+    as_person(client, "vendor-2")
+    standing = own(client)
+    assert (standing["state"], standing["cell"]) == ("probation", CELL)
+    address = f"/api/v1/standings/{standing['id']}"
+    headers = as_person(client, "reviewer-1")
+    step = {"step": "suspension", "note": "期满未改善"}
+    early = client.post(f"{address}/step", json=step, headers=headers)
+    assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (409, "step-not-due")
+    assert "整改期未满" in early.json()["detail"]
+    for month in (parse_month("2026-09"), parse_month("2026-10")):
+        lived(units, contest, month, {2: 1})
+        ranked(units, month)
+    units.clock.advance(timedelta(days=8))
+    headers = as_person(client, "reviewer-1") | {"idempotency-key": "suspend-1"}
+    done = client.post(f"{address}/step", json=step, headers=headers)
+    again = client.post(f"{address}/step", json=step, headers=headers)
+    assert (done.status_code, done.json()["state"]) == (200, "no_new_schools")
+    assert again.json() == done.json()
+    headers = as_person(client, "vendor-2")
+    appealed = client.post(f"{address}/appeal", json={"claim": "请复核"}, headers=headers)
+    assert appealed.status_code == 201
+    appeal = appealed.json()["appeals"][0]["id"]
+    decision = f"/api/v1/standing-appeals/{appeal}/decision"
+    verdict = {"upheld": False, "note": "证据确凿"}
+    own_case = client.post(decision, json=verdict, headers=as_person(client, "reviewer-1"))
+    assert own_case.json()["type"].rpartition(":")[2] == "took-part"
+    other = client.post(decision, json=verdict, headers=as_person(client, "reviewer-2"))
+    assert other.json()["appeals"][0]["outcome"] == "dismissed"
+    november = parse_month("2026-11")
+    lived(units, contest, november)
+    ranked(units, november)
+    headers = as_person(client, "reviewer-1")
+    gone = client.post(
+        f"{address}/step", json={"step": "exit", "note": "学期结束后退出"}, headers=headers
+    )
+    assert gone.json()["state"] == "exiting"
+    public = client.get("/api/v1/rankings").json()["items"]
+    assert [one["state"] for one in public] == ["", "", "exiting"]
+    assert [one["because"] for one in gone.json()["events"]] == [
+        *("exit", "suspension", "notice", "look"),
+    ]
+
+
+def test_another_vendor_and_schools_see_nothing_of_it(
+    client: TestClient[Litestar], contest: Contest
+) -> None:
+    """R44, R49."""
+    as_person(client, "vendor-2")
+    standing = own(client)["id"]
+    as_person(client, "vendor-0")
+    assert client.get(f"/api/v1/standings/{standing}").status_code == 404
+    assert client.get(f"/vendor/standing/{standing}", headers=PAGE).status_code == 404
+    as_person(client, "head-0")
+    assert client.get("/api/v1/standings").status_code == 403
+
+
+def test_the_pages_ask_no_more_queries_than_others(
+    client: TestClient[Litestar], units: Units
+) -> None:
+    sign_in(client, "reviewer-1")
+    standing = own(client)["id"]
+    for address in (
+        *("/rankings", "/rankings?kind=resource", "/rankings/method", "/bureau/standings"),
+        f"/bureau/standings/{standing}",
+    ):
+        with counted_queries(units.engine) as queries:
+            assert client.get(address, headers=PAGE).status_code == 200, address
+        assert len(queries) <= 12, (address, len(queries))
