@@ -70,12 +70,12 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/versions/{version_id}/submission": {"answers": {}, "commitment": "", "commits": False},
     "/api/v1/versions/{version_id}/withdrawal": {},
     "/api/v1/versions/{version_id}/appeal": {},
-    "/api/v1/works/{version_id}/decision": {"confirmed": True},
-    "/api/v1/samples": {"seed": "", "size": 1},
-    "/api/v1/samples/{sample_id}/judgement": {"passed": True, "note": "x"},
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
+    "/api/v1/works/{version_id}/decision": {"confirmed": True},
+    "/api/v1/samples": {"seed": "", "size": 1},
+    "/api/v1/samples/{sample_id}/judgement": {"passed": True, "note": "x"},
 }
 # Who may act may do so with what is their own, and nobody has these.
 OF_NOBODY = {
