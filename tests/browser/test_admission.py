@@ -15,6 +15,7 @@ from tests.support.accounts import PASSWORD
 from tests.support.admission_builders import Desk, a_desk, a_self_check
 from tests.support.browser import NARROW, WIDE, assert_sound, enter
 from tests.support.builders import a_person, a_school, a_selling_teacher
+from tests.support.file_builders import PNG, PROGRAM
 from tests.support.settlement_builders import SYSTEM
 
 pytestmark = pytest.mark.browser
@@ -53,6 +54,13 @@ def test_a_vendor_submits_two_reviewers_admit_and_one_takes_down(page: Page, des
     page.get_by_label("价格生效日").fill("2026-08-10")
     look(page, "vendor-draft")
     page.get_by_role("button", name="保存草稿").click()
+    for content, said in ((PROGRAM, "程序"), (PNG, "样图.png")):
+        file = {"name": "样图.png", "mimeType": "image/png", "buffer": content}
+        page.locator("input[type=file]").set_input_files(file)
+        page.locator("select[name=purpose]").select_option("preview")
+        page.get_by_role("button", name="上传文件").click()
+        expect(page.locator("main")).to_contain_text(said)
+    expect(page.get_by_role("link", name="样图.png")).to_be_visible()
     for answer in page.locator("textarea[name=answer]").all():
         answer.fill("已逐页自查，见附件")
     page.get_by_label("小学").check()
