@@ -6,7 +6,7 @@ Facts for plans, each asked of all payees at once.
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import literal, select, text, union_all
@@ -53,7 +53,8 @@ GROUP BY payer_id, payee_id
 """
 )
 # What went to payees' accounts at the gateway, and what the platform kept there of its fee, and was
-# not taken back, by payer; what of it is at payees' banks or on its way there.
+# not taken back, by payer; without a payer, below zero: what of it is at payees' banks or on its
+# way there.
 PASSED_ON: Final = text(
     """
 SELECT payer_id, payee_id,
@@ -62,11 +63,10 @@ FROM payment
 WHERE payee_id = ANY(:payees) AND (kind IN ('transfer', 'fee') AND state = 'paid'
     OR kind IN ('reversal', 'fee_return') AND state NOT IN ('failed', 'withdrawn'))
 GROUP BY payer_id, payee_id
+UNION ALL
+SELECT NULL, payee_id, -sum(amount_fen) FROM bank_payout
+WHERE payee_id = ANY(:payees) AND state <> 'failed' GROUP BY payee_id
 """
-)
-PAID_OUT: Final = text(
-    "SELECT payee_id, sum(amount_fen) AS fen FROM bank_payout "
-    "WHERE payee_id = ANY(:payees) AND state <> 'failed' GROUP BY payee_id"
 )
 # Transfers that failed after their collection, with the tax withheld beside them, unless they are
 # being undone already.
@@ -114,10 +114,16 @@ class Undone:
     parts: tuple[Part, ...]
 
 
-def payable_payees(
-    unit: Unit, payees: Collection[UUID], *, method: PaymentMethod
-) -> tuple[set[UUID], set[UUID]]:
-    """Return which payees are held, and which may be paid by a way of payment.
+class Payees(NamedTuple):
+    """Which of some payees are held, which may be paid now, and which are teachers."""
+
+    held: set[UUID]
+    ready: set[UUID]
+    teachers: set[UUID]
+
+
+def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMethod) -> Payees:
+    """Return which payees may be paid by a way of payment, in one question.
 
     Through the gateway those that it says are ready, by a treasury those with a bank account.
     """
@@ -134,11 +140,14 @@ def payable_payees(
             GatewayParty.ready,
             among(GatewayParty.organisation_id, payees),
         )
-    rows = unit.session.execute(union_all(held, ready)).all()
-    return (
-        {payee_id for payee_id, what in rows if what == "held"},
-        {payee_id for payee_id, what in rows if what == "ready"},
+    teachers = select(Organisation.id, literal("teachers")).where(
+        among(Organisation.id, payees),
+        Organisation.facts["vendor_kind"].astext == VendorKind.TEACHER,
     )
+    found = Payees(set(), set(), set())
+    for payee_id, what in unit.session.execute(union_all(held, ready, teachers)):
+        getattr(found, what).add(payee_id)
+    return found
 
 
 def income_month(unit: Unit) -> Month:
@@ -146,21 +155,15 @@ def income_month(unit: Unit) -> Month:
     return month_of(shanghai_day(unit.clock.now()))
 
 
-def taxation_of(unit: Unit, payees: Collection[UUID]) -> Taxation:
-    """Return what is withheld of the teachers among the payees, by what this month paid them."""
-    teachers = unit.session.scalars(
-        select(Organisation.id).where(
-            among(Organisation.id, payees),
-            Organisation.facts["vendor_kind"].astext == VendorKind.TEACHER,
-        )
-    ).all()
+def taxation_of(unit: Unit, teachers: Collection[UUID]) -> Taxation:
+    """Return what is withheld of these teachers, by what this month paid them."""
     if not teachers:
         return NOBODY_TAXED
     month = income_month(unit)
     version = table_in_force(unit, RateKind.WITHHOLDING, day=month)
     first, before = month_bounds(month)
     rows = unit.session.execute(
-        EARLIER, {"payees": UuidArray.of(teachers), "first": first, "before": before}
+        EARLIER, {"payees": UuidArray.of(sorted(teachers)), "first": first, "before": before}
     )
     earlier = {
         row.payee_id: EarlierIncome(income_fen=int(row.income_fen), tax_fen=int(row.tax_fen))
@@ -185,10 +188,9 @@ def reach_of(unit: Unit, payees: Collection[UUID]) -> Reach:
     of_pairs: dict[Pair, int] = {}
     of_payees: dict[UUID, int] = defaultdict(int)
     for row in unit.session.execute(PASSED_ON, asked):
-        of_pairs[row.payer_id, row.payee_id] = int(row.fen)
         of_payees[row.payee_id] += int(row.fen)
-    for row in unit.session.execute(PAID_OUT, asked):
-        of_payees[row.payee_id] -= int(row.fen)
+        if row.payer_id is not None:
+            of_pairs[row.payer_id, row.payee_id] = int(row.fen)
     return Reach(of_pairs=of_pairs, of_payees=of_payees)
 
 

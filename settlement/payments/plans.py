@@ -127,14 +127,14 @@ def plan_run(
         earned = {due: min(by_then.get(due, 0), earned.get(due, 0)) for due in both}
     left = open_dues(earned, paid)
     payees = {due.payee_id for due in left}
-    held, ready = payable_payees(unit, payees, method=method)
+    found = payable_payees(unit, payees, method=method)
     return plan_payments(
         left,
         method=method,
-        held=held,
-        ready=ready,
+        held=found.held,
+        ready=found.ready,
         minimum_fen=unit.settings.payout_minimum_fen,
-        taxation=taxation_of(unit, payees),
+        taxation=taxation_of(unit, found.teachers),
         cells=open_cells(cells, claimed),
     )
 

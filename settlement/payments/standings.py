@@ -42,20 +42,19 @@ def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
     under_way = sum(
         one.claimed_fen - one.settled_fen for due, one in paid.items() if due.payee_id == payee_id
     )
-    held = unit.session.scalars(
-        select(PaymentHold.because).where(
-            PaymentHold.payee_id == payee_id, PaymentHold.lifted_at.is_(None)
-        )
-    ).one_or_none()
-    ready = unit.session.scalars(
-        select(GatewayParty.ready).where(
-            GatewayParty.organisation_id == payee_id, GatewayParty.role == "payee"
-        )
-    ).one_or_none()
+    held = select(PaymentHold.because).where(
+        PaymentHold.payee_id == payee_id, PaymentHold.lifted_at.is_(None)
+    )
+    is_ready = select(GatewayParty.ready).where(
+        GatewayParty.organisation_id == payee_id, GatewayParty.role == "payee"
+    )
+    because, ready = unit.session.execute(
+        select(held.scalar_subquery(), is_ready.scalar_subquery())
+    ).one()
     return PayeeStanding(
         due_fen=sum(fen for fen in left if fen > 0),
         under_way_fen=max(0, under_way),
         carried_fen=-sum(fen for fen in left if fen < 0),
-        held_because=held or "",
+        held_because=because or "",
         is_ready=ready is not False,
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import literal, select, text, union_all
 
 from kernel.actors import OrganisationKind
 from kernel.clock import Month, month_bounds
@@ -275,14 +275,16 @@ def _scopes(unit: Unit, head: LineHead) -> Iterator[Scope]:
 
 
 def _rows(unit: Unit, head: LineHead, rows: Sequence[Any]) -> list[UseRow]:
-    sources: dict[UUID, str] = dict(
-        unit.session.execute(select(UsageSource.id, UsageSource.code)).all()
-    )
-    schools = {
-        school_id: (code, name)
-        for school_id, code, name in unit.session.execute(
-            select(Organisation.id, Organisation.code, Organisation.name).where(
-                Organisation.id.in_({row.school_id for row in rows})
+    named = {
+        row_id: (code, name)
+        for row_id, code, name in unit.session.execute(
+            union_all(
+                select(UsageSource.id, UsageSource.code, literal("")).where(
+                    UsageSource.id.in_({row.source_id for row in rows})
+                ),
+                select(Organisation.id, Organisation.code, Organisation.name).where(
+                    Organisation.id.in_({row.school_id for row in rows})
+                ),
             )
         )
     }
@@ -292,12 +294,12 @@ def _rows(unit: Unit, head: LineHead, rows: Sequence[Any]) -> list[UseRow]:
             occurred_at=row.occurred_at,
             sequence=row.sequence,
             event_id=row.event_id,
-            source_code=sources[row.source_id],
+            source_code=named[row.source_id][0],
             learner=learner_pseudonym(unit.settings, row.learner_id, vendor_id=head.line.vendor_id)
             if for_vendor
             else row.learner_id.hex[-RANDOM_DIGITS:],
-            school_code=schools[row.school_id][0],
-            school_name=schools[row.school_id][1],
+            school_code=named[row.school_id][0],
+            school_name=named[row.school_id][1],
             session="" if for_vendor else row.session_id,
             quantity=row.quantity,
             attested=row.trust not in MATCHED,
