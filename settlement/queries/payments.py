@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
@@ -25,6 +25,7 @@ from settlement.queries.statements import visible_payers
 
 Payer = aliased(Organisation, name="payer")
 Payee = aliased(Organisation, name="payee")
+Undone = aliased(Payment, name="undone")
 
 SIDES = ("collection", "refund")
 OUT = (
@@ -253,6 +254,24 @@ def unknown_returns(unit: Unit) -> list[TreasuryReturn]:
     return list(unit.session.scalars(wanted.order_by(TreasuryReturn.order_no)))
 
 
+def gone_back(unit: Unit, number: str) -> set[str]:
+    """Return the keys of a run's transfers that go, or went, back to their payers."""
+    wanted = (
+        select(Payment.key)
+        .join(PaymentRun, PaymentRun.id == Payment.run_id)
+        .where(PaymentRun.number == number, Payment.state == "failed", _goes_back())
+    )
+    return set(unit.session.scalars(wanted))
+
+
+def _goes_back() -> ColumnElement[bool]:
+    return (
+        exists()
+        .where(Undone.undoes_id == Payment.id, Undone.state.not_in(("failed", "withdrawn")))
+        .correlate(Payment)
+    )
+
+
 def _runs(unit: Unit) -> Select[*tuple[Any, ...]]:
     bureaus = visible_organisations(unit, OrganisationKind.BUREAU).with_only_columns(
         Organisation.id
@@ -264,7 +283,7 @@ def _runs(unit: Unit) -> Select[*tuple[Any, ...]]:
             func.count(Payment.id).filter(of_payee).label("payments"),
             func.coalesce(func.sum(Payment.amount_fen).filter(of_payee), 0).label("amount_fen"),
             func.coalesce(func.sum(Payment.paid_fen).filter(of_payee), 0).label("paid_fen"),
-            func.count(Payment.id).filter(Payment.state == "failed").label("failed"),
+            func.count(Payment.id).filter(Payment.state == "failed", ~_goes_back()).label("failed"),
             func.count(Payment.id).filter(Payment.state.in_(UNDER_WAY)).label("under_way"),
         )
         .group_by(Payment.run_id)

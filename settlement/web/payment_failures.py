@@ -10,6 +10,7 @@ from kernel.i18n import msgid
 from settlement.payments.states import PaymentKind
 
 COLLECTION_FAILED: Final = "collection-failed"
+GOES_BACK: Final = msgid("It goes back to its payer, and is due again in a later run.")
 NEXT: Final[Mapping[str, str]] = {
     PaymentKind.COLLECTION: msgid("What it would have paid is due again: propose another run."),
     PaymentKind.TRANSFER: msgid(

@@ -17,11 +17,17 @@ from kernel.web.exports import CSV_TYPE
 from kernel.web.tables import excerpt, tabulate
 from settlement.payments.engine import retry_payment
 from settlement.payments.runs import release_run, return_run, withdraw_run
-from settlement.payments.states import PaymentKind
+from settlement.payments.states import PaymentKind, RunPurpose
 from settlement.payments.treasury import export_orders, order_rest_again
-from settlement.queries.payments import PaymentRow, RunRow, payment_run, payments_of_run
+from settlement.queries.payments import (
+    PaymentRow,
+    RunRow,
+    gone_back,
+    payment_run,
+    payments_of_run,
+)
 from settlement.web.payment_columns import PAYMENTS, payment_columns
-from settlement.web.payment_failures import COLLECTION_FAILED, next_step
+from settlement.web.payment_failures import COLLECTION_FAILED, GOES_BACK, next_step
 from settlement.web.places import Crumb
 
 TITLE: Final = msgid("Payments")
@@ -64,6 +70,7 @@ def show_run(
         view=page.view(columns),
         summed=("amount_fen", "paid_fen"),
     )
+    back = gone_back(page.unit, run_number) if row.purpose == RunPurpose.PAY else set()
     is_maker = row.proposed_by == page.actor.person_id
     waits = row.state == "proposed" and is_finance(page)
     return page.render_table(
@@ -84,7 +91,11 @@ def show_run(
             path=str(page.request.url.path),
             summed=("amount_fen", "paid_fen"),
         ),
-        failed=[_failed(one, page) for one in payments if one.state == "failed"],
+        failed=[
+            _failed(one, page, goes_back=one.key in back)
+            for one in payments
+            if one.state == "failed"
+        ],
         partial=[one for one in payments if one.state == "partial"] if _may_pay(page) else [],
         errors=errors or {},
     )
@@ -139,12 +150,13 @@ def post_rest(
     return _act(page, run_number, lambda unit: order_rest_again(unit, form.key), root=root)
 
 
-def _failed(row: PaymentRow, page: Page) -> dict[str, Any]:
+def _failed(row: PaymentRow, page: Page, *, goes_back: bool) -> dict[str, Any]:
     """Return a payment that failed with what to do about it, and whether it may be done here."""
+    step = GOES_BACK if goes_back else next_step(row.kind, row.failure or "failed")
     return {
         "row": row,
-        "next_step": translate(next_step(row.kind, row.failure or "failed"), page.locale),
-        "may_retry": _may_pay(page) and _may_retry(row),
+        "next_step": translate(step, page.locale),
+        "may_retry": _may_pay(page) and _may_retry(row) and not goes_back,
     }
 
 

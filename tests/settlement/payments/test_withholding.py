@@ -23,6 +23,7 @@ from settlement.payments.sandbox import Fault
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.treasury import export_orders
 from settlement.payout_models import Withholding
+from settlement.queries.payments import gone_back, payment_run
 from settlement.queries.withholding import filing_of
 from settlement.rate_tables import RateKind, record_table, table_in_force
 from settlement.taxation import SHIPPED, EarlierIncome, Taxation, tax_on
@@ -177,6 +178,9 @@ def test_a_reversed_payment_gives_up_the_tax_in_proportion(units: Units, owed: P
     for key in failed:
         with pytest.raises(Exception, match="goes back"), units(SYSTEM) as unit:
             retry_payment(unit, key)
+    with units(SYSTEM) as unit:
+        assert gone_back(unit, number) == set(failed)
+        assert payment_run(unit, number).failed == 0
     assert set(pay_run(units, SYSTEM, gateway, back)) == {"paid"}
 
     assert balance(units, INSTALLATION, AccountKind.TAX_PAYABLE) == 0
