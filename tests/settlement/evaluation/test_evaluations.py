@@ -35,6 +35,7 @@ from tests.support.builders import (
     admit,
 )
 from tests.support.credit_builders import Contribution, a_contribution, taught
+from tests.support.payment_builders import paid, payables, practice
 from tests.support.settlement_builders import MARCH, SYSTEM, a_use, at, deliver
 from tests.support.site_builders import counted_queries
 
@@ -256,3 +257,22 @@ def test_everybody_reads_the_evaluations_and_opens_their_numbers(
     assert client.get("/reports/evaluations?span=never&as_of=x", headers=PAGE).status_code == 200
     for about in ("bureaus", "platform"):
         assert client.get(f"/reports/evaluations?about={about}&format=csv").status_code == 200
+
+
+def test_statements_that_are_not_paid_by_their_day_are_told_of_the_bureau(
+    units: Units, clock: FixedClock
+) -> None:
+    """R62, R65: overdue until it is paid; the days to the money's arrival are the platform's."""
+    owed = payables(units)
+    assert (served(units).statements, served(units).overdue) == (0, 0)
+    clock.advance(timedelta(days=50))
+    assert (served(units).statements, served(units).overdue) == (1, 1)
+    day = clock.at.date().isoformat()
+    clock.advance(timedelta(days=2))
+    _, gateway = practice(units)
+    paid(units, owed, gateway)
+    assert (served(units).statements, served(units).overdue) == (1, 0)
+    assert served(units, as_of=day).overdue == 1
+    told = platform(units)
+    assert told.payouts == len(owed.payees)
+    assert told.median_days == 52
