@@ -151,6 +151,13 @@ class Settings:
         read_whole,
         "Working days a bureau has to decide a dispute, from the answer on; later it is overdue.",
     )
+    admit_days: int = _setting(
+        "MARKET_ADMIT_DAYS",
+        "30",
+        read_whole,
+        "Days within which a bureau promises to decide on a submitted version; what was decided "
+        "within them is published of each bureau.",
+    )
     due_days: int = _setting(
         "MARKET_DUE_DAYS",
         "30",

@@ -45,6 +45,7 @@ from market.learn import pages as learn_pages
 from market.metrics import RequestMetrics
 from market.probes import healthz, metrics, readyz
 from market.public import catalog as catalog_pages
+from market.public import evaluations as evaluation_pages
 from market.public import files, responsibility
 from market.public import pages as public_pages
 from market.public import rankings as ranking_pages
@@ -53,6 +54,7 @@ from market.worker import CeleryDispatcher, build_celery
 from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
 from settlement.api import credits as credits_api
+from settlement.api import evaluations as evaluations_api
 from settlement.api import payouts as payouts_api
 from settlement.api import rankings as rankings_api
 from settlement.api import standings as standings_api
@@ -152,6 +154,7 @@ def page_router(pages: PageOpener) -> Router:
             *catalog_pages.HANDLERS,
             *files.PAGES,
             *ranking_pages.HANDLERS,
+            *evaluation_pages.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
@@ -182,6 +185,7 @@ def caller_router(pages: PageOpener) -> Router:
             *payouts_api.HANDLERS,
             *rankings_api.HANDLERS,
             *standings_api.HANDLERS,
+            *evaluations_api.HANDLERS,
             *credits_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,
