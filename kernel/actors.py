@@ -15,6 +15,7 @@ class OrganisationKind(StrEnum):
     BUREAU = "bureau"
     SCHOOL = "school"
     VENDOR = "vendor"
+    EVALUATOR = "evaluator"  # 第三方评价机构
 
 
 class Role(StrEnum):
@@ -28,6 +29,7 @@ class Role(StrEnum):
     BUREAU_FINANCE = "bureau_finance"
     AUDITOR = "auditor"
     VENDOR_MANAGER = "vendor_manager"
+    EVALUATOR = "evaluator"  # of a third party: reads what is published, files findings
     OPERATOR = "operator"  # runs the installation: imports, closes of periods
     USAGE_REPORTER = "usage_reporter"  # a machine that reports use, and does nothing else
     SYSTEM = "system"
@@ -48,12 +50,14 @@ ROLES_OF: dict[OrganisationKind, frozenset[Role]] = {
         {Role.ADMISSION, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}
     ),
     OrganisationKind.VENDOR: frozenset({Role.VENDOR_MANAGER}),
+    OrganisationKind.EVALUATOR: frozenset({Role.EVALUATOR}),
 }
 
 KEY_ROLES_OF: dict[OrganisationKind, frozenset[Role]] = {
     OrganisationKind.SCHOOL: frozenset({Role.USAGE_REPORTER}),
     OrganisationKind.BUREAU: frozenset(),
     OrganisationKind.VENDOR: frozenset({Role.USAGE_REPORTER}),
+    OrganisationKind.EVALUATOR: frozenset(),
 }
 """Roles that only API keys have, no person: less than what any person there may do."""
 

@@ -55,6 +55,7 @@ from procurement.api import selections as selections_api
 from settlement.api import agreements as agreements_api
 from settlement.api import credits as credits_api
 from settlement.api import evaluations as evaluations_api
+from settlement.api import findings as findings_api
 from settlement.api import payouts as payouts_api
 from settlement.api import rankings as rankings_api
 from settlement.api import standings as standings_api
@@ -186,6 +187,7 @@ def caller_router(pages: PageOpener) -> Router:
             *rankings_api.HANDLERS,
             *standings_api.HANDLERS,
             *evaluations_api.HANDLERS,
+            *findings_api.HANDLERS,
             *credits_api.HANDLERS,
             *desk_api.HANDLERS,
             *vendor_api.HANDLERS,

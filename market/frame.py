@@ -51,6 +51,10 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Survival of the fittest"), href="/bureau/standings"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
     ),
+    OrganisationKind.EVALUATOR: (
+        NavigationEntry(title=msgid("Evaluations"), href="/reports/evaluations"),
+        NavigationEntry(title=msgid("Rankings"), href="/rankings"),
+    ),
 }
 """Left navigation by the kind of organisation, the home first; at most eight entries each."""
 

@@ -16,6 +16,7 @@ import settlement.budget_models
 import settlement.credit_models
 import settlement.dispute_models
 import settlement.early_use_models
+import settlement.evaluation.models
 import settlement.ledger.models
 import settlement.metering.models
 import settlement.models
@@ -41,6 +42,7 @@ ALL = (
     settlement.agreement_models,
     settlement.dispute_models,
     settlement.early_use_models,
+    settlement.evaluation.models,
     settlement.payment_models,
     settlement.payout_models,
     settlement.payments.sandbox_models,

@@ -54,11 +54,11 @@ class RegionClosure(Base):
 
 
 class Organisation(Base):
-    """A bureau, a school (or teaching point, whose parent is its school) or a vendor.
+    """A bureau, a school (or teaching point, whose parent is its school), a vendor, an evaluator.
 
-    `code`: a bureau's region code; 学校标识码 (10 digits); 统一社会信用代码 (18), or for a selling
-    teacher `T-` and a number. `facts` by kind: school {stages, setting, small_rural};
-    vendor {vendor_kind: firm|teacher, school_code}.
+    `code`: a bureau's region code; 学校标识码 (10 digits); 统一社会信用代码 (18; an evaluator's,
+    too), or for a selling teacher `T-` and a number. `facts` by kind: school {stages, setting,
+    small_rural}; vendor {vendor_kind: firm|teacher, school_code}.
     """
 
     __tablename__ = "organisation"
@@ -74,7 +74,7 @@ class Organisation(Base):
 
     __table_args__ = (
         UniqueConstraint("kind", "code"),
-        CheckConstraint("kind IN ('bureau', 'school', 'vendor')", name="kind"),
+        CheckConstraint("kind IN ('bureau', 'school', 'vendor', 'evaluator')", name="kind"),
     )
 
 

@@ -91,7 +91,16 @@ class _Draft:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Row = TypeVar("Row", BureauRow, SchoolRow, VendorRow)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluatorRow:
+    """A third party that evaluates, by its 统一社会信用代码."""
+
+    code: str
+    name: str
+    region_code: str
+
+
+Row = TypeVar("Row", BureauRow, SchoolRow, VendorRow, EvaluatorRow)
 
 
 def record_bureaus(
@@ -197,6 +206,24 @@ def record_vendors(
         )
 
     return _record(unit, OrganisationKind.VENDOR, rows, read=read, is_sample=is_sample)
+
+
+def record_evaluators(
+    unit: Unit, rows: Sequence[EvaluatorRow], *, is_sample: bool = False
+) -> list[RowOutcome]:
+    """Record third parties that evaluate; what they may do is an admission's matter."""
+    unit.actor.require("record evaluators", *ORGANISATION_RECORDERS)
+    lock_recording(unit)
+    reach = _reach(unit, (row.region_code for row in rows))
+
+    def read(row: EvaluatorRow) -> _Draft:
+        return _Draft(
+            code=_require_uscc(row.code),
+            name=require_text(row.name, field="name"),
+            region_code=_require_region(row.region_code, reach),
+        )
+
+    return _record(unit, OrganisationKind.EVALUATOR, rows, read=read, is_sample=is_sample)
 
 
 SETTINGS = frozenset(Setting)

@@ -59,7 +59,7 @@ def _is_visible(unit: Unit) -> ColumnElement[bool]:
                 Organisation.id == actor.organisation_id,
                 Organisation.parent_id == actor.organisation_id,
             )
-        case OrganisationKind.VENDOR:
+        case OrganisationKind.VENDOR | OrganisationKind.EVALUATOR:
             return Organisation.id == actor.organisation_id
     return false()
 

@@ -143,6 +143,7 @@ ORGANISATION_KINDS = {kind.value: kind for kind in OrganisationKind} | {
     "教育局": OrganisationKind.BUREAU,
     "学校": OrganisationKind.SCHOOL,
     "资源提供方": OrganisationKind.VENDOR,
+    "第三方评价机构": OrganisationKind.EVALUATOR,
 }
 PAYEE_KINDS = {
     "vendor": OrganisationKind.VENDOR,

@@ -15,6 +15,7 @@ from kernel.i18n import msgid, translate
 from kernel.identity.organisations import organisation_by_code
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.bureaus import BureauService, bureau_services
+from settlement.evaluation.outside import findings
 from settlement.evaluation.platform import PlatformService, platform_service
 from settlement.evaluation.schools import Contribution, WorkRow, contributions, works_of
 from settlement.evaluation.spans import Span, read_span, spans_to_choose
@@ -44,6 +45,7 @@ def show_evaluations(page: Page) -> Response[Any]:
         tables=tables,
         span=span,
         spans=_choices(page, span),
+        findings=findings(page.unit),
         known=span.known,
         k=SHIPPED.k_satisfaction,
         admit_days=page.unit.settings.admit_days,
@@ -64,6 +66,7 @@ def show_school(page: Page, code: str) -> Response[Any]:
         "settlement/evaluated_school.html",
         table,
         file_name=f"contribution-{code}-{span.name}",
+        findings=findings(page.unit, about=(code,)),
         school=school,
         span=span,
         known=span.known,

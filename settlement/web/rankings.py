@@ -16,6 +16,7 @@ from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
+from settlement.evaluation.outside import findings
 from settlement.queries.ranking_reasons import reasons_of
 from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
 from settlement.ranking.evidence_queries import KINDS, VENDOR
@@ -91,6 +92,7 @@ def show_why(page: Page, key: str) -> Response[Any]:
     return page.render(
         "settlement/ranking_why.html",
         why=found,
+        findings=findings(page.unit, about=(row.key,)),
         reasons=reasons,
         href=lambda one: why_address(one, run),
         row=row,

@@ -70,6 +70,15 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/versions/{version_id}/submission": {"answers": {}, "commitment": "", "commits": False},
     "/api/v1/versions/{version_id}/withdrawal": {},
     "/api/v1/versions/{version_id}/appeal": {},
+    "/api/v1/findings": {
+        "kind": "platform",
+        "finding": "",
+        "source": "x",
+        "found_on": "2026-03-01",
+    },
+    "/api/v1/findings/{finding_id}/withdrawal": {"because": "x"},
+    "/api/v1/findings/{finding_id}/reply": {"reply": "x"},
+    "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": "x"},
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
@@ -85,12 +94,13 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
-            *("{standing_id}", "{appeal_id}", "{key}", "{year}"),
+            *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}"),
         )
     )
     or path
     in {
         "/learn/open",
+        "/api/v1/evaluators",
         "/catalog/ratings",
         "/vendor/payouts/onboarding",
         "/bureau/allocations/new/{code}",
@@ -154,6 +164,7 @@ def address_of(site: Site, path: str) -> str:
         "position": "1",
         "run": "none-P-2026-03-01",
         "standing_id": NOBODYS,
+        "finding_id": NOBODYS,
         "appeal_id": NOBODYS,
         "key": "none-P-2026-03-01:transfer:none:none",
         "person": str(UUID(int=7)),

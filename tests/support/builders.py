@@ -24,10 +24,12 @@ from kernel.identity.grants import actor_of
 from kernel.identity.models import Learner, Organisation
 from kernel.identity.organisations import (
     BureauRow,
+    EvaluatorRow,
     SchoolRow,
     VendorRow,
     organisation_by_code,
     record_bureaus,
+    record_evaluators,
     record_schools,
     record_vendors,
 )
@@ -127,6 +129,13 @@ def a_selling_teacher(unit: Unit, school: Organisation, *, code: str = "") -> Or
     )
     took(record_vendors(unit, [row]))
     return organisation_by_code(unit, OrganisationKind.VENDOR, code=code)
+
+
+def an_evaluator(unit: Unit) -> Organisation:
+    """Make a third party of the county that evaluates, not admitted anywhere yet."""
+    code = a_uscc()
+    took(record_evaluators(unit, [EvaluatorRow(code=code, name="评估中心", region_code=COUNTY)]))
+    return organisation_by_code(unit, OrganisationKind.EVALUATOR, code=code)
 
 
 def a_person(

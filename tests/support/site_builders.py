@@ -40,6 +40,7 @@ from tests.support.builders import (
     a_resource,
     a_school,
     a_vendor,
+    an_evaluator,
     took,
 )
 from tests.support.settlement_builders import (
@@ -135,6 +136,13 @@ def a_site(units: Units, *, disputes: bool = False) -> Site:
             market.vendor,
             [Role.VENDOR_MANAGER],
             login=Role.VENDOR_MANAGER,
+            password=PASSWORD,
+        )
+        a_person(
+            unit,
+            an_evaluator(unit),
+            [Role.EVALUATOR],
+            login=Role.EVALUATOR,
             password=PASSWORD,
         )
         _neighbouring_people(unit, other)

@@ -7,10 +7,11 @@ STAFF, FINANCE = frozenset(SCHOOL_STAFF), frozenset({Role.SCHOOL_FINANCE})
 PAYERS = frozenset({Role.SCHOOL_FINANCE, Role.PRINCIPAL})
 BUREAU, VENDOR = frozenset(BUREAU_STAFF), frozenset({Role.VENDOR_MANAGER})
 CLASSROOM = frozenset({Role.LEARNER, Role.TEACHER})
-PERSONS = STAFF | BUREAU | VENDOR | CLASSROOM
+PERSONS = STAFF | BUREAU | VENDOR | CLASSROOM | {Role.EVALUATOR}
 KEEPERS, REVIEWERS = frozenset({Role.ACADEMIC, Role.PRINCIPAL}), frozenset({Role.ADMISSION})
 PACKAGE_SENDERS = KEEPERS | REVIEWERS | {Role.OPERATOR}
 ACCOUNTABLE = FINANCE | {Role.ACADEMIC, Role.PRINCIPAL}
+EVALUATORS = frozenset({Role.EVALUATOR})
 EVERYBODY: frozenset[Role] | None = None
 
 SCHOOL_CHAIN = "/school/statements/{month}"
@@ -52,6 +53,17 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/reports/evaluations"): EVERYBODY,
     ("GET", "/reports/evaluations/schools/{code}"): EVERYBODY,
     ("GET", "/api/v1/evaluations"): EVERYBODY,
+    ("GET", "/api/v1/findings"): EVERYBODY,
+    ("GET", "/api/v1/findings/evidence"): EVALUATORS,
+    ("POST", "/api/v1/findings"): EVALUATORS,
+    ("POST", "/api/v1/findings/{finding_id}/withdrawal"): EVALUATORS,
+    ("POST", "/api/v1/findings/{finding_id}/reply"): VENDOR
+    | REVIEWERS
+    | {
+        Role.PRINCIPAL,
+        Role.OPERATOR,
+    },
+    ("POST", "/api/v1/evaluators"): REVIEWERS | {Role.OPERATOR},
     ("GET", "/api/v1/rankings"): EVERYBODY,
     ("GET", "/api/v1/rankings/config"): EVERYBODY,
     ("GET", "/api/v1/rankings/why"): EVERYBODY,

@@ -1,0 +1,346 @@
+"""Third parties: who may evaluate where, what they found, and the subject's right of reply (R65).
+
+Decides that an evaluator is let in by a bureau for a region with its interests declared; that it
+files findings about schools and bureaus of that region, vendors, resources and the platform, and
+none about whom one of its people worked for; that a finding stays as it was filed. Nothing of it is
+read by a score.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
+
+from catalog.queries import resources_by_key
+from kernel.actors import OrganisationKind, Role
+from kernel.clock import shanghai_day
+from kernel.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidInput,
+    MissingValue,
+    NotFound,
+    ReasonRequired,
+    Refused,
+    VendorInterest,
+)
+from kernel.identity.models import Organisation, Region, RegionClosure, RoleGrant
+from kernel.identity.organisations import organisation_by_code
+from kernel.identity.visibility import visible_regions
+from kernel.ids import new_id
+from kernel.trail import record
+from kernel.unit import Unit
+from settlement.evaluation.models import EvaluatorAdmission, OutsideFinding
+
+ADMITTERS: Final = (Role.OPERATOR, Role.ADMISSION)
+REPLIERS: Final = (Role.VENDOR_MANAGER, Role.PRINCIPAL, Role.OPERATOR, Role.ADMISSION)
+RESOURCE, PLATFORM = "resource", "platform"
+WITHIN: Final = frozenset({OrganisationKind.SCHOOL.value, OrganisationKind.BUREAU.value})
+SUBJECTS: Final = (OrganisationKind.VENDOR.value, RESOURCE, *sorted(WITHIN), PLATFORM)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FindingView:
+    """A finding as everybody reads it, with what became of it."""
+
+    id: UUID
+    evaluator: str
+    interest: str
+    subject_kind: str
+    subject_key: str
+    subject_name: str
+    finding: str
+    source: str
+    found_on: date
+    digest: str
+    filed_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_because: str
+    replied_at: datetime | None
+    reply: str
+
+
+def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -> UUID:
+    """Let a third party evaluate in a region of the actor's bureau; return the admission.
+
+    `interest`: what it declares of its interests. Raises `NotFound`, `MissingValue`,
+    `AlreadyExists`.
+    """
+    actor = unit.actor
+    actor.require("admit an evaluator", *ADMITTERS)
+    if actor.person_id is None or actor.organisation_id is None:
+        raise Refused(act="admit an evaluator", needs="a person of a bureau", actor=actor.name)
+    evaluator = organisation_by_code(unit, OrganisationKind.EVALUATOR, code=code)
+    region = unit.session.scalar(
+        visible_regions(unit).where(Region.code == region_code).with_only_columns(Region.code)
+    )
+    if region is None:
+        raise NotFound(what="region", key=region_code)
+    if not interest.strip():
+        raise MissingValue(field="interest")
+    known = unit.session.scalar(
+        select(EvaluatorAdmission.id).where(
+            EvaluatorAdmission.evaluator_id == evaluator.id,
+            EvaluatorAdmission.region_code == region_code,
+        )
+    )
+    if known is not None:
+        raise AlreadyExists(what="evaluator", key=code)
+    admission = EvaluatorAdmission(
+        id=new_id(),
+        evaluator_id=evaluator.id,
+        region_code=region_code,
+        bureau_id=actor.organisation_id,
+        interest=interest.strip(),
+        admitted_by=actor.person_id,
+        admitted_at=unit.clock.now(),
+    )
+    unit.session.add(admission)
+    unit.session.flush()
+    record(
+        unit,
+        "evaluator.admitted",
+        subject_kind="evaluator",
+        subject_id=evaluator.id,
+        region=region_code,
+        interest=interest.strip(),
+    )
+    return admission.id
+
+
+def file_finding(
+    unit: Unit, kind: str, key: str, *, finding: str, source: str, found_on: date
+) -> UUID:
+    """File a finding about a subject as an evaluator; return it.
+
+    `key`: a code, of a resource `vendor/sku`, of the platform nothing. Raises `InvalidInput`,
+    `NotFound` for what lies outside the region, `VendorInterest`, `MissingValue`, `AlreadyExists`.
+    """
+    actor = unit.actor
+    actor.require("file a finding", Role.EVALUATOR)
+    if actor.person_id is None or actor.organisation_id is None:
+        raise Refused(act="file a finding", needs=Role.EVALUATOR, actor=actor.name)
+    for name, value in (("finding", finding), ("source", source)):
+        if not value.strip():
+            raise MissingValue(field=name)
+    if found_on > shanghai_day(unit.clock.now()):
+        raise InvalidInput(field="found_on", value=found_on, expected="a day that is not ahead")
+    admitted = unit.session.scalars(
+        select(EvaluatorAdmission)
+        .where(EvaluatorAdmission.evaluator_id == actor.organisation_id)
+        .order_by(EvaluatorAdmission.admitted_at)
+    ).all()
+    if not admitted:
+        raise Refused(act="file a finding", needs="an admission by a bureau", actor=actor.name)
+    subject = _subject(unit, kind, key)
+    region = _region_of(unit, subject, kind, [one.region_code for one in admitted], key=key)
+    if subject is not None:
+        _refuse_interest(unit, subject)
+    facts = [kind, key, finding.strip(), source.strip(), found_on.isoformat()]
+    digest = hashlib.sha256(msgspec.json.encode(facts)).digest()
+    known = unit.session.scalar(
+        select(OutsideFinding.id).where(
+            OutsideFinding.evaluator_id == actor.organisation_id, OutsideFinding.digest == digest
+        )
+    )
+    if known is not None:
+        raise AlreadyExists(what="finding", key=key or kind)
+    filed = OutsideFinding(
+        id=new_id(),
+        evaluator_id=actor.organisation_id,
+        region_code=region,
+        subject_kind=kind,
+        subject_key=key,
+        subject_id=None if subject is None else subject.id,
+        finding=finding.strip(),
+        source=source.strip(),
+        found_on=found_on,
+        digest=digest,
+        filed_by=actor.person_id,
+        filed_at=unit.clock.now(),
+    )
+    unit.session.add(filed)
+    unit.session.flush()
+    record(
+        unit,
+        "finding.filed",
+        subject_kind=kind,
+        subject_id=key or kind,
+        digest=digest.hex(),
+    )
+    return filed.id
+
+
+def withdraw_finding(unit: Unit, finding_id: UUID, *, because: str) -> None:
+    """Withdraw an own finding with the reason; it stays to be read, struck out."""
+    unit.actor.require("withdraw a finding", Role.EVALUATOR)
+    found = _locked(unit, finding_id)
+    if found.evaluator_id != unit.actor.organisation_id:
+        raise NotFound(what="finding", key=finding_id)
+    if not because.strip():
+        raise ReasonRequired
+    if found.withdrawn_at is not None:
+        raise Conflict(what="finding", key=finding_id, state="withdrawn", wanted="withdrawn")
+    found.withdrawn_because = because.strip()
+    found.withdrawn_at = unit.clock.now()
+    unit.session.flush()
+    record(
+        unit,
+        "finding.withdrawn",
+        subject_kind=found.subject_kind,
+        subject_id=found.subject_key or found.subject_kind,
+        because=because.strip(),
+    )
+
+
+def reply_to_finding(unit: Unit, finding_id: UUID, *, reply: str) -> None:
+    """Reply, once, as the subject; for the platform as an operator over the finding's region."""
+    actor = unit.actor
+    actor.require("reply to a finding", *REPLIERS)
+    found = _locked(unit, finding_id)
+    if actor.person_id is None or not _is_subject(unit, found):
+        raise NotFound(what="finding", key=finding_id)
+    if not reply.strip():
+        raise MissingValue(field="reply")
+    if found.replied_at is not None:
+        raise Conflict(what="finding", key=finding_id, state="replied", wanted="replied")
+    found.reply = reply.strip()
+    found.replied_by = actor.person_id
+    found.replied_at = unit.clock.now()
+    unit.session.flush()
+    record(
+        unit,
+        "finding.replied",
+        subject_kind=found.subject_kind,
+        subject_id=found.subject_key or found.subject_kind,
+    )
+
+
+def findings(unit: Unit, *, about: tuple[str, ...] = ()) -> list[FindingView]:
+    """Return all findings, or those about these keys, the latest first; withdrawn ones too."""
+    wanted = _views()
+    if about:
+        wanted = wanted.where(OutsideFinding.subject_key.in_(about))
+    rows = unit.session.execute(
+        wanted.order_by(OutsideFinding.filed_at.desc(), OutsideFinding.id).limit(200)
+    )
+    return [
+        FindingView(
+            id=row.OutsideFinding.id,
+            evaluator=row.evaluator,
+            interest=row.interest,
+            subject_kind=row.OutsideFinding.subject_kind,
+            subject_key=row.OutsideFinding.subject_key,
+            subject_name=row.subject or "",
+            finding=row.OutsideFinding.finding,
+            source=row.OutsideFinding.source,
+            found_on=row.OutsideFinding.found_on,
+            digest=row.OutsideFinding.digest.hex(),
+            filed_at=row.OutsideFinding.filed_at,
+            withdrawn_at=row.OutsideFinding.withdrawn_at,
+            withdrawn_because=row.OutsideFinding.withdrawn_because,
+            replied_at=row.OutsideFinding.replied_at,
+            reply=row.OutsideFinding.reply,
+        )
+        for row in rows
+    ]
+
+
+def _views() -> Select[OutsideFinding, str, str, str]:
+    evaluator, subject = aliased(Organisation), aliased(Organisation)
+    return (
+        select(
+            OutsideFinding,
+            evaluator.name.label("evaluator"),
+            EvaluatorAdmission.interest,
+            subject.name.label("subject"),
+        )
+        .join(evaluator, evaluator.id == OutsideFinding.evaluator_id)
+        .join(
+            EvaluatorAdmission,
+            (EvaluatorAdmission.evaluator_id == OutsideFinding.evaluator_id)
+            & (EvaluatorAdmission.region_code == OutsideFinding.region_code),
+        )
+        .outerjoin(subject, subject.id == OutsideFinding.subject_id)
+    )
+
+
+def _subject(unit: Unit, kind: str, key: str) -> Organisation | None:
+    if kind not in SUBJECTS:
+        raise InvalidInput(field="subject", value=kind, expected=" | ".join(SUBJECTS))
+    if kind == PLATFORM:
+        if key:
+            raise InvalidInput(field="key", value=key, expected="nothing")
+        return None
+    if kind == RESOURCE:
+        vendor_code, _, sku = key.partition("/")
+        resource = resources_by_key(unit, [(vendor_code, sku)]).get((vendor_code, sku))
+        if resource is None:
+            raise NotFound(what="resource", key=key)
+        return unit.session.get_one(Organisation, resource.vendor_id)
+    return organisation_by_code(unit, OrganisationKind(kind), code=key)
+
+
+def _region_of(
+    unit: Unit, subject: Organisation | None, kind: str, admitted: list[str], *, key: str
+) -> str:
+    """Return the region of the admission under which a finding stands."""
+    if subject is None or kind not in WITHIN:
+        return admitted[0]
+    found = unit.session.scalars(
+        select(RegionClosure.ancestor_code)
+        .where(
+            RegionClosure.region_code == subject.region_code,
+            RegionClosure.ancestor_code.in_(admitted),
+        )
+        .order_by(RegionClosure.distance)
+        .limit(1)
+    ).first()
+    if found is None:
+        raise NotFound(what=kind, key=key)
+    return found
+
+
+def _refuse_interest(unit: Unit, subject: Organisation) -> None:
+    """Raise where one of the evaluator's people holds or held a role at the subject."""
+    theirs = aliased(RoleGrant)
+    known = unit.session.scalar(
+        select(RoleGrant.id)
+        .join(theirs, theirs.person_id == RoleGrant.person_id)
+        .where(
+            RoleGrant.organisation_id == subject.id,
+            theirs.organisation_id == unit.actor.organisation_id,
+        )
+        .limit(1)
+    )
+    if known is not None:
+        raise VendorInterest(
+            act="file a finding", person=unit.actor.organisation_name, vendor=subject.name
+        )
+
+
+def _locked(unit: Unit, finding_id: UUID) -> OutsideFinding:
+    found = unit.session.scalars(
+        select(OutsideFinding)
+        .where(OutsideFinding.id == finding_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None:
+        raise NotFound(what="finding", key=finding_id)
+    return found
+
+
+def _is_subject(unit: Unit, found: OutsideFinding) -> bool:
+    actor = unit.actor
+    if found.subject_id is not None:
+        return found.subject_id == actor.organisation_id
+    if Role.OPERATOR not in actor.roles:
+        return False
+    region = visible_regions(unit).where(Region.code == found.region_code)
+    return unit.session.scalars(region).first() is not None

@@ -1,0 +1,256 @@
+"""Third parties that evaluate: let in for a region, findings beside ours, the right of reply."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pytest
+from litestar.testing import TestClient
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from kernel.actors import Actor, Role
+from kernel.clock import FixedClock
+from kernel.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidInput,
+    MissingValue,
+    NotFound,
+    ReasonRequired,
+    Refused,
+    VendorInterest,
+)
+from kernel.identity.models import Organisation
+from kernel.identity.people import RosterRow, record_roster
+from kernel.settings import Settings
+from kernel.unit import Units
+from settlement.closing import settle
+from settlement.evaluation.evidence import evidence_totals
+from settlement.evaluation.outside import (
+    admit_evaluator,
+    file_finding,
+    findings,
+    reply_to_finding,
+    withdraw_finding,
+)
+from settlement.ranking.runs import rank_month, require_run
+from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
+from tests.support.builders import (
+    COUNTY,
+    a_bureau,
+    a_person,
+    a_vendor,
+    an_evaluator,
+    took,
+)
+from tests.support.settlement_builders import MARCH, SYSTEM, Market, a_market, a_use, at, deliver
+from tests.support.site_builders import csrf_token, sign_in
+
+FOUND = {"finding": "播放流畅，字幕齐全", "source": "现场抽测报告", "found_on": date(2026, 3, 20)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A market, an evaluator with a person, who lets it in, and who may reply."""
+
+    market: Market
+    evaluator: Organisation
+    person: Actor
+    operator: Actor
+    seller: Actor
+
+
+@pytest.fixture
+def scene(units: Units) -> Scene:
+    market = a_market(units)
+    with units(SYSTEM) as unit:
+        evaluator = an_evaluator(unit)
+        return Scene(
+            market,
+            evaluator,
+            a_person(unit, evaluator, [Role.EVALUATOR], login="judge", password=PASSWORD),
+            a_person(unit, market.bureau, [Role.OPERATOR], login="operator", password=PASSWORD),
+            a_person(unit, market.vendor, [Role.VENDOR_MANAGER], login="vendor", password=PASSWORD),
+        )
+
+
+def let_in(units: Units, scene: Scene) -> None:
+    with units(scene.operator) as unit:
+        admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest="无")
+
+
+def test_nobody_evaluates_before_a_bureau_let_them_in_with_their_interests(
+    units: Units, scene: Scene
+) -> None:
+    """R65: let in by the bureau for a region of its own, once, with what it declares."""
+    code = scene.market.vendor.code
+    with pytest.raises(Refused), units(scene.person) as unit:
+        file_finding(unit, "vendor", code, **FOUND)
+    with pytest.raises(MissingValue), units(scene.operator) as unit:
+        admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest=" ")
+    for region in ("990000", "000000"):
+        with pytest.raises(NotFound), units(scene.operator) as unit:
+            admit_evaluator(unit, scene.evaluator.code, region_code=region, interest="无")
+    for who in (scene.person, scene.seller, scene.market.finance):
+        with pytest.raises(Refused), units(who) as unit:
+            admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest="无")
+    let_in(units, scene)
+    with pytest.raises(AlreadyExists), units(scene.operator) as unit:
+        admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest="有")
+    with units(scene.person) as unit:
+        file_finding(unit, "vendor", code, **FOUND)
+        (found,) = findings(unit, about=(code,))
+    assert (found.evaluator, found.interest) == (scene.evaluator.name, "无")
+    assert (found.subject_name, len(found.digest)) == (scene.market.vendor.name, 64)
+
+
+def test_a_finding_is_about_what_lies_in_the_region_and_of_nobodys_own(
+    units: Units, scene: Scene
+) -> None:
+    """R65: schools and bureaus of the region, any vendor, resource and the platform."""
+    let_in(units, scene)
+    with units(SYSTEM) as unit:
+        city = a_bureau(unit, region_code="990100")
+        own = a_vendor(unit)
+        row = RosterRow(
+            person_no="OLD-1",
+            name="曾任职者",
+            organisation_kind="vendor",
+            organisation_code=own.code,
+            roles=(Role.VENDOR_MANAGER,),
+        )
+        took(record_roster(unit, [row]))
+        moved = RosterRow(
+            person_no="OLD-1",
+            name="曾任职者",
+            organisation_kind="evaluator",
+            organisation_code=scene.evaluator.code,
+            roles=(Role.EVALUATOR,),
+        )
+        took(record_roster(unit, [moved]))
+    market = scene.market
+    with units(scene.person) as unit:
+        for kind, key in (
+            ("school", market.school.code),
+            ("bureau", market.bureau.code),
+            ("resource", f"{market.vendor.code}/{market.sku}"),
+            ("platform", ""),
+        ):
+            file_finding(unit, kind, key, **FOUND)
+        assert len(findings(unit)) == 4
+    wrong: tuple[tuple[str, str, type[Exception]], ...] = (
+        ("bureau", city.code, NotFound),
+        ("vendor", own.code, VendorInterest),
+        ("vendor", "nobody", NotFound),
+        ("resource", f"{market.vendor.code}/none", NotFound),
+        ("person", "x", InvalidInput),
+        ("platform", "x", InvalidInput),
+        ("platform", "", AlreadyExists),
+    )
+    for kind, key, error in wrong:
+        with pytest.raises(error), units(scene.person) as unit:
+            file_finding(unit, kind, key, **FOUND)
+    for field, value in (("finding", " "), ("source", "")):
+        with pytest.raises(MissingValue), units(scene.person) as unit:
+            file_finding(unit, "vendor", market.vendor.code, **{**FOUND, field: value})
+    with pytest.raises(InvalidInput), units(scene.person) as unit:
+        ahead = {**FOUND, "found_on": date(2999, 1, 1)}
+        file_finding(unit, "vendor", market.vendor.code, **ahead)
+
+
+def test_a_finding_is_answered_once_and_withdrawn_with_its_reason(
+    units: Units, clock: FixedClock, scene: Scene
+) -> None:
+    """R65: by the subject alone; what was filed, said and withdrawn stays, in the database too."""
+    let_in(units, scene)
+    with units(scene.person) as unit:
+        finding = file_finding(unit, "vendor", scene.market.vendor.code, **FOUND)
+        own = file_finding(unit, "platform", "", **FOUND)
+    with units(SYSTEM) as unit:
+        stranger = a_person(unit, a_vendor(unit), [Role.VENDOR_MANAGER])
+        other = a_person(unit, an_evaluator(unit), [Role.EVALUATOR])
+    for who in (stranger, scene.operator):
+        with pytest.raises(NotFound), units(who) as unit:
+            reply_to_finding(unit, finding, reply="不同意")
+    with pytest.raises(NotFound), units(scene.seller) as unit:
+        reply_to_finding(unit, own, reply="不同意")
+    with units(scene.operator) as unit:
+        reply_to_finding(unit, own, reply="已改进")
+    with units(scene.seller) as unit:
+        reply_to_finding(unit, finding, reply="感谢")
+    with pytest.raises(Conflict), units(scene.seller) as unit:
+        reply_to_finding(unit, finding, reply="再次感谢")
+    with pytest.raises(NotFound), units(other) as unit:
+        withdraw_finding(unit, finding, because="误")
+    with pytest.raises(ReasonRequired), units(scene.person) as unit:
+        withdraw_finding(unit, finding, because=" ")
+    clock.advance(timedelta(hours=1))
+    with units(scene.person) as unit:
+        withdraw_finding(unit, finding, because="样本有误")
+    with pytest.raises(Conflict), units(scene.person) as unit:
+        withdraw_finding(unit, finding, because="样本有误")
+    with units(SYSTEM) as unit:
+        (found,) = findings(unit, about=(scene.market.vendor.code,))
+    assert (found.reply, found.withdrawn_because) == ("感谢", "样本有误")
+    assert found.finding == FOUND["finding"]
+    for statement in (
+        "UPDATE outside_finding SET finding = 'x'",
+        "UPDATE outside_finding SET reply = 'x'",
+        "UPDATE outside_finding SET withdrawn_because = 'x' WHERE withdrawn_at IS NOT NULL",
+        "DELETE FROM outside_finding",
+        "TRUNCATE outside_finding",
+        "UPDATE evaluator_admission SET interest = 'x'",
+        "DELETE FROM evaluator_admission",
+    ):
+        with pytest.raises(DBAPIError), units(SYSTEM) as unit:
+            unit.session.execute(text(statement))
+
+
+def test_findings_enter_no_score(units: Units, scene: Scene) -> None:
+    """R65: the same month ranked with a finding is the same run."""
+    let_in(units, scene)
+    deliver(units, [a_use(units, scene.market, "u1", at(2))], name="one.csv")
+    settle(units, SYSTEM, MARCH)
+    with units(SYSTEM) as unit:
+        rank_month(unit, MARCH)
+        before = require_run(unit).digest
+    with units(scene.person) as unit:
+        file_finding(unit, "vendor", scene.market.vendor.code, **FOUND)
+        (told,) = evidence_totals(unit)
+    assert (told.region, told.schools, told.uses, told.disputes) == (COUNTY, 1, 1, 0)
+    with units(SYSTEM) as unit:
+        rank_month(unit, MARCH)
+        assert require_run(unit).digest == before
+
+
+def test_findings_are_filed_read_and_answered_over_the_interface(
+    settings: Settings, units: Units, scene: Scene
+) -> None:
+    """R65: shown beside ours to everybody, with interests, reply and withdrawal."""
+    with TestClient(an_app(settings, units)) as client:
+
+        def call(login: str, path: str, body: dict[str, str]) -> tuple[int, dict[str, str]]:
+            sign_in(client, login)
+            headers = {"x-csrf-token": csrf_token(client)}
+            answer = client.post(f"/api/v1{path}", json=body, headers=headers)
+            return answer.status_code, answer.json()
+
+        code = scene.market.vendor.code
+        admission = {"code": scene.evaluator.code, "region": COUNTY, "interest": "无利益关系"}
+        assert call("operator", "/evaluators", admission)[0] == 201
+        filed = {"kind": "vendor", "key": code, **FOUND, "found_on": "2026-03-20"}
+        status, made = call("judge", "/findings", filed)
+        assert status == 201
+        assert call("judge", "/findings", filed)[0] == 409
+        assert call("vendor", f"/findings/{made['id']}/reply", {"reply": "谢谢"})[0] == 200
+        assert call("vendor", "/findings", filed)[0] == 403
+        sign_in(client, "judge")
+        assert client.get("/api/v1/findings/evidence").json()["items"][0]["region"] == COUNTY
+        (told,) = client.get("/api/v1/findings", params={"key": code}).json()["items"]
+        assert (told["reply"], told["interest"]) == ("谢谢", "无利益关系")
+        page = client.get("/reports/evaluations", headers={"accept": "text/html"})
+        assert FOUND["finding"] in page.text
+        assert "谢谢" in page.text
+        home = client.get("/", headers={"accept": "text/html"}, follow_redirects=True)
+        assert home.status_code == 200
