@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from catalog.packs import PACK
 from catalog.vocabularies import VOCABULARIES
 
 SEED: Final = 20261129
@@ -23,7 +24,8 @@ STAGES: Final = (
     ("senior", VOCABULARIES["grade"].terms[13:16]),
 )
 EDITIONS: Final = VOCABULARIES["edition"].terms[:12]
-TYPES: Final = VOCABULARIES["type"].terms
+TYPES: Final = [one for one in VOCABULARIES["type"].terms if one != PACK]
+"""All but packs, whose parts a row would have to name."""
 TOPICS: Final = [
     "小数乘法",
     "分数加减法",
