@@ -34,7 +34,7 @@ from settlement.payments.gateway import (
     OutcomeUnknown,
     Stand,
 )
-from settlement.payments.runs import PLANNING_LOCK
+from settlement.payments.runs import lock_planning
 from settlement.payments.states import PAYOUT_MAY_FOLLOW, PayoutState
 from settlement.payout_models import BankPayout, BankPayoutItem
 
@@ -102,7 +102,7 @@ def begin_payouts(unit: Unit) -> int:
 
     Under the lock of plans: what is about to be taken back is not sent away meanwhile.
     """
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
+    lock_planning(unit)
     payouts: dict[UUID, dict[str, Any]] = {}
     items = []
     for row in unit.session.execute(LOOSE):

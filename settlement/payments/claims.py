@@ -36,6 +36,7 @@ Pair = tuple[UUID, UUID]
 Collection = aliased(Payment, name="side")
 Reversal = aliased(Payment, name="reversal")
 Transfer = aliased(Payment, name="transfer")
+Undone = aliased(Payment, name="undone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,18 @@ def claim_payments(unit: Unit, run_id: UUID, *, besides: set[UUID]) -> list[Clai
         Reversal.kind == PaymentKind.REVERSAL,
         Reversal.state != PaymentState.PAID,
     )
-    # Collected for the payee and not passed on: before it was, there is nothing to reverse.
+    # Collected for the payee and not passed on: before it was, there is nothing to reverse. What
+    # goes back to its payer instead is never passed on.
+    goes_back = exists().where(
+        Undone.undoes_id == Transfer.id,
+        Undone.state.not_in((PaymentState.FAILED, PaymentState.WITHDRAWN)),
+    )
     not_passed_on = exists().where(
         Transfer.payer_id == Payment.payer_id,
         Transfer.payee_id == Payment.payee_id,
         Transfer.kind == PaymentKind.TRANSFER,
         Transfer.state.not_in((PaymentState.PAID, PaymentState.WITHDRAWN)),
+        ~goes_back,
         Collection.run_id == Transfer.run_id,
         Collection.payer_id == Transfer.payer_id,
         Collection.kind == PaymentKind.COLLECTION,

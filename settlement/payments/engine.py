@@ -28,6 +28,7 @@ from settlement.payments.gateway import (
     OutcomeUnknown,
 )
 from settlement.payments.parties import know_payers
+from settlement.payments.runs import lock_planning
 from settlement.payments.settling import fail, lock_group, settle_payment, step
 from settlement.payments.states import (
     PaymentKind,
@@ -146,6 +147,7 @@ def retry_payment(unit: Unit, key: str) -> None:
     `NotFound`, `Conflict`, `TransferUndone`.
     """
     unit.actor.require("payment.pay", *MAY_PAY)
+    lock_planning(unit)  # a plan that sends a failed transfer's money back is not being made
     payment_id = unit.session.scalars(select(Payment.id).where(Payment.key == key)).one_or_none()
     if payment_id is None:
         raise NotFound(what="payment", key=key)

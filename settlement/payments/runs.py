@@ -51,6 +51,11 @@ PLATFORM: Final = "platform"
 PLANNING_LOCK: Final = 0x7061_7972  # advisory lock: one proposal of a run at a time
 
 
+def lock_planning(unit: Unit) -> None:
+    """Wait until nobody else plans what is paid, or changes what plans go by."""
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
+
+
 def propose_run(
     unit: Unit,
     month: Month,
@@ -63,7 +68,7 @@ def propose_run(
     Raises `Refused` unless a finance person of a bureau, `NothingToPay`.
     """
     person_id = _require_finance(unit, "payment.propose")
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PLANNING_LOCK})
+    lock_planning(unit)
     plan = plan_run(unit, month, method=method, purpose=purpose)
     if not plan.payments:
         raise NothingToPay(period=show_month(month))

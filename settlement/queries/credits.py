@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Select, func, select
 
 from catalog.models import Resource, Version
+from catalog.states import VersionState
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, Person, PersonPrivate
@@ -24,6 +25,9 @@ from settlement.credit_models import CreditBooking
 from settlement.credit_rules import CreditKind
 
 READERS: Final = (Role.ADMISSION, Role.AUDITOR, Role.OPERATOR)
+
+SHOWN: Final = (VersionState.LISTED, VersionState.SUSPENDED, VersionState.WITHDRAWN)
+"""Versions whose title others than the vendor have seen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +95,7 @@ def credit_rows(unit: Unit, person_id: UUID, year: int) -> list[CreditRow]:
     _require_person(unit, person_id)
     title = (
         select(Version.title)
-        .where(Version.resource_id == Resource.id)
+        .where(Version.resource_id == Resource.id, Version.state.in_(SHOWN))
         .order_by(Version.number.desc())
         .limit(1)
         .scalar_subquery()

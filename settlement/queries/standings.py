@@ -186,10 +186,19 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
             )
             for one in appeals
         ],
-        items=_named(unit, items),
+        # A school is named to a vendor once a step rests on what it said.
+        items=_named(unit, items) if event or not _is_vendor(unit) else _unnamed(items),
         notices=notices,
         appeal_by=event.appeal_by if event else None,
     )
+
+
+def _is_vendor(unit: Unit) -> bool:
+    return unit.actor.organisation_kind is OrganisationKind.VENDOR
+
+
+def _unnamed(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**one, "school": "", "school_name": ""} for one in items]
 
 
 def _named(unit: Unit, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

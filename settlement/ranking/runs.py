@@ -44,6 +44,11 @@ class Ranked:
     is_new: bool
 
 
+def lock_ranking(unit: Unit) -> None:
+    """Wait until nobody else ranks; whoever locks standings as well takes this first."""
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RANKING_LOCK})
+
+
 def rank_month(unit: Unit, month: Month, *, rules: Rules = SHIPPED) -> Ranked:
     """Rank a month whose statements are all there; safe to repeat.
 
@@ -52,7 +57,7 @@ def rank_month(unit: Unit, month: Month, *, rules: Rules = SHIPPED) -> Ranked:
     """
     unit.actor.require("rank a month", *MAY_RANK)
     check_over(unit, month)
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RANKING_LOCK})
+    lock_ranking(unit)
     _require_stated(unit, month)
     publish_config(unit, rules)
     evidence = guarded(unit, gather(unit, month, rules), rules)

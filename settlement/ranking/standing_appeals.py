@@ -32,7 +32,7 @@ from settlement.ranking.models import (
     StandingEvent,
     StruckEvidence,
 )
-from settlement.ranking.runs import rank_month, require_run, rules_of
+from settlement.ranking.runs import lock_ranking, rank_month, require_run, rules_of
 from settlement.ranking.slots import publish_order
 from settlement.ranking.standing_states import Because, VendorStanding, may_follow
 from settlement.ranking.standings import course_of, events_of, require_standing
@@ -99,6 +99,8 @@ def decide_standing_appeal(
     found = unit.session.get(StandingAppeal, appeal_id)
     if found is None:
         raise NotFound(what="appeal", key=appeal_id)
+    if upheld:
+        lock_ranking(unit)  # a ranking locks all standings, after this
     standing = require_standing(unit, found.standing_id, lock=True)
     reviewer = require_judge_of(unit, standing, "decide an appeal")
     appeal = unit.session.scalars(

@@ -3,17 +3,21 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError
 
-from kernel.errors import Conflict, NothingToPay
+from kernel.errors import Conflict, NothingToPay, TransferUndone
 from kernel.unit import Units
 from settlement.closing import settle
 from settlement.dues import dues, paid_of
 from settlement.funding_lines import line_balances
 from settlement.ledger.posting import INSTALLATION, AccountKind
+from settlement.payment_models import Payment
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.plans import LeftOut, open_dues, plan_run
 from settlement.payments.reconciliation import reconcile
+from settlement.payments.runs import lock_planning
 from settlement.payments.standings import standing_of_payee
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.retention import release_all_due
@@ -164,3 +168,51 @@ def test_a_failed_collection_is_not_tried_again_but_proposed_anew(units: Units, 
 def paid_but_declined(units: Units, owed: Payables, sandbox, gateway) -> str:
     sandbox.expect("payment_intents.create", "declined")
     return paid(units, owed, gateway)
+
+
+def test_a_transfer_that_went_back_stands_in_no_later_refunds_way(units: Units, owed: Payables):
+    """R41: its money was paid anew, and what is credited of that is taken back as ever."""
+    sandbox, gateway = practice(units)
+    sandbox.expect("transfers.create", "declined", times=2)
+    failed = paid(units, owed, gateway)
+    back = released(units, owed, purpose=RunPurpose.REFUND)
+    assert set(pay_run(units, SYSTEM, gateway, back)) == {"paid"}
+    again = released(units, owed)
+    assert set(pay_run(units, SYSTEM, gateway, again)) == {"paid"}
+    credited(units, owed)
+
+    number = released(units, owed, purpose=RunPurpose.REFUND)
+
+    assert set(pay_run(units, SYSTEM, gateway, number)) == {"paid"}
+    assert left_of(units, owed) == 0
+    assert verify(units, SYSTEM) == []
+    assert reconcile(units, SYSTEM, gateway) == []
+    with units(SYSTEM) as unit:
+        states = set(
+            unit.session.scalars(
+                select(Payment.state).where(
+                    Payment.kind == "transfer", Payment.key.like(f"{failed}%")
+                )
+            )
+        )
+    assert "failed" in states
+
+
+def test_a_transfer_is_tried_again_only_between_plans(units: Units, owed: Payables):
+    """R41: a plan that sends its money back is either not begun or to be seen."""
+    sandbox, gateway = practice(units)
+    sandbox.expect("transfers.create", "declined")
+    number = paid(units, owed, gateway)
+    with units(SYSTEM) as unit:
+        failed = unit.session.scalars(
+            select(Payment.key).where(Payment.key.like(f"{number}:%"), Payment.state == "failed")
+        ).one()
+    with units(SYSTEM) as planning:
+        lock_planning(planning)
+        with pytest.raises(DatabaseError, match="lock timeout"), units(SYSTEM) as unit:
+            unit.session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            retry_payment(unit, failed)
+    released(units, owed, purpose=RunPurpose.REFUND)
+
+    with pytest.raises(TransferUndone), units(SYSTEM) as unit:
+        retry_payment(unit, failed)
