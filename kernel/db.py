@@ -89,6 +89,22 @@ def set_wise(session: Session) -> Iterator[None]:
 
 
 @contextmanager
+def held_alone(engine: Engine, key: int) -> Iterator[bool]:
+    """Hold an advisory lock over the block and its several units, or yield False: another has it.
+
+    It is a connection's, so that it ends with the process that holds it.
+    """
+    with database_errors(), engine.connect() as connection:
+        is_held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
+        connection.commit()
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+
+
+@contextmanager
 def database_errors() -> Iterator[None]:
     """Turn a lost connection or a full disk into an error with a way out; let the rest pass."""
     try:

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text
 
+from catalog.attachments.checking import check_files
+from catalog.attachments.vault import open_vault
 from catalog.models import Version
 from kernel.actors import Actor
 from kernel.identity.models import Organisation
@@ -88,9 +90,14 @@ HAVING bool_and(COALESCE(joined_at > freed_at, false))
 )
 
 
-def verify(units: Units, actor: Actor) -> list[str]:
-    """Run settlement's checks and these; see `settlement.verify.recompute.verify`."""
-    return recompute.verify(units, actor, also=CHECKS)
+def verify(units: Units, actor: Actor, *, files: bool = False) -> list[str]:
+    """Run settlement's checks, these, and that attached files are there; see `recompute.verify`.
+
+    `files`: read them, too, and compare their digests.
+    """
+    findings = recompute.verify(units, actor, also=CHECKS)
+    findings.extend(check_files(units, actor, open_vault(units.settings), whole=files))
+    return findings
 
 
 def check_users(unit: Unit) -> Iterator[str]:

@@ -159,13 +159,14 @@ def _require_payer(unit: Unit, code: str) -> None:
 
 
 @click.command()
+@click.option("--files", is_flag=True, help="Read attached files, too, and compare their digests.")
 @as_option
 @json_option
 @click.pass_context
-def verify(ctx: click.Context, who: str | None, as_json: bool) -> None:
+def verify(ctx: click.Context, files: bool, who: str | None, as_json: bool) -> None:
     """Recompute balances, budgets, statements, seals and the trail; exit 1 on any difference."""
     with open_units(load_settings()) as units:
-        findings = find_differences(units, acting(units, who))
+        findings = find_differences(units, acting(units, who), files=files)
     emit(
         {"clean": not findings, "findings": findings},
         findings or ["The books are what their sources say."],

@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import func, select, text
 
 from kernel.actors import Actor
-from kernel.db import database_errors
+from kernel.db import held_alone
 from kernel.errors import ImportInProgress
 from kernel.i18n import readable
 from kernel.unit import Unit, Units
@@ -256,12 +256,7 @@ def _delivery_digest(source: SourceFile, field_map: FieldMap) -> bytes:
 def _alone(units: Units, source: SourceFile) -> Iterator[None]:
     """Hold off a second import of the same file, which would resume this one's delivery."""
     key = int.from_bytes(source.digest[:8], "big", signed=True)
-    with database_errors(), units.engine.connect() as connection:
-        taken = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
-        connection.commit()
-        if not taken:
+    with held_alone(units.engine, key) as is_held:
+        if not is_held:
             raise ImportInProgress(file=source.path.name)
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        yield

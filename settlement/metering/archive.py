@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from kernel.actors import Actor, Role
 from kernel.clock import Month, show_month
 from kernel.copying import copy_rows
-from kernel.errors import ArchiveDamaged, MonthArchived, NotArchivable, NotArchived, UsageBusy
+from kernel.errors import ArchiveDamaged, NotArchivable, NotArchived, UsageBusy
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from kernel.trail import record
@@ -41,6 +41,7 @@ from settlement.metering.partitions import (
     lock_usage_alone,
     partition_exists,
     partition_name,
+    require_present,
 )
 from settlement.models import Period
 
@@ -120,16 +121,6 @@ def restore_month(units: Units, actor: Actor, month: Month) -> Archived:
             digest=kept.digest.hex(),
         )
         return Archived(path, loaded, kept.digest)
-
-
-def require_present(unit: Unit, month: Month) -> None:
-    """Raise `MonthArchived` if a month's uses are not in the database."""
-    if unit.session.scalar(
-        select(UsageArchive.month).where(
-            UsageArchive.month == month, UsageArchive.state == "detached"
-        )
-    ):
-        raise MonthArchived(period=show_month(month))
 
 
 def check_against_seals(

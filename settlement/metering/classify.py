@@ -11,7 +11,8 @@ that it does not matter how a file is cut into deliveries:
 
 A row that names a launch takes everything from it, its session too: who is paid by sessions does
 not say how many there were. A row of a ticketed source must name one (R26). What an organisation's
-own machine attests without a launch is about itself: a school's learners, a vendor's resources.
+own machine attests without a launch is about itself: a school's learners, a vendor's resources. A
+pack is opened by nobody: its parts are what is used.
 
 Parameters are arrays, one per column, of equal length; what many rows share (who used it, what was
 used) comes once, and each row has its number there. The statement looks these up, then passes the
@@ -51,6 +52,7 @@ ROSTER_REASON = """CASE
                 WHEN r.unknown_vendor THEN 'unknown-vendor'
                 WHEN r.resource_id IS NULL THEN 'unknown-resource'
                 WHEN r.agreement_id IS NULL THEN 'no-agreement'
+                WHEN r.is_pack THEN 'pack-named'
             END"""
 
 # Look-ups are probes for one row (LIMIT), or are kept from being joined otherwise (OFFSET 0): plans
@@ -94,7 +96,10 @@ AGREED = f"""agreed AS MATERIALIZED (
     SELECT s.school_id, x.resource_id, array_agg(a.id ORDER BY {IN_ORDER}) AS ids,
         array_agg(a.payer_id ORDER BY {IN_ORDER}) AS payers,
         array_agg(GREATEST(a.starts_on, lower(g.run)) ORDER BY {IN_ORDER}) AS starts,
-        array_agg(LEAST(a.ends_on, upper(g.run) - 1) ORDER BY {IN_ORDER}) AS ends
+        array_agg(LEAST(a.ends_on, upper(g.run) - 1) ORDER BY {IN_ORDER}) AS ends,
+        array_agg(i.version_id = a.version_id AND EXISTS (
+            SELECT FROM pack_part part WHERE part.pack_id = a.version_id
+        ) ORDER BY {IN_ORDER}) AS packs
     FROM schools s
     JOIN LATERAL (SELECT g.agreement_id, unnest(g.days) AS run FROM agreement_school g
         WHERE g.school_id = s.school_id OFFSET 0) g ON true
@@ -163,7 +168,7 @@ OF_LAUNCH = f"""
                 h.pseudonym AS launch_pseudonym, COALESCE(h.in_class, false) AS in_class,
                 COALESCE(h.session_id, d.given_session) AS session_id, s.served,
                 false AS other_school, false AS unknown_school, false AS other_vendor,
-                false AS unknown_vendor
+                false AS unknown_vendor, false AS is_pack
             FROM {GIVEN} d
             LEFT JOIN launches h ON h.id = d.launch_id
             LEFT JOIN schools s ON s.school_id = h.school_id"""  # noqa: S608 - constants of ours
@@ -191,7 +196,8 @@ OF_ROSTER = f"""
                 CAST(NULL AS timestamptz) AS issued_at, CAST(NULL AS timestamptz) AS expires_at,
                 CAST(NULL AS uuid) AS launch_vendor_id, CAST(NULL AS text) AS launch_pseudonym,
                 false AS in_class, d.given_session AS session_id, d.served, d.other_school,
-                d.unknown_school, d.other_vendor, d.unknown_vendor
+                d.unknown_school, d.other_vendor, d.unknown_vendor,
+                d.packs[d.place] AS is_pack
             FROM (
                 SELECT {OF_ROW}, d.learner_id, s.home_id, s.school_id, s.served,
                     d.school_code <> '' AND d.school_code <> s.code AS other_school,
@@ -199,7 +205,7 @@ OF_ROSTER = f"""
                         SELECT FROM organisation o WHERE o.kind = 'school'
                             AND o.code = d.school_code
                     ) END AS unknown_school,
-                    x.resource_id, x.other_vendor, x.unknown_vendor, a.ids, a.payers,
+                    x.resource_id, x.other_vendor, x.unknown_vendor, a.ids, a.payers, a.packs,
                     {PLACE} AS place
                 FROM (
                     SELECT d.*, l.learner_id, l.school_code, {ENROLLED} AS enrolled_at

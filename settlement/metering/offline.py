@@ -21,7 +21,7 @@ from kernel.identity.recording import among
 from kernel.identity.secret import person_hash
 from kernel.ids import new_learner_id
 from kernel.unit import Unit
-from settlement.agreement_items import version_under
+from settlement.agreement_items import parts_by_pack, version_under
 from settlement.metering.ingest import CLOCK_SKEW
 from settlement.metering.launches import agreements_on
 from settlement.metering.models import ClassroomDevice
@@ -71,6 +71,7 @@ class LaunchJudge:
         }
         self._agreements: dict[tuple[UUID, date], Agreement | None] = {}
         self._versions: dict[tuple[UUID, UUID], UUID] = {}
+        self._packs: dict[UUID, bool] = {}
 
     def judged(self, packed: PackedLaunch) -> dict[str, Any] | str:
         """Return the launch's row, or the reason for which it can't be made."""
@@ -88,8 +89,8 @@ class LaunchJudge:
         if resource_id is None:
             return "unknown-resource"
         agreement = self._agreement(resource_id, day)
-        if agreement is None:
-            return "no-agreement"
+        if agreement is None or self._is_pack(agreement, resource_id):
+            return "no-agreement" if agreement is None else "pack-named"
         return self._row(packed, person, agreement, resource_id=resource_id, issued_at=issued_at)
 
     def _row(
@@ -151,6 +152,14 @@ class LaunchJudge:
             )
             self._agreements[key] = found[0] if found else None
         return self._agreements[key]
+
+    def _is_pack(self, agreement: Agreement, resource_id: UUID) -> bool:
+        """Whether this is the pack itself, which nobody opens, and not one of its parts."""
+        if agreement.resource_id != resource_id:
+            return False
+        if agreement.id not in self._packs:
+            self._packs[agreement.id] = bool(parts_by_pack(self._unit, [agreement.version_id]))
+        return self._packs[agreement.id]
 
     def _version_under(self, agreement: Agreement, resource_id: UUID) -> UUID:
         key = (agreement.id, resource_id)

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import select, text
 
-from kernel.clock import Month, month_bounds, month_of, next_month, shanghai_day
+from kernel.clock import Month, month_bounds, month_of, next_month, shanghai_day, show_month
+from kernel.errors import MonthArchived
 from kernel.unit import Unit
 from settlement.metering.models import UsageArchive
 
@@ -121,6 +122,16 @@ def archived_months(unit: Unit) -> set[Month]:
             select(UsageArchive.month).where(UsageArchive.state == "detached")
         )
     }
+
+
+def require_present(unit: Unit, month: Month) -> None:
+    """Raise `MonthArchived` if a month's uses are not in the database."""
+    if unit.session.scalar(
+        select(UsageArchive.month).where(
+            UsageArchive.month == month, UsageArchive.state == "detached"
+        )
+    ):
+        raise MonthArchived(period=show_month(month))
 
 
 def lock_partitions(unit: Unit) -> None:

@@ -67,6 +67,10 @@ _KNOWN: Final = {
         "sku",
         msgid("The vendor has no such resource: correct the number, or list the resource first."),
     ),
+    "pack-named": Mending(
+        "sku",
+        msgid("This is a pack, which nobody opens: name the resource of the pack that was used."),
+    ),
     "no-agreement": Mending(
         "sku",
         msgid(

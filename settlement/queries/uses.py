@@ -19,7 +19,6 @@ from kernel.identity.models import Organisation, PersonPrivate
 from kernel.unit import Unit
 from settlement.agreement_items import resources_under
 from settlement.drafting import USE
-from settlement.metering.archive import require_present
 from settlement.metering.exclusions import Rule, as_sealed
 from settlement.metering.judging import (
     COUNTED,
@@ -38,6 +37,7 @@ from settlement.metering.models import (
     UsageIdentity,
     UsageSource,
 )
+from settlement.metering.partitions import require_present
 from settlement.metering.pseudonyms import learner_pseudonym
 from settlement.queries.lines import LineHead
 

@@ -17,6 +17,7 @@ from procurement.choices import standings
 from settlement.agreements import Draw
 from settlement.closing import settle
 from settlement.metering.launches import Opened, open_launch
+from settlement.metering.remedies import mending
 from settlement.queries.launches import openable_at
 from settlement.queries.lines import LineRow, line_head, lines_of
 from settlement.queries.uses import uses_of
@@ -124,6 +125,24 @@ def test_a_row_of_a_file_falls_under_the_pack_too(units, classroom, clock):
 
     assert [one.outcome for one in outcomes] == ["accepted"] * 4
     assert lines["PACK"].quantity == 3 and lines["1"].quantity == 1
+
+
+def test_a_row_that_names_the_pack_beside_its_part_is_not_a_second_use(units, classroom, clock):
+    """R32, R33: a pack is not opened, so that nothing of it is used but its parts."""
+    bought(units, classroom)
+    market = classroom.market
+    rows = [
+        a_use(units, market, f"e{n}", at(3, 8), sku=sku) for n, sku in enumerate(("PACK", "P-1"))
+    ]
+    clock.at = at(2, month=4)
+    outcomes = deliver(units, rows, source=LOG)
+
+    assert [(one.outcome, one.reason) for one in outcomes] == [
+        ("quarantined", "pack-named"),
+        ("accepted", ""),
+    ]
+    assert mending("pack-named").field == "sku"
+    assert stated(units, clock)["PACK"].quantity == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Files of drafts: to whose they are attached, what stays with a version, what is cleaned away."""
 
+import hashlib
 import io
 from datetime import timedelta
 
@@ -8,10 +9,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from catalog.attachments.attaching import MOST_FILES, attach, detach, expect_file
+from catalog.attachments.checking import check_files
 from catalog.attachments.models import Attachment, StoredFile
 from catalog.attachments.reading import files_of, readable_file
 from catalog.attachments.sweeping import sweep_files
-from catalog.attachments.vault import open_vault
+from catalog.attachments.vault import Vault, open_vault
 from catalog.cases import case
 from catalog.criteria import Change, Depth
 from catalog.models import Version
@@ -243,6 +245,53 @@ def test_what_nothing_refers_to_is_dropped_a_day_later(desk, units, clock, setti
     assert sweep_files(units, vault) == 0
     with units(SYSTEM) as unit:
         assert unit.session.scalars(select(StoredFile.digest)).all() == [SECOND]
+
+
+def test_two_sweeps_beside_each_other_drop_nothing_that_came_in_again(desk, units, clock, settings):
+    """Of two, one does nothing; else it could drop by a mark that the other has dealt with."""
+    vault = open_vault(settings)
+    draft = desk.draft()
+    with desk.units(desk.manager) as unit:
+        detach(unit, draft, attached(desk, draft))
+    clock.advance(timedelta(days=2))
+
+    class Overtaken(Vault):
+        def drop(self, digest: str) -> None:
+            assert sweep_files(units, vault) == 0
+            with pytest.raises(AttachmentBusy):
+                attached(desk, draft)
+            super().drop(digest)
+
+    assert sweep_files(units, Overtaken(vault.store)) == 1
+    vault.keep(FIRST, io.BytesIO(b"0123456789"))
+    assert attached(desk, draft) and sweep_files(units, vault) == 0
+    assert vault.size_of(FIRST) == 10
+
+
+def test_what_the_store_lost_or_altered_is_named(desk, units, settings):
+    """Attached files are there, of their size, and as they were attached."""
+    vault = open_vault(settings)
+    content = b"what was admitted"
+    digest = hashlib.sha256(content).hexdigest()
+    draft = desk.draft()
+    with desk.units(desk.manager) as unit:
+        expect_file(
+            unit, draft, name="a.pdf", digest=digest, size_bytes=len(content), media_type="x/y"
+        )
+        attach(unit, draft, name="a.pdf", digest=digest, purpose="content")
+
+    def found(*, whole: bool) -> list[str]:
+        return list(check_files(units, SYSTEM, vault, whole=whole))
+
+    assert found(whole=False) == [
+        f"stored file {digest}: is missing in the store, 17 bytes were attached"
+    ]
+    vault.keep(digest, io.BytesIO(content))
+    assert found(whole=True) == []
+    vault.keep(digest, io.BytesIO(content[::-1]))
+    assert found(whole=False) == [] and "is not what was attached" in found(whole=True)[0]
+    vault.keep(digest, io.BytesIO(content[:-1]))
+    assert "has 16 bytes in the store" in found(whole=False)[0]
 
 
 def test_a_sweep_that_stopped_goes_on_and_nothing_is_attached_meanwhile(
