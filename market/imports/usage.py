@@ -8,7 +8,7 @@ map; a file that was finished is judged again, as duplicates. How a row is read 
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -46,6 +46,10 @@ CHUNK_ROWS = 20_000
 FIRST_ROWS = 4_000
 """Rows of a run's first chunk: the database begins early, and each next chunk, half as large again,
 is read by the time it is asked for."""
+
+
+def _any_known(judged: Collection[UsageOutcome]) -> bool:
+    return any(fate.outcome in {"duplicate", "conflict"} for fate in judged)
 
 
 class _DryRun(Exception):
@@ -113,11 +117,16 @@ def import_usage(
         for position, chunk in run.earlier_chunks(batch):
             with units(actor) as unit:
                 run.recall(unit, batch, chunk, first_position=position)
+        all_new = False
         with read_ahead(run.prepared_chunks(batch)) as chunks:
             for position, chunk, columns in chunks:
                 with units(actor) as unit:
                     _commit_with_the_next(unit)
-                    judged = ingest_rows(unit, batch, columns, first_position=position)
+                    judged = ingest_rows(
+                        unit, batch, columns, first_position=position, all_new=all_new
+                    )
+                # Of a file whose ids were all new so far the next ones are likely to be new, too.
+                all_new = (all_new or position == batch.rows_taken) and not _any_known(judged)
                 run.report(chunk, judged)
         with units(actor) as unit:
             finish_batch(unit, batch)

@@ -250,17 +250,21 @@ def _bound(*, launched: bool, mixed: bool) -> tuple[str, str]:
 
 
 @cache
-def classify_and_store(*, launched: bool, mixed: bool, repeated: bool) -> TextClause:
+def classify_and_store(
+    *, launched: bool, mixed: bool, repeated: bool, all_new: bool = False
+) -> TextClause:
     """Return the statement for deliveries of which all rows have to name a launch, or not.
 
     `mixed`: not all have to, but some do. `repeated`: an event id stands in the delivery more than
-    once.
+    once. `all_new`: ids are not looked up before they are kept, but for rows that are put aside;
+    one that is known then violates the identities' key, and the delivery is to be judged again.
     """
     looked_up, rows = _bound(launched=launched, mixed=mixed)
     return text(
         f"""
 WITH {looked_up}reasoned AS {"MATERIALIZED" if repeated else ""} (
-    SELECT r.*,
+    SELECT r.*, i.digest AS known_digest
+    FROM (SELECT r.*,
         CASE
             WHEN r.error <> '' THEN r.error
             WHEN r.occurred_at > :latest THEN 'time-in-future'
@@ -274,17 +278,19 @@ WITH {looked_up}reasoned AS {"MATERIALIZED" if repeated else ""} (
             ELSE {ROSTER_REASON}
         END AS reason
     FROM (
-        SELECT r.*, i.digest AS known_digest, CAST(:ticketed AS boolean) AS ticketed,
+        SELECT r.*, CAST(:ticketed AS boolean) AS ticketed,
             CAST(:reporter_id AS uuid) AS reporter_id,
             COALESCE(r.served, false) AS source_serves, t.month IS NOT NULL AS is_late
         FROM ({rows}
         ) r
         LEFT JOIN late t ON t.payer_id = r.payer_id AND t.month = r.month
-        LEFT JOIN LATERAL (
-            SELECT digest FROM usage_identity k
-            WHERE k.source_id = :source_id AND k.event_id = r.event_id LIMIT 1
-        ) i ON true
     ) r
+    OFFSET 0) r
+    LEFT JOIN LATERAL (
+        SELECT digest FROM usage_identity k
+        WHERE k.source_id = :source_id AND k.event_id = r.event_id
+            {"AND r.reason IS NOT NULL" if all_new else ""} LIMIT 1
+    ) i ON true
     OFFSET 0
 ){FIRSTS if repeated else ""}, judged AS MATERIALIZED (
     SELECT r.ordinal, r.event_id, r.digest, r.payer_id, r.agreement_id, r.school_id,

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -309,10 +310,12 @@ def ingest_rows(
     *,
     first_position: int,
     finish: bool = False,
+    all_new: bool = False,
 ) -> list[UsageOutcome]:
     """Take in rows `first_position`, `first_position + 1`, … of a delivery; return their fates.
 
-    `finish`: these are the last of it.
+    `finish`: these are the last of it. `all_new`: no id is expected to be known, so that they are
+    not looked up first; if one is, the rows are judged a second time, with the same result.
     """
     rows = given if isinstance(given, Columns) else Columns.of(given)
     outcomes = [ACCEPTED] * rows.size
@@ -329,6 +332,7 @@ def ingest_rows(
         first_month=min(months, default=None),
         last_month=max(months, default=None),
         finished_at=now if finish else None,
+        all_new=all_new,
     )
     for position, outcome, reason in judged:
         outcomes[position - first_position] = UsageOutcome(outcome, reason)
@@ -359,7 +363,7 @@ def _months(times: Collection[datetime], *, latest: datetime) -> set[Month]:
 
 
 def _store(
-    unit: Unit, batch: Batch, rows: Columns, *, first_position: int, **facts: Any
+    unit: Unit, batch: Batch, rows: Columns, *, first_position: int, all_new: bool, **facts: Any
 ) -> Sequence[Any]:
     now = unit.clock.now()
     ticketed = batch.trust == TRUST_TICKETED
@@ -382,9 +386,11 @@ def _store(
         "own_school": batch.own_school,
         "own_vendor": batch.own_vendor,
     }
-    statement = classify_and_store(
+    statement = partial(
+        classify_and_store,
         launched=ticketed or rows.named == rows.size,
         mixed=0 < rows.named < rows.size,
         repeated=rows.repeated,
     )
-    return execute_retrying(unit, statement, parameters)
+    first = statement(all_new=True) if all_new else None
+    return execute_retrying(unit, statement(), parameters, first=first)

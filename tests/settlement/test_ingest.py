@@ -13,6 +13,7 @@ from tests.support.builders import a_learner
 from tests.support.settlement_builders import (
     LOG,
     MARCH,
+    PLAYER,
     SYSTEM,
     a_market,
     a_use,
@@ -111,6 +112,44 @@ def test_rows_are_judged_alike_however_the_file_is_cut(units: Units) -> None:
     whole = fates(deliver(units, rows))
     # Another source sees the same rows in batches of three.
     assert fates(deliver(units, rows, source=LOG, batch_size=3)) == whole
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        [("new", {})],
+        [("known", {}), ("new", {})],
+        [("known", {"session": "other"})],
+        [("known", {"learner": "nobody"})],
+        [("put-aside", {"learner": "nobody"}), ("known", {"sku": "NONE"}), ("new", {})],
+        [("new", {}), ("new", {}), ("new", {"session": "other"}), ("known", {"quantity": 2})],
+        [("known", {"error": "unreadable-quantity"}), ("put-aside", {"occurred_at": None})],
+    ],
+)
+def test_rows_fare_alike_whether_their_ids_are_looked_up_or_expected_to_be_new(
+    units: Units, again: list[tuple[str, dict[str, object]]]
+) -> None:
+    """R28, R32: what is expected of ids saves time and decides nothing."""
+    market = a_market(units)
+    known = [
+        a_use(units, market, "known", at(2)),
+        a_use(units, market, "put-aside", at(2), learner="nobody"),
+    ]
+    rows = [
+        a_use(units, market, event_id, facts.get("occurred_at", at(3)), **without_time(facts))
+        for event_id, facts in again
+    ]
+    fared = []
+    for source, all_new in ((PLAYER, False), (LOG, True)):
+        deliver(units, known, source=source)
+        fared.append(fates(deliver(units, rows, source=source, name="more", all_new=all_new)))
+
+    assert fared[0] == fared[1]
+    assert verify(units, SYSTEM) == []
+
+
+def without_time(facts: dict[str, object]) -> dict[str, object]:
+    return {name: fact for name, fact in facts.items() if name != "occurred_at"}
 
 
 def test_every_received_row_is_accounted_for(units: Units) -> None:

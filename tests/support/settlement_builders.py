@@ -189,6 +189,7 @@ def deliver(
     name: str = "uses.csv",
     pre_counted: bool = False,
     batch_size: int = 5_000,
+    all_new: bool = False,
 ) -> list[UsageOutcome]:
     """Deliver rows as one file, in batches of a size; return their fates."""
     with units(SYSTEM) as unit:
@@ -200,7 +201,7 @@ def deliver(
     for start in range(0, len(rows), batch_size):
         with units(SYSTEM) as unit:
             chunk = rows[start : start + batch_size]
-            outcomes += ingest_rows(unit, batch, chunk, first_position=start)
+            outcomes += ingest_rows(unit, batch, chunk, first_position=start, all_new=all_new)
     with units(SYSTEM) as unit:
         finish_batch(unit, batch)
     return outcomes

@@ -271,10 +271,10 @@ def test_a_run_that_goes_on_lists_the_rejects_of_the_runs_before_it(
     path = _file(tmp_path, HEADER + "".join(rows))
     taken = usage.ingest_rows
 
-    def killed_at_the_third(unit, batch, rows, *, first_position):
+    def killed_at_the_third(unit, batch, rows, *, first_position, **how):
         if first_position == 6:
             raise Killed
-        return taken(unit, batch, rows, first_position=first_position)
+        return taken(unit, batch, rows, first_position=first_position, **how)
 
     rejects = tmp_path / "rejects.csv"
     monkeypatch.setattr(usage, "ingest_rows", killed_at_the_third)
@@ -301,10 +301,10 @@ def test_a_run_that_was_killed_goes_on_after_its_last_chunk(units, tmp_path, row
     path = _file(tmp_path, HEADER + "".join(row_of(number) for number in range(10)))
     taken = usage.ingest_rows
 
-    def killed_at_the_third(unit, batch, rows, *, first_position):
+    def killed_at_the_third(unit, batch, rows, *, first_position, **how):
         if first_position == 6:
             raise Killed
-        return taken(unit, batch, rows, first_position=first_position)
+        return taken(unit, batch, rows, first_position=first_position, **how)
 
     monkeypatch.setattr(usage, "ingest_rows", killed_at_the_third)
     with pytest.raises(Killed):
@@ -339,6 +339,27 @@ def test_the_same_file_again_is_judged_again_as_duplicates(units, tmp_path, row_
     _import(units, path)
     again = _import(units, path)
     assert (again.received, again.accepted, again.duplicates) == (2, 0, 2)
+
+
+def test_ids_are_looked_up_from_the_first_known_one_on(units, tmp_path, row_of, monkeypatch):
+    """R28: a file of new ids is spared the look-up; one known among them changes no row's fate."""
+    _import(units, _file(tmp_path, HEADER + row_of(7) + row_of(8), "before.csv"))
+    monkeypatch.setattr(usage, "CHUNK_ROWS", 2)
+    rows = [row_of(number) for number in range(6)]
+    rows += [row_of(6), row_of(7), row_of(8, learner="L2"), row_of(9), row_of(9), row_of(10)]
+    expected: list[bool] = []
+    taken = usage.ingest_rows
+
+    def noted(*given, all_new: bool, **how):
+        expected.append(all_new)
+        return taken(*given, all_new=all_new, **how)
+
+    monkeypatch.setattr(usage, "ingest_rows", noted)
+    tally = _import(units, _file(tmp_path, HEADER + "".join(rows)))
+
+    assert expected == [False, True, True, True, False, False]
+    assert (tally.accepted, tally.duplicates, tally.conflicts) == (9, 2, 1)
+    assert _adds_up(tally) and _count(units, UsageEvent) == 11
 
 
 def test_a_dry_run_judges_every_row_and_keeps_none(units, tmp_path, row_of, monkeypatch):
@@ -391,10 +412,10 @@ def test_a_file_is_imported_by_one_process_at_a_time(units, tmp_path, row_of, mo
     path = _file(tmp_path, HEADER + row_of(1))
     taken = usage.ingest_rows
 
-    def second_import_meanwhile(unit, batch, rows, *, first_position):
+    def second_import_meanwhile(unit, batch, rows, *, first_position, **how):
         with pytest.raises(ImportInProgress):
             _import(units, path)
-        return taken(unit, batch, rows, first_position=first_position)
+        return taken(unit, batch, rows, first_position=first_position, **how)
 
     monkeypatch.setattr(usage, "ingest_rows", second_import_meanwhile)
     assert _import(units, path).accepted == 1
