@@ -47,11 +47,23 @@ class ResourceRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     devices: Words = msgspec.field(default_factory=list)
     offline: Key = ""
     parts: Words = msgspec.field(default_factory=list)
+    check_political: Long = ""
+    check_guidance: Long = ""
+    check_scientific: Long = ""
+    check_safety: Long = ""
+    check_suitability: Long = ""
+    check_normative: Long = ""
+    check_timeliness: Long = ""
+    check_public_benefit: Long = ""
+    commitment: Long = ""
+    filing_number: Key = ""
+    suits_stages: Words = msgspec.field(default_factory=list)
+    suits_conditions: Long = ""
 
     def row(self) -> CatalogueRow:
         values: dict[str, Any] = msgspec.structs.asdict(self)
         values |= {"keywords": tuple(self.keywords), "devices": tuple(self.devices)}
-        values["parts"] = tuple(self.parts)
+        values |= {"parts": tuple(self.parts), "suits_stages": tuple(self.suits_stages)}
         return CatalogueRow(**values)
 
 

@@ -33,7 +33,7 @@ from kernel.identity.recording import (
     require_text,
     require_word,
 )
-from kernel.identity.stages import STAGES
+from kernel.identity.stages import SCHOOL_STAGES, STAGES
 from kernel.ids import new_id
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.unit import Unit
@@ -224,6 +224,8 @@ def _check(row: CatalogueRow, vendor: Organisation) -> None:
     require_word(row.kind, KINDS, field="kind")
     require_word(row.tier, TIERS, field="tier")
     require_word(row.stage, STAGES, field="stage")
+    for stage in row.suits_stages:
+        require_word(stage, SCHOOL_STAGES, field="suits_stages")
     require_word(row.ownership, OWNERSHIPS, field="ownership")
     if row.ownership == Ownership.SERVICE_WORK:
         if "school_code" not in vendor.facts:

@@ -1,4 +1,4 @@
-"""The self-check and commitment that a catalogue file carries, row by row (R12, R60).
+"""The self-check and commitment that a catalogue carries, row by row, as a file or JSON (R12, R60).
 
 Decides what a file has to say so that its versions are submitted with a self-check of their vendor:
 all eight criteria, the commitment, an app's filing number. Only the vendor's own file can: nobody

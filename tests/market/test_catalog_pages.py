@@ -10,6 +10,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import select
 
+from catalog.criteria import Criterion
+from catalog.exporting import catalogue_rows
 from catalog.listing_models import Favourite, SearchMiss
 from kernel.actors import Role
 from kernel.settings import Settings
@@ -300,6 +302,37 @@ def test_a_vendor_records_its_own_resources_row_by_row(
     ]
     assert (answer["received"], answer["accepted"]) == (4, 1)
     assert "接口上报的课件" not in client.get("/catalog?q=接口上报").text.split("storefront")[-1]
+
+
+def test_a_vendor_commits_itself_by_the_interface_as_in_a_file(
+    client: TestClient[Litestar], site: Site, units: Units
+) -> None:
+    """R12: all criteria and the commitment, or the row is told what is missing."""
+    row: dict[str, Any] = {
+        "vendor_code": site.market.vendor.code,
+        "sku": "API-3",
+        "title": "自查过的课件",
+        "kind": "personalised",
+        "tier": "growth",
+        "commitment": "本单位承诺",
+        **{f"check_{one}": "已自查" for one in Criterion},
+        "suits_stages": ["primary"],
+        "suits_conditions": "有投影即可",
+    }
+    sign_in(client, Role.VENDOR_MANAGER)
+    half = row | {"sku": "API-4", "check_safety": ""}
+    nowhere = row | {"sku": "API-5", "suits_stages": ["moon"]}
+    answer = recorded(client, [row, half, nowhere])
+
+    assert [(one["fate"], one["field"]) for one in answer["rows"]] == [
+        ("accepted", ""),
+        ("rejected", "check_safety"),
+        ("rejected", "suits_stages"),
+    ]
+    with units(SYSTEM) as unit:
+        (kept,) = [one for one in catalogue_rows(unit) if one.sku == "API-3"]
+    assert set(kept.answers) == set(Criterion) and kept.commitment == "本单位承诺"
+    assert (kept.suits_stages, kept.suits_conditions) == (("primary",), "有投影即可")
 
 
 def test_what_is_no_list_of_resources_is_refused(client: TestClient[Litestar], site: Site) -> None:
