@@ -198,7 +198,8 @@ def unit_price(cell: str) -> Decimal:
 def whole_number(cell: str) -> int:
     cleaned = cell.replace(",", "")
     if not cleaned.isascii() or not cleaned.isdigit() or len(cleaned) > 12:
-        raise InvalidInput(field="", value=cell, expected="a whole number that is not negative")
+        expected = "a whole number that is not negative, of at most 12 digits"
+        raise InvalidInput(field="", value=cell, expected=expected)
     return int(cleaned)
 
 

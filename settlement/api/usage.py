@@ -27,7 +27,7 @@ from kernel.http.problems import AnyRequest, reader_locale
 from kernel.http.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, check_signature
 from kernel.i18n import translate
 from kernel.unit import Unit
-from settlement.metering.events import Event, UsageEvent, decode_events
+from settlement.metering.events import Event, Unreadable, UsageEvent, decode_events
 from settlement.metering.remedies import mending
 from settlement.metering.reporting import (
     BatchTotals,
@@ -204,6 +204,8 @@ def _outcome(event: Event, outcome: str, reason: str, *, locale: str) -> EventOu
     found = mending(reason if outcome == "quarantined" else outcome)
     launched = isinstance(event, UsageEvent) and event.data.launch is not None
     path = _PATHS.get(found.field, found.field)
+    if isinstance(event, Unreadable) and not path and event.detail.isprintable():
+        path = event.detail  # a member that does not belong there
     if launched and found.field == "learner":  # a ticketed source names its learner there
         path = "subject"
     return EventOutcome(event.id, outcome, reason, path, translate(found.remedy, locale))

@@ -73,7 +73,10 @@ Event = UsageEvent | Unreadable
 
 _decode_all = msgspec.json.Decoder(list[UsageEvent]).decode
 _PATH = re.compile(r"at `\$(?:\.([a-z_.]+))?")
+_FINER_BYTES = re.compile(rb"\.[0-9]{7}")
 _MISSING = re.compile(r"missing required field `([a-z]+)`")
+_FINER = re.compile(r"(\.[0-9]{6})[0-9]+")
+"""A fraction finer than a microsecond, as some systems write; the decoder would round it up."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _NAMES: Final = {"id": "event-id", "subject": "learner", "launch": "launch"}
 _KNOWN: Final = frozenset(
@@ -87,8 +90,10 @@ _KNOWN: Final = frozenset(
 def decode_events(body: bytes) -> Sequence[Event]:
     """Read a batch; raise `UnreadableBody`, `EmptyBatch` or `BatchTooLarge`."""
     try:
-        # A body in order is read at once; whatever is wrong in it is looked for one by one.
-        events: Sequence[Event] = [] if b"\\u0000" in body else _decode_all(body)
+        # A body in order is read at once; whatever is wrong in it is looked for one by one, and so
+        # are times that are finer than ours: they are cut, lest a use move into the next month.
+        in_order = b"\\u0000" not in body and not _FINER_BYTES.search(body)
+        events: Sequence[Event] = _decode_all(body) if in_order else []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         events = []
     if events:
@@ -118,6 +123,7 @@ def _objects(body: bytes) -> list[dict[str, Any]]:
 
 
 def _event(found: Mapping[str, Any]) -> Event:
+    found = {**found, "time": _cut(found["time"])} if "time" in found else found
     try:
         event = msgspec.convert(found, UsageEvent)
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
@@ -127,6 +133,11 @@ def _event(found: Mapping[str, Any]) -> Event:
     if any(isinstance(text, str) and _UNSTORABLE.search(text) for text in texts):
         return _unreadable(found, "unreadable-row", "\\u0000")
     return event
+
+
+def _cut(time: Any) -> Any:
+    """Return a time to the microsecond, as files are read; anything else as it is."""
+    return _FINER.sub(r"\1", time) if isinstance(time, str) else time
 
 
 def _fault(words: str) -> tuple[str, str]:

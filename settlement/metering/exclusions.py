@@ -4,7 +4,7 @@
 - `vendor-staff`: the use of somebody who works for the vendor;
 - `outside`: use on a day on which the learner was not enrolled at the school;
 - `over-enrolment`: use of more learners than the school has pupils by its census. Those whose first
-  use came last go beyond it (then by number). Lessons opened for a class count no learner.
+  use came last go beyond it (then by its event's id). Lessons opened for a class count no learner.
 
 A bureau that buys for schools is a payer beside them. Each payer's month is sealed for itself, so
 that the rules are asked payer by payer: what one is billed never hangs on whose months were closed

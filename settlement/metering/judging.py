@@ -236,7 +236,9 @@ def _partly(exclusions: Exclusions) -> dict[str, object]:
     }
 
 
-# Learners in the order of their first use of the month, without use outside their enrolment.
+# Learners in the order of their first use of the month, without use outside their enrolment. Of two
+# who began at one moment the id that the first use was reported by decides, so that the same input
+# is the same bill on every installation; a learner's own number is drawn by lot.
 LEARNERS_BEYOND = text(
     """
 WITH part AS (
@@ -251,9 +253,12 @@ WITH part AS (
 ), ranked AS (
     SELECT u.payer_id, u.school_id, u.learner_id, l.pupils,
         row_number() OVER (
-            PARTITION BY u.payer_id, u.school_id ORDER BY min(u.occurred_at), u.learner_id
+            PARTITION BY u.payer_id, u.school_id
+            ORDER BY min((to_char(u.occurred_at AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS')
+                || ' ' || u.event_id || ' ' || s.code) COLLATE "C")
         ) AS place
     FROM usage_event u
+    JOIN usage_source s ON s.id = u.source_id
     JOIN limited l ON l.payer_id = u.payer_id AND l.school_id = u.school_id
     LEFT JOIN part ON part.payer_id = u.payer_id AND part.learner_id = u.learner_id
         AND part.school_id = u.school_id

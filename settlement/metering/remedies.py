@@ -29,6 +29,7 @@ class Mending:
 
 NOTHING: Final = Mending()
 _SEND_AGAIN: Final = msgid("Send the row again with the launch that the use began with.")
+_ID: Final = msgid("Give each use an id of its own, of 1 to 100 characters, and send it again.")
 _KNOWN: Final = {
     "conflict": Mending(
         "event_id",
@@ -114,10 +115,26 @@ _KNOWN: Final = {
     "other-source": Mending(
         "source", msgid("Send the events of each source in a batch of their own.")
     ),
+    "missing-event-id": Mending("event_id", _ID),
+    "unreadable-event-id": Mending("event_id", _ID),
+    "unreadable-time": Mending(
+        "time",
+        msgid(
+            "Write date, time and zone of a moment that there was, such as "
+            "2026-03-02T08:30:00+08:00, and send the row again."
+        ),
+    ),
+    "unreadable-quantity": Mending(
+        "quantity",
+        msgid("Write a whole number of at least 1, in JSON as a number, and send the row again."),
+    ),
     "unreadable-launch": Mending("launch", msgid("Leave the launch out, or correct its id.")),
     "unreadable-row": Mending(
         "",
-        msgid("Check the row against the template: its columns, quotation marks and characters."),
+        msgid(
+            "Check the row against the template (an event against the guide): its fields, "
+            "quotation marks and characters."
+        ),
     ),
 }
 

@@ -26,6 +26,10 @@ def admit_source(
     a vendor. Raises `AlreadyExists` if the code stands for something else.
     """
     unit.actor.require("usage-source.admit", Role.ADMISSION)
+    code, name = code.strip(), name.strip()
+    for field, text in (("code", code), ("name", name)):
+        if not text:
+            raise MissingValue(field=field)
     if trust not in TRUSTS:
         raise InvalidInput(field="trust", value=trust, expected=" | ".join(TRUSTS))
     reporter = _reporter(unit, organisation_id, trust=trust)

@@ -48,7 +48,6 @@ PLANS: Sequence[dict[str, Any]] = (
     {"plan": "flat", "unit_price": "3.3350"},
 )
 LEARNERS = ("L1", "L2", "both")
-"""Whose uses are a microsecond apart: of two who begin at one moment a random number decides."""
 SPLITS = ({}, {"fee_rate": "0.0333", "retention_rate": "0.1250"}, {"fee_rate": "0.0000"})
 
 
@@ -102,7 +101,7 @@ def settled(
                 units,
                 bought,
                 f"e{n}",
-                at(2) + timedelta(seconds=use.second, microseconds=LEARNERS.index(use.learner)),
+                at(2) + timedelta(seconds=use.second),
                 learner=use.learner,
                 session=use.session,
                 school_code=(point if use.at_point and use.learner != "L1" else market.school).code,

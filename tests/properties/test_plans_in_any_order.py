@@ -101,10 +101,8 @@ def statements(
     ]
 
     def row(number: int, use: Use) -> UsageRow:
-        # L2 is a microsecond late: of two who begin at one moment a random number decides.
-        when = at(2) + timedelta(seconds=use.second, microseconds=use.learner == "L2")
+        when = at(2) + timedelta(seconds=use.second)
         if use.lesson:
-            when = at(2) + timedelta(seconds=use.second)
             return a_report(launches[use.agreement], f"e{number}", occurred_at=when)
         one = bought[use.agreement]
         return a_use(units, one, f"e{number}", when, learner=use.learner, session=use.session)

@@ -161,15 +161,20 @@ def test_learners_beyond_the_pupils_of_the_census_are_those_who_began_last(
     }
 
 
-def test_of_learners_who_begin_at_one_moment_the_higher_number_is_beyond(
-    units: Units, market: Market
+@pytest.mark.parametrize("by_number", [1, -1])
+def test_of_learners_who_begin_at_one_moment_the_ids_of_their_uses_decide(
+    units: Units, market: Market, by_number: int
 ) -> None:
-    """R30: then by number, which is the learner's random one."""
+    """R30, R39: never the learner's number, which is drawn by lot on each installation."""
     counted_pupils(units, market.school, 2)
     with units(SYSTEM) as unit:
-        lowest, middle, highest = sorted(["L1", "L2", "L3"], key=lambda no: learner_of(unit, no))
-    found = judge(units, market, c=(highest, 0), b=(middle, 0), a=(lowest, 0))
-    assert found == {"counted": {"a", "b"}, "over-enrolment": {"c"}}
+        numbers = sorted(["L1", "L2", "L3"], key=lambda no: learner_of(unit, no))[::by_number]
+    found = judge(
+        units,
+        market,
+        **{"c": (numbers[0], 0), "b": (numbers[1], 0), "a": (numbers[2], 0), "0": (numbers[0], 9)},
+    )
+    assert found == {"counted": {"a", "b"}, "over-enrolment": {"c", "0"}}
 
 
 def test_use_outside_the_enrolment_takes_no_place(units: Units, market: Market) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from kernel.actors import Role
 from kernel.clock import SHANGHAI, FixedClock, parse_month
+from kernel.errors import MissingValue
 from kernel.unit import Units
 from settlement.closing import settle
 from settlement.metering.ingest import UsageOutcome
@@ -194,3 +195,12 @@ def test_a_time_that_cannot_be_is_kept_apart_and_its_id_stays_free(
         kept = unit.session.scalars(select(UsageQuarantine)).one()
     assert (kept.event_id, kept.reason, kept.month) == ("e", reason, None)
     assert verify(units, SYSTEM) == []
+
+
+@pytest.mark.parametrize("field", ["code", "name"])
+def test_a_source_has_a_code_and_a_name(units: Units, market: Market, field: str) -> None:
+    """R26: files and reports name it by its code, people by its name."""
+    named = {"code": "log-2", "name": "日志"} | {field: " "}
+    with pytest.raises(MissingValue) as error, units(SYSTEM) as unit:
+        admit_source(unit, **named, trust="attested")
+    assert error.value.facts["field"] == field

@@ -2,7 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -126,6 +126,45 @@ def test_ids_that_collide_when_joined_stay_apart(
     first = vendor.send([an_event(launch_id, "a-b"), an_event(launch_id, "a:b")])
     second = vendor.send([an_event(launch_id, "b", source=with_dash)])
     assert fates(first) + fates(second) == [("accepted", "")] * 3
+
+
+@pytest.mark.parametrize("digits", ["9999999", "999999999999"])
+def test_a_time_finer_than_ours_is_cut_and_stays_in_its_month(
+    units: Units, market: Market, vendor: Machine, digits: str
+) -> None:
+    """R27: as a file's is; rounded up, a use of the last moment would be the next month's."""
+    last = at(1, 0, month=4) - timedelta(microseconds=1)
+    launch_id = a_launch(units, market, issued_at=last)
+    time = f"2026-03-31T23:59:59.{digits}+08:00"
+    sent = vendor.send([an_event(launch_id, time=time), an_event(launch_id, "e2", time=time)])
+
+    assert fates(sent) == [("accepted", "")] * 2
+    with units(SYSTEM) as unit:
+        assert set(unit.session.scalars(select(UsageEvent.occurred_at))) == {last}
+
+
+def test_what_can_not_be_read_is_told_with_its_member_and_what_belongs_there(
+    units: Units, market: Market, vendor: Machine
+) -> None:
+    """R32: each by its own name, and never with a file's words alone."""
+    launch_id = a_launch(units, market)
+    sent = vendor.send(
+        [
+            an_event(launch_id, "a", time="2027-02-29T08:00:00+08:00"),
+            an_event(launch_id, "b", data={"quantity": "1"}),
+            an_event(launch_id, "c" * 101),
+            an_event(launch_id, "d", data={"colour": "red"}),
+        ]
+    )
+    told = [(one["reason"], one["field"]) for one in sent.json()["outcomes"]]
+
+    assert told == [
+        ("unreadable-time", "time"),
+        ("unreadable-quantity", "data.quantity"),
+        ("unreadable-event-id", "id"),
+        ("unreadable-row", "data"),
+    ]
+    assert all(one["remedy"] for one in sent.json()["outcomes"])
 
 
 @pytest.mark.parametrize(
