@@ -94,9 +94,9 @@ def held_alone(engine: Engine, key: int) -> Iterator[bool]:
 
     It is a connection's, so that it ends with the process that holds it.
     """
-    with database_errors(), engine.connect() as connection:
+    with database_errors(), engine.connect() as plain:
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")  # idle in no transaction
         is_held = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
-        connection.commit()
         try:
             yield is_held
         finally:
