@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import TextClause
+
 from kernel.arrays import UuidArray
 from kernel.clock import Month, month_bounds, month_of, next_month, start_of_day
 from kernel.db import set_wise
@@ -107,6 +109,7 @@ def parameters(month: Month, rules: Rules) -> dict[str, Any]:
         "grave": rules.evidence.grave_percent,
         "not_the_vendors": list(rules.evidence.not_the_vendors),
         "excused": list(rules.evidence.excused_ends),
+        "by_part": rules.evidence.by_part is True,
     }
 
 
@@ -118,14 +121,14 @@ def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, 
         (DEFECTS, {"defects": "defects"}),
         (MONTHS, {"months": "months", "uses": "uses"}),
     ):
-        for row in unit.session.execute(about(query, kind), bound(query, given)):
+        for row in unit.session.execute(*asked(query, kind, given)):
             known = found[row.subject, row.cell].schools[row.school_id]
             for column, name in names.items():
                 known[name] = int(getattr(row, column))
-    for row in unit.session.execute(about(AUDITS, kind), bound(AUDITS, given)):
+    for row in unit.session.execute(*asked(AUDITS, kind, given)):
         known_subject = found[row.subject, row.cell]
         known_subject.audits, known_subject.audits_passed = row.audits, row.passed
-    for row in unit.session.execute(about(FIRST_USE, kind), bound(FIRST_USE, given)):
+    for row in unit.session.execute(*asked(FIRST_USE, kind, given)):
         if (row.subject, row.cell) in found:
             found[row.subject, row.cell].days = int(row.days)
     own = {
@@ -134,7 +137,7 @@ def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, 
     }
     affiliates = {
         (row.subject, row.school_id)
-        for row in unit.session.execute(about(AFFILIATES, kind), bound(AFFILIATES, given))
+        for row in unit.session.execute(*asked(AFFILIATES, kind, given))
     }
     rural = _rural(unit, {school for one in found.values() for school in one.schools})
     subjects = []
@@ -205,6 +208,12 @@ def totals(schools: Iterable[SchoolEvidence]) -> dict[str, int]:
             if isinstance(value, int) and not isinstance(value, bool):
                 summed[name] = summed.get(name, 0) + value
     return summed
+
+
+def asked(query: str, kind: str, given: Mapping[str, Any]) -> tuple[TextClause, dict[str, Any]]:
+    """Return a statement for vendors or for resources, with what it asks for."""
+    statement = about(query, kind)
+    return statement, bound(statement.text, given)
 
 
 def bound(query: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, insert, or_, select
 
 from catalog.models import Version
+from catalog.pack_models import PackPart
 from kernel.clock import Month, shanghai_day
 from kernel.ids import new_id
 from kernel.trail import record
@@ -121,9 +122,10 @@ def leave_when_over(unit: Unit) -> int:
     """Take note of vendors whose schools have all finished their term; return how many left."""
     today = shanghai_day(unit.clock.now())
     cell = Version.stage + "/" + Version.subject + "/" + Version.type
+    part = select(PackPart.version_id).where(PackPart.pack_id == Agreement.version_id)
     running = (
         select(Agreement.id)
-        .join(Version, Version.id == Agreement.version_id)
+        .join(Version, or_(Version.id == Agreement.version_id, Version.id.in_(part)))
         .where(
             Agreement.vendor_id == Standing.vendor_id,
             Agreement.state.in_(RUNNING),
