@@ -4,7 +4,7 @@ Only schools whose evidence counts are among them. What they say is in the look,
 that rests on it can be checked, and appealed, item by item.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +17,10 @@ from settlement.ranking.evidence import bound, parameters
 from settlement.ranking.evidence_queries import CELL, SCHOOL, is_used, not_struck
 from settlement.ranking.rules import Rules
 
+UNSEEN: Final = ("ratings", "renewal", "defects")
+"""What does not count of a school that is left out wholly."""
+UNHEARD: Final = ("ratings",)
+"""What does not count of a school whose opinion is set aside."""
 LOW_STARS: Final = 2
 """A rating of so many stars, or fewer, says that a school is affected."""
 
@@ -86,17 +90,21 @@ Fresh = dict[str, Any]
 
 
 def fresh_schools(
-    unit: Unit, month: Month, rules: Rules, *, left_out: Mapping[UUID, set[str]]
+    unit: Unit,
+    month: Month,
+    rules: Rules,
+    *,
+    left_out: Mapping[UUID, Mapping[str, Collection[str]]],
 ) -> dict[UUID, list[Fresh]]:
     """Return by standing what affected which schools since its notice, up to a month's end.
 
-    `left_out`: by standing, the schools whose evidence does not count.
+    `left_out`: by standing and school, what of its evidence does not count.
     """
     given = bound(FRESH, parameters(month, rules) | {"low": LOW_STARS})
     found: dict[UUID, dict[str, Fresh]] = {}
     for row in unit.session.execute(text(FRESH), given):
         school = str(row.school_id)
-        if school in left_out.get(row.id, set()):
+        if row.what in left_out.get(row.id, {}).get(school, ()):
             continue
         known = found.setdefault(row.id, {}).setdefault(
             school, {"school": school, "what": [], "on": row.day.isoformat()}

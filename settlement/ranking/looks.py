@@ -20,8 +20,9 @@ from kernel.unit import Unit
 from settlement.agreement_states import RUNNING
 from settlement.models import Agreement
 from settlement.ranking.config import Gates
+from settlement.ranking.evidence import LeftOut
 from settlement.ranking.evidence_queries import VENDOR
-from settlement.ranking.fresh import fresh_schools
+from settlement.ranking.fresh import UNHEARD, UNSEEN, fresh_schools
 from settlement.ranking.models import (
     ScoreRun,
     ScoreSnapshot,
@@ -49,9 +50,11 @@ def look_at(unit: Unit, run: ScoreRun, *, but_not: Collection[UUID] = ()) -> int
         .order_by(ScoreSnapshot.cell, ScoreSnapshot.subject_id)
     ).all()
     standings = _standings(unit, snapshots)
+    wrongs_stay = rules.ranking.guards.wrongs_stay is True
     left_out = {
         standings[one.subject_id, one.cell].id: {
-            school for school, _ in one.inputs["evidence"]["excluded"]
+            school: UNHEARD if wrongs_stay and why != LeftOut.OWN_SCHOOL else UNSEEN
+            for school, why in one.inputs["evidence"]["excluded"]
         }
         for one in snapshots
     }

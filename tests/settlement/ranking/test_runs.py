@@ -12,10 +12,11 @@ from kernel.errors import AlreadyExists, MonthNotStated, PeriodNotOver, Refused
 from kernel.unit import Units
 from settlement.agreement_ends import end_agreement
 from settlement.models import Agreement
-from settlement.ranking.config import RankingConfig
+from settlement.ranking.config import Guards, RankingConfig
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.ranking import rank
-from settlement.ranking.rules import Rules
+from settlement.ranking.rules import EvidenceRules, Rules
+from settlement.ranking.runs import rules_of
 from settlement.verify.rankings import check_rankings
 from tests.support.builders import a_person
 from tests.support.ranking_builders import CELL, Contest, a_contest, lived, ranked, said
@@ -90,12 +91,12 @@ def test_other_inputs_are_a_further_run_of_the_month_and_both_are_kept(units: Un
     lived(units, contest, MARCH, {0: 5, 1: 3})
     lived(units, contest, APRIL)
     first = ranked(units, APRIL).run
-    other = Rules(ranking=RankingConfig(version="2026-2", cap=RankingConfig().cap / 2))
+    other = Rules(ranking=RankingConfig(version="2026-3", cap=RankingConfig().cap / 2))
     with units(SYSTEM) as unit:
         second = rank(unit, APRIL, rules=other).run
 
     assert (first.number, second.number) == (1, 2)
-    assert second.config_version == "2026-2.2"
+    assert second.config_version == "2026-3.2"
     assert len(snapshots(units, first)) == len(snapshots(units, second)) == 3
 
 
@@ -131,6 +132,27 @@ def test_every_past_ranking_is_recomputed_to_the_same_digits(units: Units) -> No
     ranked(units, MAY)
     with units(SYSTEM) as unit:
         assert list(check_rankings(unit)) == []
+
+
+def test_what_was_ranked_by_a_version_before_is_had_again(units: Units) -> None:
+    """R45: its numbers read back as they were published, and its month is ranked again by them."""
+    before = Rules(
+        ranking=RankingConfig(version="2026-1", guards=Guards()), evidence=EvidenceRules()
+    )
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 3, 2: 1})
+    lived(units, contest, APRIL)
+    with units(SYSTEM) as unit:
+        first = rank(unit, APRIL, rules=before).run
+        kept = rules_of(unit, first)
+        again = rank(unit, APRIL, rules=kept)
+        assert list(check_rankings(unit)) == []
+
+    assert before.digest().hex() == (
+        "b3a379f89ea393fc8ade8dae9870450d1297b9360c751b459f05ac39da169574"
+    )
+    assert kept == before
+    assert (again.is_new, again.run.id) == (False, first.id)
 
 
 def test_a_planted_difference_is_named(units: Units) -> None:
