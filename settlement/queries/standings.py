@@ -15,7 +15,7 @@ from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.ranking.due_process import items_of
+from settlement.ranking.items import items_of
 from settlement.ranking.models import (
     ScoreRun,
     Standing,

@@ -6,9 +6,7 @@ appeal let the vendor exit. Each step is signed by a reviewer without an interes
 can be appealed (`standing_appeals`).
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,10 +17,9 @@ from kernel.clock import shanghai_day
 from kernel.errors import ReasonRequired, StepNotDue
 from kernel.ids import new_id
 from kernel.unit import Unit
-from settlement.ranking.inputs import SchoolEvidence
+from settlement.ranking.items import items_of
 from settlement.ranking.looks import move
-from settlement.ranking.models import ScoreSnapshot, Standing, StandingEvent, StandingNotice
-from settlement.ranking.runs import subject_from
+from settlement.ranking.models import Standing, StandingEvent, StandingNotice
 from settlement.ranking.standing_gates import Course, first_unmet, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import course_of, require_standing
@@ -106,37 +103,6 @@ def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
     ).all()
     refuse_interest(unit, reviewer, versions)
     return reviewer
-
-
-def items_of(unit: Unit, vendor_id: UUID, *, cell: str, run_id: UUID) -> list[dict[str, Any]]:
-    """Return what schools say against a vendor in a cell, item by item, as a run has it."""
-    snapshot = unit.session.scalars(
-        select(ScoreSnapshot).where(
-            ScoreSnapshot.run_id == run_id,
-            ScoreSnapshot.kind == "vendor",
-            ScoreSnapshot.subject_id == vendor_id,
-            ScoreSnapshot.cell == cell,
-        )
-    ).one()
-    schools = subject_from(snapshot.inputs).evidence.schools
-    found = [(one.school, component, what) for one in schools for component, what in _said(one)]
-    return [
-        {"number": number, "school": school, "component": component, "what": what}
-        for number, (school, component, what) in enumerate(found, start=1)
-    ]
-
-
-def _said(one: SchoolEvidence) -> Sequence[tuple[str, dict[str, int]]]:
-    """Return what a school says against a subject: below the middle, not renewed, upheld."""
-    said: list[tuple[str, dict[str, int]]] = []
-    if one.raters and one.rating_points < 2 * one.raters:
-        stars = one.rating_points + one.raters
-        said.append(("ratings", {"teachers": one.raters, "stars": stars}))
-    if one.ended:
-        said.append(("renewal", {"ended": one.ended, "renewed": one.renewed}))
-    if one.defects:
-        said.append(("defects", {"severity": one.defects, "months": one.months}))
-    return said
 
 
 def _begin(

@@ -7,16 +7,70 @@ down_revision = "0026"
 branch_labels = None
 depends_on = None
 
-# Beyond `standing_event_is_due` (R44), which fires first: a vendor has left once no pack with a
-# part of the cell runs.
+# Whether a further notice says what the one before did not; as `items.say_more` has it.
+SAYS_MORE = """
+CREATE FUNCTION items_say_more(items jsonb, before jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM jsonb_array_elements(items) one
+        LEFT JOIN jsonb_array_elements(before) known ON known -> 'school' = one -> 'school'
+            AND known -> 'component' = one -> 'component'
+        WHERE known IS NULL OR CASE one ->> 'component'
+            WHEN 'renewal' THEN (one #>> '{what,ended}')::bigint
+                > (known #>> '{what,ended}')::bigint
+            WHEN 'defects' THEN (one #>> '{what,severity}')::bigint
+                > (known #>> '{what,severity}')::bigint
+            ELSE one -> 'what' <> known -> 'what' END)
+$$;
+"""
+
+# Beyond `standing_event_is_due` (R44), which fires first. A signed step rests on the last look. A
+# further notice after an upheld appeal needs a later month and other evidence, a suspension looks
+# at months after the notice's, an exit one after the suspension's: a month that is ranked again is
+# no other look. A vendor has left once no pack with a part of the cell runs.
 LAWFUL = """
 CREATE FUNCTION standing_step_is_lawful() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     held standing%ROWTYPE;
+    last_look standing_look%ROWTYPE;
+    looks int;
+    since timestamptz;
+    seen date;
     why text;
 BEGIN
     SELECT * INTO held FROM standing WHERE id = NEW.standing_id;
-    IF NEW.because = 'ended' THEN
+    SELECT l.* INTO last_look FROM standing_look l JOIN score_run r ON r.id = l.run_id
+        WHERE l.standing_id = NEW.standing_id ORDER BY l.month DESC, r.number DESC LIMIT 1;
+    IF NEW.because IN ('notice', 'suspension', 'exit') THEN
+        since := CASE NEW.because
+            WHEN 'notice' THEN (SELECT max(decided_at) FROM standing_appeal
+                WHERE standing_id = NEW.standing_id AND outcome = 'upheld')
+            WHEN 'suspension' THEN (SELECT issued_at FROM standing_notice
+                WHERE id = NEW.notice_id)
+            ELSE (SELECT max(at) FROM standing_event
+                WHERE standing_id = NEW.standing_id AND because = 'suspension') END;
+        SELECT max(month) INTO seen FROM standing_look
+            WHERE standing_id = NEW.standing_id AND at <= since;
+        SELECT (c.content #>> '{ranking,gates,looks}')::int INTO looks
+            FROM score_run r JOIN ranking_config c ON c.version = r.config_version
+            WHERE r.id = last_look.run_id;
+        why := CASE
+            WHEN NEW.run_id IS DISTINCT FROM last_look.run_id
+                THEN 'it does not rest on the last look'
+            WHEN NEW.because = 'notice' AND last_look.month <= seen
+                THEN 'an appeal was upheld on what this month says'
+            WHEN NEW.because = 'notice' AND since IS NOT NULL AND NOT items_say_more(
+                (SELECT items FROM standing_notice WHERE id = NEW.notice_id),
+                (SELECT items FROM standing_notice WHERE standing_id = NEW.standing_id
+                    AND issued_at <= since ORDER BY issued_at DESC LIMIT 1))
+                THEN 'it says nothing that the notice before did not say'
+            WHEN NEW.because = 'suspension'
+                AND (last_look.month - (looks - 1) * interval '1 month')::date <= seen
+                THEN 'too few months were looked at since the notice'
+            WHEN NEW.because = 'exit' AND last_look.month <= seen
+                THEN 'no later month was looked at since the suspension'
+        END;
+    ELSIF NEW.because = 'ended' THEN
         why := CASE WHEN EXISTS (
             SELECT FROM agreement a JOIN pack_part part ON part.pack_id = a.version_id
             JOIN version v ON v.id = part.version_id
@@ -37,9 +91,11 @@ CREATE TRIGGER is_lawful BEFORE INSERT ON standing_event
 
 
 def upgrade() -> None:
+    op.execute(SAYS_MORE)
     op.execute(LAWFUL)
 
 
 def downgrade() -> None:
     op.execute("DROP TRIGGER is_lawful ON standing_event")
     op.execute("DROP FUNCTION standing_step_is_lawful")
+    op.execute("DROP FUNCTION items_say_more")
