@@ -2,8 +2,8 @@
 
 A notice names item by item what schools say, and gives a term to mend it; only if the looks after
 it find no better, and newly affected schools say so, a reviewer may suspend, and after the days to
-appeal let the vendor exit. Each step is signed by a reviewer without an interest in the vendor, and
-can be appealed (`standing_appeals`).
+appeal let the vendor exit. Each step is signed by a reviewer without an interest in the vendor, of
+the bureau that answers for it (`jurisdiction`), and can be appealed (`standing_appeals`).
 """
 
 from datetime import timedelta
@@ -18,6 +18,7 @@ from kernel.errors import ReasonRequired, StepNotDue
 from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.ranking.items import items_of
+from settlement.ranking.jurisdiction import require_answer_for
 from settlement.ranking.looks import move
 from settlement.ranking.models import Standing, StandingEvent, StandingNotice
 from settlement.ranking.standing_gates import Course, first_unmet, gates_of
@@ -93,8 +94,10 @@ def let_exit(unit: Unit, standing_id: UUID, *, note: str) -> StandingEvent:
 
 
 def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
-    """Return the reviewer that acts; raise for one with an interest in the vendor."""
+    """Return the reviewer that acts; raise for one with an interest in the vendor, and for one of a
+    bureau that does not answer for all that was let in there."""
     reviewer = require_reviewer(unit, act)
+    require_answer_for(unit, standing, act)
     versions = unit.session.scalars(
         select(Version)
         .join(Resource, Resource.id == Version.resource_id)

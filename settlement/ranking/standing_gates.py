@@ -75,6 +75,7 @@ FEW_SCHOOLS = "too few schools were affected since the notice"
 DAYS_TO_APPEAL = "the days to appeal are not over"
 NO_LOOK_SINCE = "no look at a later month found it bad"
 UPHELD_ON_IT = "an appeal was upheld on what this month says"
+NOT_OURS = "your bureau does not answer for all that was let in here"
 SAYS_NO_MORE = "it says nothing that the notice before the upheld appeal did not say"
 
 CONDITIONS: Final = {
@@ -88,6 +89,7 @@ CONDITIONS: Final = {
     DAYS_TO_APPEAL: msgid("The days to appeal are over"),
     NO_LOOK_SINCE: msgid("A look at a later month finds it bad"),
     UPHELD_ON_IT: msgid("A month has been looked at since the appeal was upheld"),
+    NOT_OURS: msgid("Your bureau, or bureaus below it, let in all that the vendor offers here"),
     SAYS_NO_MORE: msgid("Schools say what the notice before the upheld appeal did not name"),
 }
 """What has to hold, by what is wrong while it does not."""
@@ -117,6 +119,11 @@ def gates_of(unit: Unit, course: Course, step: Because) -> list[Gate]:
                 *_after_suspension(course, today),
             ]
     raise ValueError(step)
+
+
+def gate_of_ours(*, is_met: bool) -> Gate:
+    """Return the gate of who may sign, for who reads as a bureau (`jurisdiction`)."""
+    return _gate(NOT_OURS, is_met=is_met)
 
 
 def _gate(rule: str, *, is_met: bool, day: date | None = None) -> Gate:

@@ -1,25 +1,26 @@
 """Standings as their readers see them: who sees which, and the course of one (R44).
 
-A vendor sees its own; a bureau those for which it answers: of vendors in its region, and of those
-whose resources it, or a bureau below it, let in (R10). The rest of the world reads the rankings.
+A vendor sees its own; a bureau those of vendors in its region, and those in whose cell it, or a
+bureau below it, let something of the vendor's in (R10). Who signs is decided by `jurisdiction`. The
+rest of the world reads the rankings.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Date, Select, false, func, literal, or_, select, true
 
-from catalog.models import Admission, Resource, Version
+from catalog.models import Admission
 from catalog.reviewers import answered_for
-from catalog.states import AdmissionState
 from kernel.actors import OrganisationKind
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.ranking.items import items_of, say_more
+from settlement.ranking.jurisdiction import let_in
 from settlement.ranking.models import (
     PublishedConfig,
     ScoreRun,
@@ -189,17 +190,11 @@ def _is_visible(unit: Unit) -> ColumnElement[bool]:
             return Standing.vendor_id == unit.actor.organisation_id
         case OrganisationKind.BUREAU:
             below = visible_organisations(unit, OrganisationKind.VENDOR)
-            let_in = (
-                select(Resource.vendor_id)
-                .join(Version, Version.resource_id == Resource.id)
-                .join(Admission, Admission.version_id == Version.id)
-                .where(
-                    Admission.state == AdmissionState.ADMITTED,
-                    Admission.bureau_id.in_(answered_for(unit)),
-                )
+            here = let_in(Standing.vendor_id, Standing.cell).where(
+                Admission.bureau_id.in_(answered_for(unit))
             )
             return or_(
                 Standing.vendor_id.in_(below.with_only_columns(Organisation.id)),
-                Standing.vendor_id.in_(let_in),
+                here.correlate(Standing).exists(),
             )
     return false()

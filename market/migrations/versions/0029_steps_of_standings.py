@@ -24,6 +24,44 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 """
 
+# Whether a person reviews for a bureau that answers for all that was let in of a vendor's in a cell
+# (R10): it, or bureaus below it, let it in; where nothing was, no bureau is above it.
+ANSWERS = """
+CREATE FUNCTION answers_for_standing(who uuid, standing_id uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    WITH let_in AS (
+        SELECT DISTINCT o.region_code FROM standing s JOIN resource r ON r.vendor_id = s.vendor_id
+        JOIN version v ON v.resource_id = r.id
+            AND v.stage || '/' || v.subject || '/' || v.type = s.cell
+        JOIN admission m ON m.version_id = v.id AND m.state = 'admitted'
+        JOIN organisation o ON o.id = m.bureau_id
+        WHERE s.id = standing_id
+    )
+    SELECT EXISTS (
+        SELECT FROM role_grant g JOIN organisation b ON b.id = g.organisation_id
+        WHERE g.person_id = who AND g.role = 'admission' AND b.kind = 'bureau'
+        AND g.granted_from <= at AND (g.granted_until IS NULL OR g.granted_until > at)
+        AND NOT EXISTS (SELECT FROM let_in l WHERE NOT EXISTS (
+            SELECT FROM region_closure c
+            WHERE c.ancestor_code = b.region_code AND c.region_code = l.region_code))
+        AND (EXISTS (SELECT FROM let_in) OR NOT EXISTS (
+            SELECT FROM region_closure c JOIN organisation above
+                ON above.region_code = c.ancestor_code AND above.kind = 'bureau'
+            WHERE c.region_code = b.region_code AND c.distance > 0)))
+$$;
+CREATE FUNCTION standing_appeal_is_answered_for() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.outcome IS NOT NULL
+            AND NOT answers_for_standing(NEW.decided_by, NEW.standing_id, NEW.decided_at) THEN
+        RAISE EXCEPTION 'appeal %: who decides does not answer for it', NEW.id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER is_answered_for BEFORE INSERT OR UPDATE ON standing_appeal
+    FOR EACH ROW EXECUTE FUNCTION standing_appeal_is_answered_for();
+"""
+
 # Beyond `standing_event_is_due` (R44), which fires first. A signed step rests on the last look. A
 # further notice after an upheld appeal needs a later month and other evidence, a suspension looks
 # at months after the notice's, an exit one after the suspension's: a month that is ranked again is
@@ -78,6 +116,10 @@ BEGIN
             AND v.stage || '/' || v.subject || '/' || v.type = held.cell
         ) THEN 'schools still finish their term' END;
     END IF;
+    IF why IS NULL AND NEW.signed_by IS NOT NULL
+            AND NOT answers_for_standing(NEW.signed_by, NEW.standing_id, NEW.at) THEN
+        why := 'who signs does not answer for it';
+    END IF;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'standing %: % to % (%) is refused: %',
             NEW.standing_id, NEW.from_state, NEW.to_state, NEW.because, why
@@ -92,6 +134,7 @@ CREATE TRIGGER is_lawful BEFORE INSERT ON standing_event
 
 def upgrade() -> None:
     op.execute(SAYS_MORE)
+    op.execute(ANSWERS)
     op.execute(LAWFUL)
 
 
@@ -99,3 +142,6 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER is_lawful ON standing_event")
     op.execute("DROP FUNCTION standing_step_is_lawful")
     op.execute("DROP FUNCTION items_say_more")
+    op.execute("DROP TRIGGER is_answered_for ON standing_appeal")
+    op.execute("DROP FUNCTION standing_appeal_is_answered_for")
+    op.execute("DROP FUNCTION answers_for_standing")
