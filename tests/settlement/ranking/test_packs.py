@@ -1,29 +1,20 @@
 """A pack sells its parts: evidence reaches their cells, and what closes these closes the pack."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
+from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from catalog.packs import parts_of
 from catalog.queries import resources_by_key
-from kernel.actors import Actor, Role
-from kernel.clock import SHANGHAI, Month, parse_month, shanghai_day
+from kernel.actors import Role
+from kernel.clock import Month, parse_month, shanghai_day
 from kernel.errors import NoNewSchools
-from kernel.identity.models import Organisation
-from kernel.ids import ResourceId, new_id
-from kernel.unit import Unit, Units
+from kernel.ids import ResourceId
+from kernel.unit import Units
 from settlement.agreement_ends import EndWhy, end_agreement, end_what_is_over
-from settlement.agreements import Draw
-from settlement.dispute_rules import DisputeReason
-from settlement.disputes import answer_dispute, dispute_line
 from settlement.funding_lines import issue_amount, open_line
-from settlement.metering.models import Launch
-from settlement.metering.sources import admit_source
 from settlement.models import Agreement, StatementBreakdown, StatementLine
 from settlement.ranking.due_process import let_exit, suspend
 from settlement.ranking.evidence import gather
@@ -38,157 +29,28 @@ from tests.support.builders import (
     a_person,
     a_resource,
     a_school,
-    a_vendor,
-    acting_as,
 )
 from tests.support.pack_builders import a_pack
+from tests.support.packed_builders import Packed, agreed, packed, taught, wronged
 from tests.support.ranking_builders import (
     BAD,
     CELL,
-    Contest,
     a_contest,
     closed,
     lived,
-    move_to,
     next_look,
     on_probation,
     ranked,
     standing_of,
     suspended,
 )
-from tests.support.settlement_builders import SYSTEM, an_agreement, deliver
-from tests.support.usage_builders import a_report
+from tests.support.settlement_builders import SYSTEM
 
 MARCH, APRIL, MAY, JUNE, JULY = (parse_month(f"2026-{month:02d}") for month in range(3, 8))
 SEPTEMBER, OCTOBER = (parse_month(f"2026-{month:02d}") for month in (9, 10))
 MATHS, PACKS = "primary/数学/视频", "primary//资源包"
 BEFORE = Rules(evidence=EvidenceRules())
 """The rules of before: a pack was in a cell of its own, and nowhere else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A vendor whose pack of a Chinese and a maths part every school of the contest agreed on."""
-
-    vendor: Organisation
-    manager: Actor
-    pack: ResourceId
-    source: str = "packs"
-
-
-def packed(units: Units, contest: Contest) -> Packed:
-    with units(SYSTEM) as unit:
-        vendor = a_vendor(unit)
-        manager = a_person(unit, vendor, [Role.VENDOR_MANAGER])
-        a_resource(unit, vendor, "P-1")
-        a_resource(unit, vendor, "P-2", subject="数学")
-        pack = a_pack(unit, vendor, ("P-1", "P-2"))
-        with acting_as(unit, contest.reviewers[0]):
-            admit_source(
-                unit, code="packs", name="资源方上报", trust="ticketed", organisation_id=vendor.id
-            )
-        for school in contest.schools:
-            agreed(unit, school, vendor, pack, reference="PACK", ends_on=date(2026, 12, 31))
-    return Packed(vendor, manager, pack)
-
-
-def agreed(
-    unit: Unit,
-    school: Organisation,
-    vendor: Organisation,
-    resource_id: ResourceId,
-    *,
-    reference: str,
-    starts_on: date = date(2026, 3, 1),
-    ends_on: date = date(2026, 12, 31),
-) -> None:
-    line_id = unit.session.scalar(
-        text("SELECT id FROM funding_line WHERE payer_id = :payer"), {"payer": school.id}
-    )
-    assert isinstance(line_id, UUID)
-    an_agreement(
-        unit,
-        school,
-        vendor_id=vendor.id,
-        resource_id=resource_id,
-        draws=[Draw(line_id, 10_000)],
-        unit_price="0.5000",
-        reference=reference,
-        starts_on=starts_on,
-        ends_on=ends_on,
-    )
-
-
-def taught(
-    units: Units,
-    contest: Contest,
-    seller: Packed,
-    month: Month,
-    *,
-    parts: Sequence[int] = (0,),
-    name: str = "packs",
-) -> None:
-    """Have every teacher use these parts of the pack once in the month."""
-    at = datetime(month.year, month.month, 12, 9, tzinfo=SHANGHAI).astimezone(UTC)
-    launches = []
-    with units(SYSTEM) as unit:
-        items = parts_of(unit, a_listed_version(unit, seller.pack))
-        agreements = {
-            one.payer_id: one
-            for one in unit.session.scalars(
-                select(Agreement).where(Agreement.resource_id == seller.pack)
-            )
-        }
-        for school in contest.schools:
-            for teacher in contest.teachers[school.id]:
-                for part in parts:
-                    launch = Launch(
-                        id=new_id(),
-                        payer_id=school.id,
-                        agreement_id=agreements[school.id].id,
-                        vendor_id=seller.vendor.id,
-                        resource_id=items[part].resource_id,
-                        version_id=items[part].version_id,
-                        school_id=school.id,
-                        learner_id=teacher.learner_id,
-                        kind="class",
-                        class_name="三年级1班",
-                        session_id=f"{teacher.learner_id}-{part}-{at:%m%d}",
-                        pseudonym="ps-1",
-                        device_id=None,
-                        issued_at=at,
-                        expires_at=at + timedelta(hours=2),
-                    )
-                    unit.session.add(launch)
-                    launches.append(launch.id)
-    move_to(units, max(units.clock.now(), at + timedelta(hours=8)))
-    rows = [
-        a_report(one, f"{one}", occurred_at=at + timedelta(minutes=10), session="s")
-        for one in launches
-    ]
-    outcomes = deliver(units, rows, source=seller.source, name=f"{name}-{at:%Y-%m-%d}.csv")
-    assert {one.outcome for one in outcomes} == {"accepted"}, outcomes
-
-
-def wronged(units: Units, contest: Contest, seller: Packed, month: Month) -> None:
-    """Have every school dispute its line of the pack, all of which is given back."""
-    for school in contest.schools:
-        with units(SYSTEM) as unit:
-            line = unit.session.scalars(
-                select(StatementLine)
-                .join(Agreement, Agreement.id == StatementLine.agreement_id)
-                .where(
-                    StatementLine.payer_id == school.id,
-                    StatementLine.month == month,
-                    Agreement.resource_id == seller.pack,
-                )
-            ).one()
-        with units(contest.heads[school.id]) as unit:
-            dispute_id = dispute_line(
-                unit, line.id, reason=DisputeReason.UNUSABLE, claim="打不开", claimed_fen=0
-            )
-        with units(seller.manager) as unit:
-            answer_dispute(unit, dispute_id, answer="全部退回", offered_fen=line.amount_fen)
 
 
 def found(
