@@ -1,7 +1,9 @@
 """A month's ranking: the same inputs are the same run, and every digit can be had again."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -13,6 +15,8 @@ from kernel.unit import Units
 from settlement.agreement_ends import end_agreement
 from settlement.models import Agreement
 from settlement.ranking.config import Guards, RankingConfig
+from settlement.ranking.evidence import totals
+from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.ranking import rank
 from settlement.ranking.rules import EvidenceRules, Rules
@@ -153,6 +157,24 @@ def test_what_was_ranked_by_a_version_before_is_had_again(units: Units) -> None:
     )
     assert kept == before
     assert (again.is_new, again.run.id) == (False, first.id)
+
+
+def test_what_runs_before_kept_of_a_school_is_told_as_it_was() -> None:
+    """R45: they knew no numbers of best and worst ratings, and tell none of them now."""
+    kept = {"school": "a", "rating_points": 8, "raters": 2, "months": 3}
+    school = msgspec.convert(kept, type=SchoolEvidence)
+
+    assert totals([school]) == {
+        "rating_points": 8,
+        "raters": 2,
+        "rating_age_days": 0,
+        "renewed": 0,
+        "ended": 0,
+        "defects": 0,
+        "months": 3,
+        "uses": 0,
+    }
+    assert totals([replace(school, best=2)])["best"] == 2
 
 
 def test_a_planted_difference_is_named(units: Units) -> None:
