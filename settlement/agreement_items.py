@@ -17,11 +17,23 @@ from kernel.unit import Unit
 from settlement.models import Agreement
 
 ITEMS: Final = """
-    SELECT a.resource_id, a.version_id
+    SELECT a.resource_id, a.version_id, false AS is_part
     UNION ALL
-    SELECT part.resource_id, part.version_id FROM pack_part part WHERE part.pack_id = a.version_id
+    SELECT part.resource_id, part.version_id, true FROM pack_part part
+    WHERE part.pack_id = a.version_id
 """
 """SQL: resource_id and version_id of all that agreements called `a` cover, the pack itself too."""
+
+USED_ITEMS: Final = """
+    SELECT a.resource_id, a.version_id, false AS is_part, b.quantity
+    UNION ALL
+    SELECT part.resource_id, part.version_id, true,
+        CAST(b.explanation -> 'parts' ->> CAST(part.resource_id AS text) AS bigint)
+    FROM pack_part part WHERE part.pack_id = a.version_id
+        AND jsonb_exists(b.explanation -> 'parts', CAST(part.resource_id AS text))
+"""
+"""SQL: what a school's part `b` of a line of agreement `a` was used of: its resource, and of a pack
+the parts that were used, each with how often. Of an adjustment these are its recount's."""
 
 UNDER: Final = f"SELECT i.resource_id FROM agreement a, LATERAL ({ITEMS}) i WHERE a.id = :id"  # noqa: S608 - joined with a constant of ours
 

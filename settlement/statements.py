@@ -149,7 +149,7 @@ def _breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...]]:
     for line in lines:
         if not line.rated.parts:
             for count, quantity, fen in line.parts():
-                yield (line.id, count.school_id, quantity, fen, _json(_of_count(count)))
+                yield (line.id, count.school_id, quantity, fen, _json(_of_school(count)))
 
 
 def _rated_breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...]]:
@@ -157,7 +157,7 @@ def _rated_breakdown_rows(lines: Sequence[DraftLine]) -> Iterator[tuple[Any, ...
     for line in lines:
         ceilings, left = line.agreement.school_ceilings, line.schools_left_before
         for (count, quantity, fen), part in zip(line.parts(), line.rated.parts, strict=True):
-            told = _of_count(count)
+            told = _of_school(count)
             if count.school_id in ceilings:
                 told["ceiling_fen"] = ceilings[count.school_id]
                 told["ceiling_left_before_fen"] = left[count.school_id]
@@ -218,6 +218,14 @@ def _fund(fund: Fund, *, left_before_fen: int) -> dict[str, Any]:
         "left_before_fen": left_before_fen,
     }
     return {**found, "restriction": fund.restriction} if fund.restriction else found
+
+
+def _of_school(count: SchoolCount) -> dict[str, Any]:
+    """Return what is told of a school's part: under a pack with the uses of each resource."""
+    told = _of_count(count)
+    if count.parts:
+        told["parts"] = {str(one): uses for one, uses in sorted(count.parts.items())}
+    return told
 
 
 def _of_count(count: SchoolCount) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from settlement.evaluation.spans import read_span
 
 
 class SchoolAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A sharing school: `contribution` = `taken_up` + `derivatives`; `quality` in [0, 1]."""
+    """A sharing school: `contribution` = `taken_up` + `derivatives` - `beyond` (the cap between
+    schools that use each other's works); `quality` in [0, 1]."""
 
     place: int
     code: str
@@ -26,6 +27,7 @@ class SchoolAnswer(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     contribution: int
     taken_up: int
+    beyond: int
     derivatives: int
     schools: int
     works: int

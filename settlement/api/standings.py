@@ -66,7 +66,10 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
-    """One standing with its course: what moved it, the items against it, the gates, appeals."""
+    """One standing with its course: what moved it, the items against it, the gates, appeals.
+
+    `may_sign`: the caller's bureau answers for all that was let in there.
+    """
 
     events: list[EventAnswer]
     items: list[dict[str, Any]]
@@ -74,6 +77,7 @@ class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
     appeals: list[dict[str, Any]]
     mend_by: date | None
     appeal_by: date | None
+    may_sign: bool
 
 
 class StepRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -254,4 +258,5 @@ def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
         ],
         mend_by=notice.mend_by if notice else None,
         appeal_by=found.appeal_by,
+        may_sign=found.may_sign,
     )

@@ -4,13 +4,15 @@
 took a work up (each work once per school) and how many works of others were made from theirs.
 优劳优得: what the teachers of other schools say of it stands beside, as a mean with its number. A
 school's own use and opinion count nowhere, and uses are shown but order nothing. Teaching points
-speak for their school.
+speak for their school. A part that is used under a pack is taken up, and the pack itself is no work
+beside its parts. Between two schools that take up each other's works no more than `MUTUAL_MOST`
+count each way: one could buy a place by giving one.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -19,10 +21,13 @@ from kernel.unit import Unit
 from settlement.evaluation.spans import Span
 from settlement.ranking.config import SHIPPED
 
+MUTUAL_MOST: Final = 3
+"""How many works (taken up, and made from theirs) of a school count with one that does likewise."""
 THOUSANDTH: Final = Decimal("0.001")
 
 # Works are of the school whose teacher sells them, or whose teacher wrote them; each resource that
-# some bureau let in. A bill holds while it is not credited whole; one without a price holds.
+# some bureau let in, packs left out. A bill holds while it is not credited whole; one without a
+# price holds. Of a part the last line of a month says how often it was used in it.
 FACTS: Final = """
 WITH work AS (
     SELECT r.id AS resource_id, COALESCE(o.parent_id, o.id) AS school_id,
@@ -32,21 +37,36 @@ WITH work AS (
     JOIN organisation o ON o.kind = 'school' AND CAST(o.id AS text)
         IN (vendor.facts ->> 'school_id', v.metadata ->> 'author_school_id')
     JOIN admission m ON m.version_id = v.id AND m.state = 'admitted' AND m.decided_at < :end
+    WHERE NOT EXISTS (SELECT FROM pack_part part WHERE part.pack_id = v.id)
     GROUP BY r.id, COALESCE(o.parent_id, o.id)
-), used AS (
-    SELECT w.school_id, w.resource_id, COALESCE(o.parent_id, o.id) AS user_id,
-        sum(b.quantity) AS uses
+), covered AS (
+    SELECT w.school_id, w.resource_id, a.id AS agreement_id, false AS is_part
     FROM work w JOIN agreement a ON a.resource_id = w.resource_id
-    JOIN statement_line l ON l.agreement_id = a.id AND l.kind <> 'take_up'
+    UNION ALL
+    SELECT w.school_id, w.resource_id, a.id, true
+    FROM work w JOIN pack_part part ON part.resource_id = w.resource_id
+    JOIN agreement a ON a.version_id = part.pack_id
+), monthly AS (
+    SELECT w.school_id, w.resource_id, COALESCE(o.parent_id, o.id) AS user_id,
+        CASE WHEN w.is_part THEN (array_agg(CAST(
+            b.explanation -> 'parts' ->> CAST(w.resource_id AS text) AS bigint)
+            ORDER BY l.month DESC))[1] ELSE sum(b.quantity) END AS uses
+    FROM covered w
+    JOIN statement_line l ON l.agreement_id = w.agreement_id AND l.kind <> 'take_up'
         AND l.month BETWEEN :first AND :last
     JOIN statement t ON t.id = l.statement_id AND t.stated_at < :as_of
     JOIN statement_breakdown b ON b.line_id = l.id JOIN organisation o ON o.id = b.school_id
     LEFT JOIN credit_note c ON c.line_id = l.id AND c.issued_at < :as_of
     WHERE COALESCE(o.parent_id, o.id) <> w.school_id
         AND (l.amount_fen = 0 OR l.amount_fen > COALESCE(c.amount_fen, 0))
-    GROUP BY w.school_id, w.resource_id, COALESCE(o.parent_id, o.id) HAVING sum(b.quantity) > 0
-), derived AS (
-    SELECT w.school_id, w.resource_id, count(DISTINCT child.resource_id) AS derivatives
+    GROUP BY w.school_id, w.resource_id, COALESCE(o.parent_id, o.id), w.agreement_id, w.is_part,
+        b.school_id, l.of_month
+), used AS (
+    SELECT school_id, resource_id, user_id, sum(uses) AS uses FROM monthly
+    GROUP BY school_id, resource_id, user_id HAVING sum(uses) > 0
+), derived_by AS (
+    SELECT w.school_id, w.resource_id, COALESCE(home.parent_id, home.id) AS maker_id,
+        count(DISTINCT child.resource_id) AS derivatives
     FROM work w JOIN version parent ON parent.resource_id = w.resource_id
     JOIN derivation d ON d.parent_id = parent.id JOIN version child ON child.id = d.version_id
     JOIN admission m ON m.version_id = child.id AND m.state = 'admitted'
@@ -56,7 +76,22 @@ WITH work AS (
     JOIN organisation home ON CAST(home.id AS text)
         = COALESCE(child.metadata ->> 'author_school_id', maker.facts ->> 'school_id')
     WHERE COALESCE(home.parent_id, home.id) <> w.school_id
-    GROUP BY w.school_id, w.resource_id
+    GROUP BY w.school_id, w.resource_id, COALESCE(home.parent_id, home.id)
+), derived AS (
+    SELECT school_id, resource_id, CAST(sum(derivatives) AS bigint) AS derivatives
+    FROM derived_by GROUP BY school_id, resource_id
+), given AS (
+    SELECT school_id, other_id, sum(works) AS works FROM (
+        SELECT school_id, user_id AS other_id, count(*) AS works FROM used
+        GROUP BY school_id, user_id
+        UNION ALL
+        SELECT school_id, maker_id, sum(derivatives) FROM derived_by GROUP BY school_id, maker_id
+    ) either GROUP BY school_id, other_id
+), beyond AS (
+    SELECT one.school_id, sum(GREATEST(one.works - :mutual_most, 0)) AS works
+    FROM given one JOIN given back
+        ON back.school_id = one.other_id AND back.other_id = one.school_id
+    GROUP BY one.school_id
 ), rated AS (
     SELECT school_id, resource_id, sum(stars - 1) AS points, count(*) AS ratings
     FROM (
@@ -87,7 +122,8 @@ SELECT s.code, s.name, g.name AS region, count(*) AS works,
     COALESCE(sum(f.schools), 0) AS taken_up, COALESCE(sum(f.uses), 0) AS uses,
     COALESCE(sum(f.derivatives), 0) AS derivatives, COALESCE(sum(f.points), 0) AS points,
     COALESCE(sum(f.ratings), 0) AS ratings,
-    COALESCE((SELECT count(DISTINCT user_id) FROM used WHERE used.school_id = s.id), 0) AS schools
+    COALESCE((SELECT count(DISTINCT user_id) FROM used WHERE used.school_id = s.id), 0) AS schools,
+    COALESCE((SELECT works FROM beyond WHERE beyond.school_id = s.id), 0) AS beyond
 FROM fact f JOIN organisation s ON s.id = f.school_id JOIN region g ON g.code = s.region_code
 GROUP BY s.id, s.code, s.name, g.name
 """.replace("{FACTS}", FACTS)
@@ -118,7 +154,8 @@ class Contribution:
     """What a school's teachers gave to others in a span.
 
     `taken_up`: works, each once for each other school that used it; `schools`: these schools, each
-    once. `quality` in [0, 1], None where nobody rated. `place`: schools alike share one.
+    once. `beyond`: what does not count of it, between schools that do so for each other. `quality`
+    in [0, 1], None where nobody rated. `place`: schools alike share one.
     """
 
     place: int
@@ -129,13 +166,14 @@ class Contribution:
     schools: int
     taken_up: int
     derivatives: int
+    beyond: int
     uses: int
     ratings: int
     quality: Decimal | None
 
     @property
     def contribution(self) -> int:
-        return self.taken_up + self.derivatives
+        return self.taken_up + self.derivatives - self.beyond
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,7 +202,7 @@ class WorkRow:
 
 def contributions(unit: Unit, span: Span) -> list[Contribution]:
     """Return all schools with a work that was let in, the largest contribution first."""
-    rows = [row._mapping for row in unit.session.execute(CONTRIBUTIONS, span.facts(unit))]
+    rows = [row._mapping for row in unit.session.execute(CONTRIBUTIONS, _asked(unit, span))]
     mean = mean_of(
         sum(int(row["points"]) for row in rows), sum(int(row["ratings"]) for row in rows)
     )
@@ -178,6 +216,7 @@ def contributions(unit: Unit, span: Span) -> list[Contribution]:
             schools=int(row["schools"]),
             taken_up=int(row["taken_up"]),
             derivatives=int(row["derivatives"]),
+            beyond=int(row["beyond"]),
             uses=int(row["uses"]),
             ratings=int(row["ratings"]),
             quality=quality(int(row["points"]), int(row["ratings"]), mean=mean),
@@ -190,7 +229,7 @@ def contributions(unit: Unit, span: Span) -> list[Contribution]:
 
 def works_of(unit: Unit, span: Span, *, school_code: str) -> list[WorkRow]:
     """Return a school's works with what each brings, the most taken up first."""
-    rows = unit.session.execute(WORKS, {**span.facts(unit), "code": school_code})
+    rows = unit.session.execute(WORKS, {**_asked(unit, span), "code": school_code})
     return [
         WorkRow(
             **{
@@ -216,6 +255,10 @@ def quality(points: int, ratings: int, *, mean: Decimal) -> Decimal | None:
         return None
     k = SHIPPED.k_satisfaction
     return _rounded((k * mean + Decimal(points) / 4) / (k + ratings))
+
+
+def _asked(unit: Unit, span: Span) -> dict[str, Any]:
+    return {**span.facts(unit), "mutual_most": MUTUAL_MOST}
 
 
 def _placed(rows: list[Contribution]) -> list[Contribution]:

@@ -17,7 +17,7 @@ from kernel.unit import Unit
 from settlement.metering.exclusions import Exclusions, Rule
 from settlement.metering.fingerprints import Fingerprint
 from settlement.metering.judging import Basis, Scope, basis_of, judged
-from settlement.metering.metrics import Metered
+from settlement.metering.metrics import Metered, packs_among
 from settlement.metering.models import TRUST_PLAYER, TRUST_TICKETED
 from settlement.pricing import Metric
 
@@ -38,7 +38,7 @@ class SchoolCount:
 
     `events` received = `repeats` (within 30 s) + excluded by rules + those that are billable, in
     which there are `uses`. `quantity` is what the agreement pays for, in its metric; `received` is
-    what all events say together.
+    what all events say together. `parts`: under a pack, the billable uses of each resource.
     """
 
     agreement_id: UUID
@@ -51,6 +51,7 @@ class SchoolCount:
     excluded: dict[Rule, Excluded] = field(default_factory=dict)
     received: int = 0
     print_total: int = 0
+    parts: dict[UUID, int] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -121,6 +122,7 @@ def count_uses(
             count.quantity += quantity
             count.attested_uses += quantity if attested else 0
     _meter(unit, basis, counts=counts, metered=metered)
+    _tell_parts(unit, basis, counts=counts)
     return list(counts.values())
 
 
@@ -148,6 +150,13 @@ SELECT agreement_id, (array_agg(school_id ORDER BY occurred_at, school_id))[1] A
 FROM ({judged}) judged
 WHERE agreement_id = ANY(:agreements) AND counts AND excluded = 0
 GROUP BY agreement_id
+"""
+# Of packs: which of their resources the billable uses were of.
+BY_PART = """
+SELECT agreement_id, school_id, resource_id, sum(quantity)::bigint AS uses
+FROM ({judged}) judged
+WHERE agreement_id = ANY(:agreements) AND counts AND excluded = 0
+GROUP BY agreement_id, school_id, resource_id ORDER BY agreement_id, school_id, resource_id
 """
 UNITS_OF = {
     Metric.USES: BY_LEARNER,
@@ -188,6 +197,27 @@ def _meter(
         for row in rows:
             one = metered[row.agreement_id]
             counts[row.agreement_id, row.school_id].quantity += one.capped(_units(one, row))
+
+
+def _tell_parts(
+    unit: Unit, basis: Basis, *, counts: Mapping[tuple[UUID, UUID], SchoolCount]
+) -> None:
+    """Note of packs which of their resources were used, and how often."""
+    packs = packs_among(unit, {count.agreement_id for count in counts.values() if count.uses})
+    if not packs:
+        return
+    found = judged(
+        basis,
+        columns="u.agreement_id, u.school_id, u.resource_id, u.quantity",
+        resource_ids=sorted({one for parts in packs.values() for one in parts}),
+    )
+    with set_wise(unit.session):
+        rows = unit.session.execute(
+            text(BY_PART.format(judged=found.sql)),
+            {"agreements": sorted(packs), **found.parameters},
+        ).all()
+    for agreement_id, school_id, resource_id, uses in rows:
+        counts[agreement_id, school_id].parts[resource_id] = uses
 
 
 def _units(one: Metered, row: Row[Any]) -> int:

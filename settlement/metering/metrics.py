@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
+from catalog.pack_models import PackPart
 from catalog.plans import Plan
 from kernel.identity.recording import among
 from kernel.unit import Unit
@@ -45,6 +46,19 @@ def metered_agreements(unit: Unit, payer_ids: Collection[UUID]) -> dict[UUID, Me
         for row in rows
     }
     return {agreement_id: one for agreement_id, one in found.items() if one is not None}
+
+
+def packs_among(unit: Unit, agreement_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, ...]]:
+    """Return the resources of those of these agreements that are on packs."""
+    found: dict[UUID, tuple[UUID, ...]] = {}
+    for agreement_id, resource_id in unit.session.execute(
+        select(Agreement.id, PackPart.resource_id)
+        .join(PackPart, PackPart.pack_id == Agreement.version_id)
+        .where(among(Agreement.id, agreement_ids))
+        .order_by(Agreement.id, PackPart.position)
+    ):
+        found[agreement_id] = (*found.get(agreement_id, ()), resource_id)
+    return found
 
 
 def metered(terms: Mapping[str, Any], resource_ids: tuple[UUID, ...]) -> Metered | None:

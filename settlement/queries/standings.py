@@ -15,7 +15,8 @@ from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.ranking.due_process import items_of
+from settlement.ranking.items import items_of
+from settlement.ranking.jurisdiction import answers_for
 from settlement.ranking.models import (
     ScoreRun,
     Standing,
@@ -25,7 +26,7 @@ from settlement.ranking.models import (
     StandingNotice,
 )
 from settlement.ranking.standing_appeals import last_step
-from settlement.ranking.standing_gates import Course, Gate, affected, gates_of
+from settlement.ranking.standing_gates import Course, Gate, affected, gate_of_ours, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import (
     appeals_of,
@@ -77,7 +78,8 @@ class AppealView:
 class StandingView:
     """A standing whole: its course, the gates before the next step, items that can be contested.
 
-    `items` name their school; `appeal_by` is None where nothing can be appealed.
+    `items` name their school; `appeal_by` is None where nothing can be appealed. `may_sign`: the
+    reader's bureau answers for it.
     """
 
     row: StandingRow
@@ -89,6 +91,7 @@ class StandingView:
     items: Sequence[dict[str, Any]]
     notices: Sequence[StandingNotice]
     appeal_by: date | None
+    may_sign: bool
 
 
 def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[StandingRow]:
@@ -168,11 +171,14 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         else []
     )
     because = {one.id: one.because for one in events}
+    is_bureau = unit.actor.organisation_kind is OrganisationKind.BUREAU
+    may_sign = is_bureau and answers_for(unit, row.vendor_id, cell=row.cell)
+    of_ours = [gate_of_ours(is_met=may_sign)] if is_bureau else []
     return StandingView(
         row=row,
         course=course,
         step=step,
-        gates=gates_of(unit, course, step) if step else [],
+        gates=[*of_ours, *gates_of(unit, course, step)] if step else [],
         events=events,
         appeals=[
             AppealView(
@@ -190,6 +196,7 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         items=_named(unit, items) if event or not _is_vendor(unit) else _unnamed(items),
         notices=notices,
         appeal_by=event.appeal_by if event else None,
+        may_sign=may_sign,
     )
 
 

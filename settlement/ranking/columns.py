@@ -29,6 +29,8 @@ OF_SCHOOL: Final = (
     "ended",
     "defects",
     "months",
+    "best",
+    "worst",
 )
 _facts = attrgetter(*OF_SCHOOL)
 
@@ -53,6 +55,8 @@ class Columns:
     ended: Whole
     defects: Whole
     months: Whole
+    best: Whole
+    worst: Whole
 
     def per_subject(self, values: Whole) -> Whole:
         """Sum a column of rows by subject."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,11 +58,13 @@ class Newcomers:
 class Guards:
     """When evidence of a school is set aside, and said to be (see `guards`).
 
-    `unanimous_raters`: teachers of a school, all with the best or all with the worst rating;
+    `unanimous_raters`: teachers of a school, all with the best or all with the worst rating, but
+    for one in `dissent` (one of three teachers at least; versions before the second: none);
     `gap`: how far the subject's other schools must lie from that, in [0, 1], and `other_schools`
     how many of them there must be. `alike_schools`: schools that praise one subject and damn
     another of the cell with one voice. `metering_times`: uses per learner and month, as a multiple
-    of the cell's median over at least `metering_schools` schools.
+    of the cell's median over at least `metering_schools` schools. `wrongs_stay`: opinions alone are
+    set aside, what went wrong stays (versions before the second: all of a school's evidence goes).
     """
 
     unanimous_raters: int = 5
@@ -72,6 +75,8 @@ class Guards:
     mutual_raters: int = 1
     metering_times: int = 8
     metering_schools: int = 8
+    dissent: int | UnsetType = UNSET
+    wrongs_stay: bool | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +95,7 @@ class RankingConfig:
     subject is bad. `interval_z`: two subjects this many sd apart have a certain order.
     """
 
-    version: str = "2026-1"
+    version: str = "2026-2"
     weights: Weights = field(default_factory=Weights)
     cap: Decimal = Decimal("0.20")
     raters_for_full_weight: int = 3
@@ -125,7 +130,7 @@ class RankingConfig:
     )
     gates: Gates = field(default_factory=Gates)
     newcomers: Newcomers = field(default_factory=Newcomers)
-    guards: Guards = field(default_factory=Guards)
+    guards: Guards = field(default_factory=lambda: Guards(dissent=5, wrongs_stay=True))
 
     def canonical(self) -> bytes:
         """Return the configuration as JSON with sorted keys; decimals are strings."""

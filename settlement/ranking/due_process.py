@@ -2,13 +2,11 @@
 
 A notice names item by item what schools say, and gives a term to mend it; only if the looks after
 it find no better, and newly affected schools say so, a reviewer may suspend, and after the days to
-appeal let the vendor exit. Each step is signed by a reviewer without an interest in the vendor, and
-can be appealed (`standing_appeals`).
+appeal let the vendor exit. Each step is signed by a reviewer without an interest in the vendor, of
+the bureau that answers for it (`jurisdiction`), and can be appealed (`standing_appeals`).
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,10 +17,10 @@ from kernel.clock import shanghai_day
 from kernel.errors import ReasonRequired, StepNotDue
 from kernel.ids import new_id
 from kernel.unit import Unit
-from settlement.ranking.inputs import SchoolEvidence
+from settlement.ranking.items import items_of
+from settlement.ranking.jurisdiction import require_answer_for
 from settlement.ranking.looks import move
-from settlement.ranking.models import ScoreSnapshot, Standing, StandingEvent, StandingNotice
-from settlement.ranking.runs import subject_from
+from settlement.ranking.models import Standing, StandingEvent, StandingNotice
 from settlement.ranking.standing_gates import Course, first_unmet, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import course_of, require_standing
@@ -96,8 +94,10 @@ def let_exit(unit: Unit, standing_id: UUID, *, note: str) -> StandingEvent:
 
 
 def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
-    """Return the reviewer that acts; raise for one with an interest in the vendor."""
+    """Return the reviewer that acts; raise for one with an interest in the vendor, and for one of a
+    bureau that does not answer for all that was let in there."""
     reviewer = require_reviewer(unit, act)
+    require_answer_for(unit, standing, act)
     versions = unit.session.scalars(
         select(Version)
         .join(Resource, Resource.id == Version.resource_id)
@@ -106,37 +106,6 @@ def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
     ).all()
     refuse_interest(unit, reviewer, versions)
     return reviewer
-
-
-def items_of(unit: Unit, vendor_id: UUID, *, cell: str, run_id: UUID) -> list[dict[str, Any]]:
-    """Return what schools say against a vendor in a cell, item by item, as a run has it."""
-    snapshot = unit.session.scalars(
-        select(ScoreSnapshot).where(
-            ScoreSnapshot.run_id == run_id,
-            ScoreSnapshot.kind == "vendor",
-            ScoreSnapshot.subject_id == vendor_id,
-            ScoreSnapshot.cell == cell,
-        )
-    ).one()
-    schools = subject_from(snapshot.inputs).evidence.schools
-    found = [(one.school, component, what) for one in schools for component, what in _said(one)]
-    return [
-        {"number": number, "school": school, "component": component, "what": what}
-        for number, (school, component, what) in enumerate(found, start=1)
-    ]
-
-
-def _said(one: SchoolEvidence) -> Sequence[tuple[str, dict[str, int]]]:
-    """Return what a school says against a subject: below the middle, not renewed, upheld."""
-    said: list[tuple[str, dict[str, int]]] = []
-    if one.raters and one.rating_points < 2 * one.raters:
-        stars = one.rating_points + one.raters
-        said.append(("ratings", {"teachers": one.raters, "stars": stars}))
-    if one.ended:
-        said.append(("renewal", {"ended": one.ended, "renewed": one.renewed}))
-    if one.defects:
-        said.append(("defects", {"severity": one.defects, "months": one.months}))
-    return said
 
 
 def _begin(

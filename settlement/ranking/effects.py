@@ -1,8 +1,10 @@
 """What a standing does: who takes no new schools, or nobody, gets no new agreement (R44).
 
-Under no_new_schools those schools may go on, also for another term, that have or had an agreement
-with the vendor in the cell; under exiting and left nobody begins and nobody goes on beyond the
-term. What runs is never touched, and what is owed is paid as ever.
+A pack is a way to sell its parts: it is closed where one of their cells is closed to its vendor,
+and an agreement on it is one in their cells. Under no_new_schools those schools may go on, also for
+another term, that have or had an agreement with the vendor in the cell; under exiting and left
+nobody begins and nobody goes on beyond the term. What runs is never touched, and what is owed is
+paid as ever.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,26 +17,32 @@ from sqlalchemy import text
 from kernel.arrays import UuidArray
 from kernel.errors import NoNewSchools
 from kernel.unit import Unit
+from settlement.agreement_items import ITEMS
 from settlement.ranking.standing_states import CLOSED, VendorStanding
 
 RESTRICTED: Final = text(
     """
-SELECT v.id AS version_id, s.vendor_id, s.cell, s.state, o.name AS vendor
-FROM version v JOIN resource r ON r.id = v.resource_id
+WITH wanted AS (
+    SELECT id AS asked, id AS version_id FROM version WHERE id = ANY(:versions)
+    UNION
+    SELECT pack_id, version_id FROM pack_part WHERE pack_id = ANY(:versions)
+)
+SELECT DISTINCT w.asked AS version_id, s.vendor_id, s.cell, s.state, o.name AS vendor
+FROM wanted w JOIN version v ON v.id = w.version_id JOIN resource r ON r.id = v.resource_id
 JOIN standing s ON s.vendor_id = r.vendor_id
     AND s.cell = v.stage || '/' || v.subject || '/' || v.type
 JOIN organisation o ON o.id = s.vendor_id
-WHERE v.id = ANY(:versions) AND s.state IN ('no_new_schools', 'exiting', 'left')
+WHERE s.state IN ('no_new_schools', 'exiting', 'left') ORDER BY w.asked, s.cell
 """
 )
 SERVED: Final = text(
-    """
+    f"""
 SELECT DISTINCT a.vendor_id, v.stage || '/' || v.subject || '/' || v.type AS cell,
     COALESCE(o.parent_id, o.id) AS school_id
-FROM agreement a JOIN version v ON v.id = a.version_id
+FROM agreement a CROSS JOIN LATERAL ({ITEMS}) i JOIN version v ON v.id = i.version_id
 JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
 WHERE a.vendor_id = ANY(:vendors) AND a.terms ->> 'trial' IS DISTINCT FROM 'true'
-"""
+"""  # noqa: S608 - joined with a constant of ours
 )
 SCHOOLS: Final = text(
     "SELECT id, COALESCE(parent_id, id) AS school_id FROM organisation WHERE id = ANY(:places)"
@@ -62,21 +70,22 @@ class Restriction:
 class Openness:
     """Who may begin, or go on, with which versions; most are open to everybody.
 
-    `served`: by vendor and cell, the schools that have or had an agreement; `schools`: of places.
+    `restricted`: by version, of its own cell and of those of its parts, if it is a pack. `served`:
+    by vendor and cell, the schools that have or had an agreement; `schools`: of places.
     """
 
-    restricted: Mapping[UUID, Restriction] = field(default_factory=dict)
+    restricted: Mapping[UUID, Sequence[Restriction]] = field(default_factory=dict)
     served: Mapping[tuple[UUID, str], set[UUID]] = field(default_factory=dict)
     schools: Mapping[UUID, UUID] = field(default_factory=dict)
 
     def refusal(self, version_id: UUID, places: Collection[UUID]) -> NoNewSchools | None:
         """Return why these schools, or points of them, get no agreement; None if they may."""
-        found = self.restricted.get(version_id)
-        if found is None:
-            return None
-        known = self.served.get((found.vendor_id, found.cell), set())
         wanted = {self.schools.get(place, place) for place in places}
-        return found.error() if found.for_all or not wanted <= known else None
+        for one in self.restricted.get(version_id, ()):
+            known = self.served.get((one.vendor_id, one.cell), set())
+            if one.for_all or not wanted <= known:
+                return one.error()
+        return None
 
 
 def openness_of(unit: Unit, version_ids: Collection[UUID], *, places: Collection[UUID]) -> Openness:
@@ -86,13 +95,12 @@ def openness_of(unit: Unit, version_ids: Collection[UUID], *, places: Collection
     ).all()
     if not rows:
         return Openness()
+    restricted: dict[UUID, list[Restriction]] = {}
+    for row in rows:
+        one = Restriction(row.vendor_id, row.vendor, row.cell, VendorStanding(row.state))
+        restricted.setdefault(row.version_id, []).append(one)
     return Openness(
-        restricted={
-            row.version_id: Restriction(
-                row.vendor_id, row.vendor, row.cell, VendorStanding(row.state)
-            )
-            for row in rows
-        },
+        restricted=restricted,
         served=_served(unit, {row.vendor_id for row in rows}),
         schools=_schools(unit, set(places)),
     )

@@ -1,8 +1,10 @@
 """Evidence of a month, out of settled facts only: what each school did and said (R42).
 
-Decides whose evidence is left out, and shown with the reason: of the author's own school, of a
-school with somebody at the vendor, and what the guards of `findings` name. Uses are carried along
-as exposure and never scored (R46). What became a fact after the month's end is not known here.
+Decides whose evidence is left out, and shown with the reason: of the author's own school all of it,
+of a school with somebody at the vendor, and of those that the guards of `findings` name, what they
+say; not what went wrong there, or a vendor could wash it away by a role or by uses. Uses are
+carried along as exposure and never scored (R46). What became a fact after the month's end is not
+known here.
 """
 
 import re
@@ -13,6 +15,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
+
+from sqlalchemy import TextClause
 
 from kernel.arrays import UuidArray
 from kernel.clock import Month, month_bounds, month_of, next_month, start_of_day
@@ -31,7 +35,8 @@ from settlement.ranking.evidence_queries import (
     TERMS,
     about,
 )
-from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence
+from settlement.ranking.guards import moved
+from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, apart
 from settlement.ranking.rules import Rules
 
 
@@ -43,6 +48,14 @@ class LeftOut(StrEnum):
 
 
 NEVER_USED_DAYS: Final = 0
+RATED: Final = {
+    "points": "rating_points",
+    "raters": "raters",
+    "age": "rating_age_days",
+    "best": "best",
+    "worst": "worst",
+}
+"""What a row of ratings says, by what a school's evidence calls it."""
 
 Key = tuple[str, str]
 """Subject (id as text) and cell."""
@@ -107,25 +120,27 @@ def parameters(month: Month, rules: Rules) -> dict[str, Any]:
         "grave": rules.evidence.grave_percent,
         "not_the_vendors": list(rules.evidence.not_the_vendors),
         "excused": list(rules.evidence.excused_ends),
+        "by_part": rules.evidence.by_part is True,
+        "wrongs_stay": rules.ranking.guards.wrongs_stay is True,
     }
 
 
 def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, ...]:
     found: dict[tuple[UUID, str], _Gathered] = defaultdict(_Gathered)
     for query, names in (
-        (RATINGS, {"points": "rating_points", "raters": "raters", "age": "rating_age_days"}),
+        (RATINGS, RATED),
         (TERMS, {"renewed": "renewed", "ended": "ended"}),
         (DEFECTS, {"defects": "defects"}),
         (MONTHS, {"months": "months", "uses": "uses"}),
     ):
-        for row in unit.session.execute(about(query, kind), bound(query, given)):
+        for row in unit.session.execute(*asked(query, kind, given)):
             known = found[row.subject, row.cell].schools[row.school_id]
             for column, name in names.items():
                 known[name] = int(getattr(row, column))
-    for row in unit.session.execute(about(AUDITS, kind), bound(AUDITS, given)):
+    for row in unit.session.execute(*asked(AUDITS, kind, given)):
         known_subject = found[row.subject, row.cell]
         known_subject.audits, known_subject.audits_passed = row.audits, row.passed
-    for row in unit.session.execute(about(FIRST_USE, kind), bound(FIRST_USE, given)):
+    for row in unit.session.execute(*asked(FIRST_USE, kind, given)):
         if (row.subject, row.cell) in found:
             found[row.subject, row.cell].days = int(row.days)
     own = {
@@ -134,77 +149,78 @@ def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, 
     }
     affiliates = {
         (row.subject, row.school_id)
-        for row in unit.session.execute(about(AFFILIATES, kind), bound(AFFILIATES, given))
+        for row in unit.session.execute(*asked(AFFILIATES, kind, given))
     }
     rural = _rural(unit, {school for one in found.values() for school in one.schools})
+    wrongs_stay = bool(given["wrongs_stay"])
     subjects = []
     for (subject, cell), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0])):
-        why = {
-            school: reason
-            for school in gathered.schools
-            if (
-                reason := LeftOut.OWN_SCHOOL.value
-                if (subject, cell, school) in own
-                else LeftOut.AFFILIATE.value
-                if (subject, school) in affiliates
-                else ""
-            )
-        }
-        subjects.append(_subject(str(subject), cell, gathered, rural=rural, why=why))
+        at_home = {str(one) for one in gathered.schools if (subject, cell, one) in own}
+        close = {str(one) for one in gathered.schools if (subject, one) in affiliates} - at_home
+        whole = _subject(str(subject), cell, gathered, rural=rural)
+        foreign = without(
+            whole, dict.fromkeys(at_home, LeftOut.OWN_SCHOOL.value), wrongs_stay=False
+        )
+        subjects.append(
+            without(foreign, dict.fromkeys(close, LeftOut.AFFILIATE.value), wrongs_stay=wrongs_stay)
+        )
     return tuple(subjects)
 
 
 def _subject(
-    subject: str,
-    cell: str,
-    gathered: _Gathered,
-    *,
-    rural: Mapping[UUID, bool],
-    why: Mapping[UUID, str],
+    subject: str, cell: str, gathered: _Gathered, *, rural: Mapping[UUID, bool]
 ) -> Subject:
-    schools = {
-        school: SchoolEvidence(school=str(school), rural=rural.get(school, False), **known)
-        for school, known in sorted(gathered.schools.items())
-    }
     return Subject(
         evidence=SubjectEvidence(
             subject=subject,
             cell=cell,
-            schools=tuple(one for school, one in schools.items() if school not in why),
+            schools=tuple(
+                SchoolEvidence(school=str(school), rural=rural.get(school, False), **known)
+                for school, known in sorted(gathered.schools.items())
+            ),
             audits_passed=gathered.audits_passed,
             audits=gathered.audits,
             first_listed_days=gathered.days,
-            excluded=tuple((str(school), why[school]) for school in schools if school in why),
-        ),
-        left_out=tuple(one for school, one in schools.items() if school in why),
+        )
     )
 
 
-def without(subject: Subject, why: Mapping[str, str]) -> Subject:
-    """Return a subject without the evidence of these schools, each with its reason."""
-    if not why:
-        return subject
+def without(subject: Subject, why: Mapping[str, str], *, wrongs_stay: bool) -> Subject:
+    """Return a subject without these schools' evidence, or their opinions, each with its reason.
+
+    Of a school of which something is left out already, no more is.
+    """
     named = subject.evidence
-    gone = tuple(one for one in named.schools if one.school in why)
-    values = {name: getattr(named, name) for name in SubjectEvidence.__slots__}
-    values["schools"] = tuple(one for one in named.schools if one.school not in why)
-    values["excluded"] = tuple(
-        sorted([*named.excluded, *((one.school, why[one.school]) for one in gone)])
-    )
+    known = {school for school, _ in named.excluded}
+    reasons = {school: one for school, one in why.items() if school not in known}
+    gone = [apart(one)[1] if wrongs_stay else one for one in named.schools if one.school in reasons]
+    if not gone:
+        return subject
     return Subject(
-        evidence=SubjectEvidence(**values),
+        evidence=moved(named, reasons, wrongs_stay=wrongs_stay),
         left_out=tuple(sorted((*subject.left_out, *gone), key=lambda one: one.school)),
     )
 
 
 def totals(schools: Iterable[SchoolEvidence]) -> dict[str, int]:
-    """Return what schools' evidence comes to, for pages that name no school."""
+    """Return what schools' evidence comes to, for pages that name no school.
+
+    How many ratings are of the best and of the worst only where there are any: runs of before knew
+    nothing of it.
+    """
     summed: dict[str, int] = {}
     for one in schools:
         for name, value in asdict(one).items():
-            if isinstance(value, int) and not isinstance(value, bool):
+            is_count = isinstance(value, int) and not isinstance(value, bool)
+            if is_count and (value or name not in {"best", "worst"}):
                 summed[name] = summed.get(name, 0) + value
     return summed
+
+
+def asked(query: str, kind: str, given: Mapping[str, Any]) -> tuple[TextClause, dict[str, Any]]:
+    """Return a statement for vendors or for resources, with what it asks for."""
+    statement = about(query, kind)
+    return statement, bound(statement.text, given)
 
 
 def bound(query: str, given: Mapping[str, Any]) -> dict[str, Any]:

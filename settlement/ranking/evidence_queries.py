@@ -2,13 +2,16 @@
 
 Set-wise: each walks over its tables once for all subjects. `subject` is the column that names whom
 a fact is about. A fact belongs to the cell of the version that was used, rated or drawn; teaching
-points speak for their school. All know only what was known by the end of the month (`end`,
+points speak for their school. Use under a pack is of the pack, and of those of its parts that were
+used (`by_part`). All know only what was known by the end of the month (`end`,
 `last_day`), so that a month is ranked the same however late.
 """
 
 from typing import Final
 
 from sqlalchemy import TextClause, text
+
+from settlement.agreement_items import ITEMS, USED_ITEMS
 
 VENDOR, RESOURCE = "vendor", "resource"
 KINDS: Final = (VENDOR, RESOURCE)
@@ -25,10 +28,22 @@ def not_struck(component: str, at: str, vendor: str) -> str:
             AND x.school_id = {SCHOOL} AND x.component = '{component}' AND {at} <= x.until)"""
 
 
+def is_used(school: str = SCHOOL, agreement: str = "a", item: str = "i") -> str:
+    """Return the condition that a school used an agreement's item, by what was stated up to now:
+    what is agreed on counts as such, a part of a pack by the uses that were billed."""
+    return f"""(NOT {item}.is_part OR (CAST(:by_part AS boolean) AND EXISTS (
+        SELECT FROM statement_line used JOIN statement_breakdown b ON b.line_id = used.id
+        JOIN organisation place ON place.id = b.school_id
+        WHERE used.agreement_id = {agreement}.id AND used.month <= :month
+            AND COALESCE(place.parent_id, place.id) = {school}
+            AND jsonb_exists(b.explanation -> 'parts', CAST({item}.resource_id AS text)))))"""
+
+
 # The latest rating of each teacher about the subject in the cell, however old: it fades by itself.
 RATINGS = """
 SELECT subject, cell, school_id, sum(stars - 1) AS points, count(*) AS raters,
-    CAST(:last_day AS date) - max(day) AS age
+    CAST(:last_day AS date) - max(day) AS age, count(*) FILTER (WHERE stars = 5) AS best,
+    count(*) FILTER (WHERE stars = 1) AS worst
 FROM (
     SELECT DISTINCT ON ({subject}, {cell}, g.person_id) {subject} AS subject, {cell} AS cell,
         {school} AS school_id, g.stars, (g.at AT TIME ZONE 'Asia/Shanghai')::date AS day
@@ -48,8 +63,9 @@ WITH term AS (
         LEAST(a.ends_on, upper(g.days) - 1) AS ends_on,
         upper(g.days) - 1 < a.ends_on OR EXISTS (
             SELECT FROM agreement_change c WHERE c.agreement_id = a.id AND c.kind = 'ended'
-        ) AS given_up, w.why = ANY(:excused) AS excused, {not_struck} AS counts
-    FROM agreement a JOIN version v ON v.id = a.version_id
+        ) AS given_up, w.why = ANY(:excused) AS excused,
+        {is_used} AS is_used, {not_struck} AS counts
+    FROM agreement a CROSS JOIN LATERAL ({items}) i JOIN version v ON v.id = i.version_id
     JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
     LEFT JOIN agreement_end_reason w ON w.agreement_id = a.id AND w.said_at < :end
     WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true' AND a.opened_at < :end
@@ -58,10 +74,11 @@ WITH term AS (
         bool_and(COALESCE(t.excused, false)) AS excused,
         bool_or(EXISTS (
             SELECT FROM term n WHERE n.subject = t.subject AND n.cell = t.cell
-                AND n.school_id = t.school_id AND n.id <> t.id AND n.ends_on > t.ends_on
+                AND n.school_id = t.school_id AND n.id <> t.id AND n.is_used
+                AND n.ends_on > t.ends_on
                 AND n.starts_on <= t.ends_on + CAST(:grace AS int)
         )) AS renewed
-    FROM term t WHERE t.counts AND t.ends_on BETWEEN :first_day AND :last_day
+    FROM term t WHERE t.counts AND t.is_used AND t.ends_on BETWEEN :first_day AND :last_day
     GROUP BY t.subject, t.cell, t.school_id, t.ends_on
 )
 SELECT subject, cell, school_id, count(*) FILTER (WHERE renewed) AS renewed,
@@ -80,11 +97,12 @@ FROM (
         max(CASE WHEN d.credit_fen * 100 >= l.amount_fen * :grave THEN 10
             WHEN d.credit_fen * 100 >= l.amount_fen * :serious THEN 3 ELSE 1 END) AS severity
     FROM dispute d JOIN statement_line l ON l.id = d.line_id
-    JOIN agreement a ON a.id = l.agreement_id JOIN version v ON v.id = a.version_id
-    JOIN statement_breakdown b ON b.line_id = l.id JOIN organisation o ON o.id = b.school_id
+    JOIN agreement a ON a.id = l.agreement_id JOIN statement_breakdown b ON b.line_id = l.id
+    CROSS JOIN LATERAL ({used_items}) i JOIN version v ON v.id = i.version_id
+    JOIN organisation o ON o.id = b.school_id
     WHERE d.outcome = 'upheld' AND d.decided_at >= :start AND d.decided_at < :end
-        AND d.opened_by <> 'system' AND d.reason <> ALL(:not_the_vendors) AND b.quantity <> 0
-        AND {not_struck}
+        AND (NOT i.is_part OR CAST(:by_part AS boolean)) AND d.opened_by <> 'system'
+        AND d.reason <> ALL(:not_the_vendors) AND b.quantity <> 0 AND {not_struck}
     GROUP BY {subject}, {cell}, {school}, l.of_month, d.reason
 ) incident GROUP BY subject, cell, school_id
 """
@@ -93,13 +111,20 @@ FROM (
 MONTHS = """
 SELECT subject, cell, school_id, count(*) AS months, sum(quantity) AS uses
 FROM (
-    SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, l.of_month,
-        sum(b.quantity) AS quantity
-    FROM statement_line l JOIN agreement a ON a.id = l.agreement_id
-    JOIN version v ON v.id = a.version_id JOIN statement_breakdown b ON b.line_id = l.id
-    JOIN organisation o ON o.id = b.school_id
-    WHERE l.month <= :month AND l.of_month >= :first_month AND l.kind <> 'take_up'
-    GROUP BY {subject}, {cell}, {school}, l.of_month HAVING sum(b.quantity) > 0
+    SELECT subject, cell, school_id, of_month, sum(quantity) AS quantity
+    FROM (
+        SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, l.of_month,
+            CASE WHEN i.is_part THEN (array_agg(i.quantity ORDER BY l.month DESC))[1]
+                ELSE sum(i.quantity) END AS quantity
+        FROM statement_line l JOIN agreement a ON a.id = l.agreement_id
+        JOIN statement_breakdown b ON b.line_id = l.id
+        CROSS JOIN LATERAL ({used_items}) i JOIN version v ON v.id = i.version_id
+        JOIN organisation o ON o.id = b.school_id
+        WHERE l.month <= :month AND l.of_month >= :first_month AND l.kind <> 'take_up'
+            AND (NOT i.is_part OR CAST(:by_part AS boolean))
+        GROUP BY {subject}, {cell}, {school}, l.of_month, i.is_part, i.resource_id, a.id,
+            b.school_id
+    ) item GROUP BY subject, cell, school_id, of_month HAVING sum(quantity) > 0
 ) used GROUP BY subject, cell, school_id
 """
 
@@ -108,8 +133,10 @@ FIRST_USE = """
 SELECT {subject} AS subject, {cell} AS cell,
     CAST(:last_day AS date) - min(GREATEST(a.starts_on, l.of_month)) AS days
 FROM statement_line l JOIN agreement a ON a.id = l.agreement_id
-JOIN version v ON v.id = a.version_id
+JOIN statement_breakdown b ON b.line_id = l.id
+CROSS JOIN LATERAL ({used_items}) i JOIN version v ON v.id = i.version_id
 WHERE l.month <= :month AND l.kind = 'use' AND l.quantity > 0
+    AND (NOT i.is_part OR CAST(:by_part AS boolean))
 GROUP BY {subject}, {cell}
 """
 
@@ -167,10 +194,10 @@ VENDOR_OF: Final = {
 }
 RESOURCE_OF: Final = {
     RATINGS: "g.resource_id",
-    TERMS: "a.resource_id",
-    DEFECTS: "a.resource_id",
-    MONTHS: "a.resource_id",
-    FIRST_USE: "a.resource_id",
+    TERMS: "i.resource_id",
+    DEFECTS: "i.resource_id",
+    MONTHS: "i.resource_id",
+    FIRST_USE: "i.resource_id",
     AUDITS: "r.id",
     OWN_SCHOOLS: "r.id",
     AFFILIATES: "r.id",
@@ -187,6 +214,12 @@ def about(query: str, kind: str) -> TextClause:
     subject = (VENDOR_OF if kind == VENDOR else RESOURCE_OF)[query]
     return text(
         query.format(
-            subject=subject, cell=CELL, school=SCHOOL, not_struck=STRIKES.get(query, "true")
+            subject=subject,
+            cell=CELL,
+            school=SCHOOL,
+            items=ITEMS,
+            used_items=USED_ITEMS,
+            is_used=is_used(),
+            not_struck=STRIKES.get(query, "true"),
         )
     )

@@ -38,8 +38,12 @@ def _guarded(subjects: Sequence[Subject], known: Known, rules: Rules) -> tuple[S
     why: dict[tuple[str, str], dict[str, str]] = {}
     for one in find(scored, known, priors=priors, config=rules.ranking):
         why.setdefault((one.subject, one.cell), {})[one.school] = one.sign.value
+    wrongs_stay = rules.ranking.guards.wrongs_stay is True
     return tuple(
-        without(one, why.get((one.evidence.subject, one.evidence.cell), {})) for one in subjects
+        without(
+            one, why.get((one.evidence.subject, one.evidence.cell), {}), wrongs_stay=wrongs_stay
+        )
+        for one in subjects
     )
 
 

@@ -4,7 +4,7 @@ Only schools whose evidence counts are among them. What they say is in the look,
 that rests on it can be checked, and appealed, item by item.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,10 +12,15 @@ from sqlalchemy import text
 
 from kernel.clock import Month
 from kernel.unit import Unit
+from settlement.agreement_items import ITEMS, USED_ITEMS
 from settlement.ranking.evidence import bound, parameters
-from settlement.ranking.evidence_queries import CELL, SCHOOL, not_struck
+from settlement.ranking.evidence_queries import CELL, SCHOOL, is_used, not_struck
 from settlement.ranking.rules import Rules
 
+UNSEEN: Final = ("ratings", "renewal", "defects")
+"""What does not count of a school that is left out wholly."""
+UNHEARD: Final = ("ratings",)
+"""What does not count of a school whose opinion is set aside."""
 LOW_STARS: Final = 2
 """A rating of so many stars, or fewer, says that a school is affected."""
 
@@ -37,10 +42,10 @@ WITH told AS (
 ), gone AS (
     SELECT t.id, {SCHOOL} AS school_id, LEAST(a.ends_on, upper(g.days) - 1) AS day
     FROM told t JOIN agreement a ON a.vendor_id = t.vendor_id AND a.opened_at < :end
-    JOIN version v ON v.id = a.version_id AND {CELL} = t.cell
+    CROSS JOIN LATERAL ({ITEMS}) i JOIN version v ON v.id = i.version_id AND {CELL} = t.cell
     JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
     LEFT JOIN agreement_end_reason w ON w.agreement_id = a.id AND w.said_at < :end
-    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true'
+    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true' AND {is_used()}
         AND LEAST(a.ends_on, upper(g.days) - 1) >= t.since::date
         AND LEAST(a.ends_on, upper(g.days) - 1) <= CAST(:last_day AS date)
         AND NOT COALESCE(w.why = ANY(:excused), false)
@@ -49,12 +54,14 @@ WITH told AS (
             OR EXISTS (SELECT FROM agreement_change c
                        WHERE c.agreement_id = a.id AND c.kind = 'ended'))
         AND NOT EXISTS (
-            SELECT FROM agreement n JOIN version nv ON nv.id = n.version_id
+            SELECT FROM agreement n CROSS JOIN LATERAL ({ITEMS.replace("a.", "n.")}) ni
+            JOIN version nv ON nv.id = ni.version_id
             JOIN agreement_school ng ON ng.agreement_id = n.id
             JOIN organisation no ON no.id = ng.school_id
             WHERE n.vendor_id = a.vendor_id AND n.id <> a.id AND n.opened_at < :end
                 AND nv.stage || '/' || nv.subject || '/' || nv.type = t.cell
                 AND COALESCE(no.parent_id, no.id) = {SCHOOL}
+                AND {is_used(agreement="n", item="ni")}
                 AND LEAST(n.ends_on, upper(ng.days) - 1) > LEAST(a.ends_on, upper(g.days) - 1)
                 AND n.starts_on <= LEAST(a.ends_on, upper(g.days) - 1) + CAST(:grace AS int))
         AND {
@@ -66,10 +73,11 @@ WITH told AS (
         AND d.decided_at > t.since AND d.decided_at < :end AND d.opened_by <> 'system'
         AND d.reason <> ALL(:not_the_vendors)
     JOIN statement_line l ON l.id = d.line_id JOIN agreement a ON a.id = l.agreement_id
-    JOIN version v ON v.id = a.version_id AND {CELL} = t.cell
     JOIN statement_breakdown b ON b.line_id = l.id AND b.quantity <> 0
+    CROSS JOIN LATERAL ({USED_ITEMS}) i JOIN version v ON v.id = i.version_id AND {CELL} = t.cell
     JOIN organisation o ON o.id = b.school_id
-    WHERE {not_struck("defects", "d.decided_at", "a.vendor_id")}
+    WHERE (NOT i.is_part OR CAST(:by_part AS boolean))
+        AND {not_struck("defects", "d.decided_at", "a.vendor_id")}
 )
 SELECT id, school_id, what, max(day) AS day FROM (
     SELECT id, school_id, 'ratings' AS what, day FROM low WHERE stars <= :low
@@ -82,17 +90,21 @@ Fresh = dict[str, Any]
 
 
 def fresh_schools(
-    unit: Unit, month: Month, rules: Rules, *, left_out: Mapping[UUID, set[str]]
+    unit: Unit,
+    month: Month,
+    rules: Rules,
+    *,
+    left_out: Mapping[UUID, Mapping[str, Collection[str]]],
 ) -> dict[UUID, list[Fresh]]:
     """Return by standing what affected which schools since its notice, up to a month's end.
 
-    `left_out`: by standing, the schools whose evidence does not count.
+    `left_out`: by standing and school, what of its evidence does not count.
     """
     given = bound(FRESH, parameters(month, rules) | {"low": LOW_STARS})
     found: dict[UUID, dict[str, Fresh]] = {}
     for row in unit.session.execute(text(FRESH), given):
         school = str(row.school_id)
-        if school in left_out.get(row.id, set()):
+        if row.what in left_out.get(row.id, {}).get(school, ()):
             continue
         known = found.setdefault(row.id, {}).setdefault(
             school, {"school": school, "what": [], "on": row.day.isoformat()}

@@ -7,7 +7,8 @@ Four signs, each over plain rows and each with its threshold in the configuratio
 - captive (or hostile): many teachers of one school are of one extreme mind about a subject, which
   the subject's other schools do not share;
 - metering: uses per learner and month are a multiple of what is usual in the cell.
-What is found is set aside, said with its reason, and judged by people; it is no penalty.
+What is found is set aside, said with its reason, and judged by people; it is no penalty. Opinions
+alone are: what went wrong at such a school stays, since a vendor could bring a sign about itself.
 """
 
 from collections import defaultdict
@@ -15,23 +16,26 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from msgspec import UNSET
 
-from settlement.ranking.columns import MICRO, Columns, columns_of, opinions
+from settlement.ranking.columns import MICRO, OF_SCHOOL, Columns, columns_of, opinions
 from settlement.ranking.config import Guards, RankingConfig
-from settlement.ranking.inputs import SubjectEvidence
+from settlement.ranking.inputs import SubjectEvidence, apart
 from settlement.ranking.numbers import Flags, Whole
 from settlement.ranking.priors import Priors
 from settlement.ranking.scoring import score
 
 STARS: Final = 4
 """Points of the best rating."""
+ALONE: Final = 3
+"""Teachers of whom one may say otherwise."""
 
 
 class Sign(StrEnum):
-    """Why a school's evidence is set aside."""
+    """Why a school's opinion is set aside."""
 
     MUTUAL = "rating-ring"
     ONE_VOICE = "one-voice"
@@ -53,9 +57,9 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """A school's evidence on a subject that is set aside, why, and the score with and without it.
+    """A school's opinion of a subject that is set aside, why, and the score with and without it.
 
-    `without` leaves out this school alone; both are what the run's priors make of it.
+    `score_without` leaves out this opinion alone; both are what the run's priors make of it.
     """
 
     subject: str
@@ -105,7 +109,8 @@ def find(
     pairs: list[SubjectEvidence] = []
     for row, _ in named:
         whole = evidence[int(columns.subject[row])]
-        pairs += [whole, without(whole, columns.schools[columns.school[row]])]
+        found = {columns.schools[columns.school[row]]: ""}
+        pairs += [whole, moved(whole, found, wrongs_stay=config.guards.wrongs_stay is True)]
     scores = score(pairs, priors, config).scores if pairs else ()
     return tuple(
         Finding(
@@ -121,13 +126,17 @@ def find(
 
 
 def set_aside(
-    evidence: Sequence[SubjectEvidence], findings: Sequence[Finding]
+    evidence: Sequence[SubjectEvidence], findings: Sequence[Finding], *, guards: Guards
 ) -> tuple[SubjectEvidence, ...]:
     """Return the evidence with what was found moved to what is shown and never scored."""
+    wrongs_stay = guards.wrongs_stay is True
     found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for one in findings:
         found[one.cell, one.subject][one.school] = one.sign.value
-    return tuple(_moved(one, found.get((one.cell, one.subject), {})) for one in evidence)
+    return tuple(
+        moved(one, found.get((one.cell, one.subject), {}), wrongs_stay=wrongs_stay)
+        for one in evidence
+    )
 
 
 def without(evidence: SubjectEvidence, school: str) -> SubjectEvidence:
@@ -145,8 +154,13 @@ def signs_of(
     guards: Guards,
 ) -> Signs:
     """Return the rows with each sign; `homes`: positions of a subject's own schools."""
-    best = columns.rating_points == STARS * columns.raters
-    worst = columns.rating_points == 0
+    if guards.dissent is UNSET:
+        best = columns.rating_points == STARS * columns.raters
+        worst = columns.rating_points == 0
+    else:
+        below = STARS * columns.raters - columns.rating_points
+        best = _of_one_mind(columns.raters, columns.best, below, guards.dissent)
+        worst = _of_one_mind(columns.raters, columns.worst, columns.rating_points, guards.dissent)
     captive, hostile = _extreme(columns, best, worst, guards)
     return Signs(
         mutual=_mutual(columns, best, homes, guards),
@@ -155,6 +169,18 @@ def signs_of(
         hostile=hostile,
         metering=_metering(columns, uses, learners, guards),
     )
+
+
+def _of_one_mind(raters: Whole, alike: Whole, off: Whole, dissent: int) -> Flags:
+    """Return where nearly all teachers gave the same extreme rating.
+
+    One in `dissent` may say otherwise, of three teachers or more at least one; of two only by one
+    star (`off`: by how many all of them together are off the extreme).
+    """
+    others = raters - alike
+    allowed = np.maximum(raters // dissent, (raters >= ALONE).astype(np.int64))
+    found: Flags = (alike > 0) & ((others <= allowed) | (off <= 1))
+    return found
 
 
 def _mutual(
@@ -228,6 +254,9 @@ def _metering(columns: Columns, uses: Whole, learners: Whole, guards: Guards) ->
         rows = np.flatnonzero(known & (cell == one))
         if len(rows) >= guards.metering_schools:
             found[rows] = rate[rows] > guards.metering_times * max(int(np.median(rate[rows])), 1)
+    if guards.wrongs_stay is True:
+        # Who is used up to praise does not complain; who complains is heard, however much it uses.
+        found &= (columns.raters == 0) | (2 * columns.rating_points >= STARS * columns.raters)
     return found
 
 
@@ -244,10 +273,37 @@ def _per_row(evidence: Sequence[SubjectEvidence], fact: str) -> Whole:
     )
 
 
-def _moved(evidence: SubjectEvidence, found: Mapping[str, str]) -> SubjectEvidence:
+def moved(
+    evidence: SubjectEvidence, found: Mapping[str, str], *, wrongs_stay: bool
+) -> SubjectEvidence:
+    """Return a subject's evidence without the opinions of these schools, each with its reason."""
     if not found:
         return evidence
-    kept = tuple(one for one in evidence.schools if one.school not in found)
+    kept = [
+        apart(one)[0] if wrongs_stay and one.school in found else one
+        for one in evidence.schools
+        if wrongs_stay or one.school not in found
+    ]
     return replace(
-        evidence, schools=kept, excluded=tuple(sorted([*evidence.excluded, *found.items()]))
+        evidence,
+        schools=tuple(one for one in kept if one is not None),
+        excluded=tuple(sorted([*evidence.excluded, *found.items()])),
     )
+
+
+def heard(columns: Columns, aside: Flags, *, wrongs_stay: bool) -> Columns:
+    """Return columns without the opinions of these rows; as `moved`, for all subjects at once."""
+    wrong = aside & wrongs_stay & ((columns.defects > 0) | (columns.ended > 0))
+    rows = ~aside | wrong
+    nothing = {
+        **dict.fromkeys(("rating_points", "raters", "rating_age_days", "best", "worst"), wrong),
+        "renewed": wrong & (columns.ended == 0),
+        "months": wrong & (columns.defects == 0),
+    }
+    kept: dict[str, Any] = {
+        name: np.where(nothing[name], 0, getattr(columns, name))[rows]
+        if name in nothing
+        else getattr(columns, name)[rows]
+        for name in ("subject", "school", *OF_SCHOOL)
+    }
+    return replace(columns, **kept)

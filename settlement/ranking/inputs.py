@@ -7,7 +7,7 @@ decided where it is read from the settled facts; nothing here asks a database.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import msgspec
 
@@ -21,6 +21,7 @@ class SchoolEvidence:
     `renewed`, `ended`: terms of agreements that ended with and without another, changes of grade
     or curriculum left out. `defects`: severities (1, 3, 10) of upheld disputes, one per incident.
     `months`: months of settled use. `uses`: settled uses; exposure that is shown and never scored.
+    `best`, `worst`: how many of these ratings are of five stars, and of one.
     """
 
     school: str
@@ -33,6 +34,8 @@ class SchoolEvidence:
     months: int = 0
     uses: int = 0
     rural: bool = False
+    best: int = 0
+    worst: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +44,7 @@ class SubjectEvidence:
 
     `first_listed_days`: days since it was first in use. `excluded`: schools whose evidence is
     shown and never scored, each with why: own-school, affiliate, rating-ring, abnormal-metering.
+    But for the author's own school, what went wrong is scored all the same (`apart`).
     """
 
     subject: str
@@ -71,6 +75,45 @@ def in_order(evidence: SubjectEvidence) -> SubjectEvidence:
         first_listed_days=evidence.first_listed_days,
         excluded=tuple(sorted(evidence.excluded)),
     )
+
+
+def apart(one: SchoolEvidence) -> tuple[SchoolEvidence | None, SchoolEvidence]:
+    """Return what stays of a school whose opinion is set aside, and what is set aside.
+
+    What went wrong stays, whoever says it: upheld defects, with the months that they are a rate of,
+    and terms that ended, as its whole decision on renewal. None if nothing went wrong. The two are
+    the whole again (`together`).
+    """
+    if not (one.defects or one.ended):
+        return None, one
+    kept = SchoolEvidence(
+        school=one.school,
+        renewed=one.renewed if one.ended else 0,
+        ended=one.ended,
+        defects=one.defects,
+        months=one.months if one.defects else 0,
+        uses=one.uses if one.defects else 0,
+        rural=one.rural,
+    )
+    aside = replace(
+        one,
+        renewed=one.renewed - kept.renewed,
+        ended=0,
+        defects=0,
+        months=one.months - kept.months,
+        uses=one.uses - kept.uses,
+    )
+    return kept, aside
+
+
+def together(one: SchoolEvidence, other: SchoolEvidence) -> SchoolEvidence:
+    """Return a school's evidence of two parts; one of them alone holds its ratings."""
+    sums = {
+        name: getattr(one, name) + getattr(other, name)
+        for name, value in asdict(one).items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
+    return replace(one, **sums)
 
 
 def evidence_from(canonical: bytes | str) -> SubjectEvidence:

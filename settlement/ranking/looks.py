@@ -9,9 +9,10 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, insert, or_, select
 
 from catalog.models import Version
+from catalog.pack_models import PackPart
 from kernel.clock import Month, shanghai_day
 from kernel.ids import new_id
 from kernel.trail import record
@@ -19,8 +20,9 @@ from kernel.unit import Unit
 from settlement.agreement_states import RUNNING
 from settlement.models import Agreement
 from settlement.ranking.config import Gates
+from settlement.ranking.evidence import LeftOut
 from settlement.ranking.evidence_queries import VENDOR
-from settlement.ranking.fresh import fresh_schools
+from settlement.ranking.fresh import UNHEARD, UNSEEN, fresh_schools
 from settlement.ranking.models import (
     ScoreRun,
     ScoreSnapshot,
@@ -48,9 +50,11 @@ def look_at(unit: Unit, run: ScoreRun, *, but_not: Collection[UUID] = ()) -> int
         .order_by(ScoreSnapshot.cell, ScoreSnapshot.subject_id)
     ).all()
     standings = _standings(unit, snapshots)
+    wrongs_stay = rules.ranking.guards.wrongs_stay is True
     left_out = {
         standings[one.subject_id, one.cell].id: {
-            school for school, _ in one.inputs["evidence"]["excluded"]
+            school: UNHEARD if wrongs_stay and why != LeftOut.OWN_SCHOOL else UNSEEN
+            for school, why in one.inputs["evidence"]["excluded"]
         }
         for one in snapshots
     }
@@ -121,9 +125,10 @@ def leave_when_over(unit: Unit) -> int:
     """Take note of vendors whose schools have all finished their term; return how many left."""
     today = shanghai_day(unit.clock.now())
     cell = Version.stage + "/" + Version.subject + "/" + Version.type
+    part = select(PackPart.version_id).where(PackPart.pack_id == Agreement.version_id)
     running = (
         select(Agreement.id)
-        .join(Version, Version.id == Agreement.version_id)
+        .join(Version, or_(Version.id == Agreement.version_id, Version.id.in_(part)))
         .where(
             Agreement.vendor_id == Standing.vendor_id,
             Agreement.state.in_(RUNNING),

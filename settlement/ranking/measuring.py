@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from settlement.ranking.config import RankingConfig
 from settlement.ranking.dimensions import PARTS
 from settlement.ranking.evidence import Subject, totals
-from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, in_order
+from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, in_order, together
 from settlement.ranking.places import Place, places_of
 from settlement.ranking.priors import Priors
 from settlement.ranking.scoring import Component, Score, score
@@ -100,7 +100,10 @@ def _otherwise(at: int, subject: Subject) -> Iterator[_Otherwise]:
 
 
 def _with(evidence: SubjectEvidence, said: SchoolEvidence) -> SubjectEvidence:
-    return in_order(replace(evidence, schools=(*evidence.schools, said)))
+    rest = [one for one in evidence.schools if one.school != said.school]
+    stayed = [one for one in evidence.schools if one.school == said.school]
+    whole = together(said, stayed[0]) if stayed else said
+    return in_order(replace(evidence, schools=(*rest, whole)))
 
 
 def _result(

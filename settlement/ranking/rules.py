@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from settlement.dispute_rules import DisputeReason
 from settlement.ranking.config import SHIPPED as SHIPPED_SCORING
@@ -22,6 +23,8 @@ class EvidenceRules:
     An upheld dispute has severity 1; 3 if at least `serious_percent` of the line were credited, 10
     from `grave_percent` on. `not_the_vendors`: grounds of which the platform or the school's roster
     is to blame, never the vendor. `excused_ends`: why a term ends through nobody's fault.
+    `by_part`: use under a pack is evidence on the parts that were used, too; versions before the
+    second say nothing of it, and it is not.
     """
 
     version: str = "1"
@@ -33,6 +36,10 @@ class EvidenceRules:
         DisputeReason.NOT_OUR_LEARNERS.value,
     )
     excused_ends: tuple[str, ...] = ("curriculum-change", "grade-change")
+    by_part: bool | UnsetType = UNSET
+
+
+SHIPPED_EVIDENCE: Final = EvidenceRules(version="2", by_part=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +47,7 @@ class Rules:
     """All that a run goes by: the scoring's configuration and what becomes evidence."""
 
     ranking: RankingConfig = SHIPPED_SCORING
-    evidence: EvidenceRules = field(default_factory=EvidenceRules)
+    evidence: EvidenceRules = field(default_factory=lambda: SHIPPED_EVIDENCE)
 
     @property
     def version(self) -> str:

@@ -24,7 +24,8 @@ from kernel.errors import (
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.ranking.due_process import items_of, require_judge_of
+from settlement.ranking.due_process import require_judge_of
+from settlement.ranking.items import items_of
 from settlement.ranking.looks import look_at, move
 from settlement.ranking.models import (
     Standing,

@@ -1,7 +1,9 @@
 """The gates of due process, as a list of what is met and what is not: for acts and for pages (R44).
 
 Each gate names its rule; the first that is not met is why a step is refused. The database keeps the
-same gates (trigger of 0019), so that nothing depends on this list alone.
+same gates (triggers of 0019 and 0029), so that nothing depends on this list alone. “Since” a step
+means of a later month than those that had been looked at by then: a month that is ranked again is
+no other look at a vendor.
 """
 
 from collections.abc import Sequence
@@ -26,7 +28,12 @@ from settlement.ranking.standing_states import Because, VendorStanding
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Course:
     """What is known of a standing: its looks (of each month the last, the latest first), its
-    notice, what was signed last, and an appeal that waits."""
+    notice, what was signed last, and an appeal that waits.
+
+    `noticed_in`, `suspended_in`, `upheld_in`: the latest month that had been looked at when the
+    notice or the suspension was signed, or an appeal upheld. `says_more`: whether the last look has
+    evidence that the notice before an upheld appeal did not name.
+    """
 
     state: VendorStanding
     gates: Gates
@@ -35,6 +42,10 @@ class Course:
     suspension: StandingEvent | None = None
     exit: StandingEvent | None = None
     open_appeal: StandingAppeal | None = None
+    noticed_in: date | None = None
+    suspended_in: date | None = None
+    upheld_in: date | None = None
+    says_more: bool = True
 
     @property
     def look(self) -> StandingLook | None:
@@ -62,7 +73,10 @@ TERM_RUNS = "the term of the notice is not over"
 FEW_LOOKS = "too few looks in a row after the notice found it bad"
 FEW_SCHOOLS = "too few schools were affected since the notice"
 DAYS_TO_APPEAL = "the days to appeal are not over"
-NO_LOOK_SINCE = "no look since then found it bad"
+NO_LOOK_SINCE = "no look at a later month found it bad"
+UPHELD_ON_IT = "an appeal was upheld on what this month says"
+NOT_OURS = "your bureau does not answer for all that was let in here"
+SAYS_NO_MORE = "it says nothing that the notice before the upheld appeal did not say"
 
 CONDITIONS: Final = {
     NOT_THERE: msgid("It stands where this step begins"),
@@ -73,7 +87,10 @@ CONDITIONS: Final = {
     FEW_LOOKS: msgid("Enough looks in a row after the notice find it bad"),
     FEW_SCHOOLS: msgid("Enough schools were affected since the notice"),
     DAYS_TO_APPEAL: msgid("The days to appeal are over"),
-    NO_LOOK_SINCE: msgid("A look since then finds it bad"),
+    NO_LOOK_SINCE: msgid("A look at a later month finds it bad"),
+    UPHELD_ON_IT: msgid("A month has been looked at since the appeal was upheld"),
+    NOT_OURS: msgid("Your bureau, or bureaus below it, let in all that the vendor offers here"),
+    SAYS_NO_MORE: msgid("Schools say what the notice before the upheld appeal did not name"),
 }
 """What has to hold, by what is wrong while it does not."""
 
@@ -87,6 +104,7 @@ def gates_of(unit: Unit, course: Course, step: Because) -> list[Gate]:
                 _gate(NOT_THERE, is_met=course.state is VendorStanding.WATCH),
                 *_looked(course),
                 _gate(NOT_BAD, is_met=_bad(course, course.gates.probation)),
+                *_after_upheld(course),
             ]
         case Because.SUSPENSION:
             return [
@@ -101,6 +119,11 @@ def gates_of(unit: Unit, course: Course, step: Because) -> list[Gate]:
                 *_after_suspension(course, today),
             ]
     raise ValueError(step)
+
+
+def gate_of_ours(*, is_met: bool) -> Gate:
+    """Return the gate of who may sign, for who reads as a bureau (`jurisdiction`)."""
+    return _gate(NOT_OURS, is_met=is_met)
 
 
 def _gate(rule: str, *, is_met: bool, day: date | None = None) -> Gate:
@@ -118,6 +141,20 @@ def _looked(course: Course) -> list[Gate]:
     ]
 
 
+def _after_upheld(course: Course) -> list[Gate]:
+    """Return what a further notice needs after an upheld appeal: another month, new evidence."""
+    if course.upheld_in is None:
+        return []
+    return [
+        _gate(UPHELD_ON_IT, is_met=_is_later(course, course.upheld_in)),
+        _gate(SAYS_NO_MORE, is_met=course.says_more),
+    ]
+
+
+def _is_later(course: Course, month: date | None) -> bool:
+    return course.look is not None and (month is None or course.look.month > month)
+
+
 def _after_notice(course: Course, today: date) -> list[Gate]:
     notice, look = course.notice, course.look
     mend_by = notice.mend_by if notice else None
@@ -132,7 +169,7 @@ def _after_notice(course: Course, today: date) -> list[Gate]:
 
 
 def _after_suspension(course: Course, today: date) -> list[Gate]:
-    since, look = course.suspension, course.look
+    since = course.suspension
     appeal_by = since.appeal_by if since else None
     return [
         _gate(
@@ -143,8 +180,7 @@ def _after_suspension(course: Course, today: date) -> list[Gate]:
         _gate(
             NO_LOOK_SINCE,
             is_met=since is not None
-            and look is not None
-            and look.at > since.at
+            and _is_later(course, course.suspended_in)
             and _bad(course, course.gates.no_new_schools),
         ),
     ]
@@ -157,7 +193,8 @@ def _looks_in_a_row(course: Course) -> int:
     for look in course.looks:
         in_a_row = month is None or next_month(Month(look.month)) == month
         bad = look.p_bad >= course.gates.no_new_schools
-        if course.notice is None or not in_a_row or not bad or look.at <= course.notice.issued_at:
+        since = course.noticed_in is None or look.month > course.noticed_in
+        if course.notice is None or not in_a_row or not bad or not since:
             break
         month = Month(look.month)
         found += 1

@@ -1,22 +1,26 @@
 """Standings as their readers see them: who sees which, and the course of one (R44).
 
-A vendor sees its own; a bureau those for which it answers: of vendors in its region, and of those
-whose resources it, or a bureau below it, let in (R10). The rest of the world reads the rankings.
+A vendor sees its own; a bureau those of vendors in its region, and those in whose cell it, or a
+bureau below it, let something of the vendor's in (R10). Who signs is decided by `jurisdiction`. The
+rest of the world reads the rankings.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Date, Select, false, func, literal, or_, select, true
 
-from catalog.models import Admission, Resource, Version
+from catalog.models import Admission
 from catalog.reviewers import answered_for
-from catalog.states import AdmissionState
 from kernel.actors import OrganisationKind
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
+from settlement.ranking.items import items_of, say_more
+from settlement.ranking.jurisdiction import let_in
 from settlement.ranking.models import (
     PublishedConfig,
     ScoreRun,
@@ -29,6 +33,8 @@ from settlement.ranking.models import (
 from settlement.ranking.rules import SHIPPED, rules_from
 from settlement.ranking.standing_gates import Course
 from settlement.ranking.standing_states import Because, VendorStanding
+
+UPHELD: Final = "upheld"
 
 
 def visible_standings(unit: Unit) -> Select[Standing]:
@@ -70,23 +76,65 @@ def course_from(
 ) -> Course:
     """Put a standing's course together, at the gates of the run that looked last; each the latest
     first."""
-    content = None
+    notice = notices[0] if notices else None
+    suspension = _last(events, Because.SUSPENSION)
+    decided = [one.decided_at for one in appeals if one.outcome == UPHELD and one.decided_at]
+    upheld = max(decided, default=None)
+    content = noticed_in = suspended_in = upheld_in = None
     if looks:
-        content = unit.session.scalar(
-            select(PublishedConfig.content)
+        moments = (
+            notice.issued_at if notice else None,
+            suspension.at if suspension else None,
+            upheld,
+        )
+        content, noticed_in, suspended_in, upheld_in = unit.session.execute(
+            select(
+                PublishedConfig.content,
+                *(_seen_by(looks[0].standing_id, moment) for moment in moments),
+            )
             .join(ScoreRun, ScoreRun.config_version == PublishedConfig.version)
             .where(ScoreRun.id == looks[0].run_id)
-        )
+        ).one()
     rules = rules_from(content) if content is not None else SHIPPED
     return Course(
         state=state,
         gates=rules.ranking.gates,
         looks=looks,
-        notice=notices[0] if notices else None,
-        suspension=_last(events, Because.SUSPENSION),
+        notice=notice,
+        suspension=suspension,
         exit=_last(events, Because.EXIT),
         open_appeal=next((one for one in appeals if one.outcome is None), None),
+        noticed_in=noticed_in,
+        suspended_in=suspended_in,
+        upheld_in=upheld_in,
+        says_more=upheld is None or _says_more(unit, looks, notices, upheld),
     )
+
+
+def _seen_by(standing_id: UUID, moment: datetime | None) -> ColumnElement[Any]:
+    """Return the latest month of a standing that had been looked at by a moment."""
+    if moment is None:
+        return literal(None, Date)
+    return (
+        select(func.max(StandingLook.month))
+        .where(StandingLook.standing_id == standing_id, StandingLook.at <= moment)
+        .scalar_subquery()
+    )
+
+
+def _says_more(
+    unit: Unit,
+    looks: Sequence[StandingLook],
+    notices: Sequence[StandingNotice],
+    upheld: datetime,
+) -> bool:
+    """Return whether the last look says what the last notice before an upheld appeal did not."""
+    before = next((one.items for one in notices if one.issued_at <= upheld), None)
+    if before is None or not looks:
+        return True
+    standing = unit.session.get_one(Standing, looks[0].standing_id)
+    items = items_of(unit, standing.vendor_id, cell=standing.cell, run_id=looks[0].run_id)
+    return say_more(items, before)
 
 
 def notices_of(unit: Unit, standing_id: UUID) -> Sequence[StandingNotice]:
@@ -142,17 +190,11 @@ def _is_visible(unit: Unit) -> ColumnElement[bool]:
             return Standing.vendor_id == unit.actor.organisation_id
         case OrganisationKind.BUREAU:
             below = visible_organisations(unit, OrganisationKind.VENDOR)
-            let_in = (
-                select(Resource.vendor_id)
-                .join(Version, Version.resource_id == Resource.id)
-                .join(Admission, Admission.version_id == Version.id)
-                .where(
-                    Admission.state == AdmissionState.ADMITTED,
-                    Admission.bureau_id.in_(answered_for(unit)),
-                )
+            here = let_in(Standing.vendor_id, Standing.cell).where(
+                Admission.bureau_id.in_(answered_for(unit))
             )
             return or_(
                 Standing.vendor_id.in_(below.with_only_columns(Organisation.id)),
-                Standing.vendor_id.in_(let_in),
+                here.correlate(Standing).exists(),
             )
     return false()

@@ -136,11 +136,23 @@ def _schools(
             export_only=True,
         ),
         Column(key="region", title=msgid("Region"), value=lambda row: row.region, secondary=True),
-        figure("contribution", msgid("Contribution"), msgid("Taken up + works made from theirs")),
+        figure(
+            "contribution",
+            msgid("Contribution"),
+            msgid("Taken up + works made from theirs, less what is beyond the cap"),
+        ),
         figure(
             "taken_up", msgid("Taken up"), msgid("Works, each once for each other school using it")
         ),
         figure("derivatives", msgid("Built on"), msgid("Works of other schools made from theirs")),
+        figure(
+            "beyond",
+            msgid("Beyond the cap"),
+            msgid(
+                "Between two schools that do so for each other no more than three each way count"
+            ),
+            secondary=True,
+        ),
         figure("schools", msgid("Other schools"), msgid("Other schools that used any of it")),
         figure("works", msgid("Works listed"), msgid("Works let in up to the end of the span")),
         figure("uses", msgid("Uses by others"), msgid("Settled uses; they order nothing")),

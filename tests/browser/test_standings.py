@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 
 from kernel.clock import parse_month
 from kernel.unit import Units
+from settlement.agreement_ends import end_what_is_over
+from settlement.ranking.looks import leave_when_over
 from tests.support.browser import NARROW, WIDE, assert_sound, enter
 from tests.support.ranking_builders import (
     APRIL,
@@ -16,10 +18,13 @@ from tests.support.ranking_builders import (
     Contest,
     a_contest,
     lived,
+    next_look,
     ranked,
     said,
+    suspended,
     wronged,
 )
+from tests.support.settlement_builders import SYSTEM
 
 pytestmark = pytest.mark.browser
 
@@ -61,6 +66,41 @@ def test_a_vendor_is_told_suspended_appeals_and_is_restored(page: Page, units: U
     read_in_public(page, contest)
     told_and_suspended(page, units, contest)
     appealed_and_restored(page, contest)
+
+
+def test_a_vendor_is_let_go_and_its_schools_finish(page: Page, units: Units) -> None:
+    """R44: the gates of an exit are on the page, it is signed, and left once nothing runs."""
+    page.set_default_timeout(20_000)
+    contest = suspended(units)
+    enter(page, "reviewer-1")
+    of_vendor(page, contest)
+    exit_at = page.locator("#next")
+    expect(exit_at.get_by_role("heading", name="下一步：退出")).to_be_visible()
+    expect(exit_at.get_by_text("未满足").first).to_be_visible()
+    expect(exit_at.get_by_text("都由本局或下级局准入")).to_be_visible()
+    expect(page.get_by_role("button", name="下一步")).to_have_count(0)
+    look(page, "standing-exit-waits")
+    next_look(units, contest)
+    enter(page, "reviewer-1")
+    of_vendor(page, contest)
+    page.get_by_label("原因").fill("整改无效，学期结束后退出")
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name="签署：退出").click()
+    expect(page.get_by_text("退出中", exact=True).first).to_be_visible()
+    look(page, "standing-exiting")
+    enter(page, "vendor-2")
+    page.goto("/vendor/standing")
+    expect(page.get_by_text("退出中").first).to_be_visible()
+    page.goto("/rankings")
+    expect(page.get_by_text("退出中").first).to_be_visible()
+    units.clock.advance(timedelta(days=40))  # all agreements ended with the year
+    with units(SYSTEM) as unit:
+        end_what_is_over(unit)
+        assert leave_when_over(unit) == 1
+    enter(page, "reviewer-1")
+    of_vendor(page, contest)
+    expect(page.get_by_text("已退出", exact=True).first).to_be_visible()
+    look(page, "standing-left")
 
 
 def read_in_public(page: Page, contest: Contest) -> None:

@@ -4,13 +4,22 @@ from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from settlement.ranking.columns import MICRO, capped, columns_of, weights
+from settlement.ranking.columns import MICRO, OF_SCHOOL, capped, columns_of, weights
 from settlement.ranking.config import SHIPPED, config_from
 from settlement.ranking.explaining import explain, rival_of
-from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, evidence_from, in_order
+from settlement.ranking.guards import heard, moved
+from settlement.ranking.inputs import (
+    SchoolEvidence,
+    SubjectEvidence,
+    apart,
+    evidence_from,
+    in_order,
+    together,
+)
 from settlement.ranking.priors import CellPrior, Priors, estimate_priors, priors_from
 from settlement.ranking.scoring import Score, score
 from tests.support.evidence_builders import runs, says, schools, vendors
@@ -187,6 +196,54 @@ def test_what_is_excluded_has_no_effect(vendor, own):
 
     assert scored(shown) == scored(vendor)
     assert shown.digest() != vendor.digest()
+
+
+@of_runs
+@given(runs(), st.data())
+def test_no_guard_takes_away_what_went_wrong(run, data):
+    """R42, R51: whatever signs there are, defects, their months and terms that ended stay."""
+    for vendor in run:
+        names = [one.school for one in vendor.schools]
+        named = data.draw(st.sets(st.sampled_from(names))) if names else set()
+        left = moved(vendor, dict.fromkeys(named, "abnormal-metering"), wrongs_stay=True)
+        kept = {one.school: one for one in left.schools}
+        for one in vendor.schools:
+            stays, aside = apart(one)
+            assert one == (aside if stays is None else together(stays, aside))
+            if one.school in named:
+                assert kept.get(one.school) == stays
+                assert stays is None or (stays.raters, stays.rating_points) == (0, 0)
+            else:
+                assert kept[one.school] == one
+        for fact in ("defects", "ended"):
+            assert sum(getattr(one, fact) for one in left.schools) == sum(
+                getattr(one, fact) for one in vendor.schools
+            )
+        wronged = [one for one in vendor.schools if one.defects]
+        assert all(kept[one.school].months == one.months for one in wronged)
+
+
+@of_runs
+@given(runs(), st.data())
+def test_columns_are_set_aside_as_evidence_is(run, data):
+    """R42: what the trial looks at is what the product does."""
+    whole = columns_of(run)
+    aside = np.array(
+        data.draw(
+            st.lists(st.booleans(), min_size=len(whole.subject), max_size=len(whole.subject))
+        ),
+        dtype=bool,
+    )
+    named: dict[str, dict[str, str]] = {}
+    for row in np.flatnonzero(aside):
+        named.setdefault(whole.subjects[whole.subject[row]], {})[
+            whole.schools[whole.school[row]]
+        ] = "rating-ring"
+    for stay in (True, False):
+        left = heard(whole, aside, wrongs_stay=stay)
+        told = columns_of([moved(one, named.get(one.subject, {}), wrongs_stay=stay) for one in run])
+        for name in ("subject", *OF_SCHOOL):
+            assert getattr(left, name).tolist() == getattr(told, name).tolist(), name
 
 
 @given(vendors(fewest=1), st.data(), st.sampled_from((1, 3, 10)))

@@ -201,6 +201,7 @@ def a_resource(
     unit_price: str = "0.0200",
     listed: bool = True,
     kind: str = "",
+    subject: str = "语文",
     valid_from: date = JOINED_ON,
 ) -> ResourceId:
     """Make a resource with an offer; `listed` by two reviewers of the county's bureau.
@@ -215,7 +216,7 @@ def a_resource(
         kind=kind or ("personalised" if Decimal(unit_price) else "basic"),
         tier="basic",
         stage="primary",
-        subject="语文",
+        subject=subject,
         type="video",
         licence="CC BY 4.0",
     )

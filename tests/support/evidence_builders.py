@@ -13,6 +13,8 @@ def says(school: str, *stars: int, age_days: int = 0, **facts: int) -> SchoolEvi
         school=school,
         rating_points=sum(star - 1 for star in stars),
         raters=len(stars),
+        best=stars.count(5),
+        worst=stars.count(1),
         rating_age_days=age_days,
         **facts,
     )
@@ -28,12 +30,11 @@ def a_vendor(
 
 @st.composite
 def schools(draw: st.DrawFn, name: str) -> SchoolEvidence:
-    raters = draw(st.integers(0, 6))
-    return SchoolEvidence(
-        school=name,
-        rating_points=draw(st.integers(0, 4 * raters)),
-        raters=raters,
-        rating_age_days=draw(st.integers(0, 1500)) if raters else 0,
+    stars = draw(st.lists(st.integers(1, 5), max_size=6))
+    return says(
+        name,
+        *stars,
+        age_days=draw(st.integers(0, 1500)) if stars else 0,
         renewed=draw(st.integers(0, 3)),
         ended=draw(st.integers(0, 3)),
         defects=draw(st.sampled_from((0, 0, 0, 1, 3, 10))),

@@ -1,8 +1,9 @@
 """What a place costs: how many captive schools move a bad vendor up by one, under each method.
 
 The schools are of the sly kind, the worst that an attacker can do here: they use three times what
-is usual, rate with five stars and an occasional four, and never complain, so that guards see
-nothing. Everything else of the month stays as it is, and only the order is looked at again.
+is usual, two of their five teachers give four stars and the others five, and nobody complains, so
+that guards see nothing. Everything else of the month stays as it is, and only the order is looked
+at again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -66,7 +67,7 @@ def _bought(market: Market, vendor: int) -> Market:
     hired: Whole = np.flatnonzero(free)[:BOUGHT]
     other.hire(hired, vendor, PRAISES_SLYLY)
     rows = other.link_of[hired, vendor]
-    other.stars[rows, :5] = [5, 5, 5, 5, 4]
+    other.stars[rows, :5] = [5, 5, 5, 4, 4]
     other.rated_at[rows] = other.month
     recent = [(other.month - back) % WINDOW for back in range(3)]
     usual = 3 * 0.6 * other.world.size[hired] * other.world.sticky[vendor]

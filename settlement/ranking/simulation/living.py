@@ -19,6 +19,8 @@ WINDOW: Final = 12
 AUDIT_WINDOW: Final = 24
 AUDITS_PER_MONTH: Final = 0.1
 CUTS: Final = (-1.8, -0.9, 0.0, 0.9)
+SLIP: Final = 0.22
+"""How many of their ratings the sly make a star less extreme, so as not to be of one mind."""
 
 HONEST, PRAISES, PRAISES_SLYLY, DAMNS, DAMNS_SLYLY = 0, 1, 2, 3, 4
 
@@ -207,7 +209,7 @@ class Market:
         stars = 1 + sum((felt > cut * self.spread[school][:, None]) for cut in CUTS)
         kind = self.kind[rows][:, None]
         bought = kind != HONEST
-        slip = rng.random(shape) < 0.22
+        slip = rng.random(shape) < SLIP
         said = np.choose(
             np.broadcast_to(kind, shape), [stars, 5, np.where(slip, 4, 5), 1, np.where(slip, 2, 1)]
         )

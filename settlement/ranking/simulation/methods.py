@@ -13,13 +13,14 @@ import numpy as np
 
 from settlement.ranking.columns import Columns
 from settlement.ranking.config import SHIPPED, Guards, RankingConfig, Weights
-from settlement.ranking.guards import signs_of
-from settlement.ranking.numbers import Flags, Real, Whole
+from settlement.ranking.guards import heard, signs_of
+from settlement.ranking.numbers import Real, Whole
 from settlement.ranking.priors import estimate
 from settlement.ranking.scoring import measure
 from settlement.ranking.simulation.living import WINDOW, Market
 
 DAYS: Final = 30
+WORST, BEST = 1, 5
 OURS: Final = "ours"
 RAW_AVERAGE, RAW_USAGE, WILSON, BAYESIAN = "raw_average", "raw_usage", "wilson", "bayesian_average"
 BASELINES: Final[Mapping[str, tuple[float, ...]]] = {
@@ -122,6 +123,8 @@ def evidence_of(market: Market, guards: Guards) -> Evidence:
         ended=market.ended.sum(axis=1)[rows],
         defects=market.defects.sum(axis=1)[rows],
         months=market.months.sum(axis=1)[rows],
+        best=(market.stars == BEST).sum(axis=1)[rows],
+        worst=(market.stars == WORST).sum(axis=1)[rows],
     )
     signs = signs_of(
         columns,
@@ -130,7 +133,8 @@ def evidence_of(market: Market, guards: Guards) -> Evidence:
         homes={vendor: [int(school)] for vendor, school in enumerate(world.home)},
         guards=guards,
     )
-    return Evidence(columns, _kept(columns, ~signs.any()))
+    wrongs_stay = guards.wrongs_stay is True
+    return Evidence(columns, heard(columns, signs.any(), wrongs_stay=wrongs_stay))
 
 
 def score_month(variant: Variant, evidence: Evidence) -> tuple[Real, Real]:
@@ -139,15 +143,6 @@ def score_month(variant: Variant, evidence: Evidence) -> tuple[Real, Real]:
     columns = evidence.guarded if variant.guarded else evidence.columns
     found = measure(columns, estimate(columns, config), config)
     return (found.score if variant.by_mean else found.score - found.sd), found.p_bad
-
-
-def _kept(columns: Columns, keep: Flags) -> Columns:
-    """Return columns with these rows alone."""
-    names = (
-        "subject", "school", "rating_points", "raters", "rating_age_days",
-        "renewed", "ended", "defects", "months",
-    )  # fmt: skip
-    return replace(columns, **{name: getattr(columns, name)[keep] for name in names})
 
 
 def baseline_views(market: Market) -> "dict[tuple[str, float], View]":

@@ -11,6 +11,9 @@ from litestar.testing import TestClient
 from kernel.clock import parse_month
 from kernel.settings import Settings
 from kernel.unit import Units
+from settlement.agreement_ends import end_what_is_over
+from settlement.ranking.looks import leave_when_over
+from settlement.verify.rankings import check_rankings
 from tests.support.application import an_app
 from tests.support.ranking_builders import (
     CELL,
@@ -18,7 +21,9 @@ from tests.support.ranking_builders import (
     lived,
     on_probation,
     ranked,
+    wronged,
 )
+from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import counted_queries, csrf_token, sign_in
 
 PAGE = {"accept": "text/html"}
@@ -134,6 +139,63 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     assert [one["because"] for one in gone.json()["events"]] == [
         *("exit", "suspension", "notice", "look"),
     ]
+    units.clock.advance(timedelta(days=40))  # all agreements ended with the year
+    with units(SYSTEM) as unit:
+        end_what_is_over(unit)
+        leave_when_over(unit)
+    as_person(client, "reviewer-1")
+    left = client.get(address).json()
+    assert (left["state"], left["events"][0]["because"]) == ("left", "ended")
+
+
+def test_an_upheld_appeal_is_ranked_again_and_noticed_no_more_by_calls(
+    client: TestClient[Litestar], units: Units, contest: Contest
+) -> None:
+    """R44, R45: what is left of the month carries no notice; in the end the vendor stands well."""
+    as_person(client, "vendor-2")
+    address = f"/api/v1/standings/{own(client)['id']}"
+    before = client.get("/api/v1/rankings").json()
+
+    state = upheld(client, address, struck=[1])
+
+    after = client.get("/api/v1/rankings").json()
+    assert (before["number"], after["number"], after["month"]) == (1, 2, before["month"])
+    assert (state["state"], state["appeals"][0]["outcome"]) == ("watch", "upheld")
+    unmet = [one["condition"] for one in state["gates"] if not one["met"]]
+    assert (state["may_sign"], len(unmet)) == (True, 2)
+    step = {"step": "notice", "note": "再次通知"}
+    again = client.post(f"{address}/step", json=step, headers=as_person(client, "reviewer-0"))
+    assert (again.status_code, again.json()["type"].rpartition(":")[2]) == (409, "step-not-due")
+    assert "已在申诉中被撤销" in again.json()["detail"]
+
+    for month in (parse_month("2026-05"), parse_month("2026-06")):
+        lived(units, contest, month, {2: 1})
+        wronged(units, contest, month, 2)
+        ranked(units, month)
+    done = client.post(f"{address}/step", json=step, headers=as_person(client, "reviewer-0"))
+    assert done.json()["state"] == "probation"
+    items = [one["number"] for one in done.json()["items"]]
+    assert upheld(client, address, struck=items)["state"] == "normal"
+    public = client.get("/api/v1/rankings").json()
+    assert (public["month"], public["number"]) == ("2026-06", 2)
+    with units(SYSTEM) as unit:
+        assert list(check_rankings(unit)) == []
+
+
+def upheld(client: TestClient[Litestar], address: str, *, struck: list[int]) -> dict[str, Any]:
+    """Appeal as the vendor, have a third reviewer strike these items out; return the standing."""
+    headers = as_person(client, "vendor-2")
+    claim = {"claim": "不是使用者所写", "contested": struck}
+    appealed = client.post(f"{address}/appeal", json=claim, headers=headers)
+    assert appealed.status_code == 201
+    waiting = next(one for one in appealed.json()["appeals"] if not one["outcome"])
+    client.post(
+        f"/api/v1/standing-appeals/{waiting['id']}/decision",
+        json={"upheld": True, "note": "核实", "struck": struck},
+        headers=as_person(client, "reviewer-2"),
+    )
+    found: dict[str, Any] = client.get(address).json()
+    return found
 
 
 def test_another_vendor_and_schools_see_nothing_of_it(

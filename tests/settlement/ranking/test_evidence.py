@@ -117,6 +117,45 @@ def test_a_school_with_somebody_at_the_vendor_is_left_out_and_shown(units: Units
     assert str(school.id) in {one.school for one in other.schools}
 
 
+def test_what_went_wrong_at_a_school_with_somebody_at_the_vendor_stays(units: Units) -> None:
+    """R42: a role that a vendor gives away washes no upheld defect away; the opinion is shown."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5})
+    wronged(units, contest, MARCH, 0)
+    vendor, school = contest.sellers[0].organisation, contest.schools[2]
+    with units(SYSTEM) as unit:
+        a_person(unit, school, [Role.ACADEMIC], person_no="BOTH")
+        row = RosterRow(
+            person_no="BOTH",
+            name="两边都在",
+            organisation_kind="vendor",
+            organisation_code=vendor.code,
+            roles=(Role.VENDOR_MANAGER,),
+        )
+        took(record_roster(unit, [row]))
+    lived(units, contest, APRIL)
+
+    found = of_vendor(gathered(units), contest)
+
+    kept = {one.school: one for one in found.schools}[str(school.id)]
+    assert found.excluded == ((str(school.id), "affiliate"),)
+    assert (kept.raters, kept.renewed, kept.defects, kept.months) == (0, 0, 10, 2)
+    run = ranked(units, APRIL).run
+    with units(SYSTEM) as unit:
+        assert list(check_rankings(unit)) == []
+        snapshot = unit.session.scalars(
+            select(ScoreSnapshot).where(
+                ScoreSnapshot.run_id == run.id,
+                ScoreSnapshot.kind == "vendor",
+                ScoreSnapshot.subject_id == vendor.id,
+            )
+        ).one()
+    (left_out,) = snapshot.result["left_out"]
+    assert (left_out["school"], left_out["why"]) == (str(school.id), "affiliate")
+    assert float(left_out["effect"]) > 0
+    assert snapshot.result["totals"]["defects"] == 40
+
+
 @pytest.mark.parametrize("uses", [1, 3])
 def test_more_use_at_the_same_opinion_changes_nothing_but_exposure(units: Units, uses: int) -> None:
     """R42, R46."""

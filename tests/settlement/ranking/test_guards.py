@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from settlement.ranking.config import SHIPPED
+from settlement.ranking.config import SHIPPED, Guards
 from settlement.ranking.guards import Finding, Known, Sign, find, set_aside, without
 from settlement.ranking.inputs import SubjectEvidence
 from settlement.ranking.priors import Priors, estimate_priors
@@ -35,7 +35,7 @@ def test_two_sellers_schools_that_praise_each_other_are_a_ring():
 
 def test_praise_of_another_seller_that_is_not_returned_is_no_ring():
     first = a_vendor("v1", says("home2", 5), says("s1", 4))
-    second = a_vendor("v2", says("home1", 4, 5), says("s1", 3))
+    second = a_vendor("v2", says("home1", 3, 5), says("s1", 3))
     homes = Known(homes={"v1": ["home1"], "v2": ["home2"]}, learners={})
 
     assert found(first, second, known=homes)[0] == {}
@@ -81,7 +81,85 @@ def test_a_school_of_one_extreme_mind_against_all_others_is_set_aside(stars, oth
     assert found(a_vendor("v1", loud, *others_say))[0] == {("v1", "loud"): sign}
     assert found(a_vendor("v1", loud, *others_say[:2]))[0] == {}
     assert found(a_vendor("v1", says("loud", *[stars] * 4), *others_say))[0] == {}
-    assert found(a_vendor("v1", says("loud", *[stars] * 4, 3), *others_say))[0] == {}
+    assert found(a_vendor("v1", says("loud", *[stars] * 3, 3, 3), *others_say))[0] == {}
+
+
+@pytest.mark.parametrize("stars", [5, 1])
+@pytest.mark.parametrize("other", [1, 2, 3, 4, 5])
+def test_one_teacher_who_says_otherwise_disarms_no_guard(stars, other):
+    """R42: whatever the one rating is, of five teachers or more."""
+    others_say = [says(f"s{n}", 3, 3) for n in range(3)]
+    loud = says("loud", *[stars] * 4, other)
+    sign = Sign.CAPTIVE if stars == 5 else Sign.HOSTILE
+
+    assert found(a_vendor("v1", loud, *others_say))[0] == {("v1", "loud"): sign}
+
+
+@pytest.mark.parametrize("praise", [(5,), (5, 4), (5, 5, 4), (5, 5, 1), (5, 5, 5, 5, 3)])
+def test_one_teacher_who_says_otherwise_disarms_no_ring(praise):
+    """R42: of two teachers one that gives four stars, of three whatever one gives."""
+    first = a_vendor("v1", says("home2", *praise), says("s1", 4))
+    second = a_vendor("v2", says("home1", 5, 5), says("s1", 3))
+    homes = Known(homes={"v1": ["home1"], "v2": ["home2"]}, learners={})
+
+    assert set(found(first, second, known=homes)[0]) == {("v1", "home2"), ("v2", "home1")}
+
+
+def test_one_voice_is_one_though_a_teacher_says_otherwise():
+    """R42."""
+    voices, honest = ("h1", "h2", "h3"), ("s1", "s2", "s3")
+    attacker = a_vendor(
+        "v1", *(says(one, 5, 5, 4) for one in voices), *(says(one, 3, 3) for one in honest)
+    )
+    victim = a_vendor(
+        "v2", *(says(one, 1, 1, 2) for one in voices), *(says(one, 4, 4) for one in honest)
+    )
+
+    assert set(found(attacker, victim)[0].values()) == {Sign.ONE_VOICE}
+
+
+def test_what_went_wrong_at_a_school_that_is_set_aside_stays():
+    """R42, R51: a vendor that has a school use more and more washes nothing away by it."""
+    schools = [says(f"s{n}", 4, months=2, uses=100 * 2) for n in range(8)]
+    busy = says("busy", 5, months=2, uses=9_000, defects=10, ended=1, renewed=2)
+    learners = {f"s{n}": 100 for n in range(8)} | {"busy": 100}
+    vendor = a_vendor("v1", busy, *schools)
+    _, findings, priors = found(vendor, known=Known(homes={}, learners=learners))
+
+    (moved,) = set_aside([vendor], findings, guards=SHIPPED.guards)
+
+    (kept,) = [one for one in moved.schools if one.school == "busy"]
+    assert moved.excluded == (("busy", "abnormal-metering"),)
+    assert (kept.raters, kept.rating_points, kept.best) == (0, 0, 0)
+    assert (kept.defects, kept.months, kept.ended, kept.renewed) == (10, 2, 1, 2)
+    clean = replace(busy, defects=0, ended=0)
+    (rest,) = set_aside([a_vendor("v1", clean, *schools)], findings, guards=SHIPPED.guards)
+    assert "busy" not in {one.school for one in rest.schools}
+    assert score([moved], priors, SHIPPED).scores[0].score < findings[0].score_with
+
+
+def test_who_complains_is_heard_however_much_is_used():
+    """R51: uses that a vendor brings about set no bad opinion of it aside."""
+    schools = [says(f"s{n}", 4, months=2, uses=100 * 2) for n in range(8)]
+    learners = {f"s{n}": 100 for n in range(8)} | {"busy": 100}
+    known = Known(homes={}, learners=learners)
+
+    for stars, signs in (((2, 2), {}), ((5, 1), {("v1", "busy"): Sign.METERING})):
+        busy = says("busy", *stars, months=2, uses=9_000)
+        assert found(a_vendor("v1", busy, *schools), known=known)[0] == signs
+
+
+def test_guards_of_a_version_before_find_and_set_aside_as_they_did():
+    """R45: a published version means what it meant."""
+    before = replace(SHIPPED, version="2026-1", guards=Guards())
+    others_say = [says(f"s{n}", 2, 2) for n in range(3)]
+    for stars, sign in (((5,) * 5, {"captive-school"}), ((5, 5, 5, 5, 4), set())):
+        vendor = a_vendor("v1", says("loud", *stars, defects=3, ended=1), *others_say)
+        priors = estimate_priors([vendor], before)
+        findings = find([vendor], NOBODY, priors=priors, config=before)
+        (moved,) = set_aside([vendor], findings, guards=before.guards)
+        assert {one.sign.value for one in findings} == sign
+        assert ("loud" in {one.school for one in moved.schools}) is not bool(sign)
 
 
 def test_unanimous_praise_that_others_share_stays():
@@ -109,7 +187,7 @@ def test_what_is_found_is_shown_with_its_reason_and_scored_no_more():
     vendor = a_vendor("v1", says("loud", *[5] * 6), *(says(f"s{n}", 2, 2) for n in range(4)))
     _, findings, priors = found(vendor)
 
-    (moved,) = set_aside([vendor], findings)
+    (moved,) = set_aside([vendor], findings, guards=SHIPPED.guards)
 
     assert moved.excluded == (("loud", "captive-school"),)
     assert moved.schools == without(vendor, "loud").schools

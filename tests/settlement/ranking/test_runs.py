@@ -1,7 +1,9 @@
 """A month's ranking: the same inputs are the same run, and every digit can be had again."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -12,10 +14,13 @@ from kernel.errors import AlreadyExists, MonthNotStated, PeriodNotOver, Refused
 from kernel.unit import Units
 from settlement.agreement_ends import end_agreement
 from settlement.models import Agreement
-from settlement.ranking.config import RankingConfig
+from settlement.ranking.config import Guards, RankingConfig
+from settlement.ranking.evidence import totals
+from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.ranking import rank
-from settlement.ranking.rules import Rules
+from settlement.ranking.rules import EvidenceRules, Rules
+from settlement.ranking.runs import rules_of
 from settlement.verify.rankings import check_rankings
 from tests.support.builders import a_person
 from tests.support.ranking_builders import CELL, Contest, a_contest, lived, ranked, said
@@ -90,12 +95,12 @@ def test_other_inputs_are_a_further_run_of_the_month_and_both_are_kept(units: Un
     lived(units, contest, MARCH, {0: 5, 1: 3})
     lived(units, contest, APRIL)
     first = ranked(units, APRIL).run
-    other = Rules(ranking=RankingConfig(version="2026-2", cap=RankingConfig().cap / 2))
+    other = Rules(ranking=RankingConfig(version="2026-3", cap=RankingConfig().cap / 2))
     with units(SYSTEM) as unit:
         second = rank(unit, APRIL, rules=other).run
 
     assert (first.number, second.number) == (1, 2)
-    assert second.config_version == "2026-2.1"
+    assert second.config_version == "2026-3.2"
     assert len(snapshots(units, first)) == len(snapshots(units, second)) == 3
 
 
@@ -131,6 +136,45 @@ def test_every_past_ranking_is_recomputed_to_the_same_digits(units: Units) -> No
     ranked(units, MAY)
     with units(SYSTEM) as unit:
         assert list(check_rankings(unit)) == []
+
+
+def test_what_was_ranked_by_a_version_before_is_had_again(units: Units) -> None:
+    """R45: its numbers read back as they were published, and its month is ranked again by them."""
+    before = Rules(
+        ranking=RankingConfig(version="2026-1", guards=Guards()), evidence=EvidenceRules()
+    )
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 3, 2: 1})
+    lived(units, contest, APRIL)
+    with units(SYSTEM) as unit:
+        first = rank(unit, APRIL, rules=before).run
+        kept = rules_of(unit, first)
+        again = rank(unit, APRIL, rules=kept)
+        assert list(check_rankings(unit)) == []
+
+    assert before.digest().hex() == (
+        "b3a379f89ea393fc8ade8dae9870450d1297b9360c751b459f05ac39da169574"
+    )
+    assert kept == before
+    assert (again.is_new, again.run.id) == (False, first.id)
+
+
+def test_what_runs_before_kept_of_a_school_is_told_as_it_was() -> None:
+    """R45: they knew no numbers of best and worst ratings, and tell none of them now."""
+    kept = {"school": "a", "rating_points": 8, "raters": 2, "months": 3}
+    school = msgspec.convert(kept, type=SchoolEvidence)
+
+    assert totals([school]) == {
+        "rating_points": 8,
+        "raters": 2,
+        "rating_age_days": 0,
+        "renewed": 0,
+        "ended": 0,
+        "defects": 0,
+        "months": 3,
+        "uses": 0,
+    }
+    assert totals([replace(school, best=2)])["best"] == 2
 
 
 def test_a_planted_difference_is_named(units: Units) -> None:

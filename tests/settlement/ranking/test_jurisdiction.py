@@ -1,0 +1,198 @@
+"""Who signs against a vendor in a cell: the bureau that answers for all that was let in there."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from catalog.admission import decide_admission, propose_admission
+from kernel.actors import Actor, Role
+from kernel.clock import parse_month, shanghai_day
+from kernel.errors import NotFound, Refused
+from kernel.identity.models import Organisation
+from kernel.identity.regions import RegionRow, record_regions
+from kernel.ids import ResourceId, new_id
+from kernel.unit import Unit, Units
+from settlement.queries.standings import standing_rows, standing_view
+from settlement.ranking.due_process import issue_notice
+from settlement.ranking.jurisdiction import answers_for
+from settlement.ranking.looks import move
+from settlement.ranking.models import Standing, StandingAppeal, StandingNotice
+from settlement.ranking.runs import require_run
+from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
+from settlement.ranking.standing_states import Because, VendorStanding
+from tests.support.builders import (
+    CITY,
+    a_bureau,
+    a_listed_version,
+    a_person,
+    a_resource,
+    took,
+)
+from tests.support.ranking_builders import (
+    BAD,
+    CELL,
+    Contest,
+    a_contest,
+    lived,
+    ranked,
+    standing_of,
+    suspended,
+    wronged,
+)
+from tests.support.settlement_builders import SYSTEM
+
+MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
+OTHER = "990122"
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """A neighbouring county's bureau and the city's above both; two reviewers each."""
+
+    neighbours: tuple[Actor, Actor]
+    city: tuple[Actor, Actor]
+
+
+def bureaus_around(units: Units) -> Above:
+    with units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code=OTHER, name="邻县")]))
+        neighbour = a_bureau(unit, region_code=OTHER, name="邻县教育局")
+        city = a_bureau(unit, region_code=CITY, name="云澜市教育局")
+        return Above(reviewers(unit, neighbour, "N"), reviewers(unit, city, "C"))
+
+
+def reviewers(unit: Unit, bureau: Organisation, letter: str) -> tuple[Actor, Actor]:
+    first, second = (
+        a_person(unit, bureau, [Role.ADMISSION], person_no=f"{letter}-{n}") for n in range(2)
+    )
+    return first, second
+
+
+def let_in(
+    units: Units, contest: Contest, by: tuple[Actor, Actor], *, sku: str, subject: str = "语文"
+) -> None:
+    """Have a bureau let in one more resource of the vendor that all schools find bad."""
+    with units(SYSTEM) as unit:
+        vendor = contest.sellers[BAD].organisation
+        resource_id = a_resource(unit, vendor, sku, subject=subject, listed=False)
+        version_id = a_listed_version(unit, ResourceId(resource_id))
+    with units(by[0]) as unit:
+        propose_admission(unit, [version_id], note="材料齐全")
+    with units(by[1]) as unit:
+        decide_admission(unit, [version_id], note="同意")
+
+
+def on_watch(units: Units) -> Contest:
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 4, BAD: 1})
+    wronged(units, contest, MARCH, BAD)
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    assert standing_of(units, contest).state == "watch"
+    return contest
+
+
+def sees(units: Units, actor: Actor) -> set[str]:
+    with units(actor) as unit:
+        return {row.cell for row in standing_rows(unit) if row.state == "watch"}
+
+
+def may_sign(units: Units, actor: Actor, standing: Standing) -> bool:
+    with units(actor) as unit:
+        view = standing_view(unit, standing.id)
+    assert view.gates[0].is_met is view.may_sign
+    return view.may_sign
+
+
+def test_who_let_in_something_else_neither_sees_nor_signs(units: Units) -> None:
+    """R10, R44: a county answers for what it let in, and in no other cell of the vendor's."""
+    contest, around = on_watch(units), bureaus_around(units)
+    let_in(units, contest, around.neighbours, sku="N-1", subject="数学")
+    standing = standing_of(units, contest)
+
+    assert sees(units, around.neighbours[0]) == set()
+    with units(around.neighbours[0]) as unit, pytest.raises(NotFound):
+        issue_notice(unit, standing.id, note="请整改")
+    assert may_sign(units, contest.reviewers[0], standing)
+    with units(contest.reviewers[0]) as unit:
+        issue_notice(unit, standing.id, note="请整改")
+
+
+def test_where_two_counties_let_in_the_bureau_above_both_signs(units: Units) -> None:
+    """R10, R44: both see it, and neither signs."""
+    contest, around = on_watch(units), bureaus_around(units)
+    let_in(units, contest, around.neighbours, sku="N-1")
+    standing = standing_of(units, contest)
+
+    for actor in (around.neighbours[0], contest.reviewers[0]):
+        assert sees(units, actor) == {CELL}
+        assert not may_sign(units, actor, standing)
+        with units(actor) as unit, pytest.raises(Refused, match="step of due process"):
+            issue_notice(unit, standing.id, note="请整改")
+        with pytest.raises(DBAPIError, match="does not answer for it"):
+            noticed_past_the_service(units, standing, actor)
+    assert may_sign(units, around.city[0], standing)
+    with units(around.city[0]) as unit:
+        issue_notice(unit, standing.id, note="请整改")
+
+
+def noticed_past_the_service(units: Units, standing: Standing, who: Actor) -> None:
+    with units(SYSTEM) as unit:
+        run = require_run(unit)
+        today = shanghai_day(unit.clock.now())
+        notice = StandingNotice(
+            id=new_id(),
+            standing_id=standing.id,
+            run_id=run.id,
+            items=[{"number": 1, "school": "x", "component": "ratings", "what": {}}],
+            note="硬来",
+            issued_at=unit.clock.now(),
+            issued_by=who.person_id,
+            mend_by=today + timedelta(days=200),
+        )
+        unit.session.add(notice)
+        unit.session.flush()
+        move(
+            unit,
+            unit.session.get_one(Standing, standing.id),
+            VendorStanding.PROBATION,
+            because=Because.NOTICE,
+            run_id=run.id,
+            notice_id=notice.id,
+            signed_by=who.person_id,
+            note="硬来",
+            appeal_by=today,
+        )
+
+
+def test_an_appeal_is_decided_by_a_bureau_that_answers_for_it(units: Units) -> None:
+    """R10, R44: by the service and by the database."""
+    contest, around = suspended(units), bureaus_around(units)
+    standing = standing_of(units, contest)
+    with units(contest.sellers[BAD].manager) as unit:
+        appeal = appeal_standing(unit, standing.id, claim="请复核")
+    let_in(units, contest, around.neighbours, sku="N-1")
+
+    for actor in (around.neighbours[0], contest.reviewers[2]):
+        with units(actor) as unit, pytest.raises(Refused):
+            decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+        with pytest.raises(DBAPIError, match="does not answer for it"), units(SYSTEM) as unit:
+            row = unit.session.get_one(StandingAppeal, appeal.id)
+            row.outcome, row.note = "dismissed", "维持"
+            row.decided_by, row.decided_at = actor.person_id, unit.clock.now()
+            unit.session.flush()
+    with units(around.city[1]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+
+
+def test_where_nobody_let_anything_in_the_topmost_bureau_signs(units: Units) -> None:
+    """R44: what was listed before there were reviewers."""
+    contest, around = a_contest(units), bureaus_around(units)
+    vendor = contest.sellers[BAD].organisation.id
+    found = []
+    for actor in (contest.reviewers[0], around.city[0]):
+        with units(actor) as unit:
+            found.append(answers_for(unit, vendor, cell="primary/音乐/视频"))
+    assert found == [False, True]
