@@ -3,7 +3,7 @@
 Whoever lets a resource in answers for it (R10), for it and no more: a county that let one resource
 in does not judge what a vendor sells elsewhere. Where bureaus of several regions let something of
 the cell in, the nearest bureau above all of them signs, and those above it may. Where none did, the
-topmost bureau does. The database keeps the same rule (trigger of 0029).
+topmost bureau does. The database keeps the same rule (trigger of 0028).
 """
 
 from uuid import UUID

@@ -1,7 +1,7 @@
 """The gates of due process, as a list of what is met and what is not: for acts and for pages (R44).
 
 Each gate names its rule; the first that is not met is why a step is refused. The database keeps the
-same gates (triggers of 0019 and 0029), so that nothing depends on this list alone. “Since” a step
+same gates (triggers of 0019 and 0028), so that nothing depends on this list alone. “Since” a step
 means of a later month than those that had been looked at by then: a month that is ranked again is
 no other look at a vendor.
 """
