@@ -88,7 +88,7 @@ def show_why(page: Page, key: str) -> Response[Any]:
     run = _named_run(page, str(query.get("month", "")))
     found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
     row = found.row
-    reasons = None if row.is_newcomer else reasons_of(page.unit, run, row, found.config)
+    reasons = None if row.is_newcomer else reasons_of(page.unit, run, found)
     return page.render(
         "settlement/ranking_why.html",
         why=found,
