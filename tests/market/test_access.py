@@ -78,6 +78,7 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     },
     "/api/v1/findings/{finding_id}/withdrawal": {"because": "x"},
     "/api/v1/findings/{finding_id}/reply": {"reply": "x"},
+    "/api/v1/evaluators/{admission_id}/end": {"because": "x"},
     "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": "x"},
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
@@ -94,7 +95,7 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
-            *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}"),
+            *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}", "{admission_id}"),
         )
     )
     or path
@@ -165,6 +166,7 @@ def address_of(site: Site, path: str) -> str:
         "run": "none-P-2026-03-01",
         "standing_id": NOBODYS,
         "finding_id": NOBODYS,
+        "admission_id": NOBODYS,
         "appeal_id": NOBODYS,
         "key": "none-P-2026-03-01:transfer:none:none",
         "person": str(UUID(int=7)),

@@ -1,9 +1,11 @@
 """Third parties that evaluate: let in for a region, findings beside ours, the right of reply."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pytest
+from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -25,9 +27,14 @@ from kernel.identity.people import RosterRow, record_roster
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.closing import settle
+from settlement.evaluation.admissions import (
+    admissions,
+    admit_evaluator,
+    end_admission,
+    own_admissions,
+)
 from settlement.evaluation.evidence import evidence_totals
 from settlement.evaluation.outside import (
-    admit_evaluator,
     file_finding,
     findings,
     reply_to_finding,
@@ -201,7 +208,9 @@ def test_a_finding_is_answered_once_and_withdrawn_with_its_reason(
         "DELETE FROM outside_finding",
         "TRUNCATE outside_finding",
         "UPDATE evaluator_admission SET interest = 'x'",
+        "UPDATE evaluator_admission SET ended_because = 'x'",
         "DELETE FROM evaluator_admission",
+        "TRUNCATE evaluator_admission CASCADE",
     ):
         with pytest.raises(DBAPIError), units(SYSTEM) as unit:
             unit.session.execute(text(statement))
@@ -254,3 +263,195 @@ def test_findings_are_filed_read_and_answered_over_the_interface(
         assert "谢谢" in page.text
         home = client.get("/", headers={"accept": "text/html"}, follow_redirects=True)
         assert home.status_code == 200
+
+
+def test_an_admission_ends_with_its_reason_and_what_was_found_stays(
+    units: Units, clock: FixedClock, scene: Scene
+) -> None:
+    """R65: labelled with the end; nothing more is filed, in the database neither; and anew."""
+    let_in(units, scene)
+    with units(scene.person) as unit:
+        finding = file_finding(unit, "vendor", scene.market.vendor.code, **FOUND)
+    with units(scene.operator) as unit:
+        (known,) = admissions(unit)
+    assert (known.region_code, known.state, known.findings) == (COUNTY, "running", 1)
+    with pytest.raises(ReasonRequired), units(scene.operator) as unit:
+        end_admission(unit, known.id, because=" ")
+    for who in (scene.person, scene.seller, scene.market.finance):
+        with pytest.raises(Refused), units(who) as unit:
+            end_admission(unit, known.id, because="到期")
+    clock.advance(timedelta(days=1))
+    with units(scene.operator) as unit:
+        end_admission(unit, known.id, because="评估合同到期")
+    with pytest.raises(Conflict), units(scene.operator) as unit:
+        end_admission(unit, known.id, because="再次终止")
+    with pytest.raises(Refused), units(scene.person) as unit:
+        file_finding(unit, "platform", "", **FOUND)
+    with units(scene.person) as unit:
+        assert evidence_totals(unit) == []
+        (own,) = own_admissions(unit)
+        (told,) = findings(unit)
+    assert (own.state, own.ended_because) == ("ended", "评估合同到期")
+    assert (told.id, told.finding, told.ended_because) == (
+        finding,
+        FOUND["finding"],
+        "评估合同到期",
+    )
+    for statement in (
+        "UPDATE evaluator_admission SET ended_because = 'x'",
+        (
+            "INSERT INTO outside_finding SELECT gen_random_uuid(), evaluator_id, region_code, "
+            "subject_kind, subject_key, subject_id, finding, source, found_on, sha256('x'), "
+            "filed_by, filed_at, '', NULL, '', NULL, NULL, admission_id FROM outside_finding"
+        ),
+    ):
+        with pytest.raises(DBAPIError), units(SYSTEM) as unit:
+            unit.session.execute(text(statement))
+    clock.advance(timedelta(days=1))
+    with units(scene.operator) as unit:
+        admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest="受托评估一项")
+    with units(scene.person) as unit:
+        file_finding(unit, "platform", "", **FOUND)
+        latest, first = findings(unit)
+    assert (latest.interest, latest.ended_because) == ("受托评估一项", "")
+    assert (first.interest, first.ended_because) == ("无", "评估合同到期")
+
+
+def test_a_bureau_sees_and_ends_the_admissions_of_its_subtree(units: Units, scene: Scene) -> None:
+    """R65, R49: neither those of the region above nor of one beside it."""
+    with units(SYSTEM) as unit:
+        city = a_person(unit, a_bureau(unit, region_code="990100"), [Role.OPERATOR])
+    let_in(units, scene)
+    with units(city) as unit:
+        admit_evaluator(unit, scene.evaluator.code, region_code="990100", interest="无")
+        above = {one.region_code: one.id for one in admissions(unit)}
+    assert set(above) == {COUNTY, "990100"}
+    with units(scene.operator) as unit:
+        assert [one.region_code for one in admissions(unit)] == [COUNTY]
+    with pytest.raises(NotFound), units(scene.operator) as unit:
+        end_admission(unit, above["990100"], because="越权")
+    with units(city) as unit:
+        end_admission(unit, above[COUNTY], because="上级终止")
+
+
+@pytest.fixture
+def client(settings: Settings, units: Units, scene: Scene) -> Iterator[TestClient[Litestar]]:
+    with TestClient(an_app(settings, units)) as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+def send(client: TestClient[Litestar], login: str, path: str, **fields: str) -> str:
+    """Send a form as somebody; return the page that follows."""
+    sign_in(client, login)
+    form = {"csrf_token": csrf_token(client), **fields}
+    answer = client.post(path, data=form, follow_redirects=True)
+    assert answer.status_code in {200, 422}, (path, answer.status_code)
+    return answer.text
+
+
+def upload(client: TestClient[Litestar], name: str, *lines: str) -> str:
+    """Send a file as the evaluator; return the page that follows."""
+    sign_in(client, "judge")
+    answer = client.post(
+        "/evaluator/findings/import",
+        data={"csrf_token": csrf_token(client)},
+        files={"file": (name, "\n".join(lines).encode(), "text/csv")},
+    )
+    assert answer.status_code in {200, 422}
+    return answer.text
+
+
+def test_an_evaluator_is_let_in_and_ended_on_pages(
+    units: Units, client: TestClient[Litestar], scene: Scene
+) -> None:
+    """R65: with the interests and the reason that everybody reads."""
+    sign_in(client, "judge")
+    assert "还没有教育局准入" in client.get("/evaluator/findings").text
+    desk, asked = "/bureau/evaluators", {"code": scene.evaluator.code, "region": COUNTY}
+    assert "field-interest" in send(client, "operator", desk, **asked, interest="")
+    assert "nobody" in send(client, "operator", desk, code="nobody", region=COUNTY, interest="无")
+    page = send(client, "operator", desk, **asked, interest="与任何一方无利益关系")
+    assert "与任何一方无利益关系" in page
+    assert "有效" in page
+    with units(scene.person) as unit:
+        file_finding(unit, "vendor", scene.market.vendor.code, **FOUND)
+    with units(scene.operator) as unit:
+        (known,) = admissions(unit)
+    ending = f"{desk}/{known.id}/end"
+    assert "将不能再提交" in send(client, "operator", ending, because="合同到期")
+    page = send(client, "operator", ending, because="合同到期", confirmed="yes")
+    assert "已终止" in page
+    sign_in(client, "judge")
+    page = client.get("/evaluator/findings").text
+    assert "合同到期" in page
+    assert "上传评价结果文件" not in page
+    client.cookies.clear()
+    public = client.get("/reports/evaluations").text
+    assert "准入已于" in public
+    assert "合同到期" in public
+
+
+def test_a_finding_is_filed_answered_and_withdrawn_on_pages(
+    units: Units, client: TestClient[Litestar], scene: Scene
+) -> None:
+    """R65: what can't be undone is asked once."""
+    let_in(units, scene)
+    filed = {**FOUND, "found_on": "2026-03-20", "kind": "vendor", "key": scene.market.vendor.code}
+    own = "/evaluator/findings"
+    assert "请填写日期" in send(client, "judge", own, **{**filed, "found_on": "昨天"})
+    wrong = send(client, "judge", own, **{**filed, "key": "nobody"})
+    assert "nobody" in wrong
+    assert FOUND["finding"] in wrong, "what was written is still there"
+    page = send(client, "judge", own, **filed)
+    assert FOUND["finding"] in page
+    with units(SYSTEM) as unit:
+        (finding,) = findings(unit)
+    address = f"/reports/findings/{finding.id}"
+    assert "作为被评价方答复" in send(client, "vendor", f"{address}/reply", text="")
+    assert "只能答复一次" in send(client, "vendor", f"{address}/reply", text="已改进")
+    page = send(client, "vendor", f"{address}/reply", text="已改进", confirmed="yes")
+    assert "已改进" in page
+    assert "作为被评价方答复" not in page
+    assert "不能恢复" in send(client, "judge", f"{address}/withdrawal", text="样本有误")
+    page = send(client, "judge", f"{address}/withdrawal", text="样本有误", confirmed="yes")
+    assert "撤回：样本有误" in page
+
+
+def test_a_file_of_findings_is_filed_whole_or_its_rows_are_named(
+    units: Units, client: TestClient[Litestar], scene: Scene
+) -> None:
+    """R65: each row that can't be taken by its number, its field and what to do."""
+    let_in(units, scene)
+    vendor, school = scene.market.vendor.code, scene.market.school.code
+    head = "kind,key,finding,source,found_on"
+    good = f"学校,{school},课堂使用规范,走访,2026-03-21"
+    bad = f"resource,{vendor}/none,x,y,2026-03-21"
+    page = upload(client, "评价.csv", head, good, bad, "platform,,好,走访,2999-01-01")
+    assert "3 行中有 2 行不能接收" in page
+    assert f"{vendor}/none" in page
+    assert "found_on" in page
+    with units(SYSTEM) as unit:
+        assert findings(unit) == [], "nothing of it is kept"
+    assert "已提交 1 条，0 条此前已提交" in upload(client, "评价.csv", head, good)
+    again = upload(client, "评价.csv", head, good, f"vendor,{vendor},播放流畅,报告,2026-03-20")
+    assert "已提交 1 条，1 条此前已提交" in again
+    assert "a.pdf" in upload(client, "a.pdf", "%PDF-1.4")
+
+
+def test_admissions_are_listed_and_ended_over_the_interface(
+    settings: Settings, units: Units, scene: Scene
+) -> None:
+    """R65."""
+    let_in(units, scene)
+    with TestClient(an_app(settings, units)) as client:
+        sign_in(client, "operator")
+        (known,) = client.get("/api/v1/evaluators").json()["items"]
+        answer = client.post(
+            f"/api/v1/evaluators/{known['id']}/end",
+            json={"because": "到期"},
+            headers={"x-csrf-token": csrf_token(client)},
+        )
+        assert answer.status_code == 200
+        (known,) = client.get("/api/v1/evaluators").json()["items"]
+        assert known["ended_because"] == "到期"
