@@ -57,14 +57,14 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
     actor.require("admit an evaluator", *ADMITTERS)
     if actor.person_id is None or actor.organisation_id is None:
         raise Refused(act="admit an evaluator", needs="a person of a bureau", actor=actor.name)
+    if not interest.strip():
+        raise MissingValue(field="interest")
     evaluator = organisation_by_code(unit, OrganisationKind.EVALUATOR, code=code)
     region = unit.session.scalar(
         visible_regions(unit).where(Region.code == region_code).with_only_columns(Region.code)
     )
     if region is None:
         raise NotFound(what="region", key=region_code)
-    if not interest.strip():
-        raise MissingValue(field="interest")
     known = unit.session.scalar(
         select(EvaluatorAdmission.id).where(
             EvaluatorAdmission.evaluator_id == evaluator.id,

@@ -205,12 +205,17 @@ def _named(unit: Unit, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return items with the names of their schools: their vendor serves them, the desk answers."""
     if not items:
         return []
-    names = dict(
-        unit.session.execute(
-            select(Organisation.id, Organisation.name).where(
-                among(Organisation.id, {UUID(one["school"]) for one in items}),
-                Organisation.kind == OrganisationKind.SCHOOL,
-            )
-        ).all()
-    )
+    names = names_of_schools(unit, {UUID(one["school"]) for one in items})
     return [{**one, "school_name": names.get(UUID(one["school"]), "")} for one in items]
+
+
+def names_of_schools(unit: Unit, ids: set[UUID]) -> dict[UUID, str]:
+    """Return the names of schools, whoever asks: for what may be told of a standing."""
+    if not ids:
+        return {}
+    rows = unit.session.execute(
+        select(Organisation.id, Organisation.name).where(
+            among(Organisation.id, ids), Organisation.kind == OrganisationKind.SCHOOL
+        )
+    )
+    return dict(rows.all())

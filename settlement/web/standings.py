@@ -22,8 +22,9 @@ from settlement.ranking.ranking import rank
 from settlement.ranking.runs import last_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standing_states import Because, VendorStanding
+from settlement.ranking.trial import Trial, judged_today
 from settlement.web.places import Crumb
-from settlement.web.rankings import cell_words, interval_of, tenth, why_address
+from settlement.web.rankings import Interval, cell_words, interval_of, line_of, tenth, why_address
 
 STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
     Because.NOTICE: issue_notice,
@@ -89,10 +90,17 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
     if run is not None and page.actor.organisation_id is not None:
         own = places_of_vendor(page.unit, run, page.actor.organisation_id)
     by_cell = {row.cell: row for row in own if not row.sku}
+    trials: Mapping[str, Trial] = {}
+    if run is not None and rows and page.actor.organisation_id is not None:
+        trials = judged_today(page.unit, run, page.actor.organisation_id)
     return page.render(
         "settlement/own_standings.html",
         desk=desk,
-        standings=[(row, by_cell.get(row.cell), _words(page, row.cell)) for row in rows],
+        standings=[
+            (row, by_cell.get(row.cell), trials.get(row.cell), _words(page, row.cell))
+            for row in rows
+        ],
+        trial_interval=trial_interval,
         resources=[(row, _words(page, row.cell)) for row in own if row.sku],
         run=run,
         why=why_address,
@@ -277,6 +285,10 @@ def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
 
 def _words(page: Page, cell: str) -> str:
     return cell_words(cell, page.locale)
+
+
+def trial_interval(trial: Trial) -> Interval:
+    return line_of(trial.score.score, trial.score.sd)
 
 
 def _is_bureau(page: Page) -> bool:

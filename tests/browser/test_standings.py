@@ -136,3 +136,27 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     look(page, "standing-restored")
     page.goto("/rankings")
     expect(page.get_by_text("2026-10 第 2 次排名")).to_be_visible()
+
+
+def test_a_vendor_leaves_once_its_schools_finished_their_term(page: Page, units: Units) -> None:
+    """R44: exit by two signatures; no new school, those that use it go on, then it has left."""
+    page.set_default_timeout(20_000)
+    contest = suspended(units)
+    next_look(units, contest)
+    enter(page, "reviewer-1")
+    of_vendor(page, contest)
+    expect(page.get_by_role("heading", name="下一步：退出")).to_be_visible()
+    page.get_by_label("原因").fill("整改期满仍未改善")
+    page.get_by_role("button", name="下一步").click()
+    expect(page.get_by_text("学校用完本期")).to_be_visible()
+    page.get_by_role("button", name="签署：退出").click()
+    expect(page.get_by_text("退出中", exact=True).first).to_be_visible()
+    look(page, "standing-exiting")
+    page.goto("/rankings")
+    expect(
+        page.get_by_text("已在使用的学校可用到本期结束").or_(page.get_by_text("退出中")).first
+    ).to_be_visible()
+    enter(page, "vendor-2")
+    page.goto("/vendor/standing")
+    expect(page.get_by_text("退出中", exact=True).first).to_be_visible()
+    look(page, "own-exiting")

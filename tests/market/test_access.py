@@ -79,7 +79,7 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/findings/{finding_id}/withdrawal": {"because": "x"},
     "/api/v1/findings/{finding_id}/reply": {"reply": "x"},
     "/api/v1/evaluators/{admission_id}/end": {"because": "x"},
-    "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": "x"},
+    "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": ""},
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
@@ -101,7 +101,6 @@ OF_NOBODY = {
     or path
     in {
         "/learn/open",
-        "/api/v1/evaluators",
         "/catalog/ratings",
         "/vendor/payouts/onboarding",
         "/bureau/allocations/new/{code}",
