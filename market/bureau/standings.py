@@ -15,10 +15,12 @@ from market.bureau.places import bureau_root
 from settlement.web.standings import (
     AppealDecisionForm,
     RankForm,
+    ReturnDecisionForm,
     StandingDesk,
     StepForm,
     post_appeal_decision,
     post_rank,
+    post_return_decision,
     post_step,
     show_standing,
     show_standings,
@@ -80,10 +82,23 @@ def decide_appeal(
         return post_appeal_decision(page, standing_desk(page), standing_id, data)
 
 
+@post(STANDINGS + "/{standing_id:uuid}/return", opt=REVIEWERS, status_code=200, sync_to_thread=True)
+def decide_application(
+    request: AnyRequest,
+    pages: Pages,
+    *,
+    standing_id: FromPath[UUID],
+    data: URLEncodedBody[ReturnDecisionForm],
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_return_decision(page, standing_desk(page), standing_id, data)
+
+
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     standings,
     rank_a_month,
     standing,
     sign_step,
     decide_appeal,
+    decide_application,
 )

@@ -24,6 +24,7 @@ from settlement.queries.standing_reasons import Ground, grounds_of
 from settlement.queries.standings import StandingRow, standing_rows, standing_view
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
 from settlement.ranking.models import StandingEvent
+from settlement.ranking.returning import apply_to_return, decide_return
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standing_states import Because
 
@@ -102,6 +103,7 @@ class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
     appeals: list[dict[str, Any]]
     mend_by: date | None
     appeal_by: date | None
+    return_on: date | None
 
 
 class StepRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +118,19 @@ class AppealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     claim: str
     contested: list[int] = []
+
+
+class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A vendor that left applies anew; `claim`: what changed since."""
+
+    claim: str
+
+
+class ReturnDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of an application to return; the reason is required."""
+
+    granted: bool
+    note: str
 
 
 class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -231,7 +246,63 @@ def decide_appeal(
     return answered_once(request, callers, body, act=act)
 
 
-HANDLERS: Final = (list_standings, get_standing, sign_step, appeal, decide_appeal)
+@post(
+    "/standings/{standing_id:uuid}/return",
+    opt=MANAGER,
+    status_code=201,
+    sync_to_thread=True,
+    operation_id="applyToReturn",
+    summary="Apply to return",
+)
+def ask_to_return(
+    request: AnyRequest,
+    callers: Callers,
+    standing_id: FromPath[UUID],
+    data: JSONBody[ReturnRequest],
+    body: RawBody,
+) -> Response[Any]:
+    """Apply anew, as a vendor that left, once the published term is over."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        apply_to_return(unit, standing_id, claim=data.claim)
+        return _detail(unit, standing_id)
+
+    return answered_once(request, callers, body, act=act, status=201)
+
+
+@post(
+    "/standings/{standing_id:uuid}/return-decision",
+    opt=REVIEWERS,
+    status_code=200,
+    sync_to_thread=True,
+    operation_id="decideReturn",
+    summary="Decide a return",
+)
+def decide_application(
+    request: AnyRequest,
+    callers: Callers,
+    standing_id: FromPath[UUID],
+    data: JSONBody[ReturnDecision],
+    body: RawBody,
+) -> Response[Any]:
+    """Decide the application that waits, as a reviewer who signed no step of it."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        decide_return(unit, standing_id, granted=data.granted, note=data.note)
+        return _detail(unit, standing_id)
+
+    return answered_once(request, callers, body, act=act)
+
+
+HANDLERS: Final = (
+    list_standings,
+    get_standing,
+    sign_step,
+    appeal,
+    decide_appeal,
+    ask_to_return,
+    decide_application,
+)
 
 
 def _standing(row: StandingRow) -> dict[str, Any]:
@@ -295,4 +366,5 @@ def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
         ],
         mend_by=notice.mend_by if notice else None,
         appeal_by=found.appeal_by,
+        return_on=found.return_on,
     )

@@ -23,7 +23,9 @@ from settlement.ranking.models import (
     StandingEvent,
     StandingLook,
     StandingNotice,
+    StandingReturn,
 )
+from settlement.ranking.returning import return_day, returns_of
 from settlement.ranking.standing_appeals import last_step
 from settlement.ranking.standing_gates import Course, Gate, affected, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
@@ -77,7 +79,8 @@ class AppealView:
 class StandingView:
     """A standing whole: its course, the gates before the next step, items that can be contested.
 
-    `items` name their school; `appeal_by` is None where nothing can be appealed.
+    `items` name their school; `appeal_by` is None where nothing can be appealed, `return_on` (the
+    first day to apply anew) where it did not leave.
     """
 
     row: StandingRow
@@ -89,6 +92,8 @@ class StandingView:
     items: Sequence[dict[str, Any]]
     notices: Sequence[StandingNotice]
     appeal_by: date | None
+    returns: Sequence[StandingReturn]
+    return_on: date | None
 
 
 def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[StandingRow]:
@@ -190,7 +195,13 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         items=_named(unit, items) if event or not _is_vendor(unit) else _unnamed(items),
         notices=notices,
         appeal_by=event.appeal_by if event else None,
+        returns=returns_of(unit, standing_id) if _has_left(events) else (),
+        return_on=return_day(unit, row.state, row.since),
     )
+
+
+def _has_left(events: Sequence[StandingEvent]) -> bool:
+    return any(one.to_state == VendorStanding.LEFT for one in events)
 
 
 def _is_vendor(unit: Unit) -> bool:

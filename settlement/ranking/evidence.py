@@ -126,10 +126,10 @@ def parameters_until(
 
 
 def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, ...]:
-    rows = {
-        query: unit.session.execute(about(query, kind), bound(query, given)).all()
-        for query in ASKED
-    }
+    rows = {}
+    for query in ASKED:
+        statement = about(query, kind)
+        rows[query] = unit.session.execute(statement, bound(statement.text, given)).all()
     return assembled(unit, rows)
 
 

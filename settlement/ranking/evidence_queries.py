@@ -22,7 +22,16 @@ def not_struck(component: str, at: str, vendor: str) -> str:
     """Return the condition that no upheld appeal took a fact out."""
     return f"""NOT EXISTS (
         SELECT FROM struck_evidence x WHERE x.vendor_id = {vendor} AND x.cell = {CELL}
-            AND x.school_id = {SCHOOL} AND x.component = '{component}' AND {at} <= x.until)"""
+            AND x.school_id = {SCHOOL} AND x.component = '{component}' AND {at} <= x.until)
+        AND {since_return(at, vendor)}"""
+
+
+def since_return(at: str, vendor: str) -> str:
+    """Return the condition that a fact is not of before a vendor that had left came back."""
+    return f"""NOT EXISTS (
+        SELECT FROM standing_event e JOIN standing s ON s.id = e.standing_id
+        WHERE e.because = 'return' AND e.at < :end AND s.vendor_id = {vendor}
+            AND s.cell = {CELL} AND {at} < e.at)"""
 
 
 # The latest rating of each teacher about the subject in the cell, however old: it fades by itself.
@@ -109,7 +118,7 @@ SELECT {subject} AS subject, {cell} AS cell,
     CAST(:last_day AS date) - min(GREATEST(a.starts_on, l.of_month)) AS days
 FROM statement_line l JOIN agreement a ON a.id = l.agreement_id
 JOIN version v ON v.id = a.version_id
-WHERE l.month <= :month AND l.kind = 'use' AND l.quantity > 0
+WHERE l.month <= :month AND l.kind = 'use' AND l.quantity > 0 AND {anew}
 GROUP BY {subject}, {cell}
 """
 
@@ -187,6 +196,10 @@ def about(query: str, kind: str) -> TextClause:
     subject = (VENDOR_OF if kind == VENDOR else RESOURCE_OF)[query]
     return text(
         query.format(
-            subject=subject, cell=CELL, school=SCHOOL, not_struck=STRIKES.get(query, "true")
+            subject=subject,
+            cell=CELL,
+            school=SCHOOL,
+            not_struck=STRIKES.get(query, "true"),
+            anew=since_return("CAST(l.of_month AS timestamptz)", "a.vendor_id"),
         )
     )

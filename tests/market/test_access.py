@@ -82,6 +82,8 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": ""},
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
+    "/api/v1/standings/{standing_id}/return": {"claim": "x"},
+    "/api/v1/standings/{standing_id}/return-decision": {"granted": True, "note": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
     "/api/v1/works/{version_id}/decision": {"confirmed": True},
     "/api/v1/samples": {"seed": "", "size": 1},
