@@ -11,12 +11,11 @@ from kernel.actors import Role
 from kernel.http.pages import Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import msgid, translate
+from settlement.web.returning import ReturnForm, post_return
 from settlement.web.standings import (
     AppealForm,
-    ReturnForm,
     StandingDesk,
     post_appeal,
-    post_return,
     show_own_standings,
     show_standing,
 )

@@ -12,15 +12,14 @@ from kernel.http.pages import Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import msgid, translate
 from market.bureau.places import bureau_root
+from settlement.web.returning import ReturnDecisionForm, post_return_decision
 from settlement.web.standings import (
     AppealDecisionForm,
     RankForm,
-    ReturnDecisionForm,
     StandingDesk,
     StepForm,
     post_appeal_decision,
     post_rank,
-    post_return_decision,
     post_step,
     show_standing,
     show_standings,

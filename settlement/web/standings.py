@@ -19,7 +19,6 @@ from settlement.queries.rankings import RankRow, places_of_vendor
 from settlement.queries.standings import StandingRow, StandingView, standing_rows, standing_view
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
 from settlement.ranking.ranking import rank
-from settlement.ranking.returning import apply_to_return, decide_return
 from settlement.ranking.runs import last_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standing_states import Because, VendorStanding
@@ -63,19 +62,6 @@ class AppealDecisionForm(Form, frozen=True):
     upheld: str = ""
     note: str = ""
     struck: Texts = ()
-
-
-class ReturnForm(Form, frozen=True):
-    """A vendor that left applies anew: what changed since."""
-
-    claim: str = ""
-
-
-class ReturnDecisionForm(Form, frozen=True):
-    """What becomes of an application to return, with its reason."""
-
-    granted: str = ""
-    note: str = ""
 
 
 class RankForm(Form, frozen=True):
@@ -216,7 +202,7 @@ def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm)
         with page.unit.session.begin_nested():
             STEPS[step](page.unit, standing_id, note=form.note)
     except MarketError as error:
-        return _again(page, desk, standing_id, form, error)
+        return again(page, desk, standing_id, form, error)
     return page.redirect(desk.standing(standing_id))
 
 
@@ -230,7 +216,7 @@ def post_appeal(
                 page.unit, standing_id, claim=form.claim, contested=_numbers(form.contested)
             )
     except MarketError as error:
-        return _again(page, desk, standing_id, form, error, field="claim")
+        return again(page, desk, standing_id, form, error, field="claim")
     return page.redirect(desk.standing(standing_id))
 
 
@@ -255,39 +241,11 @@ def post_appeal_decision(
                 struck=_numbers(form.struck),
             )
     except MarketError as error:
-        return _again(page, desk, standing_id, form, error, field="decision_note")
+        return again(page, desk, standing_id, form, error, field="decision_note")
     return page.redirect(desk.standing(standing_id))
 
 
-def post_return(
-    page: Page, desk: StandingDesk, standing_id: UUID, form: ReturnForm
-) -> Response[Any]:
-    """Apply anew as the vendor, or show the form again with what is wrong."""
-    try:
-        with page.unit.session.begin_nested():
-            apply_to_return(page.unit, standing_id, claim=form.claim)
-    except MarketError as error:
-        return _again(page, desk, standing_id, form, error, field="claim")
-    return page.redirect(desk.standing(standing_id))
-
-
-def post_return_decision(
-    page: Page, desk: StandingDesk, standing_id: UUID, form: ReturnDecisionForm
-) -> Response[Any]:
-    """Decide an application to return, or show the form again with what is wrong."""
-    if form.granted not in {"yes", "no"}:
-        errors = {"granted": translate(msgid("Choose one."), page.locale)}
-        return show_standing(page, desk, standing_id, form=form, errors=errors)
-    try:
-        with page.unit.session.begin_nested():
-            granted = form.granted == "yes"
-            decide_return(page.unit, standing_id, granted=granted, note=form.note)
-    except MarketError as error:
-        return _again(page, desk, standing_id, form, error, field="decision_note")
-    return page.redirect(desk.standing(standing_id))
-
-
-def _again(
+def again(
     page: Page,
     desk: StandingDesk,
     standing_id: UUID,
@@ -296,6 +254,7 @@ def _again(
     *,
     field: str = "",
 ) -> Response[Any]:
+    """Show a standing with what is wrong with the form; `field`: where a missing text belongs."""
     if error.status == 404:
         raise error
     at = field if error.code in {"reason-required", "missing-value"} else ""
