@@ -158,6 +158,13 @@ class Settings:
         "Days within which a bureau promises to decide on a submitted version; what was decided "
         "within them is published of each bureau.",
     )
+    remember_seconds: int = _setting(
+        "MARKET_REMEMBER_SECONDS",
+        "300",
+        read_whole,
+        "For how long a process keeps what is dear to reckon and the same for all its readers: "
+        "evaluations, a vendor's trial ranking of today; 0: each time anew.",
+    )
     due_days: int = _setting(
         "MARKET_DUE_DAYS",
         "30",

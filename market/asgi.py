@@ -30,7 +30,7 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.assets import Assets
 from kernel.web.rendering import Renderer
-from market import sharing_api, works_api
+from market import evaluating, sharing_api, works_api
 from market.bootstrap import build_units
 from market.bureau import desk_api
 from market.bureau import pages as bureau_pages
@@ -156,6 +156,7 @@ def page_router(pages: PageOpener) -> Router:
             *files.PAGES,
             *ranking_pages.HANDLERS,
             *evaluation_pages.HANDLERS,
+            *evaluating.HANDLERS,
             *school_pages.HANDLERS,
             *classroom_pages.HANDLERS,
             *learn_pages.HANDLERS,
@@ -205,7 +206,7 @@ def upload_router(pages: PageOpener, settings: Settings) -> Router:
     """Return the routes that take a file, for pages and interfaces: it comes as a stream."""
     return Router(
         "/",
-        route_handlers=[*attachments_api.UPLOADS],
+        route_handlers=[*attachments_api.UPLOADS, *evaluating.UPLOADS],
         before_request=upload_receiver(settings),
         guards=[admitted_first(pages, keys_too=True)],
     )

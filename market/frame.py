@@ -50,8 +50,10 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
         NavigationEntry(title=msgid("Survival of the fittest"), href="/bureau/standings"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
+        NavigationEntry(title=msgid("Third-party evaluators"), href="/bureau/evaluators"),
     ),
     OrganisationKind.EVALUATOR: (
+        NavigationEntry(title=msgid("Your findings"), href="/evaluator/findings"),
         NavigationEntry(title=msgid("Evaluations"), href="/reports/evaluations"),
         NavigationEntry(title=msgid("Rankings"), href="/rankings"),
     ),
@@ -75,6 +77,7 @@ ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
     "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),
     "/bureau/devices": frozenset({Role.ADMISSION, Role.OPERATOR}),
+    "/bureau/evaluators": frozenset({Role.OPERATOR}),
 }
 """Entries for some of the organisation: who may open them, or whose task they are."""
 

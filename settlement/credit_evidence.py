@@ -18,24 +18,40 @@ from settlement.rate_tables import RateKind, RateVersion, in_force, region_dista
 
 READ: Final = text(
     """
-SELECT r.person_id, r.resource_id, r.finished_at AS at, o.region_code, v.type
-FROM reading r JOIN person p ON p.id = r.person_id
-JOIN organisation o ON o.id = p.organisation_id JOIN version v ON v.id = r.version_id
+SELECT r.person_id, r.resource_id, r.finished_at AS at, r.region_code, v.type
+FROM reading r JOIN version v ON v.id = r.version_id
 WHERE r.finished_at IS NOT NULL
 """
 )
-# A teacher who sells is a vendor; its person is who managed it first.
+# A teacher who sells is a vendor; its person is who managed it first. Their school is told for each
+# time, as the trail has it: who moves takes nothing of what was earned before, and earns nothing by
+# what their school of then did.
 AUTHORS = """
 authors AS (
-    SELECT DISTINCT ON (o.id) o.id AS vendor_id, g.person_id, o.region_code,
-        o.facts ->> 'school_id' AS school_id
+    SELECT DISTINCT ON (o.id) o.id AS vendor_id, g.person_id, o.region_code
     FROM organisation o JOIN role_grant g ON g.organisation_id = o.id AND g.role = 'vendor_manager'
     WHERE o.kind = 'vendor' AND o.facts ->> 'vendor_kind' = 'teacher'
     ORDER BY o.id, g.granted_from, g.id
+), move AS (
+    SELECT o.id AS vendor_id, t.at, t.facts #>> '{before,facts,school_id}' AS school_id
+    FROM trail t JOIN organisation o ON CAST(o.id AS text) = t.subject_id
+    WHERE t.act = 'organisation.changed' AND t.subject_kind = 'vendor'
+        AND t.facts #>> '{before,facts,school_id}'
+            IS DISTINCT FROM t.facts #>> '{after,facts,school_id}'
+), home AS (
+    SELECT vendor_id, school_id,
+        lag(at, 1, '-infinity') OVER (PARTITION BY vendor_id ORDER BY at) AS since, at AS until
+    FROM (
+        SELECT vendor_id, at, school_id FROM move
+        UNION ALL
+        SELECT id, 'infinity', facts ->> 'school_id' FROM organisation
+        WHERE kind = 'vendor' AND facts ->> 'vendor_kind' = 'teacher'
+    ) every
 )
 """
 # Bills of other schools' use of a contribution, while they are not credited whole; one without a
-# price is never credited and holds. What is billed for a month was used by its last moment.
+# price is never credited and holds. What is billed for a month was used by its last moment, and a
+# school at which the author was in it is no other.
 USED: Final = text(
     """
 WITH {AUTHORS}
@@ -45,8 +61,13 @@ FROM authors a JOIN statement_line s ON s.vendor_id = a.vendor_id AND s.quantity
 JOIN agreement g ON g.id = s.agreement_id
 LEFT JOIN credit_note c ON c.line_id = s.id
 WHERE (s.amount_fen = 0 OR s.amount_fen > COALESCE(c.amount_fen, 0))
-    AND EXISTS (SELECT FROM statement_breakdown b WHERE b.line_id = s.id AND b.quantity > 0
-        AND CAST(b.school_id AS text) IS DISTINCT FROM a.school_id)
+    AND EXISTS (
+        SELECT FROM statement_breakdown b JOIN organisation u ON u.id = b.school_id
+        WHERE b.line_id = s.id AND b.quantity > 0 AND NOT EXISTS (
+            SELECT FROM home h WHERE h.vendor_id = a.vendor_id
+            AND h.school_id = CAST(COALESCE(u.parent_id, u.id) AS text)
+            AND h.since < (s.of_month + interval '1 month') AT TIME ZONE 'Asia/Shanghai'
+            AND h.until > CAST(s.of_month AS timestamp) AT TIME ZONE 'Asia/Shanghai'))
 GROUP BY a.person_id, g.resource_id, a.region_code
 """.replace("{AUTHORS}", AUTHORS)
 )
@@ -60,9 +81,11 @@ JOIN derivation d ON d.parent_id = parent.id
 JOIN version child ON child.id = d.version_id AND child.state IN ('admitted', 'listed')
 JOIN admission m ON m.version_id = child.id AND m.state = 'admitted' AND m.decided_at IS NOT NULL
 JOIN resource made ON made.id = child.resource_id AND made.vendor_id <> a.vendor_id
-JOIN organisation maker ON maker.id = made.vendor_id
-WHERE maker.facts ->> 'school_id' IS NOT NULL
-    AND maker.facts ->> 'school_id' IS DISTINCT FROM a.school_id
+JOIN home maker ON maker.vendor_id = made.vendor_id AND maker.school_id IS NOT NULL
+    AND m.decided_at >= maker.since AND m.decided_at < maker.until
+JOIN home own ON own.vendor_id = a.vendor_id
+    AND m.decided_at >= own.since AND m.decided_at < own.until
+WHERE maker.school_id IS DISTINCT FROM own.school_id
 GROUP BY a.person_id, parent.resource_id, a.region_code
 """.replace("{AUTHORS}", AUTHORS)
 )
@@ -76,8 +99,9 @@ WITH {AUTHORS}, kept AS (
     FROM authors a JOIN resource r ON r.vendor_id = a.vendor_id
     JOIN favourite f ON f.resource_id = r.id AND f.person_id <> a.person_id
     JOIN person p ON p.id = f.person_id
+    JOIN home h ON h.vendor_id = a.vendor_id AND f.at >= h.since AND f.at < h.until
     WHERE p.organisation_id <> a.vendor_id
-        AND CAST(p.organisation_id AS text) IS DISTINCT FROM a.school_id
+        AND CAST(p.organisation_id AS text) IS DISTINCT FROM h.school_id
 )
 SELECT person_id, resource_id, region_code, at, place FROM kept WHERE place = ANY(:places)
 """.replace("{AUTHORS}", AUTHORS)

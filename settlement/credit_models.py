@@ -13,13 +13,19 @@ from kernel.db import Base
 
 
 class Reading(Base):
-    """An article that a teacher reads for themselves; `finished_at` is written once."""
+    """An article that a teacher reads for themselves; `finished_at` is written once.
+
+    Of one person only the one that was begun last can be finished (trigger); begun again it begins
+    anew. `organisation_id`, `region_code`: where its reader belonged then.
+    """
 
     __tablename__ = "reading"
 
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
     resource_id: Mapped[UUID] = mapped_column(ForeignKey("resource.id"), primary_key=True)
     version_id: Mapped[UUID] = mapped_column(ForeignKey("version.id"))
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    region_code: Mapped[str] = mapped_column(ForeignKey("region.code"))
     begun_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

@@ -1,32 +1,40 @@
 """Reading: a teacher begins an article and says when it is read; each article counts once (R47).
 
-Decides what is an article: a listed resource of a type that the region's table names. Reading is
-for oneself: it opens no launch, is no use of an agreement, and nobody pays for it.
+Decides what is an article: a listed resource of a type that the region's table names. One is read
+at a time: whoever begins another puts aside what is open, which begins anew when it is begun again.
+A reading keeps where its reader belonged, so that a move changes nothing of what was read. Reading
+is for oneself: it opens no launch, is no use of an agreement, and nobody pays for it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from catalog.listing_models import Listing
 from catalog.models import Version
 from catalog.search import hits_by_key
 from kernel.actors import Role
 from kernel.clock import shanghai_day
-from kernel.errors import NotFound, ReadTooSoon, Refused
-from kernel.identity.models import NATION
+from kernel.errors import NotFound, ReadingPutAside, ReadTooSoon, Refused
+from kernel.identity.models import NATION, Person
 from kernel.unit import Unit
 from settlement.credit_models import Reading
 from settlement.credit_rules import CreditTable
 from settlement.rate_tables import RateKind, table_in_force
 
+INSTANT: Final = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Article:
-    """An article that a teacher may read; `address`: where it can be seen."""
+    """An article that a teacher may read; `address`: where it can be seen.
+
+    `is_open`: it is the one that is read now; one that was begun and is not was put aside.
+    """
 
     key: str
     title: str
@@ -35,6 +43,7 @@ class Article:
     begun_at: datetime | None
     finished_at: datetime | None
     may_finish_at: datetime | None
+    is_open: bool
 
 
 def table_of_actor(unit: Unit) -> CreditTable:
@@ -70,6 +79,7 @@ def articles(unit: Unit, *, limit: int) -> Sequence[Article]:
         .order_by(
             Reading.finished_at.is_not(None),
             Reading.begun_at.is_(None),
+            Reading.begun_at.desc(),
             Version.title,
             Listing.vendor_code,
             Listing.sku,
@@ -77,6 +87,7 @@ def articles(unit: Unit, *, limit: int) -> Sequence[Article]:
         .limit(limit)
     )
     wait = timedelta(seconds=table.reading_seconds)
+    last = _last_begun(unit, person_id)
     return [
         Article(
             key=f"{row.vendor_code}/{row.sku}",
@@ -86,48 +97,79 @@ def articles(unit: Unit, *, limit: int) -> Sequence[Article]:
             begun_at=row.begun_at,
             finished_at=row.finished_at,
             may_finish_at=row.begun_at + wait if row.begun_at else None,
+            is_open=row.begun_at is not None and row.finished_at is None and row.begun_at == last,
         )
         for row in rows
     ]
 
 
 def begin_reading(unit: Unit, key: str) -> None:
-    """Begin an article, `vendor/sku`; one that was begun before stays as it is.
+    """Begin an article, `vendor/sku`, in place of whichever is open.
 
+    The open one stays as it is; one that was put aside begins anew; one that is read stays read.
     Raises `Refused`, `NotFound` for what is not listed or no article.
     """
-    person_id = _person(unit)
+    person_id = _locked_person(unit)
     resource_id, version_id = _article(unit, key)
-    if unit.session.get(Reading, (person_id, resource_id)) is None:
+    known = unit.session.get(Reading, (person_id, resource_id), with_for_update=True)
+    last = _last_begun(unit, person_id)
+    if known is not None and (known.finished_at is not None or known.begun_at == last):
+        return
+    region_code = unit.actor.region_code
+    if unit.actor.organisation_id is None or region_code is None:
+        raise Refused(act="credits.read", needs="a person of a school", actor=unit.actor.name)
+    # Two that are begun in one instant are still one after the other.
+    begun_at = unit.clock.now() if last is None else max(unit.clock.now(), last + INSTANT)
+    facts = {
+        "version_id": version_id,
+        "organisation_id": unit.actor.organisation_id,
+        "region_code": region_code,
+        "begun_at": begun_at,
+    }
+    if known is None:
         unit.session.add(
-            Reading(
-                person_id=person_id,
-                resource_id=resource_id,
-                version_id=version_id,
-                begun_at=unit.clock.now(),
-                finished_at=None,
-            )
+            Reading(person_id=person_id, resource_id=resource_id, finished_at=None, **facts)
         )
-        unit.session.flush()
+    else:
+        for name, value in facts.items():
+            setattr(known, name, value)
+    unit.session.flush()
 
 
 def finish_reading(unit: Unit, key: str) -> None:
-    """Say that an article is read; said twice it changes nothing.
+    """Say that the article that is open is read; said twice it changes nothing.
 
-    Raises `NotFound` for one that was not begun, `ReadTooSoon`.
+    Raises `NotFound` for one that was not begun, `ReadTooSoon`, and `ReadingPutAside` where another
+    was begun since.
     """
-    person_id, table = _person(unit), table_of_actor(unit)
+    person_id, table = _locked_person(unit), table_of_actor(unit)
     resource_id, _ = _article(unit, key)
     reading = unit.session.get(Reading, (person_id, resource_id), with_for_update=True)
     if reading is None:
         raise NotFound(what="reading", key=key)
     if reading.finished_at is not None:
         return
+    if reading.begun_at != _last_begun(unit, person_id):
+        raise ReadingPutAside(key=key)
     left = reading.begun_at + timedelta(seconds=table.reading_seconds) - unit.clock.now()
     if left > timedelta(0):
         raise ReadTooSoon(key=key, seconds=int(left.total_seconds()) + 1)
     reading.finished_at = unit.clock.now()
     unit.session.flush()
+
+
+def _last_begun(unit: Unit, person_id: UUID) -> datetime | None:
+    """Return when a person began the article that they began last."""
+    return unit.session.scalar(
+        select(func.max(Reading.begun_at)).where(Reading.person_id == person_id)
+    )
+
+
+def _locked_person(unit: Unit) -> UUID:
+    """Return the acting teacher, whose readings nobody else changes until the unit ends."""
+    person_id = _person(unit)
+    unit.session.execute(select(Person.id).where(Person.id == person_id).with_for_update())
+    return person_id
 
 
 def _person(unit: Unit) -> UUID:

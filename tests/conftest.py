@@ -104,6 +104,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
             "MARKET_HOME": str(tmp_path),
             "DATABASE_URL": database_url,
             "MARKET_SECRET_KEY": "test",
+            "MARKET_REMEMBER_SECONDS": "0",  # a test looks at what it just did
         }
     )
 

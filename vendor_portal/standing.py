@@ -11,6 +11,7 @@ from kernel.actors import Role
 from kernel.http.pages import Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import msgid, translate
+from settlement.web.returning import ReturnForm, post_return
 from settlement.web.standings import (
     AppealForm,
     StandingDesk,
@@ -57,4 +58,16 @@ def appeal(
         return post_appeal(page, standing_desk(page), standing_id, data)
 
 
-HANDLERS: tuple[HTTPRouteHandler, ...] = (own_standings, own_standing, appeal)
+@post(STANDING + "/{standing_id:uuid}/return", opt=MANAGER, status_code=200, sync_to_thread=True)
+def ask_to_return(
+    request: AnyRequest,
+    pages: Pages,
+    *,
+    standing_id: FromPath[UUID],
+    data: URLEncodedBody[ReturnForm],
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_return(page, standing_desk(page), standing_id, data)
+
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (own_standings, own_standing, appeal, ask_to_return)

@@ -33,6 +33,12 @@ class TransferUndone(Conflict):
     remedy = "What it would have paid is due again, in a later payment run."
 
 
+class ReadingPutAside(Conflict):
+    code = "reading-put-aside"
+    summary = "{key} was put aside when another article was begun."
+    remedy = "Begin it again; one article is read at a time."
+
+
 class ReadTooSoon(Conflict):
     code = "read-too-soon"
     summary = "{key} was begun less than a reading's time ago."

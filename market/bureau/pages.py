@@ -18,6 +18,7 @@ from market.bureau.closes import begin_close, show_question
 from market.bureau.credits import HANDLERS as CREDITS
 from market.bureau.disputes import HANDLERS as DISPUTES
 from market.bureau.early_use import HANDLERS as EARLY_USE
+from market.bureau.evaluators import HANDLERS as EVALUATORS
 from market.bureau.home import show_home
 from market.bureau.own_disputes import HANDLERS as OWN_DISPUTES
 from market.bureau.payments import HANDLERS as PAYMENTS
@@ -216,6 +217,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *ADMISSION,
     *SHARING,
     *STANDINGS,
+    *EVALUATORS,
     *ALLOCATIONS,
     *RECORDS,
     *APPROVALS,

@@ -12,6 +12,7 @@ from kernel.http.pages import Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import msgid, translate
 from market.bureau.places import bureau_root
+from settlement.web.returning import ReturnDecisionForm, post_return_decision
 from settlement.web.standings import (
     AppealDecisionForm,
     RankForm,
@@ -80,10 +81,23 @@ def decide_appeal(
         return post_appeal_decision(page, standing_desk(page), standing_id, data)
 
 
+@post(STANDINGS + "/{standing_id:uuid}/return", opt=REVIEWERS, status_code=200, sync_to_thread=True)
+def decide_application(
+    request: AnyRequest,
+    pages: Pages,
+    *,
+    standing_id: FromPath[UUID],
+    data: URLEncodedBody[ReturnDecisionForm],
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_return_decision(page, standing_desk(page), standing_id, data)
+
+
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     standings,
     rank_a_month,
     standing,
     sign_step,
     decide_appeal,
+    decide_application,
 )

@@ -57,7 +57,7 @@ def import_(
 ) -> None:
     """Import FILE as KIND: regions, bureaus, schools, vendors, roster, enrolment, quotas,
     budgets, approval-rules, allocations, catalogue, offers, selections, bulk, treasury-returns,
-    bank-accounts, fapiao, usage, or package.
+    bank-accounts, fapiao, evaluators, findings, usage, or package.
 
     CSV (UTF-8 or GB18030), XLSX, or JSON lines (.jsonl). Master data is taken in whole or not at
     all; each row of usage has its own fate, and a run that was stopped goes on where it was. A

@@ -13,6 +13,8 @@ from kernel.identity.models import Credential, Organisation, Person, WebSession
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from market.demo.county import BUREAUS, CITY, COUNTY, SCHOOLS, VENDORS
+from market.demo.evaluators import LOGIN as EVALUATOR_LOGIN
+from market.demo.evaluators import NAME as EVALUATOR_NAME
 from market.demo.people import SIGNING_PUPIL, SIGNING_TEACHER
 from market.demo.rehearsal import SYSTEM
 
@@ -52,6 +54,7 @@ _ACCOUNTS: tuple[tuple[str, str, str], ...] = (
     ("qinghe-auditor", f"{_BUREAU[COUNTY]} · 审计", "auditor"),
     ("qinghe-operator", f"{_BUREAU[COUNTY]} · 运维", "operator"),
     ("yunlan-auditor", f"{_BUREAU[CITY]} · 审计", "auditor"),
+    (EVALUATOR_LOGIN, f"{EVALUATOR_NAME} · 评价员", "evaluator"),
 )
 
 

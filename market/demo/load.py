@@ -19,10 +19,15 @@ from catalog.admission import (
 from catalog.resources import record_catalogue
 from kernel.actors import Role
 from kernel.clock import SHANGHAI
-from kernel.errors import ProposalDecided
-from kernel.identity.organisations import record_bureaus, record_schools, record_vendors
+from kernel.errors import AlreadyExists, ProposalDecided
+from kernel.identity.organisations import (
+    record_bureaus,
+    record_evaluators,
+    record_schools,
+    record_vendors,
+)
 from kernel.identity.regions import record_regions
-from kernel.outcomes import RowOutcome
+from kernel.outcomes import Fate, RowOutcome
 from kernel.trail import record
 from kernel.unit import Units
 from market.demo.accounts import open_accounts
@@ -36,6 +41,14 @@ from market.demo.county import (
     school_rows,
     vendor_rows,
 )
+from market.demo.evaluators import CODE as EVALUATOR
+from market.demo.evaluators import (
+    INTEREST,
+    evaluator_people,
+    evaluator_rows,
+    finding_rows,
+)
+from market.demo.evaluators import LOGIN as EVALUATOR_LOGIN
 from market.demo.people import budget_rows, census_rows, learner_rows, quota_rows, staff_rows
 from market.demo.rehearsal import (
     BULK_STEP,
@@ -67,6 +80,8 @@ from procurement.funding.listed import ListedRow, propose_listed
 from procurement.funding.shipped import SHIPPED_RULE
 from procurement.policy import BULK, Threshold
 from procurement.record_proposals import RecordKind, checkable_records
+from settlement.evaluation.admissions import admit_evaluator
+from settlement.evaluation.finding_rows import record_findings
 from settlement.metering.sources import admit_source
 
 SET_UP_AT = datetime(YEAR, 2, 25, 9, 0, tzinfo=SHANGHAI)
@@ -228,6 +243,17 @@ def _as_sample(kind: str, service: Callable[..., list[RowOutcome]]) -> Kind:
     return replace(MASTER_KINDS[kind], record=partial(service, is_sample=True))
 
 
+def _evaluator(units: Units) -> None:
+    """Let a third party evaluate in the county, and file what it found (R65)."""
+    take_in(units, _as_sample("evaluators", record_evaluators), evaluator_rows())
+    take_in(units, MASTER_KINDS["roster"], evaluator_people())
+    with suppress(AlreadyExists), units(person(units, "qinghe-operator")) as unit:
+        admit_evaluator(unit, EVALUATOR, region_code=COUNTY, interest=INTEREST)
+    with units(person(units, EVALUATOR_LOGIN)) as unit:
+        outcomes = record_findings(unit, finding_rows())
+    assert all(one.fate in {Fate.ACCEPTED, Fate.DUPLICATE} for one in outcomes), outcomes
+
+
 STEPS = (
     Step("regions", _regions),
     Step("bureaus", _bureaus),
@@ -245,4 +271,5 @@ STEPS = (
     Step("selections", _selections),
     Step(BULK_STEP, _bulk_purchase),
     Step("signatures", _signatures),
+    Step("evaluator", _evaluator),
 )

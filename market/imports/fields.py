@@ -12,6 +12,7 @@ from kernel.actors import OrganisationKind, Role
 from kernel.clock import FIRST_YEAR, LAST_YEAR, parse_day
 from kernel.errors import InvalidInput
 from kernel.money import parse_fen, parse_rate, parse_signed_fen
+from settlement.evaluation.outside import SUBJECTS
 
 Reader = Callable[[str], Any]
 
@@ -144,6 +145,13 @@ ORGANISATION_KINDS = {kind.value: kind for kind in OrganisationKind} | {
     "学校": OrganisationKind.SCHOOL,
     "资源提供方": OrganisationKind.VENDOR,
     "第三方评价机构": OrganisationKind.EVALUATOR,
+}
+FINDING_SUBJECTS = {one: one for one in SUBJECTS} | {
+    "资源提供方": "vendor",
+    "资源": "resource",
+    "学校": "school",
+    "教育局": "bureau",
+    "平台": "platform",
 }
 PAYEE_KINDS = {
     "vendor": OrganisationKind.VENDOR,

@@ -5,7 +5,7 @@ that one run names everything there is to mend.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from kernel.actors import Actor
 from kernel.errors import AlreadyExists, InvalidInput, MarketError, RepeatedRow, RowsRejected
 from kernel.outcomes import Fate
-from kernel.unit import Unit, Units
+from kernel.unit import Unit
 from market.imports.files import SourceFile, examine
 from market.imports.kinds import Kind, field_names, needed_names
 from market.imports.maps import FieldMap
@@ -23,6 +23,8 @@ from market.imports.translation import CellError, Translation, prepare
 
 Progress = Callable[[int, int], None]
 """Called with the rows done so far and those there may be."""
+OpenUnit = Callable[[Actor], AbstractContextManager[Unit]]
+"""Opens a unit of work, or a part of one: what is raised in it undoes it."""
 
 
 class _DryRun(Exception):
@@ -41,7 +43,7 @@ class _Read:
 
 
 def import_master(
-    units: Units,
+    units: OpenUnit,
     actor: Actor,
     kind: Kind,
     *,

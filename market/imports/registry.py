@@ -14,9 +14,11 @@ from catalog.vocabularies import VOCABULARIES
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.organisations import (
     BureauRow,
+    EvaluatorRow,
     SchoolRow,
     VendorRow,
     record_bureaus,
+    record_evaluators,
     record_schools,
     record_vendors,
 )
@@ -25,6 +27,7 @@ from kernel.identity.regions import RegionRow, record_regions
 from market.imports.fields import (
     BASES,
     CENSUS_KINDS,
+    FINDING_SUBJECTS,
     KINDS,
     LEVELS,
     ORGANISATION_KINDS,
@@ -64,6 +67,7 @@ from procurement.policy import DUE_WORKDAYS
 from procurement.selection_facts import SelectionRow
 from procurement.selections import record_selections
 from settlement.budgets import BudgetRow
+from settlement.evaluation.finding_rows import FindingRow, record_findings
 from settlement.payments.bank_accounts import BankAccountRow, record_bank_accounts
 from settlement.payments.fapiao import FapiaoRow, record_fapiao
 from settlement.payments.treasury import ReturnRow, record_returns
@@ -354,6 +358,30 @@ _KINDS: Final = (
         ),
         make=FapiaoRow,
         record=record_fapiao,
+    ),
+    Kind(
+        name="evaluators",
+        identity=("code",),
+        columns=(
+            Column("code", "91110000ABCD00000J", key),
+            Column("name", "示例教育评估中心"),
+            Column("region_code", "330101", key),
+        ),
+        make=EvaluatorRow,
+        record=record_evaluators,
+    ),
+    Kind(
+        name="findings",
+        identity=("kind", "key", "finding", "source", "found_on"),
+        columns=(
+            Column("kind", "school", one_of(FINDING_SUBJECTS)),
+            Column("key", "3301010001", key, blank=""),
+            Column("finding", "课堂抽测二十节，播放流畅，字幕齐全"),
+            Column("source", "2026 年春季现场抽测报告"),
+            Column("found_on", "2026-03-20", day),
+        ),
+        make=FindingRow,
+        record=record_findings,
     ),
 )
 

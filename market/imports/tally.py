@@ -91,10 +91,11 @@ class Reject:
     field: str
     code: str
     reason: str
+    error: MarketError | None = None
 
     @classmethod
     def of(cls, record: Record, error: MarketError, *, field: str) -> "Reject":
-        return cls(record, field, error.code, str(error))
+        return cls(record, field, error.code, str(error), error)
 
     def line(self) -> str:
         place = f"row {self.record.row}" + (f", {self.field}" if self.field else "")

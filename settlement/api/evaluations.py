@@ -11,10 +11,7 @@ from litestar.params import FromQuery
 from kernel.http.callers import Callers
 from kernel.http.pages import PUBLIC
 from kernel.http.problems import AnyRequest
-from settlement.evaluation.bureaus import bureau_services
-from settlement.evaluation.platform import platform_service
-from settlement.evaluation.schools import contributions
-from settlement.evaluation.spans import read_span
+from settlement.evaluation.evaluating import evaluation
 
 
 class SchoolAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,22 +89,18 @@ def get_evaluations(
 ) -> EvaluationAnswer:
     """Answer the evaluations of `2026` or `2026-03`; `as_of` is a day such as `2026-04-30`."""
     with callers.open(request) as unit:
-        wanted = read_span(unit, span, as_of=as_of)
+        found = evaluation(unit, span, as_of=as_of)
         return EvaluationAnswer(
-            span=wanted.name,
-            as_of=wanted.as_of,
+            span=found.span.name,
+            as_of=found.span.as_of,
             admit_days=unit.settings.admit_days,
             schools=[
-                msgspec.convert(one, SchoolAnswer, from_attributes=True)
-                for one in contributions(unit, wanted)
+                msgspec.convert(one, SchoolAnswer, from_attributes=True) for one in found.schools
             ],
             bureaus=[
-                msgspec.convert(one, BureauAnswer, from_attributes=True)
-                for one in bureau_services(unit, wanted)
+                msgspec.convert(one, BureauAnswer, from_attributes=True) for one in found.bureaus
             ],
-            platform=msgspec.convert(
-                platform_service(unit, wanted), PlatformAnswer, from_attributes=True
-            ),
+            platform=msgspec.convert(found.platform, PlatformAnswer, from_attributes=True),
         )
 
 

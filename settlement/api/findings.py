@@ -14,11 +14,16 @@ from kernel.http.once import answered_once
 from kernel.http.pages import PUBLIC, only
 from kernel.http.problems import AnyRequest
 from kernel.unit import Unit
+from settlement.evaluation.admissions import (
+    ADMITTERS,
+    AdmissionView,
+    admissions,
+    admit_evaluator,
+    end_admission,
+)
 from settlement.evaluation.evidence import EvidenceTotals, evidence_totals
 from settlement.evaluation.outside import (
-    ADMITTERS,
     REPLIERS,
-    admit_evaluator,
     file_finding,
     findings,
     reply_to_finding,
@@ -29,7 +34,10 @@ EVALUATORS: Final = only(Role.EVALUATOR)
 
 
 class FindingAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding with its evaluator's declared interests, its withdrawal and the reply, if any."""
+    """A finding with its evaluator's declared interests, its withdrawal and the reply, if any.
+
+    `ended_at`, `ended_because`: of the admission under which it was filed, if it ended since.
+    """
 
     id: UUID
     evaluator: str
@@ -46,6 +54,8 @@ class FindingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn_because: str
     replied_at: datetime | None
     reply: str
+    ended_at: datetime | None
+    ended_because: str
 
 
 class FindingList(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +87,32 @@ class EvaluatorRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     code: str
     region: str
     interest: str
+
+
+class AdmissionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An admission of an evaluator; `findings`: how many were filed under it."""
+
+    id: UUID
+    code: str
+    name: str
+    region_code: str
+    region: str
+    bureau: str
+    interest: str
+    admitted_at: datetime
+    ended_at: datetime | None
+    ended_because: str
+    findings: int
+
+
+class AdmissionList(msgspec.Struct, frozen=True, kw_only=True):
+    items: list[AdmissionAnswer]
+
+
+class EndRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why an admission ends."""
+
+    because: str
 
 
 class FindingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,6 +179,43 @@ def admit(
         return Made(id=made)
 
     return answered_once(request, callers, body, act=act, status=201)
+
+
+@get(
+    "/evaluators",
+    opt=only(*ADMITTERS),
+    sync_to_thread=True,
+    operation_id="listEvaluators",
+    summary="Evaluators",
+)
+def list_evaluators(request: AnyRequest, callers: Callers) -> AdmissionList:
+    """Answer the admissions in the regions of one's own bureau."""
+    with callers.open(request) as unit:
+        return AdmissionList(items=[_admission(one) for one in admissions(unit)])
+
+
+@post(
+    "/evaluators/{admission_id:uuid}/end",
+    opt=only(*ADMITTERS),
+    status_code=200,
+    sync_to_thread=True,
+    operation_id="endEvaluator",
+    summary="End an admission",
+)
+def end(
+    request: AnyRequest,
+    callers: Callers,
+    admission_id: FromPath[UUID],
+    data: JSONBody[EndRequest],
+    body: RawBody,
+) -> Response[Any]:
+    """End an evaluator's admission with the reason; what it found stays."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        end_admission(unit, admission_id, because=data.because)
+        return Made(id=admission_id)
+
+    return answered_once(request, callers, body, act=act)
 
 
 @post(
@@ -220,7 +293,16 @@ def reply(
     return answered_once(request, callers, body, act=act)
 
 
-HANDLERS: Final = (list_findings, get_evidence, admit, file, withdraw, reply)
+HANDLERS: Final = (
+    list_findings,
+    get_evidence,
+    list_evaluators,
+    admit,
+    end,
+    file,
+    withdraw,
+    reply,
+)
 
 
 def _list(unit: Unit, key: str) -> FindingList:
@@ -232,3 +314,7 @@ def _list(unit: Unit, key: str) -> FindingList:
 
 def _evidence(one: EvidenceTotals) -> EvidenceAnswer:
     return msgspec.convert(one, EvidenceAnswer, from_attributes=True)
+
+
+def _admission(one: AdmissionView) -> AdmissionAnswer:
+    return msgspec.convert(one, AdmissionAnswer, from_attributes=True)

@@ -20,8 +20,11 @@ from kernel.http.once import answered_once
 from kernel.http.pages import only
 from kernel.http.problems import AnyRequest
 from kernel.unit import Unit
+from settlement.queries.standing_reasons import Ground, grounds_of
 from settlement.queries.standings import StandingRow, standing_rows, standing_view
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
+from settlement.ranking.models import StandingEvent
+from settlement.ranking.returning import apply_to_return, decide_return
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standing_states import Because
 
@@ -55,7 +58,32 @@ class StandingList(msgspec.Struct, frozen=True, kw_only=True):
     items: list[StandingAnswer]
 
 
+class GroundAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step rests on: ids and digests of what can be had again, and what it says.
+
+    `line`: the published probability of the step; `items`: the notice's; `affected`: schools since
+    the notice; `struck`: evidence that an appeal took out.
+    """
+
+    run_id: UUID | None
+    month: str
+    run_number: int | None
+    config: str
+    inputs_digest: str
+    score: Decimal | None
+    sd: Decimal | None
+    p_bad: Decimal | None
+    line: Decimal | None
+    notice_id: UUID | None
+    items: list[dict[str, Any]]
+    affected: list[dict[str, Any]]
+    appeal_id: UUID | None
+    struck: list[dict[str, Any]]
+
+
 class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One step: `because` which rule moved it, `note` the reason that was signed, `rests_on`."""
+
     number: int
     from_state: str
     to_state: str
@@ -63,6 +91,7 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     at: datetime
     appeal_by: date | None
+    rests_on: GroundAnswer
 
 
 class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
@@ -78,6 +107,7 @@ class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
     mend_by: date | None
     appeal_by: date | None
     may_sign: bool
+    return_on: date | None
 
 
 class StepRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +122,19 @@ class AppealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     claim: str
     contested: list[int] = []
+
+
+class ReturnRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A vendor that left applies anew; `claim`: what changed since."""
+
+    claim: str
+
+
+class ReturnDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of an application to return; the reason is required."""
+
+    granted: bool
+    note: str
 
 
 class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -207,7 +250,63 @@ def decide_appeal(
     return answered_once(request, callers, body, act=act)
 
 
-HANDLERS: Final = (list_standings, get_standing, sign_step, appeal, decide_appeal)
+@post(
+    "/standings/{standing_id:uuid}/return",
+    opt=MANAGER,
+    status_code=201,
+    sync_to_thread=True,
+    operation_id="applyToReturn",
+    summary="Apply to return",
+)
+def ask_to_return(
+    request: AnyRequest,
+    callers: Callers,
+    standing_id: FromPath[UUID],
+    data: JSONBody[ReturnRequest],
+    body: RawBody,
+) -> Response[Any]:
+    """Apply anew, as a vendor that left, once the published term is over."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        apply_to_return(unit, standing_id, claim=data.claim)
+        return _detail(unit, standing_id)
+
+    return answered_once(request, callers, body, act=act, status=201)
+
+
+@post(
+    "/standings/{standing_id:uuid}/return-decision",
+    opt=REVIEWERS,
+    status_code=200,
+    sync_to_thread=True,
+    operation_id="decideReturn",
+    summary="Decide a return",
+)
+def decide_application(
+    request: AnyRequest,
+    callers: Callers,
+    standing_id: FromPath[UUID],
+    data: JSONBody[ReturnDecision],
+    body: RawBody,
+) -> Response[Any]:
+    """Decide the application that waits, as a reviewer who signed no step of it."""
+
+    def act(unit: Unit) -> msgspec.Struct:
+        decide_return(unit, standing_id, granted=data.granted, note=data.note)
+        return _detail(unit, standing_id)
+
+    return answered_once(request, callers, body, act=act)
+
+
+HANDLERS: Final = (
+    list_standings,
+    get_standing,
+    sign_step,
+    appeal,
+    decide_appeal,
+    ask_to_return,
+    decide_application,
+)
 
 
 def _standing(row: StandingRow) -> dict[str, Any]:
@@ -226,17 +325,30 @@ def _standing(row: StandingRow) -> dict[str, Any]:
     }
 
 
+def _event(one: StandingEvent, ground: Ground) -> EventAnswer:
+    told = {name: getattr(ground, name) for name in GroundAnswer.__struct_fields__}
+    told["month"] = show_month(ground.month) if ground.month else ""
+    for name in ("items", "affected", "struck"):
+        told[name] = list(told[name])
+    return EventAnswer(
+        number=one.number,
+        from_state=one.from_state,
+        to_state=one.to_state,
+        because=one.because,
+        note=one.note,
+        at=one.at,
+        appeal_by=one.appeal_by,
+        rests_on=GroundAnswer(**told),
+    )
+
+
 def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
     found = standing_view(unit, standing_id)
     notice = found.course.notice
+    grounds = grounds_of(unit, found)
     return StandingDetail(
         **_standing(found.row),
-        events=[
-            EventAnswer(
-                **{name: getattr(one, name) for name in EventAnswer.__struct_fields__},
-            )
-            for one in found.events
-        ],
+        events=[_event(one, grounds[one.number]) for one in found.events],
         items=[
             {name: value for name, value in one.items() if name != "school"} for one in found.items
         ],
@@ -259,4 +371,5 @@ def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
         mend_by=notice.mend_by if notice else None,
         appeal_by=found.appeal_by,
         may_sign=found.may_sign,
+        return_on=found.return_on,
     )

@@ -11,7 +11,8 @@ from kernel.unit import Unit
 TOTALS: Final = text(
     """
 WITH admitted AS (
-    SELECT region_code FROM evaluator_admission WHERE evaluator_id = :evaluator_id
+    SELECT region_code FROM evaluator_admission
+    WHERE evaluator_id = :evaluator_id AND ended_at IS NULL
 ), place AS (
     SELECT a.region_code AS region, o.id AS school_id FROM admitted a
     JOIN region_closure c ON c.ancestor_code = a.region_code

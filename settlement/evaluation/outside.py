@@ -1,12 +1,12 @@
-"""Third parties: who may evaluate where, what they found, and the subject's right of reply (R65).
+"""Third parties: what they found, and the subject's right of reply (R65).
 
-Decides that an evaluator is let in by a bureau for a region with its interests declared; that it
-files findings about schools and bureaus of that region, vendors, resources and the platform, and
-none about whom one of its people worked for; that a finding stays as it was filed. Nothing of it is
-read by a score.
+Decides that an evaluator files findings about schools and bureaus of a region for which it is
+admitted (`admissions`), about vendors, resources and the platform, and none about whom one of its
+people worked for; that a finding stays as it was filed. Nothing of it is read by a score.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -35,18 +35,23 @@ from kernel.identity.visibility import visible_regions
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
+from settlement.evaluation.admissions import running_admissions
 from settlement.evaluation.models import EvaluatorAdmission, OutsideFinding
 
-ADMITTERS: Final = (Role.OPERATOR, Role.ADMISSION)
 REPLIERS: Final = (Role.VENDOR_MANAGER, Role.PRINCIPAL, Role.OPERATOR, Role.ADMISSION)
 RESOURCE, PLATFORM = "resource", "platform"
 WITHIN: Final = frozenset({OrganisationKind.SCHOOL.value, OrganisationKind.BUREAU.value})
+MOST: Final = 200
+"""Findings on one page, the latest."""
 SUBJECTS: Final = (OrganisationKind.VENDOR.value, RESOURCE, *sorted(WITHIN), PLATFORM)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FindingView:
-    """A finding as everybody reads it, with what became of it."""
+    """A finding as everybody reads it, with what became of it.
+
+    `ended_at`, `ended_because`: of the admission under which it was filed, if it ended since.
+    """
 
     id: UUID
     evaluator: str
@@ -63,54 +68,14 @@ class FindingView:
     withdrawn_because: str
     replied_at: datetime | None
     reply: str
+    ended_at: datetime | None
+    ended_because: str
 
-
-def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -> UUID:
-    """Let a third party evaluate in a region of the actor's bureau; return the admission.
-
-    `interest`: what it declares of its interests. Raises `NotFound`, `MissingValue`,
-    `AlreadyExists`.
-    """
-    actor = unit.actor
-    actor.require("admit an evaluator", *ADMITTERS)
-    if actor.person_id is None or actor.organisation_id is None:
-        raise Refused(act="admit an evaluator", needs="a person of a bureau", actor=actor.name)
-    evaluator = organisation_by_code(unit, OrganisationKind.EVALUATOR, code=code)
-    region = unit.session.scalar(
-        visible_regions(unit).where(Region.code == region_code).with_only_columns(Region.code)
-    )
-    if region is None:
-        raise NotFound(what="region", key=region_code)
-    if not interest.strip():
-        raise MissingValue(field="interest")
-    known = unit.session.scalar(
-        select(EvaluatorAdmission.id).where(
-            EvaluatorAdmission.evaluator_id == evaluator.id,
-            EvaluatorAdmission.region_code == region_code,
-        )
-    )
-    if known is not None:
-        raise AlreadyExists(what="evaluator", key=code)
-    admission = EvaluatorAdmission(
-        id=new_id(),
-        evaluator_id=evaluator.id,
-        region_code=region_code,
-        bureau_id=actor.organisation_id,
-        interest=interest.strip(),
-        admitted_by=actor.person_id,
-        admitted_at=unit.clock.now(),
-    )
-    unit.session.add(admission)
-    unit.session.flush()
-    record(
-        unit,
-        "evaluator.admitted",
-        subject_kind="evaluator",
-        subject_id=evaluator.id,
-        region=region_code,
-        interest=interest.strip(),
-    )
-    return admission.id
+    @property
+    def state(self) -> str:
+        if self.withdrawn_at is not None:
+            return "withdrawn"
+        return "answered" if self.reply else "filed"
 
 
 def file_finding(
@@ -130,15 +95,11 @@ def file_finding(
             raise MissingValue(field=name)
     if found_on > shanghai_day(unit.clock.now()):
         raise InvalidInput(field="found_on", value=found_on, expected="a day that is not ahead")
-    admitted = unit.session.scalars(
-        select(EvaluatorAdmission)
-        .where(EvaluatorAdmission.evaluator_id == actor.organisation_id)
-        .order_by(EvaluatorAdmission.admitted_at)
-    ).all()
+    admitted = running_admissions(unit, actor.organisation_id)
     if not admitted:
         raise Refused(act="file a finding", needs="an admission by a bureau", actor=actor.name)
     subject = _subject(unit, kind, key)
-    region = _region_of(unit, subject, kind, [one.region_code for one in admitted], key=key)
+    admission = _admission_of(unit, subject, kind, admitted, key=key)
     if subject is not None:
         _refuse_interest(unit, subject)
     facts = [kind, key, finding.strip(), source.strip(), found_on.isoformat()]
@@ -153,7 +114,8 @@ def file_finding(
     filed = OutsideFinding(
         id=new_id(),
         evaluator_id=actor.organisation_id,
-        region_code=region,
+        admission_id=admission.id,
+        region_code=admission.region_code,
         subject_kind=kind,
         subject_key=key,
         subject_id=None if subject is None else subject.id,
@@ -226,8 +188,50 @@ def findings(unit: Unit, *, about: tuple[str, ...] = ()) -> list[FindingView]:
     wanted = _views()
     if about:
         wanted = wanted.where(OutsideFinding.subject_key.in_(about))
+    return _found(unit, wanted)
+
+
+def own_findings(unit: Unit) -> list[FindingView]:
+    """Return what the acting evaluator filed, the latest first."""
+    unit.actor.require("list own findings", Role.EVALUATOR)
+    mine = OutsideFinding.evaluator_id == unit.actor.organisation_id
+    return _found(unit, _views().where(mine))
+
+
+def findings_under(unit: Unit, admission_id: UUID) -> list[FindingView]:
+    """Return what was filed under an admission, the latest first."""
+    return _found(unit, _views().where(OutsideFinding.admission_id == admission_id))
+
+
+def one_finding(unit: Unit, finding_id: UUID) -> FindingView:
+    """Return one finding, for everybody; raise `NotFound`."""
+    found = _found(unit, _views().where(OutsideFinding.id == finding_id))
+    if not found:
+        raise NotFound(what="finding", key=finding_id)
+    return found[0]
+
+
+def may_reply(unit: Unit, finding_id: UUID) -> bool:
+    """Return whether the actor speaks for a finding's subject."""
+    found = unit.session.get(OutsideFinding, finding_id)
+    return found is not None and unit.actor.may(*REPLIERS) and _is_subject(unit, found)
+
+
+def may_withdraw(unit: Unit, finding_id: UUID) -> bool:
+    """Return whether the actor's organisation filed a finding."""
+    found = unit.session.get(OutsideFinding, finding_id)
+    return (
+        found is not None
+        and unit.actor.may(Role.EVALUATOR)
+        and found.evaluator_id == unit.actor.organisation_id
+    )
+
+
+def _found(
+    unit: Unit, wanted: Select[OutsideFinding, str, str, str, datetime | None, str]
+) -> list[FindingView]:
     rows = unit.session.execute(
-        wanted.order_by(OutsideFinding.filed_at.desc(), OutsideFinding.id).limit(200)
+        wanted.order_by(OutsideFinding.filed_at.desc(), OutsideFinding.id).limit(MOST)
     )
     return [
         FindingView(
@@ -246,12 +250,14 @@ def findings(unit: Unit, *, about: tuple[str, ...] = ()) -> list[FindingView]:
             withdrawn_because=row.OutsideFinding.withdrawn_because,
             replied_at=row.OutsideFinding.replied_at,
             reply=row.OutsideFinding.reply,
+            ended_at=row.ended_at,
+            ended_because=row.ended_because,
         )
         for row in rows
     ]
 
 
-def _views() -> Select[OutsideFinding, str, str, str]:
+def _views() -> Select[OutsideFinding, str, str, str, datetime | None, str]:
     evaluator, subject = aliased(Organisation), aliased(Organisation)
     return (
         select(
@@ -259,13 +265,11 @@ def _views() -> Select[OutsideFinding, str, str, str]:
             evaluator.name.label("evaluator"),
             EvaluatorAdmission.interest,
             subject.name.label("subject"),
+            EvaluatorAdmission.ended_at,
+            EvaluatorAdmission.ended_because,
         )
         .join(evaluator, evaluator.id == OutsideFinding.evaluator_id)
-        .join(
-            EvaluatorAdmission,
-            (EvaluatorAdmission.evaluator_id == OutsideFinding.evaluator_id)
-            & (EvaluatorAdmission.region_code == OutsideFinding.region_code),
-        )
+        .join(EvaluatorAdmission, EvaluatorAdmission.id == OutsideFinding.admission_id)
         .outerjoin(subject, subject.id == OutsideFinding.subject_id)
     )
 
@@ -286,24 +290,30 @@ def _subject(unit: Unit, kind: str, key: str) -> Organisation | None:
     return organisation_by_code(unit, OrganisationKind(kind), code=key)
 
 
-def _region_of(
-    unit: Unit, subject: Organisation | None, kind: str, admitted: list[str], *, key: str
-) -> str:
-    """Return the region of the admission under which a finding stands."""
+def _admission_of(
+    unit: Unit,
+    subject: Organisation | None,
+    kind: str,
+    admitted: Sequence[EvaluatorAdmission],
+    *,
+    key: str,
+) -> EvaluatorAdmission:
+    """Return the admission under which a finding stands: for what lies in a region, the nearest."""
     if subject is None or kind not in WITHIN:
         return admitted[0]
+    by_region = {one.region_code: one for one in admitted}
     found = unit.session.scalars(
         select(RegionClosure.ancestor_code)
         .where(
             RegionClosure.region_code == subject.region_code,
-            RegionClosure.ancestor_code.in_(admitted),
+            RegionClosure.ancestor_code.in_(by_region),
         )
         .order_by(RegionClosure.distance)
         .limit(1)
     ).first()
     if found is None:
         raise NotFound(what=kind, key=key)
-    return found
+    return by_region[found]
 
 
 def _refuse_interest(unit: Unit, subject: Organisation) -> None:

@@ -1,21 +1,18 @@
 """What a place hangs on: schools left out in turn, the cell's means, and who is next above (R45).
 
-Computed again from the snapshot's own inputs, as `market verify` does. For everybody, and so
-without a school's name: only how far the one matters that speaks most for it, or against it.
+Out of the score as it was taken apart from the snapshot's own inputs (`rankings.why`). For
+everybody, and so without a school's name: only how far the one matters that speaks most for it, or
+against it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import select
-
 from kernel.unit import Unit
-from settlement.queries.rankings import RankRow, ranking_of
-from settlement.ranking.config import RankingConfig
-from settlement.ranking.explaining import Ahead, Rival, ScorePart, explain
-from settlement.ranking.models import ScoreRun, ScoreSnapshot
-from settlement.ranking.runs import priors_of, subject_from
+from settlement.queries.rankings import RankRow, Why, ranking_of
+from settlement.ranking.explaining import Ahead, Rival, ScorePart, ahead_of
+from settlement.ranking.models import ScoreRun
 from settlement.ranking.scoring import Score
 
 
@@ -35,30 +32,19 @@ class Reasons:
     ahead: Ahead | None
 
 
-def reasons_of(unit: Unit, run: ScoreRun, row: RankRow, config: RankingConfig) -> Reasons:
-    """Return what the place of a row hangs on."""
-    inputs = unit.session.scalars(
-        select(ScoreSnapshot.inputs).where(
-            ScoreSnapshot.run_id == run.id,
-            ScoreSnapshot.kind == row.kind,
-            ScoreSnapshot.subject_id == row.subject_id,
-            ScoreSnapshot.cell == row.cell,
-        )
-    ).one()
+def reasons_of(unit: Unit, run: ScoreRun, found: Why) -> Reasons:
+    """Return what a place that was asked why hangs on."""
+    row, told = found.row, found.apart
     above = _next_above(row, ranking_of(unit, run, kind=row.kind, cell=row.cell))
-    told = explain(
-        subject_from(inputs).evidence,
-        priors=priors_of(run, row.kind),
-        config=config,
-        rivals=() if above is None else (_rival(above),),
-    )
+    rivals = () if above is None else (_rival(above),)
+    ahead = ahead_of(told.score, rivals, config=found.config)
     effects = [one.effect for one in told.schools]
     return Reasons(
         without_friend=_without(told.score, max(effects, default=Decimal(0)), friend=True),
         without_critic=_without(told.score, min(effects, default=Decimal(0)), friend=False),
         expected=sum((one.expected for one in told.contributions), start=Decimal(0)),
-        above=above if told.ahead is not None else None,
-        ahead=told.ahead,
+        above=above if ahead is not None else None,
+        ahead=ahead,
     )
 
 

@@ -22,7 +22,7 @@ from settlement.ranking.dimensions import (
     contributions_of,
     dimensions_of,
 )
-from settlement.ranking.explaining import explain
+from settlement.ranking.explaining import Explanation, explain
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.runs import priors_of, rules_of, subject_from
 from settlement.ranking.standing_states import VendorStanding
@@ -99,7 +99,8 @@ class Why:
     """Why a subject stands where it stands: `left_out`: (reason, schools, effect on the score).
 
     `most_by_one`: by how much any one school moves the score at most, without saying which; how
-    many schools' opinions would weigh more but for the cap are `capped`.
+    many schools' opinions would weigh more but for the cap are `capped`. `apart`: the score taken
+    apart, which names schools and is not for everybody.
     """
 
     row: RankRow
@@ -112,6 +113,7 @@ class Why:
     among: int
     most_by_one: Decimal
     capped: int
+    apart: Explanation
 
 
 def cells_of(unit: Unit, run: ScoreRun, *, kind: str) -> list[CellCount]:
@@ -160,9 +162,7 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
             ScoreSnapshot.cell == row.cell,
         )
     ).one()
-    taken_apart = explain(
-        subject_from(inputs).evidence, priors=priors_of(run, row.kind), config=config
-    )
+    apart = explain(subject_from(inputs).evidence, priors=priors_of(run, row.kind), config=config)
     return Why(
         row=row,
         month=run.month,
@@ -172,8 +172,9 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
         left_out=_left_out(row.result),
         to_next_band=Decimal(row.result["to_next_band"]),
         among=int(row.result["among"]),
-        most_by_one=max((abs(one.effect) for one in taken_apart.schools), default=Decimal(0)),
-        capped=sum(one.is_capped for one in taken_apart.schools),
+        most_by_one=max((abs(one.effect) for one in apart.schools), default=Decimal(0)),
+        capped=sum(one.is_capped for one in apart.schools),
+        apart=apart,
     )
 
 

@@ -24,7 +24,9 @@ from settlement.ranking.models import (
     StandingEvent,
     StandingLook,
     StandingNotice,
+    StandingReturn,
 )
+from settlement.ranking.returning import return_day, returns_of
 from settlement.ranking.standing_appeals import last_step
 from settlement.ranking.standing_gates import Course, Gate, affected, gate_of_ours, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
@@ -78,8 +80,8 @@ class AppealView:
 class StandingView:
     """A standing whole: its course, the gates before the next step, items that can be contested.
 
-    `items` name their school; `appeal_by` is None where nothing can be appealed. `may_sign`: the
-    reader's bureau answers for it.
+    `items` name their school; `appeal_by` is None where nothing can be appealed, `return_on` (the
+    first day to apply anew) where it did not leave. `may_sign`: the reader's bureau answers for it.
     """
 
     row: StandingRow
@@ -92,6 +94,8 @@ class StandingView:
     notices: Sequence[StandingNotice]
     appeal_by: date | None
     may_sign: bool
+    returns: Sequence[StandingReturn]
+    return_on: date | None
 
 
 def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[StandingRow]:
@@ -197,7 +201,13 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         notices=notices,
         appeal_by=event.appeal_by if event else None,
         may_sign=may_sign,
+        returns=returns_of(unit, standing_id) if _has_left(events) else (),
+        return_on=return_day(unit, row.state, row.since),
     )
+
+
+def _has_left(events: Sequence[StandingEvent]) -> bool:
+    return any(one.to_state == VendorStanding.LEFT for one in events)
 
 
 def _is_vendor(unit: Unit) -> bool:
@@ -212,12 +222,17 @@ def _named(unit: Unit, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return items with the names of their schools: their vendor serves them, the desk answers."""
     if not items:
         return []
-    names = dict(
-        unit.session.execute(
-            select(Organisation.id, Organisation.name).where(
-                among(Organisation.id, {UUID(one["school"]) for one in items}),
-                Organisation.kind == OrganisationKind.SCHOOL,
-            )
-        ).all()
-    )
+    names = names_of_schools(unit, {UUID(one["school"]) for one in items})
     return [{**one, "school_name": names.get(UUID(one["school"]), "")} for one in items]
+
+
+def names_of_schools(unit: Unit, ids: set[UUID]) -> dict[UUID, str]:
+    """Return the names of schools, whoever asks: for what may be told of a standing."""
+    if not ids:
+        return {}
+    rows = unit.session.execute(
+        select(Organisation.id, Organisation.name).where(
+            among(Organisation.id, ids), Organisation.kind == OrganisationKind.SCHOOL
+        )
+    )
+    return dict(rows.all())

@@ -12,6 +12,9 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+RETURN_DAYS: Final = 366
+"""What holds for versions that say nothing of `Gates.return_days`."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weights:
@@ -33,7 +36,11 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gates:
-    """When a standing moves (R44). `looks`: monthly looks in a row; `fresh_schools`: affected."""
+    """When a standing moves (R44). `looks`: monthly looks in a row; `fresh_schools`: affected.
+
+    `return_days`: after which a vendor that left may apply anew (versions before the second: none
+    named, `RETURN_DAYS`).
+    """
 
     watch: Decimal = Decimal("0.5")
     probation: Decimal = Decimal("0.7")
@@ -43,6 +50,7 @@ class Gates:
     fresh_schools: int = 3
     probation_days: int = 183
     appeal_workdays: int = 10
+    return_days: int | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +136,7 @@ class RankingConfig:
         Band(name="C", least=Decimal(52)),
         Band(name="D", least=Decimal(0)),
     )
-    gates: Gates = field(default_factory=Gates)
+    gates: Gates = field(default_factory=lambda: Gates(return_days=RETURN_DAYS))
     newcomers: Newcomers = field(default_factory=Newcomers)
     guards: Guards = field(default_factory=lambda: Guards(dissent=5, wrongs_stay=True))
 

@@ -9,9 +9,9 @@ known here.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -48,14 +48,20 @@ class LeftOut(StrEnum):
 
 
 NEVER_USED_DAYS: Final = 0
-RATED: Final = {
-    "points": "rating_points",
-    "raters": "raters",
-    "age": "rating_age_days",
-    "best": "best",
-    "worst": "worst",
+OF_SCHOOLS: Final = {
+    RATINGS: {
+        "points": "rating_points",
+        "raters": "raters",
+        "age": "rating_age_days",
+        "best": "best",
+        "worst": "worst",
+    },
+    TERMS: {"renewed": "renewed", "ended": "ended"},
+    DEFECTS: {"defects": "defects"},
+    MONTHS: {"months": "months", "uses": "uses"},
 }
-"""What a row of ratings says, by what a school's evidence calls it."""
+"""Statements that tell of schools: which of their columns is which fact."""
+ASKED: Final = (*OF_SCHOOLS, AUDITS, FIRST_USE, OWN_SCHOOLS, AFFILIATES)
 
 Key = tuple[str, str]
 """Subject (id as text) and cell."""
@@ -103,8 +109,14 @@ def gather(unit: Unit, month: Month, rules: Rules) -> Evidence:
 
 
 def parameters(month: Month, rules: Rules) -> dict[str, Any]:
-    """Return what the statements ask for."""
-    last_day = last_day_of(month)
+    """Return what the statements ask for, of a whole month."""
+    return parameters_until(month_bounds(month)[1], month, last_day_of(month), rules=rules)
+
+
+def parameters_until(
+    end: datetime, month: Month, last_day: date, *, rules: Rules
+) -> dict[str, Any]:
+    """Return what the statements ask for, of what was known before `end`, on the last day."""
     first_day = last_day - timedelta(days=rules.ranking.evidence_days - 1)
     audits_from = last_day - timedelta(days=rules.ranking.audit_days - 1)
     return {
@@ -114,7 +126,7 @@ def parameters(month: Month, rules: Rules) -> dict[str, Any]:
         "last_day": last_day,
         "start": start_of_day(first_day),
         "audits_from": start_of_day(audits_from),
-        "end": month_bounds(month)[1],
+        "end": end,
         "grace": rules.evidence.renewal_grace_days,
         "serious": rules.evidence.serious_percent,
         "grave": rules.evidence.grave_percent,
@@ -126,33 +138,31 @@ def parameters(month: Month, rules: Rules) -> dict[str, Any]:
 
 
 def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, ...]:
+    rows = {}
+    for query in ASKED:
+        rows[query] = unit.session.execute(*asked(query, kind, given)).all()
+    return assembled(unit, rows, wrongs_stay=bool(given["wrongs_stay"]))
+
+
+def assembled(
+    unit: Unit, rows: Mapping[str, Sequence[Any]], *, wrongs_stay: bool
+) -> tuple[Subject, ...]:
+    """Put subjects together out of the rows of each statement; see `Guards.wrongs_stay`."""
     found: dict[tuple[UUID, str], _Gathered] = defaultdict(_Gathered)
-    for query, names in (
-        (RATINGS, RATED),
-        (TERMS, {"renewed": "renewed", "ended": "ended"}),
-        (DEFECTS, {"defects": "defects"}),
-        (MONTHS, {"months": "months", "uses": "uses"}),
-    ):
-        for row in unit.session.execute(*asked(query, kind, given)):
+    for query, names in OF_SCHOOLS.items():
+        for row in rows[query]:
             known = found[row.subject, row.cell].schools[row.school_id]
             for column, name in names.items():
                 known[name] = int(getattr(row, column))
-    for row in unit.session.execute(*asked(AUDITS, kind, given)):
+    for row in rows[AUDITS]:
         known_subject = found[row.subject, row.cell]
         known_subject.audits, known_subject.audits_passed = row.audits, row.passed
-    for row in unit.session.execute(*asked(FIRST_USE, kind, given)):
+    for row in rows[FIRST_USE]:
         if (row.subject, row.cell) in found:
             found[row.subject, row.cell].days = int(row.days)
-    own = {
-        (row.subject, row.cell, row.school_id)
-        for row in unit.session.execute(about(OWN_SCHOOLS, kind))
-    }
-    affiliates = {
-        (row.subject, row.school_id)
-        for row in unit.session.execute(*asked(AFFILIATES, kind, given))
-    }
+    own = {(row.subject, row.cell, row.school_id) for row in rows[OWN_SCHOOLS]}
+    affiliates = {(row.subject, row.school_id) for row in rows[AFFILIATES]}
     rural = _rural(unit, {school for one in found.values() for school in one.schools})
-    wrongs_stay = bool(given["wrongs_stay"])
     subjects = []
     for (subject, cell), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0])):
         at_home = {str(one) for one in gathered.schools if (subject, cell, one) in own}

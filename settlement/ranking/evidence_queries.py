@@ -25,7 +25,16 @@ def not_struck(component: str, at: str, vendor: str) -> str:
     """Return the condition that no upheld appeal took a fact out."""
     return f"""NOT EXISTS (
         SELECT FROM struck_evidence x WHERE x.vendor_id = {vendor} AND x.cell = {CELL}
-            AND x.school_id = {SCHOOL} AND x.component = '{component}' AND {at} <= x.until)"""
+            AND x.school_id = {SCHOOL} AND x.component = '{component}' AND {at} <= x.until)
+        AND {since_return(at, vendor)}"""
+
+
+def since_return(at: str, vendor: str) -> str:
+    """Return the condition that a fact is not of before a vendor that had left came back."""
+    return f"""NOT EXISTS (
+        SELECT FROM standing_event e JOIN standing s ON s.id = e.standing_id
+        WHERE e.because = 'return' AND e.at < :end AND s.vendor_id = {vendor}
+            AND s.cell = {CELL} AND {at} < e.at)"""
 
 
 def is_used(school: str = SCHOOL, agreement: str = "a", item: str = "i") -> str:
@@ -135,7 +144,7 @@ SELECT {subject} AS subject, {cell} AS cell,
 FROM statement_line l JOIN agreement a ON a.id = l.agreement_id
 JOIN statement_breakdown b ON b.line_id = l.id
 CROSS JOIN LATERAL ({used_items}) i JOIN version v ON v.id = i.version_id
-WHERE l.month <= :month AND l.kind = 'use' AND l.quantity > 0
+WHERE l.month <= :month AND l.kind = 'use' AND l.quantity > 0 AND {anew}
     AND (NOT i.is_part OR CAST(:by_part AS boolean))
 GROUP BY {subject}, {cell}
 """
@@ -221,5 +230,6 @@ def about(query: str, kind: str) -> TextClause:
             used_items=USED_ITEMS,
             is_used=is_used(),
             not_struck=STRIKES.get(query, "true"),
+            anew=since_return("CAST(l.of_month AS timestamptz)", "a.vendor_id"),
         )
     )

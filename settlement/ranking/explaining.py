@@ -10,12 +10,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-
-from settlement.ranking.columns import MICRO, capped, columns_of, opinions, weights
+from settlement.ranking.columns import MICRO
 from settlement.ranking.config import RankingConfig
-from settlement.ranking.guards import without
 from settlement.ranking.inputs import SubjectEvidence, in_order
+from settlement.ranking.leaving_out import each_left_out
 from settlement.ranking.places import to_next_band
 from settlement.ranking.priors import CellPrior, Priors
 from settlement.ranking.scoring import Component, Score, rounded, score
@@ -108,17 +106,15 @@ def explain(
 ) -> Explanation:
     """Take a subject's score apart; `rivals`: others of its cell, to name who is next above."""
     whole = in_order(evidence)
-    asked = [whole, *(without(whole, one.school) for one in whole.schools)]
-    found = score(asked, priors, config).scores
-    own = found[0]
+    own = score([whole], priors, config).scores[0]
     missing = to_next_band(own.lower, config)
     return Explanation(
         score=own,
         contributions=contributions(own, priors=priors, config=config),
-        schools=_schools(whole, found, priors, config),
+        schools=_schools(whole, own, priors=priors, config=config),
         next_band=next_band(own.lower, config),
         missing=missing,
-        ahead=_ahead(own, rivals, config),
+        ahead=ahead_of(own, rivals, config=config),
     )
 
 
@@ -182,34 +178,29 @@ def _expected(cell: str, priors: Priors, config: RankingConfig) -> dict[ScorePar
 
 
 def _schools(
-    evidence: SubjectEvidence, found: Sequence[Score], priors: Priors, config: RankingConfig
+    evidence: SubjectEvidence, own: Score, *, priors: Priors, config: RankingConfig
 ) -> tuple[SchoolEffect, ...]:
-    """`found`: the score of all evidence, then that without each school."""
-    columns = columns_of([evidence])
-    weight = weights(columns, config)
-    counted = capped(columns, weight, config)
+    """Return what each school does to the score of all."""
+    if not evidence.schools:
+        return ()
+    found = each_left_out(evidence, priors=priors, config=config)
     lenient = dict(priors.leniency)
-    heard = opinions(columns)
-    own = found[0]
-    effects = []
-    for at, (school, other) in enumerate(zip(evidence.schools, found[1:], strict=True)):
-        leniency = lenient.get(school.school, Decimal(0))
-        opinion = np.clip(heard[at] - int(leniency * MICRO), 0, MICRO)
-        effects.append(
-            SchoolEffect(
-                school=school.school,
-                opinion=rounded(opinion / MICRO, 6) if school.raters else None,
-                leniency=leniency,
-                weight=rounded(counted[at] / MICRO, 6),
-                is_capped=bool(counted[at] < weight[at]),
-                effect=own.score - other.score,
-                sd_effect=own.sd - other.sd,
-            )
+    return tuple(
+        SchoolEffect(
+            school=school.school,
+            opinion=rounded(found.opinion[at] / MICRO, 6) if school.raters else None,
+            leniency=lenient.get(school.school, Decimal(0)),
+            weight=rounded(found.weight[at] / MICRO, 6),
+            is_capped=bool(found.is_capped[at]),
+            effect=own.score - rounded(found.score[at], 4),
+            sd_effect=own.sd - rounded(found.sd[at], 4),
         )
-    return tuple(effects)
+        for at, school in enumerate(evidence.schools)
+    )
 
 
-def _ahead(own: Score, rivals: Sequence[Rival], config: RankingConfig) -> Ahead | None:
+def ahead_of(own: Score, rivals: Sequence[Rival], *, config: RankingConfig) -> Ahead | None:
+    """Return how the nearest better of the rivals is ahead; None where none is."""
     better = [one for one in rivals if one.subject != own.subject and one.lower > own.lower]
     if not better:
         return None

@@ -178,8 +178,9 @@ class StandingNotice(Base):
 class StandingEvent(Base):
     """One move of a standing: from where to where, why, and who signed it. Insert-only.
 
-    `because`: look | notice | suspension | exit | appeal | ended. `signed_by` is the person who
-    decided, None where a look alone moves it; `appeal_id` the appeal that was upheld (trigger).
+    `because`: look | notice | suspension | exit | appeal | ended | return. `signed_by` is the
+    person who decided, None where a look alone moves it; `appeal_id` the appeal that was upheld
+    (trigger).
     `appeal_by`: the last day to appeal, where one may.
     """
 
@@ -203,7 +204,7 @@ class StandingEvent(Base):
     __table_args__ = (
         UniqueConstraint("standing_id", "number"),
         CheckConstraint(
-            "because IN ('look', 'notice', 'suspension', 'exit', 'appeal', 'ended')",
+            "because IN ('look', 'notice', 'suspension', 'exit', 'appeal', 'ended', 'return')",
             name="because",
         ),
         CheckConstraint("because IN ('look', 'ended') OR signed_by IS NOT NULL", name="signed"),
@@ -242,6 +243,39 @@ class StandingAppeal(Base):
         CheckConstraint("(outcome IS NULL) = (decided_by IS NULL)", name="decided_by"),
         CheckConstraint("claim <> ''", name="claim"),
         CheckConstraint("outcome IS NULL OR note <> ''", name="note"),
+    )
+
+
+class StandingReturn(Base):
+    """A vendor that left applies anew: made after the term, decided once, by another reviewer."""
+
+    __tablename__ = "standing_return"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    standing_id: Mapped[UUID] = mapped_column(ForeignKey("standing.id"), index=True)
+    claim: Mapped[str]
+    made_at: Mapped[datetime]
+    made_on: Mapped[date]
+    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    outcome: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    note: Mapped[str]
+
+    __table_args__ = (
+        CheckConstraint("claim <> ''", name="claim"),
+        CheckConstraint("outcome IN ('granted', 'refused')", name="outcome"),
+        CheckConstraint(
+            "(outcome IS NULL) = (decided_at IS NULL) AND (outcome IS NULL) = (decided_by IS NULL)",
+            name="decided",
+        ),
+        CheckConstraint("outcome IS NULL OR note <> ''", name="note"),
+        Index(
+            "uq_standing_return_open",
+            "standing_id",
+            unique=True,
+            postgresql_where=text("outcome IS NULL"),
+        ),
     )
 
 

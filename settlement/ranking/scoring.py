@@ -68,6 +68,23 @@ class Scores:
     places: tuple[Place, ...]
 
 
+class Sums(NamedTuple):
+    """What a subject's schools add up to, by subject; whole numbers, weights in millionths.
+
+    `known`: their weights under the cap; `said`: each weight times its opinion in millionths.
+    `renewed`: shares of their terms that were renewed, in millionths, of `decided` schools.
+    `severity` of upheld disputes in `months` of use.
+    """
+
+    known: Whole
+    said: Whole
+    renewed: Whole
+    decided: Whole
+    severity: Whole
+    months: Whole
+    schools: Whole
+
+
 class Measures(NamedTuple):
     """Scores in arrays, by subject; `score` and `sd` are rounded to 4 places, `p_bad` to 6."""
 
@@ -91,10 +108,47 @@ def score(evidence: Sequence[SubjectEvidence], priors: Priors, config: RankingCo
 
 def measure(columns: Columns, priors: Estimates, config: RankingConfig) -> Measures:
     """Score evidence in columns."""
+    return measure_sums(sums_of(columns, priors, config), columns, priors, config)
+
+
+def sums_of(columns: Columns, priors: Estimates, config: RankingConfig) -> Sums:
+    """Add up what schools did and said, subject by subject.
+
+    A school's terms together count as one decision, however many agreements it had.
+    """
+    counted = capped(columns, weights(columns, config), config)
+    ended = columns.renewed + columns.ended
+    return Sums(
+        known=columns.per_subject(counted),
+        said=columns.per_subject(counted * adjusted(columns, priors)),
+        renewed=columns.per_subject(renewals(columns)),
+        decided=columns.per_subject((ended > 0).astype(np.int64)),
+        severity=columns.per_subject(columns.defects),
+        months=columns.per_subject(columns.months),
+        schools=columns.per_subject(np.ones_like(columns.subject)),
+    )
+
+
+def adjusted(columns: Columns, priors: Estimates) -> Whole:
+    """Return each school's opinion less its leniency, in millionths."""
+    found: Whole = np.clip(opinions(columns) - priors.leniency[columns.school], 0, MICRO)
+    return found
+
+
+def renewals(columns: Columns) -> Whole:
+    """Return the share of its terms that each school renewed, in millionths."""
+    share: Whole = columns.renewed * MICRO // np.maximum(columns.renewed + columns.ended, 1)
+    return share
+
+
+def measure_sums(
+    sums: Sums, columns: Columns, priors: Estimates, config: RankingConfig
+) -> Measures:
+    """Score sums; of `columns` only what stands by subject is read: cells, audits, days."""
     parts = (
-        _satisfaction(columns, priors, config),
-        _renewal(columns, priors, config),
-        _defects(columns, priors, config),
+        _satisfaction(sums, columns, priors),
+        _renewal(sums, columns, priors, config),
+        _defects(sums, columns, priors, config),
         _audit(columns, priors, config),
     )
     means, variances, known = (tuple(one) for one in zip(*parts, strict=True))
@@ -107,7 +161,6 @@ def measure(columns: Columns, priors: Estimates, config: RankingConfig) -> Measu
     )
     whole = np.rint(np.asarray(points) * 10_000) / 10_000
     sd = np.rint(spread * 10_000) / 10_000
-    schools = columns.per_subject(np.ones_like(columns.subject))
     new = config.newcomers
     return Measures(
         means=means,
@@ -116,8 +169,8 @@ def measure(columns: Columns, priors: Estimates, config: RankingConfig) -> Measu
         score=whole,
         sd=sd,
         p_bad=_p_bad(whole, sd, float(config.tau)),
-        schools=schools,
-        is_newcomer=(schools < new.schools) | (columns.listed_days < new.days),
+        schools=sums.schools,
+        is_newcomer=(sums.schools < new.schools) | (columns.listed_days < new.days),
     )
 
 
@@ -143,24 +196,18 @@ def in_arrays(priors: Priors, columns: Columns) -> Estimates:
     )
 
 
-def _satisfaction(
-    columns: Columns, priors: Estimates, config: RankingConfig
-) -> tuple[Real, Real, Real]:
-    weight = weights(columns, config)
-    counted = capped(columns, weight, config)
-    opinion = np.clip(opinions(columns) - priors.leniency[columns.school], 0, MICRO)
-    known = columns.per_subject(counted) / MICRO
-    said = columns.per_subject(counted * opinion) / MICRO / MICRO
+def _satisfaction(sums: Sums, columns: Columns, priors: Estimates) -> tuple[Real, Real, Real]:
+    known = sums.known / MICRO
+    said = sums.said / MICRO / MICRO
     mean = (priors.k * (priors.satisfaction[columns.cell_of] / MICRO) + said) / (priors.k + known)
     return mean, priors.phi * mean * (1 - mean) / (priors.k + known + 1), known
 
 
-def _renewal(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
-    """A school's terms together count as one decision, however many agreements it had."""
-    ended = columns.renewed + columns.ended
-    share = columns.renewed * MICRO // np.maximum(ended, 1)
-    renewed = columns.per_subject(share) / MICRO
-    schools = columns.per_subject((ended > 0).astype(np.int64)) * 1.0
+def _renewal(
+    sums: Sums, columns: Columns, priors: Estimates, config: RankingConfig
+) -> tuple[Real, Real, Real]:
+    renewed = sums.renewed / MICRO
+    schools = sums.decided * 1.0
     k = float(config.k_renewal)
     rate = (k * (priors.renewal[columns.cell_of] / MICRO) + renewed) / (k + schools)
     low, width = float(config.renewal_low), float(config.renewal_high - config.renewal_low)
@@ -168,10 +215,12 @@ def _renewal(columns: Columns, priors: Estimates, config: RankingConfig) -> tupl
     return np.clip((rate - low) / width, 0.0, 1.0), variance, schools
 
 
-def _defects(columns: Columns, priors: Estimates, config: RankingConfig) -> tuple[Real, Real, Real]:
+def _defects(
+    sums: Sums, columns: Columns, priors: Estimates, config: RankingConfig
+) -> tuple[Real, Real, Real]:
     """The root makes the variance the same at every rate: s / (4 max (k + E))."""
-    severity = columns.per_subject(columns.defects) * 1.0
-    months = columns.per_subject(columns.months) * 1.0
+    severity = sums.severity * 1.0
+    months = sums.months * 1.0
     k, most = float(config.k_defects), float(config.defects_max)
     rate = (k * (priors.defects[columns.cell_of] / MICRO) + severity) / (k + months)
     mean = np.clip(1 - np.sqrt(rate / most), 0.0, 1.0)

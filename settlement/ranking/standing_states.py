@@ -9,7 +9,8 @@ from typing import Final
 
 
 class VendorStanding(StrEnum):
-    """newcomer → normal → watch → probation → no_new_schools → exiting → left; recovery between."""
+    """newcomer → normal → watch → probation → no_new_schools → exiting → left; recovery between,
+    and after a term from left to newcomer."""
 
     NEWCOMER = "newcomer"
     NORMAL = "normal"
@@ -29,6 +30,7 @@ class Because(StrEnum):
     EXIT = "exit"
     APPEAL = "appeal"
     ENDED = "ended"
+    RETURN = "return"
 
 
 CONTESTABLE: Final = frozenset({VendorStanding.PROBATION, VendorStanding.NO_NEW_SCHOOLS})
@@ -50,7 +52,7 @@ TRANSITIONS: Final[Mapping[VendorStanding, Mapping[VendorStanding, Because]]] = 
     VendorStanding.PROBATION: {VendorStanding.NO_NEW_SCHOOLS: Because.SUSPENSION},
     VendorStanding.NO_NEW_SCHOOLS: {VendorStanding.EXITING: Because.EXIT},
     VendorStanding.EXITING: {VendorStanding.LEFT: Because.ENDED},
-    VendorStanding.LEFT: {},
+    VendorStanding.LEFT: {VendorStanding.NEWCOMER: Because.RETURN},
 }
 """What follows what. Probation and no_new_schools go back to normal by a look, and they and exiting
 to newcomer, normal or watch by an appeal that was upheld."""

@@ -14,10 +14,11 @@ from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.identity.organisations import organisation_by_code
 from kernel.web.tables import Column, Table, View
-from settlement.evaluation.bureaus import BureauService, bureau_services
+from settlement.evaluation.bureaus import BureauService
+from settlement.evaluation.evaluating import evaluation, school_works
 from settlement.evaluation.outside import findings
-from settlement.evaluation.platform import PlatformService, platform_service
-from settlement.evaluation.schools import Contribution, WorkRow, contributions, works_of
+from settlement.evaluation.platform import PlatformService
+from settlement.evaluation.schools import Contribution, WorkRow
 from settlement.evaluation.spans import Span, read_span, spans_to_choose
 from settlement.ranking.config import SHIPPED
 
@@ -30,13 +31,15 @@ PERCENT: Final = Decimal("0.1")
 def show_evaluations(page: Page) -> Response[Any]:
     """Show all three evaluations of a span, by what is known now or was on a day."""
     query = page.request.query_params
-    span = _span(page)
+    name, day = _asked(page)
+    found = evaluation(page.unit, name, as_of=day)
+    span = found.span
     about = str(query.get("about", SCHOOLS))
     view = {"span": span.name, "as_of": str(query.get("as_of", ""))}
     tables: dict[str, Table[Any]] = {
-        SCHOOLS: _schools(page, contributions(page.unit, span), span=span, shown=view),
-        BUREAUS: _bureaus(page, bureau_services(page.unit, span), shown=view),
-        PLATFORM: _platform(page, platform_service(page.unit, span), shown=view),
+        SCHOOLS: _schools(page, found.schools, span=span, shown=view),
+        BUREAUS: _bureaus(page, found.bureaus, shown=view),
+        PLATFORM: _platform(page, found.platform, shown=view),
     }
     return page.render_table(
         "settlement/evaluations.html",
@@ -47,6 +50,7 @@ def show_evaluations(page: Page) -> Response[Any]:
         spans=_choices(page, span),
         findings=findings(page.unit),
         known=span.known,
+        as_of=span.as_of,
         k=SHIPPED.k_satisfaction,
         admit_days=page.unit.settings.admit_days,
         due_days=page.unit.settings.due_days,
@@ -55,9 +59,10 @@ def show_evaluations(page: Page) -> Response[Any]:
 
 def show_school(page: Page, code: str) -> Response[Any]:
     """Show what a school's contribution is made of, work by work."""
-    span = _span(page)
     school = organisation_by_code(page.unit, OrganisationKind.SCHOOL, code=code)
-    rows = works_of(page.unit, span, school_code=code)
+    name, day = _asked(page)
+    found = school_works(page.unit, name, school_code=code, as_of=day)
+    span, rows = found.span, found.rows
     if not rows:
         raise NotFound(what="school", key=code)
     as_of = str(page.request.query_params.get("as_of", ""))
@@ -79,13 +84,15 @@ def school_address(code: str, span: Span) -> str:
     return f"{EVALUATIONS}/schools/{code}?{query}"
 
 
-def _span(page: Page) -> Span:
-    """Return the span that the address names, the running year where it can't be read."""
+def _asked(page: Page) -> tuple[str, str]:
+    """Return the span and the day that the address names; nothing where they can't be read."""
     query = page.request.query_params
+    name, day = str(query.get("span", "")), str(query.get("as_of", ""))
     try:
-        return read_span(page.unit, str(query.get("span", "")), as_of=str(query.get("as_of", "")))
+        read_span(page.unit, name, as_of=day)
     except InvalidPeriod:
-        return read_span(page.unit, "")
+        return "", ""
+    return name, day
 
 
 def _choices(page: Page, span: Span) -> list[str]:

@@ -88,7 +88,7 @@ def show_why(page: Page, key: str) -> Response[Any]:
     run = _named_run(page, str(query.get("month", "")))
     found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
     row = found.row
-    reasons = None if row.is_newcomer else reasons_of(page.unit, run, row, found.config)
+    reasons = None if row.is_newcomer else reasons_of(page.unit, run, found)
     return page.render(
         "settlement/ranking_why.html",
         why=found,
@@ -144,13 +144,18 @@ def cell_words(cell: str, locale: str) -> str:
 
 
 def interval_of(row: RankRow) -> Interval:
+    """Return where a row's score and its doubt lie along a line of 100."""
+    return line_of(row.score, row.sd)
+
+
+def line_of(score: Decimal, sd: Decimal) -> Interval:
     """Return where a score and its doubt lie along a line of 100."""
-    least = max(row.score - row.sd, Decimal(0))
-    most = min(row.score + row.sd, Decimal(100))
+    least = max(score - sd, Decimal(0))
+    most = min(score + sd, Decimal(100))
     return Interval(
         left=f"{tenth(least)}%",
         width=f"{tenth(max(most - least, TENTH))}%",
-        at=f"{tenth(row.score)}%",
+        at=f"{tenth(score)}%",
     )
 
 

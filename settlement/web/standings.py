@@ -22,8 +22,9 @@ from settlement.ranking.ranking import rank
 from settlement.ranking.runs import last_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standing_states import Because, VendorStanding
+from settlement.ranking.trial import Trial, judged_today
 from settlement.web.places import Crumb
-from settlement.web.rankings import cell_words, interval_of, tenth, why_address
+from settlement.web.rankings import Interval, cell_words, interval_of, line_of, tenth, why_address
 
 STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
     Because.NOTICE: issue_notice,
@@ -89,10 +90,17 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
     if run is not None and page.actor.organisation_id is not None:
         own = places_of_vendor(page.unit, run, page.actor.organisation_id)
     by_cell = {row.cell: row for row in own if not row.sku}
+    trials: Mapping[str, Trial] = {}
+    if run is not None and rows and page.actor.organisation_id is not None:
+        trials = judged_today(page.unit, run, page.actor.organisation_id)
     return page.render(
         "settlement/own_standings.html",
         desk=desk,
-        standings=[(row, by_cell.get(row.cell), _words(page, row.cell)) for row in rows],
+        standings=[
+            (row, by_cell.get(row.cell), trials.get(row.cell), _words(page, row.cell))
+            for row in rows
+        ],
+        trial_interval=trial_interval,
         resources=[(row, _words(page, row.cell)) for row in own if row.sku],
         run=run,
         why=why_address,
@@ -194,7 +202,7 @@ def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm)
         with page.unit.session.begin_nested():
             STEPS[step](page.unit, standing_id, note=form.note)
     except MarketError as error:
-        return _again(page, desk, standing_id, form, error)
+        return again(page, desk, standing_id, form, error)
     return page.redirect(desk.standing(standing_id))
 
 
@@ -208,7 +216,7 @@ def post_appeal(
                 page.unit, standing_id, claim=form.claim, contested=_numbers(form.contested)
             )
     except MarketError as error:
-        return _again(page, desk, standing_id, form, error, field="claim")
+        return again(page, desk, standing_id, form, error, field="claim")
     return page.redirect(desk.standing(standing_id))
 
 
@@ -233,11 +241,11 @@ def post_appeal_decision(
                 struck=_numbers(form.struck),
             )
     except MarketError as error:
-        return _again(page, desk, standing_id, form, error, field="decision_note")
+        return again(page, desk, standing_id, form, error, field="decision_note")
     return page.redirect(desk.standing(standing_id))
 
 
-def _again(
+def again(
     page: Page,
     desk: StandingDesk,
     standing_id: UUID,
@@ -246,6 +254,7 @@ def _again(
     *,
     field: str = "",
 ) -> Response[Any]:
+    """Show a standing with what is wrong with the form; `field`: where a missing text belongs."""
     if error.status == 404:
         raise error
     at = field if error.code in {"reason-required", "missing-value"} else ""
@@ -277,6 +286,10 @@ def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
 
 def _words(page: Page, cell: str) -> str:
     return cell_words(cell, page.locale)
+
+
+def trial_interval(trial: Trial) -> Interval:
+    return line_of(trial.score.score, trial.score.sd)
 
 
 def _is_bureau(page: Page) -> bool:

@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 from kernel.clock import parse_month
 from kernel.unit import Units
 from settlement.agreement_ends import end_what_is_over
+from settlement.closing import settle
+from settlement.confirmations import confirm_lines
 from settlement.ranking.looks import leave_when_over
 from tests.support.browser import NARROW, WIDE, assert_sound, enter
 from tests.support.ranking_builders import (
@@ -17,11 +19,13 @@ from tests.support.ranking_builders import (
     MARCH,
     Contest,
     a_contest,
+    closed,
     lived,
     next_look,
     ranked,
     said,
     suspended,
+    used,
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
@@ -176,3 +180,62 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     look(page, "standing-restored")
     page.goto("/rankings")
     expect(page.get_by_text("2026-10 第 2 次排名")).to_be_visible()
+
+
+def signs(page: Page, step: str, *, note: str) -> None:
+    """Sign the next step of the standing that is open: asked once, then done."""
+    page.get_by_label("原因").fill(note)
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_role("button", name=f"签署：{step}").click()
+
+
+def test_a_vendor_leaves_once_its_schools_finished_their_term(page: Page, units: Units) -> None:
+    """R44: an exit after the days to appeal; who uses it goes on to the end, and is billed."""
+    page.set_default_timeout(20_000)
+    contest = suspended(units)
+    enter(page, "reviewer-1")
+    of_vendor(page, contest)
+    expect(page.get_by_role("heading", name="下一步：退出")).to_be_visible()
+    expect(page.get_by_label("原因")).to_have_count(0)  # its gates are not met yet
+    next_look(units, contest)
+    enter(page, "reviewer-1")  # a month went by
+    of_vendor(page, contest)
+    signs(page, "退出", note="整改期满仍未改善")
+    expect(page.get_by_text("退出中", exact=True).first).to_be_visible()
+    look(page, "standing-exiting")
+    enter(page, "vendor-2")
+    page.goto("/vendor/standing")
+    expect(page.get_by_text("退出中", exact=True).first).to_be_visible()
+    expect(page.get_by_role("heading", name="若以今日评定")).to_be_visible()
+    look(page, "own-exiting")
+    page.context.clear_cookies()
+    page.goto("/rankings")
+    page.get_by_role("link", name=contest.sellers[2].organisation.name).click()
+    expect(page.get_by_text("已在使用的学校可用到学期结束")).to_be_visible()
+    schools_finish(page, units, contest)
+
+
+def schools_finish(page: Page, units: Units, contest: Contest) -> None:
+    """Let the term run out: use, bill, a school's own confirmation, and the last step by itself."""
+    december = parse_month("2026-12")
+    used(units, contest, december)
+    closed(units, december)
+    enter(page, "head-0")
+    page.goto("/school/statements/2026-12")
+    expect(page.get_by_text(contest.sellers[2].organisation.name).first).to_be_visible()
+    with units(SYSTEM) as unit:
+        assert leave_when_over(unit) == 0, "the schools finish their term"
+    for school in contest.schools:
+        with units(contest.heads[school.id]) as unit:
+            confirm_lines(unit, school.id, december)
+    settle(units, SYSTEM, december)
+    with units(SYSTEM) as unit:
+        end_what_is_over(unit)
+        assert leave_when_over(unit) == 1
+    enter(page, "reviewer-0")
+    of_vendor(page, contest)
+    expect(page.get_by_text("已退出", exact=True).first).to_be_visible()
+    expect(page.get_by_text("学校均已用完").first).to_be_visible()
+    look(page, "standing-left")
+    page.goto("/bureau/standings?state=left")
+    expect(page.get_by_text(contest.sellers[2].organisation.name)).to_be_visible()

@@ -78,9 +78,12 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     },
     "/api/v1/findings/{finding_id}/withdrawal": {"because": "x"},
     "/api/v1/findings/{finding_id}/reply": {"reply": "x"},
-    "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": "x"},
+    "/api/v1/evaluators/{admission_id}/end": {"because": "x"},
+    "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": ""},
     "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
+    "/api/v1/standings/{standing_id}/return": {"claim": "x"},
+    "/api/v1/standings/{standing_id}/return-decision": {"granted": True, "note": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
     "/api/v1/works/{version_id}/decision": {"confirmed": True},
     "/api/v1/samples": {"seed": "", "size": 1},
@@ -94,13 +97,12 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
-            *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}"),
+            *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}", "{admission_id}"),
         )
     )
     or path
     in {
         "/learn/open",
-        "/api/v1/evaluators",
         "/catalog/ratings",
         "/vendor/payouts/onboarding",
         "/bureau/allocations/new/{code}",
@@ -165,6 +167,7 @@ def address_of(site: Site, path: str) -> str:
         "run": "none-P-2026-03-01",
         "standing_id": NOBODYS,
         "finding_id": NOBODYS,
+        "admission_id": NOBODYS,
         "appeal_id": NOBODYS,
         "key": "none-P-2026-03-01:transfer:none:none",
         "person": str(UUID(int=7)),

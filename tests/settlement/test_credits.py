@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from catalog.listing_models import Favourite
@@ -20,10 +20,8 @@ from kernel.unit import Units
 from settlement.closing import settle
 from settlement.credit_models import CreditBooking
 from settlement.credit_rules import PARTS, SHIPPED
-from settlement.credits import book_credits
 from settlement.dispute_rules import DisputeOutcome, DisputeReason
 from settlement.disputes import decide_dispute, dispute_line
-from settlement.ledger.models import Account
 from settlement.models import StatementLine
 from settlement.queries.credits import certificate_of, digest_of, own_years, years_of_teachers
 from settlement.ratings import rate
@@ -41,6 +39,8 @@ from tests.support.credit_builders import (
     Contribution,
     a_contribution,
     an_article,
+    booked,
+    credited,
     read,
     taught,
 )
@@ -51,28 +51,6 @@ from tests.support.site_builders import csrf_token, sign_in
 @pytest.fixture
 def given(units: Units) -> Contribution:
     return a_contribution(units)
-
-
-def booked(units: Units) -> int:
-    with units(SYSTEM) as unit:
-        return book_credits(unit)
-
-
-def credited(units: Units, person: Actor) -> int:
-    """Return what a person's account holds; the other side of the books holds the same in all."""
-    with units(SYSTEM) as unit:
-        held = unit.session.scalar(
-            select(Account.balance).where(
-                Account.owner_id == person.person_id, Account.kind == "credits"
-            )
-        )
-        made = unit.session.scalar(
-            select(func.coalesce(func.sum(CreditBooking.amount), 0)).where(
-                CreditBooking.person_id == person.person_id
-            )
-        )
-    assert (held or 0) == made
-    return int(held or 0)
 
 
 def test_reading_earns_up_to_the_years_cap_and_begins_anew_with_the_year(

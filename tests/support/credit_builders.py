@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.actors import Actor, Role
@@ -12,6 +12,9 @@ from kernel.clock import FixedClock
 from kernel.identity.models import Learner, Organisation
 from kernel.ids import new_learner_id
 from kernel.unit import Units
+from settlement.credit_models import CreditBooking
+from settlement.credits import book_credits
+from settlement.ledger.models import Account
 from settlement.rate_tables import RateKind, record_table
 from settlement.reading import begin_reading, finish_reading
 from tests.support.accounts import PASSWORD
@@ -110,3 +113,25 @@ def taught(units: Units, given: Contribution, *, day: int) -> None:
     )
     report = a_report(launch_id, f"use-{launch_id}", occurred_at=at(day, 8, 10), session="s")
     deliver(units, [report], source=TICKETS, name=f"{launch_id}.csv")
+
+
+def booked(units: Units) -> int:
+    with units(SYSTEM) as unit:
+        return book_credits(unit)
+
+
+def credited(units: Units, person: Actor) -> int:
+    """Return what a person's account holds; the other side of the books holds the same in all."""
+    with units(SYSTEM) as unit:
+        held = unit.session.scalar(
+            select(Account.balance).where(
+                Account.owner_id == person.person_id, Account.kind == "credits"
+            )
+        )
+        made = unit.session.scalar(
+            select(func.coalesce(func.sum(CreditBooking.amount), 0)).where(
+                CreditBooking.person_id == person.person_id
+            )
+        )
+    assert (held or 0) == made
+    return int(held or 0)

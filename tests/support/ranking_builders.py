@@ -21,15 +21,18 @@ from kernel.identity.models import Learner, Organisation
 from kernel.identity.organisations import SchoolRow, organisation_by_code, record_schools
 from kernel.ids import ResourceId, new_id, new_learner_id
 from kernel.unit import Unit, Units
+from settlement.agreement_ends import end_what_is_over
 from settlement.agreements import Draw
 from settlement.closing import settle
+from settlement.confirmations import confirm_lines
 from settlement.dispute_rules import DisputeReason
 from settlement.disputes import answer_dispute, dispute_line
 from settlement.funding_lines import issue_amount, open_line
 from settlement.metering.models import Launch
 from settlement.metering.sources import admit_source
 from settlement.models import Agreement, StatementLine
-from settlement.ranking.due_process import issue_notice, suspend
+from settlement.ranking.due_process import issue_notice, let_exit, suspend
+from settlement.ranking.looks import leave_when_over
 from settlement.ranking.models import ScoreRun, Standing
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import Ranked
@@ -270,6 +273,26 @@ def suspended(units: Units) -> Contest:
     units.clock.advance(timedelta(days=8))
     with units(contest.reviewers[1]) as unit:
         suspend(unit, standing_id_of(unit, contest, 2), note="期满未改善")
+    return contest
+
+
+@a_world
+def departed(units: Units) -> Contest:
+    """That vendor was let go: its schools finished their term by the end of 2026, and it left."""
+    contest = suspended(units)
+    next_look(units, contest)
+    with units(contest.reviewers[1]) as unit:
+        let_exit(unit, standing_id_of(unit, contest, BAD), note="整改无效，学期结束后退出")
+    december = parse_month("2026-12")
+    used(units, contest, december)
+    closed(units, december)
+    for school in contest.schools:
+        with units(contest.heads[school.id]) as unit:
+            confirm_lines(unit, school.id, december)
+    settle(units, SYSTEM, december)
+    with units(SYSTEM) as unit:
+        end_what_is_over(unit)
+        assert leave_when_over(unit) == 1
     return contest
 
 

@@ -36,6 +36,8 @@ HEADERS = {
     "treasury-returns": "order_no,voucher_no,result,amount_yuan,reason",
     "bank-accounts": "kind,code,holder,bank,number,branch_code",
     "fapiao": "number,vendor_code,statement,amount_yuan,issued_on,corrects,credit_note",
+    "evaluators": "code,name,region_code",
+    "findings": "kind,key,finding,source,found_on",
 }
 
 

@@ -1,6 +1,7 @@
 """Sharing schools, bureaus and the platform, evaluated out of settled facts (R65)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from settlement.closing import settle
 from settlement.dispute_rules import DisputeOutcome, DisputeReason
 from settlement.disputes import decide_dispute, dispute_line
 from settlement.evaluation.bureaus import BureauService, bureau_services
+from settlement.evaluation.evaluating import evaluation, school_works
 from settlement.evaluation.platform import PlatformService, platform_service
 from settlement.evaluation.schools import (
     MUTUAL_MOST,
@@ -352,3 +354,28 @@ def test_statements_that_are_not_paid_by_their_day_are_told_of_the_bureau(
     told = platform(units)
     assert told.payouts == len(owed.payees)
     assert told.median_days == 52
+
+
+def test_an_evaluation_is_reckoned_once_for_some_minutes(
+    units: Units, clock: FixedClock, given: Contribution
+) -> None:
+    """R65: whoever asks within them reads the same, which says by what moment it is known."""
+    units.settings = replace(units.settings, remember_seconds=300)
+    with units(SYSTEM) as unit:
+        before = evaluation(unit, "2026")
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    clock.advance(timedelta(minutes=4))
+    with units(SYSTEM) as unit:
+        with counted_queries(unit.session.get_bind().engine) as asked:
+            assert evaluation(unit, "2026") is before
+        assert len(asked) == 0
+        assert evaluation(unit, "2026-03") is not before
+        code = home(units, given).code
+        assert school_works(unit, "2026", school_code=code).rows
+    clock.advance(timedelta(minutes=1))
+    with units(SYSTEM) as unit:
+        after = evaluation(unit, "2026")
+    assert [one.taken_up for one in before.schools] == [0]
+    assert [one.taken_up for one in after.schools] == [1]
+    assert after.span.as_of - before.span.as_of == timedelta(minutes=5)

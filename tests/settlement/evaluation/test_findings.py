@@ -1,6 +1,5 @@
 """Third parties that evaluate: let in for a region, findings beside ours, the right of reply."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pytest
@@ -8,7 +7,7 @@ from litestar.testing import TestClient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from kernel.actors import Actor, Role
+from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.errors import (
     AlreadyExists,
@@ -20,21 +19,24 @@ from kernel.errors import (
     Refused,
     VendorInterest,
 )
-from kernel.identity.models import Organisation
 from kernel.identity.people import RosterRow, record_roster
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.closing import settle
+from settlement.evaluation.admissions import (
+    admissions,
+    admit_evaluator,
+    end_admission,
+    own_admissions,
+)
 from settlement.evaluation.evidence import evidence_totals
 from settlement.evaluation.outside import (
-    admit_evaluator,
     file_finding,
     findings,
     reply_to_finding,
     withdraw_finding,
 )
 from settlement.ranking.runs import rank_month, require_run
-from tests.support.accounts import PASSWORD
 from tests.support.application import an_app
 from tests.support.builders import (
     COUNTY,
@@ -44,40 +46,9 @@ from tests.support.builders import (
     an_evaluator,
     took,
 )
-from tests.support.settlement_builders import MARCH, SYSTEM, Market, a_market, a_use, at, deliver
+from tests.support.evaluation_builders import FOUND, Scene, let_in
+from tests.support.settlement_builders import MARCH, SYSTEM, a_use, at, deliver
 from tests.support.site_builders import csrf_token, sign_in
-
-FOUND = {"finding": "播放流畅，字幕齐全", "source": "现场抽测报告", "found_on": date(2026, 3, 20)}
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A market, an evaluator with a person, who lets it in, and who may reply."""
-
-    market: Market
-    evaluator: Organisation
-    person: Actor
-    operator: Actor
-    seller: Actor
-
-
-@pytest.fixture
-def scene(units: Units) -> Scene:
-    market = a_market(units)
-    with units(SYSTEM) as unit:
-        evaluator = an_evaluator(unit)
-        return Scene(
-            market,
-            evaluator,
-            a_person(unit, evaluator, [Role.EVALUATOR], login="judge", password=PASSWORD),
-            a_person(unit, market.bureau, [Role.OPERATOR], login="operator", password=PASSWORD),
-            a_person(unit, market.vendor, [Role.VENDOR_MANAGER], login="vendor", password=PASSWORD),
-        )
-
-
-def let_in(units: Units, scene: Scene) -> None:
-    with units(scene.operator) as unit:
-        admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest="无")
 
 
 def test_nobody_evaluates_before_a_bureau_let_them_in_with_their_interests(
@@ -201,7 +172,9 @@ def test_a_finding_is_answered_once_and_withdrawn_with_its_reason(
         "DELETE FROM outside_finding",
         "TRUNCATE outside_finding",
         "UPDATE evaluator_admission SET interest = 'x'",
+        "UPDATE evaluator_admission SET ended_because = 'x'",
         "DELETE FROM evaluator_admission",
+        "TRUNCATE evaluator_admission CASCADE",
     ):
         with pytest.raises(DBAPIError), units(SYSTEM) as unit:
             unit.session.execute(text(statement))
@@ -254,3 +227,90 @@ def test_findings_are_filed_read_and_answered_over_the_interface(
         assert "谢谢" in page.text
         home = client.get("/", headers={"accept": "text/html"}, follow_redirects=True)
         assert home.status_code == 200
+
+
+def test_an_admission_ends_with_its_reason_and_what_was_found_stays(
+    units: Units, clock: FixedClock, scene: Scene
+) -> None:
+    """R65: labelled with the end; nothing more is filed, in the database neither; and anew."""
+    let_in(units, scene)
+    with units(scene.person) as unit:
+        finding = file_finding(unit, "vendor", scene.market.vendor.code, **FOUND)
+    with units(scene.operator) as unit:
+        (known,) = admissions(unit)
+    assert (known.region_code, known.state, known.findings) == (COUNTY, "running", 1)
+    with pytest.raises(ReasonRequired), units(scene.operator) as unit:
+        end_admission(unit, known.id, because=" ")
+    for who in (scene.person, scene.seller, scene.market.finance):
+        with pytest.raises(Refused), units(who) as unit:
+            end_admission(unit, known.id, because="到期")
+    clock.advance(timedelta(days=1))
+    with units(scene.operator) as unit:
+        end_admission(unit, known.id, because="评估合同到期")
+    with pytest.raises(Conflict), units(scene.operator) as unit:
+        end_admission(unit, known.id, because="再次终止")
+    with pytest.raises(Refused), units(scene.person) as unit:
+        file_finding(unit, "platform", "", **FOUND)
+    with units(scene.person) as unit:
+        assert evidence_totals(unit) == []
+        (own,) = own_admissions(unit)
+        (told,) = findings(unit)
+    assert (own.state, own.ended_because) == ("ended", "评估合同到期")
+    assert (told.id, told.finding, told.ended_because) == (
+        finding,
+        FOUND["finding"],
+        "评估合同到期",
+    )
+    for statement in (
+        "UPDATE evaluator_admission SET ended_because = 'x'",
+        (
+            "INSERT INTO outside_finding SELECT gen_random_uuid(), evaluator_id, region_code, "
+            "subject_kind, subject_key, subject_id, finding, source, found_on, sha256('x'), "
+            "filed_by, filed_at, '', NULL, '', NULL, NULL, admission_id FROM outside_finding"
+        ),
+    ):
+        with pytest.raises(DBAPIError), units(SYSTEM) as unit:
+            unit.session.execute(text(statement))
+    clock.advance(timedelta(days=1))
+    with units(scene.operator) as unit:
+        admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest="受托评估一项")
+    with units(scene.person) as unit:
+        file_finding(unit, "platform", "", **FOUND)
+        latest, first = findings(unit)
+    assert (latest.interest, latest.ended_because) == ("受托评估一项", "")
+    assert (first.interest, first.ended_because) == ("无", "评估合同到期")
+
+
+def test_a_bureau_sees_and_ends_the_admissions_of_its_subtree(units: Units, scene: Scene) -> None:
+    """R65, R49: neither those of the region above nor of one beside it."""
+    with units(SYSTEM) as unit:
+        city = a_person(unit, a_bureau(unit, region_code="990100"), [Role.OPERATOR])
+    let_in(units, scene)
+    with units(city) as unit:
+        admit_evaluator(unit, scene.evaluator.code, region_code="990100", interest="无")
+        above = {one.region_code: one.id for one in admissions(unit)}
+    assert set(above) == {COUNTY, "990100"}
+    with units(scene.operator) as unit:
+        assert [one.region_code for one in admissions(unit)] == [COUNTY]
+    with pytest.raises(NotFound), units(scene.operator) as unit:
+        end_admission(unit, above["990100"], because="越权")
+    with units(city) as unit:
+        end_admission(unit, above[COUNTY], because="上级终止")
+
+
+def test_admissions_are_listed_and_ended_over_the_interface(
+    settings: Settings, units: Units, scene: Scene
+) -> None:
+    """R65."""
+    let_in(units, scene)
+    with TestClient(an_app(settings, units)) as client:
+        sign_in(client, "operator")
+        (known,) = client.get("/api/v1/evaluators").json()["items"]
+        answer = client.post(
+            f"/api/v1/evaluators/{known['id']}/end",
+            json={"because": "到期"},
+            headers={"x-csrf-token": csrf_token(client)},
+        )
+        assert answer.status_code == 200
+        (known,) = client.get("/api/v1/evaluators").json()["items"]
+        assert known["ended_because"] == "到期"

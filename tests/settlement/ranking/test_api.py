@@ -136,9 +136,7 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     assert gone.json()["state"] == "exiting"
     public = client.get("/api/v1/rankings").json()["items"]
     assert [one["state"] for one in public] == ["", "", "exiting"]
-    assert [one["because"] for one in gone.json()["events"]] == [
-        *("exit", "suspension", "notice", "look"),
-    ]
+    assert_each_step_rests(gone.json()["events"], contest)
     units.clock.advance(timedelta(days=40))  # all agreements ended with the year
     with units(SYSTEM) as unit:
         end_what_is_over(unit)
@@ -146,6 +144,25 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     as_person(client, "reviewer-1")
     left = client.get(address).json()
     assert (left["state"], left["events"][0]["because"]) == ("left", "ended")
+
+
+def assert_each_step_rests(events: list[dict[str, Any]], contest: Contest) -> None:
+    """Each step tells its run, digests, line, items and the schools that it reaches."""
+    assert [one["because"] for one in events] == ["exit", "suspension", "notice", "look"]
+    told = {one["because"]: one["rests_on"] for one in events}
+    assert {one["run_id"] is not None for one in told.values()} == {True}
+    assert [told[name]["line"] for name in ("look", "notice", "suspension")] == [
+        "0.5",
+        "0.7",
+        "0.7",
+    ]
+    assert [told[name]["month"] for name in ("notice", "exit")] == ["2026-04", "2026-11"]
+    assert {len(one["inputs_digest"]) for one in told.values()} == {64}
+    assert [one["number"] for one in told["notice"]["items"]] == [*range(1, 9)]
+    assert told["suspension"]["notice_id"] == told["notice"]["notice_id"]
+    named = {school.name for school in contest.schools}
+    assert {one["school"] for one in told["suspension"]["affected"]} == named
+    assert told["look"]["affected"] == []
 
 
 def test_an_upheld_appeal_is_ranked_again_and_noticed_no_more_by_calls(

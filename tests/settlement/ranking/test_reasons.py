@@ -5,7 +5,7 @@ from decimal import Decimal
 from kernel.clock import parse_month
 from kernel.unit import Units
 from settlement.queries.ranking_reasons import reasons_of
-from settlement.queries.rankings import ranking_of
+from settlement.queries.rankings import ranking_of, why
 from settlement.ranking.measuring import measure_all
 from settlement.ranking.models import ScoreSnapshot
 from settlement.ranking.runs import priors_of, rules_of, subject_from
@@ -26,7 +26,7 @@ def test_a_place_says_what_it_hangs_on(units: Units) -> None:
     with units(SYSTEM) as unit:
         config = rules_of(unit, run).ranking
         rows = ranking_of(unit, run, kind="vendor", cell=CELL)
-        found = [reasons_of(unit, run, row, config) for row in rows]
+        found = [reasons_of(unit, run, why(unit, run, key=row.key, cell=CELL)) for row in rows]
         kept = unit.session.get_one(ScoreSnapshot, (run.id, "vendor", rows[1].subject_id, CELL))
         subject = subject_from(kept.inputs)
         (alone,) = measure_all([subject], priors_of(run, "vendor"), config)

@@ -95,12 +95,12 @@ def test_other_inputs_are_a_further_run_of_the_month_and_both_are_kept(units: Un
     lived(units, contest, MARCH, {0: 5, 1: 3})
     lived(units, contest, APRIL)
     first = ranked(units, APRIL).run
-    other = Rules(ranking=RankingConfig(version="2026-3", cap=RankingConfig().cap / 2))
+    other = Rules(ranking=RankingConfig(version="2026-9", cap=RankingConfig().cap / 2))
     with units(SYSTEM) as unit:
         second = rank(unit, APRIL, rules=other).run
 
     assert (first.number, second.number) == (1, 2)
-    assert second.config_version == "2026-3.2"
+    assert second.config_version == "2026-9.2"
     assert len(snapshots(units, first)) == len(snapshots(units, second)) == 3
 
 

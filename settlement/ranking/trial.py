@@ -1,0 +1,161 @@
+"""If a vendor were judged today: by what is known now, at the last ranking's means (R44).
+
+A trial and no look: it moves nothing, and nothing rests on it. What the month still lacks (its
+bills above all) is not in it. Schools that the last ranking's guards set aside stay aside; the
+guards look again with the month. Reckoned once for some minutes for each vendor.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import TextClause, select, text
+
+from kernel.clock import month_of, shanghai_day
+from kernel.remembering import Remembered
+from kernel.unit import Unit
+from settlement.ranking.evidence import (
+    ASKED,
+    Subject,
+    assembled,
+    bound,
+    parameters_until,
+    totals,
+    without,
+)
+from settlement.ranking.evidence_queries import VENDOR, about
+from settlement.ranking.explaining import next_band
+from settlement.ranking.guards import Sign
+from settlement.ranking.models import ScoreRun, ScoreSnapshot
+from settlement.ranking.places import Place, places_of
+from settlement.ranking.rules import Rules
+from settlement.ranking.runs import priors_of, rules_of
+from settlement.ranking.scoring import Score, score
+
+MOST: Final = 500
+INSTANT: Final = timedelta(microseconds=1)
+SIGNS: Final = frozenset(one.value for one in Sign)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """What a vendor would have in a cell, were it judged at `at`; `place` None for who is new.
+
+    `place`, its interval and `among`: beside the others as the last ranking has them. `next_band`
+    is empty in the topmost. `totals`: what schools did and said, in all.
+    """
+
+    cell: str
+    at: datetime
+    score: Score
+    place: Place | None
+    next_band: str
+    totals: Mapping[str, int]
+
+
+TRIALS: Final = Remembered[Mapping[str, Trial]](most=MOST)
+
+
+def judged_today(unit: Unit, run: ScoreRun, vendor_id: UUID) -> Mapping[str, Trial]:
+    """Return by cell what a vendor would have today, beside the others of the last ranking."""
+    return TRIALS.ask(
+        (str(unit.session.get_bind().engine.url), run.id, vendor_id),
+        now=unit.clock.now(),
+        seconds=unit.settings.remember_seconds,
+        make=lambda: _judged(unit, run, vendor_id),
+    )
+
+
+def _judged(unit: Unit, run: ScoreRun, vendor_id: UUID) -> Mapping[str, Trial]:
+    rules, now = rules_of(unit, run), unit.clock.now()
+    aside = _aside(unit, run, vendor_id)
+    subjects = [
+        _without(one, aside.get(one.evidence.cell, {}), rules)
+        for one in _gathered(unit, vendor_id, now, rules=rules)
+    ]
+    scores = score([one.evidence for one in subjects], priors_of(run, VENDOR), rules.ranking).scores
+    rivals = _rivals(unit, run, {one.cell for one in scores}, but=vendor_id)
+    found = {}
+    for subject, own in zip(subjects, scores, strict=True):
+        others = [one for one in rivals if one[0] == own.cell]
+        mine = (own.cell, own.subject, own.score, own.sd, False)
+        place = places_of([*others, mine], rules.ranking)[-1]
+        found[own.cell] = Trial(
+            cell=own.cell,
+            at=now,
+            score=own,
+            place=None if own.is_newcomer else place,
+            next_band=next_band(own.lower, rules.ranking),
+            totals=totals(subject.evidence.schools),
+        )
+    return found
+
+
+def _aside(unit: Unit, run: ScoreRun, vendor_id: UUID) -> dict[str, dict[str, str]]:
+    """Return by cell the schools that the guards of a run set aside, each with the sign."""
+    rows = unit.session.execute(
+        select(ScoreSnapshot.cell, ScoreSnapshot.inputs["evidence"]["excluded"]).where(
+            ScoreSnapshot.run_id == run.id,
+            ScoreSnapshot.kind == VENDOR,
+            ScoreSnapshot.subject_id == vendor_id,
+        )
+    )
+    return {
+        cell: {school: why for school, why in excluded if why in SIGNS} for cell, excluded in rows
+    }
+
+
+def _rivals(
+    unit: Unit, run: ScoreRun, cells: Collection[str], *, but: UUID
+) -> list[tuple[str, str, Decimal, Decimal, bool]]:
+    """Return who is ranked in these cells, as places are asked of them."""
+    rows = unit.session.execute(
+        select(
+            ScoreSnapshot.cell, ScoreSnapshot.subject_id, ScoreSnapshot.score, ScoreSnapshot.sd
+        ).where(
+            ScoreSnapshot.run_id == run.id,
+            ScoreSnapshot.kind == VENDOR,
+            ScoreSnapshot.cell.in_(cells),
+            ScoreSnapshot.subject_id != but,
+            ~ScoreSnapshot.is_newcomer,
+        )
+    )
+    return [(cell, str(subject), points, sd, False) for cell, subject, points, sd in rows]
+
+
+def _without(subject: Subject, aside: Mapping[str, str], rules: Rules) -> Subject:
+    schools = {one.school for one in subject.evidence.schools}
+    return without(
+        subject,
+        {school: why for school, why in aside.items() if school in schools},
+        wrongs_stay=rules.ranking.guards.wrongs_stay is True,
+    )
+
+
+def _gathered(unit: Unit, vendor_id: UUID, now: datetime, *, rules: Rules) -> tuple[Subject, ...]:
+    """Return the evidence of one vendor up to now, asked in one statement."""
+    today = shanghai_day(now)
+    given = parameters_until(now + INSTANT, month_of(today), today, rules=rules)
+    asked = _together()
+    rows: dict[str, list[Any]] = {query: [] for query in ASKED}
+    for at, fact in unit.session.execute(asked, {**bound(asked.text, given), "only": vendor_id}):
+        for name in ("subject", "school_id"):
+            if name in fact:
+                fact[name] = UUID(fact[name])
+        rows[ASKED[at]].append(SimpleNamespace(**fact))
+    return assembled(unit, rows, wrongs_stay=rules.ranking.guards.wrongs_stay is True)
+
+
+def _together() -> TextClause:
+    """Return all statements of evidence as one, about one vendor, each row with its number."""
+    one_by_one = (
+        "SELECT {at} AS asked, to_jsonb(one) AS fact FROM ({query}) one WHERE one.subject = :only"
+    )
+    parts = [
+        one_by_one.format(at=at, query=about(query, VENDOR).text) for at, query in enumerate(ASKED)
+    ]
+    return text("\nUNION ALL\n".join(parts))

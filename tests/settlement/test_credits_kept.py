@@ -1,0 +1,149 @@
+"""One article at a time, and a move that changes nothing of what was earned before (R47, R48)."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from kernel.clock import FixedClock
+from kernel.errors import ReadingPutAside, ReadTooSoon
+from kernel.identity.models import Organisation, Person
+from kernel.identity.organisations import VendorRow, record_vendors
+from kernel.unit import Units
+from settlement.closing import settle
+from settlement.credit_rules import PARTS
+from settlement.rate_tables import RateKind, record_table
+from settlement.reading import articles, begin_reading, finish_reading
+from settlement.verify.recompute import verify
+from tests.support.builders import a_school, took
+from tests.support.credit_builders import (
+    SMALL,
+    Contribution,
+    a_contribution,
+    an_article,
+    booked,
+    credited,
+    read,
+    taught,
+)
+from tests.support.settlement_builders import MARCH, SYSTEM
+
+
+@pytest.fixture
+def given(units: Units) -> Contribution:
+    return a_contribution(units)
+
+
+def test_one_article_is_read_at_a_time(units: Units, clock: FixedClock, given: Contribution):
+    """R47: 384 articles that are begun together are read one after the other, or not at all."""
+    keys = [an_article(units, given.market, f"TXT-{n}") for n in range(3)]
+    for key in keys:
+        with units(given.reader) as unit:
+            begin_reading(unit, key)
+    with units(given.reader) as unit:
+        shown = articles(unit, limit=5)
+    assert [one.key for one in shown if one.is_open] == [keys[2]]
+    assert [one.begun_at is not None for one in shown] == [True] * 3
+    clock.advance(timedelta(hours=1))
+    for key in keys[:2]:
+        with pytest.raises(ReadingPutAside), units(given.reader) as unit:
+            finish_reading(unit, key)
+        with pytest.raises(DBAPIError, match="begun since"), units(SYSTEM) as unit:
+            unit.session.execute(
+                text(
+                    "UPDATE reading SET finished_at = :now FROM resource r "
+                    "WHERE r.id = resource_id AND r.sku = :sku"
+                ),
+                {"now": clock.now(), "sku": key.partition("/")[2]},
+            )
+    with units(given.reader) as unit:
+        finish_reading(unit, keys[2])
+        begin_reading(unit, keys[0])
+        with pytest.raises(ReadTooSoon):
+            finish_reading(unit, keys[0])
+    clock.advance(timedelta(seconds=59))
+    with pytest.raises(ReadTooSoon), units(given.reader) as unit:
+        finish_reading(unit, keys[0])
+    clock.advance(timedelta(seconds=1))
+    with units(given.reader) as unit:
+        begin_reading(unit, keys[0])  # what is open is not begun anew
+        finish_reading(unit, keys[0])
+    booked(units)
+    assert credited(units, given.reader) == 1_000, "two were read"
+
+
+def moves(units: Units, given: Contribution, *, to: Organisation) -> None:
+    """Record that the author teaches at another school now."""
+    with units(SYSTEM) as unit:
+        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
+        vendor.code = "T-1001"  # the market's vendor began as a firm
+        unit.session.flush()
+        row = VendorRow(
+            code=vendor.code,
+            name=vendor.name,
+            region_code=vendor.region_code,
+            vendor_kind="teacher",
+            school_code=to.code,
+        )
+        took(record_vendors(unit, [row]))
+
+
+def test_a_teacher_who_moves_keeps_the_table_of_what_was_read_before(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R47, R48: an article earns by the table of the region where it was read."""
+    read(units, given.reader, an_article(units, given.market, "TXT-1"), clock)
+    booked(units)
+    with units(SYSTEM) as unit:
+        record_table(
+            unit,
+            RateKind.CREDITS,
+            version="city",
+            region_code="990100",
+            valid_from=date(2026, 1, 1),
+            source="测试标准",
+            body=SMALL | {"reading": 100, "reading_cap": 100},
+        )
+        elsewhere = a_school(unit, region_code="990100")
+        person = unit.session.get_one(Person, given.reader.person_id)
+        person.organisation_id = elsewhere.id
+    assert booked(units) == 0
+    assert credited(units, given.reader) == 625
+    moved = replace(given.reader, organisation_id=elsewhere.id, region_code=elsewhere.region_code)
+    clock.at = clock.at.replace(year=2027)
+    read(units, moved, an_article(units, given.market, "TXT-2"), clock)
+    booked(units)
+    assert credited(units, given.reader) == 725
+    assert verify(units, SYSTEM) == []
+
+
+def test_an_author_who_moves_keeps_what_other_schools_adopted_before(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R47, R48: neither is it taken back, nor does the school that was the own one adopt."""
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    assert booked(units) == 1
+    clock.advance(timedelta(days=1))
+    moves(units, given, to=given.market.school)
+    assert booked(units) == 0
+    assert credited(units, given.author) == 3 * PARTS
+
+
+def test_use_by_the_school_that_an_author_left_is_no_adoption(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R47: what the own school used before a move stays the own school's."""
+    with units(SYSTEM) as unit:
+        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
+        elsewhere = unit.session.get_one(Organisation, UUID(vendor.facts["school_id"]))
+        vendor.facts = {**vendor.facts, "school_id": str(given.market.school.id)}
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    assert booked(units) == 0
+    clock.advance(timedelta(days=1))
+    moves(units, given, to=elsewhere)
+    assert booked(units) == 0
