@@ -3,7 +3,8 @@
 Everybody sees the same: listed versions and nothing else. Nothing is pushed: without words the
 order is that of use and renewal, and each row says why it stands where it stands. Of a very common
 word the first `CANDIDATES` by the stored prior are ranked, the others follow in its order, so that
-such a word costs no more than a rare one.
+such a word costs no more than a rare one. Which fit and in which order is asked of the narrow
+`listing_match`; listings are read where they are ranked or shown.
 """
 
 import base64
@@ -13,13 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Row, Text, TextClause, bindparam, text
 
-from catalog.facets import Filters, narrowed
+from catalog.facets import Filters, given_by, narrowed
 from catalog.listing_models import UNPLACED_FROM
 from catalog.tokens import any_of, query_of
 from kernel.errors import InvalidInput
@@ -114,19 +116,23 @@ class Results:
 
 
 NAMES: Final = tuple(name for name in Hit.__annotations__ if name != "why")
+COLUMNS: Final = len(NAMES)
 SHOWN: Final = ", ".join(f"l.{name}" for name in NAMES)
-REASONS: Final = ", ".join(
-    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")])"
-    f" @@ CAST(:any_word AS tsquery) AS {name}"
-    for name, weight in ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
+PLACES: Final = ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
+"""Where in a listing the words are: its title, what describes it, whose it is; with its weight."""
+FOUND_IN: Final = ", ".join(
+    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")]) @@ CAST(:any_word AS tsquery)"
+    for _, weight in PLACES
 )
-"""Where in a listing the words are: its title, what describes it, whose it is."""
+FOUND_NOWHERE: Final = ", ".join("false" for _ in PLACES)
+FOUND_AT: Final = slice(COLUMNS, COLUMNS + len(PLACES))
+"""Where a row says it: behind the columns of its listing."""
 RANKED: Final = f"""
 WITH candidates AS MATERIALIZED (
-    SELECT l.resource_id, l.prior FROM listing l WHERE {{fits}}
-    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
+    SELECT m.resource_id, m.prior FROM listing_match m WHERE {{fits}}
+    ORDER BY m.prior DESC, m.resource_id DESC LIMIT {CANDIDATES}
 ), ranked AS (
-    SELECT resource_id, candidates.prior, count(*) OVER () AS candidates,
+    SELECT resource_id, candidates.prior,
         CAST(1000000 * (ts_rank({RANK_WEIGHTS}, l.tokens, CAST(:query AS tsquery))
             + CAST(l.title ILIKE :phrase AS int)) AS bigint) AS rank
     FROM candidates JOIN listing l USING (resource_id)
@@ -134,20 +140,25 @@ WITH candidates AS MATERIALIZED (
     SELECT * FROM ranked WHERE {{behind}}
     ORDER BY rank DESC, prior DESC, resource_id DESC LIMIT :most
 )
-SELECT {SHOWN}, {REASONS}, page.rank, page.prior, page.candidates
+SELECT {SHOWN}, {FOUND_IN}, page.rank, page.prior, (SELECT count(*) FROM candidates) AS candidates
 FROM page JOIN listing l ON l.resource_id = page.resource_id
 ORDER BY page.rank DESC, page.prior DESC, page.resource_id DESC
 """  # noqa: S608 - from texts of this module
 LAST_CANDIDATE: Final = f"""
 SELECT count(*) OVER () AS candidates, prior, resource_id FROM (
-    SELECT l.prior, l.resource_id FROM listing l WHERE {{fits}}
-    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
+    SELECT m.prior, m.resource_id FROM listing_match m WHERE {{fits}}
+    ORDER BY m.prior DESC, m.resource_id DESC LIMIT {CANDIDATES}
 ) candidates ORDER BY prior, resource_id LIMIT 1
 """  # noqa: S608 - from texts of this module
 ORDERED: Final = f"""
-SELECT {SHOWN}, {{reasons}} l.{{column}} AS position
-FROM listing l WHERE {{fits}} AND {{behind}}
-ORDER BY l.{{column}} {{turn}}, l.resource_id {{turn}} LIMIT :most
+WITH page AS MATERIALIZED (
+    SELECT m.resource_id, m.{{column}} AS position FROM listing_match m
+    WHERE {{fits}} AND {{behind}}
+    ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT :most
+)
+SELECT {SHOWN}, {{found_in}}, page.position
+FROM page JOIN listing l ON l.resource_id = page.resource_id
+ORDER BY page.position {{turn}}, page.resource_id {{turn}}
 """  # noqa: S608 - from texts of this module
 BY_KEY: Final = f"""
 SELECT {SHOWN} FROM listing l
@@ -201,31 +212,45 @@ def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What fits, as a condition on a listing `l` with its parameters; `query`: the words of it."""
+    """What fits, as conditions on a row `m` of `listing_match`; `query`: the words of it."""
 
-    condition: str
+    by_words: Sequence[str]
+    by_filters: Sequence[str]
     given: dict[str, Any]
     query: str
+
+    @property
+    def condition(self) -> str:
+        return " AND ".join([*self.by_words, *self.by_filters]) or "true"
 
     def statement(self, sql: str) -> TextClause:
         """Return a statement that is planned for these very words: a common one is another case.
 
         As a parameter they would come into one plan for all words, once it is prepared.
         """
-        planned = bindparam("query", literal_execute=True, type_=Text())
-        return text(sql).bindparams(planned) if self.query else text(sql)
+        return _planned(sql) if self.query else _plain(sql)
 
 
-def matching(wanted: Wanted, *, without: str = "") -> Matching | None:
-    """Return what fits, one filter left out; None where nothing can, for want of any word."""
+@lru_cache(maxsize=256)
+def _planned(sql: str) -> TextClause:
+    return text(sql).bindparams(bindparam("query", literal_execute=True, type_=Text()))
+
+
+@lru_cache(maxsize=256)
+def _plain(sql: str) -> TextClause:
+    return text(sql)
+
+
+def matching(wanted: Wanted) -> Matching | None:
+    """Return what fits; None where nothing can, for want of any word."""
     query = query_of(wanted.words)
     if wanted.words.strip() and not query:
         return None
-    conditions, given = narrowed(wanted.filters, without=without)
+    given: dict[str, Any] = dict(given_by(wanted.filters))
     if query:
-        conditions.append("l.tokens @@ CAST(:query AS tsquery)")
         given["query"] = query
-    return Matching(" AND ".join(conditions) or "true", given, query)
+    by_words = ["m.tokens @@ CAST(:query AS tsquery)"] if query else []
+    return Matching(by_words, narrowed(wanted.filters), given, query)
 
 
 def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
@@ -266,10 +291,10 @@ def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resu
     side = "<" if turn == "DESC" else ">"
     sql = ORDERED.format(
         fits=found.condition,
-        behind=f"(l.{column}, l.resource_id) {side} (:after_0, :after_1)" if after else "true",
+        behind=f"(m.{column}, m.resource_id) {side} (:after_0, :after_1)" if after else "true",
         column=column,
         turn=turn,
-        reasons=f"{REASONS}," if found.query else "",
+        found_in=FOUND_IN if found.query else FOUND_NOWHERE,
     )
     given = found.given | _behind(after) | {"most": wanted.limit + 1}
     if found.query:
@@ -288,9 +313,7 @@ def _behind(after: Key) -> dict[str, object]:
 
 
 def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
-    named = row._mapping
-    places = (Why.IN_TITLE, Why.DESCRIBES_IT, Why.NAMED)
-    found = [place for place in places if named.get(place.value)]
+    found = [place for (place, _), is_there in zip(PLACES, row[FOUND_AT], strict=True) if is_there]
     if sort is Sort.NEWEST:
         return (Why.NEW, *found)
     if sort is Sort.PRICE:
@@ -310,7 +333,7 @@ def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
 
 def _hit(row: AnyRow, why: tuple[Why, ...]) -> Hit:
     """Return a row's listing, whose columns come first."""
-    return Hit(**dict(zip(NAMES, row, strict=False)), why=why)
+    return Hit(**dict(zip(NAMES, row[:COLUMNS], strict=True)), why=why)
 
 
 def _escaped(words: str) -> str:
