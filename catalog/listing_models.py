@@ -78,6 +78,7 @@ class Listing(Base):
     __table_args__ = (
         Index("ix_listing_vendor", "vendor_id"),
         Index("ix_listing_key", "vendor_code", "sku"),
+        Index("ix_listing_prior", text("prior DESC"), text("resource_id DESC")),
     )
 
 

@@ -29,6 +29,8 @@ from kernel.unit import Unit
 
 CANDIDATES: Final = 300
 MOST: Final = 200
+SAMPLE: Final = 32
+WALKED: Final = 4
 RANK_WEIGHTS: Final = "CAST(ARRAY[0.05, 0.15, 0.4, 1.0] AS real[])"
 """Of the weights D, C, B and A: whose it is, what describes it, its title."""
 
@@ -127,38 +129,66 @@ FOUND_IN: Final = ", ".join(
 FOUND_NOWHERE: Final = ", ".join("false" for _ in PLACES)
 FOUND_AT: Final = slice(COLUMNS, COLUMNS + len(PLACES))
 """Where a row says it: behind the columns of its listing."""
+FIRST_OF_WORDS: Final = f"""
+sample AS MATERIALIZED (
+    SELECT count(*) FILTER (WHERE {{fits}}) AS fitting FROM (
+        SELECT m.* FROM {{walked}} m WHERE {{behind}}
+        ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT {SAMPLE}
+    ) m
+), dense AS MATERIALIZED (
+    SELECT m.resource_id, m.{{column}} AS position FROM (
+        SELECT m.* FROM {{walked}} m WHERE {{behind}}
+        ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT (
+            SELECT CASE WHEN fitting >= {SAMPLE} / {WALKED} THEN 2 * {WALKED} * {{most}} ELSE 0 END
+            FROM sample
+        )
+    ) m WHERE {{fits}} ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT {{most}}
+), first AS MATERIALIZED (
+    SELECT resource_id, position FROM dense WHERE (SELECT count(*) FROM dense) = {{most}}
+    UNION ALL (
+        SELECT resource_id, position FROM (
+            SELECT m.resource_id, m.{{column}} AS position FROM listing_match m
+            WHERE {{fits}} AND {{behind}} AND (SELECT count(*) FROM dense) < {{most}} OFFSET 0
+        ) m ORDER BY position {{turn}}, resource_id {{turn}} LIMIT {{most}}
+    )
+)
+"""  # noqa: S608 - from texts of this module
+"""The first of what words find, in an order.
+
+What the index of words finds is sorted; but of a word that is common among the first of the order
+(each `WALKED`th of a sample has it) the order is walked until there are enough. Planned by the
+database, this choice would not know that the words of a row that is walked lie out of it.
+"""
+FIRST: Final = """
+first AS MATERIALIZED (
+    SELECT m.resource_id, m.{column} AS position FROM listing_match m WHERE {fits} AND {behind}
+    ORDER BY m.{column} {turn}, m.resource_id {turn} LIMIT {most}
+)
+"""
 RANKED: Final = f"""
-WITH candidates AS MATERIALIZED (
-    SELECT m.resource_id, m.prior FROM listing_match m WHERE {{fits}}
-    ORDER BY m.prior DESC, m.resource_id DESC LIMIT {CANDIDATES}
-), ranked AS (
-    SELECT resource_id, candidates.prior,
+WITH {{first}}, ranked AS (
+    SELECT resource_id, first.position AS prior,
         CAST(1000000 * (ts_rank({RANK_WEIGHTS}, l.tokens, CAST(:query AS tsquery))
             + CAST(l.title ILIKE :phrase AS int)) AS bigint) AS rank
-    FROM candidates JOIN listing l USING (resource_id)
+    FROM first JOIN listing l USING (resource_id)
 ), page AS MATERIALIZED (
     SELECT * FROM ranked WHERE {{behind}}
     ORDER BY rank DESC, prior DESC, resource_id DESC LIMIT :most
 )
-SELECT {SHOWN}, {FOUND_IN}, page.rank, page.prior, (SELECT count(*) FROM candidates) AS candidates
+SELECT {SHOWN}, {FOUND_IN}, page.rank, page.prior, (SELECT count(*) FROM first) AS candidates
 FROM page JOIN listing l ON l.resource_id = page.resource_id
 ORDER BY page.rank DESC, page.prior DESC, page.resource_id DESC
 """  # noqa: S608 - from texts of this module
-LAST_CANDIDATE: Final = f"""
-SELECT count(*) OVER () AS candidates, prior, resource_id FROM (
-    SELECT m.prior, m.resource_id FROM listing_match m WHERE {{fits}}
-    ORDER BY m.prior DESC, m.resource_id DESC LIMIT {CANDIDATES}
-) candidates ORDER BY prior, resource_id LIMIT 1
-"""  # noqa: S608 - from texts of this module
+LAST_CANDIDATE: Final = """
+WITH {first}
+SELECT count(*) OVER () AS candidates, position AS prior, resource_id FROM first
+ORDER BY prior, resource_id LIMIT 1
+"""
 ORDERED: Final = f"""
-WITH page AS MATERIALIZED (
-    SELECT m.resource_id, m.{{column}} AS position FROM listing_match m
-    WHERE {{fits}} AND {{behind}}
-    ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT :most
-)
-SELECT {SHOWN}, {{found_in}}, page.position
-FROM page JOIN listing l ON l.resource_id = page.resource_id
-ORDER BY page.position {{turn}}, page.resource_id {{turn}}
+WITH {{first}}
+SELECT {SHOWN}, {{found_in}}, first.position
+FROM first JOIN listing l ON l.resource_id = first.resource_id
+ORDER BY first.position {{turn}}, first.resource_id {{turn}}
 """  # noqa: S608 - from texts of this module
 BY_KEY: Final = f"""
 SELECT {SHOWN} FROM listing l
@@ -219,9 +249,20 @@ class Matching:
     given: dict[str, Any]
     query: str
 
-    @property
-    def condition(self) -> str:
-        return " AND ".join([*self.by_words, *self.by_filters]) or "true"
+    def first(self, column: str, *, most: str, turn: str = "DESC", behind: str = "true") -> str:
+        """Return the expression `first`: so many of what fits, in the order of this column.
+
+        Only the prior is in order among the listings, too, whose words lie in the row.
+        """
+        in_the_row = column == "prior" and not self.by_filters
+        return (FIRST_OF_WORDS if self.query else FIRST).format(
+            fits=" AND ".join([*self.by_words, *self.by_filters]) or "true",
+            walked="listing" if in_the_row else "listing_match",
+            column=column,
+            turn=turn,
+            behind=behind,
+            most=most,
+        )
 
     def statement(self, sql: str) -> TextClause:
         """Return a statement that is planned for these very words: a common one is another case.
@@ -256,7 +297,7 @@ def matching(wanted: Wanted) -> Matching | None:
 def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
     """Rank the candidates; behind the last of them the order of the prior goes on."""
     behind = "(rank, prior, resource_id) < (:after_0, :after_1, :after_2)" if after else "true"
-    sql = RANKED.format(fits=found.condition, behind=behind)
+    sql = RANKED.format(first=found.first("prior", most=str(CANDIDATES)), behind=behind)
     given = (
         found.given
         | _behind(after)
@@ -279,7 +320,7 @@ def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resul
 
 def _behind_candidates(unit: Unit, found: Matching) -> str:
     """Return the cursor of what follows the candidates, empty if they are all there is."""
-    sql = LAST_CANDIDATE.format(fits=found.condition)
+    sql = LAST_CANDIDATE.format(first=found.first("prior", most=str(CANDIDATES)))
     last = unit.session.execute(found.statement(sql), found.given).one_or_none()
     if last is None or last.candidates < CANDIDATES:
         return ""
@@ -289,10 +330,9 @@ def _behind_candidates(unit: Unit, found: Matching) -> str:
 def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
     name, column, turn = ORDERS[wanted.sort]
     side = "<" if turn == "DESC" else ">"
+    behind = f"(m.{column}, m.resource_id) {side} (:after_0, :after_1)" if after else "true"
     sql = ORDERED.format(
-        fits=found.condition,
-        behind=f"(m.{column}, m.resource_id) {side} (:after_0, :after_1)" if after else "true",
-        column=column,
+        first=found.first(column, turn=turn, behind=behind, most=":most"),
         turn=turn,
         found_in=FOUND_IN if found.query else FOUND_NOWHERE,
     )

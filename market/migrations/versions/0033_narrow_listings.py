@@ -86,8 +86,15 @@ MADE_BEFORE = (
     "CASE WHEN unit_price IS NULL THEN 'unpriced' WHEN unit_price = 0 THEN 'free' "
     "ELSE 'priced' END || chr(31) || coalesce(plan, '') || chr(31) || licence"
 )
-DESCENDING = (("prior", "prior"), ("newest", "listed_at"), ("renewals", "renewals"))
-ASCENDING = (("price", "price_order"), ("place", "place"))
+ORDERS = {
+    "prior": ("prior", "DESC"),
+    "newest": ("listed_at", "DESC"),
+    "renewals": ("renewals", "DESC"),
+    "price": ("price_order", "ASC"),
+    "place": ("place", "ASC"),
+}
+# The prior orders listings, too: the first of a very common word are found where its words are.
+OF_THE_NARROW = ("newest", "renewals", "price", "place")
 
 
 def upgrade() -> None:
@@ -132,7 +139,7 @@ def upgrade() -> None:
     op.execute(OUT_OF_THE_ROW)
     op.drop_index("ix_listing_facets", "listing")
     op.drop_index("ix_listing_tokens", "listing")
-    for name, _ in (*DESCENDING, *ASCENDING):
+    for name in OF_THE_NARROW:
         op.drop_index(f"ix_listing_{name}", "listing")
     for name in ("suited", "made"):
         op.drop_column("listing", name)
@@ -140,18 +147,20 @@ def upgrade() -> None:
     op.execute(MATCHED)
     op.execute(TAKEN_IN)
     op.create_index("ix_listing_match_tokens", "listing_match", ["tokens"], postgresql_using="gin")
-    _index_orders("listing_match")
+    _index_orders("listing_match", ("prior", *OF_THE_NARROW))
     op.create_index("ix_listing_match_suited", "listing_match", ["suited_id", "made_id"])
     op.create_index("ix_listing_match_made", "listing_match", ["made_id"])
     op.create_index("ix_listing_match_vendor", "listing_match", ["vendor_id"])
 
 
-def _index_orders(table: str) -> None:
-    for name, column in DESCENDING:
-        order = [sa.text(f"{column} DESC"), sa.text("resource_id DESC")]
-        op.create_index(f"ix_{table}_{name}", table, order)
-    for name, column in ASCENDING:
-        op.create_index(f"ix_{table}_{name}", table, [column, "resource_id"])
+def _index_orders(table: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        column, turn = ORDERS[name]
+        if turn == "DESC":
+            order = [sa.text(f"{column} DESC"), sa.text("resource_id DESC")]
+            op.create_index(f"ix_{table}_{name}", table, order)
+        else:
+            op.create_index(f"ix_{table}_{name}", table, [column, "resource_id"])
 
 
 def downgrade() -> None:
@@ -167,7 +176,7 @@ def downgrade() -> None:
             sa.Column(name, sa.Text(), sa.Computed(words, persisted=True), nullable=False),
         )
     op.create_index("ix_listing_tokens", "listing", ["tokens"], postgresql_using="gin")
-    _index_orders("listing")
+    _index_orders("listing", OF_THE_NARROW)
     op.create_index(
         "ix_listing_facets", "listing", ["suited", "made"], postgresql_include=[*FILTERED]
     )
