@@ -154,7 +154,7 @@ def test_two_that_list_the_same_new_words_at_once_have_them_once(units, shop):
     """The second waits for the first to be done, and takes its words."""
 
     def row(sku: str):
-        return a_row(shop, sku, "新学科", subject="美术", type="图书")
+        return a_row(shop, sku, "新学科", subject="美术", type="视频")
 
     def listing() -> None:
         with units(SYSTEM) as unit:
