@@ -6,11 +6,10 @@ the facets come, too, the combinations that one filter of it alone keeps out.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Final
 
 from catalog.facets import FIELDS, HALVES, SUITS_ANY, Facet, Half, all_of, of_vendor
-from catalog.search import Matching, Wanted, matching
+from catalog.search import Matching, Wanted, matching, statement
 from kernel.unit import Unit
 
 COUNTED: Final = """
@@ -35,10 +34,10 @@ def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
     if found is None:
         return 0, []
     names = tuple(name for name in FIELDS if wanted.filters.get(name))
-    sql = _statement(_without_facets(found, wanted), names)
+    sql = _counted(found, names, of_vendor(wanted.filters))
     counts: dict[str, dict[str, int]] = {name: {} for name in FIELDS}
     total = 0
-    for field, word, fitting, results in unit.session.execute(found.statement(sql), found.given):
+    for field, word, fitting, results in unit.session.execute(statement(sql), found.given):
         if field == TOTAL_BY:
             total += fitting or 0
         if results:
@@ -47,24 +46,18 @@ def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
     return int(total), [facet for facet in facets if facet.counts]
 
 
-def _without_facets(found: Matching, wanted: Wanted) -> str:
-    """Return what fits but for the facets: the words and the vendor."""
-    return " AND ".join([*found.by_words, *of_vendor(wanted.filters)]) or "true"
-
-
-@lru_cache(maxsize=256)
-def _statement(fits: str, narrowed: Sequence[str]) -> str:
+def _counted(found: Matching, narrowed: Sequence[str], vendor: Sequence[str]) -> str:
     """Return the statement that counts with these facets set."""
     is_set = dict.fromkeys(narrowed, "set")
-    conditions, numbers = [fits], []
+    conditions, numbers = [*vendor], []
     for half, other in (HALVES, HALVES[::-1]):
-        if names := half.set_by(is_set):
+        if len(names := half.set_by(is_set)) > 1:
             nearly = [f"({all_of(names, without=name)})" for name in names]
-            conditions += [half.having(" OR ".join(nearly))] if len(names) > 1 else []
+            conditions.append(half.having(" OR ".join(nearly)))
         kept = other.set_by(is_set)
         only = f"FILTER (WHERE {other.having(all_of(kept))})" if kept else ""
         numbers.append(f"count(*) {only} AS of_{half.id}")
-    counted = COUNTED.format(numbers=", ".join(numbers), fits=" AND ".join(conditions))
+    counted = COUNTED.format(numbers=", ".join(numbers), fits=found.fitting(conditions))
     return counted + "UNION ALL".join(_added(half, half.set_by(is_set)) for half in HALVES)
 
 

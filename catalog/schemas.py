@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -85,15 +86,18 @@ class ResourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     learning_resource: dict[str, Any]
 
 
+SAME: Final = [name for name in ResourceItem.__struct_fields__ if name not in ("unit_price", "why")]
+same_of: Final = attrgetter(*SAME)
+"""What an item has as the hit has it."""
+
+
 def item_of(hit: Hit) -> ResourceItem:
-    values = {name: getattr(hit, name) for name in ResourceItem.__struct_fields__}
+    values = dict(zip(SAME, same_of(hit), strict=True))
     price = hit.unit_price
     return ResourceItem(
-        **values
-        | {
-            "unit_price": None if price is None else f"{price:.4f}",
-            "why": [why.value for why in hit.why],
-        }
+        **values,
+        unit_price=None if price is None else f"{price:.4f}",
+        why=[why.value for why in hit.why],
     )
 
 

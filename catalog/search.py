@@ -19,7 +19,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, Text, TextClause, bindparam, text
+from sqlalchemy import Row, TextClause, text
 
 from catalog.facets import Filters, given_by, narrowed
 from catalog.listing_models import UNPLACED_FROM
@@ -129,6 +129,7 @@ FOUND_IN: Final = ", ".join(
 FOUND_NOWHERE: Final = ", ".join("false" for _ in PLACES)
 FOUND_AT: Final = slice(COLUMNS, COLUMNS + len(PLACES))
 """Where a row says it: behind the columns of its listing."""
+FITS_WORDS: Final = "m.tokens @@ CAST(:query AS tsquery)"
 FIRST_OF_WORDS: Final = f"""
 sample AS MATERIALIZED (
     SELECT count(*) FILTER (WHERE {{fits}}) AS fitting FROM (
@@ -233,7 +234,7 @@ def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
     """Return the listed resources of these keys in their order, without what is not listed."""
     pairs = [key.partition("/") for key in keys]
     rows = unit.session.execute(
-        text(BY_KEY),
+        statement(BY_KEY),
         {"codes": [code for code, _, _ in pairs], "skus": [sku for _, _, sku in pairs]},
     )
     found = {hit.key: hit for hit in (_hit(row, ()) for row in rows)}
@@ -244,19 +245,28 @@ def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
 class Matching:
     """What fits, as conditions on a row `m` of `listing_match`; `query`: the words of it."""
 
-    by_words: Sequence[str]
     by_filters: Sequence[str]
     given: dict[str, Any]
     query: str
 
-    def first(self, column: str, *, most: str, turn: str = "DESC", behind: str = "true") -> str:
+    def fitting(self, filters: Sequence[str]) -> str:
+        """Return what fits the words and these filters, as one condition.
+
+        Beside words a filter is looked up for each row that they find, and leads to none itself:
+        nobody knows before how many these are.
+        """
+        if not self.query:
+            return " AND ".join(filters) or "true"
+        return " AND ".join([FITS_WORDS, *(f"({one}) IS TRUE" for one in filters)])
+
+    def first(self, column: str, *, most: int, turn: str = "DESC", behind: str = "true") -> str:
         """Return the expression `first`: so many of what fits, in the order of this column.
 
         Only the prior is in order among the listings, too, whose words lie in the row.
         """
         in_the_row = column == "prior" and not self.by_filters
         return (FIRST_OF_WORDS if self.query else FIRST).format(
-            fits=" AND ".join([*self.by_words, *self.by_filters]) or "true",
+            fits=self.fitting(self.by_filters),
             walked="listing" if in_the_row else "listing_match",
             column=column,
             turn=turn,
@@ -264,21 +274,14 @@ class Matching:
             most=most,
         )
 
-    def statement(self, sql: str) -> TextClause:
-        """Return a statement that is planned for these very words: a common one is another case.
-
-        As a parameter they would come into one plan for all words, once it is prepared.
-        """
-        return _planned(sql) if self.query else _plain(sql)
-
 
 @lru_cache(maxsize=256)
-def _planned(sql: str) -> TextClause:
-    return text(sql).bindparams(bindparam("query", literal_execute=True, type_=Text()))
+def statement(sql: str) -> TextClause:
+    """Return a statement of this text, built once: all searches of its shape share it.
 
-
-@lru_cache(maxsize=256)
-def _plain(sql: str) -> TextClause:
+    Words come as a parameter, so that connections keep it prepared. One plan for all words is
+    right, for how common they are is looked at while it runs.
+    """
     return text(sql)
 
 
@@ -290,14 +293,13 @@ def matching(wanted: Wanted) -> Matching | None:
     given: dict[str, Any] = dict(given_by(wanted.filters))
     if query:
         given["query"] = query
-    by_words = ["m.tokens @@ CAST(:query AS tsquery)"] if query else []
-    return Matching(by_words, narrowed(wanted.filters), given, query)
+    return Matching(narrowed(wanted.filters), given, query)
 
 
 def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
     """Rank the candidates; behind the last of them the order of the prior goes on."""
     behind = "(rank, prior, resource_id) < (:after_0, :after_1, :after_2)" if after else "true"
-    sql = RANKED.format(first=found.first("prior", most=str(CANDIDATES)), behind=behind)
+    sql = RANKED.format(first=found.first("prior", most=CANDIDATES), behind=behind)
     given = (
         found.given
         | _behind(after)
@@ -307,7 +309,7 @@ def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resul
             "most": wanted.limit + 1,
         }
     )
-    rows = unit.session.execute(found.statement(sql), given).all()
+    rows = unit.session.execute(statement(sql), given).all()
     shown = rows[: wanted.limit]
     hits = [_hit(row, _why(row, Sort.RELEVANCE)) for row in shown]
     if len(rows) > wanted.limit:
@@ -320,8 +322,8 @@ def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resul
 
 def _behind_candidates(unit: Unit, found: Matching) -> str:
     """Return the cursor of what follows the candidates, empty if they are all there is."""
-    sql = LAST_CANDIDATE.format(first=found.first("prior", most=str(CANDIDATES)))
-    last = unit.session.execute(found.statement(sql), found.given).one_or_none()
+    sql = LAST_CANDIDATE.format(first=found.first("prior", most=CANDIDATES))
+    last = unit.session.execute(statement(sql), found.given).one_or_none()
     if last is None or last.candidates < CANDIDATES:
         return ""
     return _encoded("prior", last.prior, last.resource_id)
@@ -332,14 +334,14 @@ def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resu
     side = "<" if turn == "DESC" else ">"
     behind = f"(m.{column}, m.resource_id) {side} (:after_0, :after_1)" if after else "true"
     sql = ORDERED.format(
-        first=found.first(column, turn=turn, behind=behind, most=":most"),
+        first=found.first(column, turn=turn, behind=behind, most=wanted.limit + 1),
         turn=turn,
         found_in=FOUND_IN if found.query else FOUND_NOWHERE,
     )
-    given = found.given | _behind(after) | {"most": wanted.limit + 1}
+    given = found.given | _behind(after)
     if found.query:
         given["any_word"] = any_of(wanted.words)
-    rows = unit.session.execute(found.statement(sql), given).all()
+    rows = unit.session.execute(statement(sql), given).all()
     shown = rows[: wanted.limit]
     hits = [_hit(row, _why(row, wanted.sort)) for row in shown]
     if len(rows) <= wanted.limit:
