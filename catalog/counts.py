@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from catalog.facets import FIELDS, HALVES, SUITS_ANY, Facet, Half, all_of, of_vendor
-from catalog.search import Matching, Wanted, matching, statement
+from catalog.matching import Matching, matching, statement
+from catalog.search import Wanted
 from kernel.unit import Unit
 
 COUNTED: Final = """
@@ -30,7 +31,7 @@ TOTAL_BY: Final = "stage"
 
 def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
     """Return how many results there are, and how many each word of each facet would leave."""
-    found = matching(wanted)
+    found = matching(wanted.words, wanted.filters)
     if found is None:
         return 0, []
     names = tuple(name for name in FIELDS if wanted.filters.get(name))

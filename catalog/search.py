@@ -3,8 +3,8 @@
 Everybody sees the same: listed versions and nothing else. Nothing is pushed: without words the
 order is that of use and renewal, and each row says why it stands where it stands. Of a very common
 word the first `CANDIDATES` by the stored prior are ranked, the others follow in its order, so that
-such a word costs no more than a rare one. Which fit and in which order is asked of the narrow
-`listing_match`; listings are read where they are ranked or shown.
+such a word costs no more than a rare one. What fits is `catalog.matching`'s matter; listings are
+read here, where they are ranked or shown.
 """
 
 import base64
@@ -14,23 +14,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import Row
 
-from catalog.facets import Filters, given_by, narrowed
+from catalog.facets import Filters
 from catalog.listing_models import UNPLACED_FROM
-from catalog.tokens import any_of, query_of
+from catalog.matching import Matching, matching, statement
+from catalog.tokens import any_of
 from kernel.errors import InvalidInput
 from kernel.unit import Unit
 
 CANDIDATES: Final = 300
 MOST: Final = 200
-SAMPLE: Final = 32
-WALKED: Final = 4
 RANK_WEIGHTS: Final = "CAST(ARRAY[0.05, 0.15, 0.4, 1.0] AS real[])"
 """Of the weights D, C, B and A: whose it is, what describes it, its title."""
 
@@ -129,43 +127,6 @@ FOUND_IN: Final = ", ".join(
 FOUND_NOWHERE: Final = ", ".join("false" for _ in PLACES)
 FOUND_AT: Final = slice(COLUMNS, COLUMNS + len(PLACES))
 """Where a row says it: behind the columns of its listing."""
-FITS_WORDS: Final = "m.tokens @@ CAST(:query AS tsquery)"
-FIRST_OF_WORDS: Final = f"""
-sample AS MATERIALIZED (
-    SELECT count(*) FILTER (WHERE {{fits}}) AS fitting FROM (
-        SELECT m.* FROM {{walked}} m WHERE {{behind}}
-        ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT {SAMPLE}
-    ) m
-), dense AS MATERIALIZED (
-    SELECT m.resource_id, m.{{column}} AS position FROM (
-        SELECT m.* FROM {{walked}} m WHERE {{behind}}
-        ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT (
-            SELECT CASE WHEN fitting >= {SAMPLE} / {WALKED} THEN 2 * {WALKED} * {{most}} ELSE 0 END
-            FROM sample
-        )
-    ) m WHERE {{fits}} ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT {{most}}
-), first AS MATERIALIZED (
-    SELECT resource_id, position FROM dense WHERE (SELECT count(*) FROM dense) = {{most}}
-    UNION ALL (
-        SELECT resource_id, position FROM (
-            SELECT m.resource_id, m.{{column}} AS position FROM listing_match m
-            WHERE {{fits}} AND {{behind}} AND (SELECT count(*) FROM dense) < {{most}} OFFSET 0
-        ) m ORDER BY position {{turn}}, resource_id {{turn}} LIMIT {{most}}
-    )
-)
-"""  # noqa: S608 - from texts of this module
-"""The first of what words find, in an order.
-
-What the index of words finds is sorted; but of a word that is common among the first of the order
-(each `WALKED`th of a sample has it) the order is walked until there are enough. Planned by the
-database, this choice would not know that the words of a row that is walked lie out of it.
-"""
-FIRST: Final = """
-first AS MATERIALIZED (
-    SELECT m.resource_id, m.{column} AS position FROM listing_match m WHERE {fits} AND {behind}
-    ORDER BY m.{column} {turn}, m.resource_id {turn} LIMIT {most}
-)
-"""
 RANKED: Final = f"""
 WITH {{first}}, ranked AS (
     SELECT resource_id, first.position AS prior,
@@ -221,7 +182,7 @@ KINDS: Final[dict[str, tuple[type, ...]]] = {
 
 def search(unit: Unit, wanted: Wanted) -> Results:
     """Return a page of what fits; raise `InvalidInput` for a cursor that is none of ours."""
-    found = matching(wanted)
+    found = matching(wanted.words, wanted.filters)
     if found is None:
         return Results([], "")
     name, after = _decoded(wanted.after, wanted.sort) if wanted.after else ("", [])
@@ -239,61 +200,6 @@ def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
     )
     found = {hit.key: hit for hit in (_hit(row, ()) for row in rows)}
     return [found[key] for key in dict.fromkeys(keys) if key in found]
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """What fits, as conditions on a row `m` of `listing_match`; `query`: the words of it."""
-
-    by_filters: Sequence[str]
-    given: dict[str, Any]
-    query: str
-
-    def fitting(self, filters: Sequence[str]) -> str:
-        """Return what fits the words and these filters, as one condition.
-
-        Beside words a filter is looked up for each row that they find, and leads to none itself:
-        nobody knows before how many these are.
-        """
-        if not self.query:
-            return " AND ".join(filters) or "true"
-        return " AND ".join([FITS_WORDS, *(f"({one}) IS TRUE" for one in filters)])
-
-    def first(self, column: str, *, most: int, turn: str = "DESC", behind: str = "true") -> str:
-        """Return the expression `first`: so many of what fits, in the order of this column.
-
-        Only the prior is in order among the listings, too, whose words lie in the row.
-        """
-        in_the_row = column == "prior" and not self.by_filters
-        return (FIRST_OF_WORDS if self.query else FIRST).format(
-            fits=self.fitting(self.by_filters),
-            walked="listing" if in_the_row else "listing_match",
-            column=column,
-            turn=turn,
-            behind=behind,
-            most=most,
-        )
-
-
-@lru_cache(maxsize=256)
-def statement(sql: str) -> TextClause:
-    """Return a statement of this text, built once: all searches of its shape share it.
-
-    Words come as a parameter, so that connections keep it prepared. One plan for all words is
-    right, for how common they are is looked at while it runs.
-    """
-    return text(sql)
-
-
-def matching(wanted: Wanted) -> Matching | None:
-    """Return what fits; None where nothing can, for want of any word."""
-    query = query_of(wanted.words)
-    if wanted.words.strip() and not query:
-        return None
-    given: dict[str, Any] = dict(given_by(wanted.filters))
-    if query:
-        given["query"] = query
-    return Matching(narrowed(wanted.filters), given, query)
 
 
 def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
