@@ -83,6 +83,7 @@ def refresh_listings(unit: Unit, resource_ids: Collection[UUID]) -> None:
     wanted = sorted(set(resource_ids))
     if wanted:
         _hold(unit, wanted)
+    wanted.reverse()  # as they are searched, the newest first
     for start in range(0, len(wanted), AT_ONCE):
         _refresh(unit, wanted[start : start + AT_ONCE])
     if len(wanted) >= MANY:

@@ -22,7 +22,9 @@ ALTER TABLE listing_match SET (toast_tuple_target = 240);
 ALTER TABLE listing_match ALTER COLUMN tokens SET STORAGE EXTERNAL;
 """
 # Each statement's rows at once; what an update leaves as it was is not written. Combinations of
-# words are inserted in one order, so that no two statements wait for one another both.
+# words are inserted in one order, so that no two statements wait for one another both. Listings
+# come newest first, as they stand among those of the same prior: what is read in about the order in
+# which it is wanted is sorted in no time.
 MATCHED = f"""
 CREATE FUNCTION match_listings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -56,6 +58,7 @@ BEGIN
         = (w.stage, w.subject, w.grade, w.edition, w.kind)
     JOIN listing_made d ON (d.type, d.language, d.reach, d.tier, d.price, d.plan, d.licence)
         = (w.type, w.language, w.reach, w.tier, {PRICE}, coalesce(w.plan, ''), w.licence)
+    ORDER BY w.resource_id DESC
     ON CONFLICT (resource_id) DO UPDATE SET
         vendor_id = excluded.vendor_id, prior = excluded.prior, renewals = excluded.renewals,
         place = excluded.place, listed_at = excluded.listed_at,
