@@ -23,7 +23,7 @@ from sqlalchemy import Row
 from catalog.facets import Filters
 from catalog.listing_models import UNPLACED_FROM
 from catalog.matching import Matching, matching, statement
-from catalog.tokens import any_of
+from catalog.tokens import any_of, only_in
 from kernel.errors import InvalidInput
 from kernel.unit import Unit
 
@@ -70,8 +70,7 @@ class Wanted:
     limit: int = 50
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A listed resource in a result; `why` it stands here, the strongest reason first."""
 
     resource_id: UUID
@@ -115,15 +114,12 @@ class Results:
     next: str
 
 
-NAMES: Final = tuple(name for name in Hit.__annotations__ if name != "why")
+NAMES: Final = tuple(name for name in Hit.__struct_fields__ if name != "why")
 COLUMNS: Final = len(NAMES)
 SHOWN: Final = ", ".join(f"l.{name}" for name in NAMES)
-PLACES: Final = ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
+PLACES: Final = ((Why.IN_TITLE, "A"), (Why.DESCRIBES_IT, "B"), (Why.NAMED, "C"))
 """Where in a listing the words are: its title, what describes it, whose it is; with its weight."""
-FOUND_IN: Final = ", ".join(
-    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")]) @@ CAST(:any_word AS tsquery)"
-    for _, weight in PLACES
-)
+FOUND_IN: Final = ", ".join(f"l.tokens @@ CAST(:in_{weight} AS tsquery)" for _, weight in PLACES)
 FOUND_NOWHERE: Final = ", ".join("false" for _ in PLACES)
 FOUND_AT: Final = slice(COLUMNS, COLUMNS + len(PLACES))
 """Where a row says it: behind the columns of its listing."""
@@ -209,8 +205,8 @@ def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resul
     given = (
         found.given
         | _behind(after)
+        | _places(wanted)
         | {
-            "any_word": any_of(wanted.words),
             "phrase": f"%{_escaped(wanted.words)}%",
             "most": wanted.limit + 1,
         }
@@ -246,7 +242,7 @@ def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resu
     )
     given = found.given | _behind(after)
     if found.query:
-        given["any_word"] = any_of(wanted.words)
+        given |= _places(wanted)
     rows = unit.session.execute(statement(sql), given).all()
     shown = rows[: wanted.limit]
     hits = [_hit(row, _why(row, wanted.sort)) for row in shown]
@@ -254,6 +250,12 @@ def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resu
         return Results(hits, "")
     last = shown[-1]
     return Results(hits, _encoded(name, last.position, last.resource_id))
+
+
+def _places(wanted: Wanted) -> dict[str, str]:
+    """Return what asks each place of a listing for any of the words."""
+    asked = any_of(wanted.words)
+    return {f"in_{weight}": only_in(asked, weight) for _, weight in PLACES}
 
 
 def _behind(after: Key) -> dict[str, object]:
@@ -281,7 +283,7 @@ def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
 
 def _hit(row: AnyRow, why: tuple[Why, ...]) -> Hit:
     """Return a row's listing, whose columns come first."""
-    return Hit(**dict(zip(NAMES, row[:COLUMNS], strict=True)), why=why)
+    return Hit(*(*row[:COLUMNS], why))
 
 
 def _escaped(words: str) -> str:

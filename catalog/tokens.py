@@ -32,6 +32,8 @@ LITTLE_WORDS: Final = frozenset(["的", "了", "和", "与", "及", "在", "之"
 LONGEST_QUERY: Final = 100
 LONGEST_TOKEN: Final = 100
 MOST_RUNS: Final = 12
+ASKED: Final = re.compile(r"('(?:[^']|'')*')(?::(\*))?")
+"""A token as it stands in a query, and whether what begins with it is meant."""
 INITIALS_TYPED: Final = range(2, 13)
 
 
@@ -68,6 +70,11 @@ def query_of(text: str) -> str:
 def any_of(text: str) -> str:
     """Return the tsquery for any word of a typed text: what of it a listed text has."""
     return " | ".join(f"({word})" for word in _words(text) if word)
+
+
+def only_in(query: str, weight: str) -> str:
+    """Return a tsquery that finds its words only where they have this weight."""
+    return ASKED.sub(lambda found: f"{found[1]}:{found[2] or ''}{weight}", query)
 
 
 def _words(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from catalog.offers import OfferRow, record_offers
 from catalog.places import Placed, publish_places
 from catalog.search import CANDIDATES, Sort, Wanted, hits_by_key, search
 from catalog.states import VersionState
+from catalog.tokens import any_of, only_in
 from kernel.identity.models import Organisation
 from market.schema import alembic_config
 from tests.support.builders import a_region_tree, a_vendor, admit, took
@@ -97,6 +98,22 @@ def test_what_is_searched_is_what_is_listed_whatever_changes(units, shop):
         version = update(Version).where(Version.id == first.version_id)
         unit.session.execute(version.values(state=VersionState.SUSPENDED))
         assert_alike(unit, rows=3)
+
+
+def test_a_place_is_asked_for_words_by_their_weight(units):
+    """As if the listing had no other words; quotes and beginnings stay what they are."""
+    asked = any_of("勾股 sx-1 ai x' \\ ཡིག")
+    vector = "'勾股':1A 'sx':1C '1':1B 'x':1A 'aim':1B 'ཡིག':1C"
+    with units(SYSTEM) as unit:
+        for weight in "ABC":
+            for words in (asked, "'勾股':* & 'x'", "'it''s' | 'ai':*", "'a\\\\' | '1'"):
+                given = {"v": vector, "q": words, "only": only_in(words, weight)}
+                same = text(
+                    f"SELECT ts_filter(CAST(:v AS tsvector), '{{{weight}}}') @@ "
+                    "CAST(:q AS tsquery), CAST(:v AS tsvector) @@ CAST(:only AS tsquery)"
+                )
+                filtered, asked_for = unit.session.execute(same, given).one()
+                assert filtered == asked_for
 
 
 def test_a_price_moves_a_listing_to_the_words_of_its_price(units, shop):
