@@ -16,7 +16,10 @@ from catalog.tokens import query_of
 
 SAMPLE: Final = 32
 WALKED: Final = 4
-FITS_WORDS: Final = "m.tokens @@ CAST(:query AS tsquery)"
+FITS_WORDS: Final = "m.tokens @@ (SELECT CAST(:query AS tsquery))"
+"""Asked for by a query of its own, words are hidden from the planner, which would weigh a plan for
+each against the one for all, and keep planning where the one for all seems dearer.
+"""
 FIRST_OF_WORDS: Final = f"""
 sample AS MATERIALIZED (
     SELECT count(*) FILTER (WHERE {{fits}}) AS fitting FROM (
