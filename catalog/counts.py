@@ -1,59 +1,83 @@
-"""Counting what fits: the total and the facets of a search, exactly (R8)."""
+"""Counting what fits: the total and the facets of a search, exactly, in one statement (R8).
 
-from collections.abc import Mapping
+What fits is counted once by its combinations of words, of which there are few; the combinations are
+then added up, word by word. A facet's own words are counted as if it were not set: of each half of
+the facets come, too, the combinations that one filter of it alone keeps out.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from catalog.facets import BETWEEN, FIELDS, MADE, SUITED, SUITS_ANY, Facet
-from catalog.search import Matching, Wanted, matching
+from catalog.facets import FIELDS, HALVES, SUITS_ANY, Facet, Half, all_of, of_vendor
+from catalog.matching import Matching, matching, statement
+from catalog.search import Wanted
 from kernel.unit import Unit
 
-NAMES: Final = tuple(FIELDS)
 COUNTED: Final = """
-SELECT l.suited, l.made, count(*) AS results FROM listing l WHERE {fits}
-GROUP BY GROUPING SETS ((l.suited), (l.made))
+WITH counted AS MATERIALIZED (
+    SELECT m.suited_id, m.made_id, {numbers} FROM listing_match m WHERE {fits}
+    GROUP BY GROUPING SETS ((m.suited_id), (m.made_id))
+)
 """
-"""How often the words of all facets stand together, in two halves: one pass over what fits."""
+ADDED: Final = """
+SELECT CASE {field} END AS field, coalesce({words}) AS word,
+    sum(c.of_{id}) {all} AS total, CASE {results} ELSE sum(c.of_{id}) {all} END AS results
+FROM counted c JOIN {table} w ON w.id = c.{id}
+GROUP BY GROUPING SETS ({sets})
+"""
+TOTAL_BY: Final = "stage"
+"""The facet whose counts are added up to the total: everything has one word of each."""
 
 
 def count_results(unit: Unit, wanted: Wanted) -> tuple[int, list[Facet]]:
-    """Return how many results there are, and how many each word of each facet would leave.
-
-    One statement for all facets, and one more for each that is set: its own words are counted as if
-    it were not.
-    """
-    found = matching(wanted)
+    """Return how many results there are, and how many each word of each facet would leave."""
+    found = matching(wanted.words, wanted.filters)
     if found is None:
         return 0, []
-    total, counts = _counted(unit, found)
-    for name in NAMES:
-        if wanted.filters.get(name):
-            others = matching(wanted, without=name)
-            assert others is not None
-            counts[name] = _of_one(unit, name, others)
-    facets = [Facet(name, _shown(name, counts.get(name, {}))) for name in NAMES]
-    return total, [facet for facet in facets if facet.counts]
-
-
-def _counted(unit: Unit, found: Matching) -> tuple[int, dict[str, dict[str, int]]]:
-    counts: dict[str, dict[str, int]] = {name: {} for name in NAMES}
+    names = tuple(name for name in FIELDS if wanted.filters.get(name))
+    sql = _counted(found, names, of_vendor(wanted.filters))
+    counts: dict[str, dict[str, int]] = {name: {} for name in FIELDS}
     total = 0
-    sql = COUNTED.format(fits=found.condition)
-    for suited, made, results in unit.session.execute(found.statement(sql), found.given):
-        names, together = (SUITED, suited) if suited is not None else (MADE, made)
-        total += results if suited is not None else 0
-        for name, word in zip(names, together.split(BETWEEN), strict=False):
-            of_name = counts[name]
-            of_name[word] = of_name.get(word, 0) + results
-    return total, counts
+    for field, word, fitting, results in unit.session.execute(statement(sql), found.given):
+        if field == TOTAL_BY:
+            total += fitting or 0
+        if results:
+            counts[field][word] = int(results)
+    facets = [Facet(name, _shown(name, counts[name])) for name in FIELDS]
+    return int(total), [facet for facet in facets if facet.counts]
 
 
-def _of_one(unit: Unit, name: str, found: Matching) -> dict[str, int]:
-    sql = (
-        f"SELECT {FIELDS[name]} AS word, count(*) AS results "  # noqa: S608 - our own names
-        f"FROM listing l WHERE {found.condition} GROUP BY 1"
+def _counted(found: Matching, narrowed: Sequence[str], vendor: Sequence[str]) -> str:
+    """Return the statement that counts with these facets set."""
+    is_set = dict.fromkeys(narrowed, "set")
+    conditions, numbers = [*vendor], []
+    for half, other in (HALVES, HALVES[::-1]):
+        if len(names := half.set_by(is_set)) > 1:
+            nearly = [f"({all_of(names, without=name)})" for name in names]
+            conditions.append(half.having(" OR ".join(nearly)))
+        kept = other.set_by(is_set)
+        only = f"FILTER (WHERE {other.having(all_of(kept))})" if kept else ""
+        numbers.append(f"count(*) {only} AS of_{half.id}")
+    counted = COUNTED.format(numbers=", ".join(numbers), fits=found.fitting(conditions))
+    return counted + "UNION ALL".join(_added(half, half.set_by(is_set)) for half in HALVES)
+
+
+def _added(half: Half, names: Sequence[str]) -> str:
+    """Return the counts of a half's words; `results` leaves out what is set of the word's own."""
+    own = [
+        f"WHEN w.{name} IS NOT NULL THEN sum(c.of_{half.id}) "
+        f"FILTER (WHERE {all_of(names, without=name)})"
+        for name in names
+    ]
+    return ADDED.format(
+        field=" ".join(f"WHEN w.{name} IS NOT NULL THEN '{name}'" for name in half.words),
+        words=", ".join(f"w.{name}" for name in half.words),
+        all=f"FILTER (WHERE {all_of(names)})" if names else "",
+        results=" ".join(own) or "WHEN false THEN 0",
+        sets=", ".join(f"(w.{name})" for name in half.words),
+        table=half.table,
+        id=half.id,
     )
-    rows = unit.session.execute(found.statement(sql), found.given)
-    return {word: results for word, results in rows if word is not None}
 
 
 def _shown(name: str, counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -8,40 +8,34 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Numeric, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.db import Base
 
-SUITED = "stage || chr(31) || subject || chr(31) || grade || chr(31) || edition || chr(31) || kind"
-MADE = (
-    "type || chr(31) || language || chr(31) || reach || chr(31) || tier || chr(31) || "
-    "CASE WHEN unit_price IS NULL THEN 'unpriced' WHEN unit_price = 0 THEN 'free' "
-    "ELSE 'priced' END || chr(31) || coalesce(plan, '') || chr(31) || licence"
-)
-"""The words of all facets in two texts, so that counting them groups twice and not twelve times."""
-
-
 UNPLACED: Final = 1_000_000_000
 """What no ranking has placed comes behind, by its prior, as in its migration."""
 UNPLACED_FROM: Final = UNPLACED // 2
 """Places from here on are none of a ranking."""
-FILTERED = (
-    *("stage", "subject", "grade", "edition", "type", "language", "reach", "kind", "tier"),
-    *("unit_price", "plan", "licence", "vendor_code"),
-)
-"""What facets are narrowed by: counted within an index, which is a tenth of the table."""
 
 
 class Listing(Base):
-    """One listed resource: its newest listed version, by what it is found, filtered and sorted.
+    """One listed resource: its newest listed version, as it is shown and ranked.
 
     Written in the transaction that lists the version; gone with it as soon as it is listed no more
     (trigger). `prior`: before anything is typed, the order of what is shown first. `plan` and
     `unit_price` are the offer in force, None without one; at `reprice_on` the next one begins;
     `price_order` has those without a price last.
-    `suited` and `made` hold the words of the facets, as `catalog.facets` names them.
     `place`: the order by ranking that settlement published, `is_slot` if it is kept for a newcomer;
     what has none comes behind, by its prior.
     `schools`, `renewals`, `ratings` and `stars` (their sum) are what settlement published last.
@@ -80,18 +74,92 @@ class Listing(Base):
     is_newcomer: Mapped[bool]
     is_slot: Mapped[bool]
     tokens: Mapped[Any] = mapped_column(TSVECTOR)
-    suited: Mapped[str] = mapped_column(Computed(SUITED))
-    made: Mapped[str] = mapped_column(Computed(MADE))
 
     __table_args__ = (
-        Index("ix_listing_tokens", "tokens", postgresql_using="gin"),
-        Index("ix_listing_prior", text("prior DESC"), text("resource_id DESC")),
-        Index("ix_listing_newest", text("listed_at DESC"), text("resource_id DESC")),
-        Index("ix_listing_renewals", text("renewals DESC"), text("resource_id DESC")),
-        Index("ix_listing_price", "price_order", "resource_id"),
-        Index("ix_listing_place", "place", "resource_id"),
         Index("ix_listing_vendor", "vendor_id"),
-        Index("ix_listing_facets", "suited", "made", postgresql_include=FILTERED),
+        Index("ix_listing_key", "vendor_code", "sku"),
+        Index("ix_listing_prior", text("prior DESC"), text("resource_id DESC")),
+    )
+
+
+class ListingSuited(Base):
+    """For whom listings are made: each combination of these words once, never changed."""
+
+    __tablename__ = "listing_suited"
+
+    id: Mapped[int] = mapped_column(Integer, Identity(always=True), primary_key=True)
+    stage: Mapped[str]
+    subject: Mapped[str]
+    grade: Mapped[str]
+    edition: Mapped[str]
+    kind: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint(
+            *("stage", "subject", "grade", "edition", "kind"), name="uq_listing_suited_words"
+        ),
+    )
+
+
+class ListingMade(Base):
+    """How listings are made and sold: each combination of these words once, never changed.
+
+    `price`: unpriced, free or priced; `plan` is empty without one.
+    """
+
+    __tablename__ = "listing_made"
+
+    id: Mapped[int] = mapped_column(Integer, Identity(always=True), primary_key=True)
+    type: Mapped[str]
+    language: Mapped[str]
+    reach: Mapped[str]
+    tier: Mapped[str]
+    price: Mapped[str]
+    plan: Mapped[str]
+    licence: Mapped[str]
+
+    __table_args__ = (
+        UniqueConstraint(
+            *("type", "language", "reach", "tier", "price", "plan", "licence"),
+            name="uq_listing_made_words",
+        ),
+    )
+
+
+class ListingMatch(Base):
+    """What search matches, narrows, orders and counts: the listing again in a row of 160 bytes.
+
+    Kept alike by the database, statement by statement (triggers of `listing`). Some thousand rows
+    of it are read for a search, of the listings only those that are ranked or shown. `tokens`,
+    without weights, lie out of the row, for the index alone; `ballast` is there to make them.
+    """
+
+    __tablename__ = "listing_match"
+
+    resource_id: Mapped[UUID] = mapped_column(
+        ForeignKey("listing.resource_id", ondelete="CASCADE"), primary_key=True
+    )
+    vendor_id: Mapped[UUID]
+    prior: Mapped[int]
+    renewals: Mapped[int]
+    place: Mapped[int]
+    listed_at: Mapped[datetime]
+    price_order: Mapped[Decimal] = mapped_column(Numeric(14, 4))
+    suited_id: Mapped[int] = mapped_column(Integer, ForeignKey("listing_suited.id"))
+    made_id: Mapped[int] = mapped_column(Integer, ForeignKey("listing_made.id"))
+    tokens: Mapped[Any] = mapped_column(TSVECTOR)
+    ballast: Mapped[str] = mapped_column(server_default=text("repeat(' ', 2000)"))
+
+    __table_args__ = (
+        Index("ix_listing_match_tokens", "tokens", postgresql_using="gin"),
+        Index("ix_listing_match_prior", text("prior DESC"), text("resource_id DESC")),
+        Index("ix_listing_match_newest", text("listed_at DESC"), text("resource_id DESC")),
+        Index("ix_listing_match_renewals", text("renewals DESC"), text("resource_id DESC")),
+        Index("ix_listing_match_price", "price_order", "resource_id"),
+        Index("ix_listing_match_place", "place", "resource_id"),
+        Index("ix_listing_match_suited", "suited_id", "made_id"),
+        Index("ix_listing_match_made", "made_id"),
+        Index("ix_listing_match_vendor", "vendor_id"),
     )
 
 

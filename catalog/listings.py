@@ -13,11 +13,18 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, or_, select, text
+import msgspec
+from sqlalchemy import ColumnElement, delete, or_, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from catalog.conditions import reach_of
-from catalog.listing_models import UNPLACED, Listing, ResourcePlace, ResourceSignal
+from catalog.listing_models import (
+    UNPLACED,
+    Listing,
+    ListingMatch,
+    ResourcePlace,
+    ResourceSignal,
+)
 from catalog.models import Offer, Resource, Version
 from catalog.queries import listed_versions
 from catalog.states import VersionState
@@ -35,6 +42,22 @@ MANY: Final = 5_000
 """So many new rows that the planner's idea of the table is no more than a guess."""
 COPIED: Final = ("title", "kind", "tier", "stage", "subject", "grade", "type")
 UNPRICED: Final = Decimal(999_999_999)
+WRITTEN_NAMES: Final = [column.name for column in Listing.__table__.columns]
+TAKEN: Final = ", ".join(
+    f"{name} = excluded.{name}"
+    for name in WRITTEN_NAMES
+    if name not in {"resource_id", "listed_at"}
+)
+WRITTEN: Final = text(
+    f"""
+INSERT INTO listing AS l ({", ".join(WRITTEN_NAMES)})
+SELECT {", ".join(WRITTEN_NAMES)}
+FROM json_populate_recordset(CAST(NULL AS listing), CAST(:rows AS json))
+ON CONFLICT (resource_id) DO UPDATE SET {TAKEN}, listed_at =
+    CASE WHEN l.version_id = excluded.version_id THEN l.listed_at ELSE excluded.listed_at END
+"""  # noqa: S608 - from texts of this module
+)
+"""Many rows in one statement, for what the database keeps beside them costs by the statement."""
 RENEWAL_WEIGHT, SCHOOL_WEIGHT, RATING_WEIGHT = 5, 2, 1
 
 
@@ -58,10 +81,13 @@ class Signal:
 def refresh_listings(unit: Unit, resource_ids: Collection[UUID]) -> None:
     """Make what is shown of these resources what is listed of them now."""
     wanted = sorted(set(resource_ids))
+    if wanted:
+        _hold(unit, wanted)
+    wanted.reverse()  # as they are searched, the newest first
     for start in range(0, len(wanted), AT_ONCE):
         _refresh(unit, wanted[start : start + AT_ONCE])
     if len(wanted) >= MANY:
-        unit.session.execute(text("ANALYZE listing"))
+        unit.session.execute(text("ANALYZE listing, listing_match, listing_suited, listing_made"))
 
 
 def publish_signals(unit: Unit, signals: Sequence[Signal]) -> None:
@@ -96,7 +122,9 @@ def publish_signals(unit: Unit, signals: Sequence[Signal]) -> None:
                 where=changed,
             ).returning(ResourceSignal.resource_id)
         ).all()
-        _refresh(unit, taken)
+        if taken:
+            _hold(unit, taken)
+            _refresh(unit, taken)
 
 
 def heal_listings(unit: Unit, *, at_most: int = 10_000) -> int:
@@ -111,6 +139,7 @@ def heal_listings(unit: Unit, *, at_most: int = 10_000) -> int:
     )
     behind: ColumnElement[bool] = or_(
         Listing.resource_id.is_(None),
+        ListingMatch.resource_id.is_(None),
         Listing.version_id != newest.c.id,
         Listing.reprice_on <= today,
         Listing.vendor_name != Organisation.name,
@@ -120,6 +149,7 @@ def heal_listings(unit: Unit, *, at_most: int = 10_000) -> int:
         .join(Resource, Resource.id == newest.c.resource_id)
         .join(Organisation, Organisation.id == Resource.vendor_id)
         .outerjoin(Listing, Listing.resource_id == newest.c.resource_id)
+        .outerjoin(ListingMatch, ListingMatch.resource_id == newest.c.resource_id)
         .where(behind)
         .limit(at_most)
     ).all()
@@ -127,16 +157,21 @@ def heal_listings(unit: Unit, *, at_most: int = 10_000) -> int:
     return len(found)
 
 
-def _refresh(unit: Unit, resource_ids: Collection[UUID]) -> None:
-    if not resource_ids:
-        return
-    # In id order: two that list versions of the same resources would wait for each other.
+def _hold(unit: Unit, resource_ids: Collection[UUID]) -> None:
+    """Lock the resources before anything is written.
+
+    In id order, and all of them first: two that list versions of the same resources, or words that
+    nobody had so far, would wait for each other.
+    """
     unit.session.execute(
         select(Resource.id)
         .where(among(Resource.id, resource_ids))
         .order_by(Resource.id)
         .with_for_update(key_share=True)
     )
+
+
+def _refresh(unit: Unit, resource_ids: Collection[UUID]) -> None:
     listed = listed_versions(unit, resource_ids)
     gone = [one for one in resource_ids if one not in listed]
     if gone:
@@ -190,17 +225,7 @@ def _write(unit: Unit, versions: Sequence[Version]) -> None:
         )
         for version in versions
     ]
-    sent = insert(Listing)
-    taken: dict[str, Any] = {
-        column.name: column
-        for column in sent.excluded
-        if column.name not in {"resource_id", "suited", "made"}
-    }
-    same = Listing.version_id == sent.excluded.version_id
-    taken["listed_at"] = case((same, Listing.listed_at), else_=sent.excluded.listed_at)
-    unit.session.execute(
-        sent.on_conflict_do_update(index_elements=["resource_id"], set_=taken), rows
-    )
+    unit.session.execute(WRITTEN, {"rows": msgspec.json.encode(rows).decode()})
 
 
 def _offers(unit: Unit, ids: Collection[UUID]) -> dict[UUID, list[Offer]]:

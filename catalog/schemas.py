@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -14,7 +15,7 @@ from catalog.search import Hit
 from catalog.storefront import Detail, PublicOffer
 
 
-class ResourceItem(msgspec.Struct, frozen=True, kw_only=True):
+class ResourceItem(msgspec.Struct, frozen=True):
     """A listed resource in a result; `why` it stands there."""
 
     vendor_code: str
@@ -85,16 +86,16 @@ class ResourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     learning_resource: dict[str, Any]
 
 
+values_of: Final = attrgetter(*ResourceItem.__struct_fields__)
+PRICE_AT: Final = ResourceItem.__struct_fields__.index("unit_price")
+
+
 def item_of(hit: Hit) -> ResourceItem:
-    values = {name: getattr(hit, name) for name in ResourceItem.__struct_fields__}
-    price = hit.unit_price
-    return ResourceItem(
-        **values
-        | {
-            "unit_price": None if price is None else f"{price:.4f}",
-            "why": [why.value for why in hit.why],
-        }
-    )
+    values = [*values_of(hit)]
+    if hit.unit_price is not None:
+        values[PRICE_AT] = f"{hit.unit_price:.4f}"
+    values[-1] = [why.value for why in hit.why]
+    return ResourceItem(*values)
 
 
 def facets_of(facets: list[Facet]) -> dict[str, list[FacetWord]]:

@@ -3,7 +3,8 @@
 Everybody sees the same: listed versions and nothing else. Nothing is pushed: without words the
 order is that of use and renewal, and each row says why it stands where it stands. Of a very common
 word the first `CANDIDATES` by the stored prior are ranked, the others follow in its order, so that
-such a word costs no more than a rare one.
+such a word costs no more than a rare one. What fits is `catalog.matching`'s matter; listings are
+read here, where they are ranked or shown.
 """
 
 import base64
@@ -17,11 +18,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, Text, TextClause, bindparam, text
+from sqlalchemy import Row
 
-from catalog.facets import Filters, narrowed
+from catalog.facets import Filters
 from catalog.listing_models import UNPLACED_FROM
-from catalog.tokens import any_of, query_of
+from catalog.matching import Matching, matching, statement
+from catalog.tokens import any_of, only_in
 from kernel.errors import InvalidInput
 from kernel.unit import Unit
 
@@ -68,8 +70,7 @@ class Wanted:
     limit: int = 50
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A listed resource in a result; `why` it stands here, the strongest reason first."""
 
     resource_id: UUID
@@ -113,41 +114,39 @@ class Results:
     next: str
 
 
-NAMES: Final = tuple(name for name in Hit.__annotations__ if name != "why")
+NAMES: Final = tuple(name for name in Hit.__struct_fields__ if name != "why")
+COLUMNS: Final = len(NAMES)
 SHOWN: Final = ", ".join(f"l.{name}" for name in NAMES)
-REASONS: Final = ", ".join(
-    f"ts_filter(l.tokens, ARRAY[CAST('{weight}' AS \"char\")])"
-    f" @@ CAST(:any_word AS tsquery) AS {name}"
-    for name, weight in ((Why.IN_TITLE, "a"), (Why.DESCRIBES_IT, "b"), (Why.NAMED, "c"))
-)
-"""Where in a listing the words are: its title, what describes it, whose it is."""
+PLACES: Final = ((Why.IN_TITLE, "A"), (Why.DESCRIBES_IT, "B"), (Why.NAMED, "C"))
+"""Where in a listing the words are: its title, what describes it, whose it is; with its weight."""
+FOUND_IN: Final = ", ".join(f"l.tokens @@ CAST(:in_{weight} AS tsquery)" for _, weight in PLACES)
+FOUND_NOWHERE: Final = ", ".join("false" for _ in PLACES)
+FOUND_AT: Final = slice(COLUMNS, COLUMNS + len(PLACES))
+"""Where a row says it: behind the columns of its listing."""
 RANKED: Final = f"""
-WITH candidates AS MATERIALIZED (
-    SELECT l.resource_id, l.prior FROM listing l WHERE {{fits}}
-    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
-), ranked AS (
-    SELECT resource_id, candidates.prior, count(*) OVER () AS candidates,
+WITH {{first}}, ranked AS (
+    SELECT resource_id, first.position AS prior,
         CAST(1000000 * (ts_rank({RANK_WEIGHTS}, l.tokens, CAST(:query AS tsquery))
             + CAST(l.title ILIKE :phrase AS int)) AS bigint) AS rank
-    FROM candidates JOIN listing l USING (resource_id)
+    FROM first JOIN listing l USING (resource_id)
 ), page AS MATERIALIZED (
     SELECT * FROM ranked WHERE {{behind}}
     ORDER BY rank DESC, prior DESC, resource_id DESC LIMIT :most
 )
-SELECT {SHOWN}, {REASONS}, page.rank, page.prior, page.candidates
+SELECT {SHOWN}, {FOUND_IN}, page.rank, page.prior, (SELECT count(*) FROM first) AS candidates
 FROM page JOIN listing l ON l.resource_id = page.resource_id
 ORDER BY page.rank DESC, page.prior DESC, page.resource_id DESC
 """  # noqa: S608 - from texts of this module
-LAST_CANDIDATE: Final = f"""
-SELECT count(*) OVER () AS candidates, prior, resource_id FROM (
-    SELECT l.prior, l.resource_id FROM listing l WHERE {{fits}}
-    ORDER BY l.prior DESC, l.resource_id DESC LIMIT {CANDIDATES}
-) candidates ORDER BY prior, resource_id LIMIT 1
-"""  # noqa: S608 - from texts of this module
+LAST_CANDIDATE: Final = """
+WITH {first}
+SELECT count(*) OVER () AS candidates, position AS prior, resource_id FROM first
+ORDER BY prior, resource_id LIMIT 1
+"""
 ORDERED: Final = f"""
-SELECT {SHOWN}, {{reasons}} l.{{column}} AS position
-FROM listing l WHERE {{fits}} AND {{behind}}
-ORDER BY l.{{column}} {{turn}}, l.resource_id {{turn}} LIMIT :most
+WITH {{first}}
+SELECT {SHOWN}, {{found_in}}, first.position
+FROM first JOIN listing l ON l.resource_id = first.resource_id
+ORDER BY first.position {{turn}}, first.resource_id {{turn}}
 """  # noqa: S608 - from texts of this module
 BY_KEY: Final = f"""
 SELECT {SHOWN} FROM listing l
@@ -179,7 +178,7 @@ KINDS: Final[dict[str, tuple[type, ...]]] = {
 
 def search(unit: Unit, wanted: Wanted) -> Results:
     """Return a page of what fits; raise `InvalidInput` for a cursor that is none of ours."""
-    found = matching(wanted)
+    found = matching(wanted.words, wanted.filters)
     if found is None:
         return Results([], "")
     name, after = _decoded(wanted.after, wanted.sort) if wanted.after else ("", [])
@@ -192,56 +191,27 @@ def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
     """Return the listed resources of these keys in their order, without what is not listed."""
     pairs = [key.partition("/") for key in keys]
     rows = unit.session.execute(
-        text(BY_KEY),
+        statement(BY_KEY),
         {"codes": [code for code, _, _ in pairs], "skus": [sku for _, _, sku in pairs]},
     )
     found = {hit.key: hit for hit in (_hit(row, ()) for row in rows)}
     return [found[key] for key in dict.fromkeys(keys) if key in found]
 
 
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """What fits, as a condition on a listing `l` with its parameters; `query`: the words of it."""
-
-    condition: str
-    given: dict[str, Any]
-    query: str
-
-    def statement(self, sql: str) -> TextClause:
-        """Return a statement that is planned for these very words: a common one is another case.
-
-        As a parameter they would come into one plan for all words, once it is prepared.
-        """
-        planned = bindparam("query", literal_execute=True, type_=Text())
-        return text(sql).bindparams(planned) if self.query else text(sql)
-
-
-def matching(wanted: Wanted, *, without: str = "") -> Matching | None:
-    """Return what fits, one filter left out; None where nothing can, for want of any word."""
-    query = query_of(wanted.words)
-    if wanted.words.strip() and not query:
-        return None
-    conditions, given = narrowed(wanted.filters, without=without)
-    if query:
-        conditions.append("l.tokens @@ CAST(:query AS tsquery)")
-        given["query"] = query
-    return Matching(" AND ".join(conditions) or "true", given, query)
-
-
 def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
     """Rank the candidates; behind the last of them the order of the prior goes on."""
     behind = "(rank, prior, resource_id) < (:after_0, :after_1, :after_2)" if after else "true"
-    sql = RANKED.format(fits=found.condition, behind=behind)
+    sql = RANKED.format(first=found.first("prior", most=CANDIDATES), behind=behind)
     given = (
         found.given
         | _behind(after)
+        | _places(wanted)
         | {
-            "any_word": any_of(wanted.words),
             "phrase": f"%{_escaped(wanted.words)}%",
             "most": wanted.limit + 1,
         }
     )
-    rows = unit.session.execute(found.statement(sql), given).all()
+    rows = unit.session.execute(statement(sql), given).all()
     shown = rows[: wanted.limit]
     hits = [_hit(row, _why(row, Sort.RELEVANCE)) for row in shown]
     if len(rows) > wanted.limit:
@@ -254,8 +224,8 @@ def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resul
 
 def _behind_candidates(unit: Unit, found: Matching) -> str:
     """Return the cursor of what follows the candidates, empty if they are all there is."""
-    sql = LAST_CANDIDATE.format(fits=found.condition)
-    last = unit.session.execute(found.statement(sql), found.given).one_or_none()
+    sql = LAST_CANDIDATE.format(first=found.first("prior", most=CANDIDATES))
+    last = unit.session.execute(statement(sql), found.given).one_or_none()
     if last is None or last.candidates < CANDIDATES:
         return ""
     return _encoded("prior", last.prior, last.resource_id)
@@ -264,17 +234,16 @@ def _behind_candidates(unit: Unit, found: Matching) -> str:
 def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
     name, column, turn = ORDERS[wanted.sort]
     side = "<" if turn == "DESC" else ">"
+    behind = f"(m.{column}, m.resource_id) {side} (:after_0, :after_1)" if after else "true"
     sql = ORDERED.format(
-        fits=found.condition,
-        behind=f"(l.{column}, l.resource_id) {side} (:after_0, :after_1)" if after else "true",
-        column=column,
+        first=found.first(column, turn=turn, behind=behind, most=wanted.limit + 1),
         turn=turn,
-        reasons=f"{REASONS}," if found.query else "",
+        found_in=FOUND_IN if found.query else FOUND_NOWHERE,
     )
-    given = found.given | _behind(after) | {"most": wanted.limit + 1}
+    given = found.given | _behind(after)
     if found.query:
-        given["any_word"] = any_of(wanted.words)
-    rows = unit.session.execute(found.statement(sql), given).all()
+        given |= _places(wanted)
+    rows = unit.session.execute(statement(sql), given).all()
     shown = rows[: wanted.limit]
     hits = [_hit(row, _why(row, wanted.sort)) for row in shown]
     if len(rows) <= wanted.limit:
@@ -283,14 +252,18 @@ def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resu
     return Results(hits, _encoded(name, last.position, last.resource_id))
 
 
+def _places(wanted: Wanted) -> dict[str, str]:
+    """Return what asks each place of a listing for any of the words."""
+    asked = any_of(wanted.words)
+    return {f"in_{weight}": only_in(asked, weight) for _, weight in PLACES}
+
+
 def _behind(after: Key) -> dict[str, object]:
     return {f"after_{place}": value for place, value in enumerate(after)}
 
 
 def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
-    named = row._mapping
-    places = (Why.IN_TITLE, Why.DESCRIBES_IT, Why.NAMED)
-    found = [place for place in places if named.get(place.value)]
+    found = [place for (place, _), is_there in zip(PLACES, row[FOUND_AT], strict=True) if is_there]
     if sort is Sort.NEWEST:
         return (Why.NEW, *found)
     if sort is Sort.PRICE:
@@ -310,7 +283,7 @@ def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
 
 def _hit(row: AnyRow, why: tuple[Why, ...]) -> Hit:
     """Return a row's listing, whose columns come first."""
-    return Hit(**dict(zip(NAMES, row, strict=False)), why=why)
+    return Hit(*(*row[:COLUMNS], why))
 
 
 def _escaped(words: str) -> str:

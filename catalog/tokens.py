@@ -8,7 +8,7 @@ syllables (between tsheg) and pairs of them. Other scripts: words, found by thei
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Final
@@ -31,7 +31,10 @@ INITIALS, SYLLABLES = "i:", "p:"
 LITTLE_WORDS: Final = frozenset(["的", "了", "和", "与", "及", "在", "之", "等", "是", "把", "对"])
 LONGEST_QUERY: Final = 100
 LONGEST_TOKEN: Final = 100
+KEPT: Final = 256
 MOST_RUNS: Final = 12
+ASKED: Final = re.compile(r"('(?:[^']|'')*')(?::(\*))?")
+"""A token as it stands in a query, and whether what begins with it is meant."""
 INITIALS_TYPED: Final = range(2, 13)
 
 
@@ -70,10 +73,17 @@ def any_of(text: str) -> str:
     return " | ".join(f"({word})" for word in _words(text) if word)
 
 
-def _words(text: str) -> list[str]:
+def only_in(query: str, weight: str) -> str:
+    """Return a tsquery that finds its words only where they have this weight."""
+    return ASKED.sub(lambda found: f"{found[1]}:{found[2] or ''}{weight}", query)
+
+
+@lru_cache(maxsize=KEPT)
+def _words(text: str) -> tuple[str, ...]:
+    """Return the query of each word; a page asks it for its rows, its reasons and its counts."""
     typed = normal(text[:LONGEST_QUERY])
     runs = [*RUNS.finditer(typed)][:MOST_RUNS]
-    return [_meant(str(run.lastgroup), run[0], is_code=_in_code(typed, run)) for run in runs]
+    return tuple(_meant(str(run.lastgroup), run[0], is_code=_in_code(typed, run)) for run in runs)
 
 
 def _in_code(text: str, run: re.Match[str]) -> bool:

@@ -8,7 +8,7 @@ the reader is known.
 
 import re
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,8 @@ CATALOGUES = Path(__file__).parent / "locale"
 HTML_LANGUAGE: Final = {"zh_CN": "zh-CN", "en": "en"}
 COMMON_CONTEXT: Final = "label"
 LIST_SEPARATOR: Final = {"zh_CN": "、", "en": ", "}
+MOST_KEPT: Final = 4096
+"""How many words are kept as they read: a page of the storefront shows some hundred."""
 LANGUAGE_NAMES: Final = {"zh_CN": "中文", "en": "English"}
 
 
@@ -78,6 +80,7 @@ def readable(code: str) -> str:
     return code.replace("_", " ").replace("-", " ").capitalize()
 
 
+@lru_cache(maxsize=MOST_KEPT, typed=True)
 def label(value: str, locale: str, *, kind: str = "") -> str:
     """Return how a member of an enum or a code reads in `locale`.
 
@@ -94,6 +97,7 @@ def label(value: str, locale: str, *, kind: str = "") -> str:
     return str(catalogue.gettext(words))
 
 
+@lru_cache(maxsize=MOST_KEPT)
 def term(word: str, locale: str, *, kind: str) -> str:
     """Return how a word of a vocabulary reads in `locale`: as it is, unless it has another name."""
     return str(translations(locale).pgettext(kind, word)) if word else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from catalog.facets import FILTERS
 from catalog.search import Sort, Wanted
@@ -39,6 +39,11 @@ def search_address(wanted: Wanted, *, after: str = "", **changed: str) -> str:
         query[AFTER] = after
     kept = urlencode({name: word for name, word in query.items() if word})
     return f"{CATALOGUE}?{kept}" if kept else CATALOGUE
+
+
+def narrowed_address(base: str, name: str, word: str) -> str:
+    """Return the address of a search, narrowed by one word more of a facet that is not set yet."""
+    return f"{base}{'&' if '?' in base else '?'}{name}={quote_plus(word)}"
 
 
 def resource_address(vendor_code: str, sku: str) -> str:

@@ -16,13 +16,14 @@ from catalog.storefront import plans_today, vendor_profile
 from catalog.web.addresses import (
     CATALOGUE,
     FAVOURITES,
+    narrowed_address,
     read_wanted,
     resource_address,
     search_address,
     vendor_address,
 )
 from catalog.web.exporting import FORMATS, send_search
-from catalog.web.words import FACET_TITLES, price_words, why_words, word_of
+from catalog.web.words import FACET_TITLES, price_words, suits_words, why_words, word_of
 from kernel.http.pages import Form, Page
 from kernel.http.sessions import local_address
 from kernel.i18n import translate
@@ -34,11 +35,13 @@ SHOWN_FIRST: Final = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShownRow:
-    """A hit as a row: its addresses, its price and why it stands here, in words."""
+    """A hit as a row: its addresses, for whom it is, its price and why it stands here, in words."""
 
     hit: Hit
     href: str
     vendor_href: str
+    suits: str
+    type: str
     price: str
     why: str
     is_kept: bool
@@ -156,6 +159,8 @@ def shown_rows(page: Page, hits: Sequence[Hit], *, words: str) -> list[ShownRow]
             hit=hit,
             href=resource_address(hit.vendor_code, hit.sku),
             vendor_href=vendor_address(hit.vendor_code),
+            suits=suits_words(hit, page.locale),
+            type=word_of("type", hit.type, page.locale),
             price=price_words(plans.get(hit.resource_id), page.locale),
             why=why_words(hit, words, page.locale),
             is_kept=hit.resource_id in kept,
@@ -167,11 +172,20 @@ def shown_rows(page: Page, hits: Sequence[Hit], *, words: str) -> list[ShownRow]
 def _shown_facet(page: Page, wanted: Wanted, facet: Facet) -> ShownFacet:
     name = facet.field
     chosen = wanted.filters.get(name, "")
+    without = search_address(wanted, **{name: ""})
+
+    def href(word: str) -> str:
+        if word == chosen:
+            return without
+        if chosen:
+            return search_address(wanted, **{name: word})
+        return narrowed_address(without, name, word)
+
     words = [
         ShownWord(
             text=word_of(name, word, page.locale),
             count=count,
-            href=search_address(wanted, **{name: "" if word == chosen else word}),
+            href=href(word),
             is_set=word == chosen,
         )
         for word, count in facet.counts

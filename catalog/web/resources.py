@@ -31,7 +31,7 @@ from catalog.web.addresses import (
     vendor_address,
 )
 from catalog.web.files import file_address
-from catalog.web.words import FACET_TITLES, price_words, word_of
+from catalog.web.words import FACET_TITLES, price_words, suits_words, word_of
 from kernel.actors import ROLES_OF, OrganisationKind, Role
 from kernel.clock import parse_day
 from kernel.errors import InvalidInput
@@ -79,6 +79,7 @@ def show_resource(
         "catalog/resource.html",
         detail=detail,
         hit=detail.hit,
+        suits=suits_words(detail.hit, page.locale),
         facts=_facts(detail, page.locale),
         conditions=_conditions(detail, page.locale)
         + _assessed(assessed(page.unit, [detail.hit.version_id]), page.locale),

@@ -45,6 +45,8 @@ WHY: Final = {
     Why.KEPT_FOR_NEWCOMERS: msgid("a place kept for newcomers"),
 }
 BETWEEN: Final = msgid("; ")
+ANY_STAGE: Final = msgid("any stage")
+BESIDE: Final = " · "
 UNPRICED: Final = msgid("no price yet")
 
 
@@ -55,6 +57,13 @@ def word_of(facet: str, word: str, locale: str) -> str:
     if facet in VOCABULARIES:
         return term(word, locale, kind=VOCABULARIES[facet].kind)
     return word
+
+
+def suits_words(hit: Hit, locale: str) -> str:
+    """Return for whom a hit is made; a stage that is not stated is any."""
+    stage = word_of("stage", hit.stage, locale) if hit.stage else translate(ANY_STAGE, locale)
+    stated = (("grade", hit.grade), ("subject", hit.subject), ("edition", hit.edition))
+    return BESIDE.join([stage, *(word_of(name, word, locale) for name, word in stated if word)])
 
 
 def why_words(hit: Hit, words: str, locale: str) -> str:
