@@ -106,7 +106,7 @@ class Payment(Base):
             "run_id",
             "payer_id",
             unique=True,
-            postgresql_where=text("kind IN ('collection', 'refund')"),
+            postgresql_where=text("kind IN ('collection', 'refund') AND state <> 'withdrawn'"),
         ),
         CheckConstraint("kind <> 'undone' OR undoes_id IS NOT NULL", name="undoes"),
         Index(

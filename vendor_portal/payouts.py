@@ -27,6 +27,8 @@ from settlement.web.columns import money, number
 from settlement.web.places import Place
 
 PAYOUTS: Final = "/vendor/payouts"
+TAKING: Final = frozenset({"ready", "claimed", "sent", "unknown", "failed"})
+"""States of a reversal that is not over: until it is, nothing goes on to the payee's bank."""
 
 
 class AgainForm(Form, frozen=True):
@@ -72,6 +74,7 @@ def show_payouts(
         file_name=f"payouts-{page.actor.organisation_code}",
         place=place,
         standing=standing,
+        is_taken_back=any(row.kind == "reversal" and row.state in TAKING for row in rows),
         at_gateway_fen=reach_of(page.unit, [vendor_id]).of_payees.get(vendor_id, 0),
         account=account,
         masked=masked(account.number) if account else "",

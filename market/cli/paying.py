@@ -13,6 +13,7 @@ from market.cli.output import as_option, emit, json_option
 from market.cli.values import PERIOD
 from settlement.payments.bank_payouts import pay_out, try_payout_again
 from settlement.payments.engine import pay_run, retry_payment
+from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
 from settlement.payments.parties import know_payees
@@ -101,6 +102,16 @@ def retry(key: str, who: str | None) -> None:
     with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
         retry_payment(unit, key)
     click.echo(f"{key} is tried again.")
+
+
+@payments.command("give-up")
+@click.argument("key")
+@as_option
+def give_up(key: str, who: str | None) -> None:
+    """Give the failed reversal KEY up: it is set off against what the payee is due next."""
+    with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
+        give_up_reversal(unit, key)
+    click.echo(f"{key} is given up; what it would have taken back is set off later.")
 
 
 @payments.command("payout-again")

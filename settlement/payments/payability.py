@@ -53,15 +53,15 @@ GROUP BY payer_id, payee_id
 """
 )
 # What went to payees' accounts at the gateway, and what the platform kept there of its fee, and was
-# not taken back, by payer; without a payer, below zero: what of it is at payees' banks or on its
-# way there.
+# not taken back nor is to be, by payer; without a payer, below zero: what of it is at payees' banks
+# or on its way there.
 PASSED_ON: Final = text(
     """
 SELECT payer_id, payee_id,
     sum(CASE WHEN kind IN ('transfer', 'fee') THEN amount_fen ELSE -amount_fen END) AS fen
 FROM payment
 WHERE payee_id = ANY(:payees) AND (kind IN ('transfer', 'fee') AND state = 'paid'
-    OR kind IN ('reversal', 'fee_return') AND state NOT IN ('failed', 'withdrawn'))
+    OR kind IN ('reversal', 'fee_return') AND state <> 'withdrawn')
 GROUP BY payer_id, payee_id
 UNION ALL
 SELECT NULL, payee_id, -sum(amount_fen) FROM bank_payout

@@ -56,7 +56,8 @@ class Group:
 
     @property
     def side(self) -> Payment | None:
-        return next((one for one in self.payments if one.kind in SIDES), None)
+        standing = (one for one in self.payments if one.state != PaymentState.WITHDRAWN)
+        return next((one for one in standing if one.kind in SIDES), None)
 
     def get(self, payment_id: UUID) -> Payment:
         return next(one for one in self.payments if one.id == payment_id)
@@ -104,7 +105,11 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
     payment.paid_fen = amount_fen
     payment.failure = ""
     payment.settled_at = unit.clock.now()
-    kept = [one for one in group.payments if one.kind in KEPT] if payment.kind in SIDES else []
+    kept = [
+        one
+        for one in group.payments
+        if payment.kind in SIDES and one.kind in KEPT and one.state != PaymentState.WITHDRAWN
+    ]
     for one in kept:
         step(one, PaymentState.PAID)
         one.paid_fen, one.settled_at = one.amount_fen, unit.clock.now()

@@ -172,16 +172,22 @@ class StripeGateway:
         return Outcome(gateway_id=transfer.id, stand=Stand.DONE)
 
     def reverse(self, movement: Movement) -> Outcome:
-        ids = []
+        ids: list[str] = []
         for transfer_id, amount_fen in movement.targets:
             found = self._reversal(movement, transfer_id)
             if found is None:
-                with stripe_errors():
-                    found = self.client.v1.transfers.reversals.create(
-                        transfer_id,
-                        {"amount": amount_fen, "metadata": _facts(movement)},
-                        {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
-                    ).id
+                try:
+                    with stripe_errors():
+                        found = self.client.v1.transfers.reversals.create(
+                            transfer_id,
+                            {"amount": amount_fen, "metadata": _facts(movement)},
+                            {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
+                        ).id
+                except CallRefused as refused:
+                    if not ids:
+                        raise
+                    # A part of it is taken: nobody may say that nothing was. It goes on by itself.
+                    raise OutcomeUnknown(refused.reason, answered=True) from refused
             ids.append(found)
         return Outcome(gateway_id=ids[0], stand=Stand.DONE)
 

@@ -35,8 +35,9 @@ from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment, PaymentItem, PaymentRun
 from settlement.payments.bank_payouts import pay_out, try_payout_again
 from settlement.payments.claims import PATIENCE
-from settlement.payments.engine import pay_run, released_runs
+from settlement.payments.engine import pay_run, released_runs, retry_payment
 from settlement.payments.gateway import GatewayError
+from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.sandbox import Fault
@@ -180,6 +181,17 @@ class Payments(RuleBasedStateMachine):
             if failed:
                 try_payout_again(unit, failed)
 
+    @rule(is_given_up=st.booleans())
+    def somebody_answers_a_reversal_that_failed(self, is_given_up: bool) -> None:
+        with self.units(SYSTEM) as unit:
+            failed = unit.session.scalars(
+                select(Payment.key)
+                .where(Payment.kind == "reversal", Payment.state == "failed")
+                .order_by(Payment.key)
+            ).first()
+            if failed:
+                (give_up_reversal if is_given_up else retry_payment)(unit, failed)
+
     @rule()
     def a_bank_takes_a_collection_back(self) -> None:
         with self.units(SYSTEM) as unit:
@@ -214,7 +226,7 @@ class Payments(RuleBasedStateMachine):
         with self.units(SYSTEM) as unit:
             for due, one in paid_of(unit, [school]).items():
                 # What is being given back is claimed no more, though it is not settled yet.
-                assert one.claimed_fen <= self.ever[due], due
+                assert 0 <= one.claimed_fen <= self.ever[due], due
             for check in (check_payments, check_balances, check_budgets):
                 assert list(check(unit)) == []
 
@@ -257,7 +269,7 @@ class Payments(RuleBasedStateMachine):
                     Payment.state == "paid",
                     Payment.run_id.in_(
                         select(Payment.run_id).where(
-                            Payment.kind == "refund", Payment.state != "paid"
+                            Payment.kind == "refund", Payment.state.not_in(("paid", "withdrawn"))
                         )
                     ),
                 )

@@ -291,6 +291,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", RUN + "/return"): MAKERS,
     ("POST", RUN + "/withdraw"): MAKERS,
     ("POST", RUN + "/retry"): CLOSERS,
+    ("POST", RUN + "/give-up"): CLOSERS,
     ("POST", RUN + "/orders"): CLOSERS,
     ("GET", "/bureau/payments/reconciliation/{month}"): MONEY,
     ("POST", RUN + "/rest"): CLOSERS,

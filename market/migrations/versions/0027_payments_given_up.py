@@ -1,0 +1,187 @@
+"""Payments after failures: reversals given up, returns of a part, transfers that may be undone."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0027"
+down_revision = "0026"
+branch_labels = None
+depends_on = None
+
+# As before, and: a reversal that failed is given up, with what hangs on it; what a treasury paid
+# comes back as a whole or in part; a transfer that goes back to its payer is not tried again.
+MOVES_FORWARD = """
+CREATE OR REPLACE FUNCTION payment_moves_forward() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN (
+        ('proposed', 'ready'),
+        ('proposed', 'withdrawn'),
+        ('ready', 'claimed'),
+        ('ready', 'failed'),
+        ('ready', 'paid'),
+        ('ready', 'partial'),
+        ('ready', 'returned'),
+        ('ready', 'sent'),
+        ('ready', 'withdrawn'),
+        ('claimed', 'failed'),
+        ('claimed', 'paid'),
+        ('claimed', 'partial'),
+        ('claimed', 'ready'),
+        ('claimed', 'returned'),
+        ('claimed', 'sent'),
+        ('claimed', 'unknown'),
+        ('sent', 'failed'),
+        ('sent', 'paid'),
+        ('sent', 'partial'),
+        ('sent', 'returned'),
+        ('unknown', 'failed'),
+        ('unknown', 'paid'),
+        ('unknown', 'ready'),
+        ('unknown', 'returned'),
+        ('unknown', 'sent'),
+        ('partial', 'paid'),
+        ('partial', 'cut'),
+        ('partial', 'returned'),
+        ('cut', 'returned'),
+        ('paid', 'cut'),
+        ('paid', 'returned'),
+        ('failed', 'ready'),
+        ('failed', 'withdrawn')
+    ) THEN
+        RAISE EXCEPTION 'payment %: % to % is refused', OLD.key, OLD.state, NEW.state
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.state = 'proposed' AND NEW.state = 'ready' AND NOT EXISTS (
+        SELECT FROM payment_run r WHERE r.id = NEW.run_id AND r.state = 'released'
+    ) THEN
+        RAISE EXCEPTION 'payment %: its run is not released', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.state = 'failed' AND NEW.state = 'withdrawn' AND NEW.kind <> 'reversal'
+       OR OLD.state = 'ready' AND NEW.state = 'withdrawn' AND NOT (
+           NEW.kind IN ('refund', 'withholding_return') AND EXISTS (
+               SELECT FROM payment r WHERE r.run_id = NEW.run_id AND r.payer_id = NEW.payer_id
+                   AND r.kind = 'reversal' AND r.state IN ('failed', 'withdrawn')
+                   AND (NEW.kind = 'refund' OR r.payee_id = NEW.payee_id)))
+    THEN
+        RAISE EXCEPTION 'payment %: what was released is not withdrawn', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.state IN ('paid', 'partial', 'cut') AND NEW.state = 'cut' AND NEW.kind NOT IN
+           ('order', 'withholding')
+       OR OLD.state = 'cut' AND NEW.state = 'cut' AND NEW.paid_fen > OLD.paid_fen
+    THEN
+        RAISE EXCEPTION 'payment %: only a treasury''s order is cut', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.state = 'failed' AND NEW.state = 'ready' AND EXISTS (
+        SELECT FROM payment u WHERE u.undoes_id = NEW.id AND u.state NOT IN ('failed', 'withdrawn')
+    ) THEN
+        RAISE EXCEPTION 'payment %: it goes back to its payer', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NEW.attempt < OLD.attempt
+       OR (NEW.paid_fen < OLD.paid_fen AND NEW.state NOT IN ('returned', 'cut')) THEN
+        RAISE EXCEPTION 'payment %: what was tried or paid is not taken back', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+"""
+MOVES_FORWARD_BEFORE = """
+CREATE OR REPLACE FUNCTION payment_moves_forward() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN (
+        ('proposed', 'ready'),
+        ('proposed', 'withdrawn'),
+        ('ready', 'claimed'),
+        ('ready', 'failed'),
+        ('ready', 'paid'),
+        ('ready', 'partial'),
+        ('ready', 'returned'),
+        ('ready', 'sent'),
+        ('claimed', 'failed'),
+        ('claimed', 'paid'),
+        ('claimed', 'partial'),
+        ('claimed', 'ready'),
+        ('claimed', 'returned'),
+        ('claimed', 'sent'),
+        ('claimed', 'unknown'),
+        ('sent', 'failed'),
+        ('sent', 'paid'),
+        ('sent', 'partial'),
+        ('sent', 'returned'),
+        ('unknown', 'failed'),
+        ('unknown', 'paid'),
+        ('unknown', 'ready'),
+        ('unknown', 'returned'),
+        ('unknown', 'sent'),
+        ('partial', 'paid'),
+        ('partial', 'cut'),
+        ('paid', 'returned'),
+        ('failed', 'ready')
+    ) THEN
+        RAISE EXCEPTION 'payment %: % to % is refused', OLD.key, OLD.state, NEW.state
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.state = 'proposed' AND NEW.state = 'ready' AND NOT EXISTS (
+        SELECT FROM payment_run r WHERE r.id = NEW.run_id AND r.state = 'released'
+    ) THEN
+        RAISE EXCEPTION 'payment %: its run is not released', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NEW.attempt < OLD.attempt
+       OR (NEW.paid_fen < OLD.paid_fen AND NEW.state <> 'returned') THEN
+        RAISE EXCEPTION 'payment %: what was tried or paid is not taken back', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+"""
+# A transfer goes back only once it has failed, and to whom it came from.
+BEGINS = """
+CREATE OR REPLACE FUNCTION payment_begins() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state <> 'proposed' OR NEW.paid_fen <> 0 THEN
+        RAISE EXCEPTION 'payment %: begins as a proposal', NEW.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;{undone}
+    RETURN NEW;
+END $$;
+"""
+UNDONE = """
+    IF NEW.kind = 'undone' THEN
+        PERFORM FROM payment t
+        WHERE t.id = NEW.undoes_id AND t.kind = 'transfer' AND t.state = 'failed'
+            AND t.payer_id = NEW.payer_id AND t.payee_id = NEW.payee_id
+            AND t.amount_fen = NEW.amount_fen
+        FOR SHARE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'payment %: what it undoes has not failed', NEW.key
+                USING ERRCODE = 'restrict_violation';
+        END IF;
+    END IF;"""
+ONE_SIDE = "kind IN ('collection', 'refund')"
+
+
+def upgrade() -> None:
+    op.execute(MOVES_FORWARD)
+    op.execute(BEGINS.replace("{undone}", UNDONE))
+    _one_side(f"{ONE_SIDE} AND state <> 'withdrawn'")
+
+
+def _one_side(where: str) -> None:
+    op.drop_index("ux_payment_one_side", "payment")
+    op.create_index(
+        "ux_payment_one_side",
+        "payment",
+        ["run_id", "payer_id"],
+        unique=True,
+        postgresql_where=sa.text(where),
+    )
+
+
+def downgrade() -> None:
+    _one_side(ONE_SIDE)
+    op.execute(BEGINS.replace("{undone}", ""))
+    op.execute(MOVES_FORWARD_BEFORE)
