@@ -124,15 +124,24 @@ class Payment(Base):
 
 
 class PaymentItem(Base):
-    """What of a payment settles which funding line's due to its payee; below zero: set off."""
+    """What of a payment settles which funding line's due to its payee; below zero: set off.
+
+    `taxed_before_fen`: what of it an earlier run paid a teacher's tax on, and it came back.
+    """
 
     __tablename__ = "payment_item"
 
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), primary_key=True)
     line_id: Mapped[UUID] = mapped_column(ForeignKey("funding_line.id"), primary_key=True)
     amount_fen: Mapped[int]
+    taxed_before_fen: Mapped[int]
 
-    __table_args__ = (CheckConstraint("amount_fen <> 0", name="amount"),)
+    __table_args__ = (
+        CheckConstraint("amount_fen <> 0", name="amount"),
+        CheckConstraint(
+            "taxed_before_fen BETWEEN 0 AND GREATEST(amount_fen, 0)", name="taxed_before"
+        ),
+    )
 
 
 class PaymentHold(Base):

@@ -50,7 +50,8 @@ WITH moved AS (
             ELSE p.paid_fen END AS stored,
         COALESCE((SELECT sum(m.fen) FROM moved m
             WHERE m.key = 'paid:' || p.key OR starts_with(m.key, 'paid:' || p.key || ':')), 0)
-        - COALESCE((SELECT sum(m.fen) FROM moved m WHERE m.key = 'returned:' || p.key), 0)
+        - COALESCE((SELECT sum(m.fen) FROM moved m WHERE m.key = 'returned:' || p.key
+            OR starts_with(m.key, 'returned:' || p.key || ':')), 0)
         AS computed
     FROM payment p
 )

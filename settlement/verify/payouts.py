@@ -37,7 +37,7 @@ WITH itemed AS (
     GROUP BY p.run_id, p.payer_id, p.payee_id, i.line_id, paying
 ), parted AS (
     SELECT p.run_id, p.payer_id, p.payee_id, i.line_id,
-        p.kind IN ('transfer', 'order') AS paying, sum(i.amount_fen) AS fen
+        p.kind IN ('transfer', 'order', 'withholding') AS paying, sum(i.amount_fen) AS fen
     FROM payment p JOIN payment_part i ON i.payment_id = p.id
     WHERE p.kind <> 'undone'
     GROUP BY p.run_id, p.payer_id, p.payee_id, i.line_id, paying

@@ -134,7 +134,9 @@ class Payments(RuleBasedStateMachine):
             with suppress(GatewayError, GatewayUnavailable):
                 pay_run(self.units, SYSTEM, self.gateway, number)
 
-    @rule(results=st.lists(st.sampled_from(["paid", "partial", "returned", ""]), max_size=6))
+    @rule(
+        results=st.lists(st.sampled_from(["paid", "partial", "back", "returned", ""]), max_size=6)
+    )
     def pay_by_the_treasury(self, results: list[str]) -> None:
         with suppress(NothingToPay):
             number = released(
@@ -158,6 +160,15 @@ class Payments(RuleBasedStateMachine):
                             voucher_no=f"V{self.voucher}",
                             result="returned" if result == "returned" else "paid",
                             amount_fen=fen,
+                        )
+                    )
+                if result == "back" and fen > 1:
+                    rows.append(
+                        ReturnRow(
+                            order_no=order["order_no"],
+                            voucher_no=f"V{self.voucher}-back",
+                            result="returned",
+                            amount_fen=fen // 2,
                         )
                     )
             with self.units(self.owed.maker) as unit:

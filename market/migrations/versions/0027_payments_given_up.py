@@ -169,6 +169,17 @@ def upgrade() -> None:
     op.execute(BEGINS.replace("{undone}", UNDONE))
     _one_side(f"{ONE_SIDE} AND state <> 'withdrawn'")
 
+    op.add_column(
+        "payment_item",
+        sa.Column("taxed_before_fen", sa.BigInteger(), nullable=False, server_default="0"),
+    )
+    op.alter_column("payment_item", "taxed_before_fen", server_default=None)
+    op.create_check_constraint(
+        op.f("ck_payment_item_taxed_before"),
+        "payment_item",
+        "taxed_before_fen BETWEEN 0 AND GREATEST(amount_fen, 0)",
+    )
+
 
 def _one_side(where: str) -> None:
     op.drop_index("ux_payment_one_side", "payment")
@@ -182,6 +193,8 @@ def _one_side(where: str) -> None:
 
 
 def downgrade() -> None:
+    op.drop_constraint(op.f("ck_payment_item_taxed_before"), "payment_item", type_="check")
+    op.drop_column("payment_item", "taxed_before_fen")
     _one_side(ONE_SIDE)
     op.execute(BEGINS.replace("{undone}", ""))
     op.execute(MOVES_FORWARD_BEFORE)
