@@ -169,7 +169,10 @@ class PaymentHold(Base):
 
 
 class GatewayParty(Base):
-    """Under which name the gateway knows an organisation: a payer's customer, a payee's account."""
+    """Under which name the gateway knows an organisation: a payer's customer, a payee's account.
+
+    `by_hand`: an account's money goes to its bank by us, not by the gateway's own schedule.
+    """
 
     __tablename__ = "gateway_party"
 
@@ -177,6 +180,7 @@ class GatewayParty(Base):
     role: Mapped[str] = mapped_column(primary_key=True)
     gateway_id: Mapped[str] = mapped_column(unique=True)
     ready: Mapped[bool]
+    by_hand: Mapped[bool]
     known_at: Mapped[datetime]
 
     __table_args__ = (CheckConstraint("role IN ('payer', 'payee')", name="role"),)

@@ -53,10 +53,12 @@ def account_of(subject: Mapping[str, Any]) -> PartyAccount:
     """Return a connected account: ready once it may receive transfers and pay them out."""
     capabilities = subject.get("capabilities") or {}
     missing = (subject.get("requirements") or {}).get("currently_due") or []
+    schedule = ((subject.get("settings") or {}).get("payouts") or {}).get("schedule") or {}
     return PartyAccount(
         gateway_id=str(subject["id"]),
         ready=capabilities.get("transfers") == "active" and bool(subject.get("payouts_enabled")),
         missing=tuple(missing),
+        by_hand=schedule.get("interval") == "manual",
     )
 
 

@@ -44,10 +44,29 @@ def create_account(store: Store, form: Form) -> dict[str, Any]:
         payouts_enabled=not due,
         details_submitted=not due,
         requirements={"currently_due": due, "disabled_reason": None},
+        settings=_schedule(form) or {"payouts": {"schedule": {"interval": "daily"}}},
         metadata=form.get("metadata", {}),
     )
     store.tell("account.updated", account)
     return account
+
+
+def update_account(store: Store, form: Form, account_id: str) -> dict[str, Any]:
+    """Change when an account's money goes to its bank; the gateway's own schedule is daily."""
+    account = store.get("account", account_id)
+    settings = _schedule(form)
+    if settings:
+        store.change(account, settings=settings)
+        store.tell("account.updated", account)
+    return account
+
+
+def _schedule(form: Form) -> dict[str, Any]:
+    payouts = (form.get("settings") or {}).get("payouts") or {}
+    interval = (payouts.get("schedule") or {}).get("interval")
+    if interval not in (None, "manual", "daily", "weekly", "monthly"):
+        raise invalid("Invalid interval.", "settings[payouts][schedule][interval]", None)
+    return {"payouts": {"schedule": {"interval": interval}}} if interval else {}
 
 
 def retrieve_account(store: Store, form: Form, account_id: str) -> dict[str, Any]:  # noqa: ARG001 - every call has a form
@@ -362,6 +381,7 @@ ROUTES: Final[tuple[tuple[str, str, str, Call], ...]] = (
     ("POST", "/v1/customers", "customers.create", create_customer),
     ("POST", "/v1/accounts", "accounts.create", create_account),
     ("GET", "/v1/accounts/([^/]+)", "accounts.retrieve", retrieve_account),
+    ("POST", "/v1/accounts/([^/]+)", "accounts.update", update_account),
     ("POST", "/v1/account_links", "account_links.create", create_account_link),
     ("POST", "/v1/payment_intents", "payment_intents.create", create_intent),
     ("GET", "/v1/payment_intents", "payment_intents.list", list_intents),

@@ -7,7 +7,7 @@ a movement is found again. The SDK never repeats a call by itself.
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -43,6 +43,7 @@ CURRENCY: Final = "cny"
 PAGE: Final = 100
 TIMEOUT_S: Final = 20
 MOST_OPENINGS: Final = 3
+BY_HAND: Final[Any] = {"payouts": {"schedule": {"interval": "manual"}}}
 BY_TRANSFER: Final = "customer_balance"
 """The payer pays by bank transfer: the money comes later, and a message says so."""
 
@@ -73,7 +74,7 @@ class StripeGateway:
     """Stripe, or whatever speaks as Stripe does at the settings' address."""
 
     client: stripe.StripeClient
-    webhook_secret: str
+    webhook_secrets: tuple[str, ...]
     tolerance: timedelta
     name: str = "stripe"
 
@@ -81,7 +82,10 @@ class StripeGateway:
     def connect(
         cls, settings: Settings, *, key: str, secret: str, session: Session | None = None
     ) -> "StripeGateway":
-        """Return the gateway of the settings; `session` carries the calls instead of the net."""
+        """Return the gateway of the settings; `session` carries the calls instead of the net.
+
+        Connected accounts' messages come to an endpoint of their own, with a secret of its own.
+        """
         addresses: Any = {"api": settings.stripe_address} if settings.stripe_address else {}
         client = stripe.StripeClient(
             key,
@@ -90,7 +94,8 @@ class StripeGateway:
             max_network_retries=0,
             http_client=stripe.RequestsClient(timeout=TIMEOUT_S, session=session),
         )
-        return cls(client, secret, timedelta(seconds=settings.webhook_tolerance_s))
+        secrets = tuple(one for one in (secret, settings.webhook_connect_secret) if one)
+        return cls(client, secrets, timedelta(seconds=settings.webhook_tolerance_s))
 
     def open_payer(self, *, code: str, name: str) -> PartyAccount:
         def create(key: str) -> PartyAccount:
@@ -110,7 +115,7 @@ class StripeGateway:
                     "business_profile": {"name": name},
                     "capabilities": {"transfers": {"requested": True}},
                     # Payouts are ours to make, or nobody could say of what they are.
-                    "settings": {"payouts": {"schedule": {"interval": "manual"}}},
+                    "settings": BY_HAND,
                     "metadata": {"code": code},
                 },
                 {"idempotency_key": key},
@@ -122,6 +127,11 @@ class StripeGateway:
     def look_at_payee(self, gateway_id: str) -> PartyAccount:
         with stripe_errors():
             return account_of(self.client.v1.accounts.retrieve(gateway_id).to_dict())
+
+    def pay_out_by_hand(self, gateway_id: str) -> PartyAccount:
+        with stripe_errors():
+            account = self.client.v1.accounts.update(gateway_id, {"settings": BY_HAND})
+        return account_of(account.to_dict())
 
     def onboarding_address(self, gateway_id: str, *, back: str) -> str:
         with stripe_errors():
@@ -285,9 +295,10 @@ class StripeGateway:
     def read_event(self, body: bytes, signature: str, *, now: datetime) -> Event:
         try:
             text = body.decode()
-            stripe.WebhookSignature.verify_header(text, signature, self.webhook_secret)
-        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
             raise EventRefused("signature") from error
+        if not any(_is_signed(text, signature, secret) for secret in self.webhook_secrets):
+            raise EventRefused("signature")
         signed_at = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
         if abs(now - moment_of(signed_at)) > self.tolerance:
             raise EventRefused("too old")
@@ -346,6 +357,12 @@ class StripeGateway:
                     if key_of(one.to_dict()) == movement.key
                 ]
             )
+
+
+def _is_signed(text: str, signature: str, secret: str) -> bool:
+    with suppress(stripe.SignatureVerificationError):
+        return bool(stripe.WebhookSignature.verify_header(text, signature, secret))
+    return False
 
 
 def _opened(create: Callable[[str], PartyAccount], key: str) -> PartyAccount:

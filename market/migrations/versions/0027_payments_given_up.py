@@ -179,6 +179,12 @@ def upgrade() -> None:
         "payment_item",
         "taxed_before_fen BETWEEN 0 AND GREATEST(amount_fen, 0)",
     )
+    # Nobody knows of the accounts that were opened before: each is looked at by the next sweep.
+    op.add_column(
+        "gateway_party",
+        sa.Column("by_hand", sa.Boolean(), nullable=False, server_default="false"),
+    )
+    op.alter_column("gateway_party", "by_hand", server_default=None)
 
 
 def _one_side(where: str) -> None:
@@ -193,6 +199,7 @@ def _one_side(where: str) -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("gateway_party", "by_hand")
     op.drop_constraint(op.f("ck_payment_item_taxed_before"), "payment_item", type_="check")
     op.drop_column("payment_item", "taxed_before_fen")
     _one_side(ONE_SIDE)
