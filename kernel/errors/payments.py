@@ -30,6 +30,12 @@ class WithheldAnew(Conflict):
     )
 
 
+class MoreTaxThanOwed(Conflict):
+    code = "more-tax-than-owed"
+    summary = "{amount} yuan is not within the {owed} yuan of tax that are owed and not remitted."
+    remedy = "Compare the receipt with the filing; what waits to be checked counts as remitted."
+
+
 class PayoutNotFailed(Conflict):
     code = "payout-not-failed"
     summary = "The payout {key} has not failed, so there is nothing to try again."

@@ -65,7 +65,7 @@ def _schedule(form: Form) -> dict[str, Any]:
     payouts = (form.get("settings") or {}).get("payouts") or {}
     interval = (payouts.get("schedule") or {}).get("interval")
     if interval not in (None, "manual", "daily", "weekly", "monthly"):
-        raise invalid("Invalid interval.", "settings[payouts][schedule][interval]", None)
+        raise invalid("Invalid interval.", "settings[payouts][schedule][interval]", "")
     return {"payouts": {"schedule": {"interval": interval}}} if interval else {}
 
 

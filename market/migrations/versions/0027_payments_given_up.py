@@ -161,6 +161,17 @@ UNDONE = """
                 USING ERRCODE = 'restrict_violation';
         END IF;
     END IF;"""
+REMITTED = """
+CREATE TRIGGER frozen_remittance BEFORE UPDATE ON tax_remittance
+    FOR EACH ROW EXECUTE FUNCTION
+    refuse_other_changes('state', 'decided_at', 'decided_by', 'decided_by_name', 'note');
+CREATE TRIGGER decided_once BEFORE UPDATE ON tax_remittance
+    FOR EACH ROW WHEN (OLD.state <> 'proposed') EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER refuse_delete BEFORE DELETE ON tax_remittance
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON tax_remittance
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
 ONE_SIDE = "kind IN ('collection', 'refund')"
 
 
@@ -185,6 +196,60 @@ def upgrade() -> None:
         sa.Column("by_hand", sa.Boolean(), nullable=False, server_default="false"),
     )
     op.alter_column("gateway_party", "by_hand", server_default=None)
+    op.create_table(
+        "tax_remittance",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("bureau_id", sa.Uuid(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("amount_fen", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("paid_on", sa.Date(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("proposed_by", sa.Uuid(), nullable=False),
+        sa.Column("proposed_by_name", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("decided_by_name", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.CheckConstraint("amount_fen > 0", name=op.f("ck_tax_remittance_amount")),
+        sa.CheckConstraint("reference <> ''", name=op.f("ck_tax_remittance_reference")),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'recorded', 'returned', 'withdrawn')",
+            name=op.f("ck_tax_remittance_state"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'proposed') = (decided_at IS NULL)", name=op.f("ck_tax_remittance_decided")
+        ),
+        sa.CheckConstraint(
+            "state IN ('proposed', 'withdrawn') "
+            "OR (decided_by IS NOT NULL AND decided_by <> proposed_by)",
+            name=op.f("ck_tax_remittance_two_people"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["bureau_id"], ["organisation.id"], name=op.f("fk_tax_remittance_bureau_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposed_by"], ["person.id"], name=op.f("fk_tax_remittance_proposed_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_tax_remittance_decided_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tax_remittance")),
+        sa.UniqueConstraint("number", name=op.f("uq_tax_remittance_number")),
+    )
+    op.create_index(
+        op.f("ix_tax_remittance_bureau_id"), "tax_remittance", ["bureau_id"], unique=False
+    )
+    op.create_index(
+        "ux_tax_remittance_reference",
+        "tax_remittance",
+        ["reference"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('proposed', 'recorded')"),
+    )
+    op.execute(REMITTED)
 
 
 def _one_side(where: str) -> None:
@@ -199,6 +264,7 @@ def _one_side(where: str) -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("tax_remittance")
     op.drop_column("gateway_party", "by_hand")
     op.drop_constraint(op.f("ck_payment_item_taxed_before"), "payment_item", type_="check")
     op.drop_column("payment_item", "taxed_before_fen")
