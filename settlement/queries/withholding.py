@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from kernel.actors import Role
 from kernel.arrays import UuidArray
-from kernel.clock import Month, month_bounds
+from kernel.clock import Month, month_bounds, month_of
 from kernel.unit import Unit
 from settlement.queries.statements import visible_payers
 from settlement.taxed_income import CAME_BACK
@@ -90,6 +90,12 @@ class FilingRow:
     taken_back_fen: int
     given_back_fen: int
     version: str
+
+
+def latest_month(unit: Unit) -> Month | None:
+    """Return the last month whose payments had a teacher's income in them, None if none had."""
+    found = unit.session.scalar(text("SELECT max(month) FROM withholding"))
+    return month_of(found) if found else None
 
 
 def filing_of(unit: Unit, month: Month) -> list[FilingRow]:

@@ -4,6 +4,7 @@ Whether an act may happen is the services' question; what stands against it is s
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Response
@@ -61,8 +62,12 @@ def show_run(
 ) -> Response[Any]:
     """Show one run: where it stands, what may be done with it, and each payment with its state."""
     row = payment_run(page.unit, run_number)
-    columns = payment_columns(translate(PLATFORM, page.locale))
     payments = payments_of_run(page.unit, run_number)
+    has_reasons = any(one.failure for one in payments)
+    columns = [
+        replace(one, export_only=one.export_only or (one.key == "failure" and not has_reasons))
+        for one in payment_columns(translate(PLATFORM, page.locale))
+    ]
     replaced = {"withdrawn"} if row.state == "released" else set()
     sides = [one for one in payments if one.kind in SIDES and one.state not in replaced]
     table = tabulate(

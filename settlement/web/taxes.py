@@ -3,7 +3,8 @@
 Whether an act may happen is the services' question; what stands against it is said on the page.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Response
@@ -24,7 +25,7 @@ from settlement.payments.remittances import (
     withdraw_remittance,
 )
 from settlement.payout_models import TaxRemittance
-from settlement.queries.withholding import filing_of
+from settlement.queries.withholding import FilingRow, filing_of, latest_month
 from settlement.web.columns import money
 from settlement.web.filing import filing_columns
 from settlement.web.payment_columns import PAYMENTS
@@ -52,17 +53,19 @@ def show_taxes(
 ) -> Response[Any]:
     """Show what was withheld of whom in a month, what is owed, and what was remitted."""
     asked = _month(str(page.request.query_params.get("month", "")))
-    month = asked or month_of(shanghai_day(page.unit.clock.now()))
-    columns = filing_columns()
-    filters = (Filter(key="month", title=msgid("Period")),)
+    today = shanghai_day(page.unit.clock.now())
+    month = asked or latest_month(page.unit) or month_of(today)
+    rows = filing_of(page.unit, month)
+    columns = _columns_on_page(rows)
+    filters = (Filter(key="month", title=msgid("Period"), default=f"{month:%Y-%m}"),)
     table = tabulate(
         translate(msgid("Tax withheld of teachers"), page.locale),
         columns,
-        filing_of(page.unit, month),
+        rows,
         view=page.view(columns, filters=filters),
         filters=filters,
         summed=("income_fen", "withheld_fen", "taken_back_fen", "given_back_fen"),
-        empty=msgid("Nothing was withheld in this month."),
+        empty=msgid("No teacher was paid in this month."),
     )
     found = remittances(page.unit)
     waiting = [one for one in found if one.state == "proposed"]
@@ -165,6 +168,14 @@ def _month(text: str) -> Month | None:
         return parse_month(text)
     except MarketError:
         return None
+
+
+def _columns_on_page(rows: Sequence[FilingRow]) -> list[Column[FilingRow]]:
+    """Return the filing's columns, of which the lesser ones stand in the export alone."""
+    lesser = {"month", "school_code", "deduction_fen", "quick_fen", "version"}
+    if not any(row.taken_back_fen or row.given_back_fen for row in rows):
+        lesser |= {"taken_back_fen", "given_back_fen"}
+    return [replace(one, export_only=one.key in lesser) for one in filing_columns()]
 
 
 def _columns() -> list[Column[TaxRemittance]]:
