@@ -21,7 +21,7 @@ from settlement.web.taxes import (
     show_taxes,
 )
 
-ONE: Final = f"{TAXES}/{{number:str}}"
+ONE: Final = f"{TAXES}/{{remittance:str}}"
 
 
 @get(TAXES, opt=READERS, sync_to_thread=True)
@@ -39,9 +39,9 @@ def propose_tax(
 
 
 @post(f"{ONE}/check", opt=MAKERS, status_code=200, sync_to_thread=True)
-def record_tax(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
+def record_tax(request: AnyRequest, pages: Pages, *, remittance: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return post_record(page, number, root=bureau_root(page))
+        return post_record(page, remittance, root=bureau_root(page))
 
 
 @post(f"{ONE}/return", opt=MAKERS, status_code=200, sync_to_thread=True)
@@ -49,17 +49,17 @@ def return_tax(
     request: AnyRequest,
     pages: Pages,
     *,
-    number: FromPath[str],
+    remittance: FromPath[str],
     data: URLEncodedBody[ReturnForm],
 ) -> Response[Any]:
     with pages.open(request) as page:
-        return post_tax_return(page, number, data, root=bureau_root(page))
+        return post_tax_return(page, remittance, data, root=bureau_root(page))
 
 
 @post(f"{ONE}/withdraw", opt=MAKERS, status_code=200, sync_to_thread=True)
-def withdraw_tax(request: AnyRequest, pages: Pages, *, number: FromPath[str]) -> Response[Any]:
+def withdraw_tax(request: AnyRequest, pages: Pages, *, remittance: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return post_tax_withdrawal(page, number, root=bureau_root(page))
+        return post_tax_withdrawal(page, remittance, root=bureau_root(page))
 
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (

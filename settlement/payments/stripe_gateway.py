@@ -32,7 +32,9 @@ from settlement.payments.gateway import (
 from settlement.payments.objects import (
     account_of,
     event_of,
+    furthest,
     key_of,
+    least,
     moment_of,
     movement_id,
     outcome_of,
@@ -218,7 +220,7 @@ class StripeGateway:
                         ).to_dict()
                     )
             parts.append(found)
-        return _least(parts)
+        return least(parts)
 
     def pay_out(self, movement: Movement) -> Outcome:
         ((account, amount_fen),) = movement.targets
@@ -252,7 +254,7 @@ class StripeGateway:
 
     def find_payout(self, movement: Movement) -> Outcome | None:
         ((account, _),) = movement.targets
-        return _furthest(
+        return furthest(
             [outcome_of(one) for one in self._payouts(account) if key_of(one) == movement.key]
         )
 
@@ -269,7 +271,7 @@ class StripeGateway:
                         for one in intents.auto_paging_iter()
                         if key_of(one.to_dict()) == movement.key
                     ]
-                return _furthest(found)
+                return furthest(found)
             case PaymentKind.TRANSFER:
                 ((account, _),) = movement.targets
                 with stripe_errors():
@@ -289,7 +291,7 @@ class StripeGateway:
             case PaymentKind.REFUND:
                 parts = [self._refund(movement, intent_id) for intent_id, _ in movement.targets]
                 known = [one for one in parts if one is not None]
-                return _least(known) if len(known) == len(parts) else None
+                return least(known) if len(known) == len(parts) else None
         raise ValueError(f"{kind} is nothing that the gateway moves")
 
     def read_event(self, body: bytes, signature: str, *, now: datetime) -> Event:
@@ -350,7 +352,7 @@ class StripeGateway:
     def _refund(self, movement: Movement, intent_id: str) -> Outcome | None:
         with stripe_errors():
             refunds = self.client.v1.refunds.list({"payment_intent": intent_id, "limit": PAGE})
-            return _furthest(
+            return furthest(
                 [
                     outcome_of(one.to_dict())
                     for one in refunds.auto_paging_iter()
@@ -391,15 +393,3 @@ def _facts(movement: Movement) -> dict[str, str]:
 
 def _once(movement: Movement) -> str:
     return f"{movement.key}:{movement.attempt}"
-
-
-def _furthest(found: list[Outcome]) -> Outcome | None:
-    """Return what came furthest: of a movement's attempts one that failed says nothing."""
-    order = (Stand.DONE, Stand.UNDER_WAY, Stand.FAILED)
-    return min(found, key=lambda one: order.index(one.stand), default=None)
-
-
-def _least(parts: list[Outcome]) -> Outcome:
-    """Return where a movement of several parts stands: no further than the last of them."""
-    order = (Stand.FAILED, Stand.UNDER_WAY, Stand.DONE)
-    return min(parts, key=lambda one: order.index(one.stand))

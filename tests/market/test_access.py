@@ -94,6 +94,7 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
+            "{remittance}",
             *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}"),
         )
     )
