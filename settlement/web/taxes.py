@@ -142,6 +142,8 @@ def post_tax_return(
     page: Page, number: str, form: ReturnForm, *, root: tuple[Crumb, ...]
 ) -> Response[Any]:
     """Give a remittance back with the reason."""
+    if not any(one.number == number for one in remittances(page.unit)):
+        raise NotFound(what="tax remittance", key=number)
     if not form.note.strip():
         text = translate(msgid("A proposal is returned only with its reason."), page.locale)
         return show_taxes(page, root=root, errors={"note": text})

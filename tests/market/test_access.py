@@ -164,6 +164,7 @@ def address_of(site: Site, path: str) -> str:
         "proposal": "none-2026-001",
         "position": "1",
         "run": "none-P-2026-03-01",
+        "remittance": "none-T-2026-03-01",
         "standing_id": NOBODYS,
         "finding_id": NOBODYS,
         "appeal_id": NOBODYS,
