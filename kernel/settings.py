@@ -243,6 +243,14 @@ class Settings:
         "Secret with which Stripe signs its messages to /webhooks/stripe.",
         secret=True,
     )
+    webhook_connect_secret: str = _setting(
+        "MARKET_WEBHOOK_CONNECT_SECRET",
+        "",
+        read_text,
+        "Secret with which Stripe signs the messages of connected accounts, which it sends by an "
+        "endpoint of its own to the same address; without it these are asked for.",
+        secret=True,
+    )
     webhook_tolerance_s: int = _setting(
         "MARKET_WEBHOOK_TOLERANCE_S",
         "300",

@@ -114,7 +114,8 @@ GROUP BY s.payer_id, s.agreement_id, s.of_month, s.vendor_id, a.terms ->> 'autho
 # A due is settled once its payer's money is gone: with a treasury's order itself, or with the
 # collection that a transfer, a fee or a withheld tax hangs on; a refund gives back what reversals,
 # returned fees and taxes, and transfers that were undone gave up. Of an order that was cut nothing
-# more is claimed than was paid.
+# more is claimed than was paid. A reversal that failed stays claimed until it is given up: it may
+# be tried again, and nobody else takes the same meanwhile.
 PAID = text(
     """
 SELECT p.payer_id, p.payee_id, i.line_id,
@@ -129,9 +130,9 @@ SELECT p.payer_id, p.payee_id, i.line_id,
         ELSE i.amount_fen END) AS claimed_fen
 FROM payment p JOIN payment_item i ON i.payment_id = p.id
 LEFT JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id
-    AND c.kind IN ('collection', 'refund')
-WHERE p.payer_id = ANY(:payers)
-    AND (p.state NOT IN ('failed', 'returned', 'withdrawn') OR c.state = 'paid')
+    AND c.kind IN ('collection', 'refund') AND c.state <> 'withdrawn'
+WHERE p.payer_id = ANY(:payers) AND p.state <> 'withdrawn'
+    AND (p.state NOT IN ('failed', 'returned') OR c.state = 'paid' OR p.kind = 'reversal')
 GROUP BY p.payer_id, p.payee_id, i.line_id
 """
 )

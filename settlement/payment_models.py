@@ -106,7 +106,7 @@ class Payment(Base):
             "run_id",
             "payer_id",
             unique=True,
-            postgresql_where=text("kind IN ('collection', 'refund')"),
+            postgresql_where=text("kind IN ('collection', 'refund') AND state <> 'withdrawn'"),
         ),
         CheckConstraint("kind <> 'undone' OR undoes_id IS NOT NULL", name="undoes"),
         Index(
@@ -124,15 +124,24 @@ class Payment(Base):
 
 
 class PaymentItem(Base):
-    """What of a payment settles which funding line's due to its payee; below zero: set off."""
+    """What of a payment settles which funding line's due to its payee; below zero: set off.
+
+    `taxed_before_fen`: what of it an earlier run paid a teacher's tax on, and it came back.
+    """
 
     __tablename__ = "payment_item"
 
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), primary_key=True)
     line_id: Mapped[UUID] = mapped_column(ForeignKey("funding_line.id"), primary_key=True)
     amount_fen: Mapped[int]
+    taxed_before_fen: Mapped[int]
 
-    __table_args__ = (CheckConstraint("amount_fen <> 0", name="amount"),)
+    __table_args__ = (
+        CheckConstraint("amount_fen <> 0", name="amount"),
+        CheckConstraint(
+            "taxed_before_fen BETWEEN 0 AND GREATEST(amount_fen, 0)", name="taxed_before"
+        ),
+    )
 
 
 class PaymentHold(Base):
@@ -160,7 +169,10 @@ class PaymentHold(Base):
 
 
 class GatewayParty(Base):
-    """Under which name the gateway knows an organisation: a payer's customer, a payee's account."""
+    """Under which name the gateway knows an organisation: a payer's customer, a payee's account.
+
+    `by_hand`: an account's money goes to its bank by us, not by the gateway's own schedule.
+    """
 
     __tablename__ = "gateway_party"
 
@@ -168,6 +180,7 @@ class GatewayParty(Base):
     role: Mapped[str] = mapped_column(primary_key=True)
     gateway_id: Mapped[str] = mapped_column(unique=True)
     ready: Mapped[bool]
+    by_hand: Mapped[bool]
     known_at: Mapped[datetime]
 
     __table_args__ = (CheckConstraint("role IN ('payer', 'payee')", name="role"),)

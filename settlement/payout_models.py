@@ -75,6 +75,49 @@ class Withholding(Base):
     )
 
 
+class TaxRemittance(Base):
+    """Withheld tax that was paid to the tax office, as one person says and another one checks.
+
+    `month`: whose tax it is. `reference`: the tax office's receipt; a receipt stands in one.
+    """
+
+    __tablename__ = "tax_remittance"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(unique=True)
+    bureau_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    month: Mapped[date]
+    amount_fen: Mapped[int]
+    reference: Mapped[str]
+    paid_on: Mapped[date]
+    state: Mapped[str]
+    proposed_at: Mapped[datetime]
+    proposed_by: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    proposed_by_name: Mapped[str]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
+    decided_by_name: Mapped[str]
+    note: Mapped[str]
+
+    __table_args__ = (
+        CheckConstraint("amount_fen > 0", name="amount"),
+        CheckConstraint("reference <> ''", name="reference"),
+        CheckConstraint("state IN ('proposed', 'recorded', 'returned', 'withdrawn')", name="state"),
+        CheckConstraint("(state = 'proposed') = (decided_at IS NULL)", name="decided"),
+        CheckConstraint(
+            "state IN ('proposed', 'withdrawn') "
+            "OR (decided_by IS NOT NULL AND decided_by <> proposed_by)",
+            name="two_people",
+        ),
+        Index(
+            "ux_tax_remittance_reference",
+            "reference",
+            unique=True,
+            postgresql_where=text("state IN ('proposed', 'recorded')"),
+        ),
+    )
+
+
 class BankPayout(Base):
     """Money on its way from a payee's account at the gateway to its bank, claimed once.
 

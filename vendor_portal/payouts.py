@@ -27,6 +27,8 @@ from settlement.web.columns import money, number
 from settlement.web.places import Place
 
 PAYOUTS: Final = "/vendor/payouts"
+TAKING: Final = frozenset({"ready", "claimed", "sent", "unknown", "failed"})
+"""States of a reversal that is not over: until it is, nothing goes on to the payee's bank."""
 
 
 class AgainForm(Form, frozen=True):
@@ -57,7 +59,9 @@ def show_payouts(
     standing = standing_of_payee(page.unit, vendor_id)
     rows, to_bank = payouts_of(page.unit, vendor_id), bank_payouts_of(page.unit, vendor_id)
     account = accounts_of(page.unit, [vendor_id]).get(vendor_id)
-    columns = _payout_columns(withheld=any(row.withheld_fen for row in rows))
+    columns = _payout_columns(
+        withheld=any(row.withheld_fen for row in rows), failed=any(row.failure for row in rows)
+    )
     table = tabulate(
         translate(msgid("Payouts"), page.locale),
         columns,
@@ -72,6 +76,7 @@ def show_payouts(
         file_name=f"payouts-{page.actor.organisation_code}",
         place=place,
         standing=standing,
+        is_taken_back=any(row.kind == "reversal" and row.state in TAKING for row in rows),
         at_gateway_fen=reach_of(page.unit, [vendor_id]).of_payees.get(vendor_id, 0),
         account=account,
         masked=masked(account.number) if account else "",
@@ -80,7 +85,7 @@ def show_payouts(
         failed=[one for one in to_bank if one.may_try_again],
         to_bank=excerpt(
             translate(msgid("To your bank"), page.locale),
-            _bank_columns(),
+            _bank_columns(failed=any(one.failure for one in to_bank)),
             to_bank,
             path=str(page.request.url.path),
         ),
@@ -121,7 +126,7 @@ def post_account(page: Page, place: Place, form: BankAccountForm) -> Response[An
     return page.redirect(PAYOUTS)
 
 
-def _payout_columns(*, withheld: bool) -> list[Column[PayoutRow]]:
+def _payout_columns(*, withheld: bool, failed: bool) -> list[Column[PayoutRow]]:
     def href(row: PayoutRow) -> str:
         return f"{PAYOUTS}/{row.key}"
 
@@ -164,11 +169,12 @@ def _payout_columns(*, withheld: bool) -> list[Column[PayoutRow]]:
             kind="label",
             label_kind="payment-failure",
             secondary=True,
+            export_only=not failed,
         ),
     ]
 
 
-def _bank_columns() -> list[Column[BankPayoutRow]]:
+def _bank_columns(*, failed: bool) -> list[Column[BankPayoutRow]]:
     return [
         Column(key="key", title=msgid("Payout"), value=lambda row: row.key, kind="code"),
         Column(
@@ -199,6 +205,7 @@ def _bank_columns() -> list[Column[BankPayoutRow]]:
             value=lambda row: row.failure or None,
             kind="label",
             label_kind="payment-failure",
+            export_only=not failed,
         ),
     ]
 

@@ -21,6 +21,21 @@ class WithheldForAnotherMonth(Conflict):
     remedy = "Return it and have it proposed again: the tax is reckoned on the month of payment."
 
 
+class WithheldAnew(Conflict):
+    code = "withheld-anew"
+    summary = "The tax that {number} withholds of {payees} is not right any more."
+    remedy = (
+        "Return it and have it proposed again: since then other payments of the month were "
+        "released, came back or failed, or the table of rates changed."
+    )
+
+
+class MoreTaxThanOwed(Conflict):
+    code = "more-tax-than-owed"
+    summary = "{amount} yuan is not within the {owed} yuan of tax that are owed and not remitted."
+    remedy = "Compare the receipt with the filing; what waits to be checked counts as remitted."
+
+
 class PayoutNotFailed(Conflict):
     code = "payout-not-failed"
     summary = "The payout {key} has not failed, so there is nothing to try again."

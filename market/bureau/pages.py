@@ -29,6 +29,7 @@ from market.bureau.records import HANDLERS as RECORDS
 from market.bureau.schools import show_school, show_schools
 from market.bureau.sharing import HANDLERS as SHARING
 from market.bureau.standings import HANDLERS as STANDINGS
+from market.bureau.taxes import HANDLERS as TAXES
 from procurement.web.funding import show_funding, show_funding_line
 from procurement.web.preview import show_preview
 from settlement.web.agreements import show_agreement, show_agreements
@@ -226,5 +227,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *DISPUTES,
     *EARLY_USE,
     *PAYMENTS,
+    *TAXES,
     *CREDITS,
 )

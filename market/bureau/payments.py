@@ -17,6 +17,7 @@ from settlement.web.payment_runs import (
     OrdersForm,
     RetryForm,
     ReturnForm,
+    post_giving_up,
     post_orders,
     post_release,
     post_rest,
@@ -114,6 +115,14 @@ def retry(
         return post_retry(page, run, data, root=bureau_root(page))
 
 
+@post(f"{RUN}/give-up", opt=PAYERS, status_code=200, sync_to_thread=True)
+def give_up(
+    request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[RetryForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_giving_up(page, run, data, root=bureau_root(page))
+
+
 @post(f"{RUN}/rest", opt=PAYERS, status_code=200, sync_to_thread=True)
 def rest(
     request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[RetryForm]
@@ -132,6 +141,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     return_,
     withdraw,
     retry,
+    give_up,
     rest,
     plan,
     payout,

@@ -1,5 +1,6 @@
 """`market payments`, `pay` and `reconcile`: what two people released is paid, and proved."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ from kernel.errors import UnwritableFile
 from kernel.money import yuan
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
-from market.cli.values import PERIOD
+from market.cli.values import AMOUNT, DAY, PERIOD
 from settlement.payments.bank_payouts import pay_out, try_payout_again
 from settlement.payments.engine import pay_run, retry_payment
+from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile as find_differences
+from settlement.payments.remittances import propose_remittance, record_remittance
 from settlement.payments.runs import propose_run, release_run, return_run, withdraw_run
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.sweeping import catch_up, deliver_messages
@@ -101,6 +104,48 @@ def retry(key: str, who: str | None) -> None:
     with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
         retry_payment(unit, key)
     click.echo(f"{key} is tried again.")
+
+
+@payments.command("give-up")
+@click.argument("key")
+@as_option
+def give_up(key: str, who: str | None) -> None:
+    """Give the failed reversal KEY up: it is set off against what the payee is due next."""
+    with open_units(load_settings(), sends=True) as units, units(acting(units, who)) as unit:
+        give_up_reversal(unit, key)
+    click.echo(f"{key} is given up; what it would have taken back is set off later.")
+
+
+@payments.command("remit-tax")
+@click.argument("month", type=PERIOD, metavar="PERIOD")
+@click.argument("amount", type=AMOUNT)
+@click.option("--reference", required=True, help="Number of the tax office's receipt.")
+@click.option("--paid-on", type=DAY, required=True, help="Day on which it was paid.")
+@as_option
+@json_option
+def remit_tax(
+    month: Month, amount: int, reference: str, paid_on: date, who: str | None, *, as_json: bool
+) -> None:
+    """Propose to record that AMOUNT yuan of the tax withheld in PERIOD went to the tax office."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        number = propose_remittance(
+            unit, month, amount_fen=amount, reference=reference, paid_on=paid_on
+        )
+    emit(
+        {"number": number},
+        [f"{number} waits for another finance person: market payments record-tax {number}"],
+        as_json=as_json,
+    )
+
+
+@payments.command("record-tax")
+@click.argument("number")
+@as_option
+def record_tax(number: str, who: str | None) -> None:
+    """Record remittance NUMBER as its second person, who has seen the receipt."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        record_remittance(unit, number)
+    click.echo(f"{number} is recorded; the platform owes that much less.")
 
 
 @payments.command("payout-again")

@@ -2,12 +2,13 @@
 
 Claimed (unit), sent (no unit), recorded (unit), like payments. Decides what goes: every transfer
 that came through, less what was reversed, of payees that are not held, while nothing is being taken
-back of them. A payout that failed leaves its money at the gateway; it goes again once somebody who
-saw to the reason says so.
+back of them. Whose account the gateway pays out by itself waits until it does not. A payout that
+failed leaves its money at the gateway; it goes again once somebody who saw to the reason says so.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +39,9 @@ from settlement.payments.runs import lock_planning
 from settlement.payments.states import PAYOUT_MAY_FOLLOW, PayoutState
 from settlement.payout_models import BankPayout, BankPayoutItem
 
+RETURNS: Final = timedelta(days=14)
+"""After its arrival, within which a bank may still send a payout back."""
+BETWEEN: Final = timedelta(hours=1)
 MAY_PAY: Final = (Role.OPERATOR, Role.BUREAU_FINANCE)
 MAY_ANSWER: Final = (Role.VENDOR_MANAGER, Role.OPERATOR, Role.BUREAU_FINANCE)
 
@@ -55,7 +59,7 @@ WITH loose AS (
 ), wanted AS (
     SELECT l.payee_id
     FROM loose l JOIN gateway_party g ON g.organisation_id = l.payee_id AND g.role = 'payee'
-        AND g.ready
+        AND g.ready AND g.by_hand
     WHERE NOT EXISTS (SELECT FROM payment_hold h
             WHERE h.payee_id = l.payee_id AND h.lifted_at IS NULL)
         AND NOT EXISTS (SELECT FROM payment r WHERE r.payee_id = l.payee_id
@@ -162,17 +166,58 @@ def claim_payouts(unit: Unit, *, besides: set[UUID]) -> list[PayoutClaim]:
         if not ask:
             _step(payout, PayoutState.CLAIMED)
         payout.claimed_at = unit.clock.now()
-        movement = Movement(
-            key=payout.key,
-            attempt=payout.attempt,
-            amount_fen=payout.amount_fen,
-            group="",
-            targets=((accounts[payout.payee_id], payout.amount_fen),),
-            run="",
-        )
-        claims.append(PayoutClaim(payout.id, movement, ask))
+        claims.append(PayoutClaim(payout.id, _movement(payout, accounts[payout.payee_id]), ask))
     unit.session.flush()
     return claims
+
+
+def look_again(units: Units, actor: Actor, gateway: Gateway) -> int:
+    """Ask about payouts that arrived of late: a bank sends money back for days, maybe unsaid.
+
+    Each about once an hour; returns how many came back.
+    """
+    actor.require("payout.send", *MAY_PAY)
+    with units(actor) as unit:
+        now = unit.clock.now()
+        payouts = unit.session.execute(
+            select(BankPayout, GatewayParty.gateway_id)
+            .join(GatewayParty, GatewayParty.organisation_id == BankPayout.payee_id)
+            .where(
+                GatewayParty.role == "payee",
+                BankPayout.state == PayoutState.PAID,
+                BankPayout.settled_at > now - RETURNS,
+                BankPayout.claimed_at < now - BETWEEN,
+            )
+            .order_by(BankPayout.claimed_at, BankPayout.id)
+            .limit(AT_ONCE)
+            .with_for_update(of=BankPayout, skip_locked=True)
+        ).all()
+        asked = []
+        for payout, account in payouts:
+            payout.claimed_at = now
+            asked.append(PayoutClaim(payout.id, _movement(payout, account), ask=True))
+    came_back = 0
+
+    def call(claim: PayoutClaim) -> Outcome | None:
+        return gateway.find_payout(claim.movement)
+
+    for claim, answer in call_each(call, asked, at_once=units.settings.gateway_calls):
+        if isinstance(answer, Outcome) and answer.stand is Stand.FAILED:
+            with units(actor) as unit:
+                settle_payout(unit, claim.payout_id, answer)
+            came_back += 1
+    return came_back
+
+
+def _movement(payout: BankPayout, account: str) -> Movement:
+    return Movement(
+        key=payout.key,
+        attempt=payout.attempt,
+        amount_fen=payout.amount_fen,
+        group="",
+        targets=((account, payout.amount_fen),),
+        run="",
+    )
 
 
 def carry_on(units: Units, actor: Actor, gateway: Gateway, claims: Sequence[PayoutClaim]) -> None:

@@ -63,7 +63,7 @@ def claim_payments(unit: Unit, run_id: UUID, *, besides: set[UUID]) -> list[Clai
         Reversal.run_id == Payment.run_id,
         Reversal.payer_id == Payment.payer_id,
         Reversal.kind == PaymentKind.REVERSAL,
-        Reversal.state != PaymentState.PAID,
+        Reversal.state.not_in((PaymentState.PAID, PaymentState.WITHDRAWN)),
     )
     # Collected for the payee and not passed on: before it was, there is nothing to reverse. What
     # goes back to its payer instead is never passed on.
@@ -162,7 +162,8 @@ def _taken_back(
 ) -> dict[UUID, list[Target]]:
     """Return of which earlier movements how much is taken, the first first.
 
-    What was taken back before comes off the first of them, so no fen is taken twice.
+    What was taken back before, or may still be, comes off the first of them, so no fen is taken
+    twice.
     """
     pairs = sorted({(one.payer_id, one.payee_id) for one in payments})
     of_pairs = tuple_(Payment.payer_id, Payment.payee_id).in_(pairs)
@@ -171,7 +172,7 @@ def _taken_back(
         select(Payment.id, Payment.payer_id, Payment.payee_id, Payment.amount_fen).where(
             of_pairs,
             Payment.kind == kind,
-            Payment.state.not_in((PaymentState.FAILED, PaymentState.WITHDRAWN)),
+            Payment.state != PaymentState.WITHDRAWN,
         )
     ):
         before[payer_id, payee_id].append((payment_id, fen))

@@ -64,11 +64,15 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartyAccount:
-    """An organisation at the gateway; `ready`: it may be paid."""
+    """An organisation at the gateway; `ready`: it may be paid.
+
+    `by_hand`: its money goes to its bank when we say so, never by the gateway's own schedule.
+    """
 
     gateway_id: str
     ready: bool
     missing: tuple[str, ...] = ()
+    by_hand: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +140,9 @@ class Gateway(Protocol):
 
     def look_at_payee(self, gateway_id: str) -> PartyAccount:
         """Return a connected account as it stands now."""
+
+    def pay_out_by_hand(self, gateway_id: str) -> PartyAccount:
+        """Take a connected account off the gateway's own schedule of payouts."""
 
     def onboarding_address(self, gateway_id: str, *, back: str) -> str:
         """Return where a payee tells the gateway what it still needs to know."""

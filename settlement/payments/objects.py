@@ -53,10 +53,12 @@ def account_of(subject: Mapping[str, Any]) -> PartyAccount:
     """Return a connected account: ready once it may receive transfers and pay them out."""
     capabilities = subject.get("capabilities") or {}
     missing = (subject.get("requirements") or {}).get("currently_due") or []
+    schedule = ((subject.get("settings") or {}).get("payouts") or {}).get("schedule") or {}
     return PartyAccount(
         gateway_id=str(subject["id"]),
         ready=capabilities.get("transfers") == "active" and bool(subject.get("payouts_enabled")),
         missing=tuple(missing),
+        by_hand=schedule.get("interval") == "manual",
     )
 
 
@@ -82,3 +84,15 @@ def moment_of(seconds: int) -> datetime:
 def key_of(subject: Mapping[str, Any]) -> str:
     """Return the key of ours that an object carries, or nothing."""
     return str((subject.get("metadata") or {}).get("key") or "")
+
+
+def furthest(found: list[Outcome]) -> Outcome | None:
+    """Return what came furthest: of a movement's attempts one that failed says nothing."""
+    order = (Stand.DONE, Stand.UNDER_WAY, Stand.FAILED)
+    return min(found, key=lambda one: order.index(one.stand), default=None)
+
+
+def least(parts: list[Outcome]) -> Outcome:
+    """Return where a movement of several parts stands: no further than the last of them."""
+    order = (Stand.FAILED, Stand.UNDER_WAY, Stand.DONE)
+    return min(parts, key=lambda one: order.index(one.stand))

@@ -49,7 +49,8 @@ def know_payers(units: Units, actor: Actor, gateway: Gateway, *, run_id: UUID) -
 def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
     """Open an account for each payee with earnings that has none; look again at those not ready.
 
-    Returns how many payees may be paid now.
+    Accounts that the gateway pays out by itself, as those opened long ago, are taken off its
+    schedule: nobody could say of what such a payout is. Returns how many payees may be paid now.
     """
     actor.require("payment.pay", *MAY_KNOW)
     kinds = (AccountKind.PAYABLE, AccountKind.SCHOOL_SHARE)
@@ -57,22 +58,34 @@ def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
     with units(actor) as unit:
         unknown = _unknown(unit, PAYEE, earns)
         waiting = unit.session.scalars(
-            select(GatewayParty.gateway_id).where(GatewayParty.role == PAYEE, ~GatewayParty.ready)
+            select(GatewayParty.gateway_id).where(
+                GatewayParty.role == PAYEE, ~(GatewayParty.ready & GatewayParty.by_hand)
+            )
         ).all()
     _open(units, actor, unknown, role=PAYEE, call=gateway.open_payee)
     looked = call_each(gateway.look_at_payee, waiting, at_once=units.settings.gateway_calls)
     with answering():
         accounts = [_answered(account) for _, account in looked]
+    scheduled = [account.gateway_id for account in accounts if not account.by_hand]
+    changed = call_each(gateway.pay_out_by_hand, scheduled, at_once=units.settings.gateway_calls)
+    answers = [answer for _, answer in changed]
+    accounts += [answer for answer in answers if isinstance(answer, PartyAccount)]
     with units(actor) as unit:
         for account in accounts:
             note_payee(unit, account)
+    with answering():
+        for answer in answers:
+            _answered(answer)
     with units(actor) as unit:
         ready = select(GatewayParty).where(GatewayParty.role == PAYEE, GatewayParty.ready)
         return len(unit.session.scalars(ready).all())
 
 
 def note_payee(unit: Unit, account: PartyAccount) -> bool:
-    """Write whether a payee may be paid, as the gateway says it; return whether it is known."""
+    """Write whether a payee may be paid, and by whom its bank is, as the gateway says it.
+
+    Returns whether the payee is known.
+    """
     party = unit.session.scalars(
         select(GatewayParty)
         .where(GatewayParty.gateway_id == account.gateway_id, GatewayParty.role == PAYEE)
@@ -81,6 +94,15 @@ def note_payee(unit: Unit, account: PartyAccount) -> bool:
     ).one_or_none()
     if party is None:
         return False
+    if party.by_hand != account.by_hand:
+        party.by_hand = account.by_hand
+        unit.session.flush()
+        record(
+            unit,
+            "payee.paid_out_by_us" if account.by_hand else "payee.paid_out_by_schedule",
+            subject_kind="organisation",
+            subject_id=party.organisation_id,
+        )
     if party.ready != account.ready:
         party.ready, party.known_at = account.ready, unit.clock.now()
         unit.session.flush()
@@ -141,6 +163,7 @@ def _open(
                         "role": role,
                         "gateway_id": account.gateway_id,
                         "ready": account.ready,
+                        "by_hand": account.by_hand,
                         "known_at": unit.clock.now(),
                     }
                     for (organisation_id, _, _), account in accounts

@@ -31,9 +31,9 @@ SELECT p.id, p.payer_id, p.payee_id, i.line_id, i.agreement_id, i.of_month, p.st
     CASE WHEN p.kind IN ('reversal', 'undone') THEN -i.amount_fen ELSE i.amount_fen END AS fen
 FROM payment p JOIN payment_part i ON i.payment_id = p.id
 LEFT JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id
-    AND c.kind IN ('collection', 'refund')
-WHERE p.payer_id = ANY(:payers)
-    AND (p.state NOT IN ('failed', 'returned', 'withdrawn') OR c.state = 'paid')
+    AND c.kind IN ('collection', 'refund') AND c.state <> 'withdrawn'
+WHERE p.payer_id = ANY(:payers) AND p.state <> 'withdrawn'
+    AND (p.state NOT IN ('failed', 'returned') OR c.state = 'paid' OR p.kind = 'reversal')
 ORDER BY p.id, i.of_month, i.agreement_id, i.line_id
 """
 )

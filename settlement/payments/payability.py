@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import literal, select, text, union_all
 
 from kernel.arrays import UuidArray
-from kernel.clock import Month, month_bounds, month_of, shanghai_day
 from kernel.identity.models import Organisation
 from kernel.identity.organisations import VendorKind
 from kernel.identity.recording import among
@@ -21,27 +20,7 @@ from settlement.payment_models import GatewayParty, PaymentHold
 from settlement.payments.parts import Item, Pair, Part
 from settlement.payments.states import PaymentMethod
 from settlement.payout_models import BankAccount
-from settlement.rate_tables import RateKind, table_in_force
-from settlement.taxation import NOBODY_TAXED, EarlierIncome, Taxation
 
-# Of a month's runs: what each teacher is paid by them, and what of it is withheld. What failed for
-# good and goes back to its payer was no income.
-EARLIER: Final = text(
-    """
-SELECT p.payee_id,
-    sum(CASE WHEN p.state = 'cut' THEN p.paid_fen ELSE p.amount_fen END) AS income_fen,
-    sum(CASE WHEN p.kind = 'withholding' THEN p.amount_fen ELSE 0 END) AS tax_fen
-FROM payment p JOIN payment_run r ON r.id = p.run_id
-LEFT JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id AND c.kind = 'collection'
-WHERE p.payee_id = ANY(:payees) AND p.kind IN ('transfer', 'order', 'withholding')
-    AND r.proposed_at >= :first AND r.proposed_at < :before
-    AND (p.state NOT IN ('failed', 'returned', 'withdrawn') OR c.state = 'paid')
-    AND NOT EXISTS (SELECT FROM payment u JOIN payment t ON t.id = u.undoes_id
-        WHERE t.run_id = p.run_id AND t.payer_id = p.payer_id AND t.payee_id = p.payee_id
-            AND u.state NOT IN ('failed', 'withdrawn'))
-GROUP BY p.payee_id
-"""
-)
 WITHHELD: Final = text(
     """
 SELECT payer_id, payee_id,
@@ -53,15 +32,15 @@ GROUP BY payer_id, payee_id
 """
 )
 # What went to payees' accounts at the gateway, and what the platform kept there of its fee, and was
-# not taken back, by payer; without a payer, below zero: what of it is at payees' banks or on its
-# way there.
+# not taken back nor is to be, by payer; without a payer, below zero: what of it is at payees' banks
+# or on its way there.
 PASSED_ON: Final = text(
     """
 SELECT payer_id, payee_id,
     sum(CASE WHEN kind IN ('transfer', 'fee') THEN amount_fen ELSE -amount_fen END) AS fen
 FROM payment
 WHERE payee_id = ANY(:payees) AND (kind IN ('transfer', 'fee') AND state = 'paid'
-    OR kind IN ('reversal', 'fee_return') AND state NOT IN ('failed', 'withdrawn'))
+    OR kind IN ('reversal', 'fee_return') AND state <> 'withdrawn')
 GROUP BY payer_id, payee_id
 UNION ALL
 SELECT NULL, payee_id, -sum(amount_fen) FROM bank_payout
@@ -148,32 +127,6 @@ def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMetho
     for payee_id, what in unit.session.execute(union_all(held, ready, teachers)):
         getattr(found, what).add(payee_id)
     return found
-
-
-def income_month(unit: Unit) -> Month:
-    """Return whose income a run is that is proposed now."""
-    return month_of(shanghai_day(unit.clock.now()))
-
-
-def taxation_of(unit: Unit, teachers: Collection[UUID]) -> Taxation:
-    """Return what is withheld of these teachers, by what this month paid them."""
-    if not teachers:
-        return NOBODY_TAXED
-    month = income_month(unit)
-    version = table_in_force(unit, RateKind.WITHHOLDING, day=month)
-    first, before = month_bounds(month)
-    rows = unit.session.execute(
-        EARLIER, {"payees": UuidArray.of(sorted(teachers)), "first": first, "before": before}
-    )
-    earlier = {
-        row.payee_id: EarlierIncome(income_fen=int(row.income_fen), tax_fen=int(row.tax_fen))
-        for row in rows
-    }
-    return Taxation(
-        version=version.version,
-        table=version.table,
-        earlier={one: earlier.get(one, EarlierIncome()) for one in teachers},
-    )
 
 
 def withheld_pairs(unit: Unit, payer_ids: Sequence[UUID]) -> dict[Pair, int]:

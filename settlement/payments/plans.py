@@ -25,11 +25,11 @@ from settlement.payments.payability import (
     Undone,
     payable_payees,
     reach_of,
-    taxation_of,
     undone_transfers,
     withheld_pairs,
 )
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
+from settlement.payments.taxes import shares_of_tax, taxation_of, taxed_before, taxed_of
 from settlement.queries.statements import visible_payers
 from settlement.taxation import NOBODY_TAXED, Taxation, Withheld
 
@@ -50,6 +50,7 @@ class Planned:
     """One payment of a plan; `items` are (funding line, fen) and add up to its amount.
 
     `parts` say of which agreement's month each line's is, what is withheld of it included.
+    `taxed_before`: what of each line's an earlier run paid tax on, and it came back.
     """
 
     kind: PaymentKind
@@ -59,6 +60,7 @@ class Planned:
     items: tuple[Item, ...] = ()
     parts: tuple[Part, ...] = ()
     undoes_id: UUID | None = None
+    taxed_before: Mapping[UUID, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +137,7 @@ def plan_run(
         ready=found.ready,
         minimum_fen=unit.settings.payout_minimum_fen,
         taxation=taxation_of(unit, found.teachers),
+        taxed=taxed_before(unit, found.teachers),
         cells=open_cells(cells, claimed),
     )
 
@@ -155,9 +158,13 @@ def plan_payments(
     ready: Collection[UUID] | None = None,
     minimum_fen: int = 0,
     taxation: Taxation = NOBODY_TAXED,
+    taxed: Mapping[Due, int] | None = None,
     cells: Cells | None = None,
 ) -> Plan:
-    """Return the payments of what is left, each pair of payer and payee for itself."""
+    """Return the payments of what is left, each pair of payer and payee for itself.
+
+    `taxed`: what of a teacher's dues an earlier run paid tax on, and it came back, in fen.
+    """
     wanted, omitted = _set_off(left, method)
     of_payee: dict[UUID, int] = defaultdict(int)
     for (_, payee_id), items in wanted.items():
@@ -178,36 +185,28 @@ def plan_payments(
         if reason is not None:
             omitted.append(_omitted(*pair, sum(fen for _, fen in items), reason))
             del wanted[pair]
+    before = {pair: taxed_of(pair, items, taxed or {}) for pair, items in wanted.items()}
+    incomes: dict[UUID, int] = defaultdict(int)
+    for pair, items in wanted.items():
+        incomes[pair[1]] += sum(fen for _, fen in items) - sum(before[pair].values())
     withheld = {
         payee_id: one
-        for payee_id in {payee_id for _, payee_id in wanted}
-        if (one := taxation.withheld(payee_id, of_payee[payee_id])) is not None
+        for payee_id, income_fen in incomes.items()
+        if (one := taxation.withheld(payee_id, income_fen)) is not None
     }
-    kept = _shares_of_tax(wanted, withheld)
+    kept = shares_of_tax(wanted, withheld, before)
     payments: dict[UUID, list[Planned]] = defaultdict(list)
     for pair, items in wanted.items():
         payments[pair[0]] += _paying(
-            pair, items, method=method, tax=kept.get(pair, {}), cells=cells
+            pair,
+            items,
+            method=method,
+            tax=kept.get(pair, {}),
+            taxed=before[pair],
+            cells=cells,
         )
     sides = _with_sides(payments, PaymentKind.COLLECTION, method)
     return Plan(payments=list(sides), omitted=omitted, withheld=withheld, version=taxation.version)
-
-
-def _shares_of_tax(
-    wanted: Mapping[Pair, Sequence[Item]], withheld: Mapping[UUID, Withheld]
-) -> dict[Pair, dict[UUID, int]]:
-    """Return what of each line is withheld: by what each line pays, nothing of what is set off."""
-    of_payee: dict[UUID, list[tuple[Pair, UUID, int]]] = defaultdict(list)
-    for pair, items in wanted.items():
-        if pair[1] in withheld:
-            of_payee[pair[1]] += [(pair, line_id, fen) for line_id, fen in items if fen > 0]
-    kept: dict[Pair, dict[UUID, int]] = defaultdict(dict)
-    for payee_id, rows in of_payee.items():
-        shares = split_by_largest_remainder(withheld[payee_id].tax_fen, [fen for _, _, fen in rows])
-        for (pair, line_id, _), share in zip(rows, shares, strict=True):
-            if share:
-                kept[pair][line_id] = share
-    return kept
 
 
 def _paying(
@@ -216,34 +215,49 @@ def _paying(
     *,
     method: PaymentMethod,
     tax: Mapping[UUID, int],
+    taxed: Mapping[UUID, int],
     cells: Cells | None,
 ) -> list[Planned]:
-    """Return a pair's payments: to the payee what is left of the tax, and the tax by itself."""
-    payer_id, payee_id = pair
+    """Return a pair's payments: to the payee what is left of the tax, and the tax by itself.
+
+    Where the tax takes all, it alone.
+    """
     net = [(line_id, fen - tax.get(line_id, 0)) for line_id, fen in items]
-    whole = [] if payee_id == INSTALLATION else parts_of(pair, items, cells)
+    whole = [] if pair[1] == INSTALLATION else parts_of(pair, items, cells)
     if method is PaymentMethod.TREASURY:
+        of_line = {line_id: [one for one in whole if one[0] == line_id] for line_id, _ in items}
         return [
             *(
-                _planned(
-                    PaymentKind.ORDER,
-                    payer_id,
-                    payee_id,
-                    [item],
-                    [one for one in whole if one[0] == item[0]],
+                replace(
+                    _planned(PaymentKind.ORDER, *pair, [item], of_line[item[0]]),
+                    taxed_before={item[0]: taxed.get(item[0], 0)},
                 )
                 for item in net
                 if item[1]
             ),
             *(
-                _planned(PaymentKind.WITHHOLDING, payer_id, payee_id, [item])
+                _planned(
+                    PaymentKind.WITHHOLDING,
+                    *pair,
+                    [item],
+                    [] if dict(net)[item[0]] else of_line[item[0]],
+                )
                 for item in sorted(tax.items())
             ),
         ]
-    kind = PaymentKind.FEE if payee_id == INSTALLATION else PaymentKind.TRANSFER
-    paying = [_planned(kind, payer_id, payee_id, [one for one in net if one[1]], whole)]
+    kind = PaymentKind.FEE if pair[1] == INSTALLATION else PaymentKind.TRANSFER
+    passed_on = [one for one in net if one[1]]
+    goes_on = sum(fen for _, fen in net) > 0
+    paying = []
+    if goes_on:
+        transfer = _planned(kind, *pair, passed_on, whole)
+        paying.append(replace(transfer, taxed_before=taxed))
     if tax:
-        paying.append(_planned(PaymentKind.WITHHOLDING, payer_id, payee_id, sorted(tax.items())))
+        # What the lines beyond the tax set off against each other stays with it.
+        items_of_tax = sorted(tax.items()) if goes_on else items
+        paying.append(
+            _planned(PaymentKind.WITHHOLDING, *pair, items_of_tax, [] if goes_on else whole)
+        )
     return paying
 
 

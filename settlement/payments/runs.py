@@ -23,6 +23,7 @@ from kernel.errors import (
     ProposalDecided,
     ReasonRequired,
     Refused,
+    WithheldAnew,
     WithheldForAnotherMonth,
 )
 from kernel.identity.models import Organisation
@@ -35,7 +36,6 @@ from settlement.ledger.posting import INSTALLATION
 from settlement.models import FundingLine
 from settlement.payment_models import Payment, PaymentItem, PaymentRun
 from settlement.payments.bank_accounts import accounts_of
-from settlement.payments.payability import income_month
 from settlement.payments.plans import Plan, Planned, plan_run
 from settlement.payments.states import (
     PaymentKind,
@@ -44,6 +44,7 @@ from settlement.payments.states import (
     RunPurpose,
     RunState,
 )
+from settlement.payments.taxes import income_month, taxation_of, untaxed_of
 from settlement.payout_models import PaymentPart, Withholding
 
 PLATFORM: Final = "platform"
@@ -114,15 +115,14 @@ def propose_run(
 def release_run(unit: Unit, number: str) -> None:
     """Release a proposed run as its second person: from here on money moves.
 
-    Raises `NotFound`, `Refused`, `ProposalDecided`, `MakerChecks` for one's own, or
-    `WithheldForAnotherMonth`: a teacher's tax is that of the month in which it is paid.
+    Raises `NotFound`, `Refused`, `ProposalDecided`, `MakerChecks` for one's own,
+    `WithheldForAnotherMonth`: a teacher's tax is that of the month in which it is paid, or
+    `WithheldAnew` where the month's other runs have changed it since: two people sign for the
+    numbers that are paid.
     """
+    lock_planning(unit)  # no other run's release changes the tax meanwhile
     run = _lock_proposed(unit, number, act="payment.release")
-    month = unit.session.scalar(
-        select(Withholding.month).where(Withholding.run_id == run.id).limit(1)
-    )
-    if month is not None and month != income_month(unit):
-        raise WithheldForAnotherMonth(number=number, period=show_month(month))
+    _check_tax(unit, run)
     _decide(unit, run, RunState.RELEASED)
     unit.session.execute(
         update(Payment)
@@ -131,6 +131,28 @@ def release_run(unit: Unit, number: str) -> None:
         .execution_options(synchronize_session=False)
     )
     unit.after_commit("settlement.pay", number=number)
+
+
+def _check_tax(unit: Unit, run: PaymentRun) -> None:
+    """Refuse a run whose tax is not what it would be if it were proposed now."""
+    kept = unit.session.execute(
+        select(Withholding, Organisation.name)
+        .join(Organisation, Organisation.id == Withholding.payee_id)
+        .where(Withholding.run_id == run.id)
+        .order_by(Organisation.code)
+    ).all()
+    if kept and kept[0][0].month != income_month(unit):
+        raise WithheldForAnotherMonth(number=run.number, period=show_month(kept[0][0].month))
+    now = taxation_of(unit, {one.payee_id for one, _ in kept})
+    changed = [
+        name
+        for one, name in kept
+        if (one.version, one.earlier_fen, one.earlier_tax_fen)
+        != (now.version, now.earlier[one.payee_id].income_fen, now.earlier[one.payee_id].tax_fen)
+    ]
+    changed += untaxed_of(unit, run.id)
+    if changed:
+        raise WithheldAnew(number=run.number, payees=", ".join(changed))
 
 
 def return_run(unit: Unit, number: str, *, note: str) -> None:
@@ -215,7 +237,12 @@ def _write(
             }
         )
         items += [
-            {"payment_id": payment_id, "line_id": line_id, "amount_fen": fen}
+            {
+                "payment_id": payment_id,
+                "line_id": line_id,
+                "amount_fen": fen,
+                "taxed_before_fen": one.taxed_before.get(line_id, 0),
+            }
             for line_id, fen in one.items
         ]
         parts += [

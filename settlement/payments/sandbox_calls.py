@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from settlement.payments.sandbox_accounts import create_account, retrieve_account, update_account
 from settlement.payments.sandbox_forms import (
     CURRENCY,
     SandboxRefusal,
@@ -28,30 +29,6 @@ def create_customer(store: Store, form: Form) -> dict[str, Any]:
         currency=None,
         metadata=form.get("metadata", {}),
     )
-
-
-def create_account(store: Store, form: Form) -> dict[str, Any]:
-    """Open a connected account; one whose name asks for it still has to tell something."""
-    name = str((form.get("business_profile") or {}).get("name") or "")
-    due = ["external_account"] if "待补充" in name else []
-    account = store.add(
-        "account",
-        type=form["type"],
-        country=form.get("country", "CN"),
-        business_profile=form.get("business_profile", {}),
-        capabilities={"transfers": "pending" if due else "active"},
-        charges_enabled=not due,
-        payouts_enabled=not due,
-        details_submitted=not due,
-        requirements={"currently_due": due, "disabled_reason": None},
-        metadata=form.get("metadata", {}),
-    )
-    store.tell("account.updated", account)
-    return account
-
-
-def retrieve_account(store: Store, form: Form, account_id: str) -> dict[str, Any]:  # noqa: ARG001 - every call has a form
-    return store.get("account", account_id)
 
 
 def create_account_link(store: Store, form: Form) -> dict[str, Any]:
@@ -362,6 +339,7 @@ ROUTES: Final[tuple[tuple[str, str, str, Call], ...]] = (
     ("POST", "/v1/customers", "customers.create", create_customer),
     ("POST", "/v1/accounts", "accounts.create", create_account),
     ("GET", "/v1/accounts/([^/]+)", "accounts.retrieve", retrieve_account),
+    ("POST", "/v1/accounts/([^/]+)", "accounts.update", update_account),
     ("POST", "/v1/account_links", "account_links.create", create_account_link),
     ("POST", "/v1/payment_intents", "payment_intents.create", create_intent),
     ("GET", "/v1/payment_intents", "payment_intents.list", list_intents),

@@ -41,6 +41,7 @@ FIELDS: Final[Mapping[str, Fields]] = {
         "type", "country business_profile capabilities settings metadata email"
     ),
     "accounts.retrieve": _fields("", "expand"),
+    "accounts.update": _fields("", "business_profile capabilities settings metadata email"),
     "account_links.create": _fields("account type", "refresh_url return_url collect"),
     "payment_intents.create": _fields(
         "amount currency",

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from kernel.actors import OrganisationKind
+from kernel.errors import Conflict
 from kernel.identity.models import Organisation
 from kernel.trail import record
 from kernel.unit import Unit
@@ -56,7 +57,8 @@ class Group:
 
     @property
     def side(self) -> Payment | None:
-        return next((one for one in self.payments if one.kind in SIDES), None)
+        standing = (one for one in self.payments if one.state != PaymentState.WITHDRAWN)
+        return next((one for one in standing if one.kind in SIDES), None)
 
     def get(self, payment_id: UUID) -> Payment:
         return next(one for one in self.payments if one.id == payment_id)
@@ -104,7 +106,11 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
     payment.paid_fen = amount_fen
     payment.failure = ""
     payment.settled_at = unit.clock.now()
-    kept = [one for one in group.payments if one.kind in KEPT] if payment.kind in SIDES else []
+    kept = [
+        one
+        for one in group.payments
+        if payment.kind in SIDES and one.kind in KEPT and one.state != PaymentState.WITHDRAWN
+    ]
     for one in kept:
         step(one, PaymentState.PAID)
         one.paid_fen, one.settled_at = one.amount_fen, unit.clock.now()
@@ -154,37 +160,55 @@ def fail(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
     record(unit, "payment.failed", subject_kind="payment", subject_id=payment.key, reason=reason)
 
 
-def give_back(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
-    """Write that what was paid, or was on its way, came back; it may be proposed again."""
+def give_back(
+    unit: Unit, group: Group, payment: Payment, *, reason: str, keeps_fen: int = 0
+) -> None:
+    """Write that what was paid, or was on its way, came back; it may be proposed again.
+
+    All but `keeps_fen` of what was paid, if that is more than nothing: the payment is cut there,
+    and its rest is due again.
+    """
     if payment.state == PaymentState.RETURNED:
         return
-    paid_fen = payment.paid_fen
-    step(payment, PaymentState.RETURNED)
-    payment.paid_fen = 0
+    back_fen = payment.paid_fen - keeps_fen
+    step(payment, PaymentState.CUT if keeps_fen else PaymentState.RETURNED)
+    payment.paid_fen = keeps_fen
     payment.failure = reason
     payment.settled_at = unit.clock.now()
     unit.session.flush()
-    if paid_fen:
+    if back_fen:
+        suffix = f":{keeps_fen}" if keeps_fen else ""
         post(
             unit,
             [
                 TransferDraft(
-                    key=f"returned:{payment.key}",
+                    key=f"returned:{payment.key}{suffix}",
                     memo=f"{payment.kind} of payment run {group.run.number} came back",
                     entries=[
                         Entry(debit=one.credit, credit=one.debit, amount_fen=one.amount_fen)
-                        for one in entries(unit, group, payment, paid_fen)
+                        for one in entries(unit, group, payment, back_fen)
                     ],
                     moves=_line_moves(unit, group, payment),
                 )
             ],
         )
-    record(unit, "payment.returned", subject_kind="payment", subject_id=payment.key, reason=reason)
+    record(
+        unit,
+        "payment.cut" if keeps_fen else "payment.returned",
+        subject_kind="payment",
+        subject_id=payment.key,
+        amount_fen=keeps_fen,
+        reason=reason,
+    )
 
 
 def cut_short(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
     """Write that nothing more comes of an order that was paid in part: its rest is due again."""
-    step(payment, PaymentState.CUT)
+    if payment.state != PaymentState.PARTIAL:
+        raise Conflict(
+            what="payment", key=payment.key, state=payment.state, wanted=PaymentState.CUT
+        )
+    payment.state = PaymentState.CUT
     payment.failure = reason
     unit.session.flush()
     record(

@@ -71,6 +71,7 @@ MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
             PaymentState.PAID,
             PaymentState.FAILED,
             PaymentState.RETURNED,
+            PaymentState.WITHDRAWN,
         }
     ),
     PaymentState.CLAIMED: frozenset(
@@ -101,14 +102,18 @@ MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
             PaymentState.RETURNED,
         }
     ),
-    PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CUT}),
-    PaymentState.CUT: frozenset(),
-    PaymentState.PAID: frozenset({PaymentState.RETURNED}),
-    PaymentState.FAILED: frozenset({PaymentState.READY}),
+    PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CUT, PaymentState.RETURNED}),
+    PaymentState.CUT: frozenset({PaymentState.CUT, PaymentState.RETURNED}),
+    PaymentState.PAID: frozenset({PaymentState.CUT, PaymentState.RETURNED}),
+    PaymentState.FAILED: frozenset({PaymentState.READY, PaymentState.WITHDRAWN}),
     PaymentState.RETURNED: frozenset(),
     PaymentState.WITHDRAWN: frozenset(),
 }
-"""The machine itself: the database keeps to the same table (trigger `payment_moves_forward`)."""
+"""The machine itself: the database keeps to the same table (trigger `payment_moves_forward`).
+
+Only a reversal that failed is withdrawn once its run is released, with what hangs on it; only a
+treasury's order is cut, again where more of it comes back.
+"""
 
 
 class PayoutState(StrEnum):

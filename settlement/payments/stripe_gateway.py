@@ -7,7 +7,7 @@ a movement is found again. The SDK never repeats a call by itself.
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,7 +32,9 @@ from settlement.payments.gateway import (
 from settlement.payments.objects import (
     account_of,
     event_of,
+    furthest,
     key_of,
+    least,
     moment_of,
     movement_id,
     outcome_of,
@@ -43,6 +45,7 @@ CURRENCY: Final = "cny"
 PAGE: Final = 100
 TIMEOUT_S: Final = 20
 MOST_OPENINGS: Final = 3
+BY_HAND: Final[Any] = {"payouts": {"schedule": {"interval": "manual"}}}
 BY_TRANSFER: Final = "customer_balance"
 """The payer pays by bank transfer: the money comes later, and a message says so."""
 
@@ -73,7 +76,7 @@ class StripeGateway:
     """Stripe, or whatever speaks as Stripe does at the settings' address."""
 
     client: stripe.StripeClient
-    webhook_secret: str
+    webhook_secrets: tuple[str, ...]
     tolerance: timedelta
     name: str = "stripe"
 
@@ -81,7 +84,10 @@ class StripeGateway:
     def connect(
         cls, settings: Settings, *, key: str, secret: str, session: Session | None = None
     ) -> "StripeGateway":
-        """Return the gateway of the settings; `session` carries the calls instead of the net."""
+        """Return the gateway of the settings; `session` carries the calls instead of the net.
+
+        Connected accounts' messages come to an endpoint of their own, with a secret of its own.
+        """
         addresses: Any = {"api": settings.stripe_address} if settings.stripe_address else {}
         client = stripe.StripeClient(
             key,
@@ -90,7 +96,8 @@ class StripeGateway:
             max_network_retries=0,
             http_client=stripe.RequestsClient(timeout=TIMEOUT_S, session=session),
         )
-        return cls(client, secret, timedelta(seconds=settings.webhook_tolerance_s))
+        secrets = tuple(one for one in (secret, settings.webhook_connect_secret) if one)
+        return cls(client, secrets, timedelta(seconds=settings.webhook_tolerance_s))
 
     def open_payer(self, *, code: str, name: str) -> PartyAccount:
         def create(key: str) -> PartyAccount:
@@ -110,7 +117,7 @@ class StripeGateway:
                     "business_profile": {"name": name},
                     "capabilities": {"transfers": {"requested": True}},
                     # Payouts are ours to make, or nobody could say of what they are.
-                    "settings": {"payouts": {"schedule": {"interval": "manual"}}},
+                    "settings": BY_HAND,
                     "metadata": {"code": code},
                 },
                 {"idempotency_key": key},
@@ -122,6 +129,11 @@ class StripeGateway:
     def look_at_payee(self, gateway_id: str) -> PartyAccount:
         with stripe_errors():
             return account_of(self.client.v1.accounts.retrieve(gateway_id).to_dict())
+
+    def pay_out_by_hand(self, gateway_id: str) -> PartyAccount:
+        with stripe_errors():
+            account = self.client.v1.accounts.update(gateway_id, {"settings": BY_HAND})
+        return account_of(account.to_dict())
 
     def onboarding_address(self, gateway_id: str, *, back: str) -> str:
         with stripe_errors():
@@ -172,16 +184,22 @@ class StripeGateway:
         return Outcome(gateway_id=transfer.id, stand=Stand.DONE)
 
     def reverse(self, movement: Movement) -> Outcome:
-        ids = []
+        ids: list[str] = []
         for transfer_id, amount_fen in movement.targets:
             found = self._reversal(movement, transfer_id)
             if found is None:
-                with stripe_errors():
-                    found = self.client.v1.transfers.reversals.create(
-                        transfer_id,
-                        {"amount": amount_fen, "metadata": _facts(movement)},
-                        {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
-                    ).id
+                try:
+                    with stripe_errors():
+                        found = self.client.v1.transfers.reversals.create(
+                            transfer_id,
+                            {"amount": amount_fen, "metadata": _facts(movement)},
+                            {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
+                        ).id
+                except CallRefused as refused:
+                    if not ids:
+                        raise
+                    # A part of it is taken: nobody may say that nothing was. It goes on by itself.
+                    raise OutcomeUnknown(refused.reason, answered=True) from refused
             ids.append(found)
         return Outcome(gateway_id=ids[0], stand=Stand.DONE)
 
@@ -202,7 +220,7 @@ class StripeGateway:
                         ).to_dict()
                     )
             parts.append(found)
-        return _least(parts)
+        return least(parts)
 
     def pay_out(self, movement: Movement) -> Outcome:
         ((account, amount_fen),) = movement.targets
@@ -236,7 +254,7 @@ class StripeGateway:
 
     def find_payout(self, movement: Movement) -> Outcome | None:
         ((account, _),) = movement.targets
-        return _furthest(
+        return furthest(
             [outcome_of(one) for one in self._payouts(account) if key_of(one) == movement.key]
         )
 
@@ -253,7 +271,7 @@ class StripeGateway:
                         for one in intents.auto_paging_iter()
                         if key_of(one.to_dict()) == movement.key
                     ]
-                return _furthest(found)
+                return furthest(found)
             case PaymentKind.TRANSFER:
                 ((account, _),) = movement.targets
                 with stripe_errors():
@@ -273,15 +291,16 @@ class StripeGateway:
             case PaymentKind.REFUND:
                 parts = [self._refund(movement, intent_id) for intent_id, _ in movement.targets]
                 known = [one for one in parts if one is not None]
-                return _least(known) if len(known) == len(parts) else None
+                return least(known) if len(known) == len(parts) else None
         raise ValueError(f"{kind} is nothing that the gateway moves")
 
     def read_event(self, body: bytes, signature: str, *, now: datetime) -> Event:
         try:
             text = body.decode()
-            stripe.WebhookSignature.verify_header(text, signature, self.webhook_secret)
-        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
             raise EventRefused("signature") from error
+        if not any(_is_signed(text, signature, secret) for secret in self.webhook_secrets):
+            raise EventRefused("signature")
         signed_at = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
         if abs(now - moment_of(signed_at)) > self.tolerance:
             raise EventRefused("too old")
@@ -333,13 +352,19 @@ class StripeGateway:
     def _refund(self, movement: Movement, intent_id: str) -> Outcome | None:
         with stripe_errors():
             refunds = self.client.v1.refunds.list({"payment_intent": intent_id, "limit": PAGE})
-            return _furthest(
+            return furthest(
                 [
                     outcome_of(one.to_dict())
                     for one in refunds.auto_paging_iter()
                     if key_of(one.to_dict()) == movement.key
                 ]
             )
+
+
+def _is_signed(text: str, signature: str, secret: str) -> bool:
+    with suppress(stripe.SignatureVerificationError):
+        return bool(stripe.WebhookSignature.verify_header(text, signature, secret))
+    return False
 
 
 def _opened(create: Callable[[str], PartyAccount], key: str) -> PartyAccount:
@@ -368,15 +393,3 @@ def _facts(movement: Movement) -> dict[str, str]:
 
 def _once(movement: Movement) -> str:
     return f"{movement.key}:{movement.attempt}"
-
-
-def _furthest(found: list[Outcome]) -> Outcome | None:
-    """Return what came furthest: of a movement's attempts one that failed says nothing."""
-    order = (Stand.DONE, Stand.UNDER_WAY, Stand.FAILED)
-    return min(found, key=lambda one: order.index(one.stand), default=None)
-
-
-def _least(parts: list[Outcome]) -> Outcome:
-    """Return where a movement of several parts stands: no further than the last of them."""
-    order = (Stand.FAILED, Stand.UNDER_WAY, Stand.DONE)
-    return min(parts, key=lambda one: order.index(one.stand))

@@ -14,7 +14,7 @@ from kernel.actors import Actor
 from kernel.errors import GatewayUnavailable
 from kernel.unit import Unit, Units
 from settlement.payment_models import GatewayEvent
-from settlement.payments.bank_payouts import pay_out
+from settlement.payments.bank_payouts import look_again, pay_out
 from settlement.payments.engine import pay_run, released_runs
 from settlement.payments.gateway import Gateway, GatewayError
 from settlement.payments.opening import open_sandbox
@@ -35,9 +35,10 @@ def pay_released(units: Units, actor: Actor, gateway: Gateway) -> None:
 
 
 def pay_out_to_banks(units: Units, actor: Actor, gateway: Gateway) -> None:
-    """Send on to payees' banks what arrived at their accounts."""
+    """Send on to payees' banks what arrived at their accounts; see what banks sent back unsaid."""
     with suppress(GatewayUnavailable):
         pay_out(units, actor, gateway)
+        look_again(units, actor, gateway)
 
 
 def meet_payees(units: Units, actor: Actor, gateway: Gateway) -> None:

@@ -27,7 +27,7 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.models import FundingLine
 from settlement.payment_models import Payment, PaymentItem, PaymentRun, TreasuryReturn
-from settlement.payments.settling import cut_short, give_back, lock_group, pay
+from settlement.payments.settling import Group, cut_short, give_back, lock_group, pay
 from settlement.payments.states import PaymentKind, PaymentMethod, PaymentState, RunState
 from settlement.payout_models import BankAccount
 from settlement.queries.statements import visible_payers
@@ -48,7 +48,10 @@ Payee = aliased(Organisation, name="payee")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReturnRow:
-    """One row of a return file: `result` paid | returned; `voucher_no` is the treasury's."""
+    """One row of a return file: `result` paid | returned; `voucher_no` is the treasury's.
+
+    `amount_fen`: what was paid, or what of the order comes back: first what was not paid yet.
+    """
 
     order_no: str
     voucher_no: str
@@ -156,16 +159,19 @@ def order_rest_again(unit: Unit, key: str) -> None:
 
 
 def record_returns(unit: Unit, rows: Sequence[ReturnRow]) -> list[RowOutcome]:
-    """Take in what a treasury returned, row by row; what fits no order is kept as unknown."""
+    """Take in what a treasury returned, row by row; what fits no order is kept as unknown.
+
+    In whichever order a file names them: what was paid of an order comes before what came back.
+    """
     unit.actor.require("payment.order", *MAY_ORDER)
     lock_recording(unit)
-    outcomes = []
-    for row in rows:
+    outcomes: dict[int, RowOutcome] = {}
+    for place, row in sorted(enumerate(rows), key=lambda one: one[1].result == "returned"):
         try:
-            outcomes.append(_record(unit, row))
+            outcomes[place] = _record(unit, row)
         except FieldError as error:
-            outcomes.append(error.outcome)
-    return outcomes
+            outcomes[place] = error.outcome
+    return [outcomes[place] for place in range(len(rows))]
 
 
 def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
@@ -191,32 +197,55 @@ def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
         raise FieldError(NotFound(what="treasury order", key=row.order_no), field="order_no")
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
-    is_cut = payment.state == PaymentState.CUT  # its rest is due again, in another order
-    left = 0 if is_cut else payment.amount_fen - payment.paid_fen
+    # The rest of one that was cut or came back is due again, in another order.
+    is_over = payment.state in (PaymentState.CUT, PaymentState.RETURNED)
+    left = 0 if is_over else payment.amount_fen - payment.paid_fen
     if row.result == "returned":
-        if payment.state == PaymentState.PARTIAL:
-            cut_short(unit, group, payment, reason=row.reason or "returned")
-        elif payment.state == PaymentState.CUT:
-            expected = "an order whose rest was not returned before"
-            error = InvalidInput(field="result", value=row.result, expected=expected)
-            raise FieldError(error, field="result")
-        else:
-            give_back(unit, group, payment, reason=row.reason or "returned")
+        _give_back(unit, group, payment, row, left_fen=left)
         outcome = "returned"
     else:
         if not 0 < row.amount_fen <= left:
             _keep(unit, row, outcome="unknown", payment_id=None)
-            expected = f"0.01–{plain_yuan(left)}"
-            error = InvalidInput(
-                field="amount_yuan", value=plain_yuan(row.amount_fen), expected=expected
-            )
-            raise FieldError(error, field="amount_yuan")
+            raise _wrong_amount(row, 1, left)
         payment.gateway_id = row.voucher_no
         pay(unit, group, payment, amount_fen=payment.paid_fen + row.amount_fen)
         outcome = "matched" if row.amount_fen == left else "partial"
     unit.session.flush()
     _keep(unit, row, outcome=outcome, payment_id=payment_id)
     return ACCEPTED
+
+
+def _give_back(
+    unit: Unit, group: Group, payment: Payment, row: ReturnRow, *, left_fen: int
+) -> None:
+    """Take in what came back of an order: what is not paid yet, then what was.
+
+    Of one that is not paid at all or only in part, no less than what is still to be paid: what the
+    treasury does with the rest of it would be anybody's guess.
+    """
+    most_fen = payment.paid_fen + left_fen
+    if not 0 < row.amount_fen <= most_fen:
+        _keep(unit, row, outcome="unknown", payment_id=None)
+        raise _wrong_amount(row, 1, most_fen)
+    if row.amount_fen < left_fen:
+        raise _wrong_amount(row, left_fen, most_fen)  # it may come with what is paid of the order
+    give_back(
+        unit,
+        group,
+        payment,
+        reason=row.reason or "returned",
+        keeps_fen=most_fen - row.amount_fen,
+    )
+
+
+def _wrong_amount(row: ReturnRow, least_fen: int, most_fen: int) -> FieldError:
+    """Say which amounts a row may have; that of an order of which nothing is left has none."""
+    least = plain_yuan(min(least_fen, most_fen))
+    expected = least if least_fen >= most_fen else f"{least}–{plain_yuan(most_fen)}"
+    value = plain_yuan(row.amount_fen)
+    return FieldError(
+        InvalidInput(field="amount_yuan", value=value, expected=expected), field="amount_yuan"
+    )
 
 
 def _keep(unit: Unit, row: ReturnRow, *, outcome: str, payment_id: UUID | None) -> None:

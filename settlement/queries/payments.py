@@ -276,7 +276,8 @@ def _runs(unit: Unit) -> Select[*tuple[Any, ...]]:
     bureaus = visible_organisations(unit, OrganisationKind.BUREAU).with_only_columns(
         Organisation.id
     )
-    of_payee = Payment.kind.in_(OUT)
+    given_up = and_(Payment.state == "withdrawn", PaymentRun.state == "released")
+    of_payee = and_(Payment.kind.in_(OUT), ~given_up)
     amounts = (
         select(
             Payment.run_id,
@@ -286,6 +287,7 @@ def _runs(unit: Unit) -> Select[*tuple[Any, ...]]:
             func.count(Payment.id).filter(Payment.state == "failed", ~_goes_back()).label("failed"),
             func.count(Payment.id).filter(Payment.state.in_(UNDER_WAY)).label("under_way"),
         )
+        .join(PaymentRun, PaymentRun.id == Payment.run_id)
         .group_by(Payment.run_id)
         .subquery()
     )

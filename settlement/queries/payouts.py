@@ -144,6 +144,12 @@ def withholding_of(unit: Unit, row: PayoutRow) -> Withholding | None:
     return unit.session.get(Withholding, (row.run_id, row.payee_id))
 
 
+def taxed_before_of(unit: Unit, row: PayoutRow) -> int:
+    """Return what of a payout an earlier one paid tax on before it came back, in fen."""
+    wanted = select(func.coalesce(func.sum(PaymentItem.taxed_before_fen), 0))
+    return int(unit.session.scalar(wanted.where(PaymentItem.payment_id == row.id)) or 0)
+
+
 def bank_payouts_of(unit: Unit, payee_id: UUID) -> list[BankPayoutRow]:
     """Return a payee's payouts to its bank, the latest first; the caller has checked who asks."""
     parts = (

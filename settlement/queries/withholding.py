@@ -9,31 +9,45 @@ from sqlalchemy import text
 
 from kernel.actors import Role
 from kernel.arrays import UuidArray
-from kernel.clock import Month, month_bounds
+from kernel.clock import Month, month_bounds, month_of
 from kernel.unit import Unit
 from settlement.queries.statements import visible_payers
-from settlement.rate_tables import RateKind, versions_of
-from settlement.taxation import SHIPPED, tax_on
+from settlement.taxed_income import CAME_BACK
 
 READERS: Final = (Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 
 
-# What came through of a month's runs, by teacher; and what that month took back of earlier ones.
+# What came through of a month's runs to these payers' teachers, with what came back after its tax
+# was paid, and how the last of these runs reckoned the tax, over the month and whoever else paid.
 PAID: Final = text(
     """
-SELECT o.code, o.name, COALESCE(o.facts ->> 'school_code', '') AS school_code,
-    max(w.version) AS version, sum(p.paid_fen) AS income_fen,
-    sum(CASE WHEN p.kind = 'withholding' THEN p.paid_fen ELSE 0 END) AS withheld_fen
-FROM withholding w JOIN payment p ON p.run_id = w.run_id AND p.payee_id = w.payee_id
-    AND p.kind IN ('transfer', 'order', 'withholding')
-JOIN organisation o ON o.id = w.payee_id
-WHERE w.month = :month AND p.payer_id = ANY(:payers)
-    AND NOT EXISTS (SELECT FROM payment u JOIN payment t ON t.id = u.undoes_id
-        WHERE t.run_id = p.run_id AND t.payer_id = p.payer_id AND t.payee_id = p.payee_id
-            AND u.state = 'paid')
-GROUP BY o.id
-"""
+WITH came AS (
+    SELECT p.run_id, p.payee_id, sum(p.paid_fen - LEAST(p.paid_fen, COALESCE((
+            SELECT sum(i.taxed_before_fen) FROM payment_item i WHERE i.payment_id = p.id), 0)))
+        AS income_fen,
+        sum(CASE WHEN p.kind = 'withholding' THEN p.paid_fen ELSE 0 END) AS withheld_fen
+    FROM withholding w JOIN payment p ON p.run_id = w.run_id AND p.payee_id = w.payee_id
+        AND p.kind IN ('transfer', 'order', 'withholding')
+    WHERE w.month = :month AND p.payer_id = ANY(:payers)
+        AND NOT EXISTS (SELECT FROM payment u JOIN payment t ON t.id = u.undoes_id
+            WHERE t.run_id = p.run_id AND t.payer_id = p.payer_id AND t.payee_id = p.payee_id
+                AND u.state = 'paid')
+    GROUP BY p.run_id, p.payee_id HAVING sum(p.paid_fen) > 0
+), back AS (
+    SELECT b.run_id, b.payee_id, sum(b.fen) AS fen FROM (CAME_BACK) b
+    WHERE b.payer_id = ANY(:payers) GROUP BY b.run_id, b.payee_id
 )
+SELECT o.code, o.name, COALESCE(o.facts ->> 'school_code', '') AS school_code,
+    sum(c.income_fen + COALESCE(b.fen, 0)) AS income_fen, sum(c.withheld_fen) AS withheld_fen,
+    (array_agg(w.version ORDER BY r.decided_at DESC, w.earlier_fen DESC))[1] AS version,
+    (array_agg(w.steps ORDER BY r.decided_at DESC, w.earlier_fen DESC))[1] AS steps
+FROM came c JOIN withholding w ON w.run_id = c.run_id AND w.payee_id = c.payee_id
+JOIN payment_run r ON r.id = c.run_id JOIN organisation o ON o.id = c.payee_id
+LEFT JOIN back b ON b.run_id = c.run_id AND b.payee_id = c.payee_id
+GROUP BY o.id
+""".replace("CAME_BACK", CAME_BACK)
+)
+TEACHERS: Final = text("SELECT DISTINCT payee_id FROM withholding WHERE month = :month")
 TAKEN_BACK: Final = text(
     """
 SELECT o.code, o.name, COALESCE(o.facts ->> 'school_code', '') AS school_code,
@@ -54,8 +68,11 @@ GROUP BY o.id
 class FilingRow:
     """A teacher's income of one month and the tax on it, in fen, by the table `version`.
 
-    `withheld_fen` may differ from `tax_fen` where a payment came back. `taken_back_fen`: what the
-    month took back of income that was filed before, `given_back_fen`: the tax that went with it.
+    `income_fen` and `withheld_fen` are what these payers paid; `month_income_fen` to `tax_fen` how
+    the month's tax was reckoned when the last of it was released, what other payers had paid by
+    then included. They differ where others paid, or a payment came back. `taken_back_fen`: what
+    the month took back of income that was filed before, `given_back_fen`: the tax that went with
+    it.
     """
 
     month: date
@@ -63,6 +80,7 @@ class FilingRow:
     payee_name: str
     school_code: str
     income_fen: int
+    month_income_fen: int
     deduction_fen: Decimal
     taxable_fen: Decimal
     rate: Decimal
@@ -74,16 +92,19 @@ class FilingRow:
     version: str
 
 
+def latest_month(unit: Unit) -> Month | None:
+    """Return the last month whose payments had a teacher's income in them, None if none had."""
+    found = unit.session.scalar(text("SELECT max(month) FROM withholding"))
+    return month_of(found) if found else None
+
+
 def filing_of(unit: Unit, month: Month) -> list[FilingRow]:
-    """Return what of the month's incomes came through, by teacher."""
+    """Return what of the month's incomes came through, by teacher, by the steps that were kept."""
     unit.actor.require("withholding.read", *READERS)
-    tables = {one.version: one.table for one in versions_of(unit, RateKind.WITHHOLDING)}
     payers = UuidArray.of(list(unit.session.scalars(visible_payers(unit))))
-    paid = {
-        row.code: row
-        for row in unit.session.execute(PAID, {"month": month, "payers": payers})
-        if row.income_fen
-    }
+    teachers = UuidArray.of(list(unit.session.scalars(TEACHERS, {"month": month})))
+    asked = {"month": month, "payers": payers, "payees": teachers}
+    paid = {row.code: row for row in unit.session.execute(PAID, asked)}
     first, before = month_bounds(month)
     back = {
         row.code: row
@@ -96,24 +117,24 @@ def filing_of(unit: Unit, month: Month) -> list[FilingRow]:
         row, returned = paid.get(code), back.get(code)
         known = row or returned
         assert known is not None, "a code comes from one of the two"
-        version = row.version if row else ""
-        steps = tax_on(int(row.income_fen) if row else 0, tables.get(version, SHIPPED))
+        steps = dict(row.steps) if row else {}
         found.append(
             FilingRow(
                 month=month,
                 payee_code=code,
                 payee_name=known.name,
                 school_code=known.school_code,
-                income_fen=steps.income_fen,
-                deduction_fen=steps.deduction_fen,
-                taxable_fen=steps.taxable_fen,
-                rate=steps.rate,
-                quick_fen=steps.quick_fen,
-                tax_fen=steps.tax_fen,
+                income_fen=int(row.income_fen) if row else 0,
+                month_income_fen=int(steps.get("income_fen", 0)),
+                deduction_fen=Decimal(steps.get("deduction_fen", 0)),
+                taxable_fen=Decimal(steps.get("taxable_fen", 0)),
+                rate=Decimal(steps.get("rate", 0)),
+                quick_fen=int(steps.get("quick_fen", 0)),
+                tax_fen=int(steps.get("tax_fen", 0)),
                 withheld_fen=int(row.withheld_fen) if row else 0,
                 taken_back_fen=int(returned.back_fen) if returned else 0,
                 given_back_fen=int(returned.tax_fen) if returned else 0,
-                version=version,
+                version=row.version if row else "",
             )
         )
     return found

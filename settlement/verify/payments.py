@@ -15,7 +15,8 @@ from kernel.money import yuan
 from kernel.unit import Unit
 from settlement.dues import NOBODY, NotShared, counted_as_paid, dues, paid_of
 
-# Of a payment and its items, of a payer's side and what hangs on it.
+# Of a payment and its items, of a payer's side and what hangs on it; of what was given up after its
+# release, what still stands.
 PAYMENTS_THAT_DIFFER = text(
     """
 WITH itemed AS (
@@ -24,9 +25,12 @@ WITH itemed AS (
     WHERE p.kind NOT IN ('collection', 'refund') GROUP BY p.id
 ), sided AS (
     SELECT c.key, c.amount_fen AS stored, COALESCE(sum(p.amount_fen), 0) AS computed
-    FROM payment c LEFT JOIN payment p ON p.run_id = c.run_id AND p.payer_id = c.payer_id
+    FROM payment c JOIN payment_run r ON r.id = c.run_id
+    LEFT JOIN payment p ON p.run_id = c.run_id AND p.payer_id = c.payer_id
         AND p.kind NOT IN ('collection', 'refund')
-    WHERE c.kind IN ('collection', 'refund') GROUP BY c.id
+        AND (p.state <> 'withdrawn' OR r.state <> 'released')
+    WHERE c.kind IN ('collection', 'refund') AND (c.state <> 'withdrawn' OR r.state <> 'released')
+    GROUP BY c.id
 )
 SELECT * FROM (SELECT * FROM itemed UNION ALL SELECT * FROM sided) found
 WHERE stored <> computed ORDER BY key
@@ -46,7 +50,8 @@ WITH moved AS (
             ELSE p.paid_fen END AS stored,
         COALESCE((SELECT sum(m.fen) FROM moved m
             WHERE m.key = 'paid:' || p.key OR starts_with(m.key, 'paid:' || p.key || ':')), 0)
-        - COALESCE((SELECT sum(m.fen) FROM moved m WHERE m.key = 'returned:' || p.key), 0)
+        - COALESCE((SELECT sum(m.fen) FROM moved m WHERE m.key = 'returned:' || p.key
+            OR starts_with(m.key, 'returned:' || p.key || ':')), 0)
         AS computed
     FROM payment p
 )

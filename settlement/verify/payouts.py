@@ -37,7 +37,7 @@ WITH itemed AS (
     GROUP BY p.run_id, p.payer_id, p.payee_id, i.line_id, paying
 ), parted AS (
     SELECT p.run_id, p.payer_id, p.payee_id, i.line_id,
-        p.kind IN ('transfer', 'order') AS paying, sum(i.amount_fen) AS fen
+        p.kind IN ('transfer', 'order', 'withholding') AS paying, sum(i.amount_fen) AS fen
     FROM payment p JOIN payment_part i ON i.payment_id = p.id
     WHERE p.kind <> 'undone'
     GROUP BY p.run_id, p.payer_id, p.payee_id, i.line_id, paying
@@ -54,6 +54,21 @@ FROM bank_payout o LEFT JOIN bank_payout_item i ON i.payout_id = o.id
 GROUP BY o.id HAVING o.amount_fen <> COALESCE(sum(i.amount_fen), 0) ORDER BY o.key
 """
 )
+# What is recorded as remitted to the tax office, and what of the tax that was owed it moved.
+REMITTED_THAT_DIFFER: Final = text(
+    """
+SELECT COALESCE(r.number, m.number) AS number, COALESCE(r.amount_fen, 0) AS stored,
+    COALESCE(m.fen, 0) AS computed
+FROM (SELECT number, amount_fen FROM tax_remittance WHERE state = 'recorded') r
+FULL JOIN (
+    SELECT substr(t.key, 10) AS number, sum(l.amount_fen) AS fen
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id AND l.side = 'D'
+    JOIN account a ON a.id = l.account_id AND a.kind = 'tax_payable'
+    WHERE t.key LIKE 'remitted:%' GROUP BY t.key
+) m ON m.number = r.number
+WHERE COALESCE(r.amount_fen, 0) <> COALESCE(m.fen, 0) ORDER BY 1
+"""
+)
 
 
 def check_payouts(unit: Unit) -> Iterator[str]:
@@ -65,6 +80,11 @@ def check_payouts(unit: Unit) -> Iterator[str]:
         )
     for row in unit.session.execute(PAYOUTS_THAT_DIFFER):
         yield f"{row.key}: {yuan(int(row.stored))}, its payments make {yuan(int(row.computed))}"
+    for row in unit.session.execute(REMITTED_THAT_DIFFER):
+        yield (
+            f"tax remittance {row.number}: {yuan(int(row.stored))} is recorded, "
+            f"{yuan(int(row.computed))} moved in the books"
+        )
 
 
 def _check_withholding(unit: Unit) -> Iterator[str]:

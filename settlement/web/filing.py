@@ -20,6 +20,7 @@ def filing_columns() -> list[Column[FilingRow]]:
             key="school_code", title=msgid("School"), value=lambda row: row.school_code, kind="code"
         ),
         money("income_fen", msgid("Income")),
+        money("month_income_fen", msgid("Income of the month, of all payers")),
         Column(
             key="deduction_fen",
             title=msgid("Deduction"),

@@ -18,8 +18,9 @@ NEXT: Final[Mapping[str, str]] = {
         "propose to take back: it goes back to the payer, and is due again."
     ),
     PaymentKind.REVERSAL: msgid(
-        "Nothing was taken back, and nothing goes to the payee's bank meanwhile. Try it again; "
-        "what can't be taken back is set off against what the payee is due next."
+        "Nothing was taken back, and nothing goes to the payee's bank meanwhile. Try it again, or "
+        "give it up: it is set off then against what the payee is due next, and the payer gets "
+        "back what the others gave."
     ),
     PaymentKind.REFUND: msgid("The payer's money waits at the gateway. Try it again."),
     PaymentKind.ORDER: msgid("It is due again: propose another run."),
@@ -30,8 +31,9 @@ BY_REASON: Final[Mapping[tuple[str, str], str]] = {
         "The payee completes its account at the gateway, on its page of payouts; then try it again."
     ),
     (PaymentKind.REVERSAL, "balance_insufficient"): msgid(
-        "The money is at the payee's bank already: ask the payee, or let it be set off against "
-        "what the payee is due next."
+        "The money is not at the payee's account any more. Try it again once some is there, or "
+        "give it up: it is set off then against what the payee is due next, and the payer gets "
+        "back what the others gave. Until then nothing goes to the payee's bank."
     ),
 }
 

@@ -4,6 +4,7 @@ Whether an act may happen is the services' question; what stands against it is s
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Response
@@ -16,6 +17,7 @@ from kernel.unit import Unit
 from kernel.web.exports import CSV_TYPE
 from kernel.web.tables import excerpt, tabulate
 from settlement.payments.engine import retry_payment
+from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.runs import release_run, return_run, withdraw_run
 from settlement.payments.states import PaymentKind, RunPurpose
 from settlement.payments.treasury import export_orders, order_rest_again
@@ -46,7 +48,7 @@ class OrdersForm(Form, frozen=True):
 
 
 class RetryForm(Form, frozen=True):
-    """Which failed payment is tried again, or which order's rest is ordered again."""
+    """Which failed payment is tried again or given up, or which order's rest is ordered again."""
 
     key: str = ""
 
@@ -60,9 +62,14 @@ def show_run(
 ) -> Response[Any]:
     """Show one run: where it stands, what may be done with it, and each payment with its state."""
     row = payment_run(page.unit, run_number)
-    columns = payment_columns(translate(PLATFORM, page.locale))
     payments = payments_of_run(page.unit, run_number)
-    sides = [one for one in payments if one.kind in SIDES]
+    has_reasons = any(one.failure for one in payments)
+    columns = [
+        replace(one, export_only=one.export_only or (one.key == "failure" and not has_reasons))
+        for one in payment_columns(translate(PLATFORM, page.locale))
+    ]
+    replaced = {"withdrawn"} if row.state == "released" else set()
+    sides = [one for one in payments if one.kind in SIDES and one.state not in replaced]
     table = tabulate(
         translate(msgid("Payments of the run"), page.locale),
         columns,
@@ -140,6 +147,16 @@ def post_retry(
     return _act(page, run_number, lambda unit: retry_payment(unit, form.key), root=root)
 
 
+def post_giving_up(
+    page: Page, run_number: str, form: RetryForm, *, root: tuple[Crumb, ...]
+) -> Response[Any]:
+    """Give up a reversal of the run that failed, so that it is set off later."""
+    payment_run(page.unit, run_number)
+    if not form.key.startswith(f"{run_number}:"):
+        raise NotFound(what="payment", key=form.key)
+    return _act(page, run_number, lambda unit: give_up_reversal(unit, form.key), root=root)
+
+
 def post_rest(
     page: Page, run_number: str, form: RetryForm, *, root: tuple[Crumb, ...]
 ) -> Response[Any]:
@@ -157,6 +174,7 @@ def _failed(row: PaymentRow, page: Page, *, goes_back: bool) -> dict[str, Any]:
         "row": row,
         "next_step": translate(step, page.locale),
         "may_retry": _may_pay(page) and _may_retry(row) and not goes_back,
+        "may_give_up": _may_pay(page) and row.kind == PaymentKind.REVERSAL,
     }
 
 

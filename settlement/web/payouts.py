@@ -15,6 +15,7 @@ from settlement.queries.payouts import (
     PayoutLine,
     lines_of_payout,
     payout,
+    taxed_before_of,
     withholding_of,
 )
 from settlement.web.columns import Href, money
@@ -44,6 +45,7 @@ def show_payout(
         root=root,
         row=row,
         withholding=found,
+        taxed_before_fen=taxed_before_of(page.unit, row),
         steps=_steps(found, page.locale) if found else [],
         next_step=translate(next_step(row.kind, row.failure), page.locale),
     )

@@ -97,6 +97,7 @@ OF_NOBODY = {
         name in path
         for name in (
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
+            "{remittance}",
             *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}", "{admission_id}"),
         )
     )
@@ -165,6 +166,7 @@ def address_of(site: Site, path: str) -> str:
         "proposal": "none-2026-001",
         "position": "1",
         "run": "none-P-2026-03-01",
+        "remittance": "none-T-2026-03-01",
         "standing_id": NOBODYS,
         "finding_id": NOBODYS,
         "admission_id": NOBODYS,

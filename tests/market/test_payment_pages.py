@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from kernel.actors import Role
 from kernel.jobs import RecordingDispatcher
+from kernel.money import yuan
 from kernel.settings import Settings
 from kernel.trail import TrailRow
 from kernel.unit import Units
@@ -17,11 +18,21 @@ from settlement.payment_models import GatewayEvent, GatewayParty, Payment, Payme
 from settlement.payments.parties import know_payees
 from settlement.payments.sandbox import Fault
 from settlement.payments.sandbox_store import Store
+from settlement.payments.states import RunPurpose
+from settlement.payout_models import Withholding
+from tests.settlement.payments.test_after_payment import credited
 from tests.support.accounts import PASSWORD
 from tests.support.application import an_app
 from tests.support.builders import a_person
 from tests.support.passwords import cheap_passwords
-from tests.support.payment_builders import Payables, payables, practice
+from tests.support.payment_builders import (
+    Payables,
+    paid,
+    payables,
+    practice,
+    released,
+    sells_as_a_teacher,
+)
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
 
@@ -128,6 +139,69 @@ def test_a_failure_is_told_with_the_next_step(
         assert set(unit.session.scalars(select(Payment.state))) == {"paid"}
         states = set(unit.session.scalars(select(GatewayEvent.state)))
     assert states <= {"applied", "ignored"}
+
+
+def test_what_cannot_be_taken_back_is_given_up_on_the_runs_page(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R41: the page says what to do about it, and the vendor why its bank is not paid."""
+    sandbox, gateway = practice(units)
+    paid(units, owed, gateway)
+    credited(units, owed)
+    sandbox.expect("reversals.create", Fault.DECLINED)
+    number = released(units, owed, purpose=RunPurpose.REFUND)
+    TASKS["settlement.pay"](units, number=number)
+    with units(SYSTEM) as unit:
+        key = unit.session.scalars(select(Payment.key).where(Payment.state == "failed")).one()
+    sign_in(client, "vendor-1")
+    assert "waits while a credit is taken back" in client.get("/vendor/payouts").text
+
+    sign_in(client, "maker-1")
+    address = f"{PAGE}/{number}"
+    shown = client.get(address).text
+    assert "give it up" in shown and "Give it up and set off 0.30 yuan later" in shown
+    assert send(client, f"{address}/give-up", key="other:key").status_code == 404
+    assert send(client, f"{address}/give-up", key=key).status_code == 303
+
+    shown = client.get(address).text
+    assert "Give it up" not in shown and "Withdrawn" in shown
+    sign_in(client, "vendor-1")
+    told = client.get("/vendor/payouts").text
+    assert "waits while a credit is taken back" not in told and "0.30" in told
+
+
+def test_withheld_tax_is_remitted_on_its_page_by_two_people(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R64: what was withheld of whom, what is owed, and what the tax office got of it."""
+    with units(SYSTEM) as unit:
+        sells_as_a_teacher(unit, owed.other)
+    _, gateway = practice(units)
+    paid(units, owed, gateway)
+    with units(SYSTEM) as unit:
+        month, fen = unit.session.execute(select(Withholding.month, Withholding.tax_fen)).one()
+    address, form = f"{PAGE}/taxes", {"month": f"{month:%Y-%m}", "paid_on": month.isoformat()}
+    sign_in(client, "maker-1")
+    assert address in client.get(PAGE).text
+    shown = client.get(address).text
+    assert owed.other.name in shown and yuan(fen) in shown
+    wrong = send(client, address, **form, amount_yuan="x", reference="R-1").text
+    assert "amount" in wrong and "Propose to record it" in wrong
+    more = send(client, address, **form, amount_yuan="999", reference="R-1").text
+    assert "is not within" in more
+    told = send(client, address, **form, amount_yuan=yuan(fen), reference="R-1")
+    assert told.status_code == 303, told.text
+    assert "Withdraw it" in client.get(address).text
+
+    sign_in(client, "checker-1")
+    assert f"Record {yuan(fen)} yuan as remitted" in client.get(address).text
+    number = f"{owed.market.bureau.code}-T-{month:%Y-%m}-01"
+    assert "only with its reason" in send(client, f"{address}/{number}/return", note=" ").text
+    assert send(client, f"{address}/{number}/check").status_code == 303
+    shown = client.get(address).text
+    assert "Recorded" in shown and "R-1" in shown and "Propose to record it" not in shown
+    sign_in(client, "auditor-1")
+    assert client.get(address).status_code == 200
 
 
 def test_what_is_wrong_with_a_proposal_is_said_beside_its_field(

@@ -35,8 +35,9 @@ from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment, PaymentItem, PaymentRun
 from settlement.payments.bank_payouts import pay_out, try_payout_again
 from settlement.payments.claims import PATIENCE
-from settlement.payments.engine import pay_run, released_runs
+from settlement.payments.engine import pay_run, released_runs, retry_payment
 from settlement.payments.gateway import GatewayError
+from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.sandbox import Fault
@@ -133,7 +134,9 @@ class Payments(RuleBasedStateMachine):
             with suppress(GatewayError, GatewayUnavailable):
                 pay_run(self.units, SYSTEM, self.gateway, number)
 
-    @rule(results=st.lists(st.sampled_from(["paid", "partial", "returned", ""]), max_size=6))
+    @rule(
+        results=st.lists(st.sampled_from(["paid", "partial", "back", "returned", ""]), max_size=6)
+    )
     def pay_by_the_treasury(self, results: list[str]) -> None:
         with suppress(NothingToPay):
             number = released(
@@ -159,6 +162,15 @@ class Payments(RuleBasedStateMachine):
                             amount_fen=fen,
                         )
                     )
+                if result == "back" and fen > 1:
+                    rows.append(
+                        ReturnRow(
+                            order_no=order["order_no"],
+                            voucher_no=f"V{self.voucher}-back",
+                            result="returned",
+                            amount_fen=fen // 2,
+                        )
+                    )
             with self.units(self.owed.maker) as unit:
                 record_returns(unit, rows)
 
@@ -179,6 +191,17 @@ class Payments(RuleBasedStateMachine):
             ).first()
             if failed:
                 try_payout_again(unit, failed)
+
+    @rule(is_given_up=st.booleans())
+    def somebody_answers_a_reversal_that_failed(self, is_given_up: bool) -> None:
+        with self.units(SYSTEM) as unit:
+            failed = unit.session.scalars(
+                select(Payment.key)
+                .where(Payment.kind == "reversal", Payment.state == "failed")
+                .order_by(Payment.key)
+            ).first()
+            if failed:
+                (give_up_reversal if is_given_up else retry_payment)(unit, failed)
 
     @rule()
     def a_bank_takes_a_collection_back(self) -> None:
@@ -214,7 +237,7 @@ class Payments(RuleBasedStateMachine):
         with self.units(SYSTEM) as unit:
             for due, one in paid_of(unit, [school]).items():
                 # What is being given back is claimed no more, though it is not settled yet.
-                assert one.claimed_fen <= self.ever[due], due
+                assert 0 <= one.claimed_fen <= self.ever[due], due
             for check in (check_payments, check_balances, check_budgets):
                 assert list(check(unit)) == []
 
@@ -257,7 +280,7 @@ class Payments(RuleBasedStateMachine):
                     Payment.state == "paid",
                     Payment.run_id.in_(
                         select(Payment.run_id).where(
-                            Payment.kind == "refund", Payment.state != "paid"
+                            Payment.kind == "refund", Payment.state.not_in(("paid", "withdrawn"))
                         )
                     ),
                 )

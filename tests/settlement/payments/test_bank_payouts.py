@@ -12,7 +12,7 @@ from kernel.errors import NothingToPay, PayoutNotFailed
 from kernel.unit import Units
 from settlement.closing import settle
 from settlement.payments import bank_payouts
-from settlement.payments.bank_payouts import pay_out, try_payout_again
+from settlement.payments.bank_payouts import look_again, pay_out, try_payout_again
 from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run
 from settlement.payments.holds import hold_payee, lift_hold
@@ -21,6 +21,7 @@ from settlement.payments.reconciliation import Differs, reconcile
 from settlement.payments.sandbox import Fault
 from settlement.payments.sandbox_models import SandboxFault
 from settlement.payments.states import PaymentMethod, RunPurpose
+from settlement.payments.sweeping import meet_payees, pay_out_to_banks
 from settlement.payout_models import BankPayout, BankPayoutItem
 from settlement.verify.recompute import verify
 from tests.support.payment_builders import Payables, dying, paid, payables, practice, released
@@ -189,6 +190,53 @@ def test_a_bank_may_send_back_what_had_arrived(units: Units, owed: Payables):
     sandbox.deliver()
 
     assert states(units)[first.key] == "failed"
+    assert reconcile(units, SYSTEM, gateway) == []
+
+
+def test_what_a_bank_sends_back_unsaid_is_seen_by_asking(
+    units: Units, clock: FixedClock, owed: Payables
+):
+    """No message comes, and nobody has to reconcile: the sweep asks for days after the arrival."""
+    sandbox, gateway = practice(units)
+    paid(units, owed, gateway)
+    pay_out(units, SYSTEM, gateway)
+    sandbox.deliver()
+    first, second = payouts(units)
+    sandbox.return_payout(first.gateway_id)
+
+    assert look_again(units, SYSTEM, gateway) == 0, "it was just asked about"
+    clock.advance(timedelta(hours=2))
+    pay_out_to_banks(units, SYSTEM, gateway)
+
+    assert states(units) == {first.key: "failed", second.key: "paid"}
+    assert payouts(units)[0].failure == "account_closed"
+    assert reconcile(units, SYSTEM, gateway) == []
+    clock.advance(bank_payouts.RETURNS)
+    sandbox.return_payout(second.gateway_id)
+    assert look_again(units, SYSTEM, gateway) == 0, "after all these days a message alone tells"
+
+
+def test_an_account_that_the_gateway_pays_out_by_itself_is_taken_off_its_schedule(
+    units: Units, owed: Payables
+):
+    """Accounts opened long ago: until they are, we send nothing of theirs to their bank."""
+    sandbox, gateway = practice(units)
+    paid(units, owed, gateway)
+    account = account_of(units, owed.other.id)
+    changed = {"settings": {"payouts": {"schedule": {"interval": "daily"}}}}
+    gateway.client.v1.accounts.update(account, changed)
+    sandbox.deliver()
+    assert not gateway.look_at_payee(account).by_hand
+
+    assert pay_out(units, SYSTEM, gateway) == 1, "the first vendor's"
+    sandbox.expect("accounts.update", Fault.TIMEOUT_BEFORE)
+    meet_payees(units, SYSTEM, gateway)
+    assert pay_out(units, SYSTEM, gateway) == 0
+    meet_payees(units, SYSTEM, gateway)
+
+    assert gateway.look_at_payee(account).by_hand
+    assert pay_out(units, SYSTEM, gateway) == 1
+    sandbox.deliver()
     assert reconcile(units, SYSTEM, gateway) == []
 
 

@@ -176,6 +176,96 @@ def test_the_rest_of_an_order_paid_in_part_is_ordered_again(
         order_rest_again(unit, first["order_no"])
 
 
+def first_paid(units: Units, owed: Payables, *, less_fen: int = 0) -> tuple[dict[str, str], int]:
+    """Send the orders of a run and have the first paid, less some fen; return it and its amount."""
+    units.settings = replace(units.settings, payout_minimum_fen=0)
+    number = released(units, owed, method=TREASURY)
+    first, *others = orders_of(units, owed, number)
+    rows = [a_return(one, f"V{n}", amount_fen=fen(one)) for n, one in enumerate(others)]
+    rows.append(a_return(first, "V-first", amount_fen=fen(first) - less_fen))
+    assert set(returned(units, owed, *rows)) == {Fate.ACCEPTED}
+    return first, fen(first)
+
+
+def due_again(units: Units, owed: Payables) -> int:
+    school = owed.market.school.id
+    with units(SYSTEM) as unit:
+        return sum(open_dues(dues(unit, [school]), paid_of(unit, [school])).values())
+
+
+def test_what_comes_back_of_a_paid_order_is_due_again_and_no_more(units: Units, owed: Payables):
+    """R63: a part, then another, then the rest; each by its own amount."""
+    first, whole = first_paid(units, owed)
+    left = whole
+    for number, back in enumerate((7, 5, whole - 12)):
+        row = a_return(first, f"V-back-{number}", amount_fen=back, result="returned")
+        assert returned(units, owed, row) == [Fate.ACCEPTED]
+        assert returned(units, owed, row) == [Fate.DUPLICATE]
+        left -= back
+        assert due_again(units, owed) == whole - left
+        assert balance(units, owed.market.school.id, AccountKind.CLEARING) == (
+            HELD_FEN + whole - left
+        )
+        assert verify(units, SYSTEM) == []
+    more = a_return(first, "V-more", amount_fen=1, result="returned")
+    assert returned(units, owed, more) == [Fate.REJECTED], "nothing of it is left"
+    late = a_return(first, "V-late", amount_fen=1)
+    assert returned(units, owed, late) == [Fate.REJECTED], "its amount is due in another order"
+    (again,) = orders_of(units, owed, released(units, owed, method=TREASURY))
+    assert fen(again) == whole
+    assert verify(units, SYSTEM) == []
+
+
+def test_more_than_the_rest_of_an_order_comes_back_off_what_was_paid(units: Units, owed: Payables):
+    first, whole = first_paid(units, owed, less_fen=10)
+
+    rows = [a_return(first, "V-b", amount_fen=14, result="returned")]
+    assert returned(units, owed, *rows) == [Fate.ACCEPTED]
+
+    assert due_again(units, owed) == 14
+    with units(SYSTEM) as unit:
+        order = unit.session.scalars(select(Payment).where(Payment.key == first["order_no"])).one()
+    assert (order.state, order.paid_fen) == ("cut", whole - 14)
+    assert verify(units, SYSTEM) == []
+
+
+@pytest.mark.parametrize(
+    ("less_fen", "back_fen", "least"),
+    [(10, 9, "0.10"), (10, None, "0.01"), (0, None, "0.01")],
+    ids=["less than is still to be paid", "more than the order", "more than was paid"],
+)
+def test_an_amount_that_cannot_come_back_is_refused_by_name(
+    units: Units, owed: Payables, less_fen: int, back_fen: int | None, least: str
+):
+    first, whole = first_paid(units, owed, less_fen=less_fen)
+    row = a_return(first, "V-x", amount_fen=back_fen or whole + 1, result="returned")
+    with units(owed.maker) as unit:
+        (outcome,) = record_returns(unit, [row])
+    assert (outcome.fate, outcome.field) == (Fate.REJECTED, "amount_yuan")
+    assert outcome.error is not None
+    assert outcome.error.facts["expected"] == f"{least}–{first['amount_yuan']}"
+    assert due_again(units, owed) == 0
+    assert verify(units, SYSTEM) == []
+
+
+def test_of_an_order_not_paid_yet_a_part_comes_back_only_beside_what_is_paid(
+    units: Units, owed: Payables
+):
+    """Whichever of the two the file names first."""
+    number = released(units, owed, method=TREASURY)
+    first, *_ = orders_of(units, owed, number)
+    back = a_return(first, "V-back", amount_fen=7, result="returned")
+
+    assert returned(units, owed, back) == [Fate.REJECTED]
+    paid = a_return(first, "V-paid", amount_fen=fen(first) - 7)
+    assert returned(units, owed, back, paid) == [Fate.ACCEPTED] * 2
+
+    with units(SYSTEM) as unit:
+        order = unit.session.scalars(select(Payment).where(Payment.key == first["order_no"])).one()
+    assert (order.state, order.paid_fen) == ("cut", fen(first) - 7)
+    assert verify(units, SYSTEM) == []
+
+
 def test_an_order_keeps_the_bank_account_that_it_was_proposed_with(units: Units, owed: Payables):
     number = released(units, owed, method=TREASURY)
     before = orders_of(units, owed, number)

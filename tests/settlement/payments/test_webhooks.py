@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,18 @@ def signed(units: Units, body: bytes) -> str:
 
 def send(client: TestClient, body: bytes, signature: str):
     return client.post("/webhooks/stripe", content=body, headers={"Stripe-Signature": signature})
+
+
+def test_messages_of_connected_accounts_carry_a_secret_of_their_own(units: Units, owed: Payables):
+    units.settings = replace(units.settings, webhook_connect_secret="whsec_connected")
+    _, gateway = practice(units)
+    body = a_message(units, "charge.succeeded", {"id": "py_1", "object": "charge"})
+
+    own = sign(body, "whsec_connected", at=units.clock.now())
+    assert receive(units, gateway, body, own) == "ignored"
+    assert receive(units, gateway, body, signed(units, body)) == "ignored"
+    with pytest.raises(WebhookRefused):
+        receive(units, gateway, body, sign(body, "whsec_other", at=units.clock.now()))
 
 
 def test_a_signed_message_is_taken_once(client: TestClient, units: Units):
