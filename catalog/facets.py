@@ -46,7 +46,7 @@ class Half:
 
     def having(self, condition: str) -> str:
         """Return that a row `m` names one of the combinations `w` for which this holds."""
-        return f"m.{self.id} IN (SELECT w.id FROM {self.table} w WHERE {condition})"  # noqa: S608 - texts of this module
+        return f"m.{self.id} IN (SELECT w.id FROM {self.table} w WHERE {condition})"  # noqa: S608 - our own names
 
 
 HALVES: Final = (
