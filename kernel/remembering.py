@@ -1,7 +1,8 @@
 """What is dear to reckon and the same for everybody, kept in a process for some minutes.
 
 Decides nothing about what may be kept: whoever asks names all that the answer depends on, the
-database first. While one reckons, others that ask for the same wait for it.
+database first. While one reckons, others that ask for the same wait for it, having let go (`rest`)
+of what the one that reckons, or somebody else, may need: else all connections wait for one.
 """
 
 from collections import OrderedDict
@@ -12,6 +13,10 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 Answer = TypeVar("Answer")
+
+
+def _nothing() -> None:
+    """Let go of nothing."""
 
 
 @dataclass(slots=True)
@@ -32,16 +37,26 @@ class Remembered(Generic[Answer]):
         self._lock = Lock()
 
     def ask(
-        self, key: Hashable, *, now: datetime, seconds: int, make: Callable[[], Answer]
+        self,
+        key: Hashable,
+        *,
+        now: datetime,
+        seconds: int,
+        make: Callable[[], Answer],
+        rest: Callable[[], None] = _nothing,
     ) -> Answer:
         """Return the answer to a key, reckoned anew when it is `seconds` old; 0: each time.
 
-        What `make` raises is raised, and nothing is kept of it.
+        `rest` is called before waiting for whoever reckons it. What `make` raises is raised, and
+        nothing is kept of it.
         """
         if not seconds:
             return make()
         kept = self._place(key)
-        with kept.lock:
+        if not kept.lock.acquire(blocking=False):
+            rest()
+            kept.lock.acquire()
+        try:
             if (
                 kept.answer is None
                 or kept.made_at is None
@@ -49,6 +64,8 @@ class Remembered(Generic[Answer]):
             ):
                 kept.answer, kept.made_at = make(), now
             return kept.answer
+        finally:
+            kept.lock.release()
 
     def _place(self, key: Hashable) -> _Kept[Answer]:
         with self._lock:

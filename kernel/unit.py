@@ -35,6 +35,13 @@ class Unit:
     settings: Settings
     tasks: list[Task] = field(default_factory=list)
 
+    def rest(self) -> None:
+        """Give the connection back until the next question, as before a wait.
+
+        What was written is committed; so only units that write nothing rest.
+        """
+        self.session.commit()
+
     def after_commit(self, task: str, **arguments: Any) -> None:
         """Have `task` sent once this unit has committed; a rollback forgets it."""
         self.tasks.append((task, arguments))

@@ -25,7 +25,7 @@ WHERE r.finished_at IS NOT NULL
 )
 # A teacher who sells is a vendor; its person is who managed it first. Their school is told for each
 # time, as the trail has it: who moves takes nothing of what was earned before, and earns nothing by
-# what their school of then did.
+# what their school of then did. A teaching point and its school are one school, whoever asks.
 AUTHORS = """
 authors AS (
     SELECT DISTINCT ON (o.id) o.id AS vendor_id, g.person_id, o.region_code
@@ -39,14 +39,15 @@ authors AS (
         AND t.facts #>> '{before,facts,school_id}'
             IS DISTINCT FROM t.facts #>> '{after,facts,school_id}'
 ), home AS (
-    SELECT vendor_id, school_id,
-        lag(at, 1, '-infinity') OVER (PARTITION BY vendor_id ORDER BY at) AS since, at AS until
+    SELECT every.vendor_id, COALESCE(place.parent_id, place.id) AS school_id,
+        lag(every.at, 1, '-infinity') OVER (PARTITION BY every.vendor_id ORDER BY every.at)
+            AS since, every.at AS until
     FROM (
         SELECT vendor_id, at, school_id FROM move
         UNION ALL
         SELECT id, 'infinity', facts ->> 'school_id' FROM organisation
         WHERE kind = 'vendor' AND facts ->> 'vendor_kind' = 'teacher'
-    ) every
+    ) every LEFT JOIN organisation place ON CAST(place.id AS text) = every.school_id
 )
 """
 # Bills of other schools' use of a contribution, while they are not credited whole; one without a
@@ -65,7 +66,7 @@ WHERE (s.amount_fen = 0 OR s.amount_fen > COALESCE(c.amount_fen, 0))
         SELECT FROM statement_breakdown b JOIN organisation u ON u.id = b.school_id
         WHERE b.line_id = s.id AND b.quantity > 0 AND NOT EXISTS (
             SELECT FROM home h WHERE h.vendor_id = a.vendor_id
-            AND h.school_id = CAST(COALESCE(u.parent_id, u.id) AS text)
+            AND h.school_id = COALESCE(u.parent_id, u.id)
             AND h.since < (s.of_month + interval '1 month') AT TIME ZONE 'Asia/Shanghai'
             AND h.until > CAST(s.of_month AS timestamp) AT TIME ZONE 'Asia/Shanghai'))
 GROUP BY a.person_id, g.resource_id, a.region_code
@@ -98,10 +99,10 @@ WITH {AUTHORS}, kept AS (
         row_number() OVER (PARTITION BY f.resource_id ORDER BY f.at, f.person_id) AS place
     FROM authors a JOIN resource r ON r.vendor_id = a.vendor_id
     JOIN favourite f ON f.resource_id = r.id AND f.person_id <> a.person_id
-    JOIN person p ON p.id = f.person_id
+    JOIN person p ON p.id = f.person_id JOIN organisation place ON place.id = p.organisation_id
     JOIN home h ON h.vendor_id = a.vendor_id AND f.at >= h.since AND f.at < h.until
     WHERE p.organisation_id <> a.vendor_id
-        AND CAST(p.organisation_id AS text) IS DISTINCT FROM h.school_id
+        AND COALESCE(place.parent_id, place.id) IS DISTINCT FROM h.school_id
 )
 SELECT person_id, resource_id, region_code, at, place FROM kept WHERE place = ANY(:places)
 """.replace("{AUTHORS}", AUTHORS)

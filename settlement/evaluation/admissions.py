@@ -1,7 +1,8 @@
 """Admissions of third parties that evaluate: by whom, for which region, until when and why (R65).
 
 Decides that a bureau lets an evaluator in for a region of its own, with the interests that it
-declares, and ends that again with a reason that everybody reads beside what was found until then.
+declares, and that it, or a bureau above it, ends that again with a reason that everybody reads
+beside what was found until then: whom a bureau above sent to look at it, it does not send away.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.orm import aliased
 
+from catalog.reviewers import answered_for
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import AlreadyExists, Conflict, MissingValue, NotFound, ReasonRequired, Refused
 from kernel.identity.models import Organisation, Region
@@ -24,11 +26,15 @@ from kernel.unit import Unit
 from settlement.evaluation.models import EvaluatorAdmission, OutsideFinding
 
 ADMITTERS: Final = (Role.OPERATOR, Role.ADMISSION)
+END: Final = "end an evaluator's admission"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdmissionView:
-    """An admission as bureaus read it; `findings`: how many were filed under it."""
+    """An admission as bureaus read it; `findings`: how many were filed under it.
+
+    `may_end`: the reader's bureau, or one below it, let it in.
+    """
 
     id: UUID
     code: str
@@ -41,6 +47,7 @@ class AdmissionView:
     ended_at: datetime | None
     ended_because: str
     findings: int
+    may_end: bool
 
     @property
     def state(self) -> str:
@@ -97,15 +104,15 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
 
 
 def end_admission(unit: Unit, admission_id: UUID, *, because: str) -> None:
-    """End an admission in a region of the actor's bureau; what was found stays, and says so.
+    """End what the actor's bureau, or one below it, let in; what was found stays, and says so.
 
-    Raises `NotFound`, `ReasonRequired`, and `Conflict` for one that ended before.
+    Raises `NotFound`, `Refused` for what another bureau let in, `ReasonRequired`, and `Conflict`
+    for one that ended before.
     """
     actor = unit.actor
-    actor.require("end an evaluator's admission", *ADMITTERS)
+    actor.require(END, *ADMITTERS)
     if actor.person_id is None:
-        needs = "a person of a bureau"
-        raise Refused(act="end an evaluator's admission", needs=needs, actor=actor.name)
+        raise Refused(act=END, needs="a person of a bureau", actor=actor.name)
     found = unit.session.scalars(
         select(EvaluatorAdmission)
         .where(
@@ -117,6 +124,8 @@ def end_admission(unit: Unit, admission_id: UUID, *, because: str) -> None:
     ).one_or_none()
     if found is None:
         raise NotFound(what="admission", key=admission_id)
+    if not unit.session.scalar(select(_is_ours(unit)).where(EvaluatorAdmission.id == found.id)):
+        raise Refused(act=END, needs="the bureau that let it in, or one above it", actor=actor.name)
     if not because.strip():
         raise ReasonRequired
     if found.ended_at is not None:
@@ -154,14 +163,15 @@ def running_admissions(unit: Unit, evaluator_id: UUID) -> Sequence[EvaluatorAdmi
 def admissions(unit: Unit) -> list[AdmissionView]:
     """Return the admissions in the regions of the actor's bureau, those that run first."""
     unit.actor.require("list evaluators", *ADMITTERS)
-    return _read(unit, _views().where(EvaluatorAdmission.region_code.in_(_reach(unit))))
+    there = EvaluatorAdmission.region_code.in_(_reach(unit))
+    return _read(unit, _views(may_end=_is_ours(unit)).where(there))
 
 
 def own_admissions(unit: Unit) -> list[AdmissionView]:
     """Return the acting evaluator's admissions, those that run first."""
     unit.actor.require("list own admissions", Role.EVALUATOR)
     mine = EvaluatorAdmission.evaluator_id == unit.actor.organisation_id
-    return _read(unit, _views().where(mine))
+    return _read(unit, _views(may_end=false()).where(mine))
 
 
 def one_admission(unit: Unit, admission_id: UUID) -> AdmissionView:
@@ -176,7 +186,11 @@ def _reach(unit: Unit) -> Select[str]:
     return visible_regions(unit).with_only_columns(Region.code)
 
 
-def _views() -> Select[*tuple[Any, ...]]:
+def _is_ours(unit: Unit) -> ColumnElement[bool]:
+    return EvaluatorAdmission.bureau_id.in_(answered_for(unit))
+
+
+def _views(*, may_end: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     bureau = aliased(Organisation)
     filed = (
         select(func.count())
@@ -196,6 +210,7 @@ def _views() -> Select[*tuple[Any, ...]]:
             EvaluatorAdmission.ended_at,
             EvaluatorAdmission.ended_because,
             filed.label("findings"),
+            may_end.label("may_end"),
         )
         .join(Organisation, Organisation.id == EvaluatorAdmission.evaluator_id)
         .join(Region, Region.code == EvaluatorAdmission.region_code)

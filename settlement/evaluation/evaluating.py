@@ -1,7 +1,8 @@
 """An evaluation whole, as all its readers get it: reckoned once for some minutes (R65).
 
 Reckoning goes over all bills of a span, and everybody may ask. So a process keeps what it reckoned
-for `MARKET_REMEMBER_SECONDS`; each answer says by what moment it is known (`span.as_of`).
+for `MARKET_REMEMBER_SECONDS`; each answer says by what moment it is known (`span.as_of`). Who waits
+for one that reckons holds no connection.
 """
 
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ def evaluation(unit: Unit, name: str, *, as_of: str = "") -> Evaluation:
             bureaus=bureau_services(unit, span),
             platform=platform_service(unit, span),
         ),
+        rest=unit.rest,
     )
 
 
@@ -62,6 +64,7 @@ def school_works(unit: Unit, name: str, *, school_code: str, as_of: str = "") ->
         now=unit.clock.now(),
         seconds=unit.settings.remember_seconds,
         make=lambda: SchoolWorks(span=span, rows=works_of(unit, span, school_code=school_code)),
+        rest=unit.rest,
     )
 
 

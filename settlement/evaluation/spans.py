@@ -71,13 +71,16 @@ def read_span(unit: Unit, name: str, *, as_of: str = "") -> Span:
     """Return the span of a name; the running year without one. Raises `InvalidPeriod`.
 
     `as_of`: a day up to whose end facts are known, such as `2026-04-30`; now without one, or if it
-    lies ahead.
+    lies ahead. Visitors may name the last days of months only, or any of the year's days would be
+    reckoned anew for whoever likes.
     """
     now = unit.clock.now()
     known = now + INSTANT
     if as_of:
         try:
             day = date.fromisoformat(as_of.strip())
+            if _is_visitor(unit) and day < shanghai_day(now) and not _ends_month(day):
+                raise InvalidPeriod(text=as_of)
             known = min(known, start_of_day(day + timedelta(days=1)))
         except (ValueError, OverflowError):
             raise InvalidPeriod(text=as_of) from None
@@ -88,6 +91,14 @@ def read_span(unit: Unit, name: str, *, as_of: str = "") -> Span:
         first = last = parse_month(wanted)
         wanted = show_month(first)
     return Span(name=wanted, first=first, last=last, as_of=as_utc(known))
+
+
+def _is_visitor(unit: Unit) -> bool:
+    return unit.actor.organisation_id is None and not unit.actor.is_system
+
+
+def _ends_month(day: date) -> bool:
+    return (day + timedelta(days=1)).day == 1
 
 
 def spans_to_choose(unit: Unit) -> list[str]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from kernel.actors import OrganisationKind
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.queries.standings import StandingView, names_of_schools
@@ -38,8 +39,9 @@ class Ground:
     `run_id`, `month`, `run_number`: the ranking that looked; `inputs_digest`: of the evidence that
     it had of the vendor in the cell; `score`, `sd`, `p_bad`: what it found, `line` the published
     threshold of the step. `items`: the notice's, each with its number, component and school;
-    `affected`: schools that were affected since the notice, each with what and when. `struck`:
-    evidence that the appeal took out.
+    `affected`: schools that were affected since the notice, each with what and when; to the vendor
+    without the day of a rating, which would tell who gave it. `struck`: evidence that the appeal
+    took out.
     """
 
     run_id: UUID | None = None
@@ -88,11 +90,23 @@ def grounds_of(unit: Unit, view: StandingView) -> dict[int, Ground]:
             line=_line(event, known.get("gates", {})),
             notice_id=event.notice_id,
             items=told(notice.items) if notice is not None else (),
-            affected=told(known.get("affected", ())) if event.because in RESTS_ON_SCHOOLS else (),
+            affected=told(_without_days(unit, known.get("affected", ())))
+            if event.because in RESTS_ON_SCHOOLS
+            else (),
             appeal_id=event.appeal_id,
             struck=told(struck.get(event.appeal_id, ())) if event.appeal_id is not None else (),
         )
     return found
+
+
+def _without_days(unit: Unit, affected: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return affected schools; for a vendor without the day of those that rated."""
+    if unit.actor.organisation_kind is not OrganisationKind.VENDOR:
+        return affected
+    return [
+        {name: value for name, value in one.items() if name != "on" or "ratings" not in one["what"]}
+        for one in affected
+    ]
 
 
 def _line(event: StandingEvent, gates: Mapping[str, Any]) -> Decimal | None:

@@ -37,7 +37,10 @@ _facts = attrgetter(*OF_SCHOOL)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Columns:
-    """Evidence in columns. `subject`, `school`: of each row, positions in `subjects`, `schools`."""
+    """Evidence in columns. `subject`, `school`: of each row, positions in `subjects`, `schools`.
+
+    `independent`: 1 in rows of schools of which nothing is set aside, 0 in what stays of others.
+    """
 
     subjects: Sequence[Any]
     cells: Sequence[Any]
@@ -57,6 +60,7 @@ class Columns:
     months: Whole
     best: Whole
     worst: Whole
+    independent: Whole
 
     def per_subject(self, values: Whole) -> Whole:
         """Sum a column of rows by subject."""
@@ -78,6 +82,7 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
     rows: list[SchoolEvidence] = [school for one in evidence for school in one.schools]
     schools = sorted({row.school for row in rows})
     position = {school: at for at, school in enumerate(schools)}
+    aside = [dict(one.excluded) for one in evidence]
     facts = _whole([_facts(row) for row in rows]).reshape(len(rows), len(OF_SCHOOL)).T
     return Columns(
         subjects=[one.subject for one in evidence],
@@ -91,6 +96,13 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
             np.arange(len(evidence), dtype=np.int64), _whole([len(one.schools) for one in evidence])
         ),
         school=_whole([position[row.school] for row in rows]),
+        independent=_whole(
+            [
+                school.school not in out
+                for one, out in zip(evidence, aside, strict=True)
+                for school in one.schools
+            ]
+        ),
         **{name: np.ascontiguousarray(facts[at]) for at, name in enumerate(OF_SCHOOL)},
     )
 

@@ -55,11 +55,16 @@ class Gates:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Newcomers:
-    """Who is new, and the share of a cell's places that is kept for them (R43: 10-20 %)."""
+    """Who is new, and the share of a cell's places that is kept for them (R43: 10-20 %).
+
+    `independent`: schools of which something is set aside are none of the schools that it takes
+    (versions before the third: they are).
+    """
 
     schools: int = 3
     days: int = 60
     share: Decimal = Decimal("0.15")
+    independent: bool | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +108,7 @@ class RankingConfig:
     subject is bad. `interval_z`: two subjects this many sd apart have a certain order.
     """
 
-    version: str = "2026-2"
+    version: str = "2026-3"
     weights: Weights = field(default_factory=Weights)
     cap: Decimal = Decimal("0.20")
     raters_for_full_weight: int = 3
@@ -137,7 +142,7 @@ class RankingConfig:
         Band(name="D", least=Decimal(0)),
     )
     gates: Gates = field(default_factory=lambda: Gates(return_days=RETURN_DAYS))
-    newcomers: Newcomers = field(default_factory=Newcomers)
+    newcomers: Newcomers = field(default_factory=lambda: Newcomers(independent=True))
     guards: Guards = field(default_factory=lambda: Guards(dissent=5, wrongs_stay=True))
 
     def canonical(self) -> bytes:

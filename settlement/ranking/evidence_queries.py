@@ -32,20 +32,9 @@ def not_struck(component: str, at: str, vendor: str) -> str:
 def since_return(at: str, vendor: str) -> str:
     """Return the condition that a fact is not of before a vendor that had left came back."""
     return f"""NOT EXISTS (
-        SELECT FROM standing_event e JOIN standing s ON s.id = e.standing_id
-        WHERE e.because = 'return' AND e.at < :end AND s.vendor_id = {vendor}
-            AND s.cell = {CELL} AND {at} < e.at)"""
-
-
-def is_used(school: str = SCHOOL, agreement: str = "a", item: str = "i") -> str:
-    """Return the condition that a school used an agreement's item, by what was stated up to now:
-    what is agreed on counts as such, a part of a pack by the uses that were billed."""
-    return f"""(NOT {item}.is_part OR (CAST(:by_part AS boolean) AND EXISTS (
-        SELECT FROM statement_line used JOIN statement_breakdown b ON b.line_id = used.id
-        JOIN organisation place ON place.id = b.school_id
-        WHERE used.agreement_id = {agreement}.id AND used.month <= :month
-            AND COALESCE(place.parent_id, place.id) = {school}
-            AND jsonb_exists(b.explanation -> 'parts', CAST({item}.resource_id AS text)))))"""
+        SELECT FROM standing_event back JOIN standing stood ON stood.id = back.standing_id
+        WHERE back.because = 'return' AND back.at < :end AND stood.vendor_id = {vendor}
+            AND stood.cell = {CELL} AND {at} < back.at)"""
 
 
 # The latest rating of each teacher about the subject in the cell, however old: it fades by itself.
@@ -63,40 +52,64 @@ FROM (
 ) latest GROUP BY subject, cell, school_id
 """
 
-# Terms of agreements that ended in the window. Terms of one school that end on one day are one; it
-# is renewed if the school goes on with the subject in the cell within the days of grace. Where that
-# is still open nothing is said, unless the school gave it up. Trials are no terms.
-TERMS = """
-WITH term AS (
-    SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, a.id, a.starts_on,
-        LEAST(a.ends_on, upper(g.days) - 1) AS ends_on,
+# Which parts of packs schools used, by what was billed up to now: asked once, and joined.
+USED_PARTS = """
+    SELECT DISTINCT a.id AS agreement_id, {school} AS school_id,
+        CAST(part.resource_id AS uuid) AS resource_id
+    FROM agreement a JOIN statement_line l ON l.agreement_id = a.id
+    JOIN statement_breakdown b ON b.line_id = l.id
+    JOIN organisation o ON o.id = b.school_id
+    CROSS JOIN LATERAL jsonb_object_keys(b.explanation -> 'parts') AS part(resource_id)
+    WHERE CAST(:by_part AS boolean) AND l.month <= :month AND {about}
+        AND EXISTS (SELECT FROM pack_part p WHERE p.pack_id = a.version_id)
+"""
+
+# Terms of agreements. What is agreed on counts as used, a part of a pack by its uses; of parts that
+# were not used there are only those of packs that still run. Trials are no terms.
+TERM = """
+    SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, a.id, i.resource_id,
+        a.starts_on, LEAST(a.ends_on, upper(g.days) - 1) AS ends_on,
         upper(g.days) - 1 < a.ends_on OR EXISTS (
             SELECT FROM agreement_change c WHERE c.agreement_id = a.id AND c.kind = 'ended'
-        ) AS given_up, w.why = ANY(:excused) AS excused,
-        {is_used} AS is_used, {not_struck} AS counts
+        ) AS given_up, COALESCE(w.why = ANY(:excused), false) AS excused,
+        NOT i.is_part OR u.agreement_id IS NOT NULL AS is_used, {not_struck} AS counts
     FROM agreement a CROSS JOIN LATERAL ({items}) i JOIN version v ON v.id = i.version_id
     JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
+    LEFT JOIN used_part u ON i.is_part AND u.agreement_id = a.id AND u.school_id = {school}
+        AND u.resource_id = i.resource_id
     LEFT JOIN agreement_end_reason w ON w.agreement_id = a.id AND w.said_at < :end
-    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true' AND a.opened_at < :end
-), ended AS (
+    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true' AND a.opened_at < :end AND {about}
+        AND (NOT i.is_part OR u.agreement_id IS NOT NULL OR (CAST(:by_part AS boolean)
+            AND LEAST(a.ends_on, upper(g.days) - 1) >= CAST(:last_day AS date)))
+"""
+
+# Whether term n goes on with the cell after term t, within the days of grace.
+GOES_ON = """n.subject = t.subject AND n.cell = t.cell AND n.school_id = t.school_id
+    AND n.id <> t.id AND n.ends_on > t.ends_on
+    AND n.starts_on <= t.ends_on + CAST(:grace AS int)"""
+# Whether that is still open: a later pack with the resource runs, and it was not used in it yet.
+STILL_OPEN = """NOT n.is_used AND n.resource_id = t.resource_id AND n.starts_on > t.starts_on"""
+
+# Terms of agreements that ended in the window. Terms of one school that end on one day are one; it
+# is renewed if the school goes on with the subject in the cell within the days of grace. Where that
+# is still open nothing is said, unless the school gave it up; nor while a later pack runs, in which
+# it did not use the part yet.
+TERMS = f"""
+WITH used_part AS MATERIALIZED ({USED_PARTS}), term AS MATERIALIZED ({TERM}), ended AS (
     SELECT t.subject, t.cell, t.school_id, t.ends_on, bool_or(t.given_up) AS given_up,
-        bool_and(COALESCE(t.excused, false)) AS excused,
-        bool_or(EXISTS (
-            SELECT FROM term n WHERE n.subject = t.subject AND n.cell = t.cell
-                AND n.school_id = t.school_id AND n.id <> t.id AND n.is_used
-                AND n.ends_on > t.ends_on
-                AND n.starts_on <= t.ends_on + CAST(:grace AS int)
-        )) AS renewed
-    FROM term t WHERE t.counts AND t.is_used AND t.ends_on BETWEEN :first_day AND :last_day
+        bool_and(t.excused) AS excused, COALESCE(bool_or(n.is_used), false) AS renewed,
+        COALESCE(bool_or({STILL_OPEN}), false) AS is_open
+    FROM term t LEFT JOIN term n ON {GOES_ON}
+    WHERE t.counts AND t.is_used AND t.ends_on BETWEEN :first_day AND :last_day
     GROUP BY t.subject, t.cell, t.school_id, t.ends_on
 )
 SELECT subject, cell, school_id, count(*) FILTER (WHERE renewed) AS renewed,
     count(*) FILTER (WHERE NOT renewed) AS ended
 FROM ended
-WHERE renewed OR (NOT excused
+WHERE renewed OR (NOT is_open AND NOT excused
     AND (given_up OR ends_on + CAST(:grace AS int) < CAST(:last_day AS date)))
 GROUP BY subject, cell, school_id
-"""
+"""  # noqa: S608 - put together from the texts of this module
 
 # Upheld disputes, one for each school, month and ground; never what the platform did or gave back.
 DEFECTS = """
@@ -130,7 +143,7 @@ FROM (
         CROSS JOIN LATERAL ({used_items}) i JOIN version v ON v.id = i.version_id
         JOIN organisation o ON o.id = b.school_id
         WHERE l.month <= :month AND l.of_month >= :first_month AND l.kind <> 'take_up'
-            AND (NOT i.is_part OR CAST(:by_part AS boolean))
+            AND (NOT i.is_part OR CAST(:by_part AS boolean)) AND {anew}
         GROUP BY {subject}, {cell}, {school}, l.of_month, i.is_part, i.resource_id, a.id,
             b.school_id
     ) item GROUP BY subject, cell, school_id, of_month HAVING sum(quantity) > 0
@@ -153,7 +166,7 @@ AUDITS = """
 SELECT {subject} AS subject, {cell} AS cell, count(*) AS audits,
     count(*) FILTER (WHERE s.passed) AS passed
 FROM blind_sample s JOIN version v ON v.id = s.version_id JOIN resource r ON r.id = v.resource_id
-WHERE s.judged_at >= :audits_from AND s.judged_at < :end GROUP BY {subject}, {cell}
+WHERE s.judged_at >= :audits_from AND s.judged_at < :end AND {anew} GROUP BY {subject}, {cell}
 """
 
 # Schools that are no judge of their own work: of the teacher who sells, of the work's author.
@@ -218,8 +231,25 @@ STRIKES: Final = {
 }
 
 
-def about(query: str, kind: str) -> TextClause:
-    """Return a statement of this module for vendors or for resources."""
+# What is billed for a month was used by its last moment.
+MONTH_END: Final = (
+    "(l.of_month + interval '1 month' - interval '1 second') AT TIME ZONE 'Asia/Shanghai'"
+)
+ANEW: Final = {
+    MONTHS: since_return(MONTH_END, "a.vendor_id"),
+    FIRST_USE: since_return(MONTH_END, "a.vendor_id"),
+    AUDITS: since_return("s.judged_at", "r.vendor_id"),
+}
+ONE_VENDOR: Final = "a.vendor_id = :only"
+"""The condition that an agreement is of the vendor that is asked about."""
+
+
+def about(query: str, kind: str, *, agreements: str = "true") -> TextClause:
+    """Return a statement of this module for vendors or for resources.
+
+    `agreements`: a condition on agreements `a`, for what is asked of terms before they are told
+    apart by subject; of all else the planner sees to it.
+    """
     subject = (VENDOR_OF if kind == VENDOR else RESOURCE_OF)[query]
     return text(
         query.format(
@@ -228,8 +258,24 @@ def about(query: str, kind: str) -> TextClause:
             school=SCHOOL,
             items=ITEMS,
             used_items=USED_ITEMS,
-            is_used=is_used(),
             not_struck=STRIKES.get(query, "true"),
-            anew=since_return("CAST(l.of_month AS timestamptz)", "a.vendor_id"),
+            about=agreements,
+            anew=ANEW.get(query, "true"),
         )
+    )
+
+
+def terms_of(agreements: str) -> str:
+    """Return the two common tables `used_part` and `term`, of vendors, for other statements.
+
+    `agreements`: a condition on agreements `a`.
+    """
+    whole = f"used_part AS MATERIALIZED ({USED_PARTS}), term AS MATERIALIZED ({TERM})"
+    return whole.format(
+        subject=VENDOR_OF[TERMS],
+        cell=CELL,
+        school=SCHOOL,
+        items=ITEMS,
+        not_struck=STRIKES[TERMS],
+        about=agreements,
     )

@@ -12,9 +12,16 @@ from sqlalchemy import text
 
 from kernel.clock import Month
 from kernel.unit import Unit
-from settlement.agreement_items import ITEMS, USED_ITEMS
+from settlement.agreement_items import USED_ITEMS
 from settlement.ranking.evidence import bound, parameters
-from settlement.ranking.evidence_queries import CELL, SCHOOL, is_used, not_struck
+from settlement.ranking.evidence_queries import (
+    CELL,
+    GOES_ON,
+    SCHOOL,
+    STILL_OPEN,
+    not_struck,
+    terms_of,
+)
 from settlement.ranking.rules import Rules
 
 UNSEEN: Final = ("ratings", "renewal", "defects")
@@ -39,34 +46,14 @@ WITH told AS (
     JOIN organisation o ON o.id = g.school_id
     WHERE {not_struck("ratings", "g.at", "r.vendor_id")}
     ORDER BY t.id, g.person_id, g.at DESC, g.id DESC
-), gone AS (
-    SELECT t.id, {SCHOOL} AS school_id, LEAST(a.ends_on, upper(g.days) - 1) AS day
-    FROM told t JOIN agreement a ON a.vendor_id = t.vendor_id AND a.opened_at < :end
-    CROSS JOIN LATERAL ({ITEMS}) i JOIN version v ON v.id = i.version_id AND {CELL} = t.cell
-    JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
-    LEFT JOIN agreement_end_reason w ON w.agreement_id = a.id AND w.said_at < :end
-    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true' AND {is_used()}
-        AND LEAST(a.ends_on, upper(g.days) - 1) >= t.since::date
-        AND LEAST(a.ends_on, upper(g.days) - 1) <= CAST(:last_day AS date)
-        AND NOT COALESCE(w.why = ANY(:excused), false)
-        AND (upper(g.days) - 1 < a.ends_on
-            OR LEAST(a.ends_on, upper(g.days) - 1) + CAST(:grace AS int) < CAST(:last_day AS date)
-            OR EXISTS (SELECT FROM agreement_change c
-                       WHERE c.agreement_id = a.id AND c.kind = 'ended'))
+), {terms_of("a.vendor_id IN (SELECT vendor_id FROM told)")}, gone AS (
+    SELECT told.id, t.school_id, t.ends_on AS day
+    FROM told JOIN term t ON t.subject = told.vendor_id AND t.cell = told.cell
+    WHERE t.counts AND t.is_used AND NOT t.excused
+        AND t.ends_on >= told.since::date AND t.ends_on <= CAST(:last_day AS date)
+        AND (t.given_up OR t.ends_on + CAST(:grace AS int) < CAST(:last_day AS date))
         AND NOT EXISTS (
-            SELECT FROM agreement n CROSS JOIN LATERAL ({ITEMS.replace("a.", "n.")}) ni
-            JOIN version nv ON nv.id = ni.version_id
-            JOIN agreement_school ng ON ng.agreement_id = n.id
-            JOIN organisation no ON no.id = ng.school_id
-            WHERE n.vendor_id = a.vendor_id AND n.id <> a.id AND n.opened_at < :end
-                AND nv.stage || '/' || nv.subject || '/' || nv.type = t.cell
-                AND COALESCE(no.parent_id, no.id) = {SCHOOL}
-                AND {is_used(agreement="n", item="ni")}
-                AND LEAST(n.ends_on, upper(ng.days) - 1) > LEAST(a.ends_on, upper(g.days) - 1)
-                AND n.starts_on <= LEAST(a.ends_on, upper(g.days) - 1) + CAST(:grace AS int))
-        AND {
-    not_struck("renewal", "LEAST(a.ends_on, upper(g.days) - 1)::timestamptz", "a.vendor_id")
-}
+            SELECT FROM term n WHERE {GOES_ON} AND (n.is_used OR ({STILL_OPEN})))
 ), wronged AS (
     SELECT t.id, {SCHOOL} AS school_id, (d.decided_at AT TIME ZONE 'Asia/Shanghai')::date AS day
     FROM told t JOIN dispute d ON d.vendor_id = t.vendor_id AND d.outcome = 'upheld'

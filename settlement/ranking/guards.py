@@ -306,4 +306,5 @@ def heard(columns: Columns, aside: Flags, *, wrongs_stay: bool) -> Columns:
         else getattr(columns, name)[rows]
         for name in ("subject", "school", *OF_SCHOOL)
     }
+    kept["independent"] = np.where(aside, 0, columns.independent)[rows]
     return replace(columns, **kept)

@@ -19,6 +19,7 @@ from settlement.ranking.priors import Priors
 from settlement.ranking.scoring import (
     Sums,
     adjusted,
+    counting,
     in_arrays,
     measure_sums,
     renewals,
@@ -56,7 +57,7 @@ def each_left_out(evidence: SubjectEvidence, *, priors: Priors, config: RankingC
             decided=whole.decided - (columns.renewed + columns.ended > 0),
             severity=whole.severity - columns.defects,
             months=whole.months - columns.months,
-            schools=whole.schools - np.ones_like(columns.school),
+            schools=whole.schools - counting(columns, config),
         ),
         _for_each(columns),
         known,

@@ -30,10 +30,9 @@ from settlement.ranking.looks import move
 from settlement.ranking.models import Standing, StandingReturn
 from settlement.ranking.runs import last_run, rules_of
 from settlement.ranking.standing_states import Because, VendorStanding
-from settlement.ranking.standings import events_of, require_standing
+from settlement.ranking.standings import events_of, require_standing, signers_of
 
 TOO_EARLY: Final = "the term after which it may apply anew is not over"
-SIGNED: Final = (Because.NOTICE, Because.SUSPENSION, Because.EXIT)
 
 
 def return_day(unit: Unit, state: str, since: date) -> date | None:
@@ -98,8 +97,7 @@ def decide_return(unit: Unit, standing_id: UUID, *, granted: bool, note: str) ->
     ).one_or_none()
     if asked is None:
         raise NotFound(what="application", key=standing_id)
-    signers = {one.signed_by for one in events_of(unit, standing.id) if one.because in SIGNED}
-    if reviewer.person_id in signers:
+    if reviewer.person_id in signers_of(events_of(unit, standing.id)):
         raise TookPart(person=unit.actor.name, key=standing.cell)
     if not note.strip():
         raise ReasonRequired

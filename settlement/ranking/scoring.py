@@ -39,7 +39,8 @@ class Score:
     """What a subject has in a cell: points of 100, their sd, and the probability that it is bad.
 
     Score and sd have 4 decimal places, `p_bad` 6; they are what is published, and p_bad and the
-    lower bound are computed from them. `schools`: independent ones with any evidence.
+    lower bound are computed from them. `schools`: independent ones with any evidence, without those
+    of which something is set aside (versions before the third: with them).
     """
 
     subject: str
@@ -125,8 +126,15 @@ def sums_of(columns: Columns, priors: Estimates, config: RankingConfig) -> Sums:
         decided=columns.per_subject((ended > 0).astype(np.int64)),
         severity=columns.per_subject(columns.defects),
         months=columns.per_subject(columns.months),
-        schools=columns.per_subject(np.ones_like(columns.subject)),
+        schools=columns.per_subject(counting(columns, config)),
     )
+
+
+def counting(columns: Columns, config: RankingConfig) -> Whole:
+    """Return 1 for each school that counts as an independent one, else 0."""
+    if config.newcomers.independent is True:
+        return columns.independent
+    return np.ones_like(columns.independent)
 
 
 def adjusted(columns: Columns, priors: Estimates) -> Whole:

@@ -36,9 +36,13 @@ from settlement.ranking.models import (
 from settlement.ranking.runs import lock_ranking, rank_month, require_run, rules_of
 from settlement.ranking.slots import publish_order
 from settlement.ranking.standing_states import Because, VendorStanding, may_follow
-from settlement.ranking.standings import course_of, events_of, require_standing
-
-CONTESTED = (Because.NOTICE, Because.SUSPENSION, Because.EXIT)
+from settlement.ranking.standings import (
+    STEPS,
+    course_of,
+    events_of,
+    require_standing,
+    signers_of,
+)
 
 
 def appeal_standing(
@@ -92,7 +96,7 @@ def appeal_standing(
 def decide_standing_appeal(
     unit: Unit, appeal_id: UUID, *, upheld: bool, note: str, struck: Sequence[int] = ()
 ) -> Standing:
-    """Decide an appeal, as a reviewer who signed nothing of it; return the standing.
+    """Decide an appeal, as a reviewer who signed no step of its course; return the standing.
 
     `struck`: numbers of the step's items whose evidence is struck out, if it is upheld. Raises
     `NotFound`, `TookPart`, `VendorInterest`, `ReasonRequired`, `InvalidInput`.
@@ -112,12 +116,11 @@ def decide_standing_appeal(
     ).one_or_none()
     if appeal is None:
         raise NotFound(what="appeal", key=appeal_id)
-    signers = {one.signed_by for one in events_of(unit, standing.id) if one.because in CONTESTED}
-    if reviewer.person_id in signers:
+    event = unit.session.get_one(StandingEvent, appeal.event_id)
+    if reviewer.person_id in signers_of(events_of(unit, standing.id), until=event):
         raise TookPart(person=unit.actor.name, key=standing.cell)
     if not note.strip():
         raise ReasonRequired
-    event = unit.session.get_one(StandingEvent, appeal.event_id)
     items = {one["number"]: one for one in contestable_items(unit, standing, event)}
     wrong = sorted(set(struck) - items.keys())
     if wrong or (struck and not upheld):
@@ -150,7 +153,7 @@ def contestable_event(unit: Unit, standing: Standing) -> StandingEvent | None:
 
 def last_step(events: Sequence[StandingEvent]) -> StandingEvent | None:
     """Return what may be appealed against, of a standing's events, the latest first."""
-    return events[0] if events and events[0].because in CONTESTED else None
+    return events[0] if events and events[0].because in STEPS else None
 
 
 def contestable_items(

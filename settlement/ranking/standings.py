@@ -35,6 +35,8 @@ from settlement.ranking.standing_gates import Course
 from settlement.ranking.standing_states import Because, VendorStanding
 
 UPHELD: Final = "upheld"
+STEPS: Final = frozenset({Because.NOTICE, Because.SUSPENSION, Because.EXIT})
+"""What a person signs against a vendor."""
 
 
 def visible_standings(unit: Unit) -> Select[Standing]:
@@ -176,6 +178,25 @@ def events_of(unit: Unit, standing_id: UUID) -> Sequence[StandingEvent]:
         .where(StandingEvent.standing_id == standing_id)
         .order_by(StandingEvent.number.desc())
     ).all()
+
+
+def signers_of(
+    events: Sequence[StandingEvent], *, until: StandingEvent | None = None
+) -> set[UUID | None]:
+    """Return who signed a step of a course, of a standing's events, the latest first.
+
+    A course begins where it last stood at normal or was a newcomer. `until`: an event of it, which
+    is not the last one's course if the vendor has recovered since.
+    """
+    found = set()
+    for one in events:
+        if until is not None and one.number > until.number:
+            continue
+        if one.to_state in {VendorStanding.NORMAL, VendorStanding.NEWCOMER}:
+            break
+        if one.because in STEPS:
+            found.add(one.signed_by)
+    return found
 
 
 def _last(events: Sequence[StandingEvent], because: Because) -> StandingEvent | None:

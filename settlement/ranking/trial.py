@@ -1,8 +1,10 @@
-"""If a vendor were judged today: by what is known now, at the last ranking's means (R44).
+"""If a vendor were judged today: by what was known as the day began, at the last ranking's means.
 
-A trial and no look: it moves nothing, and nothing rests on it. What the month still lacks (its
-bills above all) is not in it. Schools that the last ranking's guards set aside stay aside; the
-guards look again with the month. Reckoned once for some minutes for each vendor.
+A trial and no look: it moves nothing, and nothing rests on it (R44). What became known since the
+last midnight in Shanghai is not in it, so that who reloads the page after a lesson does not learn
+who just rated; nor is what the month still lacks (its bills above all). Schools that the last
+ranking's guards set aside stay aside; the guards look again with the month. Reckoned once for some
+minutes for each vendor.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, select, text
 
-from kernel.clock import month_of, shanghai_day
+from kernel.clock import month_of, shanghai_day, start_of_day
 from kernel.remembering import Remembered
 from kernel.unit import Unit
 from settlement.ranking.evidence import (
@@ -27,7 +29,7 @@ from settlement.ranking.evidence import (
     totals,
     without,
 )
-from settlement.ranking.evidence_queries import VENDOR, about
+from settlement.ranking.evidence_queries import ONE_VENDOR, VENDOR, about
 from settlement.ranking.explaining import next_band
 from settlement.ranking.guards import Sign
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
@@ -43,7 +45,7 @@ SIGNS: Final = frozenset(one.value for one in Sign)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """What a vendor would have in a cell, were it judged at `at`; `place` None for who is new.
+    """What a vendor would have in a cell by what was known at `at`; `place` None for who is new.
 
     `place`, its interval and `among`: beside the others as the last ranking has them. `next_band`
     is empty in the topmost. `totals`: what schools did and said, in all.
@@ -67,11 +69,12 @@ def judged_today(unit: Unit, run: ScoreRun, vendor_id: UUID) -> Mapping[str, Tri
         now=unit.clock.now(),
         seconds=unit.settings.remember_seconds,
         make=lambda: _judged(unit, run, vendor_id),
+        rest=unit.rest,
     )
 
 
 def _judged(unit: Unit, run: ScoreRun, vendor_id: UUID) -> Mapping[str, Trial]:
-    rules, now = rules_of(unit, run), unit.clock.now()
+    rules, now = rules_of(unit, run), start_of_day(shanghai_day(unit.clock.now()))
     aside = _aside(unit, run, vendor_id)
     subjects = [
         _without(one, aside.get(one.evidence.cell, {}), rules)
@@ -137,9 +140,9 @@ def _without(subject: Subject, aside: Mapping[str, str], rules: Rules) -> Subjec
 
 
 def _gathered(unit: Unit, vendor_id: UUID, now: datetime, *, rules: Rules) -> tuple[Subject, ...]:
-    """Return the evidence of one vendor up to now, asked in one statement."""
-    today = shanghai_day(now)
-    given = parameters_until(now + INSTANT, month_of(today), today, rules=rules)
+    """Return the evidence of one vendor of before now, asked in one statement."""
+    last_day = shanghai_day(now - INSTANT)
+    given = parameters_until(now, month_of(last_day), last_day, rules=rules)
     asked = _together()
     rows: dict[str, list[Any]] = {query: [] for query in ASKED}
     for at, fact in unit.session.execute(asked, {**bound(asked.text, given), "only": vendor_id}):
@@ -156,6 +159,7 @@ def _together() -> TextClause:
         "SELECT {at} AS asked, to_jsonb(one) AS fact FROM ({query}) one WHERE one.subject = :only"
     )
     parts = [
-        one_by_one.format(at=at, query=about(query, VENDOR).text) for at, query in enumerate(ASKED)
+        one_by_one.format(at=at, query=about(query, VENDOR, agreements=ONE_VENDOR).text)
+        for at, query in enumerate(ASKED)
     ]
     return text("\nUNION ALL\n".join(parts))

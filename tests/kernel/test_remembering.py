@@ -1,7 +1,7 @@
 """What is dear to reckon is reckoned once for a while, whoever asks."""
 
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread, current_thread
 
 import pytest
 
@@ -28,6 +28,33 @@ def test_what_fails_is_not_kept() -> None:
     with pytest.raises(ZeroDivisionError):
         kept.ask("a", now=NOON, seconds=60, make=lambda: 1 // 0)
     assert kept.ask("a", now=NOON, seconds=60, make=lambda: 7) == 7
+
+
+def test_who_waits_has_let_go_before() -> None:
+    """Who reckons, and who finds it reckoned, lets go of nothing."""
+    kept, reckons, goes_on, rested, got = Remembered[int](most=1), Event(), Event(), [], []
+
+    def make() -> int:
+        reckons.set()
+        assert goes_on.wait(timeout=10)
+        return 7
+
+    def rest() -> None:
+        rested.append(current_thread().name)
+        goes_on.set()
+
+    def ask() -> None:
+        got.append(kept.ask("a", now=NOON, seconds=60, make=make, rest=rest))
+
+    first, second = Thread(target=ask, name="first"), Thread(target=ask, name="second")
+    first.start()
+    assert reckons.wait(timeout=10)
+    second.start()
+    for one in (first, second):
+        one.join(timeout=10)
+    assert (rested, got) == (["second"], [7, 7])
+    ask()
+    assert rested == ["second"]
 
 
 def test_who_asks_while_another_reckons_waits_for_it() -> None:

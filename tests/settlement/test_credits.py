@@ -149,6 +149,36 @@ def test_use_by_the_authors_own_school_is_no_adoption(units: Units, given: Contr
     assert booked(units) == 0
 
 
+def test_a_teaching_point_and_its_school_are_one_school(units: Units, given: Contribution):
+    """R47: an author at a point earns nothing by the school's use, its followers or its works."""
+    with units(SYSTEM) as unit:
+        point = a_school(unit, parent=given.market.school)
+        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
+        vendor.facts = {**vendor.facts, "school_id": str(point.id)}
+        for place in (point, given.market.school):
+            person = a_person(unit, place, [Role.TEACHER])
+            unit.session.execute(
+                insert(Favourite).values(
+                    person_id=person.person_id,
+                    resource_id=given.market.resource_id,
+                    at=unit.clock.now(),
+                )
+            )
+        for number, place in enumerate((a_school(unit, parent=given.market.school), point)):
+            made = a_resource(unit, a_selling_teacher(unit, place), f"DER-{number}")
+            unit.session.execute(
+                text("INSERT INTO derivation (version_id, parent_id) VALUES (:child, :parent)"),
+                {
+                    "child": a_listed_version(unit, made),
+                    "parent": a_listed_version(unit, given.market.resource_id),
+                },
+            )
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    assert booked(units) == 0
+    assert credited(units, given.author) == 0
+
+
 def test_rating_earns_nothing(units: Units, given: Contribution):
     """R47: neither who rates nor who is rated well."""
     taught(units, given, day=2)

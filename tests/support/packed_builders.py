@@ -36,7 +36,7 @@ class Packed:
     source: str = "packs"
 
 
-def packed(units: Units, contest: Contest) -> Packed:
+def packed(units: Units, contest: Contest, *, ends_on: date = date(2026, 12, 31)) -> Packed:
     with units(SYSTEM) as unit:
         vendor = a_vendor(unit)
         manager = a_person(unit, vendor, [Role.VENDOR_MANAGER])
@@ -48,7 +48,7 @@ def packed(units: Units, contest: Contest) -> Packed:
                 unit, code="packs", name="资源方上报", trust="ticketed", organisation_id=vendor.id
             )
         for school in contest.schools:
-            agreed(unit, school, vendor, pack, reference="PACK", ends_on=date(2026, 12, 31))
+            agreed(unit, school, vendor, pack, reference="PACK", ends_on=ends_on)
     return Packed(vendor, manager, pack)
 
 
@@ -96,7 +96,11 @@ def taught(
         agreements = {
             one.payer_id: one
             for one in unit.session.scalars(
-                select(Agreement).where(Agreement.resource_id == seller.pack)
+                select(Agreement).where(
+                    Agreement.resource_id == seller.pack,
+                    Agreement.starts_on <= at.date(),
+                    Agreement.ends_on >= at.date(),
+                )
             )
         }
         for school in contest.schools:

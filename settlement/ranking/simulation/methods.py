@@ -116,6 +116,7 @@ def evidence_of(market: Market, guards: Guards) -> Evidence:
         listed_days=DAYS * (month + 1 - world.entered),
         subject=market.vendor[rows],
         school=market.school[rows],
+        independent=np.ones(len(rows), dtype=np.int64),
         rating_points=(market.stars - (market.stars > 0)).sum(axis=1)[rows],
         raters=raters[rows],
         rating_age_days=DAYS * (month - market.rated_at[rows]),

@@ -10,7 +10,7 @@ from litestar.testing import TestClient
 from sqlalchemy import select, text
 
 from catalog.sharing_models import Derivation
-from kernel.actors import Role
+from kernel.actors import VISITOR, Role
 from kernel.clock import FixedClock
 from kernel.errors import InvalidPeriod
 from kernel.identity.models import Organisation
@@ -302,6 +302,23 @@ def test_a_span_is_a_year_or_a_month(units: Units) -> None:
                 read_span(unit, wrong)
         with pytest.raises(InvalidPeriod):
             read_span(unit, "2026", as_of="yesterday")
+
+
+def test_visitors_name_the_last_days_of_months_and_no_other_day_gone_by(units: Units) -> None:
+    """R65: what anybody may have reckoned is not as many as there are days."""
+    units.clock.at = at(20, 9)
+    with units(VISITOR) as unit:
+        for day, known in (
+            ("2026-02-28", "2026-02-28"),
+            ("2026-03-20", "2026-03-20"),
+            ("2026-05-05", "2026-03-20"),
+        ):
+            assert read_span(unit, "2026", as_of=day).known.isoformat() == known
+        for day in ("2026-02-27", "2026-03-19"):
+            with pytest.raises(InvalidPeriod):
+                read_span(unit, "2026", as_of=day)
+    with units(SYSTEM) as unit:
+        assert read_span(unit, "2026", as_of="2026-03-19").known.isoformat() == "2026-03-19"
 
 
 def test_everybody_reads_the_evaluations_and_opens_their_numbers(

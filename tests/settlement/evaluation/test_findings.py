@@ -76,6 +76,28 @@ def test_nobody_evaluates_before_a_bureau_let_them_in_with_their_interests(
     assert (found.subject_name, len(found.digest)) == (scene.market.vendor.name, 64)
 
 
+def test_whom_a_bureau_above_sent_is_not_sent_away_by_whom_it_looks_at(
+    units: Units, scene: Scene
+) -> None:
+    """R65: only the bureau that let an evaluator in, or one above it, ends that."""
+    with units(SYSTEM) as unit:
+        city = a_bureau(unit, region_code="990100")
+        above = a_person(unit, city, [Role.OPERATOR])
+    with units(above) as unit:
+        sent = admit_evaluator(unit, scene.evaluator.code, region_code=COUNTY, interest="无")
+    with units(scene.operator) as unit:
+        assert [(one.id, one.may_end) for one in admissions(unit)] == [(sent, False)]
+    with pytest.raises(Refused, match="the bureau that let it in"), units(scene.operator) as unit:
+        end_admission(unit, sent, because="不受欢迎")
+    with units(above) as unit:
+        assert [one.may_end for one in admissions(unit)] == [True]
+        end_admission(unit, sent, because="评价已完成")
+    let_in(units, scene)
+    with units(above) as unit:
+        own = next(one for one in admissions(unit) if not one.ended_at)
+        end_admission(unit, own.id, because="合同到期")
+
+
 def test_a_finding_is_about_what_lies_in_the_region_and_of_nobodys_own(
     units: Units, scene: Scene
 ) -> None:

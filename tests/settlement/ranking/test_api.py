@@ -137,6 +137,8 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     public = client.get("/api/v1/rankings").json()["items"]
     assert [one["state"] for one in public] == ["", "", "exiting"]
     assert_each_step_rests(gone.json()["events"], contest)
+    assert_no_day_is_told(client, address)
+    as_person(client, "reviewer-1")
     units.clock.advance(timedelta(days=40))  # all agreements ended with the year
     with units(SYSTEM) as unit:
         end_what_is_over(unit)
@@ -144,6 +146,16 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     as_person(client, "reviewer-1")
     left = client.get(address).json()
     assert (left["state"], left["events"][0]["because"]) == ("left", "ended")
+
+
+def assert_no_day_is_told(client: TestClient[Litestar], address: str) -> None:
+    """The desk knows the day on which a school's opinion came; its vendor would learn whose."""
+    days = {}
+    for login in ("reviewer-1", "vendor-2"):
+        as_person(client, login)
+        steps = {one["because"]: one for one in client.get(address).json()["events"]}
+        days[login] = {"on" in one for one in steps["suspension"]["rests_on"]["affected"]}
+    assert days == {"reviewer-1": {True}, "vendor-2": {False}}
 
 
 def assert_each_step_rests(events: list[dict[str, Any]], contest: Contest) -> None:

@@ -1,19 +1,19 @@
 """Evidence comes of settled facts, once for each school, and never from whoever has an interest."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
 
 from kernel.actors import Role
-from kernel.clock import parse_month
+from kernel.clock import SHANGHAI, parse_month
 from kernel.identity.people import RosterRow, record_roster
 from kernel.unit import Units
 from settlement.agreement_ends import EndWhy, end_agreement
 from settlement.models import Agreement
 from settlement.ranking.evidence import Evidence, gather
 from settlement.ranking.inputs import SubjectEvidence
-from settlement.ranking.models import ScoreSnapshot
+from settlement.ranking.models import ScoreSnapshot, StandingEvent
 from settlement.ranking.rules import SHIPPED
 from settlement.verify.rankings import check_rankings
 from tests.support.builders import a_person, took
@@ -26,6 +26,7 @@ from tests.support.ranking_builders import (
     lived,
     ranked,
     said,
+    standing_id_of,
     used,
     wronged,
 )
@@ -154,6 +155,39 @@ def test_what_went_wrong_at_a_school_with_somebody_at_the_vendor_stays(units: Un
     assert (left_out["school"], left_out["why"]) == (str(school.id), "affiliate")
     assert float(left_out["effect"]) > 0
     assert snapshot.result["totals"]["defects"] == 40
+
+
+def test_who_came_back_in_a_month_is_known_by_it_and_by_nothing_before(units: Units) -> None:
+    """R44: months of use, and since when it is in use, by the month's last moment."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5})
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    came_back = datetime(2026, 4, 15, 10, tzinfo=SHANGHAI)
+    with units(SYSTEM) as unit:
+        standing_id = standing_id_of(unit, contest, 0)
+        unit.session.execute(text("ALTER TABLE standing_event DISABLE TRIGGER USER"))
+        unit.session.add(
+            StandingEvent(
+                id=standing_id,
+                standing_id=standing_id,
+                number=99,
+                from_state="left",
+                to_state="newcomer",
+                because="return",
+                signed_by=contest.reviewers[0].person_id,
+                note="同意",
+                at=came_back,
+                day=came_back.date(),
+            )
+        )
+        unit.session.flush()
+        unit.session.execute(text("ALTER TABLE standing_event ENABLE TRIGGER USER"))
+
+    found = of_vendor(gathered(units), contest)
+
+    assert {(one.months, one.uses, one.raters) for one in found.schools} == {(1, 2, 0)}
+    assert found.first_listed_days == 29
 
 
 @pytest.mark.parametrize("uses", [1, 3])

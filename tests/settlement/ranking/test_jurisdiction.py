@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from catalog.admission import decide_admission, propose_admission
+from catalog.queries import resources_by_key
+from catalog.submissions import withdraw
 from kernel.actors import Actor, Role
 from kernel.clock import parse_month, shanghai_day
 from kernel.errors import NotFound, Refused
@@ -44,7 +47,7 @@ from tests.support.ranking_builders import (
 from tests.support.settlement_builders import SYSTEM
 
 MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
-OTHER = "990122"
+OTHER, THIRD = "990122", "990123"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,11 @@ def sees(units: Units, actor: Actor) -> set[str]:
         return {row.cell for row in standing_rows(unit) if row.state == "watch"}
 
 
-def may_sign(units: Units, actor: Actor, standing: Standing) -> bool:
+def may_sign(units: Units, actor: Actor, standing: Standing, *, due: bool = True) -> bool:
+    """Return whether somebody's bureau answers for it; `due`: a next step has gates."""
     with units(actor) as unit:
         view = standing_view(unit, standing.id)
-    assert view.gates[0].is_met is view.may_sign
+    assert not due or view.gates[0].is_met is view.may_sign
     return view.may_sign
 
 
@@ -167,24 +171,94 @@ def noticed_past_the_service(units: Units, standing: Standing, who: Actor) -> No
         )
 
 
-def test_an_appeal_is_decided_by_a_bureau_that_answers_for_it(units: Units) -> None:
-    """R10, R44: by the service and by the database."""
+def dismissed_past_the_service(units: Units, appeal_id: UUID, who: Actor) -> None:
+    with units(SYSTEM) as unit:
+        row = unit.session.get_one(StandingAppeal, appeal_id)
+        row.outcome, row.note = "dismissed", "维持"
+        row.decided_by, row.decided_at = who.person_id, unit.clock.now()
+        unit.session.flush()
+
+
+def withdrawn(units: Units, contest: Contest, sku: str) -> None:
+    with units(contest.sellers[BAD].manager) as unit:
+        vendor = contest.sellers[BAD].organisation
+        resource = resources_by_key(unit, [(vendor.code, sku)])[vendor.code, sku]
+        withdraw(unit, a_listed_version(unit, ResourceId(resource.id)))
+
+
+def test_an_appeal_is_decided_by_a_bureau_that_answered_when_the_notice_came(units: Units) -> None:
+    """R10, R44: what another county lets in since binds nobody's hands; so says the database."""
     contest, around = suspended(units), bureaus_around(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
         appeal = appeal_standing(unit, standing.id, claim="请复核")
     let_in(units, contest, around.neighbours, sku="N-1")
 
-    for actor in (around.neighbours[0], contest.reviewers[2]):
-        with units(actor) as unit, pytest.raises(Refused):
-            decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
-        with pytest.raises(DBAPIError, match="does not answer for it"), units(SYSTEM) as unit:
-            row = unit.session.get_one(StandingAppeal, appeal.id)
-            row.outcome, row.note = "dismissed", "维持"
-            row.decided_by, row.decided_at = actor.person_id, unit.clock.now()
-            unit.session.flush()
+    with units(around.neighbours[0]) as unit, pytest.raises(Refused):
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+    with pytest.raises(DBAPIError, match="does not answer for it"):
+        dismissed_past_the_service(units, appeal.id, around.neighbours[0])
+    assert may_sign(units, contest.reviewers[2], standing, due=False)
+    assert may_sign(units, around.city[1], standing, due=False)
+    with units(contest.reviewers[2]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+
+
+def test_what_was_withdrawn_before_the_notice_is_let_in_no_more(units: Units) -> None:
+    """R10, R44: a trifle that comes and goes takes nobody's right to sign."""
+    contest, around = on_watch(units), bureaus_around(units)
+    let_in(units, contest, around.neighbours, sku="N-1")
+    standing = standing_of(units, contest)
+    assert not may_sign(units, contest.reviewers[0], standing)
+    withdrawn(units, contest, "N-1")
+    assert may_sign(units, contest.reviewers[0], standing)
+    with units(contest.reviewers[0]) as unit:
+        issue_notice(unit, standing.id, note="请整改")
+
+
+def test_what_is_withdrawn_after_the_notice_still_counts(units: Units) -> None:
+    """R10, R44: nor does a vendor choose its judge by what it takes back."""
+    contest, around = on_watch(units), bureaus_around(units)
+    let_in(units, contest, around.neighbours, sku="N-1")
+    standing = standing_of(units, contest)
+    with units(around.city[0]) as unit:
+        issue_notice(unit, standing.id, note="请整改")
+    units.clock.advance(timedelta(days=1))
+    withdrawn(units, contest, "N-1")
+    with units(contest.sellers[BAD].manager) as unit:
+        appeal = appeal_standing(unit, standing.id, claim="请复核")
+    with units(contest.reviewers[2]) as unit, pytest.raises(Refused):
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+    with pytest.raises(DBAPIError, match="does not answer for it"):
+        dismissed_past_the_service(units, appeal.id, contest.reviewers[2])
     with units(around.city[1]) as unit:
         decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+
+
+@pytest.mark.parametrize("has_a_city", [False, True])
+def test_where_no_bureau_with_a_reviewer_lies_above_each_that_let_in_may_sign(
+    units: Units, *, has_a_city: bool
+) -> None:
+    """R44: nobody is beyond due process; whoever let nothing in signs nothing."""
+    contest = on_watch(units)
+    with units(SYSTEM) as unit:
+        rows = [RegionRow(code=OTHER, name="邻县"), RegionRow(code=THIRD, name="远县")]
+        took(record_regions(unit, rows))
+        neighbours = reviewers(unit, a_bureau(unit, region_code=OTHER), "N")
+        strangers = reviewers(unit, a_bureau(unit, region_code=THIRD), "S")
+        if has_a_city:
+            a_bureau(unit, region_code=CITY, name="云澜市教育局")
+    let_in(units, contest, neighbours, sku="N-1")
+    standing = standing_of(units, contest)
+
+    assert may_sign(units, neighbours[0], standing)
+    assert may_sign(units, contest.reviewers[0], standing)
+    with units(strangers[0]) as unit:
+        assert not answers_for(unit, standing.vendor_id, cell=CELL)
+    with pytest.raises(DBAPIError, match="does not answer for it"):
+        noticed_past_the_service(units, standing, strangers[0])
+    with units(neighbours[0]) as unit:
+        issue_notice(unit, standing.id, note="请整改")
 
 
 def test_where_nobody_let_anything_in_the_topmost_bureau_signs(units: Units) -> None:

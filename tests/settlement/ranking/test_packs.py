@@ -35,6 +35,7 @@ from tests.support.packed_builders import Packed, agreed, packed, taught, wronge
 from tests.support.ranking_builders import (
     BAD,
     CELL,
+    Contest,
     a_contest,
     closed,
     lived,
@@ -177,6 +178,100 @@ def test_single_terms_are_not_renewed_by_a_pack_of_which_the_part_is_not_used(
 
     assert after[CELL] == [(1, 2, 0, 0, 0), (1, 2, 1, 0, 0)]
     assert after[MATHS] == [(0, 0, 0, 1, 0)]
+
+
+def again(units: Units, contest: Contest, seller: Packed, starts_on: date) -> None:
+    """Have every school agree on the pack once more, to the end of September."""
+    with units(SYSTEM) as unit:
+        for school in contest.schools:
+            agreed(
+                unit,
+                school,
+                seller.vendor,
+                seller.pack,
+                reference="PACK-2",
+                starts_on=starts_on,
+                ends_on=date(2026, 9, 30),
+            )
+
+
+def test_a_pack_that_was_renewed_says_nothing_yet_of_parts_not_opened_since(
+    units: Units,
+) -> None:
+    """R42: while it runs a part may still be used; used it is renewed, and not used it ended."""
+    contest = a_contest(units)
+    seller = packed(units, contest, ends_on=date(2026, 3, 31))
+    taught(units, contest, seller, MARCH, parts=(0, 1))
+    closed(units, MARCH)
+    again(units, contest, seller, date(2026, 4, 1))
+    used = (1, 2, 0, 0, 0)
+
+    assert found(units, seller, JULY) == {
+        CELL: [used],
+        MATHS: [used],
+        PACKS: [(1, 4, 1, 0, 0)],
+    }
+    taught(units, contest, seller, APRIL)
+    closed(units, APRIL)
+
+    assert found(units, seller, JULY) == {
+        CELL: [(2, 4, 1, 0, 0)],
+        MATHS: [used],
+        PACKS: [(2, 6, 1, 0, 0)],
+    }
+    assert found(units, seller, SEPTEMBER)[MATHS] == [used]
+    assert found(units, seller, OCTOBER)[MATHS] == [(1, 2, 0, 1, 0)]
+    assert found(units, seller, JULY, rules=BEFORE) == {PACKS: [(2, 6, 1, 0, 0)]}
+
+
+def test_schools_whose_renewed_pack_runs_are_not_affected_by_parts_not_opened_since(
+    units: Units,
+) -> None:
+    """R44: as little as they are a term that ended."""
+    contest = on_probation(units)
+    bad = contest.sellers[BAD]
+    with units(SYSTEM) as unit:
+        a_resource(unit, bad.organisation, "P-9", subject="数学")
+        pack = a_pack(unit, bad.organisation, ("P-9", bad.sku))
+        for school in contest.schools:
+            agreed(
+                unit,
+                school,
+                bad.organisation,
+                pack,
+                reference="PACK",
+                starts_on=date(2026, 5, 1),
+                ends_on=date(2026, 5, 31),
+            )
+        numbers = {
+            one.payer_id: one.number
+            for one in unit.session.scalars(
+                select(Agreement).where(Agreement.resource_id == bad.resource_id)
+            )
+        }
+    seller = Packed(bad.organisation, bad.manager, pack, bad.source)
+    for school in contest.schools:
+        with units(contest.heads[school.id]) as unit:
+            end_agreement(
+                unit,
+                numbers[school.id],
+                last_day=date(2026, 5, 20),
+                reason="换年级",
+                why=EndWhy.GRADE_CHANGE,
+            )
+    taught(units, contest, seller, MAY, parts=(1,))
+    closed(units, MAY)
+    standing = standing_of(units, contest)
+
+    def affected(month: Month) -> list[list[str]]:
+        with units(SYSTEM) as unit:
+            fresh = fresh_schools(unit, month, SHIPPED, left_out={})
+        return [one["what"] for one in fresh.get(standing.id, [])]
+
+    assert affected(SEPTEMBER) == [["renewal"]] * 4
+    again(units, contest, seller, date(2026, 6, 1))
+    assert affected(SEPTEMBER) == []
+    assert affected(OCTOBER) == [["renewal"]] * 4
 
 
 def test_schools_that_are_affected_under_a_pack_are_affected_in_its_parts_cells(

@@ -1,6 +1,7 @@
 """The way back of a vendor that left: after a term, by another reviewer, as a newcomer (R44)."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from litestar.testing import TestClient
@@ -16,17 +17,27 @@ from kernel.errors import (
     StepNotDue,
     TookPart,
 )
+from kernel.ids import new_id
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.ranking.config import RETURN_DAYS
 from settlement.ranking.evidence import gather
-from settlement.ranking.models import StandingEvent
+from settlement.ranking.models import StandingAppeal, StandingEvent
 from settlement.ranking.returning import apply_to_return, decide_return, returns_of
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import require_run
+from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standings import events_of
 from tests.support.application import an_app
-from tests.support.ranking_builders import BAD, Contest, departed, ranked, standing_of
+from tests.support.ranking_builders import (
+    BAD,
+    Contest,
+    audited,
+    departed,
+    ranked,
+    standing_of,
+    suspended,
+)
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
 
@@ -70,6 +81,7 @@ def test_another_reviewer_lets_it_begin_as_a_newcomer_and_the_trail_stays(
     standing, manager = standing_of(units, contest), contest.sellers[BAD].manager
     before = known_of(units, contest)
     assert before["raters"] == 8
+    audited(units, contest, failing=BAD, times=1)
     a_term_later(units)
     for granted in (False, True):
         with units(manager) as unit:
@@ -112,6 +124,83 @@ def known_of(units: Units, contest: Contest, *, by_now: bool = False) -> dict[st
     if not found:
         return {}
     return {"raters": sum(one.raters for one in found[0].schools)}
+
+
+def test_who_signed_a_step_of_a_course_before_may_decide_the_return(
+    units: Units, contest: Contest
+) -> None:
+    """R44: it had recovered since; by the service and by the database. People do not run out."""
+    standing = standing_of(units, contest)
+    recovered_before(units, standing.id, "suspension")
+    a_term_later(units)
+    with units(contest.sellers[BAD].manager) as unit:
+        apply_to_return(unit, standing.id, claim="更换了内容团队")
+    with pytest.raises(TookPart), units(contest.reviewers[1]) as unit:
+        decide_return(unit, standing.id, granted=True, note="同意")
+    with units(contest.reviewers[0]) as unit:
+        decide_return(unit, standing.id, granted=True, note="已核实整改材料")
+    assert standing_of(units, contest).state == "newcomer"
+
+
+def test_who_signed_a_step_of_a_course_before_may_decide_an_appeal(units: Units) -> None:
+    """R44: but nobody an appeal against a step of the course in which they signed one."""
+    contest = suspended(units)
+    standing = standing_of(units, contest)
+    recovered_before(units, standing.id, "suspension")
+    with units(contest.sellers[BAD].manager) as unit:
+        appeal = appeal_standing(unit, standing.id, claim="请复核")
+    with pytest.raises(TookPart), units(contest.reviewers[1]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+    with units(contest.reviewers[0]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+
+
+def test_who_signed_decides_no_appeal_that_waits_while_the_vendor_recovers(units: Units) -> None:
+    """R44: the course of an appeal is that of the step that it contests."""
+    contest = suspended(units)
+    standing = standing_of(units, contest)
+    with units(contest.sellers[BAD].manager) as unit:
+        appeal = appeal_standing(unit, standing.id, claim="请复核")
+    recovered_before(units, standing.id, "")
+    for signer in contest.reviewers[:2]:
+        with pytest.raises(TookPart), units(signer) as unit:
+            decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+        with pytest.raises(DBAPIError, match="signed nothing"), units(SYSTEM) as unit:
+            row = unit.session.get_one(StandingAppeal, appeal.id)
+            row.outcome, row.note = "dismissed", "维持"
+            row.decided_by, row.decided_at = signer.person_id, unit.clock.now()
+            unit.session.flush()
+    with units(contest.reviewers[2]) as unit:
+        decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
+
+
+def recovered_before(units: Units, standing_id: UUID, because: str) -> None:
+    """Have a standing have been normal, and on watch again, before a step; else after all."""
+    with units(SYSTEM) as unit:
+        events = [*reversed(events_of(unit, standing_id))]
+        at = next((n for n, one in enumerate(events) if one.because == because), len(events))
+        number = events[at].number if at < len(events) else events[-1].number + 1
+        unit.session.execute(text("ALTER TABLE standing_event DISABLE TRIGGER USER"))
+        for one in reversed(events[at:]):
+            unit.session.execute(
+                text("UPDATE standing_event SET number = number + 2 WHERE id = :id"), {"id": one.id}
+            )
+        for n, (one, to) in enumerate((("probation", "normal"), ("normal", "watch"))):
+            unit.session.execute(
+                text(
+                    "INSERT INTO standing_event (id, standing_id, number, from_state, to_state,"
+                    " because, run_id, note, at, day) SELECT :new, standing_id, :number, :one, :to,"
+                    " 'look', run_id, '', at, day FROM standing_event WHERE id = :like"
+                ),
+                {
+                    "new": new_id(),
+                    "number": number + n,
+                    "one": one,
+                    "to": to,
+                    "like": events[at - 1].id,
+                },
+            )
+        unit.session.execute(text("ALTER TABLE standing_event ENABLE TRIGGER USER"))
 
 
 def test_the_database_lets_nobody_return_otherwise(units: Units, contest: Contest) -> None:

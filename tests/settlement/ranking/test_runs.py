@@ -14,7 +14,7 @@ from kernel.errors import AlreadyExists, MonthNotStated, PeriodNotOver, Refused
 from kernel.unit import Units
 from settlement.agreement_ends import end_agreement
 from settlement.models import Agreement
-from settlement.ranking.config import Gates, Guards, RankingConfig
+from settlement.ranking.config import Gates, Guards, Newcomers, RankingConfig
 from settlement.ranking.evidence import totals
 from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
@@ -141,7 +141,9 @@ def test_every_past_ranking_is_recomputed_to_the_same_digits(units: Units) -> No
 def test_what_was_ranked_by_a_version_before_is_had_again(units: Units) -> None:
     """R45: its numbers read back as they were published, and its month is ranked again by them."""
     before = Rules(
-        ranking=RankingConfig(version="2026-1", gates=Gates(), guards=Guards()),
+        ranking=RankingConfig(
+            version="2026-1", gates=Gates(), newcomers=Newcomers(), guards=Guards()
+        ),
         evidence=EvidenceRules(),
     )
     contest = a_contest(units)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from settlement.ranking.config import SHIPPED, Weights, config_from
+from settlement.ranking.config import SHIPPED, Newcomers, Weights, config_from
 from settlement.ranking.explaining import ScorePart, explain, rival_of
 from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.places import band_of, places_of, to_next_band
@@ -52,6 +52,23 @@ def test_three_schools_and_sixty_days_end_being_new(schools, days, is_new):
     found = score([vendor], estimate_priors([vendor], SHIPPED), SHIPPED)
 
     assert found.scores[0].is_newcomer is is_new
+
+
+def test_schools_that_are_set_aside_end_no_newness():
+    """R43: what went wrong there is scored, and is no independent school; before, it was one."""
+    wronged = SchoolEvidence(school="s0", defects=10, months=1)
+    vendor = replace(
+        a_vendor("v", wronged, says("s1", 4), says("s2", 4), first_listed_days=99),
+        excluded=(("s0", "affiliate"),),
+    )
+    priors = estimate_priors([vendor], SHIPPED)
+    before = replace(SHIPPED, newcomers=Newcomers())
+
+    (now,), (then,) = (score([vendor], priors, one).scores for one in (SHIPPED, before))
+
+    assert (now.schools, now.is_newcomer) == (2, True)
+    assert (then.schools, then.is_newcomer) == (3, False)
+    assert (now.score, now.defects) == (then.score, then.defects)
 
 
 def test_a_strict_schools_word_is_read_by_what_it_says_of_others():

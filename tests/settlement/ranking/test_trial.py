@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import func, select
 
-from kernel.clock import parse_month
+from kernel.clock import parse_month, shanghai_day, start_of_day
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.ranking.models import ScoreRun, StandingLook
@@ -62,13 +62,16 @@ def test_what_schools_say_today_is_in_the_trial_and_moves_nothing(
     assert before.place is not None
     assert (before.place.place, before.place.among, before.score.schools) == (3, 3, 4)
     said(units, contest, {BAD: 5})
+    told = tried(units, contest)
+    assert replace(told, at=before.at) == before, "nobody learns from it who just rated"
+    units.clock.advance(timedelta(days=1))
     after = tried(units, contest)
     assert after.place is not None
     assert after.score.satisfaction.mean > before.score.satisfaction.mean
     assert after.score.score > before.score.score
     assert after.score.p_bad < before.score.p_bad
     assert after.totals["raters"] == before.totals["raters"] == 8
-    assert after.at == units.clock.now()
+    assert after.at == start_of_day(shanghai_day(units.clock.now()))
     with units(SYSTEM) as unit:
         assert unit.session.scalar(select(func.count()).select_from(ScoreRun)) == 1
         assert unit.session.scalar(select(func.count()).select_from(StandingLook)) == 3
@@ -101,6 +104,8 @@ def test_a_trial_is_reckoned_once_for_some_minutes_and_is_labelled(
     said(units, contest, {BAD: 5})
     assert tried(units, contest) is first
     units.clock.advance(timedelta(minutes=5))
+    assert tried(units, contest) is not first
+    units.clock.advance(timedelta(days=1))
     assert tried(units, contest).score.score > first.score.score
     units.settings = replace(units.settings, remember_seconds=0)
     sign_in(client, "vendor-2")
