@@ -1,11 +1,9 @@
 """A pack sells its parts: evidence reaches their cells, and what closes these closes the pack."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from catalog.packs import parts_of
@@ -13,14 +11,13 @@ from catalog.queries import resources_by_key
 from kernel.actors import Role
 from kernel.clock import Month, parse_month, shanghai_day
 from kernel.errors import NoNewSchools
-from kernel.ids import ResourceId, new_id
+from kernel.ids import ResourceId
 from kernel.unit import Units
 from settlement.agreement_ends import EndWhy, end_agreement, end_what_is_over
 from settlement.funding_lines import issue_amount, open_line
 from settlement.models import Agreement, StatementBreakdown, StatementLine
 from settlement.ranking.due_process import let_exit, suspend
-from settlement.ranking.evidence import bound, gather, parameters
-from settlement.ranking.evidence_queries import ONE_VENDOR, TERMS, about
+from settlement.ranking.evidence import gather
 from settlement.ranking.fresh import fresh_schools
 from settlement.ranking.looks import leave_when_over, move
 from settlement.ranking.models import Standing
@@ -52,7 +49,6 @@ from tests.support.settlement_builders import SYSTEM
 
 MARCH, APRIL, MAY, JUNE, JULY = (parse_month(f"2026-{month:02d}") for month in range(3, 8))
 SEPTEMBER, OCTOBER = (parse_month(f"2026-{month:02d}") for month in (9, 10))
-BILLS = "statement_breakdown"
 MATHS, PACKS = "primary/数学/视频", "primary//资源包"
 BEFORE = Rules(evidence=EvidenceRules())
 """The rules of before: a pack was in a cell of its own, and nowhere else."""
@@ -182,31 +178,6 @@ def test_single_terms_are_not_renewed_by_a_pack_of_which_the_part_is_not_used(
 
     assert after[CELL] == [(1, 2, 0, 0, 0), (1, 2, 1, 0, 0)]
     assert after[MATHS] == [(0, 0, 0, 1, 0)]
-
-
-@pytest.mark.parametrize("only", [False, True])
-def test_bills_are_gone_over_once_for_all_terms(units: Units, *, only: bool) -> None:
-    """No part, term or school asks for itself what was used, or what goes on; nor does a trial
-    read the agreements of others."""
-    given = {**parameters(MARCH, SHIPPED), "only": new_id()}
-    asked = about(TERMS, "vendor", agreements=ONE_VENDOR if only else "true")
-    with units(SYSTEM) as unit:
-        (plan,) = unit.session.scalar(
-            text(f"EXPLAIN (FORMAT JSON) {asked.text}"), bound(asked.text, given)
-        )
-    bills = [one for one, _ in nodes(plan["Plan"]) if one.get("Relation Name") == BILLS]
-    each = [one for one, in_each in nodes(plan["Plan"]) if in_each]
-    assert len(bills) == 1
-    assert not [one for one in each if BILLS in one.values() or one.get("CTE Name") == "term"]
-    assert asked.text.count("a.vendor_id = :only") == (2 if only else 0)
-
-
-def nodes(plan: dict[str, Any], *, in_each: bool = False) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the nodes of a plan, each with whether it is run for single rows of another."""
-    in_each = in_each or plan.get("Parent Relationship") == "SubPlan"
-    yield plan, in_each
-    for one in plan.get("Plans", ()):
-        yield from nodes(one, in_each=in_each)
 
 
 def again(units: Units, contest: Contest, seller: Packed, starts_on: date) -> None:
