@@ -16,6 +16,19 @@ from kernel.unit import Unit, Units
 SYSTEM = system_actor("test")
 
 
+def test_a_unit_that_rests_holds_no_connection_until_it_asks_again(units: Units) -> None:
+    """What it wrote before is committed."""
+    asked = "SELECT pg_backend_pid()"
+    with units(SYSTEM) as unit:
+        assert unit.session.scalar(text(asked))
+        assert unit.session.in_transaction()
+        do(unit, "before")
+        unit.rest()
+        assert not unit.session.in_transaction()
+        assert acts(units) == ["before"]
+        assert unit.session.scalar(text(asked))
+
+
 class Interrupted(BaseException):
     """Stands for what ends a thread without being an error, such as Ctrl+C."""
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from alembic import command
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from catalog.admission import decide_admission, propose_admission
@@ -17,6 +19,7 @@ from kernel.identity.models import Organisation
 from kernel.identity.regions import RegionRow, record_regions
 from kernel.ids import ResourceId, new_id
 from kernel.unit import Unit, Units
+from market.schema import alembic_config
 from settlement.queries.standings import standing_rows, standing_view
 from settlement.ranking.due_process import issue_notice
 from settlement.ranking.jurisdiction import answers_for
@@ -269,4 +272,28 @@ def test_where_nobody_let_anything_in_the_topmost_bureau_signs(units: Units) -> 
     for actor in (contest.reviewers[0], around.city[0]):
         with units(actor) as unit:
             found.append(answers_for(unit, vendor, cell="primary/音乐/视频"))
+    assert found == [False, True]
+
+
+def test_the_version_before_counts_every_admission_again(units: Units) -> None:
+    """R44: 0033 goes back, and what was withdrawn bars who would sign now; and comes again."""
+    contest, around = on_watch(units), bureaus_around(units)
+    let_in(units, contest, around.neighbours, sku="N-1")
+    withdrawn(units, contest, "N-1")
+    standing = standing_of(units, contest)
+    found = []
+    for move_schema, revision in ((command.downgrade, "0032"), (command.upgrade, "0033")):
+        with units.engine.begin() as connection:
+            move_schema(alembic_config(connection), revision)
+        with units(SYSTEM) as unit:
+            found.append(
+                unit.session.scalar(
+                    text("SELECT answers_for_standing(:who, :standing, :at)"),
+                    {
+                        "who": contest.reviewers[0].person_id,
+                        "standing": standing.id,
+                        "at": unit.clock.now(),
+                    },
+                )
+            )
     assert found == [False, True]
