@@ -12,7 +12,6 @@ from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment
 from settlement.payments.bank_payouts import pay_out
 from settlement.payments.engine import pay_run, retry_payment
-from settlement.payments.gateway import Movement, OutcomeUnknown
 from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.plans import open_dues
 from settlement.payments.reconciliation import reconcile
@@ -169,29 +168,6 @@ def test_only_a_reversal_that_failed_is_given_up(units: Units, owed: Payables):
             give_up_reversal(unit, key)
     with pytest.raises(NotFound), units(SYSTEM) as unit:
         give_up_reversal(unit, "?")
-
-
-def test_a_reversal_of_which_a_part_was_taken_is_not_said_to_have_failed(
-    units: Units, owed: Payables
-):
-    """The gateway takes it transfer by transfer; after the first, nobody may give it up."""
-    _, gateway = practice(units)
-    paid(units, owed, gateway)
-    with units(SYSTEM) as unit:
-        transfers = unit.session.scalars(
-            select(Payment).where(Payment.kind == "transfer").order_by(Payment.amount_fen)
-        ).all()
-    first, second = [(str(one.gateway_id), one.amount_fen) for one in transfers]
-    asked = Movement(
-        key="k",
-        attempt=1,
-        amount_fen=10,
-        group="2026-03",
-        targets=((first[0], 5), (second[0], second[1] + 1)),
-        run="r",
-    )
-    with pytest.raises(OutcomeUnknown):
-        gateway.reverse(asked)
 
 
 @pytest.mark.parametrize(
