@@ -63,7 +63,9 @@ class Payment(Base):
     transfer that can't be passed on and goes back to its payer. `payee_id` is zeros where the
     platform itself is paid. `paid_fen`: what came through. `attempt` grows only after a definite
     failure. `account_id`: the payee's bank account as an order names it; `undoes_id`: the transfer
-    that goes back. `taken_fen`: what the gateway took of a reversal before it refused the rest.
+    that goes back; `again_of_id`: the tax that came back from the treasury and is ordered again;
+    its own for one that was reckoned anew before that was so. `taken_fen`: what the gateway took of
+    a reversal before it refused the rest.
     """
 
     __tablename__ = "payment"
@@ -85,6 +87,7 @@ class Payment(Base):
     settled_at: Mapped[datetime | None]
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bank_account.id"))
     undoes_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment.id"))
+    again_of_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment.id"), index=True)
 
     __table_args__ = (
         CheckConstraint(
@@ -114,6 +117,7 @@ class Payment(Base):
             postgresql_where=text("kind IN ('collection', 'refund') AND state <> 'withdrawn'"),
         ),
         CheckConstraint("kind <> 'undone' OR undoes_id IS NOT NULL", name="undoes"),
+        CheckConstraint("again_of_id IS NULL OR kind = 'withholding'", name="again"),
         Index(
             "ux_payment_undone_once",
             "undoes_id",

@@ -1,4 +1,7 @@
-"""Payments tried again only after they failed; what is taken back keeps where it is taken of."""
+"""Payments tried again only after they failed; what is taken back keeps where it is taken of.
+
+Tax that came back is ordered again. Reversals that failed so far are given up.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -104,8 +107,19 @@ TAKEN_STAYS = """    IF NEW.taken_fen < OLD.taken_fen THEN
             USING ERRCODE = 'restrict_violation';
     END IF;
 """
+# Tax orders that came back and whose lines were paid anew since, by the rule of then: their tax was
+# reckoned with the rest. All others are ordered again.
+RECKONED_ANEW = """
+UPDATE payment w SET again_of_id = w.id
+WHERE w.kind = 'withholding' AND w.state IN ('returned', 'cut') AND EXISTS (
+    SELECT FROM payment p JOIN payment_item i ON i.payment_id = p.id
+    JOIN payment_item o ON o.payment_id = w.id AND o.line_id = i.line_id
+    WHERE p.payer_id = w.payer_id AND p.payee_id = w.payee_id AND p.run_id <> w.run_id
+        AND p.id > w.id AND p.state <> 'withdrawn'
+        AND p.kind IN ('order', 'transfer', 'withholding'))
+"""
+UNFROZEN = "DROP TRIGGER frozen_payment ON payment"
 FROZEN = """
-DROP TRIGGER frozen_payment ON payment;
 CREATE TRIGGER frozen_payment BEFORE UPDATE ON payment
     FOR EACH ROW EXECUTE FUNCTION refuse_other_changes(
         'state', 'attempt', 'paid_fen', 'gateway_id', 'failure', 'claimed_at', 'settled_at'{0});
@@ -138,6 +152,50 @@ FROM taking t JOIN moved m USING (payer_id, payee_id, kind)
 WHERE t.claimed_at IS NOT NULL AND m.gateway_id IS NOT NULL
     AND LEAST(t.begins + t.amount_fen, m.begins + m.amount_fen) > GREATEST(t.begins, m.begins)
 """
+# Reversals that failed: before they stayed claimed, what they would have taken was set off or taken
+# by later runs. Each is given up, with its tax and its refund; what the others of the run gave goes
+# to the payer by another one.
+GIVEN_UP = (
+    """
+CREATE TEMPORARY TABLE given_up ON COMMIT DROP AS
+SELECT r.id, r.run_id, r.payer_id, r.payee_id FROM payment r
+WHERE r.kind = 'reversal' AND r.state = 'failed' AND EXISTS (
+    SELECT FROM payment f WHERE f.run_id = r.run_id AND f.payer_id = r.payer_id
+        AND f.kind = 'refund' AND f.state = 'ready')
+""",
+    "UPDATE payment SET state = 'withdrawn' WHERE id IN (SELECT id FROM given_up)",
+    """
+UPDATE payment w SET state = 'withdrawn' FROM given_up g
+WHERE w.kind = 'withholding_return' AND w.state = 'ready' AND w.run_id = g.run_id
+    AND w.payer_id = g.payer_id AND w.payee_id = g.payee_id
+""",
+    """
+UPDATE payment f SET state = 'withdrawn' FROM given_up g
+WHERE f.kind = 'refund' AND f.state = 'ready' AND f.run_id = g.run_id AND f.payer_id = g.payer_id
+""",
+    """
+INSERT INTO payment (id, run_id, payer_id, payee_id, kind, key, attempt, amount_fen, paid_fen,
+    taken_fen, state, failure)
+SELECT gen_random_uuid(), g.run_id, g.payer_id, s.payee_id, 'refund', s.key || '+' || s.sides + 1,
+    1, o.fen, 0, 0, 'proposed', ''
+FROM (SELECT DISTINCT run_id, payer_id FROM given_up) g
+CROSS JOIN LATERAL (
+    SELECT (array_agg(p.key ORDER BY p.id))[1] AS key, count(*) AS sides,
+        (array_agg(p.payee_id ORDER BY p.id))[1] AS payee_id
+    FROM payment p WHERE p.run_id = g.run_id AND p.payer_id = g.payer_id AND p.kind = 'refund') s
+CROSS JOIN LATERAL (
+    SELECT sum(p.amount_fen) AS fen FROM payment p
+    WHERE p.run_id = g.run_id AND p.payer_id = g.payer_id AND p.kind <> 'refund'
+        AND p.state <> 'withdrawn') o
+WHERE o.fen > 0
+""",
+    """
+UPDATE payment f SET state = 'ready' FROM given_up g
+WHERE f.kind = 'refund' AND f.state = 'proposed' AND f.run_id = g.run_id
+    AND f.payer_id = g.payer_id
+""",
+    "DROP TABLE given_up",
+)
 
 
 def upgrade() -> None:
@@ -149,6 +207,16 @@ def upgrade() -> None:
         op.f("ck_payment_taken_fen"),
         "payment",
         "taken_fen = 0 OR kind = 'reversal' AND taken_fen BETWEEN 0 AND amount_fen",
+    )
+    op.execute(UNFROZEN)
+    op.add_column("payment", sa.Column("again_of_id", sa.Uuid(), nullable=True))
+    op.create_foreign_key(
+        op.f("fk_payment_again_of_id"), "payment", "payment", ["again_of_id"], ["id"]
+    )
+    op.create_index(op.f("ix_payment_again_of_id"), "payment", ["again_of_id"], unique=False)
+    op.execute(RECKONED_ANEW)
+    op.create_check_constraint(
+        op.f("ck_payment_again"), "payment", "again_of_id IS NULL OR kind = 'withholding'"
     )
     op.execute(FROZEN.format(", 'taken_fen'"))
     op.execute(MOVES_FORWARD.replace("{attempts}", ATTEMPTS + TAKEN_STAYS))
@@ -169,11 +237,18 @@ def upgrade() -> None:
     )
     op.execute(AIMED_BEFORE)
     op.execute(KEPT)
+    for statement in GIVEN_UP:
+        op.execute(statement)
 
 
 def downgrade() -> None:
     op.drop_table("payment_target")
     op.execute(MOVES_FORWARD.replace("{attempts}", ""))
+    op.execute(UNFROZEN)
+    op.drop_constraint(op.f("ck_payment_again"), "payment", type_="check")
+    op.drop_index(op.f("ix_payment_again_of_id"), "payment")
+    op.drop_constraint(op.f("fk_payment_again_of_id"), "payment", type_="foreignkey")
+    op.drop_column("payment", "again_of_id")
     op.execute(FROZEN.format(""))
     op.drop_constraint(op.f("ck_payment_taken_fen"), "payment", type_="check")
     op.drop_column("payment", "taken_fen")
