@@ -1,12 +1,15 @@
 """Reversals that fail: tried again or given up, never both, and nobody takes the same twice."""
 
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import CursorResult, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.errors import Conflict, NotFound, NothingToPay
 from kernel.ids import new_id
 from kernel.unit import Units
+from market.schema import alembic_config
 from settlement.dues import dues, paid_of
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment
@@ -97,6 +100,32 @@ def test_a_reversal_that_is_given_up_is_set_off_later(units: Units, owed: Payabl
         run = payment_run(unit, number)
     assert (run.standing, run.amount_fen, run.paid_fen) == ("paid", 2, 2)
     assert pay_out(units, SYSTEM, gateway) == 2
+    assert verify(units, SYSTEM) == []
+    assert reconcile(units, SYSTEM, gateway) == []
+
+
+def test_what_had_failed_before_is_given_up_with_the_upgrade(units: Units, owed: Payables):
+    """R41: its claim was free, and set off or taken by others; it aims where it did."""
+    number, key = failed_reversal(units, owed)
+    _, gateway = practice(units)
+    aimed = "SELECT t.gateway_id, t.amount_fen FROM payment_target t"
+    with units(SYSTEM) as unit:
+        before = unit.session.execute(text(aimed)).all()
+    with units.engine.begin() as connection:
+        scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+        upgrade = next(one for one in scripts if hasattr(one.module, "GIVEN_UP"))
+        command.downgrade(alembic_config(connection), str(upgrade.down_revision))
+    with units.engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "head")
+    units.engine.dispose()
+
+    with units(SYSTEM) as unit:
+        assert unit.session.execute(text(aimed)).all() == before != []
+    with pytest.raises(Conflict), units(SYSTEM) as unit:
+        retry_payment(unit, key)
+    assert left_of(units, owed) == -TAKEN_FEN
+    assert pay_run(units, SYSTEM, gateway, number) == {"paid": 2, "withdrawn": 2}
+    assert held_at_gateway(units) == gateway.balance_fen() == FEE_FEN - 2
     assert verify(units, SYSTEM) == []
     assert reconcile(units, SYSTEM, gateway) == []
 
