@@ -63,7 +63,9 @@ class Payment(Base):
     transfer that can't be passed on and goes back to its payer. `payee_id` is zeros where the
     platform itself is paid. `paid_fen`: what came through. `attempt` grows only after a definite
     failure. `account_id`: the payee's bank account as an order names it; `undoes_id`: the transfer
-    that goes back.
+    that goes back; `again_of_id`: the tax that came back from the treasury and is ordered again;
+    its own for one that was reckoned anew before that was so. `taken_fen`: what the gateway took of
+    a reversal before it refused the rest.
     """
 
     __tablename__ = "payment"
@@ -77,6 +79,7 @@ class Payment(Base):
     attempt: Mapped[int]
     amount_fen: Mapped[int]
     paid_fen: Mapped[int]
+    taken_fen: Mapped[int] = mapped_column(default=0)
     state: Mapped[str]
     gateway_id: Mapped[str | None] = mapped_column(index=True)
     failure: Mapped[str]
@@ -84,6 +87,7 @@ class Payment(Base):
     settled_at: Mapped[datetime | None]
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("bank_account.id"))
     undoes_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment.id"))
+    again_of_id: Mapped[UUID | None] = mapped_column(ForeignKey("payment.id"), index=True)
 
     __table_args__ = (
         CheckConstraint(
@@ -99,6 +103,10 @@ class Payment(Base):
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("attempt > 0", name="attempt"),
         CheckConstraint("paid_fen BETWEEN 0 AND amount_fen", name="paid_fen"),
+        CheckConstraint(
+            "taken_fen = 0 OR kind = 'reversal' AND taken_fen BETWEEN 0 AND amount_fen",
+            name="taken_fen",
+        ),
         CheckConstraint("state <> 'paid' OR paid_fen = amount_fen", name="paid"),
         CheckConstraint("state NOT IN ('partial', 'cut') OR paid_fen > 0", name="partial"),
         Index(
@@ -109,6 +117,7 @@ class Payment(Base):
             postgresql_where=text("kind IN ('collection', 'refund') AND state <> 'withdrawn'"),
         ),
         CheckConstraint("kind <> 'undone' OR undoes_id IS NOT NULL", name="undoes"),
+        CheckConstraint("again_of_id IS NULL OR kind = 'withholding'", name="again"),
         Index(
             "ux_payment_undone_once",
             "undoes_id",
@@ -142,6 +151,24 @@ class PaymentItem(Base):
             "taxed_before_fen BETWEEN 0 AND GREATEST(amount_fen, 0)", name="taxed_before"
         ),
     )
+
+
+class PaymentTarget(Base):
+    """Which earlier movement a reversal or refund takes back, and how much of it, in fen.
+
+    Kept at the first claim, in the order of `position`, and never changed: whatever becomes of
+    others, it is asked about and sent again where it was sent first. `gateway_id` is that
+    movement's.
+    """
+
+    __tablename__ = "payment_target"
+
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    gateway_id: Mapped[str] = mapped_column(index=True)
+    amount_fen: Mapped[int]
+
+    __table_args__ = (CheckConstraint("amount_fen > 0", name="amount"),)
 
 
 class PaymentHold(Base):

@@ -5,25 +5,26 @@ be asked about. A batch is claimed by the same few questions however many paymen
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select, tuple_
+from sqlalchemy import and_, exists, func, insert, or_, select, text, tuple_
 from sqlalchemy.orm import aliased
 
 from kernel.clock import show_month
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.payment_models import GatewayParty, Payment, PaymentRun
+from settlement.payment_models import GatewayParty, Payment, PaymentRun, PaymentTarget
 from settlement.payments.gateway import Movement
 from settlement.payments.states import PaymentKind, PaymentState, require_step
 
 PATIENCE: Final = timedelta(minutes=5)
 """After which a claim that nobody recorded is somebody else's to ask about."""
 AT_ONCE: Final = 50
+AIMING_LOCK: Final = 0x7061_6169  # advisory lock: one at a time says what is taken of what
 PARTIES: Final = {PaymentKind.COLLECTION: "payer", PaymentKind.TRANSFER: "payee"}
 TAKES_BACK: Final = {
     PaymentKind.REVERSAL: PaymentKind.TRANSFER,
@@ -33,7 +34,7 @@ TAKES_BACK: Final = {
 Target = tuple[str, int]
 Pair = tuple[UUID, UUID]
 
-Collection = aliased(Payment, name="side")
+Side = aliased(Payment, name="side")
 Reversal = aliased(Payment, name="reversal")
 Transfer = aliased(Payment, name="transfer")
 Undone = aliased(Payment, name="undone")
@@ -54,10 +55,10 @@ def claim_payments(unit: Unit, run_id: UUID, *, besides: set[UUID]) -> list[Clai
     """Claim what may go now, and what somebody claimed and never recorded."""
     forgotten = unit.clock.now() - PATIENCE
     side_paid = exists().where(
-        Collection.run_id == Payment.run_id,
-        Collection.payer_id == Payment.payer_id,
-        Collection.kind == PaymentKind.COLLECTION,
-        Collection.state == PaymentState.PAID,
+        Side.run_id == Payment.run_id,
+        Side.payer_id == Payment.payer_id,
+        Side.kind == PaymentKind.COLLECTION,
+        Side.state == PaymentState.PAID,
     )
     not_reversed = exists().where(
         Reversal.run_id == Payment.run_id,
@@ -77,10 +78,10 @@ def claim_payments(unit: Unit, run_id: UUID, *, besides: set[UUID]) -> list[Clai
         Transfer.kind == PaymentKind.TRANSFER,
         Transfer.state.not_in((PaymentState.PAID, PaymentState.WITHDRAWN)),
         ~goes_back,
-        Collection.run_id == Transfer.run_id,
-        Collection.payer_id == Transfer.payer_id,
-        Collection.kind == PaymentKind.COLLECTION,
-        Collection.state == PaymentState.PAID,
+        Side.run_id == Transfer.run_id,
+        Side.payer_id == Transfer.payer_id,
+        Side.kind == PaymentKind.COLLECTION,
+        Side.state == PaymentState.PAID,
     )
     may_go = and_(
         Payment.state == PaymentState.READY,
@@ -160,22 +161,56 @@ def _party(payment: Payment) -> tuple[UUID, str]:
 def _taken_back(
     unit: Unit, payments: Sequence[Payment], *, kind: PaymentKind, of_kind: PaymentKind
 ) -> dict[UUID, list[Target]]:
-    """Return of which earlier movements how much is taken, the first first.
+    """Return of which earlier movements how much is taken, as it was kept at the first claim."""
+    found = kept_targets(unit, [one.id for one in payments])
+    anew = [one for one in payments if one.id not in found]
+    if anew:
+        found |= _aimed(unit, anew, kind=kind, of_kind=of_kind)
+    return found
 
-    What was taken back before, or may still be, comes off the first of them, so no fen is taken
-    twice.
+
+def kept_targets(unit: Unit, payment_ids: Collection[UUID]) -> dict[UUID, list[Target]]:
+    """Return at what these payments have aimed since their first claim."""
+    found: dict[UUID, list[Target]] = defaultdict(list)
+    for one in unit.session.scalars(
+        select(PaymentTarget)
+        .where(among(PaymentTarget.payment_id, set(payment_ids)))
+        .order_by(PaymentTarget.payment_id, PaymentTarget.position)
+    ):
+        found[one.payment_id].append((one.gateway_id, one.amount_fen))
+    return dict(found)
+
+
+def keep_targets(unit: Unit, targets: Mapping[UUID, Sequence[Target]]) -> None:
+    """Keep at what payments aim, for good."""
+    rows = [
+        {"payment_id": payment_id, "position": place, "gateway_id": gateway_id, "amount_fen": fen}
+        for payment_id, own in targets.items()
+        for place, (gateway_id, fen) in enumerate(own)
+    ]
+    if rows:
+        unit.session.execute(insert(PaymentTarget), rows)
+
+
+def _aimed(
+    unit: Unit, payments: Sequence[Payment], *, kind: PaymentKind, of_kind: PaymentKind
+) -> dict[UUID, list[Target]]:
+    """Aim payments at what of earlier movements nobody takes, the first first, and keep it.
+
+    One at a time: two who aim at once would take the same.
     """
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AIMING_LOCK})
     pairs = sorted({(one.payer_id, one.payee_id) for one in payments})
     of_pairs = tuple_(Payment.payer_id, Payment.payee_id).in_(pairs)
-    before: dict[Pair, list[tuple[UUID, int]]] = defaultdict(list)
-    for payment_id, payer_id, payee_id, fen in unit.session.execute(
-        select(Payment.id, Payment.payer_id, Payment.payee_id, Payment.amount_fen).where(
-            of_pairs,
-            Payment.kind == kind,
-            Payment.state != PaymentState.WITHDRAWN,
+    taken: dict[str, int] = {
+        gateway_id: int(fen)
+        for gateway_id, fen in unit.session.execute(
+            select(PaymentTarget.gateway_id, func.sum(PaymentTarget.amount_fen))
+            .join(Payment, Payment.id == PaymentTarget.payment_id)
+            .where(of_pairs, Payment.kind == kind, Payment.state != PaymentState.WITHDRAWN)
+            .group_by(PaymentTarget.gateway_id)
         )
-    ):
-        before[payer_id, payee_id].append((payment_id, fen))
+    }
     earlier: dict[Pair, list[Target]] = defaultdict(list)
     for payer_id, payee_id, gateway_id, fen in unit.session.execute(
         select(Payment.payer_id, Payment.payee_id, Payment.gateway_id, Payment.amount_fen)
@@ -184,20 +219,14 @@ def _taken_back(
     ):
         earlier[payer_id, payee_id].append((str(gateway_id), fen))
     found = {}
-    for payment in payments:
-        pair = payment.payer_id, payment.payee_id
-        skipped = sum(fen for payment_id, fen in before[pair] if payment_id < payment.id)
-        found[payment.id] = _parts(earlier[pair], skipped, payment.amount_fen)
+    for payment in sorted(payments, key=lambda one: one.id):
+        left, parts = payment.amount_fen, []
+        for gateway_id, fen in earlier[payment.payer_id, payment.payee_id]:
+            part = min(left, fen - taken.get(gateway_id, 0))
+            if part > 0:
+                parts.append((gateway_id, part))
+                taken[gateway_id] = taken.get(gateway_id, 0) + part
+                left -= part
+        found[payment.id] = parts
+    keep_targets(unit, found)
     return found
-
-
-def _parts(earlier: Sequence[Target], skipped_fen: int, wanted_fen: int) -> list[Target]:
-    left, parts = wanted_fen, []
-    for gateway_id, fen in earlier:
-        passed = min(skipped_fen, fen)
-        skipped_fen -= passed
-        part = min(left, fen - passed)
-        if part:
-            parts.append((gateway_id, part))
-            left -= part
-    return parts

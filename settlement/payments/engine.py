@@ -26,6 +26,7 @@ from settlement.payments.gateway import (
     NotNow,
     Outcome,
     OutcomeUnknown,
+    TakenInPart,
 )
 from settlement.payments.parties import know_payers
 from settlement.payments.runs import lock_planning
@@ -36,6 +37,7 @@ from settlement.payments.states import (
     PaymentState,
     RunState,
 )
+from settlement.queries.statements import visible_payers
 
 MOST_CALLS: Final = 3
 """For one payment in one go; the sweeper goes on with what is left."""
@@ -132,7 +134,8 @@ def _record(
             case Outcome():
                 settle_payment(unit, claim.payment_id, answer)
             case CallRefused():
-                _refuse(unit, claim.payment_id, reason=answer.reason)
+                taken_fen = answer.taken_fen if isinstance(answer, TakenInPart) else 0
+                _refuse(unit, claim.payment_id, reason=answer.reason, taken_fen=taken_fen)
             case NotNow():
                 _rest(unit, claim.payment_id, reason=answer.reason)
             case OutcomeUnknown():
@@ -143,17 +146,21 @@ def _record(
 def retry_payment(unit: Unit, key: str) -> None:
     """Let a failed transfer, reversal or refund be tried again, under a key of its next attempt.
 
-    A failed collection is not: what it would have paid is due again, in another run. Raises
-    `NotFound`, `Conflict`, `TransferUndone`.
+    A failed collection is not: what it would have paid is due again, in another run; nor what may
+    have been done, which the gateway is asked about. Raises `NotFound`, `Conflict`,
+    `TransferUndone`.
     """
     unit.actor.require("payment.pay", *MAY_PAY)
     lock_planning(unit)  # a plan that sends a failed transfer's money back is not being made
-    payment_id = unit.session.scalars(select(Payment.id).where(Payment.key == key)).one_or_none()
+    payment_id = unit.session.scalars(
+        select(Payment.id).where(Payment.key == key, Payment.payer_id.in_(visible_payers(unit)))
+    ).one_or_none()
     if payment_id is None:
         raise NotFound(what="payment", key=key)
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
-    if payment.failure == "collection-failed" or payment.kind == PaymentKind.COLLECTION:
+    fits = payment.kind != PaymentKind.COLLECTION and payment.failure != "collection-failed"
+    if payment.state != PaymentState.FAILED or not fits:
         raise Conflict(what="payment", key=key, state=payment.state, wanted=PaymentState.READY)
     undone = exists().where(
         Payment.undoes_id == payment_id,
@@ -182,10 +189,11 @@ def _never_sent(unit: Unit, payment_id: UUID) -> None:
         step(payment, PaymentState.READY)
 
 
-def _refuse(unit: Unit, payment_id: UUID, *, reason: str) -> None:
+def _refuse(unit: Unit, payment_id: UUID, *, reason: str, taken_fen: int) -> None:
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
     if payment.state == PaymentState.CLAIMED:
+        payment.taken_fen = max(payment.taken_fen, taken_fen)
         fail(unit, group, payment, reason=reason)
 
 

@@ -24,6 +24,14 @@ class CallRefused(GatewayError):
     """The gateway understood and will not do it: declined, invalid, not enough balance."""
 
 
+class TakenInPart(CallRefused):
+    """Of a movement of several parts some were taken, `taken_fen`, and then one was refused."""
+
+    def __init__(self, reason: str, *, taken_fen: int) -> None:
+        super().__init__(reason)
+        self.taken_fen = taken_fen
+
+
 class NotNow(GatewayError):
     """Nothing was done, for sure: too many requests, or another call with this key is under way."""
 
@@ -154,10 +162,13 @@ class Gateway(Protocol):
         """Move money of the platform's balance to a payee's account."""
 
     def reverse(self, movement: Movement) -> Outcome:
-        """Take back a part of a transfer."""
+        """Take back parts of transfers; what was taken before is not taken again.
+
+        Raises `TakenInPart` where one is refused after others were taken.
+        """
 
     def refund(self, movement: Movement) -> Outcome:
-        """Give a payer back a part of what was collected."""
+        """Give a payer back parts of what was collected; one that failed before is given anew."""
 
     def pay_out(self, movement: Movement) -> Outcome:
         """Send what a payee's account holds to its bank; it arrives days later, or fails."""

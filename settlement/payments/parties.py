@@ -4,7 +4,7 @@ Opened outside any unit, written in one. Whether a payee may be paid is the gate
 still needs to know is told by the payee there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -43,14 +43,16 @@ def know_payers(units: Units, actor: Actor, gateway: Gateway, *, run_id: UUID) -
     of_run = exists().where(Payment.run_id == run_id, Payment.payer_id == Organisation.id)
     with units(actor) as unit:
         unknown = _unknown(unit, PAYER, of_run)
-    _open(units, actor, unknown, role=PAYER, call=gateway.open_payer)
+    _answered(_opened(units, actor, unknown, role=PAYER, call=gateway.open_payer))
 
 
 def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
     """Open an account for each payee with earnings that has none; look again at those not ready.
 
     Accounts that the gateway pays out by itself, as those opened long ago, are taken off its
-    schedule: nobody could say of what such a payout is. Returns how many payees may be paid now.
+    schedule: nobody could say of what such a payout is. One that the gateway does not answer for
+    keeps no other waiting: what came is written, and only then `GatewayUnavailable` is raised.
+    Returns how many payees may be paid now.
     """
     actor.require("payment.pay", *MAY_KNOW)
     kinds = (AccountKind.PAYABLE, AccountKind.SCHOOL_SHARE)
@@ -62,20 +64,19 @@ def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
                 GatewayParty.role == PAYEE, ~(GatewayParty.ready & GatewayParty.by_hand)
             )
         ).all()
-    _open(units, actor, unknown, role=PAYEE, call=gateway.open_payee)
-    looked = call_each(gateway.look_at_payee, waiting, at_once=units.settings.gateway_calls)
-    with answering():
-        accounts = [_answered(account) for _, account in looked]
+    at_once = units.settings.gateway_calls
+    opened = _opened(units, actor, unknown, role=PAYEE, call=gateway.open_payee)
+    looked = [answer for _, answer in call_each(gateway.look_at_payee, waiting, at_once=at_once)]
+    accounts = [answer for answer in looked if isinstance(answer, PartyAccount)]
     scheduled = [account.gateway_id for account in accounts if not account.by_hand]
-    changed = call_each(gateway.pay_out_by_hand, scheduled, at_once=units.settings.gateway_calls)
-    answers = [answer for _, answer in changed]
-    accounts += [answer for answer in answers if isinstance(answer, PartyAccount)]
+    changed = [
+        answer for _, answer in call_each(gateway.pay_out_by_hand, scheduled, at_once=at_once)
+    ]
+    accounts += [answer for answer in changed if isinstance(answer, PartyAccount)]
     with units(actor) as unit:
         for account in accounts:
             note_payee(unit, account)
-    with answering():
-        for answer in answers:
-            _answered(answer)
+    _answered([*opened, *looked, *changed])
     with units(actor) as unit:
         ready = select(GatewayParty).where(GatewayParty.role == PAYEE, GatewayParty.ready)
         return len(unit.session.scalars(ready).all())
@@ -137,15 +138,15 @@ def _unknown(unit: Unit, role: str, wanted: object) -> Sequence[Party]:
     return [(row.id, row.code, row.name) for row in rows]
 
 
-def _open(
+def _opened(
     units: Units,
     actor: Actor,
     parties: Sequence[Party],
     *,
     role: str,
     call: Callable[..., PartyAccount],
-) -> None:
-    """Open the parties at the gateway, some at a time, and write those that were opened."""
+) -> list[PartyAccount | GatewayError]:
+    """Open the parties at the gateway, some at a time, and write those that were; return all."""
 
     def opened(party: Party) -> PartyAccount:
         _, code, name = party
@@ -169,12 +170,12 @@ def _open(
                     for (organisation_id, _, _), account in accounts
                 ],
             )
+    return [answer for _, answer in answers]
+
+
+def _answered(answers: Iterable[PartyAccount | GatewayError]) -> None:
+    """Raise the first error of some answers."""
     with answering():
-        for _, answer in answers:
-            _answered(answer)
-
-
-def _answered(answer: PartyAccount | GatewayError) -> PartyAccount:
-    if isinstance(answer, GatewayError):
-        raise answer
-    return answer
+        for answer in answers:
+            if isinstance(answer, GatewayError):
+                raise answer

@@ -16,9 +16,9 @@ from kernel.identity.models import Organisation
 from kernel.identity.organisations import VendorKind
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.payment_models import GatewayParty, PaymentHold
+from settlement.payment_models import GatewayParty, Payment, PaymentHold
 from settlement.payments.parts import Item, Pair, Part
-from settlement.payments.states import PaymentMethod
+from settlement.payments.states import PaymentKind, PaymentMethod, PaymentState
 from settlement.payout_models import BankAccount
 
 WITHHELD: Final = text(
@@ -94,11 +94,15 @@ class Undone:
 
 
 class Payees(NamedTuple):
-    """Which of some payees are held, which may be paid now, and which are teachers."""
+    """Which of some payees are held, which may be paid now, and which are teachers.
+
+    `tax_back`: tax of whom came back from a treasury.
+    """
 
     held: set[UUID]
     ready: set[UUID]
     teachers: set[UUID]
+    tax_back: set[UUID]
 
 
 def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMethod) -> Payees:
@@ -123,8 +127,13 @@ def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMetho
         among(Organisation.id, payees),
         Organisation.facts["vendor_kind"].astext == VendorKind.TEACHER,
     )
-    found = Payees(set(), set(), set())
-    for payee_id, what in unit.session.execute(union_all(held, ready, teachers)):
+    tax_back = select(Payment.payee_id, literal("tax_back")).where(
+        Payment.kind == PaymentKind.WITHHOLDING,
+        Payment.state.in_((PaymentState.RETURNED, PaymentState.CUT)),
+        among(Payment.payee_id, payees),
+    )
+    found = Payees(set(), set(), set(), set())
+    for payee_id, what in unit.session.execute(union_all(held, ready, teachers, tax_back)):
         getattr(found, what).add(payee_id)
     return found
 

@@ -29,7 +29,14 @@ from settlement.payments.payability import (
     withheld_pairs,
 )
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
-from settlement.payments.taxes import shares_of_tax, taxation_of, taxed_before, taxed_of
+from settlement.payments.taxes import (
+    apart_from_tax,
+    shares_of_tax,
+    tax_again,
+    taxation_of,
+    taxed_before,
+    taxed_of,
+)
 from settlement.queries.statements import visible_payers
 from settlement.taxation import NOBODY_TAXED, Taxation, Withheld
 
@@ -43,6 +50,9 @@ class LeftOut(StrEnum):
     NO_ACCOUNT = "no_account"  # no bank account is recorded that a treasury could pay to
     PAID_OUT = "paid_out"  # it left the gateway for the payee's bank: it is set off later
     BELOW_MINIMUM = "below_minimum"
+    TAX_AGAIN = (
+        "tax_again"  # tax that came back: a treasury's run orders it to the tax office again
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +60,8 @@ class Planned:
     """One payment of a plan; `items` are (funding line, fen) and add up to its amount.
 
     `parts` say of which agreement's month each line's is, what is withheld of it included.
-    `taxed_before`: what of each line's an earlier run paid tax on, and it came back.
+    `taxed_before`: what of each line's an earlier run withheld tax of, and it came back.
+    `again_of_id`: the order of a tax that came back and that this one orders again.
     """
 
     kind: PaymentKind
@@ -60,6 +71,7 @@ class Planned:
     items: tuple[Item, ...] = ()
     parts: tuple[Part, ...] = ()
     undoes_id: UUID | None = None
+    again_of_id: UUID | None = None
     taxed_before: Mapping[UUID, int] = field(default_factory=dict)
 
 
@@ -138,6 +150,7 @@ def plan_run(
         minimum_fen=unit.settings.payout_minimum_fen,
         taxation=taxation_of(unit, found.teachers),
         taxed=taxed_before(unit, found.teachers),
+        again=tax_again(unit, payers) if found.tax_back else {},
         cells=open_cells(cells, claimed),
     )
 
@@ -159,12 +172,15 @@ def plan_payments(
     minimum_fen: int = 0,
     taxation: Taxation = NOBODY_TAXED,
     taxed: Mapping[Due, int] | None = None,
+    again: Mapping[Due, Sequence[tuple[UUID, int]]] | None = None,
     cells: Cells | None = None,
 ) -> Plan:
     """Return the payments of what is left, each pair of payer and payee for itself.
 
-    `taxed`: what of a teacher's dues an earlier run paid tax on, and it came back, in fen.
+    `taxed`: what of a teacher's dues an earlier run withheld tax of, and it came back, in fen.
+    `again`: tax that came back itself, by its orders; the tax office's, whatever else is planned.
     """
+    taxes, left, cells = apart_from_tax(left, again or {}, cells)
     wanted, omitted = _set_off(left, method)
     of_payee: dict[UUID, int] = defaultdict(int)
     for (_, payee_id), items in wanted.items():
@@ -205,6 +221,13 @@ def plan_payments(
             taxed=before[pair],
             cells=cells,
         )
+    for (payer_id, payee_id, line_id), order_id, fen, parts in taxes:
+        if method is PaymentMethod.TREASURY:
+            item = line_id, fen
+            order = _planned(PaymentKind.WITHHOLDING, payer_id, payee_id, [item], parts)
+            payments[payer_id].append(replace(order, again_of_id=order_id))
+        else:
+            omitted.append(_omitted(payer_id, payee_id, fen, LeftOut.TAX_AGAIN))
     sides = _with_sides(payments, PaymentKind.COLLECTION, method)
     return Plan(payments=list(sides), omitted=omitted, withheld=withheld, version=taxation.version)
 

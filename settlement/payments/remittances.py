@@ -2,7 +2,8 @@
 
 A finance person of a bureau records what was paid, when and under which number of the tax office's
 receipt; another one of the same bureau checks it against the receipt, and only then it is posted.
-Under treasury payment the tax is a payer's own order, and nothing of it is owed here.
+A bureau remits what its own payers withheld, month by month, and sees no other's. Under treasury
+payment the tax is a payer's own order, and nothing of it is owed here.
 """
 
 from datetime import date
@@ -10,10 +11,10 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, case, exists, func, insert, select
+from sqlalchemy import Select, exists, func, insert, select, text
 
 from kernel.actors import OrganisationKind, Role
-from kernel.clock import Month, shanghai_day, show_month
+from kernel.clock import Month, month_of, shanghai_day, show_month
 from kernel.errors import (
     AlreadyExists,
     InvalidInput,
@@ -30,8 +31,7 @@ from kernel.ids import PersonId, new_id
 from kernel.money import yuan
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.ledger.models import Account, Leg
-from settlement.ledger.posting import INSTALLATION, AccountKind, Entry, TransferDraft, post
+from settlement.ledger.posting import Entry, TransferDraft, post
 from settlement.payments.runs import lock_planning
 from settlement.payments.settling import BANK, TAX
 from settlement.payout_models import TaxRemittance
@@ -48,18 +48,61 @@ class RemittanceState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-def owed_tax_fen(unit: Unit) -> int:
-    """Return what of withheld tax the platform owes by the books, less what is proposed, in fen."""
-    signed = case((Leg.side == "C", Leg.amount_fen), else_=-Leg.amount_fen)
-    owed = (
-        select(func.coalesce(func.sum(signed), 0))
-        .join(Account, Account.id == Leg.account_id)
-        .where(Account.owner_id == INSTALLATION, Account.kind == AccountKind.TAX_PAYABLE)
-    )
-    waits = select(func.coalesce(func.sum(TaxRemittance.amount_fen), 0)).where(
-        TaxRemittance.state == RemittanceState.PROPOSED
-    )
-    return int(unit.session.scalar(owed) or 0) - int(unit.session.scalar(waits) or 0)
+# What each payer's region withheld through the gateway of a month's income, less what was given
+# back of it, and what its bureaus remitted or propose to. What a transfer that went back gave back
+# is its own month's; else it is that of its run.
+ENTRIES: Final = """
+WITH moved AS (
+    SELECT p.payer_id, w.month, p.paid_fen AS fen
+    FROM payment p JOIN payment_run r ON r.id = p.run_id AND r.method = 'gateway'
+    JOIN withholding w ON w.run_id = p.run_id AND w.payee_id = p.payee_id
+    WHERE p.kind = 'withholding' AND p.paid_fen > 0
+    UNION ALL
+    SELECT p.payer_id, COALESCE((SELECT w.month FROM payment u JOIN payment t ON t.id = u.undoes_id
+            JOIN withholding w ON w.run_id = t.run_id AND w.payee_id = t.payee_id
+            WHERE u.run_id = p.run_id AND u.payer_id = p.payer_id AND u.payee_id = p.payee_id
+                AND u.kind = 'undone' ORDER BY w.month LIMIT 1),
+        date_trunc('month', r.proposed_at AT TIME ZONE 'Asia/Shanghai')::date), -p.paid_fen
+    FROM payment p JOIN payment_run r ON r.id = p.run_id AND r.method = 'gateway'
+    WHERE p.kind = 'withholding_return' AND p.paid_fen > 0
+), entries AS (
+    SELECT o.region_code, m.month, m.fen FROM moved m JOIN organisation o ON o.id = m.payer_id
+    UNION ALL
+    SELECT o.region_code, t.month, -t.amount_fen
+    FROM tax_remittance t JOIN organisation o ON o.id = t.bureau_id
+    WHERE t.state IN ('proposed', 'recorded')
+)
+"""
+SUMS: Final = """
+COALESCE(sum(e.fen) FILTER (WHERE e.month = :month), 0) AS of_month,
+    COALESCE(sum(e.fen), 0) AS in_all
+"""
+OWED: Final = text(f"{ENTRIES} SELECT {SUMS} FROM entries e")  # noqa: S608 - texts of this module
+# Of the actor's region and of each that it lies in: no subtree remits more than was withheld in it.
+OWED_BY: Final = text(
+    f"""{ENTRIES}
+SELECT {SUMS}
+FROM region_closure up JOIN region_closure down ON down.ancestor_code = up.ancestor_code
+LEFT JOIN entries e ON e.region_code = down.region_code
+WHERE up.region_code = :region GROUP BY up.ancestor_code
+"""  # noqa: S608 - texts of this module
+)
+
+
+def owed_tax_fen(unit: Unit, month: Month) -> int:
+    """Return what of a month's withheld tax the actor's bureau may still remit, in fen.
+
+    What was withheld by the payers that it sees, less what was given back and what bureaus remitted
+    or propose to: its own, those within its region, and those that it lies in, as far as these took
+    of its payers'. Below zero where more was remitted than is owed now.
+    """
+    actor = unit.actor
+    asked: dict[str, object] = {"month": month}
+    of_region = not actor.is_system and actor.organisation_kind is OrganisationKind.BUREAU
+    if of_region:
+        asked["region"] = actor.region_code
+    rows = unit.session.execute(OWED_BY if of_region else OWED, asked)
+    return min((min(int(row.of_month), int(row.in_all)) for row in rows), default=0)
 
 
 def propose_remittance(
@@ -68,8 +111,8 @@ def propose_remittance(
     """Propose to record that tax of a month was paid to the tax office; return its number.
 
     `reference`: the number of the tax office's receipt. Raises `Refused` unless a finance person of
-    a bureau, `InvalidInput`, `AlreadyExists` for a receipt that stands in another one,
-    `MoreTaxThanOwed`.
+    a bureau, `InvalidInput`, also for a month that has not begun, `AlreadyExists` for a receipt
+    that stands in another one, `MoreTaxThanOwed` for more than the bureau's payers withheld of it.
     """
     person_id = _require_finance(unit, "tax.remit")
     lock_planning(unit)
@@ -77,13 +120,16 @@ def propose_remittance(
     if not reference:
         raise InvalidInput(field="reference", value=reference, expected="the receipt's number")
     today = shanghai_day(unit.clock.now())
+    if month > month_of(today):
+        latest = show_month(month_of(today))
+        raise InvalidInput(field="month", value=show_month(month), expected=f"at latest {latest}")
     if paid_on > today:
         raise InvalidInput(field="paid_on", value=str(paid_on), expected=f"at latest {today}")
     standing = (RemittanceState.PROPOSED, RemittanceState.RECORDED)
     known = exists().where(TaxRemittance.reference == reference, TaxRemittance.state.in_(standing))
     if unit.session.scalar(select(known)):
         raise AlreadyExists(what="tax receipt", key=reference)
-    owed_fen = owed_tax_fen(unit)
+    owed_fen = owed_tax_fen(unit, month)
     if not 0 < amount_fen <= owed_fen:
         raise MoreTaxThanOwed(amount=yuan(amount_fen), owed=yuan(max(0, owed_fen)))
     bureau_id = unit.actor.organisation_id
@@ -125,9 +171,15 @@ def propose_remittance(
 def record_remittance(unit: Unit, number: str) -> None:
     """Record a remittance as its second person: the platform owes that much less.
 
-    Raises `NotFound`, `Refused`, `ProposalDecided`, or `MakerChecks` for one's own.
+    Raises `NotFound`, `Refused`, `ProposalDecided`, `MakerChecks` for one's own, or
+    `MoreTaxThanOwed` where some of the tax was given back since it was proposed.
     """
+    lock_planning(unit)
     remittance = _lock_as_second(unit, number)
+    over_fen = -owed_tax_fen(unit, month_of(remittance.month))  # it counts what is proposed
+    if over_fen > 0:
+        owed_fen = max(0, remittance.amount_fen - over_fen)
+        raise MoreTaxThanOwed(amount=yuan(remittance.amount_fen), owed=yuan(owed_fen))
     _decide(unit, remittance, RemittanceState.RECORDED)
     post(
         unit,

@@ -234,6 +234,7 @@ def _write(
                 "failure": "",
                 "account_id": account.id if account else None,
                 "undoes_id": one.undoes_id,
+                "again_of_id": one.again_of_id,
             }
         )
         items += [

@@ -55,6 +55,7 @@ class Fault(StrEnum):
     RATE_LIMITED = "rate_limited"
     DECLINED = "declined"
     DELAYED = "delayed"
+    COMES_BACK = "comes_back"  # a refund that the payer's bank does not take
     MESSAGE_FIRST = "message_first"
     MESSAGE_TWICE = "message_twice"
     MESSAGE_NEVER = "message_never"
@@ -180,12 +181,7 @@ class Sandbox:
         key = str(request.headers.get("Idempotency-Key", ""))
         if request.method != "POST":
             key = ""
-        options: dict[str, Any] = {}
-        if name in ("payment_intents.create", "payouts.create"):
-            options = {
-                "declined": fault is Fault.DECLINED,
-                "delayed": fault is Fault.DELAYED,
-            }
+        options = _options(name, fault)
 
         def act(store: Store) -> tuple[int, dict[str, Any]]:
             try:
@@ -269,6 +265,13 @@ class SandboxAdapter(HTTPAdapter):
             self._mock.calls.reset()
             for one in self._mock.registered():
                 one.calls.reset()
+
+
+def _options(name: str, fault: Fault | None) -> dict[str, bool]:
+    """Return what a call itself makes go wrong."""
+    if name in ("payment_intents.create", "payouts.create"):
+        return {"declined": fault is Fault.DECLINED, "delayed": fault is Fault.DELAYED}
+    return {"comes_back": True} if (name, fault) == ("refunds.create", Fault.COMES_BACK) else {}
 
 
 def _header(request: PreparedRequest, name: str) -> str:

@@ -219,8 +219,11 @@ def list_reversals(store: Store, form: Form, transfer_id: str) -> dict[str, Any]
     return store.listed("transfer_reversal", form, url=url, transfer=transfer_id)
 
 
-def create_refund(store: Store, form: Form) -> dict[str, Any]:
-    """Give a payer back a part of a charge; no more than it brought."""
+def create_refund(store: Store, form: Form, *, comes_back: bool = False) -> dict[str, Any]:
+    """Give a payer back a part of a charge; no more than it brought.
+
+    `comes_back`: it is answered as pending, and the payer's bank does not take it.
+    """
     intent = store.get("payment_intent", form.get("payment_intent", ""), param="payment_intent")
     if not intent["latest_charge"]:
         raise invalid(
@@ -243,12 +246,24 @@ def create_refund(store: Store, form: Form) -> dict[str, Any]:
         currency=CURRENCY,
         charge=charge["id"],
         payment_intent=intent["id"],
-        status="succeeded",
+        status="pending" if comes_back else "succeeded",
         reason=form.get("reason"),
         metadata=form.get("metadata", {}),
     )
     entry = store.book("payment_refund", -amount, refund["id"])
     store.change(refund, balance_transaction=entry["id"])
+    if comes_back:
+        answer = dict(refund)
+        store.tell("refund.created", refund)
+        back = store.book("refund_failure", amount, refund["id"])
+        store.change(
+            refund,
+            status="failed",
+            failure_reason="declined",
+            failure_balance_transaction=back["id"],
+        )
+        store.tell("refund.failed", refund)
+        return answer
     refunded = charge["amount_refunded"] + amount
     store.change(charge, amount_refunded=refunded, refunded=refunded == charge["amount"])
     store.tell("refund.created", refund)

@@ -90,7 +90,7 @@ def settle_payment(unit: Unit, payment_id: UUID, outcome: Outcome) -> None:
         pay(unit, group, payment, amount_fen=payment.amount_fen)
     elif outcome.stand is Stand.FAILED:
         fail(unit, group, payment, reason=outcome.reason)
-    elif payment.state != PaymentState.SENT:
+    elif payment.state not in (PaymentState.SENT, PaymentState.FAILED):  # else it is older news
         step(payment, PaymentState.SENT)
         payment.failure = ""
     unit.session.flush()

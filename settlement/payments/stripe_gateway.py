@@ -28,6 +28,7 @@ from settlement.payments.gateway import (
     PartyAccount,
     PayoutEntry,
     Stand,
+    TakenInPart,
 )
 from settlement.payments.objects import (
     account_of,
@@ -185,29 +186,22 @@ class StripeGateway:
 
     def reverse(self, movement: Movement) -> Outcome:
         ids: list[str] = []
+        taken_fen = 0
         for transfer_id, amount_fen in movement.targets:
-            found = self._reversal(movement, transfer_id)
-            if found is None:
-                try:
-                    with stripe_errors():
-                        found = self.client.v1.transfers.reversals.create(
-                            transfer_id,
-                            {"amount": amount_fen, "metadata": _facts(movement)},
-                            {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
-                        ).id
-                except CallRefused as refused:
-                    if not ids:
-                        raise
-                    # A part of it is taken: nobody may say that nothing was. It goes on by itself.
-                    raise OutcomeUnknown(refused.reason, answered=True) from refused
-            ids.append(found)
+            try:
+                ids.append(self._reverse(movement, transfer_id, amount_fen))
+            except CallRefused as refused:
+                if not ids:
+                    raise
+                raise TakenInPart(refused.reason, taken_fen=taken_fen) from refused
+            taken_fen += amount_fen
         return Outcome(gateway_id=ids[0], stand=Stand.DONE)
 
     def refund(self, movement: Movement) -> Outcome:
         parts = []
         for intent_id, amount_fen in movement.targets:
             found = self._refund(movement, intent_id)
-            if found is None:
+            if found is None or found.stand is Stand.FAILED:  # of an earlier attempt
                 with stripe_errors():
                     found = outcome_of(
                         self.client.v1.refunds.create(
@@ -340,6 +334,17 @@ class StripeGateway:
         with stripe_errors():
             balance = self.client.v1.balance.retrieve()
         return _held(balance.to_dict())
+
+    def _reverse(self, movement: Movement, transfer_id: str, amount_fen: int) -> str:
+        found = self._reversal(movement, transfer_id)
+        if found is not None:
+            return found
+        with stripe_errors():
+            return self.client.v1.transfers.reversals.create(
+                transfer_id,
+                {"amount": amount_fen, "metadata": _facts(movement)},
+                {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
+            ).id
 
     def _reversal(self, movement: Movement, transfer_id: str) -> str | None:
         with stripe_errors():

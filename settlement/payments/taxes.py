@@ -1,8 +1,9 @@
 """Taxes of runs: what a month's released runs hold of a teacher's income, and who withholds of it.
 
 A run that is only proposed is nobody's income: what is withheld goes by what was released, and is
-looked at again as a run is released. Income on which tax was paid is not taxed again when it comes
-back and is ordered anew, in whichever month.
+looked at again as a run is released. Income of which tax was withheld is not taxed again when it
+comes back and is ordered anew, in whichever month; tax that comes back from a treasury is ordered
+to the tax office again, whatever is reckoned meanwhile.
 """
 
 from collections import defaultdict
@@ -17,10 +18,10 @@ from kernel.clock import Month, month_bounds, month_of, shanghai_day
 from kernel.money import split_by_largest_remainder
 from kernel.unit import Unit
 from settlement.dues import Due
-from settlement.payments.parts import Item, Pair
+from settlement.payments.parts import Cells, Item, Pair, Part, parts_of
 from settlement.rate_tables import RateKind, table_in_force
 from settlement.taxation import NOBODY_TAXED, EarlierIncome, Taxation, Withheld
-from settlement.taxed_income import CAME_BACK, STANDS
+from settlement.taxed_income import CAME_BACK, STANDS, TAX_AGAIN
 
 # Of a month's released runs: what of them is each teacher's income, and what is withheld of it.
 EARLIER: Final = text(
@@ -29,6 +30,7 @@ WITH standing AS (
     SELECT p.id, p.payee_id, p.kind, STANDS AS fen
     FROM payment p JOIN payment_run r ON r.id = p.run_id
     WHERE p.payee_id = ANY(:payees) AND p.kind IN ('transfer', 'order', 'withholding')
+        AND (p.again_of_id IS NULL OR p.again_of_id = p.id)
         AND r.state = 'released' AND r.proposed_at >= :first AND r.proposed_at < :before
 ), incomes AS (
     SELECT s.payee_id, s.fen - LEAST(s.fen, COALESCE((SELECT sum(i.taxed_before_fen)
@@ -57,6 +59,7 @@ SELECT payer_id, payee_id, line_id, sum(fen) AS fen
 FROM taxed GROUP BY payer_id, payee_id, line_id HAVING sum(fen) <> 0
 """.replace("CAME_BACK", CAME_BACK).replace("STANDS", STANDS)
 )
+AGAIN: Final = text(TAX_AGAIN)
 EXEMPTED: Final = text(
     """
 SELECT DISTINCT p.payee_id, o.name, p.payer_id, i.line_id
@@ -102,6 +105,39 @@ def taxed_before(unit: Unit, teachers: Collection[UUID]) -> dict[Due, int]:
         return {}
     rows = unit.session.execute(TAXED, {"payees": UuidArray.of(sorted(teachers))})
     return {Due(row.payer_id, row.payee_id, row.line_id): int(row.fen) for row in rows}
+
+
+def tax_again(unit: Unit, payer_ids: Sequence[UUID]) -> dict[Due, list[tuple[UUID, int]]]:
+    """Return what of these payers' tax orders came back, by due: (order, fen)."""
+    found: dict[Due, list[tuple[UUID, int]]] = defaultdict(list)
+    for row in unit.session.execute(AGAIN, {"payers": UuidArray.of(list(payer_ids))}):
+        if row.fen > 0:
+            found[Due(row.payer_id, row.payee_id, row.line_id)].append((row.id, int(row.fen)))
+    return found
+
+
+def apart_from_tax(
+    left: Mapping[Due, int], again: Mapping[Due, Sequence[tuple[UUID, int]]], cells: Cells | None
+) -> tuple[list[tuple[Due, UUID, int, list[Part]]], dict[Due, int], Cells]:
+    """Return which orders of tax are made again, how much of each (fen) and of which months.
+
+    And what is left, and open, besides: no more is ordered again than is left of its due.
+    """
+    made, rest, open_of = [], dict(left), dict(cells or {})
+    for due, orders in sorted(again.items()):
+        for order_id, wanted in orders:
+            fen = min(wanted, rest.get(due, 0))
+            if fen <= 0:
+                continue
+            rest[due] -= fen
+            parts = parts_of((due.payer_id, due.payee_id), [(due.line_id, fen)], open_of)
+            taken = {(agreement_id, month): part for _, agreement_id, month, part in parts}
+            open_of[due] = [
+                (agreement_id, month, part - taken.get((agreement_id, month), 0))
+                for agreement_id, month, part in open_of.get(due, ())
+            ]
+            made.append((due, order_id, fen, parts))
+    return made, {due: fen for due, fen in rest.items() if fen}, open_of
 
 
 def untaxed_of(unit: Unit, run_id: UUID) -> list[str]:

@@ -17,22 +17,26 @@ from settlement.taxed_income import CAME_BACK
 READERS: Final = (Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 
 
-# What came through of a month's runs to these payers' teachers, with what came back after its tax
-# was paid, and how the last of these runs reckoned the tax, over the month and whoever else paid.
+# What came through of a month's runs to these payers' teachers, tax that was ordered again with the
+# run that withheld it, with what came back after its tax was withheld, and how the last of these
+# runs reckoned the tax, over the month and whoever else paid.
 PAID: Final = text(
     """
 WITH came AS (
-    SELECT p.run_id, p.payee_id, sum(p.paid_fen - LEAST(p.paid_fen, COALESCE((
+    SELECT w.run_id, p.payee_id, sum(p.paid_fen - LEAST(p.paid_fen, COALESCE((
             SELECT sum(i.taxed_before_fen) FROM payment_item i WHERE i.payment_id = p.id), 0)))
         AS income_fen,
         sum(CASE WHEN p.kind = 'withholding' THEN p.paid_fen ELSE 0 END) AS withheld_fen
-    FROM withholding w JOIN payment p ON p.run_id = w.run_id AND p.payee_id = w.payee_id
-        AND p.kind IN ('transfer', 'order', 'withholding')
-    WHERE w.month = :month AND p.payer_id = ANY(:payers)
+    FROM withholding w JOIN payment p ON p.payee_id = w.payee_id AND p.run_id = w.run_id
+            AND (p.again_of_id IS NULL OR p.again_of_id = p.id)
+        OR p.again_of_id <> p.id AND p.again_of_id IN (SELECT a.id FROM payment a
+            WHERE a.run_id = w.run_id AND a.payee_id = w.payee_id)
+    WHERE p.kind IN ('transfer', 'order', 'withholding')
+        AND w.month = :month AND p.payer_id = ANY(:payers)
         AND NOT EXISTS (SELECT FROM payment u JOIN payment t ON t.id = u.undoes_id
             WHERE t.run_id = p.run_id AND t.payer_id = p.payer_id AND t.payee_id = p.payee_id
                 AND u.state = 'paid')
-    GROUP BY p.run_id, p.payee_id HAVING sum(p.paid_fen) > 0
+    GROUP BY w.run_id, p.payee_id HAVING sum(p.paid_fen) > 0
 ), back AS (
     SELECT b.run_id, b.payee_id, sum(b.fen) AS fen FROM (CAME_BACK) b
     WHERE b.payer_id = ANY(:payers) GROUP BY b.run_id, b.payee_id

@@ -18,7 +18,7 @@ KEPT: Final = text(
     """
 SELECT w.run_id, w.payee_id, COALESCE(sum(p.amount_fen), 0) AS fen
 FROM withholding w LEFT JOIN payment p ON p.run_id = w.run_id AND p.payee_id = w.payee_id
-    AND p.kind = 'withholding'
+    AND p.kind = 'withholding' AND (p.again_of_id IS NULL OR p.again_of_id = p.id)
 GROUP BY w.run_id, w.payee_id
 """
 )

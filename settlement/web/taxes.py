@@ -76,7 +76,7 @@ def show_taxes(
         root=(*root, (translate(TITLE, page.locale), PAYMENTS)),
         address=TAXES,
         month=month,
-        owed_fen=owed_tax_fen(page.unit),
+        owed_fen=max(0, owed_tax_fen(page.unit, month)),
         waiting=[
             {
                 "row": one,

@@ -5,10 +5,11 @@ import random
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from kernel.clock import FixedClock
-from kernel.errors import GatewayUnavailable
+from kernel.errors import Conflict, GatewayUnavailable
 from kernel.unit import Units
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import GatewayEvent, Payment
@@ -37,7 +38,7 @@ from tests.support.settlement_builders import SYSTEM
 CALLS = ("payment_intents.create", "transfers.create")
 CRASHES = ("crash before record", "crash after record")
 FAULTS = (
-    *(one for one in Fault if one not in (Fault.DECLINED, Fault.DELAYED)),
+    *(one for one in Fault if one not in (Fault.DECLINED, Fault.DELAYED, Fault.COMES_BACK)),
     *CRASHES,
 )
 QUESTIONS = ("payment_intents.list", "transfers.list")
@@ -209,6 +210,33 @@ def test_messages_in_any_order_twice_and_before_the_record_change_nothing(
         attempts = set(unit.session.scalars(select(Payment.attempt)))
     assert states == {"applied", "ignored"}
     assert attempts == {1}
+
+
+@pytest.mark.parametrize("fault", [Fault.TIMEOUT_AFTER, Fault.FAILURE, Fault.TIMEOUT_BEFORE])
+def test_what_may_have_been_paid_is_asked_about_and_never_tried_again(
+    units: Units, clock: FixedClock, owed: Payables, fault: Fault
+):
+    """R38: nobody, in a hurry, pays a payee twice."""
+    sandbox, gateway = practice(units)
+    know_payees(units, SYSTEM, gateway)
+    number = released(units, owed)
+    sandbox.expect("transfers.create", fault)
+    assert pay_run(units, SYSTEM, gateway, number) == {"paid": 3, "unknown": 1}
+    with units(SYSTEM) as unit:
+        doubted = unit.session.scalars(select(Payment.key).where(Payment.state == "unknown")).one()
+        keys = unit.session.scalars(select(Payment.key)).all()
+
+    for key in keys:
+        with pytest.raises(Conflict), units(SYSTEM) as unit:
+            engine.retry_payment(unit, key)
+    with pytest.raises(DBAPIError, match="new key"), units(SYSTEM) as unit:
+        unit.session.execute(
+            text("UPDATE payment SET state = 'ready', attempt = attempt + 1 WHERE key = :key"),
+            {"key": doubted},
+        )
+    until_paid(units, clock, sandbox, gateway, number, messages=False)
+
+    assert_each_was_paid_once(units, owed, gateway)
 
 
 def test_money_that_comes_late_is_passed_on_when_it_is_there(

@@ -193,15 +193,16 @@ class Payments(RuleBasedStateMachine):
                 try_payout_again(unit, failed)
 
     @rule(is_given_up=st.booleans())
-    def somebody_answers_a_reversal_that_failed(self, is_given_up: bool) -> None:
+    def somebody_answers_what_failed_of_a_refund(self, is_given_up: bool) -> None:
         with self.units(SYSTEM) as unit:
             failed = unit.session.scalars(
-                select(Payment.key)
-                .where(Payment.kind == "reversal", Payment.state == "failed")
+                select(Payment)
+                .where(Payment.kind.in_(("reversal", "refund")), Payment.state == "failed")
                 .order_by(Payment.key)
             ).first()
             if failed:
-                (give_up_reversal if is_given_up else retry_payment)(unit, failed)
+                is_given_up = is_given_up and failed.kind == "reversal"
+                (give_up_reversal if is_given_up else retry_payment)(unit, failed.key)
 
     @rule()
     def a_bank_takes_a_collection_back(self) -> None:

@@ -1,11 +1,14 @@
 """Credits after payment: set off against the same payer, or taken back at the original rates."""
 
+import random
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
+from kernel.clock import FixedClock
 from kernel.errors import Conflict, NothingToPay, TransferUndone
 from kernel.unit import Units
 from settlement.closing import settle
@@ -13,13 +16,16 @@ from settlement.dues import dues, paid_of
 from settlement.funding_lines import line_balances
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment
+from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.plans import LeftOut, open_dues, plan_run
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.runs import lock_planning
+from settlement.payments.sandbox import Fault
 from settlement.payments.standings import standing_of_payee
 from settlement.payments.states import PaymentMethod, RunPurpose
+from settlement.queries.payments import parked_messages
 from settlement.retention import release_all_due
 from settlement.verify.recompute import verify
 from tests.support.payment_builders import (
@@ -119,6 +125,37 @@ def test_a_refund_takes_back_from_each_payee_what_it_got_too_much(units: Units, 
     assert reconcile(units, SYSTEM, gateway) == []
     with pytest.raises(NothingToPay):
         released(units, owed, purpose=RunPurpose.REFUND)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told", "asking"])
+def test_a_refund_that_came_back_is_given_anew(
+    units: Units, clock: FixedClock, owed: Payables, is_told: bool
+):
+    """R41: the payer's bank did not take it; tried again, it is another refund, and given once."""
+    sandbox, gateway = practice(units)
+    paid(units, owed, gateway)
+    credited(units, owed)
+    sandbox.expect("refunds.create", Fault.COMES_BACK)
+    number = released(units, owed, purpose=RunPurpose.REFUND)
+    assert pay_run(units, SYSTEM, gateway, number) == {"paid": 1, "ready": 1, "sent": 1}
+    if is_told:
+        sandbox.deliver(shuffle=random.Random(1))
+    clock.advance(PATIENCE + timedelta(seconds=1))
+    assert pay_run(units, SYSTEM, gateway, number) == {"failed": 1, "paid": 1, "ready": 1}
+
+    with units(SYSTEM) as unit:
+        failed = unit.session.scalars(select(Payment).where(Payment.state == "failed")).one()
+        assert (failed.kind, failed.failure) == ("refund", "declined")
+        retry_payment(unit, failed.key)
+    assert pay_run(units, SYSTEM, gateway, number) == {"paid": 3}
+
+    assert held_at_gateway(units) == gateway.balance_fen() == FEE_FEN - 2
+    assert left_of(units, owed) == 0
+    assert verify(units, SYSTEM) == []
+    assert reconcile(units, SYSTEM, gateway) == []
+    sandbox.deliver()
+    with units(SYSTEM) as unit:
+        assert parked_messages(unit) == []
 
 
 def test_retention_is_paid_once_it_is_released(units: Units, clock, owed: Payables):

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.clock import FixedClock
-from kernel.errors import NothingToPay, PayoutNotFailed
+from kernel.errors import GatewayUnavailable, NothingToPay, PayoutNotFailed
 from kernel.unit import Units
 from settlement.closing import settle
 from settlement.payments import bank_payouts
@@ -16,6 +16,7 @@ from settlement.payments.bank_payouts import look_again, pay_out, try_payout_aga
 from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run
 from settlement.payments.holds import hold_payee, lift_hold
+from settlement.payments.parties import know_payees
 from settlement.payments.plans import LeftOut, plan_run
 from settlement.payments.reconciliation import Differs, reconcile
 from settlement.payments.sandbox import Fault
@@ -32,7 +33,8 @@ INSERT INTO bank_payout_item
 SELECT o.id, i.payment_id, 1 FROM bank_payout o, bank_payout_item i WHERE i.payout_id <> o.id
 """
 CRASHES = ("crash before record", "crash after record")
-WRONG = (*(one for one in Fault if one not in (Fault.DECLINED, Fault.DELAYED)), *CRASHES)
+ELSEWHERE = (Fault.DECLINED, Fault.DELAYED, Fault.COMES_BACK)
+WRONG = (*(one for one in Fault if one not in ELSEWHERE), *CRASHES)
 
 
 @pytest.fixture
@@ -235,6 +237,23 @@ def test_an_account_that_the_gateway_pays_out_by_itself_is_taken_off_its_schedul
     meet_payees(units, SYSTEM, gateway)
 
     assert gateway.look_at_payee(account).by_hand
+    assert pay_out(units, SYSTEM, gateway) == 1
+    sandbox.deliver()
+    assert reconcile(units, SYSTEM, gateway) == []
+
+
+def test_one_account_that_does_not_answer_keeps_no_other_waiting(units: Units, owed: Payables):
+    """R38: of accounts that nobody looked at yet, those that answer are paid out."""
+    sandbox, gateway = practice(units)
+    paid(units, owed, gateway)
+    with units(SYSTEM) as unit:
+        unit.session.execute(text("UPDATE gateway_party SET by_hand = false"))
+    sandbox.expect("accounts.retrieve", Fault.TIMEOUT_BEFORE)
+    with pytest.raises(GatewayUnavailable):
+        know_payees(units, SYSTEM, gateway)
+    assert pay_out(units, SYSTEM, gateway) == 1
+
+    meet_payees(units, SYSTEM, gateway)
     assert pay_out(units, SYSTEM, gateway) == 1
     sandbox.deliver()
     assert reconcile(units, SYSTEM, gateway) == []

@@ -1,18 +1,20 @@
 """Reversals that fail: tried again or given up, never both, and nobody takes the same twice."""
 
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import CursorResult, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.errors import Conflict, NotFound, NothingToPay
 from kernel.ids import new_id
 from kernel.unit import Units
+from market.schema import alembic_config
 from settlement.dues import dues, paid_of
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment
 from settlement.payments.bank_payouts import pay_out
 from settlement.payments.engine import pay_run, retry_payment
-from settlement.payments.gateway import Movement, OutcomeUnknown
 from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.plans import open_dues
 from settlement.payments.reconciliation import reconcile
@@ -102,6 +104,32 @@ def test_a_reversal_that_is_given_up_is_set_off_later(units: Units, owed: Payabl
     assert reconcile(units, SYSTEM, gateway) == []
 
 
+def test_what_had_failed_before_is_given_up_with_the_upgrade(units: Units, owed: Payables):
+    """R41: its claim was free, and set off or taken by others; it aims where it did."""
+    number, key = failed_reversal(units, owed)
+    _, gateway = practice(units)
+    aimed = "SELECT t.gateway_id, t.amount_fen FROM payment_target t"
+    with units(SYSTEM) as unit:
+        before = unit.session.execute(text(aimed)).all()
+    with units.engine.begin() as connection:
+        scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+        upgrade = next(one for one in scripts if hasattr(one.module, "GIVEN_UP"))
+        command.downgrade(alembic_config(connection), str(upgrade.down_revision))
+    with units.engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "head")
+    units.engine.dispose()
+
+    with units(SYSTEM) as unit:
+        assert unit.session.execute(text(aimed)).all() == before != []
+    with pytest.raises(Conflict), units(SYSTEM) as unit:
+        retry_payment(unit, key)
+    assert left_of(units, owed) == -TAKEN_FEN
+    assert pay_run(units, SYSTEM, gateway, number) == {"paid": 2, "withdrawn": 2}
+    assert held_at_gateway(units) == gateway.balance_fen() == FEE_FEN - 2
+    assert verify(units, SYSTEM) == []
+    assert reconcile(units, SYSTEM, gateway) == []
+
+
 def test_what_was_given_up_may_be_taken_by_a_later_run(units: Units, owed: Payables):
     _, key = failed_reversal(units, owed)
     _, gateway = practice(units)
@@ -169,29 +197,6 @@ def test_only_a_reversal_that_failed_is_given_up(units: Units, owed: Payables):
             give_up_reversal(unit, key)
     with pytest.raises(NotFound), units(SYSTEM) as unit:
         give_up_reversal(unit, "?")
-
-
-def test_a_reversal_of_which_a_part_was_taken_is_not_said_to_have_failed(
-    units: Units, owed: Payables
-):
-    """The gateway takes it transfer by transfer; after the first, nobody may give it up."""
-    _, gateway = practice(units)
-    paid(units, owed, gateway)
-    with units(SYSTEM) as unit:
-        transfers = unit.session.scalars(
-            select(Payment).where(Payment.kind == "transfer").order_by(Payment.amount_fen)
-        ).all()
-    first, second = [(str(one.gateway_id), one.amount_fen) for one in transfers]
-    asked = Movement(
-        key="k",
-        attempt=1,
-        amount_fen=10,
-        group="2026-03",
-        targets=((first[0], 5), (second[0], second[1] + 1)),
-        run="r",
-    )
-    with pytest.raises(OutcomeUnknown):
-        gateway.reverse(asked)
 
 
 @pytest.mark.parametrize(

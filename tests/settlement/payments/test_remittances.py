@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from kernel.clock import month_of, shanghai_day
+from kernel.actors import Actor, Role
+from kernel.clock import Month, month_of, shanghai_day
 from kernel.errors import (
     AlreadyExists,
     InvalidInput,
@@ -16,9 +17,12 @@ from kernel.errors import (
     ProposalDecided,
     Refused,
 )
+from kernel.identity.models import Region
+from kernel.ids import new_id
 from kernel.unit import Units
 from settlement.journal import export_journal
 from settlement.ledger.posting import INSTALLATION, AccountKind
+from settlement.payment_models import Payment, PaymentRun
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.remittances import (
     owed_tax_fen,
@@ -30,7 +34,9 @@ from settlement.payments.remittances import (
 )
 from settlement.payout_models import TaxRemittance
 from settlement.verify.recompute import verify
+from tests.settlement.payments.test_tax_over_time import another_payers_run, decide
 from tests.settlement.payments.test_withholding import EARNED_FEN, tax_of
+from tests.support.builders import a_bureau, a_person
 from tests.support.payment_builders import (
     Payables,
     balance,
@@ -39,7 +45,7 @@ from tests.support.payment_builders import (
     practice,
     sells_as_a_teacher,
 )
-from tests.support.settlement_builders import SYSTEM
+from tests.support.settlement_builders import MARCH, SYSTEM
 
 TAX_FEN = tax_of(EARNED_FEN)
 
@@ -62,12 +68,14 @@ def proposed(
     amount_fen: int = TAX_FEN,
     reference: str = "R-1",
     days: int = 0,
+    months: int = 0,
+    by: Actor | None = None,
 ) -> str:
-    with units(owed.maker) as unit:
+    with units(by or owed.maker) as unit:
         today = shanghai_day(unit.clock.now())
         return propose_remittance(
             unit,
-            month_of(today),
+            month_of(month_of(today) + timedelta(days=31 * months)),
             amount_fen=amount_fen,
             reference=reference,
             paid_on=today + timedelta(days=days),
@@ -79,7 +87,8 @@ def test_what_two_people_record_is_owed_no_more_and_the_books_balance(units: Uni
     number = proposed(units, owed)
     assert -balance(units, INSTALLATION, AccountKind.TAX_PAYABLE) == TAX_FEN
     with units(SYSTEM) as unit:
-        assert owed_tax_fen(unit) == 0, "what waits to be checked is not proposed again"
+        month = month_of(shanghai_day(unit.clock.now()))
+        assert owed_tax_fen(unit, month) == 0, "what waits to be checked is not proposed again"
 
     with units(owed.checker) as unit:
         record_remittance(unit, number)
@@ -126,6 +135,10 @@ def test_no_more_is_remitted_than_is_owed_and_no_receipt_twice(units: Units, owe
         proposed(units, owed, amount_fen=1, reference=" ")
     with pytest.raises(InvalidInput):
         proposed(units, owed, amount_fen=1, reference="R-2", days=1)
+    with pytest.raises(InvalidInput):
+        proposed(units, owed, amount_fen=1, reference="R-2", months=1)
+    with pytest.raises(MoreTaxThanOwed):
+        proposed(units, owed, amount_fen=1, reference="R-2", months=-1)
     with pytest.raises(Refused), units(SYSTEM) as unit:
         propose_remittance(
             unit,
@@ -134,6 +147,94 @@ def test_no_more_is_remitted_than_is_owed_and_no_receipt_twice(units: Units, owe
             reference="R-3",
             paid_on=shanghai_day(unit.clock.now()),
         )
+
+
+def test_each_bureau_remits_what_its_own_payers_withheld(units: Units, owed: Payables):
+    """R64: nobody remits another's tax, nor stands in its way by a proposal left lying."""
+    elsewhere = another_payers_run(units, owed, income_fen=900)
+    theirs_fen = tax_of(900)
+    with units(SYSTEM) as unit:
+        clerk = a_person(unit, elsewhere, [Role.BUREAU_FINANCE])
+        month = month_of(shanghai_day(unit.clock.now()))
+    assert owed_to(units, clerk, month) == theirs_fen
+    assert owed_to(units, SYSTEM, month) == TAX_FEN + theirs_fen
+
+    with pytest.raises(MoreTaxThanOwed):
+        proposed(units, owed, amount_fen=theirs_fen + 1, by=clerk)
+    proposed(units, owed, amount_fen=theirs_fen, by=clerk)
+
+    assert owed_to(units, owed.maker, month) == TAX_FEN
+    with pytest.raises(MoreTaxThanOwed):
+        proposed(units, owed, amount_fen=TAX_FEN + 1, reference="R-2")
+    proposed(units, owed, reference="R-2")
+    assert owed_to(units, owed.maker, month) == owed_to(units, SYSTEM, month) == 0
+
+
+def test_a_bureau_and_the_one_above_it_remit_no_tax_twice(units: Units, owed: Payables):
+    """R64: what one of them remits of a payer's tax the other does not."""
+    with units(SYSTEM) as unit:
+        region = unit.session.get_one(Region, owed.market.bureau.region_code)
+        assert region.parent_code is not None
+        above = a_bureau(unit, region_code=region.parent_code)
+        clerk = a_person(unit, above, [Role.BUREAU_FINANCE])
+        month = month_of(shanghai_day(unit.clock.now()))
+    assert owed_to(units, clerk, month) == TAX_FEN
+    first = proposed(units, owed, amount_fen=TAX_FEN - 1)
+    assert owed_to(units, clerk, month) == owed_to(units, owed.maker, month) == 1
+    with units(owed.maker) as unit:
+        withdraw_remittance(unit, first)
+    proposed(units, owed, amount_fen=TAX_FEN - 1, by=clerk, reference="R-2")
+    assert owed_to(units, owed.maker, month) == 1
+
+
+def test_tax_that_was_given_back_since_is_not_recorded_as_remitted(units: Units, owed: Payables):
+    """R64: the two people sign for what is owed as the second one signs."""
+    number = proposed(units, owed)
+    with units(SYSTEM) as unit:
+        payment = unit.session.scalars(
+            select(Payment).where(Payment.kind == "withholding", Payment.paid_fen > 0)
+        ).one()
+        back = new_id()
+        unit.session.execute(
+            insert(PaymentRun).values(
+                id=back,
+                number="back",
+                bureau_id=owed.market.bureau.id,
+                month=MARCH,
+                method="gateway",
+                purpose="refund",
+                state="proposed",
+                proposed_at=unit.clock.now(),
+                proposed_by=owed.maker.person_id,
+                proposed_by_name="",
+                decided_by_name="",
+                note="",
+            )
+        )
+        unit.session.execute(
+            insert(Payment).values(
+                id=new_id(),
+                run_id=back,
+                payer_id=payment.payer_id,
+                payee_id=payment.payee_id,
+                kind="withholding_return",
+                key="back",
+                attempt=1,
+                amount_fen=1,
+                paid_fen=0,
+                state="proposed",
+                failure="",
+            )
+        )
+        decide(unit, back, owed.checker.person_id, "released")
+
+    with pytest.raises(MoreTaxThanOwed), units(owed.checker) as unit:
+        record_remittance(unit, number)
+
+
+def owed_to(units: Units, actor: Actor, month: Month) -> int:
+    with units(actor) as unit:
+        return owed_tax_fen(unit, month)
 
 
 def test_verify_names_a_remittance_that_the_books_do_not_know(units: Units, owed: Payables):

@@ -9,12 +9,14 @@ from sqlalchemy import insert, select, update
 
 from kernel.actors import Role
 from kernel.clock import FixedClock, month_of, shanghai_day
-from kernel.errors import WithheldAnew
+from kernel.errors import NothingToPay, WithheldAnew
 from kernel.identity.models import Organisation
 from kernel.identity.regions import RegionRow, record_regions
 from kernel.ids import new_id
 from kernel.unit import Units
 from settlement.payment_models import Payment, PaymentRun
+from settlement.payments.parties import know_payees
+from settlement.payments.plans import LeftOut, Plan, plan_run
 from settlement.payments.runs import release_run, return_run
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.taxes import taxation_of, taxed_before
@@ -35,7 +37,7 @@ from tests.support.payment_builders import (
     released,
     sells_as_a_teacher,
 )
-from tests.support.settlement_builders import SYSTEM
+from tests.support.settlement_builders import MARCH, SYSTEM
 
 TREASURY = PaymentMethod.TREASURY
 
@@ -162,26 +164,98 @@ def withheld(units: Units, number: str) -> list[tuple[int, int]]:
         ]
 
 
-def test_a_tax_order_that_was_cut_counts_as_withheld_by_what_was_paid(units: Units, owed: Payables):
-    """R64: what the tax office did not get is withheld of what is ordered again."""
+@pytest.mark.parametrize("late", [0, 31], ids=["in the month", "in a later one"])
+@pytest.mark.parametrize("part", [True, False], ids=["cut", "returned"])
+def test_tax_that_comes_back_is_ordered_to_the_tax_office_again(
+    units: Units, clock: FixedClock, owed: Payables, late: int, part: bool
+):
+    """R64: it is the tax of its month, never a teacher's income, however often it comes back."""
     number = released(units, owed, method=TREASURY)
+    filed_month = month_of(shanghai_day(clock.at))
+    tax_fen = tax_of(EARNED_FEN)
     for one in orders(units, owed, number):
         if one.kind != "withholding":
             answer(units, owed, one.key, "paid", one.amount_fen)
-            continue
-        answer(units, owed, one.key, "paid", 1)
-        with units(owed.maker) as unit:
-            order_rest_again(unit, one.key)
+        elif part:
+            answer(units, owed, one.key, "paid", 1)
+            with units(owed.maker) as unit:
+                order_rest_again(unit, one.key)
+        else:
+            answer(units, owed, one.key, "returned", one.amount_fen)
+    rest_fen = tax_fen - 2 * part
     with units(SYSTEM) as unit:
         earlier = taxation_of(unit, [owed.other.id]).earlier[owed.other.id]
-    tax_fen = tax_of(EARNED_FEN)
+    assert (earlier.income_fen, earlier.tax_fen) == (EARNED_FEN, tax_fen)
+    clock.advance(timedelta(days=late))
 
-    assert earlier.tax_fen == 2
-    assert earlier.income_fen == EARNED_FEN - tax_fen + 2
+    plan = planned(units, owed, PaymentMethod.GATEWAY)
+    assert owed.other.id not in {one.payee_id for one in plan.payments}, "nor by the gateway"
+    assert {one.because for one in plan.omitted} == {LeftOut.TAX_AGAIN}
+    for again in range(2):
+        number = released(units, owed, method=TREASURY)
+        ordered = orders(units, owed, number)
+        assert {one.kind for one in ordered} == {"withholding"}
+        assert sum(one.amount_fen for one in ordered) == rest_fen
+        assert withheld(units, number) == []
+        assert verify(units, SYSTEM) == []
+        for one in ordered:
+            answer(units, owed, one.key, "paid" if again else "returned", one.amount_fen)
+
+    with pytest.raises(NothingToPay):
+        proposed(units, owed, method=TREASURY)
+    with units(SYSTEM) as unit:
+        (row,) = filing_of(unit, filed_month)
+        earlier = taxation_of(unit, [owed.other.id]).earlier[owed.other.id]
+    assert (row.income_fen, row.withheld_fen) == (EARNED_FEN, tax_fen)
+    assert earlier.tax_fen == (0 if late else tax_fen)
+    assert verify(units, SYSTEM) == []
+
+
+def planned(units: Units, owed: Payables, method: PaymentMethod) -> Plan:
+    _, gateway = practice(units)
+    know_payees(units, SYSTEM, gateway)
+    with units(owed.maker) as unit:
+        return plan_run(unit, MARCH, method=method)
+
+
+@pytest.mark.parametrize("late", [0, 31], ids=["in the month", "in a later one"])
+@pytest.mark.parametrize("tax_returns", [True, False], ids=["the tax too", "the tax paid"])
+def test_an_order_that_comes_back_before_its_tax_is_paid_is_not_taxed_again(
+    units: Units, clock: FixedClock, owed: Payables, late: int, tax_returns: bool
+):
+    """R64: its tax is under way; whatever comes of that, the income was taxed once."""
+    units.settings = replace(units.settings, payout_minimum_fen=0)
+    number = released(units, owed, method=TREASURY)
+    filed_month = month_of(shanghai_day(clock.at))
+    tax_fen = tax_of(EARNED_FEN)
+    first = orders(units, owed, number)
+    for one in first:
+        if one.kind == "order":
+            answer(units, owed, one.key, "returned", one.amount_fen)
+    clock.advance(timedelta(days=late))
 
     again = released(units, owed, method=TREASURY)
-    assert withheld(units, again) == [(tax_fen - 2, tax_fen - 2)], "all of it is tax"
-    assert {one.kind for one in orders(units, owed, again)} == {"withholding"}
+    ordered = orders(units, owed, again)
+    assert {one.kind for one in ordered} == {"order"}
+    assert sum(one.amount_fen for one in ordered) == EARNED_FEN - tax_fen
+    for one in first:
+        if one.kind == "withholding":
+            answer(units, owed, one.key, "returned" if tax_returns else "paid", one.amount_fen)
+    if tax_returns:
+        third = released(units, owed, method=TREASURY)
+        taxes = orders(units, owed, third)
+        assert {one.kind for one in taxes} == {"withholding"}
+        for one in taxes:
+            answer(units, owed, one.key, "paid", one.amount_fen)
+    for one in ordered:
+        answer(units, owed, one.key, "paid", one.amount_fen)
+
+    with pytest.raises(NothingToPay):
+        proposed(units, owed, method=TREASURY)
+    with units(SYSTEM) as unit:
+        (row,) = filing_of(unit, filed_month)
+        assert taxed_before(unit, [owed.other.id]) == {}
+    assert (row.income_fen, row.withheld_fen) == (EARNED_FEN, tax_fen)
     assert verify(units, SYSTEM) == []
 
 
