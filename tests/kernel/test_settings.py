@@ -127,6 +127,7 @@ def test_what_is_secret_is_marked_as_such():
         "MARKET_SECRET_KEY",
         "MARKET_STRIPE_KEY",
         "MARKET_WEBHOOK_SECRET",
+        "MARKET_WEBHOOK_CONNECT_SECRET",
         "MARKET_STORE_KEY_ID",
         "MARKET_STORE_SECRET",
     }
