@@ -33,6 +33,7 @@ from settlement.payments.sandbox_models import (
     SandboxObject,
 )
 from settlement.payments.sandbox_payouts import send_back, settle_payouts
+from settlement.payments.sandbox_refunds import come_back
 from settlement.payments.sandbox_store import Store, new_sandbox_id
 from settlement.payments.signing import sign
 
@@ -106,6 +107,11 @@ class Sandbox:
         with self.units(GATEWAY) as unit:
             found = unit.session.get_one(SandboxObject, payout_id)
             send_back(Store(unit, found.account), dict(found.body))
+
+    def return_refund(self, refund_id: str) -> None:
+        """Have a payer's bank send back a refund that had succeeded, as happens days later."""
+        with self.units(GATEWAY) as unit:
+            come_back(Store(unit), dict(unit.session.get_one(SandboxObject, refund_id).body))
 
     def dispute(self, intent_id: str) -> str:
         """Have the payer's bank take a charge back; return the dispute's id."""

@@ -170,6 +170,31 @@ def test_what_cannot_be_taken_back_is_given_up_on_the_runs_page(
     assert "waits while a credit is taken back" not in told and "0.30" in told
 
 
+def test_a_refund_that_came_back_is_told_and_given_anew_on_the_runs_page(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R41: though it had been paid, the page says what failed, and what to do about it."""
+    sandbox, gateway = practice(units)
+    paid(units, owed, gateway)
+    credited(units, owed)
+    number = released(units, owed, purpose=RunPurpose.REFUND)
+    TASKS["settlement.pay"](units, number=number)
+    with units(SYSTEM) as unit:
+        key, refund = unit.session.execute(
+            select(Payment.key, Payment.gateway_id).where(Payment.kind == "refund")
+        ).one()
+    sandbox.return_refund(str(refund))
+    sandbox.deliver()
+
+    sign_in(client, "maker-1")
+    address = f"{PAGE}/{number}"
+    shown = client.get(address).text
+    assert "Declined" in shown and "The payer&#39;s money waits at the gateway" in shown
+    assert send(client, f"{address}/retry", key=key).status_code == 303
+    TASKS["settlement.pay"](units, number=number)
+    assert "waits at the gateway" not in client.get(address).text
+
+
 def test_withheld_tax_is_remitted_on_its_page_by_two_people(
     client: TestClient[Litestar], units: Units, owed: Payables
 ):
