@@ -226,7 +226,49 @@ def test_withheld_tax_is_remitted_on_its_page_by_two_people(
     shown = client.get(address).text
     assert "Recorded" in shown and "R-1" in shown and "Propose to record it" not in shown
     sign_in(client, "auditor-1")
-    assert client.get(address).status_code == 200
+    shown = client.get(address)
+    assert shown.status_code == 200 and "Take back" not in shown.text
+
+
+def test_what_was_remitted_wrongly_is_taken_back_on_its_page(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R64: with its own paper and reason, by two people; what is wrong stands beside its field."""
+    with units(SYSTEM) as unit:
+        sells_as_a_teacher(unit, owed.other)
+    _, gateway = practice(units)
+    paid(units, owed, gateway)
+    with units(SYSTEM) as unit:
+        month, fen = unit.session.execute(select(Withholding.month, Withholding.tax_fen)).one()
+    address, day = f"{PAGE}/taxes", month.isoformat()
+    number = f"{owed.market.bureau.code}-T-{month:%Y-%m}-01"
+    sign_in(client, "maker-1")
+    remit = {"month": f"{month:%Y-%m}", "paid_on": day, "amount_yuan": yuan(fen)}
+    send(client, address, **remit, reference="R-1")
+    assert "Propose to take it back" not in client.get(address).text, "it is not recorded yet"
+    sign_in(client, "checker-1")
+    send(client, f"{address}/{number}/check")
+
+    sign_in(client, "maker-1")
+    assert f"{number}, receipt R-1: {yuan(fen)} yuan stand" in client.get(address).text
+    form = {"number": number, "back_yuan": "0.02", "paper": "T-1", "back_on": day}
+    back = f"{address}/taken-back"
+    assert "only with its reason" in send(client, back, **form).text
+    assert "amount" in send(client, back, **form | {"back_yuan": "x"}, because="x").text
+    late = send(client, back, **form | {"back_on": "2090-01-01"}, because="x").text
+    assert "at latest" in late and "field-back_on" in late
+    more = send(client, back, **form | {"back_yuan": "999"}, because="x").text
+    assert "still stands for" in more
+    assert send(client, back, **form | {"number": "none"}, because="x").status_code == 404
+    assert send(client, back, **form, because="登记有误").status_code == 303
+
+    sign_in(client, "checker-1")
+    assert "Record 0.02 yuan as taken back" in client.get(address).text
+    told = send(client, f"{address}/{number[:-2]}02/check")
+    assert told.status_code == 303
+    shown = client.get(address).text
+    assert "-0.02" in shown.replace("−", "-") and "登记有误" in shown
+    assert f"{yuan(fen - 2)} yuan stand" in shown
 
 
 def test_what_is_wrong_with_a_proposal_is_said_beside_its_field(

@@ -110,10 +110,18 @@ OF_REFUND = """
            AND NOT (NEW.kind = 'refund' AND NEW.state IN
                ('failed', 'ready', 'claimed', 'sent', 'unknown'))"""
 KEPT = """
-CREATE TRIGGER frozen_part BEFORE UPDATE ON refund_part
-    FOR EACH ROW EXECUTE FUNCTION refuse_other_changes('came_back_at', 'reason');
-CREATE TRIGGER back_once BEFORE UPDATE ON refund_part
-    FOR EACH ROW WHEN (OLD.came_back_at IS NOT NULL) EXECUTE FUNCTION refuse_change();
+CREATE FUNCTION part_comes_back_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.came_back_at IS NOT NULL OR NEW.came_back_at IS NULL
+       OR (NEW.gateway_id, NEW.payment_id, NEW.amount_fen, NEW.known_at)
+           <> (OLD.gateway_id, OLD.payment_id, OLD.amount_fen, OLD.known_at) THEN
+        RAISE EXCEPTION 'refund %: it may only come back, once', OLD.gateway_id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER comes_back_once BEFORE UPDATE ON refund_part
+    FOR EACH ROW EXECUTE FUNCTION part_comes_back_once();
 CREATE TRIGGER refuse_delete BEFORE DELETE ON refund_part
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON refund_part
@@ -164,3 +172,4 @@ def _moves_forward(paid_failed: str, only_refunds: str, of_refund: str) -> str:
 def downgrade() -> None:
     op.execute(_moves_forward("", "", ""))
     op.drop_table("refund_part")
+    op.execute("DROP FUNCTION part_comes_back_once")
