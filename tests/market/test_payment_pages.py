@@ -18,7 +18,8 @@ from settlement.payment_models import GatewayEvent, GatewayParty, Payment, Payme
 from settlement.payments.parties import know_payees
 from settlement.payments.sandbox import Fault
 from settlement.payments.sandbox_store import Store
-from settlement.payments.states import RunPurpose
+from settlement.payments.states import PaymentMethod, RunPurpose
+from settlement.payments.treasury import ReturnRow, export_orders, record_returns
 from settlement.payout_models import Withholding
 from tests.settlement.payments.test_after_payment import credited
 from tests.support.accounts import PASSWORD
@@ -348,3 +349,32 @@ def test_a_vendor_completes_what_the_gateway_needs_to_know(
     told = send(client, "/vendor/payouts/onboarding")
     assert told.status_code == 303
     assert "/vendor/payouts#link_" in told.headers["location"]
+
+
+def test_tax_that_came_back_is_not_told_as_due(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R64: the vendor sees what is its own, and beside it what goes to the tax office again."""
+    with units(SYSTEM) as unit:
+        sells_as_a_teacher(unit, owed.market.vendor)
+    number = released(units, owed, method=PaymentMethod.TREASURY)
+    with units(owed.maker) as unit:
+        export_orders(unit, number)
+        tax = unit.session.scalars(select(Payment).where(Payment.kind == "withholding")).one()
+        rows = [
+            ReturnRow(
+                order_no=one.key,
+                voucher_no=one.key,
+                result="returned" if one.kind == "withholding" else "paid",
+                amount_fen=one.amount_fen,
+            )
+            for one in unit.session.scalars(select(Payment))
+        ]
+        assert {one.fate for one in record_returns(unit, rows)} == {"accepted"}
+
+    sign_in(client, "vendor-1")
+    shown = " ".join(client.get("/vendor/payouts").text.split())
+    due = shown.split("Due, in no run yet")[1].split("In a payment run")[0]
+    again = shown.split("Tax to be paid over again")[1]
+    assert yuan(tax.amount_fen) not in due
+    assert again.index(yuan(tax.amount_fen)) < again.index("sent back by a treasury") + 200
