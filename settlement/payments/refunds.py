@@ -55,32 +55,36 @@ def settle_refund(unit: Unit, payment_id: UUID, outcome: Outcome) -> None:
 def hear_of_refund(unit: Unit, payment_id: UUID, outcome: Outcome) -> bool:
     """Take in a message about one part of a refund; return whether it says anything of it.
 
-    Raises `ValueError` of one that came back if nobody kept of which parts its refund was made.
+    Raises `ValueError` of one that came back if nobody kept of which parts its refund was made, and
+    of one that was given beside all that stands.
     """
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
     (told,) = outcome.parts
     known = _known_parts(unit, payment_id)
     part = known.get(told.gateway_id)
-    if part is not None and part.came_back_at is not None:
+    if part is not None:
+        if part.came_back_at is None and told.stand is Stand.FAILED:
+            _come_back(unit, part, reason=told.reason)
+            take_off(
+                unit,
+                group,
+                payment,
+                part=part.gateway_id,
+                amount_fen=part.amount_fen,
+                reason=told.reason,
+            )
         return True
-    if part is not None and told.stand is Stand.FAILED:
-        _come_back(unit, part, reason=told.reason)
-        take_off(
-            unit,
-            group,
-            payment,
-            part=part.gateway_id,
-            amount_fen=part.amount_fen,
-            reason=told.reason,
-        )
-        return True
-    if told.stand is Stand.FAILED and payment.state == PaymentState.PAID:
+    if payment.state == PaymentState.PAID:
         standing_fen = sum(one.amount_fen for one in known.values() if not one.came_back_at)
-        if standing_fen < payment.paid_fen:
+        all_known = standing_fen == payment.paid_fen
+        if told.stand is Stand.FAILED and not all_known:
             raise ValueError(f"{told.gateway_id} came back; what {payment.key} is of was not kept")
-        _keep(unit, payment, told)  # of an earlier attempt
-        return True
+        if told.stand is Stand.DONE and all_known:
+            raise ValueError(f"{told.gateway_id} was given besides what {payment.key} is of")
+        if told.stand is Stand.FAILED:
+            _keep(unit, payment, told)  # of an earlier attempt
+        return told.stand is Stand.FAILED
     if told.amount_fen != payment.amount_fen:
         return False  # the call says when all parts are through
     settle_refund(unit, payment_id, outcome)

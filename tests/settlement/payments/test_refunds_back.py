@@ -18,8 +18,10 @@ from settlement.ledger.posting import AccountKind
 from settlement.payment_models import Payment, RefundPart
 from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run, retry_payment
+from settlement.payments.gateway import Outcome, Part, Stand
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
+from settlement.payments.refunds import hear_of_refund
 from settlement.payments.sandbox import Fault, Sandbox
 from settlement.payments.states import RunPurpose
 from settlement.payments.stripe_gateway import StripeGateway
@@ -163,6 +165,27 @@ def test_news_of_an_earlier_attempt_changes_nothing(
     assert pay_run(units, SYSTEM, gateway, number) == {"paid": 3}
 
     sandbox.deliver(shuffle=random.Random(3))
+
+    assert the_refund(units).state == "paid"
+    agrees(units, gateway)
+
+
+@pytest.mark.parametrize("stand", list(Stand))
+def test_what_is_told_of_a_part_that_nobody_knows_takes_nothing_off(
+    units: Units, owed: Payables, stand: Stand
+):
+    """One of an earlier attempt is older news; one that was given besides is a person's matter."""
+    _, gateway, _ = refunded(units, owed)
+    refund = the_refund(units)
+    part = Part("re_other", refund.amount_fen, stand, "declined" if stand is Stand.FAILED else "")
+    news = Outcome(gateway_id="re_other", stand=stand, reason=part.reason, parts=(part,))
+
+    if stand is Stand.DONE:
+        with pytest.raises(ValueError, match="re_other was given besides"), units(SYSTEM) as unit:
+            hear_of_refund(unit, refund.id, news)
+    else:
+        with units(SYSTEM) as unit:
+            hear_of_refund(unit, refund.id, news)
 
     assert the_refund(units).state == "paid"
     agrees(units, gateway)
