@@ -34,6 +34,7 @@ from market import evaluating, sharing_api, works_api
 from market.bootstrap import build_units
 from market.bureau import desk_api
 from market.bureau import pages as bureau_pages
+from market.bureau import payments as payments_pages
 from market.classrooms import api as classroom_api
 from market.classrooms import pages as classroom_pages
 from market.demo.accounts import DemoAccount, demo_accounts
@@ -206,7 +207,7 @@ def upload_router(pages: PageOpener, settings: Settings) -> Router:
     """Return the routes that take a file, for pages and interfaces: it comes as a stream."""
     return Router(
         "/",
-        route_handlers=[*attachments_api.UPLOADS, *evaluating.UPLOADS],
+        route_handlers=[*attachments_api.UPLOADS, *evaluating.UPLOADS, *payments_pages.UPLOADS],
         before_request=upload_receiver(settings),
         guards=[admitted_first(pages, keys_too=True)],
     )

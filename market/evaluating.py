@@ -1,10 +1,5 @@
 """Routes of evaluators' own pages, of one finding, and of a file of findings (R65)."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,23 +8,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 
 from kernel.actors import Role
-from kernel.errors import MarketError, RowsRejected
-from kernel.http.pages import PUBLIC, Page, Pages, only
+from kernel.http.pages import PUBLIC, Pages, only
 from kernel.http.problems import AnyRequest
-from kernel.http.uploads import INCOMING, Upload, taken_in
-from kernel.i18n import translate_error
-from kernel.unit import Unit
-from market.imports.maps import NO_MAP
-from market.imports.master import import_master
-from market.imports.registry import MASTER_KINDS
-from market.imports.tally import Rejects
+from kernel.http.uploads import taken_in
+from market.imports.uploaded import take_file
 from settlement.evaluation.outside import REPLIERS
 from settlement.web.findings import (
     FINDING,
     OWN,
     AnswerForm,
-    FileReject,
-    FileTaken,
     FindingForm,
     post_finding,
     post_reply,
@@ -59,7 +46,7 @@ def file_one(
 def file_many(request: AnyRequest, pages: Pages) -> Response[Any]:
     """File all findings of a file, or show each row that can't be taken."""
     with taken_in(request) as upload, pages.open(request) as page:
-        return show_own_findings(page, taken=take_findings(page, upload))
+        return show_own_findings(page, taken=take_file(page, upload, kind="findings"))
 
 
 @get(FINDING + "/{finding_id:uuid}", opt=PUBLIC, sync_to_thread=True)
@@ -98,52 +85,3 @@ def withdraw(
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (own_findings, file_one, finding, reply, withdraw)
 UPLOADS: tuple[HTTPRouteHandler, ...] = (file_many,)
-
-
-def take_findings(page: Page, upload: Upload) -> FileTaken:
-    """Take a file in, whole or not at all; return what became of it."""
-    folder = page.unit.settings.home / INCOMING
-    with TemporaryDirectory(dir=folder) as place, Rejects(None) as rejects:
-        path = Path(place) / upload.name
-        try:
-            with path.open("wb") as file:
-                shutil.copyfileobj(upload.file, file)
-            tally = import_master(
-                lambda _: _within(page.unit),
-                page.actor,
-                MASTER_KINDS["findings"],
-                path=path,
-                field_map=NO_MAP,
-                rejects=rejects,
-            )
-        except RowsRejected as error:
-            return FileTaken(
-                name=upload.name,
-                received=int(error.facts["received"]),
-                rejected=rejects.count,
-                rejects=[
-                    FileReject(
-                        row=one.record.row,
-                        field=one.field,
-                        reason=translate_error(one.error, page.locale) if one.error else one.reason,
-                    )
-                    for one in rejects.first
-                ],
-            )
-        except MarketError as error:
-            if error.status == 403:
-                raise
-            return FileTaken(name=upload.name, error=translate_error(error, page.locale))
-    return FileTaken(
-        name=upload.name,
-        received=tally.received,
-        accepted=tally.accepted,
-        duplicates=tally.duplicates,
-    )
-
-
-@contextmanager
-def _within(unit: Unit) -> Iterator[Unit]:
-    """Yield a unit that is open already; what is raised undoes what was done in the block alone."""
-    with unit.session.begin_nested():
-        yield unit

@@ -261,14 +261,16 @@ class GatewayEvent(Base):
 class TreasuryReturn(Base):
     """One row that a treasury returned: what became of an order, as its voucher says.
 
-    `outcome` matched | partial | returned | unknown (no order of ours, or more than was ordered).
-    `payment_id` is that of the order it was matched with.
+    `outcome` matched | partial | returned | unknown (no order of ours, or an amount that can't be).
+    `payment_id` is that of the order it was matched with. What is unknown stands in nobody's way:
+    the true row of its voucher is matched all the same, and unknown ones are each bureau's own.
     """
 
     __tablename__ = "treasury_return"
 
-    order_no: Mapped[str] = mapped_column(primary_key=True)
-    voucher_no: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    order_no: Mapped[str]
+    voucher_no: Mapped[str]
     result: Mapped[str]
     amount_fen: Mapped[int]
     reason: Mapped[str]
@@ -282,6 +284,20 @@ class TreasuryReturn(Base):
         CheckConstraint("result IN ('paid', 'returned')", name="result"),
         CheckConstraint("outcome IN ('matched', 'partial', 'returned', 'unknown')", name="outcome"),
         CheckConstraint("(payment_id IS NULL) = (outcome = 'unknown')", name="matched"),
+        Index(
+            "ux_treasury_return_matched",
+            "order_no",
+            "voucher_no",
+            unique=True,
+            postgresql_where=text("outcome <> 'unknown'"),
+        ),
+        Index(
+            "ux_treasury_return_unknown",
+            *("order_no", "voucher_no", "bureau_id", "result", "amount_fen"),
+            unique=True,
+            postgresql_where=text("outcome = 'unknown'"),
+            postgresql_nulls_not_distinct=True,
+        ),
     )
 
 

@@ -9,8 +9,10 @@ from litestar.params import FromPath, URLEncodedBody
 from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
+from kernel.http.uploads import taken_in
 from kernel.i18n import translate
 from market.bureau.places import bureau_root
+from market.imports.uploaded import take_file
 from settlement.web.payment_columns import BUREAU_PAYOUTS, PAYMENTS, PLAN
 from settlement.web.payment_runs import (
     TITLE,
@@ -29,6 +31,7 @@ from settlement.web.payment_runs import (
 from settlement.web.payments import ProposalForm, post_proposal, show_payments, show_plan
 from settlement.web.payouts import show_payout
 from settlement.web.reconciling import RECONCILIATION, ask_gateway, show_reconciliation
+from settlement.web.treasury_returns import RETURNS, show_returns
 
 READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 MAKERS: Final = only(Role.BUREAU_FINANCE)
@@ -61,6 +64,20 @@ def payout(request: AnyRequest, pages: Pages, *, key: FromPath[str]) -> Response
     with pages.open(request) as page:
         root = (*bureau_root(page), (translate(TITLE, page.locale), PAYMENTS))
         return show_payout(page, key, root=root)
+
+
+@get(RETURNS, opt=READERS, sync_to_thread=True)
+def treasury_returns(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_returns(page, root=bureau_root(page))
+
+
+@post(RETURNS + "/import", opt=PAYERS, status_code=200, sync_to_thread=True)
+def take_returns(request: AnyRequest, pages: Pages) -> Response[Any]:
+    """Take a treasury's return file in, row by row."""
+    with taken_in(request) as upload, pages.open(request) as page:
+        taken = take_file(page, upload, kind="treasury-returns")
+        return show_returns(page, root=bureau_root(page), taken=taken)
 
 
 @get(RUN, opt=READERS, sync_to_thread=True)
@@ -145,4 +162,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     rest,
     plan,
     payout,
+    treasury_returns,
 )
+UPLOADS: tuple[HTTPRouteHandler, ...] = (take_returns,)

@@ -60,8 +60,8 @@ def import_(
     bank-accounts, fapiao, evaluators, findings, usage, or package.
 
     CSV (UTF-8 or GB18030), XLSX, or JSON lines (.jsonl). Master data is taken in whole or not at
-    all; each row of usage has its own fate, and a run that was stopped goes on where it was. A
-    package is the signed file of a classroom box.
+    all; each row of usage and of treasury-returns has its own fate, and a run of usage that was
+    stopped goes on where it was. A package is the signed file of a classroom box.
     """
     if kind == PACKAGE:
         if file is None or map_path or rejects_path or source_code or template or words or dry_run:
@@ -172,6 +172,7 @@ def _report(tally: Tally, *, kind: str, file: Path, as_json: bool) -> None:
         note("Dry run: nothing was kept.")
     elif not tally.received:
         note(f"{file.name} has no rows to import below its header row.")
-    if kind == USAGE and tally.received and not tally.accepted + tally.duplicates:
+    by_row = kind == USAGE or MASTER_KINDS[kind].by_row
+    if by_row and tally.received and not tally.accepted + tally.duplicates:
         note(f"No row of {file.name} was taken: mend them and import it again.")
         raise click.exceptions.Exit(1)

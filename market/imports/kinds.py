@@ -62,6 +62,7 @@ class Kind:
     `identity`: the row's attributes by which a second row is the same one. `warn` says what stands
     against the documents that the rows became part of, by their numbers, `warn_rows` what was
     taken otherwise than its sender may think.
+    `by_row`: each row is taken or not by itself, and its service keeps account of what is not.
     `then`: what has to be done with what was taken before it counts. `words`: the vocabularies of
     its columns.
     """
@@ -73,6 +74,7 @@ class Kind:
     record: Callable[[Unit, Sequence[Any]], list[RowOutcome]]
     warn: Callable[[Unit, Sequence[str]], list[MarketError]] | None = None
     warn_rows: Callable[[Unit, Sequence[Any]], list[str]] | None = None
+    by_row: bool = False
     then: str = ""
     words: tuple[Vocabulary, ...] = ()
     _attributes: tuple[str, ...] = field(init=False)

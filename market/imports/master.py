@@ -1,4 +1,4 @@
-"""Import of master data: a file is taken in whole or not at all.
+"""Import of master data: a file is taken in whole or not at all, but where a kind is taken by row.
 
 Decides when a file is refused and what is reported. All rows are read and judged before that, so
 that one run names everything there is to mend.
@@ -53,7 +53,10 @@ def import_master(
     dry_run: bool = False,
     progress: Progress = lambda _done, _of: None,
 ) -> Tally:
-    """Take in the file at `path`; raise `RowsRejected` and keep nothing if any row is not right."""
+    """Take in the file at `path`; raise `RowsRejected` and keep nothing if any row is not right.
+
+    Of a kind that is taken by row the others are kept, and what is not right is reported.
+    """
     source = examine(path, kind=kind.name)
     read = _read(source, kind, field_map=field_map, progress=progress)
     tally = Tally(
@@ -68,8 +71,9 @@ def import_master(
         _record(unit, kind, read, tally=tally)
         for reject in sorted(read.rejects, key=lambda one: one.record.row):
             rejects.add(reject)
-        if read.rejects:
+        if read.rejects and not kind.by_row:
             raise RowsRejected(rejected=len(read.rejects), received=tally.received, file=path.name)
+        tally.rejected = len(read.rejects) - tally.conflicts
         if dry_run:
             raise _DryRun
     return tally
@@ -121,6 +125,7 @@ def _record(unit: Unit, kind: Kind, read: _Read, *, tally: Tally) -> None:
                     # Nothing of it is recorded: what is against this row stands above it.
                     error = RepeatedRow(row=first, **error.facts)
                 read.rejects.append(Reject.of(record, error, field=outcome.field))
+                tally.conflicts += kind.by_row and outcome.fate is Fate.CONFLICT
     numbers = list(dict.fromkeys(one.became for one in outcomes if one.became))
     tally.documents = numbers
     tally.warnings = [str(one) for one in kind.warn(unit, numbers)] if kind.warn else []

@@ -329,6 +329,7 @@ _KINDS: Final = (
         ),
         make=ReturnRow,
         record=record_returns,
+        by_row=True,
     ),
     Kind(
         name="bank-accounts",

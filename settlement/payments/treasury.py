@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import Role
@@ -21,13 +21,14 @@ from kernel.clock import show_month
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotReleased
 from kernel.identity.models import Organisation
 from kernel.identity.recording import FieldError, lock_recording
+from kernel.ids import new_id
 from kernel.money import plain_yuan
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.models import FundingLine
 from settlement.payment_models import Payment, PaymentItem, PaymentRun, TreasuryReturn
-from settlement.payments.settling import Group, cut_short, give_back, lock_group, pay
+from settlement.payments.settling import cut_short, give_back, lock_group, pay
 from settlement.payments.states import PaymentKind, PaymentMethod, PaymentState, RunState
 from settlement.payout_models import BankAccount
 from settlement.queries.statements import visible_payers
@@ -161,26 +162,18 @@ def order_rest_again(unit: Unit, key: str) -> None:
 def record_returns(unit: Unit, rows: Sequence[ReturnRow]) -> list[RowOutcome]:
     """Take in what a treasury returned, row by row; what fits no order is kept as unknown.
 
-    In whichever order a file names them: what was paid of an order comes before what came back.
+    In whichever order a file names them: what was paid of an order comes before what came back. An
+    unknown row that is sent again is tried again.
     """
     unit.actor.require("payment.order", *MAY_ORDER)
     lock_recording(unit)
     outcomes: dict[int, RowOutcome] = {}
     for place, row in sorted(enumerate(rows), key=lambda one: one[1].result == "returned"):
-        try:
-            outcomes[place] = _record(unit, row)
-        except FieldError as error:
-            outcomes[place] = error.outcome
+        outcomes[place] = _record(unit, row)
     return [outcomes[place] for place in range(len(rows))]
 
 
 def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
-    known = unit.session.get(TreasuryReturn, (row.order_no, row.voucher_no))
-    if known is not None:
-        same = (known.result, known.amount_fen) == (row.result, row.amount_fen)
-        key = f"{row.order_no} {row.voucher_no}"
-        taken = AlreadyExists(what="treasury return", key=key)
-        return DUPLICATE if same else conflicting(taken, field="voucher_no")
     payment_id = unit.session.scalars(
         select(Payment.id).where(
             Payment.key == row.order_no,
@@ -193,49 +186,65 @@ def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
         )
     ).one_or_none()
     if payment_id is None:
-        _keep(unit, row, outcome="unknown", payment_id=None)
-        raise FieldError(NotFound(what="treasury order", key=row.order_no), field="order_no")
+        missing = NotFound(what="treasury order", key=row.order_no)
+        return _unknown(unit, row, FieldError(missing, field="order_no"))
+    known = unit.session.scalars(
+        select(TreasuryReturn).where(
+            TreasuryReturn.order_no == row.order_no,
+            TreasuryReturn.voucher_no == row.voucher_no,
+            TreasuryReturn.payment_id.is_not(None),
+        )
+    ).one_or_none()
+    if known is not None:
+        same = (known.result, known.amount_fen) == (row.result, row.amount_fen)
+        key = f"{row.order_no} {row.voucher_no}"
+        taken = AlreadyExists(what="treasury return", key=key)
+        return DUPLICATE if same else conflicting(taken, field="voucher_no")
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
     # The rest of one that was cut or came back is due again, in another order.
     is_over = payment.state in (PaymentState.CUT, PaymentState.RETURNED)
-    left = 0 if is_over else payment.amount_fen - payment.paid_fen
+    left_fen = 0 if is_over else payment.amount_fen - payment.paid_fen
+    # What comes back is what is not paid yet, then what was; of an order that is not paid at all or
+    # only in part no less than what is still to be paid: what the treasury does with the rest of it
+    # would be anybody's guess.
+    least_fen, most_fen = 1, left_fen
     if row.result == "returned":
-        _give_back(unit, group, payment, row, left_fen=left)
+        least_fen, most_fen = max(1, left_fen), payment.paid_fen + left_fen
+    if not least_fen <= row.amount_fen <= most_fen:
+        return _unknown(unit, row, _wrong_amount(row, least_fen, most_fen))
+    if row.result == "returned":
+        keeps_fen = most_fen - row.amount_fen
+        reason = row.reason or "returned"
+        give_back(unit, group, payment, reason=reason, keeps_fen=keeps_fen)
         outcome = "returned"
     else:
-        if not 0 < row.amount_fen <= left:
-            _keep(unit, row, outcome="unknown", payment_id=None)
-            raise _wrong_amount(row, 1, left)
         payment.gateway_id = row.voucher_no
         pay(unit, group, payment, amount_fen=payment.paid_fen + row.amount_fen)
-        outcome = "matched" if row.amount_fen == left else "partial"
+        outcome = "matched" if row.amount_fen == left_fen else "partial"
     unit.session.flush()
     _keep(unit, row, outcome=outcome, payment_id=payment_id)
     return ACCEPTED
 
 
-def _give_back(
-    unit: Unit, group: Group, payment: Payment, row: ReturnRow, *, left_fen: int
-) -> None:
-    """Take in what came back of an order: what is not paid yet, then what was.
-
-    Of one that is not paid at all or only in part, no less than what is still to be paid: what the
-    treasury does with the rest of it would be anybody's guess.
-    """
-    most_fen = payment.paid_fen + left_fen
-    if not 0 < row.amount_fen <= most_fen:
-        _keep(unit, row, outcome="unknown", payment_id=None)
-        raise _wrong_amount(row, 1, most_fen)
-    if row.amount_fen < left_fen:
-        raise _wrong_amount(row, left_fen, most_fen)  # it may come with what is paid of the order
-    give_back(
-        unit,
-        group,
-        payment,
-        reason=row.reason or "returned",
-        keeps_fen=most_fen - row.amount_fen,
+def _unknown(unit: Unit, row: ReturnRow, error: FieldError) -> RowOutcome:
+    """Keep a row that fits no order, once for the bureau that has it."""
+    kept = unit.session.scalar(
+        select(
+            exists().where(
+                TreasuryReturn.outcome == "unknown",
+                TreasuryReturn.order_no == row.order_no,
+                TreasuryReturn.voucher_no == row.voucher_no,
+                TreasuryReturn.bureau_id.is_not_distinct_from(unit.actor.organisation_id),
+                TreasuryReturn.result == row.result,
+                TreasuryReturn.amount_fen == row.amount_fen,
+            )
+        )
     )
+    if kept:
+        return DUPLICATE
+    _keep(unit, row, outcome="unknown", payment_id=None)
+    return error.outcome
 
 
 def _wrong_amount(row: ReturnRow, least_fen: int, most_fen: int) -> FieldError:
@@ -251,6 +260,7 @@ def _wrong_amount(row: ReturnRow, least_fen: int, most_fen: int) -> FieldError:
 def _keep(unit: Unit, row: ReturnRow, *, outcome: str, payment_id: UUID | None) -> None:
     unit.session.execute(
         insert(TreasuryReturn).values(
+            id=new_id(),
             order_no=row.order_no,
             voucher_no=row.voucher_no,
             result=row.result,

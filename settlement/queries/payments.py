@@ -26,6 +26,7 @@ from settlement.queries.statements import visible_payers
 Payer = aliased(Organisation, name="payer")
 Payee = aliased(Organisation, name="payee")
 Undone = aliased(Payment, name="undone")
+Matched = aliased(TreasuryReturn, name="matched")
 
 SIDES = ("collection", "refund")
 OUT = (
@@ -244,14 +245,19 @@ def parked_messages(unit: Unit) -> list[GatewayEvent]:
 
 
 def unknown_returns(unit: Unit) -> list[TreasuryReturn]:
-    """Return what treasuries returned and no order of ours explains."""
+    """Return what treasuries returned and no order explains, nor a later row of its voucher."""
     bureaus = visible_organisations(unit, OrganisationKind.BUREAU).with_only_columns(
         Organisation.id
     )
-    wanted = select(TreasuryReturn).where(TreasuryReturn.outcome == "unknown")
+    explained = exists().where(
+        Matched.payment_id.is_not(None),
+        Matched.order_no == TreasuryReturn.order_no,
+        Matched.voucher_no == TreasuryReturn.voucher_no,
+    )
+    wanted = select(TreasuryReturn).where(TreasuryReturn.outcome == "unknown", ~explained)
     if not unit.actor.is_system:
         wanted = wanted.where(TreasuryReturn.bureau_id.in_(bureaus))
-    return list(unit.session.scalars(wanted.order_by(TreasuryReturn.order_no)))
+    return list(unit.session.scalars(wanted.order_by(TreasuryReturn.order_no, TreasuryReturn.id)))
 
 
 def gone_back(unit: Unit, number: str) -> set[str]:

@@ -1,7 +1,6 @@
 """Findings on pages: an evaluator's own with the form to file one, one with its answers (R65)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +25,7 @@ from settlement.evaluation.outside import (
     reply_to_finding,
     withdraw_finding,
 )
+from settlement.web.taken_files import FileTaken
 
 OWN: Final = "/evaluator/findings"
 FINDING: Final = "/reports/findings"
@@ -48,31 +48,6 @@ class AnswerForm(Form, frozen=True):
 
     text: str = ""
     confirmed: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileReject:
-    """A row of a file that can't be taken: where it stands, what is wrong, and the way out."""
-
-    row: int
-    field: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileTaken:
-    """What became of a file: nothing of it is kept while `rejects` are there (`rejected` in all).
-
-    `error`: why it could not be read at all.
-    """
-
-    name: str
-    received: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    rejects: Sequence[FileReject] = ()
-    error: str = ""
 
 
 def show_own_findings(

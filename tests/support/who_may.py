@@ -314,6 +314,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/payments/reconciliation/{month}"): MONEY,
     ("POST", RUN + "/rest"): CLOSERS,
     ("GET", "/bureau/payments/plan"): MONEY,
+    ("GET", "/bureau/payments/returns"): MONEY,
+    ("POST", "/bureau/payments/returns/import"): CLOSERS,
     ("GET", "/bureau/payments/taxes"): MONEY,
     ("POST", "/bureau/payments/taxes"): MAKERS,
     ("POST", "/bureau/payments/taxes/taken-back"): MAKERS,

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete, select, text
 
+from kernel.actors import Actor, Role
 from kernel.errors import Conflict, NothingToPay, NotReleased
+from kernel.identity.regions import RegionRow, record_regions
 from kernel.outcomes import Fate
 from kernel.unit import Units
 from settlement.dues import dues, paid_of
@@ -21,6 +23,7 @@ from settlement.payments.treasury import ReturnRow, export_orders, order_rest_ag
 from settlement.payout_models import BankAccount
 from settlement.queries.payments import payment_run, unknown_returns
 from settlement.verify.recompute import verify
+from tests.support.builders import a_bureau, a_person, took
 from tests.support.payment_builders import (
     FEE_FEN,
     HELD_FEN,
@@ -231,7 +234,7 @@ def test_more_than_the_rest_of_an_order_comes_back_off_what_was_paid(units: Unit
 
 @pytest.mark.parametrize(
     ("less_fen", "back_fen", "least"),
-    [(10, 9, "0.10"), (10, None, "0.01"), (0, None, "0.01")],
+    [(10, 9, "0.10"), (10, None, "0.10"), (0, None, "0.01")],
     ids=["less than is still to be paid", "more than the order", "more than was paid"],
 )
 def test_an_amount_that_cannot_come_back_is_refused_by_name(
@@ -326,3 +329,42 @@ def test_what_a_treasury_said_stays_as_it_said_it(units: Units, owed: Payables):
     with pytest.raises(Exception, match="append-only"), units(SYSTEM) as unit:
         unit.session.scalars(select(TreasuryReturn)).one().amount_fen = 3
         unit.session.flush()
+
+
+def another_finance_person(units: Units) -> Actor:
+    with units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code="990122", name="另一县")]))
+        return a_person(unit, a_bureau(unit, region_code="990122"), [Role.BUREAU_FINANCE])
+
+
+def test_another_bureaus_row_does_not_keep_out_the_owners(units: Units, owed: Payables):
+    """R63: an unknown row is of who read it; the true one is matched, whoever sent it first."""
+    order, *_ = orders_of(units, owed, released(units, owed, method=TREASURY))
+    row = a_return(order, "V1", amount_fen=fen(order))
+    with units(another_finance_person(units)) as unit:
+        (other,) = record_returns(unit, [row])
+        assert [one.order_no for one in unknown_returns(unit)] == [order["order_no"]]
+    assert (other.fate, other.field) == (Fate.REJECTED, "order_no")
+
+    assert returned(units, owed, row) == [Fate.ACCEPTED]
+
+    assert returned(units, owed, row) == [Fate.DUPLICATE]
+    with units(owed.maker) as unit:
+        assert unknown_returns(unit) == []
+
+
+def test_a_row_with_a_wrong_amount_is_corrected_under_its_voucher(units: Units, owed: Payables):
+    """R63: once the right one is there, the wrong one is no open question any more."""
+    order, *_ = orders_of(units, owed, released(units, owed, method=TREASURY))
+    wrong = a_return(order, "V1", amount_fen=fen(order) * 100)
+    right = a_return(order, "V1", amount_fen=fen(order))
+    assert returned(units, owed, wrong, wrong) == [Fate.REJECTED, Fate.DUPLICATE]
+    with units(owed.maker) as unit:
+        assert [one.amount_fen for one in unknown_returns(unit)] == [fen(order) * 100]
+
+    assert returned(units, owed, right) == [Fate.ACCEPTED]
+
+    assert returned(units, owed, wrong) == [Fate.CONFLICT]
+    with units(owed.maker) as unit:
+        assert unknown_returns(unit) == []
+    assert verify(units, SYSTEM) == []

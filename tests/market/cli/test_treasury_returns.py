@@ -1,0 +1,135 @@
+"""A treasury's return file, by a command and on a page: each row by itself (R63)."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import select
+
+from kernel.actors import Role
+from kernel.settings import Settings
+from kernel.unit import Units
+from settlement.payment_models import Payment, TreasuryReturn
+from settlement.payments.states import PaymentMethod
+from settlement.payments.treasury import export_orders
+from settlement.queries.payments import unknown_returns
+from settlement.verify.recompute import verify
+from tests.market.cli.conftest import Market
+from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
+from tests.support.builders import a_person
+from tests.support.passwords import cheap_passwords
+from tests.support.payment_builders import Payables, payables, released
+from tests.support.settlement_builders import SYSTEM
+from tests.support.site_builders import csrf_token, sign_in
+
+PAGE = "/bureau/payments/returns"
+HEADER = "order_no,voucher_no,result,amount_yuan,reason"
+
+
+@pytest.fixture
+def owed(units: Units) -> Payables:
+    found = payables(units)
+    with cheap_passwords(), units(SYSTEM) as unit:
+        for login, role in (("maker", Role.BUREAU_FINANCE), ("auditor", Role.AUDITOR)):
+            a_person(unit, found.market.bureau, [role], login=login, password=PASSWORD)
+    return found
+
+
+@pytest.fixture
+def client(settings: Settings, units: Units, owed: Payables) -> Iterator[TestClient[Litestar]]:
+    with TestClient(an_app(settings, units)) as client:
+        client.headers.update({"accept": "text/html", "accept-language": "en"})
+        yield client
+
+
+def a_return_file(units: Units, owed: Payables) -> tuple[str, str]:
+    """Return a file of all orders, the first paid in part, one row unknown; and the first's key."""
+    number = released(units, owed, method=PaymentMethod.TREASURY)
+    with units(owed.maker) as unit:
+        content = export_orders(unit, number).decode("utf-8-sig")
+    first, *others = csv.DictReader(io.StringIO(content))
+    lines = [HEADER, f"{first['order_no']},V0,paid,0.01,"]
+    lines += [f"{one['order_no']},V{n},paid,{one['amount_yuan']}," for n, one in enumerate(others)]
+    return "\n".join([*lines, "NO-SUCH,VX,paid,5.00,"]), first["order_no"]
+
+
+def left_open(units: Units) -> tuple[list[str], list[str]]:
+    """Return the orders that are not paid whole, and those of the rows that fit none."""
+    with units(SYSTEM) as unit:
+        orders = unit.session.scalars(select(Payment.key).where(Payment.state != "paid")).all()
+        return list(orders), [one.order_no for one in unknown_returns(unit)]
+
+
+def test_a_file_with_an_unknown_row_is_taken_but_for_that_row(
+    market: Market, units: Units, owed: Payables, tmp_path: Path
+):
+    """R63: exactly the partial one and the unknown one stay open; the unknown one is reported."""
+    text, partial = a_return_file(units, owed)
+    path, rejects = tmp_path / "returns.csv", tmp_path / "rejects.csv"
+    path.write_text(text, encoding="utf-8")
+    command = ("import", "treasury-returns", path, "--as", "maker", "--json")
+
+    tried = market(*command, "--dry-run")
+    assert (tried.json["accepted"], left_open(units)[1]) == (5, [])
+    taken = market(*command, "--rejects", rejects)
+
+    assert (taken.status, taken.json["received"]) == (0, 6)
+    assert (taken.json["accepted"], taken.json["rejected"]) == (5, 1)
+    assert "row 7, order_no" in taken.err
+    (reject,) = csv.DictReader(io.StringIO(rejects.read_text(encoding="utf-8-sig")))
+    assert (reject["order_no"], reject["code"]) == ("NO-SUCH", "not-found")
+    assert left_open(units) == ([partial], ["NO-SUCH"])
+    again = market(*command)
+    assert (again.status, again.json["duplicates"], again.json["rejected"]) == (0, 6, 0)
+    assert verify(units, SYSTEM) == []
+
+
+def test_what_can_be_read_of_a_file_is_taken(
+    market: Market, units: Units, owed: Payables, tmp_path: Path
+):
+    text, partial = a_return_file(units, owed)
+    path = tmp_path / "returns.csv"
+    path.write_text(f"{text}\n{partial},V9,perhaps,1.00,\n{partial},V0,paid,0.02,")
+
+    taken = market("import", "treasury-returns", path, "--as", "maker", "--json").json
+
+    counts = {name: taken[name] for name in ("received", "accepted", "conflicts", "rejected")}
+    assert counts == {"received": 8, "accepted": 5, "conflicts": 1, "rejected": 2}
+    path.write_text(f"{HEADER}\nNO-SUCH-EITHER,V1,paid,1.00,")
+    assert market("import", "treasury-returns", path, "--as", "maker").status == 1
+
+
+def test_a_return_file_is_sent_on_the_page(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R63: by who may order payments; who only reads sees what fits no order."""
+    text, partial = a_return_file(units, owed)
+    sign_in(client, "maker")
+
+    def send(content: str):
+        form = {"csrf_token": csrf_token(client)}
+        files = {"file": ("returns.csv", content.encode(), "text/csv")}
+        return client.post(f"{PAGE}/import", data=form, files=files)
+
+    told = send(text)
+
+    assert told.status_code == 200
+    assert "Of 6 rows of returns.csv, 5 were taken" in told.text
+    assert "There is no treasury order" in told.text
+    assert left_open(units) == ([partial], ["NO-SUCH"])
+    with units(SYSTEM) as unit:
+        assert set(unit.session.scalars(select(TreasuryReturn.bureau_id))) == {
+            owed.market.bureau.id
+        }
+    assert send("not a table").status_code == 422
+    assert PAGE in client.get("/bureau/payments").text
+    sign_in(client, "auditor")
+    shown = client.get(PAGE)
+    assert (shown.status_code, "NO-SUCH" in shown.text) == (200, True)
+    assert 'type="file"' not in shown.text
+    assert send(text).status_code == 403
