@@ -30,6 +30,12 @@ class WithheldAnew(Conflict):
     )
 
 
+class PayeesHeld(Conflict):
+    code = "payees-held"
+    summary = "{number} would pay {payees}, who are held since it was proposed."
+    remedy = "Return it and have it proposed again without them, or lift the holds."
+
+
 class MoreTaxThanOwed(Conflict):
     code = "more-tax-than-owed"
     summary = "{amount} yuan is not within the {owed} yuan of tax that are owed and not remitted."

@@ -13,16 +13,20 @@ from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.payment_models import PaymentHold
+from settlement.payments.runs import lock_planning
 
 
 def hold_payee(unit: Unit, code: str, *, because: str) -> None:
     """Leave a vendor out of payment runs from now on; one that is held stays so.
+
+    A run that is proposed already is not released while it would pay the vendor.
 
     Raises `Refused`, `NotFound`, `ReasonRequired`.
     """
     unit.actor.require("payment.hold", Role.BUREAU_FINANCE)
     if not because.strip():
         raise ReasonRequired()
+    lock_planning(unit)  # no run that pays it is proposed or released meanwhile
     vendor = organisation_by_code(unit, OrganisationKind.VENDOR, code=code)
     if _open_hold(unit, vendor.id) is not None:
         return

@@ -20,6 +20,7 @@ from kernel.errors import (
     MakerChecks,
     NotFound,
     NothingToPay,
+    PayeesHeld,
     ProposalDecided,
     ReasonRequired,
     Refused,
@@ -34,7 +35,7 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.ledger.posting import INSTALLATION
 from settlement.models import FundingLine
-from settlement.payment_models import Payment, PaymentItem, PaymentRun
+from settlement.payment_models import Payment, PaymentHold, PaymentItem, PaymentRun
 from settlement.payments.bank_accounts import accounts_of
 from settlement.payments.plans import Plan, Planned, plan_run
 from settlement.payments.states import (
@@ -118,10 +119,11 @@ def release_run(unit: Unit, number: str) -> None:
     Raises `NotFound`, `Refused`, `ProposalDecided`, `MakerChecks` for one's own,
     `WithheldForAnotherMonth`: a teacher's tax is that of the month in which it is paid, or
     `WithheldAnew` where the month's other runs have changed it since: two people sign for the
-    numbers that are paid.
+    numbers that are paid. `PayeesHeld` where somebody was held since it was proposed.
     """
-    lock_planning(unit)  # no other run's release changes the tax meanwhile
+    lock_planning(unit)  # no other run's release changes the tax meanwhile, nobody is held
     run = _lock_proposed(unit, number, act="payment.release")
+    _check_holds(unit, run)
     _check_tax(unit, run)
     _decide(unit, run, RunState.RELEASED)
     unit.session.execute(
@@ -131,6 +133,25 @@ def release_run(unit: Unit, number: str) -> None:
         .execution_options(synchronize_session=False)
     )
     unit.after_commit("settlement.pay", number=number)
+
+
+def _check_holds(unit: Unit, run: PaymentRun) -> None:
+    """Refuse a run that would pay somebody who is held; what it takes back may be taken back."""
+    held = unit.session.scalars(
+        select(Organisation.name)
+        .join(Payment, Payment.payee_id == Organisation.id)
+        .join(PaymentHold, PaymentHold.payee_id == Organisation.id)
+        .where(
+            Payment.run_id == run.id,
+            Payment.kind.in_((PaymentKind.TRANSFER, PaymentKind.ORDER, PaymentKind.WITHHOLDING)),
+            Payment.again_of_id.is_(None),  # tax that came back goes to the tax office all the same
+            PaymentHold.lifted_at.is_(None),
+        )
+        .group_by(Organisation.code, Organisation.name)
+        .order_by(Organisation.code)
+    ).all()
+    if held:
+        raise PayeesHeld(number=run.number, payees=", ".join(held))
 
 
 def _check_tax(unit: Unit, run: PaymentRun) -> None:
