@@ -221,6 +221,7 @@ class GatewayParty(Base):
     """Under which name the gateway knows an organisation: a payer's customer, a payee's account.
 
     `by_hand`: an account's money goes to its bank by us, not by the gateway's own schedule.
+    `said_at`: of when the gateway's word on it is, to the second; None for one of before that.
     """
 
     __tablename__ = "gateway_party"
@@ -231,6 +232,7 @@ class GatewayParty(Base):
     ready: Mapped[bool]
     by_hand: Mapped[bool]
     known_at: Mapped[datetime]
+    said_at: Mapped[datetime | None]
 
     __table_args__ = (CheckConstraint("role IN ('payer', 'payee')", name="role"),)
 
@@ -239,6 +241,7 @@ class GatewayEvent(Base):
     """The inbox: each event of a gateway once, whatever it says and however often it comes.
 
     `state` received → applied | ignored | parked (it could not be understood; a person looks).
+    `made_at`: when the gateway made it; None where it did not say so, or of before that was kept.
     """
 
     __tablename__ = "gateway_event"
@@ -249,6 +252,7 @@ class GatewayEvent(Base):
     body: Mapped[dict[str, Any]]
     state: Mapped[str]
     because: Mapped[str]
+    made_at: Mapped[datetime | None]
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]
 

@@ -111,11 +111,14 @@ class Movement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """One message of the gateway, its signature checked; `subject` is the object it speaks of."""
+    """One message of the gateway, its signature checked; `subject` is the object it speaks of.
+
+    `at`: when the gateway made it, to the second; None where it does not say so readably.
+    """
 
     id: str
     kind: str
-    at: datetime
+    at: datetime | None
     subject: Mapping[str, Any]
 
 

@@ -3,13 +3,19 @@
 Pure; knows shapes, not the SDK.
 """
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from settlement.payments.gateway import Event, Outcome, Part, PartyAccount, Stand
 
+UNREADABLE: Final = "unreadable"
+NOTHING: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""In JSON, the character that the database keeps in no text."""
 INTENT_STANDS: Final[Mapping[str, Stand]] = {
     "succeeded": Stand.DONE,
     "canceled": Stand.FAILED,
@@ -68,12 +74,37 @@ def account_of(subject: Mapping[str, Any]) -> PartyAccount:
 
 
 def event_of(body: Mapping[str, Any]) -> Event:
-    return Event(
-        id=str(body["id"]),
-        kind=str(body["type"]),
-        at=moment_of(int(body["created"])),
-        subject=body["data"]["object"],
-    )
+    """Return a message; raise `KeyError`, `TypeError` or `ValueError` of what has no id and kind.
+
+    What can't be kept or is no object is `UNREADABLE`, with why, and its text beside it: a person
+    sees it, and the gateway need not send it again.
+    """
+    event_id, kind = body["id"], body["type"]
+    if not (isinstance(event_id, str) and isinstance(kind, str)):
+        raise TypeError("no message: its id or kind is no text")
+    if not (event_id.isprintable() and kind.isprintable()):
+        raise ValueError("no message: its id or kind can't be printed")
+    try:
+        at, subject = moment_of(int(body["created"])), body["data"]["object"]
+        written = json.dumps(subject, allow_nan=False, ensure_ascii=False)
+        written.encode()
+        if not isinstance(subject, Mapping):
+            raise TypeError(f"its object is a {type(subject).__name__}")
+        if NOTHING.search(written):
+            raise ValueError("it holds a character that no text has")
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+        why = ascii(f"{type(error).__name__}: {error}").strip("\"'")
+        return Event(
+            id=event_id, kind=kind, at=None, subject={UNREADABLE: why, "text": json.dumps(body)}
+        )
+    return Event(id=event_id, kind=kind, at=at, subject=subject)
+
+
+def events_of(bodies: Iterable[Mapping[str, Any]]) -> Iterator[Event]:
+    """Yield the messages of a list; what is none at all is passed over."""
+    for body in bodies:
+        with suppress(KeyError, TypeError, ValueError):
+            yield event_of(body)
 
 
 def movement_id(facts: Mapping[str, Any]) -> str:

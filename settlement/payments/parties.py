@@ -6,6 +6,8 @@ still needs to know is told by the payee there.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import exists, select
@@ -64,6 +66,7 @@ def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
                 GatewayParty.role == PAYEE, ~(GatewayParty.ready & GatewayParty.by_hand)
             )
         ).all()
+        asked_at = unit.clock.now()
     at_once = units.settings.gateway_calls
     opened = _opened(units, actor, unknown, role=PAYEE, call=gateway.open_payee)
     looked = [answer for _, answer in call_each(gateway.look_at_payee, waiting, at_once=at_once)]
@@ -75,17 +78,21 @@ def know_payees(units: Units, actor: Actor, gateway: Gateway) -> int:
     accounts += [answer for answer in changed if isinstance(answer, PartyAccount)]
     with units(actor) as unit:
         for account in accounts:
-            note_payee(unit, account)
+            note_payee(unit, account, said_at=asked_at, answered=True)
     _answered([*opened, *looked, *changed])
     with units(actor) as unit:
         ready = select(GatewayParty).where(GatewayParty.role == PAYEE, GatewayParty.ready)
         return len(unit.session.scalars(ready).all())
 
 
-def note_payee(unit: Unit, account: PartyAccount) -> bool:
+def note_payee(
+    unit: Unit, account: PartyAccount, *, said_at: datetime | None, answered: bool = False
+) -> bool:
     """Write whether a payee may be paid, and by whom its bank is, as the gateway says it.
 
-    Returns whether the payee is known.
+    Messages come in any order: what was said before the latest word changes nothing, and of two
+    that contradict each other within a second, of which nobody knows the later, who may not be
+    paid is not, until the gateway is asked (`answered`). Returns whether the payee is known.
     """
     party = unit.session.scalars(
         select(GatewayParty)
@@ -95,6 +102,13 @@ def note_payee(unit: Unit, account: PartyAccount) -> bool:
     ).one_or_none()
     if party is None:
         return False
+    said_at = said_at.replace(microsecond=0) if said_at else None
+    if said_at and party.said_at:
+        if said_at < party.said_at:
+            return True
+        if said_at == party.said_at and not answered:
+            account = replace(account, ready=account.ready and party.ready)
+    party.said_at = said_at or party.said_at
     if party.by_hand != account.by_hand:
         party.by_hand = account.by_hand
         unit.session.flush()
@@ -152,6 +166,8 @@ def _opened(
         _, code, name = party
         return call(code=code, name=name)
 
+    with units(actor) as unit:
+        asked_at = unit.clock.now()
     answers = list(call_each(opened, parties, at_once=units.settings.gateway_calls))
     accounts = [(party, one) for party, one in answers if isinstance(one, PartyAccount)]
     if accounts:
@@ -166,6 +182,7 @@ def _opened(
                         "ready": account.ready,
                         "by_hand": account.by_hand,
                         "known_at": unit.clock.now(),
+                        "said_at": asked_at.replace(microsecond=0),
                     }
                     for (organisation_id, _, _), account in accounts
                 ],

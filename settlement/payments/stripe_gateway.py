@@ -33,6 +33,7 @@ from settlement.payments.gateway import (
 from settlement.payments.objects import (
     account_of,
     event_of,
+    events_of,
     furthest,
     key_of,
     least,
@@ -40,6 +41,7 @@ from settlement.payments.objects import (
     movement_id,
     outcome_of,
 )
+from settlement.payments.signing import signed_at
 from settlement.payments.states import PaymentKind
 
 CURRENCY: Final = "cny"
@@ -295,8 +297,7 @@ class StripeGateway:
             raise EventRefused("signature") from error
         if not any(_is_signed(text, signature, secret) for secret in self.webhook_secrets):
             raise EventRefused("signature")
-        signed_at = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
-        if abs(now - moment_of(signed_at)) > self.tolerance:
+        if abs(now - moment_of(signed_at(signature))) > self.tolerance:
             raise EventRefused("too old")
         return event_of(json.loads(text))
 
@@ -305,8 +306,7 @@ class StripeGateway:
             events = self.client.v1.events.list(
                 {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
             )
-            for one in events.auto_paging_iter():
-                yield event_of(one.to_dict())
+            yield from events_of(one.to_dict() for one in events.auto_paging_iter())
 
     def balance_entries(self, first: datetime, before: datetime) -> Iterator[BalanceEntry]:
         with stripe_errors():

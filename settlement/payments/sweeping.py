@@ -19,7 +19,7 @@ from settlement.payments.engine import pay_run, released_runs
 from settlement.payments.gateway import Gateway, GatewayError
 from settlement.payments.opening import open_sandbox
 from settlement.payments.parties import know_payees
-from settlement.payments.webhooks import apply_kept, keep_event, receive
+from settlement.payments.webhooks import apply_kept, apply_waiting, keep_event, receive
 
 OVERLAP: Final = timedelta(hours=1)
 """How far back messages are asked for again: they may have been made in another order."""
@@ -48,14 +48,17 @@ def meet_payees(units: Units, actor: Actor, gateway: Gateway) -> None:
 
 
 def catch_up(units: Units, actor: Actor, gateway: Gateway) -> int:
-    """Ask for the messages that the gateway made of late, and apply those that never came."""
+    """Ask for the messages that the gateway made of late, and apply those that never came.
+
+    Those too that came before what they speak of was on record.
+    """
     with units(actor) as unit:
         since = _latest(unit) - OVERLAP
     try:
         events = list(gateway.events_since(since))
     except GatewayError:
         return 0
-    applied = 0
+    applied = apply_waiting(units)
     for event in reversed(events):
         with units(actor) as unit:
             keep_event(unit, gateway.name, event)

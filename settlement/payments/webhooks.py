@@ -6,20 +6,22 @@ up another.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kernel.actors import system_actor
-from kernel.errors import MarketError, NotFound, WebhookRefused
+from kernel.errors import NotFound, WebhookRefused
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.payment_models import GatewayEvent, Payment
 from settlement.payments.bank_payouts import settle_payout
 from settlement.payments.gateway import Event, EventRefused, Gateway
-from settlement.payments.objects import account_of, key_of, outcome_of
+from settlement.payments.objects import UNREADABLE, account_of, key_of, outcome_of
 from settlement.payments.parties import note_payee
 from settlement.payments.refunds import hear_of_refund
 from settlement.payments.settling import GATEWAY, settle_payment
@@ -46,6 +48,9 @@ PAYOUTS: Final = frozenset(
 TAKEN_BACK: Final = "charge.dispute.created"
 DECIDED: Final = "charge.dispute.closed"
 ACCOUNT: Final = "account.updated"
+OURS: Final = MOVEMENTS | PAYOUTS | {TAKEN_BACK, DECIDED, ACCOUNT}
+LONGEST_WHY: Final = 300
+MOST_FEN: Final = 10**15
 
 
 def receive(units: Units, gateway: Gateway, body: bytes, signature: str) -> str:
@@ -60,7 +65,7 @@ def receive(units: Units, gateway: Gateway, body: bytes, signature: str) -> str:
         event = gateway.read_event(body, signature, now=now)
     except EventRefused as refused:
         raise WebhookRefused(reason=refused.reason) from refused
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise WebhookRefused(reason="unreadable") from error
     with units(MESSENGER) as unit:
         keep_event(unit, gateway.name, event)
@@ -78,6 +83,7 @@ def keep_event(unit: Unit, provider: str, event: Event) -> None:
             body=dict(event.subject),
             state="received",
             because="",
+            made_at=event.at,
             received_at=unit.clock.now(),
         )
         .on_conflict_do_nothing()
@@ -89,11 +95,13 @@ def apply_kept(units: Units, provider: str, event_id: str) -> str:
     try:
         with units(MESSENGER) as unit:
             return _apply(unit, _lock(unit, provider, event_id))
-    except (MarketError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except OperationalError:
+        raise  # the database's trouble, not the message's: it comes again
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, it holds up no other
         with units(MESSENGER) as unit:
             kept = _lock(unit, provider, event_id)
             if kept.state in ("received", "parked"):
-                kept.state, kept.because = "parked", f"{type(error).__name__}: {error}"
+                kept.state, kept.because = "parked", _why(error)
                 record(
                     unit,
                     "gateway_event.parked",
@@ -102,6 +110,27 @@ def apply_kept(units: Units, provider: str, event_id: str) -> str:
                     because=kept.because,
                 )
             return kept.state
+
+
+def apply_waiting(units: Units) -> int:
+    """Apply what a bank said of collections that we had not on record yet; return how many."""
+    with units(MESSENGER) as unit:
+        waiting = unit.session.scalars(
+            select(GatewayEvent)
+            .where(
+                GatewayEvent.state.in_(("parked", "ignored")),
+                GatewayEvent.kind.in_((TAKEN_BACK, DECIDED)),
+                GatewayEvent.body["payment_intent"].astext.in_(
+                    select(Payment.gateway_id).where(Payment.kind == PaymentKind.COLLECTION)
+                ),
+            )
+            .order_by(GatewayEvent.received_at, GatewayEvent.event_id)
+            .with_for_update()
+        ).all()
+        for kept in waiting:
+            kept.state = "received"
+    states = [apply_kept(units, kept.provider, kept.event_id) for kept in waiting]
+    return states.count("applied")
 
 
 def apply_again(units: Units, event_id: str) -> str:
@@ -124,22 +153,29 @@ def _lock(unit: Unit, provider: str, event_id: str) -> GatewayEvent:
 def _apply(unit: Unit, kept: GatewayEvent) -> str:
     if kept.state in ("applied", "ignored"):
         return kept.state
-    kept.state = "applied" if _apply_subject(unit, kept.kind, kept.body) else "ignored"
+    ours = _apply_subject(unit, kept.kind, kept.body, made_at=kept.made_at)
+    kept.state = "applied" if ours else "ignored"
     kept.because = ""
     kept.applied_at = unit.clock.now()
     unit.session.flush()
     return kept.state
 
 
-def _apply_subject(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
+def _apply_subject(
+    unit: Unit, kind: str, subject: Mapping[str, Any], *, made_at: datetime | None
+) -> bool:
     """Apply what a message says; return whether it was about anything of ours."""
+    if kind not in OURS:
+        return False
+    if UNREADABLE in subject:
+        raise ValueError(subject[UNREADABLE])
     if kind == ACCOUNT:
-        return note_payee(unit, account_of(subject))
+        return note_payee(unit, account_of(subject), said_at=made_at)
     if kind in (TAKEN_BACK, DECIDED):
         return _take_back(unit, kind, subject)
     if kind in PAYOUTS:
         return _apply_payout(unit, subject)
-    return kind in MOVEMENTS and _apply_movement(unit, subject)
+    return _apply_movement(unit, subject)
 
 
 def _apply_movement(unit: Unit, subject: Mapping[str, Any]) -> bool:
@@ -169,7 +205,8 @@ def _apply_payout(unit: Unit, subject: Mapping[str, Any]) -> bool:
 def _take_back(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
     """Book that a payer's bank took a collection back, or gave it again: the payer's debt alone.
 
-    What was passed on stays with the payees: they have no part in it.
+    What was passed on stays with the payees: they have no part in it. Raises `LookupError` of a
+    collection that is not on record: it may be yet.
     """
     payer_id = unit.session.scalars(
         select(Payment.payer_id).where(
@@ -178,10 +215,13 @@ def _take_back(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
         )
     ).one_or_none()
     if payer_id is None:
-        return False
+        raise LookupError(f"no collection is known as {subject['payment_intent']}")
     won = kind == DECIDED and subject["status"] == "won"
     if kind == DECIDED and not won:
         return True
+    amount_fen = subject["amount"]
+    if not isinstance(amount_fen, int) or not 0 < amount_fen < MOST_FEN:
+        raise ValueError(f"{amount_fen} is no amount in fen")
     payer = AccountKey(payer_id, AccountKind.CLEARING)
     debit, credit = (GATEWAY, payer) if won else (payer, GATEWAY)
     key = f"{'taken-back-won' if won else 'taken-back'}:{subject['id']}"
@@ -189,7 +229,7 @@ def _take_back(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
         TransferDraft(
             key=key,
             memo=f"the payer's bank: {subject['id']}",
-            entries=[Entry(debit, credit, int(subject["amount"]))],
+            entries=[Entry(debit, credit, amount_fen)],
         )
     ]
     post(unit, drafts)
@@ -198,7 +238,13 @@ def _take_back(unit: Unit, kind: str, subject: Mapping[str, Any]) -> bool:
         "payment.taken_back" if not won else "payment.given_again",
         subject_kind="payment",
         subject_id=str(subject["payment_intent"]),
-        amount_fen=int(subject["amount"]),
+        amount_fen=amount_fen,
         dispute=str(subject["id"]),
     )
     return True
+
+
+def _why(error: Exception) -> str:
+    """Return in a line what stood against a message, without the statement of the database."""
+    told = str(error.orig if isinstance(error, DBAPIError) else error)
+    return f"{type(error).__name__}: {' '.join(told.split())}"[:LONGEST_WHY]
