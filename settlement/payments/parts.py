@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from kernel.arrays import UuidArray
 from kernel.unit import Unit
-from settlement.dues import Cell, Due
+from settlement.dues import NOBODY, Cell, Due, Paid
 
 Pair = tuple[UUID, UUID]
 """(payer, payee)."""
@@ -61,6 +61,48 @@ def open_cells(one: Mapping[Cell, int], other: Mapping[Cell, int]) -> Cells:
         fen = one.get(cell, 0) - other.get(cell, 0)
         found[cell.due].append((cell.agreement_id, cell.of_month, fen))
     return found
+
+
+def open_dues(earned: Mapping[Due, int], paid: Mapping[Due, Paid]) -> dict[Due, int]:
+    """Return what is earned and neither paid nor claimed; below zero where credits came later."""
+    left = {due: fen for due, fen in earned.items() if due.payee_id != NOBODY}
+    for due, one in paid.items():
+        left[due] = left.get(due, 0) - one.claimed_fen
+    return {due: fen for due, fen in left.items() if fen}
+
+
+def open_until(
+    stated: Mapping[Cell, int],
+    cells: Mapping[Cell, int],
+    claimed: Mapping[Cell, int],
+    paid: Mapping[Due, Paid],
+) -> dict[Due, int]:
+    """Return what is open of what was `stated` up to a month, by now: `cells` hold all by now.
+
+    Each agreement's month by itself: what was paid of a later one takes nothing off, but a credit
+    that is known already, of whichever, is not paid once more. What is claimed of no known month,
+    as fees are, is of the oldest.
+    """
+    of_due: dict[Due, list[Cell]] = defaultdict(list)
+    for cell in sorted(cells.keys() | claimed.keys(), key=lambda cell: (cell.of_month, cell)):
+        of_due[cell.due].append(cell)
+    left: dict[Due, int] = {}
+    for due in of_due.keys() | paid.keys():
+        own = of_due.get(due, [])
+        taken = {cell: claimed.get(cell, 0) for cell in own}
+        rest = (paid[due].claimed_fen if due in paid else 0) - sum(taken.values())
+        for cell in own:
+            part = max(0, min(rest, cells.get(cell, 0) - taken[cell]))
+            taken[cell] += part
+            rest -= part
+        found = -rest  # more than was ever earned of it
+        for cell in own:
+            by_now = cells.get(cell, 0)
+            by_then = min(stated.get(cell, 0), by_now)
+            found += max(by_then - taken[cell], min(0, by_now - taken[cell]))
+        if found and due.payee_id != NOBODY:
+            left[due] = found
+    return left
 
 
 def parts_of(pair: Pair, items: Sequence[Item], cells: Cells | None) -> list[Part]:

@@ -16,10 +16,20 @@ from sqlalchemy import select
 from kernel.clock import Month
 from kernel.money import split_by_largest_remainder
 from kernel.unit import Unit
-from settlement.dues import NOBODY, Due, Paid, dues, earned_cells, of_dues, paid_of
+from settlement.dues import Due, Paid, earned_cells, of_dues, paid_of
 from settlement.ledger.posting import INSTALLATION
 from settlement.models import StatementLine
-from settlement.payments.parts import Cells, Item, Pair, Part, claimed_parts, open_cells, parts_of
+from settlement.payments.parts import (
+    Cells,
+    Item,
+    Pair,
+    Part,
+    claimed_parts,
+    open_cells,
+    open_dues,
+    open_until,
+    parts_of,
+)
 from settlement.payments.payability import (
     Reach,
     Undone,
@@ -134,12 +144,9 @@ def plan_run(
             undone=undone_transfers(unit, payers),
             cells=open_cells(claimed, cells),
         )
-    if month is not None:
-        # What was stated later waits; but a credit that is known already is not paid once more.
-        by_then = dues(unit, payers, until=month)
-        both = by_then.keys() | earned.keys()
-        earned = {due: min(by_then.get(due, 0), earned.get(due, 0)) for due in both}
     left = open_dues(earned, paid)
+    if month is not None:  # what was stated later waits
+        left = open_until(earned_cells(unit, payers, until=month), cells, claimed, paid)
     payees = {due.payee_id for due in left}
     found = payable_payees(unit, payees, method=method)
     return plan_payments(
@@ -153,14 +160,6 @@ def plan_run(
         again=tax_again(unit, payers) if found.tax_back else {},
         cells=open_cells(cells, claimed),
     )
-
-
-def open_dues(earned: Mapping[Due, int], paid: Mapping[Due, Paid]) -> dict[Due, int]:
-    """Return what is earned and neither paid nor claimed; below zero where credits came later."""
-    left = {due: fen for due, fen in earned.items() if due.payee_id != NOBODY}
-    for due, one in paid.items():
-        left[due] = left.get(due, 0) - one.claimed_fen
-    return {due: fen for due, fen in left.items() if fen}
 
 
 def plan_payments(

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from kernel.unit import Unit
 from settlement.dues import dues, paid_of
 from settlement.payment_models import GatewayParty, PaymentHold
-from settlement.payments.plans import open_dues
+from settlement.payments.parts import open_dues
 from settlement.payments.taxes import apart_from_tax, tax_again
 
 PAYERS_OF = text(

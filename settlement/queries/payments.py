@@ -22,6 +22,7 @@ from settlement.dispute_models import CreditNote
 from settlement.models import Statement, StatementLine
 from settlement.payment_models import Fapiao, GatewayEvent, Payment, PaymentRun, TreasuryReturn
 from settlement.queries.statements import visible_payers
+from settlement.queries.unsettled import paid_besides
 
 Payer = aliased(Organisation, name="payer")
 Payee = aliased(Organisation, name="payee")
@@ -150,8 +151,9 @@ def payments_of_run(unit: Unit, number: str) -> list[PaymentRow]:
 def overdue(unit: Unit) -> list[OverdueRow]:
     """Return the visible payers' statements that are not paid after their day, oldest first.
 
-    What a payer paid counts for its oldest statement first; retention and fees under dispute are
-    not due. Due: `MARKET_DUE_DAYS` after the last day for confirming.
+    What a payer paid counts for its oldest statement first, but not what it paid of released
+    retention nor what its bank took back; retention and fees under dispute are not due. Due:
+    `MARKET_DUE_DAYS` after the last day for confirming.
     """
     line = StatementLine
     due = func.sum(line.drawn_fen - line.retention_fen) - func.coalesce(
@@ -192,11 +194,12 @@ def overdue(unit: Unit) -> list[OverdueRow]:
         .group_by(Statement.id, Payer.code, Payer.name)
         .order_by(Payer.code, Statement.month)
     ).all()
-    paid = {row.payer_id: int(row.paid_fen) for row in rows}
+    besides = paid_besides(unit, {row.payer_id for row in rows})
+    paid = {row.payer_id: int(row.paid_fen) - besides.get(row.payer_id, 0) for row in rows}
     today = shanghai_day(unit.clock.now())
     found = []
     for row in rows:
-        settled = min(paid[row.payer_id], max(0, int(row.due_fen)))
+        settled = max(0, min(paid[row.payer_id], int(row.due_fen)))
         paid[row.payer_id] -= settled
         due_on = row.confirm_by + timedelta(days=unit.settings.due_days)
         if int(row.due_fen) > settled and due_on < today:

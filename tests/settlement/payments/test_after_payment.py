@@ -19,7 +19,8 @@ from settlement.payment_models import Payment
 from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
-from settlement.payments.plans import LeftOut, open_dues, plan_run
+from settlement.payments.parts import open_dues
+from settlement.payments.plans import LeftOut, plan_run
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.runs import lock_planning
 from settlement.payments.sandbox import Fault

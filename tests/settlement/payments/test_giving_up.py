@@ -17,7 +17,7 @@ from settlement.payment_models import Payment
 from settlement.payments.bank_payouts import pay_out
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.giving_up import give_up_reversal
-from settlement.payments.plans import open_dues
+from settlement.payments.parts import open_dues
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.sandbox import Fault
 from settlement.payments.states import PaymentMethod, RunPurpose

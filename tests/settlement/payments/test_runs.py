@@ -19,7 +19,8 @@ from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment
 from settlement.payments.engine import pay_run
 from settlement.payments.parties import know_payees
-from settlement.payments.plans import LeftOut, open_dues, plan_payments, plan_run
+from settlement.payments.parts import open_dues
+from settlement.payments.plans import LeftOut, plan_payments, plan_run
 from settlement.payments.runs import propose_run, release_run, return_run, withdraw_run
 from settlement.payments.sandbox import Fault
 from settlement.payments.states import PaymentKind, PaymentMethod

@@ -17,7 +17,8 @@ from settlement.funding_lines import line_balances
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payment_models import Payment, TreasuryReturn
 from settlement.payments.bank_accounts import BankAccountRow, record_bank_accounts
-from settlement.payments.plans import LeftOut, open_dues, plan_run
+from settlement.payments.parts import open_dues
+from settlement.payments.plans import LeftOut, plan_run
 from settlement.payments.states import PaymentMethod
 from settlement.payments.treasury import ReturnRow, export_orders, order_rest_again, record_returns
 from settlement.payout_models import BankAccount
