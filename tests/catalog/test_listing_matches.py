@@ -60,8 +60,16 @@ def assert_alike(unit, *, rows: int) -> None:
         )
     }
     listings = unit.session.scalars(select(Listing)).all()
-    found = unit.session.execute(text("SELECT resource_id, tsvector_to_array(tokens) FROM listing"))
-    tokens = dict(iter(found))
+    found = unit.session.execute(
+        text(
+            "SELECT resource_id, tsvector_to_array(tokens), "
+            "tsvector_to_array(ts_filter(tokens, '{a}')) FROM listing"
+        )
+    )
+    tokens = {
+        resource_id: sorted([*words, *(f"t:{word}" for word in of_title)], key=str.encode)
+        for resource_id, words, of_title in found
+    }
     assert len(matches) == len(listings) == rows
     for one in listings:
         priced = "unpriced" if one.unit_price is None else "priced" if one.unit_price else "free"
