@@ -256,19 +256,44 @@ def test_a_word_that_is_common_at_first_and_rare_behind_is_found_whole(units, sh
     assert "Z-1" in seen
 
 
-def test_what_was_listed_before_is_searched_from_the_first_day(units, shop):
-    """The migration takes in what is listed; back and forth, nothing is lost."""
-    narrowed = next(
+def before(units, migration: str) -> None:
+    """Take the database back to before a migration, named by the end of its file's name."""
+    found = next(
         one
         for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()
-        if one.path.endswith("_narrow_listings.py")
+        if one.path.endswith(migration)
     )
-    assert isinstance(narrowed.down_revision, str)
+    assert isinstance(found.down_revision, str)
     with units.engine.begin() as connection:
-        command.downgrade(alembic_config(connection), narrowed.down_revision)
+        command.downgrade(alembic_config(connection), found.down_revision)
+
+
+def to_head(units) -> None:
     with units.engine.begin() as connection:
         command.upgrade(alembic_config(connection), "head")
     units.engine.dispose()
+
+
+def test_what_was_listed_before_is_searched_from_the_first_day(units, shop):
+    """The migration takes in what is listed; back and forth, nothing is lost."""
+    before(units, "_narrow_listings.py")
+    to_head(units)
     with units(SYSTEM) as unit:
         assert_alike(unit, rows=4)
         assert titles(unit, "小数", grade="五年级") == ["小数乘法"]
+
+
+def test_what_is_basic_and_was_listed_without_an_offer_is_free_from_the_upgrade_on(units, shop):
+    before(units, "_free_by_policy.py")
+    with units.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE offer DISABLE TRIGGER USER"))
+        connection.execute(text("DELETE FROM offer"))
+        connection.execute(text("ALTER TABLE offer ENABLE TRIGGER USER"))
+        connection.execute(
+            text("UPDATE listing SET plan = NULL, unit_price = NULL, price_order = 999999999")
+        )
+    to_head(units)
+    with units(SYSTEM) as unit:
+        assert titles(unit, price="free") == ["防溺水"]
+        assert_alike(unit, rows=4)
+        assert heal_listings(unit) == 0
