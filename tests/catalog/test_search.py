@@ -19,7 +19,6 @@ from catalog.search import CANDIDATES, Sort, Wanted, Why, hits_by_key, search
 from catalog.states import VersionState
 from catalog.tokens import query_of
 from kernel.actors import Role
-from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, Refused
 from kernel.identity.models import Organisation
 from tests.support.builders import a_person, a_region_tree, a_school, a_vendor, admit, took
@@ -209,22 +208,6 @@ def test_a_price_of_tomorrow_counts_tomorrow(units, shop):
     with units(SYSTEM) as unit:
         assert heal_listings(unit) == 1
         assert titles(unit, sort=Sort.PRICE)[-1] == DECIMALS
-
-
-def test_what_is_basic_is_free_by_policy_from_the_day_that_lists_it(units, shop):
-    """R1: nobody has to offer it; and its vendor's own free offer stands where there is one."""
-    with units(SYSTEM) as unit:
-        rows = [a_row(shop, "JC-1", "基础课", kind="basic"), a_row(shop, "GX-1", "个性课")]
-        listed(unit, rows, is_priced=False)
-        basic, priced = hits_by_key(unit, [f"{shop.code}/JC-1", f"{shop.code}/GX-1"])
-        assert (basic.plan, basic.unit_price) == ("per_use", 0)
-        assert (priced.plan, priced.unit_price) == (None, None)
-        safety = hits_by_key(unit, [f"{shop.code}/AQ-1"])[0].resource_id
-        today = shanghai_day(unit.clock.now())
-        offers = offer_in_force(unit, [basic.resource_id, safety, priced.resource_id], day=today)
-    assert offers[basic.resource_id].valid_from == today
-    assert offers[safety].valid_from < today
-    assert set(offers) == {basic.resource_id, safety}
 
 
 def test_sorts_do_what_they_say(units, shop):
