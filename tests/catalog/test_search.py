@@ -14,7 +14,7 @@ from catalog.listing_models import Listing, SearchMiss
 from catalog.listings import Signal, heal_listings, publish_signals, refresh_listings
 from catalog.misses import KEPT_FOR, forget_misses, misses, note_miss
 from catalog.models import Version
-from catalog.offers import OfferRow, offer_in_force, record_offers
+from catalog.offers import OfferRow, record_offers
 from catalog.search import CANDIDATES, Sort, Wanted, Why, hits_by_key, search
 from catalog.states import VersionState
 from catalog.tokens import query_of
