@@ -41,10 +41,14 @@ OWN_EMPTY: Final = msgid("You are not ranked yet. That begins when schools' use 
 
 
 class StepForm(Form, frozen=True):
-    """A step that a reviewer signs (`notice`, `suspension`, `exit`), with its reason."""
+    """A step that a reviewer signs (`notice`, `suspension`, `exit`), with its reason.
+
+    `run`: of the look that was shown with the form.
+    """
 
     step: str = ""
     note: str = ""
+    run: str = ""
     confirmed: str = ""
 
 
@@ -165,15 +169,16 @@ def show_standing(
     form: Form | None = None,
     errors: Mapping[str, str] | None = None,
     asked: StepForm | None = None,
+    status: int = 422,
 ) -> Response[Any]:
     """Show one standing: its course, the gates before the next step, and the forms of who acts.
 
-    `asked`: the step that is named once more before it is signed.
+    `asked`: the step that is named once more before it is signed. `status`: where there are errors.
     """
     found = standing_view(page.unit, standing_id)
     return page.render(
         "settlement/standing.html",
-        status=422 if errors else 200,
+        status=status if errors else 200,
         desk=desk,
         view=found,
         row=found.row,
@@ -200,7 +205,7 @@ def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm)
         return show_standing(page, desk, standing_id, asked=form)
     try:
         with page.unit.session.begin_nested():
-            STEPS[step](page.unit, standing_id, note=form.note)
+            STEPS[step](page.unit, standing_id, note=form.note, seen=_run(form))
     except MarketError as error:
         return again(page, desk, standing_id, form, error)
     return page.redirect(desk.standing(standing_id))
@@ -259,7 +264,16 @@ def again(
         raise error
     at = field if error.code in {"reason-required", "missing-value"} else ""
     errors = {at: translate_error(error, page.locale)}
-    return show_standing(page, desk, standing_id, form=form, errors=errors)
+    status = error.status if error.status == 409 else 422
+    return show_standing(page, desk, standing_id, form=form, errors=errors, status=status)
+
+
+def _run(form: StepForm) -> UUID:
+    """Return the run that was read; one that is not named is none that there is."""
+    try:
+        return UUID(form.run)
+    except ValueError:
+        return UUID(int=0)
 
 
 def _numbers(given: Texts) -> list[int]:
