@@ -157,7 +157,8 @@ def test_works_of_other_schools_made_from_it_count(units: Units, given: Contribu
 def test_what_two_schools_do_for_each_other_counts_up_to_a_cap(
     units: Units, given: Contribution
 ) -> None:
-    """R65: nobody buys a place by giving one; what is not returned counts whole."""
+    """R65: nobody buys a place by giving one; what is not returned counts whole, and who takes up
+    one work in return is not set back by it."""
     school = home(units, given)
     made = built_on(units, given.market.school, given.market.resource_id, times=5)
     by_code = {one.code: one for one in shared(units)}
@@ -165,8 +166,13 @@ def test_what_two_schools_do_for_each_other_counts_up_to_a_cap(
     built_on(units, school, made[0], times=1)
     by_code = {one.code: one for one in shared(units)}
     first, second = by_code[school.code], by_code[given.market.school.code]
-    assert (first.derivatives, first.beyond, first.contribution) == (5, 2, MUTUAL_MOST)
+    assert (first.derivatives, first.beyond, first.contribution) == (5, 0, 5)
     assert (second.derivatives, second.beyond, second.contribution) == (1, 0, 1)
+    built_on(units, school, made[1], times=3)
+    by_code = {one.code: one for one in shared(units)}
+    first, second = by_code[school.code], by_code[given.market.school.code]
+    assert (first.derivatives, first.beyond, first.contribution) == (5, 1, 4)
+    assert (second.derivatives, second.beyond, second.contribution) == (4, 1, MUTUAL_MOST)
 
 
 def built_on(
