@@ -14,6 +14,7 @@ from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, Filter, tabulate
+from settlement.evaluation.outside import findings_about_us
 from settlement.models import STATED, Period
 from settlement.queries.rankings import RankRow, places_of_vendor
 from settlement.queries.standings import StandingRow, StandingView, standing_rows, standing_view
@@ -87,7 +88,8 @@ class StandingDesk:
 
 
 def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
-    """Show a vendor where it stands, as if it were judged today, and what it may do."""
+    """Show a vendor where it stands, as if it were judged today, what it may do, and what third
+    parties found about it."""
     run = last_run(page.unit)
     rows = standing_rows(page.unit)
     own: list[RankRow] = []
@@ -111,6 +113,7 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
         interval=interval_of,
         tenth=tenth,
         empty_words=translate(OWN_EMPTY, page.locale),
+        findings=findings_about_us(page.unit),
     )
 
 

@@ -300,6 +300,12 @@ def test_the_pages_ask_no_more_queries_than_others(
         *("/rankings", "/rankings?kind=resource", "/rankings/method", "/bureau/standings"),
         f"/bureau/standings/{standing}",
     ):
-        with counted_queries(units.engine) as queries:
-            assert client.get(address, headers=PAGE).status_code == 200, address
-        assert len(queries) <= 12, (address, len(queries))
+        asks_few(client, units, address)
+    sign_in(client, "vendor-2")
+    asks_few(client, units, "/vendor/standing")
+
+
+def asks_few(client: TestClient[Litestar], units: Units, address: str) -> None:
+    with counted_queries(units.engine) as queries:
+        assert client.get(address, headers=PAGE).status_code == 200, address
+    assert len(queries) <= 12, (address, len(queries))
