@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0043"
-down_revision = "0036"
+down_revision = "0039"
 branch_labels = None
 depends_on = None
 
@@ -48,7 +48,7 @@ def downgrade() -> None:
     twice = op.get_bind().execute(TWICE).all()
     if twice:
         rows = ", ".join(f"{order_no} {voucher_no}" for order_no, voucher_no in twice)
-        raise RuntimeError(f"treasury rows that are told apart no more by 0036: {rows}")
+        raise RuntimeError(f"treasury rows that the revision before does not tell apart: {rows}")
     op.drop_index("ux_treasury_return_unknown", "treasury_return")
     op.drop_index("ux_treasury_return_matched", "treasury_return")
     op.drop_constraint("pk_treasury_return", "treasury_return")
