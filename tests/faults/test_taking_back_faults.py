@@ -175,11 +175,9 @@ def late(call: str, *, keeps: int = 1) -> Iterator[tuple[Line, Callable[[], None
         for adapter, request in zip(adapters, line.kept, strict=True):
             original(adapter, request)
 
-    SandboxAdapter.send = send  # type: ignore[method-assign]  # as a slow line would
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SandboxAdapter, "send", send)
         yield line, arrive
-    finally:
-        SandboxAdapter.send = original  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["before we send again", "after"])
@@ -265,12 +263,10 @@ def test_each_movement_has_the_key_of_its_attempt(units: Units, owed: Payables):
                 keys.setdefault(call, []).append(str(request.headers["Idempotency-Key"]))
         return original(self, request, *args, **kwargs)
 
-    SandboxAdapter.send = send  # type: ignore[method-assign]  # listens only
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SandboxAdapter, "send", send)
         pay_run(units, SYSTEM, gateway, a_refund(units, owed, gateway))
         pay_out(units, SYSTEM, gateway)
-    finally:
-        SandboxAdapter.send = original  # type: ignore[method-assign]
 
     with units(SYSTEM) as unit:
         payments = unit.session.scalars(select(Payment)).all()
