@@ -34,6 +34,12 @@ class LicenceForbids(Conflict):
     remedy = "Ask its vendor for another licence, or leave it out."
 
 
+class UnderTakedown(Conflict):
+    code = "under-takedown"
+    summary = "“{key}” can't be listed: the resource was taken down."
+    remedy = "Lift the takedown or decide the vendor's appeal first, as another reviewer."
+
+
 class PriceNeedsReview(Conflict):
     code = "price-needs-review"
     summary = "“{key}” is listed: another price is reviewed before it holds."
