@@ -28,7 +28,7 @@ from catalog.models import Admission, Resource, Version
 from catalog.opening import is_under_takedown, refuse_under_takedown
 from catalog.ownership import is_unconfirmed, require_confirmed
 from catalog.packs import has_part_gone, require_parts_listed
-from catalog.proposed_offers import enter_offers
+from catalog.proposed_offers import enter_offers, hold_prices
 from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
 from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
 from kernel.actors import OrganisationKind, Role
@@ -220,6 +220,8 @@ def decide_admission(
     would not, `UnderTakedown`, `Conflict` for what is decided already.
     """
     reviewer = require_reviewer(unit, "decide an admission")
+    if verdict is AdmissionState.ADMITTED:
+        hold_prices(unit, version_ids)
     versions = lock_versions(unit, version_ids)
     admissions = _lock_admissions(unit, versions, reviewer)
     refuse_interest(unit, reviewer, versions)

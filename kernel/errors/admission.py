@@ -40,6 +40,12 @@ class UnderTakedown(Conflict):
     remedy = "Lift the takedown or decide the vendor's appeal first, as another reviewer."
 
 
+class PriceDayTaken(Conflict):
+    code = "price-day-taken"
+    summary = "Another price of “{key}” begins on {day} already."
+    remedy = "Let this one begin on another day."
+
+
 class PriceNeedsReview(Conflict):
     code = "price-needs-review"
     summary = "“{key}” is listed: another price is reviewed before it holds."
