@@ -30,14 +30,19 @@ from catalog.ownership import is_unconfirmed, require_confirmed
 from catalog.packs import has_part_gone, require_parts_listed
 from catalog.proposed_offers import enter_offers, enter_policy, hold_prices
 from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
-from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
+from catalog.states import (
+    ADMISSION_TRANSITIONS,
+    VERDICTS,
+    AdmissionState,
+    VersionState,
+    require_verdict,
+)
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import (
     ClaimedByAnother,
     Conflict,
     FindingsAgainst,
     FindingsMissing,
-    InvalidInput,
     NoteRequired,
     NotFound,
     NotProposed,
@@ -50,13 +55,6 @@ from kernel.identity.recording import among
 from kernel.ids import VersionId, new_id
 from kernel.trail import record
 from kernel.unit import Unit
-
-VERDICTS: dict[AdmissionState, tuple[VersionState, ...]] = {
-    AdmissionState.ADMITTED: (VersionState.ADMITTED, VersionState.LISTED),
-    AdmissionState.REFUSED: (VersionState.REFUSED,),
-    AdmissionState.RETURNED: (VersionState.RETURNED,),
-}
-"""The states a version goes through when its admission is decided so."""
 
 
 def awaiting_proposal(unit: Unit, *, vendor_code: str | None = None) -> list[VersionId]:
@@ -182,8 +180,7 @@ def propose(
     """
     version, admission = _own_claim(unit, version_id)
     depth = Depth(admission.depth)
-    if verdict not in VERDICTS:
-        raise InvalidInput(field="verdict", value=verdict, expected=" | ".join(VERDICTS))
+    require_verdict(verdict)
     missing = unjudged(admission.findings, depth)
     if missing:
         raise FindingsMissing(missing=missing)
@@ -219,6 +216,7 @@ def decide_admission(
     a refusal or a return without its reason, `NotProposed` for admitting what the first reviewer
     would not, `UnderTakedown`, `Conflict` for what is decided already.
     """
+    require_verdict(verdict)
     reviewer = require_reviewer(unit, "decide an admission")
     if verdict is AdmissionState.ADMITTED:
         hold_prices(unit, version_ids)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from kernel.errors import InvalidInput
+
 
 class VersionState(StrEnum):
     DRAFT = "draft"
@@ -119,3 +121,16 @@ ADMISSION_TRANSITIONS: Final[dict[AdmissionState, frozenset[AdmissionState]]] = 
     AdmissionState.REFUSED: frozenset(),
     AdmissionState.RETURNED: frozenset(),
 }
+
+VERDICTS: Final[dict[AdmissionState, tuple[VersionState, ...]]] = {
+    AdmissionState.ADMITTED: (VersionState.ADMITTED, VersionState.LISTED),
+    AdmissionState.REFUSED: (VersionState.REFUSED,),
+    AdmissionState.RETURNED: (VersionState.RETURNED,),
+}
+"""The states a version goes through when its admission is decided so."""
+
+
+def require_verdict(verdict: AdmissionState) -> None:
+    """Raise `InvalidInput` for a state that is no verdict."""
+    if verdict not in VERDICTS:
+        raise InvalidInput(field="verdict", value=verdict, expected=" | ".join(VERDICTS))

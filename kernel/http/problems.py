@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from litestar import MediaType, Request, Response
@@ -137,10 +137,24 @@ def address_of(request: AnyRequest) -> str:
 
 
 def sign_in_address(request: AnyRequest) -> str:
-    """Return where to sign in, and from there back to what was asked for, if that was a GET."""
-    if request.method not in {"GET", "HEAD"}:
-        return SIGN_IN_PATH
-    return f"{SIGN_IN_PATH}?next={quote(address_of(request), safe='/')}"
+    """Return where to sign in, and from there back to what was asked for.
+
+    What was sent is not sent again: from there back to the page of ours that it was sent from.
+    """
+    is_read = request.method in {"GET", "HEAD"}
+    back = address_of(request) if is_read else _sent_from(request)
+    return f"{SIGN_IN_PATH}?next={quote(back, safe='/')}" if back else SIGN_IN_PATH
+
+
+def _sent_from(request: AnyRequest) -> str:
+    """Return the address of the page whose form was sent; empty if it is not one of this site."""
+    try:
+        page = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
+    if page.netloc != request.url.netloc:
+        return ""
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 def describe(request: AnyRequest, error: Exception, *, locale: str) -> Problem:

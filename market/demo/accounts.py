@@ -45,6 +45,7 @@ _ACCOUNTS: tuple[tuple[str, str, str], ...] = (
     (SIGNING_TEACHER, f"{_SCHOOL['shiyan']} · 任课教师", "teacher"),
     (SIGNING_PUPIL, f"{_SCHOOL['shiyan']} · 学生", "learner"),
     ("linxi-finance", f"{_SCHOOL['linxi']}（含两个教学点）· 财务", "school_finance"),
+    ("yizhong-academic", f"{_SCHOOL['yizhong']}（周映雪任教）· 教务", "academic"),
     ("zhisui", f"{_VENDOR['zhisui']} · 负责人", "vendor_manager"),
     ("zhouyingxue", f"{_VENDOR['zhouyingxue']} · 资源作者", "vendor_manager"),
     ("qinghe-finance", f"{_BUREAU[COUNTY]} · 财务（编制）", "bureau_finance"),

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from catalog.admission import decide_admission
 from catalog.cases import case
 from catalog.criteria import LIGHT_GROUP, Depth, criteria_of
 from catalog.models import Offer, Version
@@ -71,6 +72,14 @@ def test_what_changes_nothing_is_not_submitted_again(desk):
     version_id = desk.draft()
     with desk.units(desk.manager) as unit, pytest.raises(NothingChanged):
         submit(unit, version_id, a_self_check())
+
+
+@pytest.mark.parametrize("state", [AdmissionState.RELEASED, AdmissionState.CLAIMED])
+def test_a_state_that_is_no_verdict_is_refused_with_its_field(desk, state):
+    version_id = desk.proposed(desk.submitted())
+    with desk.units(desk.second) as unit, pytest.raises(InvalidInput) as refused:
+        decide_admission(unit, [version_id], note="定", verdict=state)
+    assert refused.value.facts["field"] == "verdict"
 
 
 def test_a_row_that_is_not_right_is_refused_with_its_field(desk):

@@ -53,6 +53,11 @@ def boom(name: FromPath[str]) -> None:
     raise errors[name]
 
 
+@post("/boom/form", sync_to_thread=False)
+def form() -> None:
+    raise NotSignedIn
+
+
 def error_page(request: AnyRequest, problem: Problem) -> str:
     return f"<h1>{problem.title}</h1><p>{problem.detail}</p>{problem.incident}"
 
@@ -60,7 +65,7 @@ def error_page(request: AnyRequest, problem: Problem) -> str:
 @pytest.fixture
 def client():
     app = Litestar(
-        [things, boom],
+        [things, boom, form],
         exception_handlers={Exception: problem_handler(error_page, locale="zh_CN")},
         before_send=[add_security_headers],
         openapi_config=None,
@@ -160,6 +165,21 @@ def test_a_visitor_is_sent_to_sign_in_and_back_afterwards(client):
     assert response.status_code == 303
     assert response.headers["location"] == "/sign-in?next=/boom/signed-out%3Fa%3Db%26c%3Dd"
     assert problem_of(client.get("/boom/signed-out"))["status"] == 401
+
+
+@pytest.mark.parametrize(
+    ("referer", "location"),
+    [
+        ("http://testserver.local/desk/7?tab=a", "/sign-in?next=/desk/7%3Ftab%3Da"),
+        ("http://elsewhere.example/desk/7", "/sign-in"),
+        ("http://[", "/sign-in"),
+        ("", "/sign-in"),
+    ],
+)
+def test_who_sent_a_form_too_late_comes_back_to_its_page(client, referer, location):
+    headers = {**PAGE, "referer": referer}
+    response = client.post("/boom/form", headers=headers, follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (303, location)
 
 
 def test_every_answer_carries_the_security_headers_errors_too(client):

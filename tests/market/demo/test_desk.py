@@ -8,13 +8,15 @@ from sqlalchemy import select
 from catalog.attachments.reading import files_of
 from catalog.attachments.vault import open_vault
 from catalog.models import Resource, Version
+from catalog.ownership import works
 from catalog.packs import PACK
 from catalog.search import Wanted, search
 from catalog.sharing_models import BlindSample, SchoolNeed
 from kernel.unit import Units
+from market.demo.accounts import demo_accounts
 from market.demo.desk import ACTS, FROM, act_at_the_desk
 from market.demo.load import load_sample
-from market.demo.rehearsal import on_day
+from market.demo.rehearsal import on_day, person
 from tests.support.settlement_builders import SYSTEM
 
 
@@ -48,6 +50,16 @@ def test_every_act_may_be_repeated_and_stands_there_once(loaded):
         "suspended": 1,
     }
     assert (len(needs), len(samples), len(packs)) == (1, 4, 1)
+
+
+def test_a_teachers_work_waits_for_an_office_that_may_sign_in(loaded):
+    """R40: so that confirming one can be tried."""
+    offices = [one.login for one in demo_accounts() if one.role == "academic"]
+    waiting = []
+    for login in offices:
+        with loaded(person(loaded, login)) as unit:
+            waiting += [one.vendor_name for one in works(unit) if one.standing == "waiting"]
+    assert waiting == ["周映雪（教师）"]
 
 
 def test_the_sample_has_files_that_are_really_there(loaded):
