@@ -2,6 +2,7 @@
 
 import io
 import random
+import zipfile
 
 import pytest
 
@@ -14,6 +15,7 @@ from kernel.errors import (
     AttachmentExecutable,
     AttachmentMacros,
     AttachmentMisnamed,
+    AttachmentPackedOtherwise,
     AttachmentRefused,
     AttachmentSealed,
     AttachmentTooLarge,
@@ -164,6 +166,48 @@ def test_a_drawing_with_entities_is_refused():
 def test_a_drawing_with_its_own_parts_is_kept():
     inside = '<defs><g id="a"/></defs><use href="#a"/><image href="data:image/png;base64,AA=="/>'
     assert look(a_drawing(inside), "图.svg") == "image/svg+xml"
+
+
+def test_the_files_by_which_a_document_says_what_it_is_are_never_read_beyond_a_bound():
+    """They are read whole, so noise beside them earns them no more (R5)."""
+    noise = random.Random(1).randbytes(1_000_000)
+    bombs = [
+        an_archive({"[Content_Types].xml": b" " * 9_000_000, "ppt/x": b"x", "noise": noise}),
+        an_archive({"mimetype": b"a" * 9_000_000, "content.xml": b"", "noise": noise}),
+    ]
+    for bomb in bombs:
+        with pytest.raises(AttachmentBomb) as refused:
+            look(bomb, "课件.pptx", rules=Rules(most_bytes=100_000_000))
+        assert refused.value.facts["most_mb"] == 4
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_unpacks_in_one_piece_is_not_unpacked(method):
+    """A few bytes of these become gigabytes at once; broken ones are broken in their own way."""
+    content = an_archive({"a.txt": b"\0" * 1_000_000}, method=method)
+    broken = bytearray(content)
+    broken[60:80] = b"\xff" * 20
+
+    for one in (content, bytes(broken)):
+        with pytest.raises(AttachmentPackedOtherwise) as refused:
+            look(one, "资料.zip")
+        assert refused.value.facts["inner"] == "a.txt"
+
+
+@pytest.mark.parametrize("name", ["屏保.SCR ", "屏保.scr.", "屏保.exe. ."])
+def test_a_program_hides_behind_no_trailing_blank(name):
+    with pytest.raises(AttachmentExecutable):
+        look(an_archive({name: b"x"}), "资料.zip")
+
+
+def test_a_broken_old_document_is_refused_without_the_words_of_python():
+    """Its header says sectors so large that their size is no number any more."""
+    content = bytearray(an_old_document())
+    content[31] = 0xFF
+    with pytest.raises(AttachmentBroken) as refused:
+        look(bytes(content), "旧.doc")
+
+    assert refused.value.facts["reason"] == "OLE"
 
 
 def test_an_archive_under_a_password_can_not_be_looked_into():
