@@ -20,6 +20,7 @@ from catalog.models import Version
 from catalog.ownership import declare_work
 from catalog.reviewers import lock_versions
 from catalog.states import VersionState
+from catalog.wording import require_suits
 from kernel.errors import (
     CommitmentMissing,
     Conflict,
@@ -109,5 +110,9 @@ def submissions_of(unit: Unit, versions: Sequence[Version]) -> dict[Any, Submiss
 
 
 def suitability(stages: Sequence[str], conditions: str) -> dict[str, Any]:
-    """Return for which stages and on which conditions something suits, as it is kept (R60)."""
-    return {"stages": list(stages), "conditions": conditions.strip()}
+    """Return for which stages and on which conditions something suits, as it is kept (R60).
+
+    Raises `InvalidInput` for what is no stage, or too long.
+    """
+    require_suits(stages, conditions)
+    return {"stages": list(dict.fromkeys(stages)), "conditions": conditions.strip()}

@@ -46,6 +46,7 @@ SPOOLED_BYTES: Final = 8_000_000
 ENCRYPTED: Final = 0x1
 METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 """How a file may be packed. The other ways unpack to gigabytes from one piece of a few bytes."""
+METHOD_NAMES: Final = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 9: "Deflate64"}
 CONTENT_TYPES: Final = "[Content_Types].xml"
 MEDIA_TYPE: Final = "mimetype"
 DECLARING: Final = frozenset({CONTENT_TYPES, MEDIA_TYPE})
@@ -145,7 +146,7 @@ def _read_all(archive: zipfile.ZipFile, budget: _Budget, *, depth: int) -> None:
         if entry.is_dir():
             continue
         if entry.compress_type not in METHODS:
-            method = zipfile.compressor_names.get(entry.compress_type, str(entry.compress_type))
+            method = METHOD_NAMES.get(entry.compress_type, str(entry.compress_type))
             raise AttachmentPackedOtherwise(file=budget.name, inner=entry.filename, method=method)
         if ending in PACKED:
             _read_packed(archive, entry, budget, depth=depth)

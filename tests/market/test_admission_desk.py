@@ -127,6 +127,16 @@ def test_what_is_missing_is_a_problem_with_its_facts(client, desk):
     assert problem["type"].endswith("self-check-missing")
     assert "政治性" in problem["detail"]
     draft(client, price={"unit_price_yuan": "much", "valid_from": "2026-08-01"}, status=422)
+    draft(client, sku="长" * 6_000, status=422)
+
+
+def test_what_is_no_stage_is_not_proposed(client, desk):
+    """What a resource suits is read by everybody."""
+    version_id = desk.claimed(desk.submitted())
+    proposal = {"verdict": "admitted", "note": "建议", "stages": ["nonsense"]}
+    problem = call(client, "first", f"/admissions/{version_id}/proposal", proposal, status=422)
+
+    assert (problem["field"], problem["value"]) == ("stages", "nonsense")
 
 
 def test_another_vendor_finds_a_draft_by_no_id(client, desk):

@@ -169,7 +169,7 @@ def test_a_drawing_with_its_own_parts_is_kept():
 
 
 def test_the_files_by_which_a_document_says_what_it_is_are_never_read_beyond_a_bound():
-    """They are read whole, so noise beside them earns them no more (R5)."""
+    """They are read whole, so noise beside them earns them no more."""
     noise = random.Random(1).randbytes(1_000_000)
     bombs = [
         an_archive({"[Content_Types].xml": b" " * 9_000_000, "ppt/x": b"x", "noise": noise}),
