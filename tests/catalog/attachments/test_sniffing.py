@@ -148,6 +148,30 @@ def test_what_is_not_kept_is_refused_under_a_harmless_name(content, error):
         "<style>@import 'x.css';</style>",
         '<animate attributeName="href" to="javascript:alert(1)"/>',
         '<set attributeName="onclick" to="alert(1)"/>',
+        '<set attributeName="style" to="fill:red"/>',
+        '<animate attributeName="href" values="#;javascript:alert(1)"/>',
+        '<animate attributeName="xlink:href" values="#a;#b"/>',
+        '<a href="/sign-out"><path/></a>',
+        '<a href="sign-out"><path/></a>',
+        '<use href="data:image/svg+xml;base64,AA=="/>',
+        '<image href="data:image/svg+xml;base64,AA=="/>',
+        '<g xml:base="https://elsewhere.example/"/>',
+        '<path ping="https://elsewhere.example/"/>',
+        '<path style="fill:url(//elsewhere.example)"/>',
+        '<path style="fill:ur\\6c(https://elsewhere.example)"/>',
+        "<path style=\"background:image-set('https://elsewhere.example' 1x)\"/>",
+        '<path fill="url( &#104;ttps://elsewhere.example )"/>',
+        '<path fill="URL(elsewhere.svg#a)"/>',
+        '<path fill="url(#a) url(b)"/>',
+        "<style>@im&#112;ort 'https://elsewhere.example';</style>",
+        "<style>@im<!-- -->port 'https://elsewhere.example';</style>",
+        "<style>@\\69mport 'https://elsewhere.example';</style>",
+        "<style>path{fill:url(https://elsewhere.example)}</style>",
+        "<style>path{fill:u<!-- -->rl(https://elsewhere.example)}</style>",
+        "<style><g/></style>",
+        "<style><dc:a xmlns:dc='http://purl.org/dc/terms/'/>@import 'https://a.example';</style>",
+        '<p xmlns="http://www.w3.org/1999/xhtml"/>',
+        '<video src="#a"/>',
     ],
 )
 def test_a_drawing_that_runs_or_reaches_out_is_refused(inside):
@@ -157,15 +181,69 @@ def test_a_drawing_that_runs_or_reaches_out_is_refused(inside):
     assert refused.value.facts["found"]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        '<!DOCTYPE svg SYSTEM "http://elsewhere.example/x.dtd">',
+        '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://elsewhere.example/x.dtd">',
+        "<!DOCTYPE svg [<!ATTLIST path fill CDATA 'red'>]>",
+        '<?xml-stylesheet href="https://elsewhere.example/x.css"?>',
+    ],
+)
+def test_a_drawing_that_names_what_is_elsewhere_in_its_head_is_refused(before):
+    with pytest.raises(AttachmentActive):
+        look(a_drawing("<path/>", before=before), "图.svg")
+
+
+def test_a_drawing_ends_at_its_own_limit():
+    with pytest.raises(AttachmentTooLarge) as refused:
+        look(a_drawing(" " * 20_000_000), "图.svg", rules=Rules(most_bytes=100_000_000))
+
+    assert refused.value.facts["most_mb"] == 20
+
+
 def test_a_drawing_with_entities_is_refused():
     before = '<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     with pytest.raises(AttachmentActive):
         look(a_drawing("<text>&b;</text>", before=before), "图.svg")
 
 
-def test_a_drawing_with_its_own_parts_is_kept():
-    inside = '<defs><g id="a"/></defs><use href="#a"/><image href="data:image/png;base64,AA=="/>'
-    assert look(a_drawing(inside), "图.svg") == "image/svg+xml"
+@pytest.mark.parametrize(
+    ("inside", "before"),
+    [
+        ('<defs><g id="a"/></defs><use href="#a"/>', ""),
+        ('<image href="data:image/png;base64,AA=="/>', ""),
+        ('<image xlink:href="data:image/jpeg;base64,AA&#10;BB" width="1" height="1"/>', ""),
+        (
+            (
+                '<g id="图层_1" data-name="图层 (1)" style="fill:url(#a);color:rgb(1,2,3)">'
+                '<path d="M0 0h9" transform="rotate(45)" clip-path="url(\'#b\')"/></g>'
+            ),
+            (
+                '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" '
+                '"http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'
+            ),
+        ),
+        ("<style>.st0{fill:#FFF;filter:url(#f)} .st1:not(.st0){opacity:.5}</style>", ""),
+        ("<style><![CDATA[text > tspan {font-family:'KaiTi', serif}]]></style>", ""),
+        (
+            (
+                '<metadata><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+                '<c:Work xmlns:c="http://creativecommons.org/ns#" r:about=""/></r:RDF></metadata>'
+            ),
+            "",
+        ),
+        (
+            (
+                '<circle r="1"><animate attributeName="r" values="1;9" dur="2s"/>'
+                '<animateTransform attributeName="transform" type="rotate" to="9"/></circle>'
+            ),
+            "",
+        ),
+    ],
+)
+def test_a_drawing_as_programs_save_it_is_kept(inside, before):
+    assert look(a_drawing(inside, before=before), "图.svg") == "image/svg+xml"
 
 
 def test_the_files_by_which_a_document_says_what_it_is_are_never_read_beyond_a_bound():
