@@ -87,7 +87,9 @@ def give_notice(
     if version.state != VersionState.SUSPENDED and not may_open(unit, version):
         if not sees(unit, version):
             raise NotFound(what="version", key=version_id)
-        raise Conflict(what="version", key=version.title, state=version.state, wanted="disputed")
+        raise Conflict(
+            what="version", key=version.title, state=VersionState(version.state), wanted="disputed"
+        )
     now = unit.clock.now()
     notice = InfringementNotice(
         id=new_id(),

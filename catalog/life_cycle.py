@@ -64,7 +64,9 @@ def _step(version: Version, target: VersionState) -> Transition:
     """Return the move from where a version stands; raise `Conflict` if the table has none."""
     step = LIFE_CYCLE.get((VersionState(version.state), target))
     if step is None:
-        raise Conflict(what="version", key=version.title, state=version.state, wanted=target)
+        raise Conflict(
+            what="version", key=version.title, state=VersionState(version.state), wanted=target
+        )
     return step
 
 

@@ -109,7 +109,9 @@ def answer_need(unit: Unit, need_id: UUID, *, version_id: VersionId, note: str) 
     if need.closed_at is not None:
         raise Conflict(what="need", key=need.title, state="closed", wanted="answered")
     if version.state in (VersionState.WITHDRAWN, VersionState.REFUSED, VersionState.SUSPENDED):
-        raise Conflict(what="version", key=version.title, state=version.state, wanted="offered")
+        raise Conflict(
+            what="version", key=version.title, state=VersionState(version.state), wanted="offered"
+        )
     if unit.session.get(NeedAnswer, (need.id, version.id)) is not None:
         raise AlreadyExists(what="answer", key=version.title)
     if unit.actor.person_id is None:

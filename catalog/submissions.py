@@ -59,7 +59,10 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
     require_own_vendor(unit, [version])
     if version.state != VersionState.DRAFT:
         raise Conflict(
-            what="version", key=version.title, state=version.state, wanted=VersionState.SUBMITTED
+            what="version",
+            key=version.title,
+            state=VersionState(version.state),
+            wanted=VersionState.SUBMITTED,
         )
     changes = changes_of(unit, [version])[version.id]
     if not changes:

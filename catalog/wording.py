@@ -29,7 +29,9 @@ LINES: Final = frozenset("\n\r\t")
 """Controls that a text of several lines has."""
 CONTROLS: Final = frozenset({"Cc", "Zl", "Zp"})
 SHOWN: Final = 40
-SKU_SIGNS: Final = "letters, digits and signs without / and \\, not only dots, no outer blanks"
+SKU_SIGNS: Final = (
+    "letters, digits and signs without \\, no outer blanks, and between / something else than dots"
+)
 TOO_LONG: Final = "at most {most} characters"
 TOO_MANY: Final = "at most {most} words"
 ONE_LINE: Final = "a text of one line, without control characters"
@@ -38,7 +40,9 @@ ONE_LINE: Final = "a text of one line, without control characters"
 def require_sku(sku: str) -> None:
     """Raise `FieldError` for an article number that no address can hold."""
     _require_length(sku, "sku", LONGEST["sku"])
-    if not sku.isprintable() or sku != sku.strip() or set(sku) & {"/", "\\"} or not sku.strip("."):
+    parts = sku.split("/")
+    is_whole = sku.isprintable() and sku == sku.strip() and "\\" not in sku
+    if not is_whole or any(not part.strip(".") for part in parts):
         raise FieldError(_error(sku, "sku", SKU_SIGNS), field="sku")
 
 

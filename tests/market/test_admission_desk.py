@@ -199,6 +199,31 @@ def test_a_vendor_drafts_and_submits_on_pages(client, desk):
     assert "已提交" in text_of(client, "/vendor/resources")
 
 
+def test_no_finding_and_no_verdict_is_chosen_for_a_reviewer(client, desk):
+    """R11: each is somebody's own judgement, written with its evidence."""
+    version_id = desk.claimed(desk.submitted())
+    sign_in(client, "first")
+    address = f"/bureau/admission/{version_id}"
+    page = text_of(client, address)
+    for select in re.findall(
+        r"<select[^>]*name=\"(?:finding|verdict)\".*?</select>", page, re.DOTALL
+    ):
+        assert "selected" not in select.partition("</option>")[2]
+        assert re.search(r'<option value=""', select.partition("</option>")[0])
+    answer = send(
+        client, address, act="judge", criterion=["safety"], finding=[""], evidence=["见第1页"]
+    )
+    assert answer.status_code == 200 and "安全性" in answer.text
+    assert not desk.admission(version_id).findings
+
+
+def test_a_conflict_says_its_states_in_one_language(client, desk):
+    version_id = desk.draft()
+    problem = call(client, "manager", f"/versions/{version_id}/withdrawal", {}, status=409)
+
+    assert "草稿" in problem["detail"] and "draft" not in problem["detail"]
+
+
 def test_two_reviewers_admit_on_pages(client, desk):
     """R11, R13."""
     version_id = desk.submitted(offer=desk.offer())
