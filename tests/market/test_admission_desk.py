@@ -200,7 +200,7 @@ def test_a_vendor_drafts_and_submits_on_pages(client, desk):
 
 
 def test_no_finding_and_no_verdict_is_chosen_for_a_reviewer(client, desk):
-    """R11: each is somebody's own judgement, written with its evidence."""
+    """Each is somebody's own judgement, written with its evidence."""
     version_id = desk.claimed(desk.submitted())
     sign_in(client, "first")
     address = f"/bureau/admission/{version_id}"
