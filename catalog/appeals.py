@@ -107,7 +107,9 @@ def _appealable(unit: Unit, version: Version) -> tuple[str, UUID]:
     takedown = open_takedown(unit, version)
     if takedown is not None:
         return "takedown", takedown.id
-    raise Conflict(what="version", key=version.title, state=version.state, wanted="appealed")
+    raise Conflict(
+        what="version", key=version.title, state=VersionState(version.state), wanted="appealed"
+    )
 
 
 def _require_another(

@@ -20,6 +20,7 @@ from catalog.reviewers import answered_for, lock_versions, refuse_interest, requ
 from catalog.sharing_models import InfringementNotice
 from catalog.states import AdmissionState, VersionState
 from catalog.takedowns import Ground, take_down
+from catalog.visibility import sees
 from kernel.actors import OrganisationKind
 from kernel.clock import shanghai_day
 from kernel.errors import (
@@ -84,9 +85,11 @@ def give_notice(
             raise MissingValue(field=field)
     (version,) = lock_versions(unit, [version_id])
     if version.state != VersionState.SUSPENDED and not may_open(unit, version):
-        if version.state == VersionState.DRAFT:
+        if not sees(unit, version):
             raise NotFound(what="version", key=version_id)
-        raise Conflict(what="version", key=version.title, state=version.state, wanted="disputed")
+        raise Conflict(
+            what="version", key=version.title, state=VersionState(version.state), wanted="disputed"
+        )
     now = unit.clock.now()
     notice = InfringementNotice(
         id=new_id(),

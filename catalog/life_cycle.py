@@ -64,7 +64,9 @@ def _step(version: Version, target: VersionState) -> Transition:
     """Return the move from where a version stands; raise `Conflict` if the table has none."""
     step = LIFE_CYCLE.get((VersionState(version.state), target))
     if step is None:
-        raise Conflict(what="version", key=version.title, state=version.state, wanted=target)
+        raise Conflict(
+            what="version", key=version.title, state=VersionState(version.state), wanted=target
+        )
     return step
 
 
@@ -75,7 +77,7 @@ def require_own_vendor(unit: Unit, versions: Sequence[Version]) -> None:
     if actor.organisation_kind is not OrganisationKind.VENDOR:
         return  # the system, for a vendor that has no people here
     foreign = unit.session.scalars(
-        select(Resource.sku)
+        select(Resource.id)
         .where(
             among(Resource.id, {version.resource_id for version in versions}),
             Resource.vendor_id != actor.organisation_id,
@@ -83,7 +85,10 @@ def require_own_vendor(unit: Unit, versions: Sequence[Version]) -> None:
         .limit(1)
     ).first()
     if foreign is not None:
-        raise NotFound(what="version", key=foreign)
+        raise NotFound(
+            what="version",
+            key=next(one.id for one in versions if one.resource_id == foreign),
+        )
 
 
 def _require_party(unit: Unit, party: Party, versions: Sequence[Version]) -> None:

@@ -23,6 +23,7 @@ from kernel.clock import shanghai_day
 from kernel.errors import AlreadyExists, Conflict, InvalidInput, MissingValue, NotFound, Refused
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
+from kernel.identity.stages import STAGES, Stage
 from kernel.identity.visibility import visible_organisations
 from kernel.ids import VersionId, new_id
 from kernel.trail import record
@@ -76,6 +77,8 @@ def post_need(
     for field, text in (("title", title), ("description", description)):
         if not text.strip():
             raise MissingValue(field=field)
+    if stage not in STAGES:
+        raise InvalidInput(field="stage", value=stage[:40], expected=" | ".join(Stage))
     if wanted_by < shanghai_day(unit.clock.now()):
         raise InvalidInput(field="wanted_by", value=wanted_by, expected="a day to come")
     need = SchoolNeed(
@@ -106,7 +109,9 @@ def answer_need(unit: Unit, need_id: UUID, *, version_id: VersionId, note: str) 
     if need.closed_at is not None:
         raise Conflict(what="need", key=need.title, state="closed", wanted="answered")
     if version.state in (VersionState.WITHDRAWN, VersionState.REFUSED, VersionState.SUSPENDED):
-        raise Conflict(what="version", key=version.title, state=version.state, wanted="offered")
+        raise Conflict(
+            what="version", key=version.title, state=VersionState(version.state), wanted="offered"
+        )
     if unit.session.get(NeedAnswer, (need.id, version.id)) is not None:
         raise AlreadyExists(what="answer", key=version.title)
     if unit.actor.person_id is None:

@@ -24,6 +24,7 @@ from catalog.queries import ResourceKey, resources_by_key, vendors_served
 from catalog.self_checks import SelfCheckColumns, keep_checks, require_whole_check
 from catalog.states import VersionState
 from catalog.vocabularies import VOCABULARIES
+from catalog.wording import require_sku, require_wording
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotInVocabulary
 from kernel.identity.models import Organisation
 from kernel.identity.recording import (
@@ -220,7 +221,9 @@ def _check(row: CatalogueRow, vendor: Organisation) -> None:
         error = InvalidInput(field="launch_url", value=row.launch_url, expected=expected)
         raise FieldError(error, field="launch_url")
     require_text(row.sku, field="sku")
+    require_sku(row.sku)
     require_text(row.title, field="title")
+    require_wording(row)
     require_word(row.kind, KINDS, field="kind")
     require_word(row.tier, TIERS, field="tier")
     require_word(row.stage, STAGES, field="stage")

@@ -89,7 +89,9 @@ def responsibility(unit: Unit, *, vendor_code: str, sku: str) -> Chain:
             select(WorkDeclaration).where(among(WorkDeclaration.version_id, ids))
         )
     }
-    people = _people(unit, [admission for _, admission in rows])
+    # Reviewers are named to whom they know: a visitor reads the bureau, and when it acted.
+    is_known = unit.actor.is_system or unit.actor.person_id is not None
+    people = _people(unit, [admission for _, admission in rows]) if is_known else {}
     named = {one.bureau_id for _, one in rows} | {one.school_id for one in declared.values()}
     named.add(resource.vendor_id)
     organisations = {

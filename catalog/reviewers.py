@@ -12,6 +12,7 @@ from sqlalchemy import Select, Text, cast, or_, select
 
 from catalog.admission_models import DeclaredInterest
 from catalog.models import Resource, Version
+from catalog.visibility import is_no_foreign_draft
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound, Refused, VendorInterest
 from kernel.identity.models import Organisation, RoleGrant
@@ -80,11 +81,14 @@ def answered_for(unit: Unit) -> Select[UUID]:
 
 
 def lock_versions(unit: Unit, version_ids: Collection[VersionId]) -> list[Version]:
-    """Return the versions, locked in id order; raise `NotFound` if there are fewer."""
+    """Return the versions, locked in id order; raise `NotFound` if there are fewer.
+
+    Somebody else's draft is not there, whatever is to be done with it.
+    """
     wanted = set(version_ids)
     versions = unit.session.scalars(
         select(Version)
-        .where(among(Version.id, wanted))
+        .where(among(Version.id, wanted), is_no_foreign_draft(unit))
         .order_by(Version.id)
         .with_for_update()
         .execution_options(populate_existing=True)

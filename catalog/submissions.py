@@ -20,6 +20,7 @@ from catalog.models import Version
 from catalog.ownership import declare_work
 from catalog.reviewers import lock_versions
 from catalog.states import VersionState
+from catalog.wording import require_suits
 from kernel.errors import (
     CommitmentMissing,
     Conflict,
@@ -59,7 +60,10 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
     require_own_vendor(unit, [version])
     if version.state != VersionState.DRAFT:
         raise Conflict(
-            what="version", key=version.title, state=version.state, wanted=VersionState.SUBMITTED
+            what="version",
+            key=version.title,
+            state=VersionState(version.state),
+            wanted=VersionState.SUBMITTED,
         )
     _number_last(unit, version)
     changes = changes_of(unit, [version])[version.id]
@@ -121,5 +125,9 @@ def submissions_of(unit: Unit, versions: Sequence[Version]) -> dict[Any, Submiss
 
 
 def suitability(stages: Sequence[str], conditions: str) -> dict[str, Any]:
-    """Return for which stages and on which conditions something suits, as it is kept (R60)."""
-    return {"stages": list(stages), "conditions": conditions.strip()}
+    """Return for which stages and on which conditions something suits, as it is kept (R60).
+
+    Raises `InvalidInput` for what is no stage, or too long.
+    """
+    require_suits(stages, conditions)
+    return {"stages": list(dict.fromkeys(stages)), "conditions": conditions.strip()}

@@ -19,6 +19,27 @@ def visible_versions(unit: Unit) -> Select[Version]:
     )
 
 
+def sees(unit: Unit, version: Version) -> bool:
+    """Whether the unit's actor may see a version."""
+    found = visible_versions(unit).where(Version.id == version.id).with_only_columns(Version.id)
+    return unit.session.scalar(found) is not None
+
+
+def is_no_foreign_draft(unit: Unit) -> ColumnElement[bool]:
+    """Return the condition that a version is no draft of somebody else: to others it isn't there.
+
+    Wider than what may be seen: what was published once is claimed against by whoever knows it.
+    """
+    actor = unit.actor
+    if actor.is_system:
+        return true()
+    submitted = Version.state != VersionState.DRAFT
+    if actor.organisation_kind is OrganisationKind.VENDOR:
+        own = select(Resource.id).where(Resource.vendor_id == actor.organisation_id)
+        return or_(submitted, Version.resource_id.in_(own))
+    return submitted
+
+
 def _is_visible(unit: Unit) -> ColumnElement[bool]:
     actor = unit.actor
     listed = Version.state == VersionState.LISTED

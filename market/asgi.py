@@ -25,7 +25,7 @@ from kernel.http.pages import PUBLIC, PageOpener, admitted_first
 from kernel.http.problems import problem_handler
 from kernel.http.security import add_security_headers
 from kernel.http.sessions import check_form
-from kernel.http.uploads import upload_receiver
+from kernel.http.uploads import keys_first, upload_receiver
 from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.assets import Assets
@@ -110,7 +110,7 @@ def create_app(
             page_router(pages),
             machine_router(),
             caller_router(pages),
-            upload_router(pages, settings),
+            upload_router(pages, machines, settings),
         ],
         dependencies={
             "units": _given(units),
@@ -203,13 +203,13 @@ def caller_router(pages: PageOpener) -> Router:
     )
 
 
-def upload_router(pages: PageOpener, settings: Settings) -> Router:
+def upload_router(pages: PageOpener, machines: MachineDoor, settings: Settings) -> Router:
     """Return the routes that take a file, for pages and interfaces: it comes as a stream."""
     return Router(
         "/",
         route_handlers=[*attachments_api.UPLOADS, *evaluating.UPLOADS, *payments_pages.UPLOADS],
         before_request=upload_receiver(settings),
-        guards=[admitted_first(pages, keys_too=True)],
+        guards=[admitted_first(pages, keys_too=True), keys_first(machines)],
     )
 
 

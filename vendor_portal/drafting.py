@@ -21,12 +21,13 @@ from catalog.lineage import ancestors, declare_parents
 from catalog.plans import Plan
 from catalog.queries import ResourceKey
 from catalog.resources import CatalogueRow
+from catalog.vocabularies import VOCABULARIES
 from kernel.actors import Role
 from kernel.errors import InvalidAmount, LicenceForbids, MarketError, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.http.typed import Typed
-from kernel.i18n import label
+from kernel.i18n import label, term
 from kernel.identity.stages import Stage
 from kernel.money import parse_rate
 from vendor_portal.draft_prices import FIELD_OF, read_price
@@ -104,6 +105,10 @@ def show_draft(
         stages=[("", "–"), *_options(Stage, page.locale)],
         ownerships=_options(Ownership, page.locale),
         plans=_options(Plan, page.locale),
+        words={
+            one.field: [(word, term(word, page.locale, kind=one.kind)) for word in one.terms]
+            for one in VOCABULARIES.values()
+        },
         is_teacher=page.actor.organisation_code.startswith("T-"),
     )
 

@@ -25,7 +25,6 @@ from kernel.errors import NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import label, msgid, translate, translate_error
-from kernel.identity.stages import Stage
 from kernel.ids import VersionId
 from kernel.unit import Unit
 from kernel.web.tables import Column, Filter, tabulate
@@ -178,7 +177,7 @@ def _self_check(page: Page, form: VersionForm) -> SelfCheck:
         commitment=translate(COMMITMENT, page.locale),
         commits=form.commits == "yes",
         filing_number=form.filing_number,
-        stages=[one for one in _texts(form.stage) if one in frozenset(Stage)],
+        stages=[one for one in _texts(form.stage) if one],
         conditions=form.conditions,
     )
 

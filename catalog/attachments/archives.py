@@ -1,9 +1,10 @@
 """Archives and documents that are archives: unpacked while they are counted, never to the disk.
 
 Decides what an archive may become: how much, of how many files, how deep. What it declares of
-itself is not believed; every file in it is read to its end or to the bound.
+itself is not believed; every file in it is read to its end or to the bound, a piece at a time.
 """
 
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -27,6 +28,7 @@ from kernel.errors import (
     AttachmentBroken,
     AttachmentExecutable,
     AttachmentMacros,
+    AttachmentPackedOtherwise,
     AttachmentSealed,
     AttachmentTypeRefused,
 )
@@ -42,7 +44,14 @@ DEEPEST: Final = 3
 CHUNK_BYTES: Final = 1 << 16
 SPOOLED_BYTES: Final = 8_000_000
 ENCRYPTED: Final = 0x1
+METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""How a file may be packed. The other ways unpack to gigabytes from one piece of a few bytes."""
+METHOD_NAMES: Final = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA", 9: "Deflate64"}
 CONTENT_TYPES: Final = "[Content_Types].xml"
+MEDIA_TYPE: Final = "mimetype"
+DECLARING: Final = frozenset({CONTENT_TYPES, MEDIA_TYPE})
+DECLARED_MB: Final = 4
+"""How long the files may be by which a document says what it is: they are read whole."""
 SOURCES: Final = frozenset({".js", ".py", ".sh"})
 """Sources of programs: what lessons of informatics hand out; they sleep in an archive."""
 PACKED: Final = frozenset({".zip", ".jar", ".docx", ".pptx", ".xlsx", ".epub", ".odt", ".odp"})
@@ -78,7 +87,7 @@ def type_of_zip(file: IO[bytes], *, name: str, most_bytes: int, allows_macros: b
     """Return what kind of archive a file is, all of it read within bounds.
 
     Raises `AttachmentBomb`, `AttachmentSealed` for what is encrypted, `AttachmentExecutable` for
-    one that holds a program, `AttachmentMacros` and `AttachmentBroken`.
+    one that holds a program, `AttachmentPackedOtherwise`, `AttachmentMacros`, `AttachmentBroken`.
     """
     size_bytes = file.seek(0, 2)
     file.seek(0)
@@ -106,8 +115,11 @@ def old_office_of(file: IO[bytes], *, name: str, allows_macros: bool) -> FileTyp
             if not allows_macros and _has_old_macros(document, streams):
                 raise AttachmentMacros(file=name)
             return found
-    except (olefile.olefile.OleFileError, OSError, ValueError) as error:
+    except olefile.olefile.OleFileError as error:
         raise AttachmentBroken(file=name, reason=str(error)) from None
+    except (OSError, ValueError, ArithmeticError, struct.error):
+        # Numbers of its tables lead nowhere; what Python says of that means nothing to people.
+        raise AttachmentBroken(file=name, reason="OLE") from None
 
 
 def _has_old_macros(document: olefile.OleFileIO, streams: set[str]) -> bool:
@@ -128,11 +140,14 @@ def _read_all(archive: zipfile.ZipFile, budget: _Budget, *, depth: int) -> None:
             raise AttachmentSealed(file=budget.name, inner=entry.filename)
         if path.is_absolute() or ".." in path.parts:
             raise AttachmentBroken(file=budget.name, reason=f"{entry.filename}: ..")
-        ending = path.suffix.lower()
+        ending = PurePosixPath(path.name.rstrip(". \t")).suffix.lower()  # as Windows reads it
         if ending in PROGRAMS - SOURCES:
             raise AttachmentExecutable(file=budget.name, found=entry.filename)
         if entry.is_dir():
             continue
+        if entry.compress_type not in METHODS:
+            method = METHOD_NAMES.get(entry.compress_type, str(entry.compress_type))
+            raise AttachmentPackedOtherwise(file=budget.name, inner=entry.filename, method=method)
         if ending in PACKED:
             _read_packed(archive, entry, budget, depth=depth)
         else:
@@ -140,12 +155,16 @@ def _read_all(archive: zipfile.ZipFile, budget: _Budget, *, depth: int) -> None:
 
 
 def _read_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> None:
+    seen_bytes = 0
     with archive.open(entry) as member:
         chunk = member.read(CHUNK_BYTES)
         if chunk.startswith(PROGRAM_STARTS):
             raise AttachmentExecutable(file=budget.name, found=entry.filename)
         while chunk:
             budget.spend(len(chunk))
+            seen_bytes += len(chunk)
+            if entry.filename in DECLARING and seen_bytes > DECLARED_MB * 1_000_000:
+                raise AttachmentBomb(file=f"{budget.name}: {entry.filename}", most_mb=DECLARED_MB)
             chunk = member.read(CHUNK_BYTES)
 
 
@@ -168,8 +187,8 @@ def _kind(archive: zipfile.ZipFile, budget: _Budget) -> FileType:
     names = archive.namelist()
     if CONTENT_TYPES in names:
         return _office(archive, names, budget)
-    if "mimetype" in names:
-        declared = archive.read("mimetype")[:100].decode("ascii", "replace").strip()
+    if MEDIA_TYPE in names:
+        declared = archive.read(MEDIA_TYPE).decode("ascii", "replace").strip()
         if declared == EPUB.media_type:
             return EPUB
         if declared in OPEN_DOCUMENTS:

@@ -143,7 +143,10 @@ def _own_draft(unit: Unit, version_id: VersionId) -> Version:
     require_own_vendor(unit, [version])
     if version.state != VersionState.DRAFT:
         raise Conflict(
-            what="version", key=version.title, state=version.state, wanted=VersionState.DRAFT
+            what="version",
+            key=version.title,
+            state=VersionState(version.state),
+            wanted=VersionState.DRAFT,
         )
     return version
 

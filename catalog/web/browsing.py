@@ -24,6 +24,7 @@ from catalog.web.addresses import (
 )
 from catalog.web.exporting import FORMATS, send_search
 from catalog.web.words import FACET_TITLES, price_words, suits_words, why_words, word_of
+from kernel.errors import NotFound
 from kernel.http.pages import Form, Page
 from kernel.http.sessions import local_address
 from kernel.i18n import translate
@@ -63,6 +64,9 @@ class ShownFacet:
     first: Sequence[ShownWord]
     more: Sequence[ShownWord]
     is_set: bool
+
+
+FAVOURITE_ACTS: Final = {"keep": keep_favourite, "drop": drop_favourite}
 
 
 class FavouriteForm(Form, frozen=True):
@@ -116,10 +120,10 @@ def show_favourites(page: Page) -> Response[Any]:
 
 def post_favourite(page: Page, form: FavouriteForm) -> Response[Any]:
     """Keep a resource or keep it no longer, and go back to where that was said."""
-    if form.act == "drop":
-        drop_favourite(page.unit, form.resource)
-    else:
-        keep_favourite(page.unit, form.resource)
+    act = FAVOURITE_ACTS.get(form.act)
+    if act is None:
+        raise NotFound(what="act", key=form.act)
+    act(page.unit, form.resource)
     return page.redirect(local_address(form.next))
 
 

@@ -65,6 +65,12 @@ class AttachmentSealed(AttachmentRefused):
     remedy = "Save it without a password."
 
 
+class AttachmentPackedOtherwise(AttachmentRefused):
+    code = "attachment-packed-otherwise"
+    summary = "{file} is packed by a method that is not unpacked here ({inner}: {method})."
+    remedy = "Pack it as an ordinary ZIP (Deflate)."
+
+
 class AttachmentBroken(AttachmentRefused):
     code = "attachment-broken"
     summary = "{file} is damaged: {reason}."

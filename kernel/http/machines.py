@@ -10,16 +10,16 @@ somebody's name. Which roles may call stands on the route (`opt=only(…)`), as 
 that names none is open to nobody.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from litestar.di import NamedDependency
 
 from kernel.actors import VISITOR, Role
 from kernel.errors import ApiKeyRefused, RateExceeded
-from kernel.http.problems import ANSWER_HEADERS, AnyRequest
+from kernel.http.problems import ANSWER_HEADERS, AnyConnection, AnyRequest
 from kernel.http.rate_limits import WINDOW_S, spend
 from kernel.identity.api_keys import KeyHolder, key_holder
 from kernel.unit import Unit, Units
@@ -67,19 +67,31 @@ class MachineDoor:
         """Open a unit as the holder of the request's key; raise `ApiKeyRefused` or `Refused`."""
         visitor = replace(VISITOR, via=request.client.host if request.client else "")
         with self.units(visitor) as unit:
-            holder = key_holder(unit, _bearer(request))
-            if holder is None:
-                raise ApiKeyRefused
-            roles = [one for one in request.route_handler.opt["actors"] if isinstance(one, Role)]
-            holder.actor.require(f"{request.method} {request.scope['path']}", *roles)
+            holder = self._holder(unit, request, request.route_handler.opt)
             unit.actor = holder.actor
             yield Call(request, unit, holder)
+
+    def require_admitted(self, connection: AnyConnection, options: Mapping[str, Any]) -> None:
+        """Raise `ApiKeyRefused` or `Refused` for a key that may not send anything to this route."""
+        visitor = replace(VISITOR, via=connection.client.host if connection.client else "")
+        with self.units(visitor) as unit:
+            self._holder(unit, connection, options)
+
+    @staticmethod
+    def _holder(unit: Unit, connection: AnyConnection, options: Mapping[str, Any]) -> KeyHolder:
+        holder = key_holder(unit, _bearer(connection))
+        if holder is None:
+            raise ApiKeyRefused
+        roles = [one for one in options.get("actors", ()) if isinstance(one, Role)]
+        method = connection.scope.get("method", "")
+        holder.actor.require(f"{method} {connection.scope['path']}", *roles)
+        return holder
 
 
 Machines: TypeAlias = NamedDependency[MachineDoor]
 """A handler's `machines: Machines`."""
 
 
-def _bearer(request: AnyRequest) -> str:
+def _bearer(request: AnyConnection) -> str:
     given = request.headers.get("authorization", "")
     return given[len(BEARER) :].strip() if given.lower().startswith(BEARER) else ""

@@ -17,10 +17,13 @@ from typing import IO, Any, Final
 
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import ClientException
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
 from multipart import MultipartSegment, ParserError, PushMultipartParser
 
 from kernel.errors import AttachmentMissing, AttachmentTooLarge, CsrfRefused
-from kernel.http.problems import AnyRequest
+from kernel.http.machines import MachineDoor
+from kernel.http.problems import AnyConnection, AnyRequest
 from kernel.http.sessions import CSRF_FIELD, CSRF_HEADER, comes_from_here
 from kernel.settings import Settings
 
@@ -58,6 +61,16 @@ def upload_receiver(settings: Settings) -> Callable[[AnyRequest], Awaitable[None
         request.state[STATE] = upload
 
     return receive
+
+
+def keys_first(machines: MachineDoor) -> Guard:
+    """Return a guard that asks for a key before the file that comes with it is taken in."""
+
+    async def require_key(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+        if connection.headers.get("authorization"):
+            await asyncio.to_thread(machines.require_admitted, connection, handler.opt)
+
+    return require_key
 
 
 @contextmanager

@@ -23,9 +23,10 @@ from catalog.submissions import suitability
 from catalog.takedowns import Ground, restore, take_down
 from catalog.web.cases import shown_case, tried
 from kernel.actors import Role
-from kernel.errors import InvalidInput, NotFound
+from kernel.errors import FindingsMissing, InvalidInput, MissingValue, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
+from kernel.http.typed import CHOOSE
 from kernel.i18n import LIST_SEPARATOR, label, msgid, translate, translate_error
 from kernel.identity.stages import Stage
 from kernel.ids import VersionId
@@ -145,6 +146,7 @@ def show_case(
                 AdmissionState.REFUSED,
             )
         ],
+        choice=[("", translate(CHOOSE, page.locale))],
         reasons=list(Reason),
         grounds=_options(Ground, page.locale),
     )
@@ -174,6 +176,8 @@ def _judge(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
     """Keep the findings that are written so far; what is empty is left for later."""
     rows = zip(*map(_texts, (form.criterion, form.finding, form.evidence)), strict=True)
     for criterion, finding, evidence in rows:
+        if evidence.strip() and not finding:
+            raise FindingsMissing(missing=[_word(Criterion, criterion, field="criterion")])
         if evidence.strip():
             judge(
                 unit,
@@ -342,7 +346,9 @@ def _texts(given: Texts) -> Sequence[str]:
 
 
 def _word(words: Any, given: str, *, field: str) -> Any:
-    """Return the member that was chosen, or raise `InvalidInput`."""
+    """Return the member that was chosen, or raise `MissingValue` or `InvalidInput`."""
+    if not given:
+        raise MissingValue(field=field)
     try:
         return words(given)
     except ValueError:

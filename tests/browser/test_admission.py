@@ -82,6 +82,9 @@ def admitted_on_pages(page: Page) -> None:
     page.get_by_role("button", name="领取审核").click()
     for evidence in page.locator("textarea[name=evidence]").all():
         evidence.fill("抽查第1、3、5页")
+    for finding in page.locator("select[name=finding]").all():
+        finding.select_option("meets")
+    page.locator("select[name=verdict]").select_option("admitted")
     page.locator("input[name=conditions]").fill("投影即可")
     look(page, "case-judging")
     page.get_by_role("button", name="提出审核建议").click()
@@ -91,6 +94,7 @@ def admitted_on_pages(page: Page) -> None:
     page.get_by_role("link", name="准入").first.click()
     page.get_by_role("link", name="分数的意义").click()
     look(page, "case-deciding")
+    page.locator("#field-decision").select_option("admitted")
     page.get_by_role("button", name="作出决定").click()
     expect(page.get_by_text("已上架").first).to_be_visible()
 

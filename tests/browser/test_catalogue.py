@@ -11,7 +11,7 @@ from catalog.search import hits_by_key
 from kernel.actors import Role
 from kernel.unit import Units
 from market.imports.registry import MASTER_KINDS
-from tests.support.browser import assert_sound, enter
+from tests.support.browser import NARROW, assert_sound, enter
 from tests.support.catalogue_builders import listed
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import Site, a_site
@@ -62,6 +62,21 @@ def test_a_visitor_searches_and_narrows(page: Page, site: Site) -> None:
     assert_sound(page)
     page.goto("/catalog?q=སྐད་ཡིག")
     expect(page.get_by_role("row", name="སྐད་ཡིག")).to_have_count(1)
+
+
+def test_on_a_phone_facets_come_when_they_are_asked_for(page: Page, site: Site) -> None:
+    page.set_viewport_size(NARROW)
+    page.goto("/catalog?q=sx")
+    facets = page.get_by_role("complementary")
+    expect(facets).to_be_hidden()
+    for order in page.get_by_role("navigation", name="排序").get_by_role("link").all():
+        place = order.bounding_box()
+        assert place and place["x"] + place["width"] <= NARROW["width"]
+    page.get_by_role("link", name="筛选", exact=True).click()
+    expect(facets).to_be_visible()
+    shown, rows = facets.bounding_box(), page.get_by_role("table").bounding_box()
+    assert shown and rows and shown["y"] + shown["height"] <= rows["y"]
+    assert_sound(page)
 
 
 def test_a_teacher_compares_keeps_and_requests(page: Page, site: Site) -> None:

@@ -300,14 +300,24 @@ def test_a_lineage_stays_once_it_is_submitted(desk):
 
 
 def test_everybody_reads_who_answers_for_a_resource(desk):
-    """R10: vendor, bureau and both reviewers; nothing of what was never published."""
+    """R10: vendor, bureau and both reviewers; nothing of what was never published.
+
+    A visitor reads when each reviewer acted, who is signed in their names.
+    """
     desk.listed("A")
     desk.submitted("B")
     with desk.units(VISITOR) as unit:
-        chain = responsibility(unit, vendor_code=desk.firm.code, sku="A")
-        (version,) = chain.versions
+        (version,) = responsibility(unit, vendor_code=desk.firm.code, sku="A").versions
         with pytest.raises(NotFound):
             responsibility(unit, vendor_code=desk.firm.code, sku="B")
+    assert (version.bureau_name, version.first_reviewer, version.second_reviewer) == (
+        "青禾县教育局",
+        "",
+        "",
+    )
+    assert version.proposed_at and version.decided_at
+    with desk.units(desk.other_manager) as unit:
+        (version,) = responsibility(unit, vendor_code=desk.firm.code, sku="A").versions
     assert (version.bureau_name, version.first_reviewer, version.second_reviewer) == (
         "青禾县教育局",
         "first",

@@ -127,6 +127,16 @@ def test_what_is_missing_is_a_problem_with_its_facts(client, desk):
     assert problem["type"].endswith("self-check-missing")
     assert "政治性" in problem["detail"]
     draft(client, price={"unit_price_yuan": "much", "valid_from": "2026-08-01"}, status=422)
+    draft(client, sku="长" * 6_000, status=422)
+
+
+def test_what_is_no_stage_is_not_proposed(client, desk):
+    """What a resource suits is read by everybody."""
+    version_id = desk.claimed(desk.submitted())
+    proposal = {"verdict": "admitted", "note": "建议", "stages": ["nonsense"]}
+    problem = call(client, "first", f"/admissions/{version_id}/proposal", proposal, status=422)
+
+    assert (problem["field"], problem["value"]) == ("stages", "nonsense")
 
 
 def test_another_vendor_finds_a_draft_by_no_id(client, desk):
@@ -187,6 +197,31 @@ def test_a_vendor_drafts_and_submits_on_pages(client, desk):
     )
     assert done.status_code == 303
     assert "已提交" in text_of(client, "/vendor/resources")
+
+
+def test_no_finding_and_no_verdict_is_chosen_for_a_reviewer(client, desk):
+    """Each is somebody's own judgement, written with its evidence."""
+    version_id = desk.claimed(desk.submitted())
+    sign_in(client, "first")
+    address = f"/bureau/admission/{version_id}"
+    page = text_of(client, address)
+    for select in re.findall(
+        r"<select[^>]*name=\"(?:finding|verdict)\".*?</select>", page, re.DOTALL
+    ):
+        assert "selected" not in select.partition("</option>")[2]
+        assert re.search(r'<option value=""', select.partition("</option>")[0])
+    answer = send(
+        client, address, act="judge", criterion=["safety"], finding=[""], evidence=["见第1页"]
+    )
+    assert answer.status_code == 200 and "安全性" in answer.text
+    assert not desk.admission(version_id).findings
+
+
+def test_a_conflict_says_its_states_in_one_language(client, desk):
+    version_id = desk.draft()
+    problem = call(client, "manager", f"/versions/{version_id}/withdrawal", {}, status=409)
+
+    assert "草稿" in problem["detail"] and "draft" not in problem["detail"]
 
 
 def test_two_reviewers_admit_on_pages(client, desk):

@@ -175,6 +175,22 @@ def test_two_gigabytes_are_refused_by_their_declared_length_before_they_come(set
     assert "全套.zip" in answered and "attachment-too-large" in answered
 
 
+@pytest.mark.parametrize("presents", ["", "Authorization: Bearer xy_nobodys\r\n"])
+def test_nothing_is_taken_from_a_stranger(settings, units, desk, presents):
+    """Who sends is asked before the file: the answer comes while nothing but the head has."""
+    app = an_app(settings, units)
+    with serve(app) as address:
+        host, port = address.removeprefix("http://").split(":")
+        head = (
+            f"POST /api/v1/versions/{desk.draft()}/attachments HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"{presents}Accept: application/json\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 150000000\r\n\r\n"
+        ).encode()
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(head)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 401")
+
+
 def test_nothing_is_taken_from_another_site_or_without_the_token(client, desk):
     draft = desk.draft()
     sign_in(client, "manager")

@@ -148,6 +148,7 @@ def test_what_a_person_keeps_is_theirs_alone(
     kept = client.post("/catalog/favourites", data=form)
     assert kept.status_code == 200 and DECIMALS in kept.text
     assert "已收藏" in client.get("/catalog?q=小数").text
+    assert client.post("/catalog/favourites", data=form | {"act": "bogus"}).status_code == 404
     unknown = client.post("/catalog/favourites", data=form | {"resource": "x/y"})
     assert unknown.status_code == 404
     with units(SYSTEM) as unit:

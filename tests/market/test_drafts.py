@@ -88,6 +88,15 @@ def test_a_tiered_plan_is_typed_kept_listed_and_read(client, desk):
     assert [offer["plan"] for offer in found["offers"]] == [PLAN]
 
 
+def test_the_words_of_the_vocabularies_are_offered_while_typing(client, desk):
+    page = client.get("/vendor/resources/new", headers={"accept": "text/html"}).text
+    words = {"subject": "数学", "grade": "三年级", "licence": "CC BY 4.0", "devices": "投影"}
+    for field, word in words.items():
+        assert f'list="list-{field}"' in page
+        offered = page.partition(f'<datalist id="list-{field}">')[2].partition("</datalist>")[0]
+        assert f'value="{word}"' in offered
+
+
 def test_the_interface_takes_every_plan(client, desk):
     price = {
         "unit_price_yuan": "0.02",

@@ -44,10 +44,10 @@ def a_drawing(inside: str, *, before: str = "") -> bytes:
     ).encode()
 
 
-def an_archive(files: Mapping[str, bytes]) -> bytes:
+def an_archive(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Return a ZIP archive of these files."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()

@@ -2,6 +2,7 @@
 
 import io
 import random
+import zipfile
 
 import pytest
 
@@ -14,6 +15,7 @@ from kernel.errors import (
     AttachmentExecutable,
     AttachmentMacros,
     AttachmentMisnamed,
+    AttachmentPackedOtherwise,
     AttachmentRefused,
     AttachmentSealed,
     AttachmentTooLarge,
@@ -146,6 +148,30 @@ def test_what_is_not_kept_is_refused_under_a_harmless_name(content, error):
         "<style>@import 'x.css';</style>",
         '<animate attributeName="href" to="javascript:alert(1)"/>',
         '<set attributeName="onclick" to="alert(1)"/>',
+        '<set attributeName="style" to="fill:red"/>',
+        '<animate attributeName="href" values="#;javascript:alert(1)"/>',
+        '<animate attributeName="xlink:href" values="#a;#b"/>',
+        '<a href="/sign-out"><path/></a>',
+        '<a href="sign-out"><path/></a>',
+        '<use href="data:image/svg+xml;base64,AA=="/>',
+        '<image href="data:image/svg+xml;base64,AA=="/>',
+        '<g xml:base="https://elsewhere.example/"/>',
+        '<path ping="https://elsewhere.example/"/>',
+        '<path style="fill:url(//elsewhere.example)"/>',
+        '<path style="fill:ur\\6c(https://elsewhere.example)"/>',
+        "<path style=\"background:image-set('https://elsewhere.example' 1x)\"/>",
+        '<path fill="url( &#104;ttps://elsewhere.example )"/>',
+        '<path fill="URL(elsewhere.svg#a)"/>',
+        '<path fill="url(#a) url(b)"/>',
+        "<style>@im&#112;ort 'https://elsewhere.example';</style>",
+        "<style>@im<!-- -->port 'https://elsewhere.example';</style>",
+        "<style>@\\69mport 'https://elsewhere.example';</style>",
+        "<style>path{fill:url(https://elsewhere.example)}</style>",
+        "<style>path{fill:u<!-- -->rl(https://elsewhere.example)}</style>",
+        "<style><g/></style>",
+        "<style><dc:a xmlns:dc='http://purl.org/dc/terms/'/>@import 'https://a.example';</style>",
+        '<p xmlns="http://www.w3.org/1999/xhtml"/>',
+        '<video src="#a"/>',
     ],
 )
 def test_a_drawing_that_runs_or_reaches_out_is_refused(inside):
@@ -155,15 +181,111 @@ def test_a_drawing_that_runs_or_reaches_out_is_refused(inside):
     assert refused.value.facts["found"]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        '<!DOCTYPE svg SYSTEM "http://elsewhere.example/x.dtd">',
+        '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://elsewhere.example/x.dtd">',
+        "<!DOCTYPE svg [<!ATTLIST path fill CDATA 'red'>]>",
+        '<?xml-stylesheet href="https://elsewhere.example/x.css"?>',
+    ],
+)
+def test_a_drawing_that_names_what_is_elsewhere_in_its_head_is_refused(before):
+    with pytest.raises(AttachmentActive):
+        look(a_drawing("<path/>", before=before), "图.svg")
+
+
+def test_a_drawing_ends_at_its_own_limit():
+    with pytest.raises(AttachmentTooLarge) as refused:
+        look(a_drawing(" " * 20_000_000), "图.svg", rules=Rules(most_bytes=100_000_000))
+
+    assert refused.value.facts["most_mb"] == 20
+
+
 def test_a_drawing_with_entities_is_refused():
     before = '<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     with pytest.raises(AttachmentActive):
         look(a_drawing("<text>&b;</text>", before=before), "图.svg")
 
 
-def test_a_drawing_with_its_own_parts_is_kept():
-    inside = '<defs><g id="a"/></defs><use href="#a"/><image href="data:image/png;base64,AA=="/>'
-    assert look(a_drawing(inside), "图.svg") == "image/svg+xml"
+@pytest.mark.parametrize(
+    ("inside", "before"),
+    [
+        ('<defs><g id="a"/></defs><use href="#a"/>', ""),
+        ('<image href="data:image/png;base64,AA=="/>', ""),
+        ('<image xlink:href="data:image/jpeg;base64,AA&#10;BB" width="1" height="1"/>', ""),
+        (
+            (
+                '<g id="图层_1" data-name="图层 (1)" style="fill:url(#a);color:rgb(1,2,3)">'
+                '<path d="M0 0h9" transform="rotate(45)" clip-path="url(\'#b\')"/></g>'
+            ),
+            (
+                '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" '
+                '"http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'
+            ),
+        ),
+        ("<style>.st0{fill:#FFF;filter:url(#f)} .st1:not(.st0){opacity:.5}</style>", ""),
+        ("<style><![CDATA[text > tspan {font-family:'KaiTi', serif}]]></style>", ""),
+        (
+            (
+                '<metadata><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+                '<c:Work xmlns:c="http://creativecommons.org/ns#" r:about=""/></r:RDF></metadata>'
+            ),
+            "",
+        ),
+        (
+            (
+                '<circle r="1"><animate attributeName="r" values="1;9" dur="2s"/>'
+                '<animateTransform attributeName="transform" type="rotate" to="9"/></circle>'
+            ),
+            "",
+        ),
+    ],
+)
+def test_a_drawing_as_programs_save_it_is_kept(inside, before):
+    assert look(a_drawing(inside, before=before), "图.svg") == "image/svg+xml"
+
+
+def test_the_files_by_which_a_document_says_what_it_is_are_never_read_beyond_a_bound():
+    """They are read whole, so noise beside them earns them no more."""
+    noise = random.Random(1).randbytes(1_000_000)
+    bombs = [
+        an_archive({"[Content_Types].xml": b" " * 9_000_000, "ppt/x": b"x", "noise": noise}),
+        an_archive({"mimetype": b"a" * 9_000_000, "content.xml": b"", "noise": noise}),
+    ]
+    for bomb in bombs:
+        with pytest.raises(AttachmentBomb) as refused:
+            look(bomb, "课件.pptx", rules=Rules(most_bytes=100_000_000))
+        assert refused.value.facts["most_mb"] == 4
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_unpacks_in_one_piece_is_not_unpacked(method):
+    """A few bytes of these become gigabytes at once; broken ones are broken in their own way."""
+    content = an_archive({"a.txt": b"\0" * 1_000_000}, method=method)
+    broken = bytearray(content)
+    broken[60:80] = b"\xff" * 20
+
+    for one in (content, bytes(broken)):
+        with pytest.raises(AttachmentPackedOtherwise) as refused:
+            look(one, "资料.zip")
+        assert refused.value.facts["inner"] == "a.txt"
+
+
+@pytest.mark.parametrize("name", ["屏保.SCR ", "屏保.scr.", "屏保.exe. ."])
+def test_a_program_hides_behind_no_trailing_blank(name):
+    with pytest.raises(AttachmentExecutable):
+        look(an_archive({name: b"x"}), "资料.zip")
+
+
+def test_a_broken_old_document_is_refused_without_the_words_of_python():
+    """Its header says sectors so large that their size is no number any more."""
+    content = bytearray(an_old_document())
+    content[31] = 0xFF
+    with pytest.raises(AttachmentBroken) as refused:
+        look(bytes(content), "旧.doc")
+
+    assert refused.value.facts["reason"] == "OLE"
 
 
 def test_an_archive_under_a_password_can_not_be_looked_into():

@@ -1,0 +1,85 @@
+"""How long texts are, which signs an article number has, and what is a stage: in every way in."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from catalog.drafts import save_draft
+from catalog.needs import post_need
+from catalog.resources import record_catalogue
+from catalog.submissions import submit, suitability
+from kernel.actors import Role
+from kernel.errors import InvalidInput
+from kernel.i18n import translate_error
+from kernel.outcomes import Fate
+from tests.support.admission_builders import Desk, a_desk, a_self_check
+from tests.support.builders import a_person, a_school
+from tests.support.settlement_builders import SYSTEM
+
+WRONG = [
+    ({"sku": "x" * 65}, "sku"),
+    ({"sku": "长" * 6_000}, "sku"),
+    ({"sku": ".."}, "sku"),
+    ({"sku": "a/../b"}, "sku"),
+    ({"sku": "/a"}, "sku"),
+    ({"sku": "a\\b"}, "sku"),
+    ({"sku": "a\nb"}, "sku"),
+    ({"sku": " a"}, "sku"),
+    ({"title": "长" * 201}, "title"),
+    ({"title": "一行\n两行"}, "title"),
+    ({"keywords": ("词", "长" * 51)}, "keywords"),
+    ({"keywords": tuple(map(str, range(31)))}, "keywords"),
+    ({"author": "长" * 201}, "author"),
+    ({"conditions": "长" * 5_001}, "conditions"),
+    ({"conditions": "响铃\a"}, "conditions"),
+]
+
+
+@pytest.fixture
+def desk(units) -> Desk:
+    return a_desk(units)
+
+
+@pytest.mark.parametrize(("facts", "field"), WRONG)
+def test_a_text_that_nobody_can_show_is_refused_with_its_field(desk, facts, field):
+    """The same in a draft and in a file; a value is told by its beginning."""
+    row = desk.row(**facts)
+    with desk.units(desk.manager) as unit, pytest.raises(InvalidInput) as refused:
+        save_draft(unit, row)
+    with desk.units(desk.manager) as unit:
+        (outcome,) = record_catalogue(unit, [row])
+
+    assert (outcome.fate, outcome.field) == (Fate.REJECTED, field)
+    assert refused.value.facts["field"] == field
+    said = translate_error(refused.value, "zh_CN")
+    assert len(said) < 200 and "characters" not in said and "letters" not in said
+
+
+def test_what_is_just_as_long_as_it_may_be_is_kept(desk):
+    facts = {"title": "长" * 200, "keywords": ("长" * 50,), "conditions": "一\n二" + "长" * 4_997}
+    with desk.units(desk.manager) as unit:
+        assert save_draft(unit, desk.row("小数/(1).a@b" + "x" * 52, **facts))
+
+
+def test_what_is_no_stage_is_neither_submitted_nor_proposed_nor_asked_for(desk):
+    """R60: everybody reads for which stages something suits."""
+    version_id = desk.draft()
+    with desk.units(desk.manager) as unit, pytest.raises(InvalidInput) as refused:
+        submit(unit, version_id, replace(a_self_check(), stages=("primary", "bogus")))
+    assert (refused.value.facts["field"], refused.value.facts["value"]) == ("stages", "bogus")
+    with pytest.raises(InvalidInput):
+        suitability(("nonsense",), "")
+    with pytest.raises(InvalidInput):
+        suitability((), "长" * 5_001)
+    assert suitability(("primary", "primary"), " 有投影 ") == {
+        "stages": ["primary"],
+        "conditions": "有投影",
+    }
+    with desk.units(SYSTEM) as unit:
+        teacher = a_person(unit, a_school(unit), [Role.TEACHER])
+    with desk.units(teacher) as unit, pytest.raises(InvalidInput) as refused:
+        post_need(
+            unit, title="缺", stage="x", subject="", description="缺", wanted_by=date(2030, 1, 1)
+        )
+    assert refused.value.facts["field"] == "stage"
