@@ -10,7 +10,7 @@ from catalog.counts import count_results
 from catalog.facets import FIELDS, Facet
 from catalog.favourites import drop_favourite, favourites, keep_favourite, kept_among
 from catalog.misses import note_miss
-from catalog.places import note_shown
+from catalog.places import PER_PAGE, note_shown
 from catalog.search import Hit, Sort, Wanted, search
 from catalog.storefront import plans_today, vendor_profile
 from catalog.web.addresses import (
@@ -28,7 +28,6 @@ from kernel.http.pages import Form, Page
 from kernel.http.sessions import local_address
 from kernel.i18n import translate
 
-PER_PAGE: Final = 30
 SHOWN_FIRST: Final = 8
 """Words of a facet that are shown at once; the others open."""
 
