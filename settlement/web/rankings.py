@@ -18,11 +18,12 @@ from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.outside import findings
 from settlement.queries.ranking_reasons import reasons_of
+from settlement.queries.ranking_runs import named_run, runs_of, upheld_of
 from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.rules import SHIPPED
-from settlement.ranking.runs import last_run, require_run, rules_of, runs_that_hold
+from settlement.ranking.runs import last_run, rules_of, runs_that_hold
 
 RANKINGS: Final = "/rankings"
 METHOD: Final = f"{RANKINGS}/method"
@@ -52,26 +53,31 @@ def show_rankings(page: Page) -> Response[Any]:
     runs = runs_that_hold(page.unit)
     if not runs:
         return page.render("settlement/rankings.html", runs=(), method=METHOD)
-    run = _chosen(runs, str(query.get("month", "")))
+    run, number = _chosen(runs, str(query.get("month", ""))), str(query.get("run", ""))
+    of_month = runs_of(page.unit, run.month)
+    if number:
+        run = named_run(page.unit, Month(run.month), number=number)
     cells = cells_of(page.unit, run, kind=kind)
     names = [one.cell for one in cells]
     wanted = str(query.get("cell", ""))
     cell = wanted if wanted in names else (names[0] if names else "")
     rows = ranking_of(page.unit, run, kind=kind, cell=cell) if cell else []
-    table = _table(page, rows, cell=cell, kind=kind, run=run)
+    table = _table(page, rows, cell=cell, kind=kind, run=run, number=number)
     return page.render_table(
         "settlement/rankings.html",
         table,
         file_name=f"ranking-{show_month(run.month)}",
         runs=runs,
         run=run,
+        of_month=of_month,
+        of_run=lambda one: ranking_address(one, kind=kind, cell=cell, number=str(one.number)),
         kind=kind,
         kinds=KINDS,
         cell=cell,
         cells=[(one.cell, cell_words(one.cell, page.locale), one) for one in cells],
         ranked=[row for row in rows if not row.is_newcomer],
         newcomers=[row for row in rows if row.is_newcomer],
-        href=lambda row: why_address(row, run),
+        href=lambda row: why_address(row, run, number=number),
         interval=interval_of,
         tenth=tenth,
         method=METHOD,
@@ -85,7 +91,8 @@ def show_rankings(page: Page) -> Response[Any]:
 def show_why(page: Page, key: str) -> Response[Any]:
     """Show why a vendor or a resource stands where it stands."""
     query = page.request.query_params
-    run = _named_run(page, str(query.get("month", "")))
+    number = str(query.get("run", ""))
+    run = _named_run(page, str(query.get("month", "")), number)
     found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
     row = found.row
     reasons = None if row.is_newcomer else reasons_of(page.unit, run, found)
@@ -94,11 +101,16 @@ def show_why(page: Page, key: str) -> Response[Any]:
         why=found,
         findings=findings(page.unit, about=(row.key,)),
         reasons=reasons,
-        href=lambda one: why_address(one, run),
+        href=lambda one: why_address(one, run, number=number),
         row=row,
         run=run,
+        of_month=runs_of(page.unit, run.month),
+        of_run=lambda one: why_address(row, one, number=str(one.number)),
+        upheld=upheld_of(
+            page.unit, run, vendor=row.vendor_code, cell=row.cell, evidence=found.evidence
+        ),
         cell=cell_words(row.cell, page.locale),
-        ranking=ranking_address(run, kind=row.kind, cell=row.cell),
+        ranking=ranking_address(run, kind=row.kind, cell=row.cell, number=number),
         shop=resource_address(row.vendor_code, row.sku)
         if row.sku
         else vendor_address(row.vendor_code),
@@ -122,15 +134,21 @@ def show_method(page: Page) -> Response[Any]:
     )
 
 
-def ranking_address(run: ScoreRun, *, kind: str, cell: str) -> str:
+def ranking_address(run: ScoreRun, *, kind: str, cell: str, number: str = "") -> str:
     query = {"cell": cell, "kind": kind, "month": show_month(run.month)}
-    return f"{RANKINGS}?{urlencode(query)}"
+    return f"{RANKINGS}?{urlencode(query | _named(number))}"
 
 
-def why_address(row: RankRow, run: ScoreRun) -> str:
-    query = urlencode({"cell": row.cell, "month": show_month(run.month)})
+def why_address(row: RankRow, run: ScoreRun, *, number: str = "") -> str:
+    """Return the address of why a row stands there; `number` names a run, else the one that holds
+    of its month."""
+    query = urlencode({"cell": row.cell, "month": show_month(run.month)} | _named(number))
     place = f"resources/{row.vendor_code}/{row.sku}" if row.sku else f"vendors/{row.vendor_code}"
     return f"{RANKINGS}/{place}?{query}"
+
+
+def _named(number: str) -> dict[str, str]:
+    return {"run": number} if number else {}
 
 
 def cell_words(cell: str, locale: str) -> str:
@@ -167,17 +185,17 @@ def _chosen(runs: Sequence[ScoreRun], month: str) -> ScoreRun:
     return next((one for one in runs if show_month(one.month) == month), runs[0])
 
 
-def _named_run(page: Page, month: str) -> ScoreRun:
+def _named_run(page: Page, month: str, number: str) -> ScoreRun:
     if not month:
-        return require_run(page.unit)
+        return named_run(page.unit, None, number=number)
     try:
-        return require_run(page.unit, Month(parse_month(month)))
+        return named_run(page.unit, Month(parse_month(month)), number=number)
     except MarketError as error:
         raise NotFound(what="ranking", key=month) from error
 
 
 def _table(
-    page: Page, rows: Sequence[RankRow], *, cell: str, kind: str, run: ScoreRun
+    page: Page, rows: Sequence[RankRow], *, cell: str, kind: str, run: ScoreRun, number: str
 ) -> Table[RankRow]:
     """Return the ranking as its exports have it."""
     columns: list[Column[RankRow]] = [
@@ -212,7 +230,7 @@ def _table(
             kind="number",
         ),
     ]
-    filters = {"cell": cell, "kind": kind, "month": show_month(run.month)}
+    filters = {"cell": cell, "kind": kind, "month": show_month(run.month)} | _named(number)
     view = View(path=RANKINGS, filters=filters, per_page=None)
     caption = f"{label(kind, page.locale, kind='RankedKind')}{BETWEEN}" + cell_words(
         cell, page.locale
