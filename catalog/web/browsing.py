@@ -122,8 +122,9 @@ def post_favourite(page: Page, form: FavouriteForm) -> Response[Any]:
     return page.redirect(local_address(form.next))
 
 
-def show_vendor(page: Page, code: str) -> Response[Any]:
-    """Show who offers: how much of what, and the way to it."""
+def show_vendor(page: Page, code: str, *, closed: Sequence[tuple[str, str, str]]) -> Response[Any]:
+    """Show who offers: how much of what, and the way to it; `closed`: where it takes no schools, as
+    state, place and what follows."""
     profile = vendor_profile(page.unit, code)
     of_vendor = Wanted(filters={"vendor": code}, sort=Sort.NEWEST, limit=10)
 
@@ -141,6 +142,7 @@ def show_vendor(page: Page, code: str) -> Response[Any]:
     return page.render(
         "catalog/vendor.html",
         profile=profile,
+        against=closed,
         subjects=words("subject", profile.subjects),
         types=words("type", profile.types),
         rows=shown_rows(page, search(page.unit, of_vendor).hits, words=""),

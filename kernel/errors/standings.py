@@ -23,5 +23,17 @@ class AnotherLook(Conflict):
 
 class NoNewSchools(Conflict):
     code = "no-new-schools"
-    summary = "{vendor} takes no new schools for {cell} ({standing})."
-    remedy = "Choose another resource. Schools that use it already go on to the end of their term."
+    summary = "{vendor} takes no new schools for {cell}."
+    remedy = "Choose another resource. Schools that use it already may go on, for another term too."
+
+
+class VendorExiting(NoNewSchools):
+    code = "vendor-exiting"
+    summary = "{vendor} is leaving {cell}: nothing is agreed or renewed any more."
+    remedy = "Choose another resource for what comes after. What runs goes on to its end."
+
+
+class VendorLeft(NoNewSchools):
+    code = "vendor-left"
+    summary = "{vendor} has left {cell}: nothing is agreed any more."
+    remedy = "Choose another resource."

@@ -17,6 +17,7 @@ from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.outside import findings
+from settlement.queries.closed import CONSEQUENCES
 from settlement.queries.ranking_reasons import reasons_of
 from settlement.queries.ranking_runs import named_run, runs_of, upheld_of
 from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
@@ -101,6 +102,7 @@ def show_why(page: Page, key: str) -> Response[Any]:
         why=found,
         findings=findings(page.unit, about=(row.key,)),
         reasons=reasons,
+        consequences=CONSEQUENCES,
         href=lambda one: why_address(one, run, number=number),
         row=row,
         run=run,

@@ -223,7 +223,7 @@ def test_a_vendor_leaves_once_its_schools_finished_their_term(page: Page, units:
     page.context.clear_cookies()
     page.goto("/rankings")
     page.get_by_role("link", name=contest.sellers[2].organisation.name).click()
-    expect(page.get_by_text("已在使用的学校可用到学期结束")).to_be_visible()
+    expect(page.get_by_text("正在执行的协议可用到期满")).to_be_visible()
     schools_finish(page, units, contest)
 
 
