@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -172,6 +173,7 @@ def show_standing(
         cell=_words(page, found.row.cell),
         history=_history(page, found),
         tenth=tenth,
+        three=three,
         today=shanghai_day(page.unit.clock.now()),
         is_vendor=page.actor.organisation_id is not None and not _is_bureau(page),
         form=form,
@@ -250,6 +252,11 @@ def _words(page: Page, cell: str) -> str:
     return cell_words(cell, page.locale)
 
 
+def three(value: Decimal) -> str:
+    """Return a number with three decimals, a whole one without any."""
+    return str(value if value == value.to_integral_value() else round(value, 3).normalize())
+
+
 def trial_interval(trial: Trial) -> Interval:
     return line_of(trial.score.score, trial.score.sd)
 
@@ -283,7 +290,9 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
             label_kind="VendorStanding",
             sortable=True,
         ),
-        Column(key="since", title=msgid("Since"), value=lambda row: row.since, kind="day"),
+        Column(
+            key="since", title=msgid("Stands there since"), value=lambda row: row.since, kind="day"
+        ),
         Column(
             key="month",
             title=msgid("Last look"),
