@@ -88,7 +88,7 @@ class Page:
         view = read_view(
             self.request.scope["path"], query, columns=columns, filters=filters, sort=sort
         )
-        return view.everything() if self._export() else view
+        return view.everything() if self.export else view
 
     def render_table(
         self,
@@ -106,7 +106,7 @@ class Page:
         `export_totals`: the file ends with the totals, as a document that is filed does.
         """
         totals = table.totals if export_totals else None
-        match self._export():
+        match self.export:
             case "csv":
                 content = export_csv(table.rows, table.columns, locale=self.locale, totals=totals)
                 return download(content, CSV_TYPE, f"{file_name}.csv")
@@ -121,7 +121,9 @@ class Page:
                 return download(content, XLSX_TYPE, f"{file_name}.xlsx")
         return self.render(template, status=status, table=table, **context)
 
-    def _export(self) -> str:
+    @property
+    def export(self) -> str:
+        """What the address asks for as a file, `csv` or `xlsx`; nothing for a page."""
         wanted = str(self.request.query_params.get("format", ""))
         return wanted if wanted in EXPORTS else ""
 

@@ -25,7 +25,7 @@ from settlement.queries.credits import (
     own_years,
     years_of_teachers,
 )
-from settlement.rate_tables import RateKind, table_in_force
+from settlement.rate_tables import RateKind, table_in_force, versions_of
 from settlement.reading import articles, begin_reading, finish_reading
 from settlement.web.columns import number
 from settlement.web.places import Crumb
@@ -127,12 +127,14 @@ def show_certificate(
     """Show the certificate of a year as it is printed, with its digest."""
     found = certificate_of(page.unit, person_id, year)
     online = f"{page.unit.settings.site}{address}"
+    used = {row.version for row in found.rows}
     drawn = segno.make(online, error="m").svg_inline(scale=2, border=2, omitsize=False)
     return page.render(
         "settlement/certificate.html",
         root=root,
         found=found,
         text=credits_text,
+        standards=[one for one in versions_of(page.unit, RateKind.CREDITS) if one.version in used],
         code=Markup(drawn),  # noqa: S704 (drawn from modules, holds no text of ours)
         printed_at=page.unit.clock.now(),
     )
@@ -223,7 +225,7 @@ def _row_columns() -> list[Column[CreditRow]]:
         Column(key="title", title=msgid("Resource"), value=lambda row: row.title, href=resource),
         Column(
             key="version",
-            title=msgid("Table"),
+            title=msgid("Standard of credits"),
             value=lambda row: row.version,
             kind="code",
             secondary=True,

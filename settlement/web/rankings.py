@@ -45,18 +45,30 @@ class Interval:
 
 
 def show_rankings(page: Page) -> Response[Any]:
-    """Show a cell's ranking: of vendors or resources, of a month that was ranked."""
+    """Show a cell's ranking: of vendors or resources, of a month that was ranked.
+
+    What is asked for and is not there is named, above what is shown in its place.
+    """
     query = page.request.query_params
-    kind = str(query.get("kind", VENDOR))
-    kind = kind if kind in KINDS else VENDOR
     runs = runs_that_hold(page.unit)
     if not runs:
         return page.render("settlement/rankings.html", runs=(), method=METHOD)
-    run = _chosen(runs, str(query.get("month", "")))
+    kind = str(query.get("kind", "")) or VENDOR
+    month = str(query.get("month", "")) or show_month(runs[0].month)
+    absent = [] if kind in KINDS else [kind]
+    kind = kind if kind in KINDS else VENDOR
+    run = next((one for one in runs if show_month(one.month) == month), None)
+    if run is None:
+        absent.append(month)
+        run = runs[0]
     cells = cells_of(page.unit, run, kind=kind)
     names = [one.cell for one in cells]
-    wanted = str(query.get("cell", ""))
-    cell = wanted if wanted in names else (names[0] if names else "")
+    cell = str(query.get("cell", "")) or (names[0] if names else "")
+    if cell and cell not in names:
+        absent.append(cell_words(cell, page.locale))
+        cell = names[0] if names else ""
+    if absent and page.export:
+        raise NotFound(what="ranking", key=absent[0])
     rows = ranking_of(page.unit, run, kind=kind, cell=cell) if cell else []
     table = _table(page, rows, cell=cell, kind=kind, run=run)
     return page.render_table(
@@ -65,6 +77,7 @@ def show_rankings(page: Page) -> Response[Any]:
         file_name=f"ranking-{show_month(run.month)}",
         runs=runs,
         run=run,
+        absent=absent,
         kind=kind,
         kinds=KINDS,
         cell=cell,
@@ -161,10 +174,6 @@ def line_of(score: Decimal, sd: Decimal) -> Interval:
 
 def tenth(value: Decimal) -> Decimal:
     return value.quantize(TENTH, rounding=ROUND_HALF_EVEN)
-
-
-def _chosen(runs: Sequence[ScoreRun], month: str) -> ScoreRun:
-    return next((one for one in runs if show_month(one.month) == month), runs[0])
 
 
 def _named_run(page: Page, month: str) -> ScoreRun:

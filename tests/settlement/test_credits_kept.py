@@ -225,3 +225,25 @@ def test_use_by_the_school_that_an_author_left_is_no_adoption(
     clock.advance(timedelta(days=1))
     moves(units, given, to=elsewhere)
     assert booked(units) == 0
+
+
+def test_a_certificate_of_an_author_names_the_school_at_which_they_taught_then(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R48: not the name under which they sell; a move since changes nothing of the year before."""
+    with units(SYSTEM) as unit:
+        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
+        before = unit.session.get_one(Organisation, UUID(vendor.facts["school_id"]))
+        after = a_school(unit)
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    booked(units)
+    clock.advance(timedelta(days=1))
+    with units(given.author) as unit:
+        assert [one.organisation for one in own_years(unit)] == [before.name]
+    clock.at = clock.at.replace(year=2027)
+    moves(units, given, to=after)
+    clock.advance(timedelta(days=1))
+    with units(given.author) as unit:
+        found = certificate_of(unit, given.author.person_id, 2026)
+    assert found.year.organisation == before.name
