@@ -81,13 +81,20 @@ class Page:
         return redirect(address)
 
     def view(
-        self, columns: Sequence[Column[Any]], *, filters: Sequence[Filter] = (), sort: str = ""
+        self,
+        columns: Sequence[Column[Any]],
+        *,
+        filters: Sequence[Filter] = (),
+        sort: str = "",
+        at: str = "",
     ) -> View:
-        """Read the view of a table from the address; an export looks at all of its rows."""
+        """Read the view of a table from the address; an export looks at all of its rows.
+
+        `at`: where the table is had again, on a page that also answers a form sent elsewhere.
+        """
         query = {name: str(value) for name, value in self.request.query_params.items()}
-        view = read_view(
-            self.request.scope["path"], query, columns=columns, filters=filters, sort=sort
-        )
+        path = at or self.request.scope["path"]
+        view = read_view(path, query, columns=columns, filters=filters, sort=sort)
         return view.everything() if self.export else view
 
     def render_table(

@@ -52,7 +52,7 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         translate(msgid("Years"), page.locale),
         columns,
         years,
-        view=page.view(columns),
+        view=page.view(columns, at=HOME),
         empty=msgid("Nothing was credited yet."),
     )
     current = next((row for row in years if row.year == this_year), None)

@@ -88,7 +88,7 @@ def show_own_findings(
         translate(msgid("Your findings"), page.locale),
         columns,
         own_findings(page.unit),
-        view=page.view(columns),
+        view=page.view(columns, at=OWN),
         empty=NOTHING,
     )
     admitted = own_admissions(page.unit)

@@ -23,6 +23,7 @@ from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import last_run, require_run, rules_of, runs_that_hold
+from settlement.web.ranking_numbers import numbers_of
 
 RANKINGS: Final = "/rankings"
 METHOD: Final = f"{RANKINGS}/method"
@@ -129,6 +130,7 @@ def show_method(page: Page) -> Response[Any]:
         "settlement/ranking_method.html",
         rules=rules,
         config=rules.ranking,
+        numbers=numbers_of(rules, page.locale),
         digest=rules.digest().hex(),
         run=run,
         rankings=RANKINGS,

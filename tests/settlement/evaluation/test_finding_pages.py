@@ -144,4 +144,6 @@ def test_a_file_of_findings_is_filed_whole_or_its_rows_are_named(
     assert "已提交 1 条，0 条此前已提交" in upload(client, "评价.csv", head, good)
     again = upload(client, "评价.csv", head, good, f"vendor,{vendor},播放流畅,报告,2026-03-20")
     assert "已提交 1 条，1 条此前已提交" in again
+    assert 'href="/evaluator/findings?sort=found_on"' in again
+    assert "/evaluator/findings/import?" not in again, "what sorts or exports is no upload"
     assert "a.pdf" in upload(client, "a.pdf", "%PDF-1.4")
