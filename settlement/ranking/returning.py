@@ -17,7 +17,6 @@ from kernel.clock import shanghai_day
 from kernel.errors import (
     AppealedAlready,
     NotFound,
-    ReasonRequired,
     StepNotDue,
     TookPart,
 )
@@ -31,6 +30,7 @@ from settlement.ranking.models import Standing, StandingReturn
 from settlement.ranking.runs import last_run, rules_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import events_of, require_standing, signers_of
+from settlement.texts import reason_of
 
 TOO_EARLY: Final = "the term after which it may apply anew is not over"
 
@@ -63,14 +63,13 @@ def apply_to_return(unit: Unit, standing_id: UUID, *, claim: str) -> StandingRet
             wanted=VendorStanding.NEWCOMER,
             rule=TOO_EARLY,
         )
-    if not claim.strip():
-        raise ReasonRequired
+    claim = reason_of("claim", claim)
     if any(one.outcome is None for one in returns_of(unit, standing_id)):
         raise AppealedAlready(key=standing.cell)
     asked = StandingReturn(
         id=new_id(),
         standing_id=standing.id,
-        claim=claim.strip(),
+        claim=claim,
         made_at=unit.clock.now(),
         made_on=today,
         made_by=unit.actor.person_id,
@@ -99,11 +98,10 @@ def decide_return(unit: Unit, standing_id: UUID, *, granted: bool, note: str) ->
         raise NotFound(what="application", key=standing_id)
     if reviewer.person_id in signers_of(events_of(unit, standing.id)):
         raise TookPart(person=unit.actor.name, key=standing.cell)
-    if not note.strip():
-        raise ReasonRequired
+    note = reason_of("note", note)
     asked.outcome = "granted" if granted else "refused"
     asked.decided_by, asked.decided_at = reviewer.person_id, unit.clock.now()
-    asked.note = note.strip()
+    asked.note = note
     unit.session.flush()
     _trail(unit, f"standing.return-{asked.outcome}", standing, note=asked.note)
     if granted:

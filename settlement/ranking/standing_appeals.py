@@ -18,7 +18,6 @@ from kernel.errors import (
     DeadlinePassed,
     InvalidInput,
     NotFound,
-    ReasonRequired,
     TookPart,
 )
 from kernel.ids import new_id
@@ -43,6 +42,7 @@ from settlement.ranking.standings import (
     require_standing,
     signers_of,
 )
+from settlement.texts import reason_of
 
 
 def appeal_standing(
@@ -57,8 +57,7 @@ def appeal_standing(
     standing = require_standing(unit, standing_id, lock=True)
     if standing.vendor_id != unit.actor.organisation_id:
         raise NotFound(what="standing", key=standing_id)
-    if not claim.strip():
-        raise ReasonRequired
+    claim = reason_of("claim", claim)
     event = contestable_event(unit, standing)
     if event is None or event.appeal_by is None:
         raise NotFound(what="step to appeal against", key=standing.cell)
@@ -80,7 +79,7 @@ def appeal_standing(
         id=new_id(),
         standing_id=standing.id,
         event_id=event.id,
-        claim=claim.strip(),
+        claim=claim,
         contested=sorted(set(contested)),
         made_at=unit.clock.now(),
         made_on=today,
@@ -119,8 +118,7 @@ def decide_standing_appeal(
     event = unit.session.get_one(StandingEvent, appeal.event_id)
     if reviewer.person_id in signers_of(events_of(unit, standing.id), until=event):
         raise TookPart(person=unit.actor.name, key=standing.cell)
-    if not note.strip():
-        raise ReasonRequired
+    note = reason_of("note", note)
     items = {one["number"]: one for one in contestable_items(unit, standing, event)}
     wrong = sorted(set(struck) - items.keys())
     if wrong or (struck and not upheld):
@@ -131,7 +129,7 @@ def decide_standing_appeal(
         )
     appeal.outcome = "upheld" if upheld else "dismissed"
     appeal.decided_by, appeal.decided_at = reviewer.person_id, unit.clock.now()
-    appeal.note = note.strip()
+    appeal.note = note
     unit.session.flush()
     _trail(
         unit,

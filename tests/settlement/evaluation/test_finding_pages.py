@@ -68,7 +68,7 @@ def test_an_evaluator_is_let_in_and_ended_on_pages(
     sign_in(client, "judge")
     page = client.get("/evaluator/findings").text
     assert "合同到期" in page
-    assert "上传评价结果文件" not in page
+    assert "上传评价意见文件" not in page
     client.cookies.clear()
     public = client.get("/reports/evaluations").text
     assert "准入已于" in public
