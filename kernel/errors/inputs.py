@@ -103,7 +103,7 @@ class NotMonthsEnd(InvalidInput):
 class MissingValue(InvalidInput):
     code = "missing-value"
     summary = "{field} is empty."
-    remedy = "It is needed in every row."
+    remedy = "Fill it in: it is always needed."
 
 
 class AmountMissing(InvalidInput):

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from catalog.reviewers import answered_for
 from kernel.actors import OrganisationKind, Role
-from kernel.errors import AlreadyExists, Conflict, NotFound, Refused
+from kernel.errors import AdmittedAlready, DoneAlready, NotFound, Refused
 from kernel.identity.models import Organisation, Region
 from kernel.identity.organisations import organisation_by_code
 from kernel.identity.visibility import visible_regions
@@ -59,7 +59,7 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
     """Let a third party evaluate in a region of the actor's bureau; return the admission.
 
     `interest`: what it declares of its interests. After an end it may be let in anew. Raises
-    `NotFound`, `MissingValue`, `AlreadyExists`.
+    `NotFound`, `MissingValue`, `AdmittedAlready`.
     """
     actor = unit.actor
     actor.require("admit an evaluator", *ADMITTERS)
@@ -80,7 +80,7 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
         )
     )
     if known is not None:
-        raise AlreadyExists(what="evaluator", key=code)
+        raise AdmittedAlready(what="evaluator", key=code, name=evaluator.name)
     admission = EvaluatorAdmission(
         id=new_id(),
         evaluator_id=evaluator.id,
@@ -106,8 +106,8 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
 def end_admission(unit: Unit, admission_id: UUID, *, because: str) -> None:
     """End what the actor's bureau, or one below it, let in; what was found stays, and says so.
 
-    Raises `NotFound`, `Refused` for what another bureau let in, `ReasonRequired`, and `Conflict`
-    for one that ended before.
+    Raises `NotFound`, `Refused` for what another bureau let in, `ReasonRequired`, and
+    `DoneAlready` for one that ended before.
     """
     actor = unit.actor
     actor.require(END, *ADMITTERS)
@@ -128,7 +128,7 @@ def end_admission(unit: Unit, admission_id: UUID, *, because: str) -> None:
         raise Refused(act=END, needs="the bureau that let it in, or one above it", actor=actor.name)
     because = reason_of("because", because)
     if found.ended_at is not None:
-        raise Conflict(what="admission", key=admission_id, state="ended", wanted="ended")
+        raise DoneAlready(what="evaluator admission", done="ended")
     found.ended_because = because
     found.ended_by = actor.person_id
     found.ended_at = unit.clock.now()

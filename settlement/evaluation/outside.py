@@ -20,8 +20,8 @@ from catalog.queries import resources_by_key
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import shanghai_day
 from kernel.errors import (
-    AlreadyExists,
-    Conflict,
+    DoneAlready,
+    FiledAlready,
     InvalidInput,
     NotFound,
     Refused,
@@ -86,7 +86,7 @@ def file_finding(
     """File a finding about a subject as an evaluator; return it.
 
     `key`: a code, of a resource `vendor/sku`, of the platform nothing. Raises `InvalidInput`,
-    `NotFound` for what lies outside the region, `VendorInterest`, `MissingValue`, `AlreadyExists`.
+    `NotFound` for what lies outside the region, `VendorInterest`, `MissingValue`, `FiledAlready`.
     """
     actor = unit.actor
     actor.require("file a finding", Role.EVALUATOR)
@@ -109,7 +109,7 @@ def file_finding(
         )
     )
     if known is not None:
-        raise AlreadyExists(what="finding", key=key or kind)
+        raise FiledAlready(what="finding", key=key or kind)
     filed = OutsideFinding(
         id=new_id(),
         evaluator_id=actor.organisation_id,
@@ -145,7 +145,7 @@ def withdraw_finding(unit: Unit, finding_id: UUID, *, because: str) -> None:
         raise NotFound(what="finding", key=finding_id)
     because = reason_of("because", because)
     if found.withdrawn_at is not None:
-        raise Conflict(what="finding", key=finding_id, state="withdrawn", wanted="withdrawn")
+        raise DoneAlready(what="finding", done="withdrawn")
     found.withdrawn_because = because
     found.withdrawn_at = unit.clock.now()
     unit.session.flush()
@@ -167,7 +167,7 @@ def reply_to_finding(unit: Unit, finding_id: UUID, *, reply: str) -> None:
         raise NotFound(what="finding", key=finding_id)
     reply = words_of("reply", reply)
     if found.replied_at is not None:
-        raise Conflict(what="finding", key=finding_id, state="replied", wanted="replied")
+        raise DoneAlready(what="finding", done="answered")
     found.reply = reply
     found.replied_by = actor.person_id
     found.replied_at = unit.clock.now()

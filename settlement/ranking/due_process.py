@@ -18,6 +18,7 @@ from kernel.clock import shanghai_day
 from kernel.errors import AnotherLook, StepNotDue
 from kernel.ids import new_id
 from kernel.unit import Unit
+from settlement.ranking.cells import told_cell
 from settlement.ranking.items import items_of
 from settlement.ranking.jurisdiction import require_answer_for
 from settlement.ranking.looks import move
@@ -51,7 +52,8 @@ def issue_notice(
     if not items:
         raise StepNotDue(
             key=standing.cell,
-            state=standing.state,
+            cell=told_cell(standing.cell),
+            state=VendorStanding(standing.state),
             wanted=VendorStanding.PROBATION,
             rule="no school says anything that could be mended",
         )
@@ -128,7 +130,13 @@ def _begin(
         raise AnotherLook(key=standing.cell)
     unmet = first_unmet(gates_of(unit, course, step))
     if unmet is not None:
-        raise StepNotDue(key=standing.cell, state=standing.state, wanted=TO[step], rule=unmet.rule)
+        raise StepNotDue(
+            key=standing.cell,
+            cell=told_cell(standing.cell),
+            state=VendorStanding(standing.state),
+            wanted=TO[step],
+            rule=unmet.rule,
+        )
     return standing, course, reviewer
 
 

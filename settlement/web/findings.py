@@ -53,7 +53,7 @@ class AnswerForm(Form, frozen=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileReject:
-    """A row of a file that can't be taken: where it stands, what is wrong, and the way out."""
+    """A fault of a row that can't be taken: where it stands, what is wrong, and the way out."""
 
     row: int
     field: str
