@@ -33,6 +33,12 @@ class DoneAlready(Conflict):
     remedy = "What was said stands on its page; nothing is to be done any more."
 
 
+class YearRead(Conflict):
+    code = "year-read"
+    summary = "Reading earns nothing more in {year}: its {most} credits are reached."
+    remedy = "An article counts once; keep it for the next year. It can be opened all the same."
+
+
 class LoginTaken(AlreadyExists):
     code = "login-taken"
     summary = "The login {key} is or was another person's."

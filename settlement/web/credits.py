@@ -1,6 +1,7 @@
 """Credits on pages: a teacher's own with articles to read, a bureau's teachers, the certificate."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,8 +16,8 @@ from kernel.clock import shanghai_day
 from kernel.errors import MarketError
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
-from kernel.web.tables import Column, Filter, tabulate
-from settlement.credit_rules import PARTS, credits_text
+from kernel.web.tables import Column, Filter, Table, tabulate
+from settlement.credit_rules import PARTS, CreditTable, credits_text
 from settlement.queries.credits import (
     CreditRow,
     CreditYear,
@@ -26,7 +27,14 @@ from settlement.queries.credits import (
     years_of_teachers,
 )
 from settlement.rate_tables import RateKind, table_in_force, versions_of
-from settlement.reading import articles, begin_reading, finish_reading
+from settlement.reading import (
+    Article,
+    articles,
+    begin_reading,
+    count_articles,
+    finish_reading,
+    reading_year,
+)
 from settlement.web.columns import number
 from settlement.web.places import Crumb
 
@@ -52,7 +60,7 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         translate(msgid("Years"), page.locale),
         columns,
         years,
-        view=page.view(columns, at=HOME),
+        view=page.view(columns, at=HOME).everything(),
         empty=msgid("Nothing was credited yet."),
     )
     current = next((row for row in years if row.year == this_year), None)
@@ -63,6 +71,7 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         region_code=unit.actor.region_code or "",
     )
     teaches = page.actor.may(Role.TEACHER)
+    shelf = _shelf(page, version.table) if teaches else None
     return page.render_table(
         "settlement/credits.html",
         table,
@@ -72,11 +81,29 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         version=version,
         rates=version.table,
         text=credits_text,
-        articles=articles(unit, limit=ARTICLES_SHOWN) if teaches else [],
-        teaches=teaches,
+        shelf=shelf,
+        reading=reading_year(unit, version.table) if teaches else None,
         now=unit.clock.now(),
         home=HOME,
         errors=errors or {},
+    )
+
+
+def _shelf(page: Page, table: CreditTable) -> Table[Article]:
+    """Return a page of the articles that may be read, those that are begun first."""
+    filters = (Filter(key="title", title=msgid("Title")),)
+    wanted = page.view((), filters=filters, at=HOME)
+    title = wanted.filters.get("title", "")
+    count = count_articles(page.unit, table, title=title)
+    view = replace(wanted, per_page=ARTICLES_SHOWN).within(count)
+    return Table(
+        caption=translate(msgid("Articles to read"), page.locale),
+        columns=(),
+        rows=articles(page.unit, table, title=title, limit=view.per_page, offset=view.offset),
+        view=view,
+        count=count,
+        filters=filters,
+        exportable=False,
     )
 
 

@@ -21,7 +21,7 @@ from settlement.credit_models import CreditBooking
 from settlement.credit_rules import PARTS
 from settlement.queries.credits import certificate_of, own_years
 from settlement.rate_tables import RateKind, record_table
-from settlement.reading import articles, begin_reading, finish_reading
+from settlement.reading import articles, begin_reading, finish_reading, table_of_actor
 from settlement.verify.recompute import verify
 from tests.support.builders import a_person, a_resource, a_school, took
 from tests.support.credit_builders import (
@@ -60,7 +60,7 @@ def test_one_article_is_read_at_a_time(units: Units, clock: FixedClock, given: C
         with units(given.reader) as unit:
             begin_reading(unit, key)
     with units(given.reader) as unit:
-        shown = articles(unit, limit=5)
+        shown = articles(unit, table_of_actor(unit), limit=5)
     assert [one.key for one in shown if one.is_open] == [keys[2]]
     assert [one.begun_at is not None for one in shown] == [True] * 3
     clock.advance(timedelta(hours=1))
