@@ -150,6 +150,8 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert verify(units, SYSTEM) == []
     with units(SYSTEM) as unit:
         agreed = memoranda(unit)
+        read = [(one.articles, one.reading) for one in years_of_teachers(unit) if one.reading]
+    assert read == [(3, 1_875)] * 4, "two teachers of each of two schools read three articles"
     assert {(one.fiscal_year, one.standing_fen) for one in agreed} == {(2027, 0)}
     before = trail_rows(units)
     assert run_demo(units) == outcome
