@@ -30,6 +30,7 @@ from market.demo.run import run_demo
 from procurement.models import Selection
 from procurement.verification import verify
 from settlement.models import Agreement
+from settlement.queries.credits import years_of_teachers
 from settlement.queries.lines import lines_of
 from settlement.queries.unfunded import memoranda
 from settlement.school_standings import school_standings
