@@ -17,12 +17,12 @@ from kernel.errors import MarketError, RowsRejected
 from kernel.http.pages import PUBLIC, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.http.uploads import INCOMING, Upload, taken_in
-from kernel.i18n import translate_error
+from kernel.i18n import msgid, translate_error
 from kernel.unit import Unit
 from market.imports.maps import NO_MAP
 from market.imports.master import import_master
 from market.imports.registry import MASTER_KINDS
-from market.imports.tally import Rejects
+from market.imports.tally import Reject, Rejects
 from settlement.evaluation.outside import REPLIERS
 from settlement.web.findings import (
     FINDING,
@@ -38,6 +38,13 @@ from settlement.web.findings import (
     show_own_findings,
 )
 
+COLUMNS: Final = msgid("The first row names the columns: kind, key, finding, source, found_on.")
+REMEDIES: Final = {"empty-file": COLUMNS, "missing-columns": COLUMNS}
+"""What to do on a page, where a command's options are of no use."""
+ROW: Final = msgid("The row can't be read.")
+FILE: Final = msgid("{file} can't be read.")
+SUMMARIES: Final = {"unreadable-row": ROW, "unreadable-line": ROW, "unreadable-format": FILE}
+"""What is wrong, where only a program would say more."""
 EVALUATORS: Final = only(Role.EVALUATOR)
 
 
@@ -121,24 +128,40 @@ def take_findings(page: Page, upload: Upload) -> FileTaken:
                 name=upload.name,
                 received=int(error.facts["received"]),
                 rejected=rejects.count,
-                rejects=[
-                    FileReject(
-                        row=one.record.row,
-                        field=one.field,
-                        reason=translate_error(one.error, page.locale) if one.error else one.reason,
-                    )
-                    for one in rejects.first
-                ],
+                rejects=[fault for one in rejects.first for fault in _faults(page, one)],
             )
         except MarketError as error:
             if error.status == 403:
                 raise
-            return FileTaken(name=upload.name, error=translate_error(error, page.locale))
+            return FileTaken(name=upload.name, error=_unreadable(page, error))
     return FileTaken(
         name=upload.name,
         received=tally.received,
         accepted=tally.accepted,
         duplicates=tally.duplicates,
+    )
+
+
+def _faults(page: Page, reject: Reject) -> list[FileReject]:
+    """Return all that is wrong with a row."""
+    wrong = [(reject.field, reject.error), *reject.others]
+    return [
+        FileReject(
+            row=reject.record.row,
+            field=field,
+            reason=translate_error(error, page.locale, summary=SUMMARIES.get(error.code))
+            if error
+            else reject.reason,
+        )
+        for field, error in wrong
+    ]
+
+
+def _unreadable(page: Page, error: MarketError) -> str:
+    """Return why a file can't be read, with a remedy for who sent it from a page."""
+    code = error.code
+    return translate_error(
+        error, page.locale, summary=SUMMARIES.get(code), remedy=REMEDIES.get(code)
     )
 
 

@@ -1,5 +1,6 @@
 """What stands against a ranking, a step of due process, or a vendor that takes no schools (409)."""
 
+from kernel.errors.admission import AppealedAlready
 from kernel.errors.conflicts import Conflict
 
 
@@ -9,9 +10,15 @@ class MonthNotStated(Conflict):
     remedy = "Close it first: market settle {period}."
 
 
+class NothingStated(MonthNotStated):
+    code = "nothing-stated"
+    summary = "{period} can't be ranked: there is no statement of it."
+    remedy = "Rank a month for which schools were billed."
+
+
 class StepNotDue(Conflict):
     code = "step-not-due"
-    summary = "“{key}” can't go from “{state}” to “{wanted}”: {rule}."
+    summary = "{cell} can't go from “{state}” to “{wanted}”: {rule}."
     remedy = "The steps of a standing come in their order; each is on the page of the standing."
 
 
@@ -19,6 +26,18 @@ class AnotherLook(Conflict):
     code = "another-look"
     summary = "“{key}” has been looked at again since you read it; nothing was signed."
     remedy = "Read the last look, and sign if you still mean to."
+
+
+class StandingAppealed(AppealedAlready):
+    code = "standing-appealed"
+    summary = "This step for {cell} was appealed already."
+    remedy = "Each step is appealed once; the appeal and what became of it stand on its page."
+
+
+class ReturnAsked(AppealedAlready):
+    code = "return-asked"
+    summary = "An application to return to {cell} waits already."
+    remedy = "Wait for its decision; it stands on the page of the standing."
 
 
 class NoNewSchools(Conflict):

@@ -25,6 +25,7 @@ from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import last_run, rules_of, runs_that_hold
+from settlement.web.ranking_numbers import numbers_of
 
 RANKINGS: Final = "/rankings"
 METHOD: Final = f"{RANKINGS}/method"
@@ -47,21 +48,34 @@ class Interval:
 
 
 def show_rankings(page: Page) -> Response[Any]:
-    """Show a cell's ranking: of vendors or resources, of a month that was ranked."""
+    """Show a cell's ranking: of vendors or resources, of a month that was ranked.
+
+    What is asked for and is not there is named, above what is shown in its place.
+    """
     query = page.request.query_params
-    kind = str(query.get("kind", VENDOR))
-    kind = kind if kind in KINDS else VENDOR
     runs = runs_that_hold(page.unit)
     if not runs:
         return page.render("settlement/rankings.html", runs=(), method=METHOD)
-    run, number = _chosen(runs, str(query.get("month", ""))), str(query.get("run", ""))
+    kind = str(query.get("kind", "")) or VENDOR
+    month = str(query.get("month", "")) or show_month(runs[0].month)
+    absent = [] if kind in KINDS else [kind]
+    kind = kind if kind in KINDS else VENDOR
+    run = next((one for one in runs if show_month(one.month) == month), None)
+    if run is None:
+        absent.append(month)
+        run = runs[0]
+    number = str(query.get("run", "")) if not absent else ""
     of_month = runs_of(page.unit, run.month)
     if number:
         run = named_run(page.unit, Month(run.month), number=number)
     cells = cells_of(page.unit, run, kind=kind)
     names = [one.cell for one in cells]
-    wanted = str(query.get("cell", ""))
-    cell = wanted if wanted in names else (names[0] if names else "")
+    cell = str(query.get("cell", "")) or (names[0] if names else "")
+    if cell and cell not in names:
+        absent.append(cell_words(cell, page.locale))
+        cell = names[0] if names else ""
+    if absent and page.export:
+        raise NotFound(what="ranking", key=absent[0])
     rows = ranking_of(page.unit, run, kind=kind, cell=cell) if cell else []
     table = _table(page, rows, cell=cell, kind=kind, run=run, number=number)
     return page.render_table(
@@ -72,6 +86,7 @@ def show_rankings(page: Page) -> Response[Any]:
         run=run,
         of_month=of_month,
         of_run=lambda one: ranking_address(one, kind=kind, cell=cell, number=str(one.number)),
+        absent=absent,
         kind=kind,
         kinds=KINDS,
         cell=cell,
@@ -130,6 +145,7 @@ def show_method(page: Page) -> Response[Any]:
         "settlement/ranking_method.html",
         rules=rules,
         config=rules.ranking,
+        numbers=numbers_of(rules, page.locale),
         digest=rules.digest().hex(),
         run=run,
         rankings=RANKINGS,
@@ -181,10 +197,6 @@ def line_of(score: Decimal, sd: Decimal) -> Interval:
 
 def tenth(value: Decimal) -> Decimal:
     return value.quantize(TENTH, rounding=ROUND_HALF_EVEN)
-
-
-def _chosen(runs: Sequence[ScoreRun], month: str) -> ScoreRun:
-    return next((one for one in runs if show_month(one.month) == month), runs[0])
 
 
 def _named_run(page: Page, month: str, number: str) -> ScoreRun:
