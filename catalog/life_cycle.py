@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from catalog.listings import refresh_listings
+from catalog.listings import hold_listings, refresh_listings
 from catalog.models import Resource, Version
 from catalog.reviewers import refuse_interest, require_reviewer
 from catalog.states import LIFE_CYCLE, Party, Transition, VersionState
@@ -39,6 +39,8 @@ def move(
     for party in {step.party for step in steps}:
         moved = [one for one, step in zip(versions, steps, strict=True) if step.party is party]
         _require_party(unit, party, moved)
+    shown = {version.resource_id for version in versions} if target in SHOWN else set()
+    hold_listings(unit, shown)
     for version, step in zip(versions, steps, strict=True):
         before, version.state = version.state, target
         record(
@@ -55,8 +57,7 @@ def move(
             **facts,
         )
     unit.session.flush()
-    if target in SHOWN:
-        refresh_listings(unit, {version.resource_id for version in versions})
+    refresh_listings(unit, shown)
 
 
 def _step(version: Version, target: VersionState) -> Transition:

@@ -28,15 +28,13 @@ from catalog.listing_models import (
 from catalog.models import Offer, Resource, Version
 from catalog.queries import listed_versions
 from catalog.states import VersionState
-from catalog.tokens import weighted
+from catalog.tokens import DESCRIBED, NAMED, TITLE, weighted
 from kernel.clock import shanghai_day
 from kernel.i18n import DEFAULT_LOCALE, label
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
 
-TITLE, DESCRIBED, NAMED = "A", "B", "C"
-"""Weights: what is in the title, what describes it, whose it is and where in the textbook."""
 AT_ONCE: Final = 1_000
 MANY: Final = 5_000
 """So many new rows that the planner's idea of the table is no more than a guess."""
@@ -78,11 +76,25 @@ class Signal:
         return RENEWAL_WEIGHT * self.renewals + SCHOOL_WEIGHT * self.schools + RATING_WEIGHT * liked
 
 
+def hold_listings(unit: Unit, resource_ids: Collection[UUID]) -> None:
+    """Lock the resources before anything is written of their listings.
+
+    In id order, and all of them first: two that list versions of the same resources, or words that
+    nobody had so far, would wait for each other. Whoever writes listings holds them so.
+    """
+    if resource_ids:
+        unit.session.execute(
+            select(Resource.id)
+            .where(among(Resource.id, resource_ids))
+            .order_by(Resource.id)
+            .with_for_update(key_share=True)
+        )
+
+
 def refresh_listings(unit: Unit, resource_ids: Collection[UUID]) -> None:
     """Make what is shown of these resources what is listed of them now."""
     wanted = sorted(set(resource_ids))
-    if wanted:
-        _hold(unit, wanted)
+    hold_listings(unit, wanted)
     wanted.reverse()  # as they are searched, the newest first
     for start in range(0, len(wanted), AT_ONCE):
         _refresh(unit, wanted[start : start + AT_ONCE])
@@ -94,6 +106,7 @@ def publish_signals(unit: Unit, signals: Sequence[Signal]) -> None:
     """Take over what settlement says of resources; those it says nothing of keep what they had."""
     now = unit.clock.now()
     ordered = sorted(signals, key=lambda one: one.resource_id)
+    taken: list[UUID] = []
     for start in range(0, len(ordered), AT_ONCE):
         some = ordered[start : start + AT_ONCE]
         sent = insert(ResourceSignal).values(
@@ -115,16 +128,14 @@ def publish_signals(unit: Unit, signals: Sequence[Signal]) -> None:
                 for name in ("schools", "renewals", "ratings", "stars")
             )
         )
-        taken = unit.session.scalars(
+        taken += unit.session.scalars(
             sent.on_conflict_do_update(
                 index_elements=["resource_id"],
                 set_={c.name: c for c in sent.excluded if c.name != "resource_id"},
                 where=changed,
             ).returning(ResourceSignal.resource_id)
-        ).all()
-        if taken:
-            _hold(unit, taken)
-            _refresh(unit, taken)
+        )
+    refresh_listings(unit, taken)
 
 
 def heal_listings(unit: Unit, *, at_most: int = 10_000) -> int:
@@ -155,20 +166,6 @@ def heal_listings(unit: Unit, *, at_most: int = 10_000) -> int:
     ).all()
     refresh_listings(unit, found)
     return len(found)
-
-
-def _hold(unit: Unit, resource_ids: Collection[UUID]) -> None:
-    """Lock the resources before anything is written.
-
-    In id order, and all of them first: two that list versions of the same resources, or words that
-    nobody had so far, would wait for each other.
-    """
-    unit.session.execute(
-        select(Resource.id)
-        .where(among(Resource.id, resource_ids))
-        .order_by(Resource.id)
-        .with_for_update(key_share=True)
-    )
 
 
 def _refresh(unit: Unit, resource_ids: Collection[UUID]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from catalog.listing_models import Listing, NewcomerExposure, ResourcePlace
+from catalog.listings import hold_listings
 from kernel.arrays import UuidArray
 from kernel.clock import month_of, shanghai_day
 from kernel.identity.recording import among
@@ -91,6 +92,7 @@ def publish_places(unit: Unit, places: Sequence[Placed]) -> None:
                 for one in ordered[start : start + AT_ONCE]
             ],
         )
+    hold_listings(unit, [one.resource_id for one in ordered])
     unit.session.execute(PUBLISHED)
 
 

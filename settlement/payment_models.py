@@ -171,6 +171,28 @@ class PaymentTarget(Base):
     __table_args__ = (CheckConstraint("amount_fen > 0", name="amount"),)
 
 
+class RefundPart(Base):
+    """One of the gateway's refunds of which a payer's refund consists, in fen.
+
+    `came_back_at`: when it was known that the payer's bank did not take it, be it after the gateway
+    had said that it came through; once. What is not back stands: a refund's `paid_fen` is its sum.
+    """
+
+    __tablename__ = "refund_part"
+
+    gateway_id: Mapped[str] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), index=True)
+    amount_fen: Mapped[int]
+    known_at: Mapped[datetime]
+    came_back_at: Mapped[datetime | None]
+    reason: Mapped[str]
+
+    __table_args__ = (
+        CheckConstraint("amount_fen > 0", name="amount"),
+        CheckConstraint("came_back_at IS NOT NULL OR reason = ''", name="reason"),
+    )
+
+
 class PaymentHold(Base):
     """Why a payee is not paid for now; lifted by a later decision, never deleted."""
 

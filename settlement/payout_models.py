@@ -78,7 +78,10 @@ class Withholding(Base):
 class TaxRemittance(Base):
     """Withheld tax that was paid to the tax office, as one person says and another one checks.
 
-    `month`: whose tax it is. `reference`: the tax office's receipt; a receipt stands in one.
+    `month`: whose tax it is. `reference`: the tax office's receipt; in a bureau a receipt stands in
+    one, unless all of that was taken back. Below zero: what is taken back of `corrects_id`, since
+    it was recorded wrongly or the tax office repaid it, and `because` of what. `taken_back_fen`:
+    what was taken back of it; the database counts.
     """
 
     __tablename__ = "tax_remittance"
@@ -98,9 +101,17 @@ class TaxRemittance(Base):
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     decided_by_name: Mapped[str]
     note: Mapped[str]
+    corrects_id: Mapped[UUID | None] = mapped_column(ForeignKey("tax_remittance.id"), index=True)
+    because: Mapped[str] = mapped_column(default="")
+    taken_back_fen: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (
-        CheckConstraint("amount_fen > 0", name="amount"),
+        CheckConstraint(
+            "amount_fen > 0 AND corrects_id IS NULL OR amount_fen < 0 AND corrects_id IS NOT NULL",
+            name="amount",
+        ),
+        CheckConstraint("(corrects_id IS NULL) = (because = '')", name="because"),
+        CheckConstraint("taken_back_fen BETWEEN 0 AND GREATEST(amount_fen, 0)", name="taken_back"),
         CheckConstraint("reference <> ''", name="reference"),
         CheckConstraint("state IN ('proposed', 'recorded', 'returned', 'withdrawn')", name="state"),
         CheckConstraint("(state = 'proposed') = (decided_at IS NULL)", name="decided"),
@@ -111,9 +122,14 @@ class TaxRemittance(Base):
         ),
         Index(
             "ux_tax_remittance_reference",
+            "bureau_id",
             "reference",
+            "corrects_id",
             unique=True,
-            postgresql_where=text("state IN ('proposed', 'recorded')"),
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text(
+                "state IN ('proposed', 'recorded') AND taken_back_fen <> amount_fen"
+            ),
         ),
     )
 

@@ -36,6 +36,21 @@ class MoreTaxThanOwed(Conflict):
     remedy = "Compare the receipt with the filing; what waits to be checked counts as remitted."
 
 
+class MoreTaxThanRemitted(Conflict):
+    code = "more-tax-than-remitted"
+    summary = "{amount} yuan is not within the {left} yuan that {number} still stands for."
+    remedy = "What was taken back of it before counts, and what waits to be checked."
+
+
+class NotRemitted(Conflict):
+    code = "not-remitted"
+    summary = "{number} is no recorded remittance, so nothing is taken back of it."
+    remedy = (
+        "What waits to be checked is withdrawn or returned; what was taken back wrongly is "
+        "recorded as remitted anew, under a paper of its own."
+    )
+
+
 class PayoutNotFailed(Conflict):
     code = "payout-not-failed"
     summary = "The payout {key} has not failed, so there is nothing to try again."

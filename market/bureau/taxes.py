@@ -14,8 +14,10 @@ from settlement.web.payment_runs import ReturnForm
 from settlement.web.taxes import (
     TAXES,
     RemittanceForm,
+    TakingBackForm,
     post_record,
     post_remittance,
+    post_taking_back,
     post_tax_return,
     post_tax_withdrawal,
     show_taxes,
@@ -36,6 +38,14 @@ def propose_tax(
 ) -> Response[Any]:
     with pages.open(request) as page:
         return post_remittance(page, data, root=bureau_root(page))
+
+
+@post(f"{TAXES}/taken-back", opt=MAKERS, status_code=200, sync_to_thread=True)
+def propose_tax_back(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[TakingBackForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_taking_back(page, data, root=bureau_root(page))
 
 
 @post(f"{ONE}/check", opt=MAKERS, status_code=200, sync_to_thread=True)
@@ -65,6 +75,7 @@ def withdraw_tax(request: AnyRequest, pages: Pages, *, remittance: FromPath[str]
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     taxes,
     propose_tax,
+    propose_tax_back,
     record_tax,
     return_tax,
     withdraw_tax,

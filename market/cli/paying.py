@@ -19,7 +19,11 @@ from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile as find_differences
-from settlement.payments.remittances import propose_remittance, record_remittance
+from settlement.payments.remittances import (
+    propose_remittance,
+    propose_taking_back,
+    record_remittance,
+)
 from settlement.payments.runs import propose_run, release_run, return_run, withdraw_run
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.sweeping import catch_up, deliver_messages
@@ -138,14 +142,49 @@ def remit_tax(
     )
 
 
+@payments.command("take-back-tax")
+@click.argument("number")
+@click.argument("amount", type=AMOUNT)
+@click.option("--reference", required=True, help="Number of the paper that says so.")
+@click.option("--paid-on", type=DAY, required=True, help="Day of the paper.")
+@click.option("--because", required=True, metavar="TEXT", help="Why, for whoever checks it.")
+@as_option
+@json_option
+def take_back_tax(
+    number: str,
+    amount: int,
+    *,
+    reference: str,
+    paid_on: date,
+    because: str,
+    who: str | None,
+    as_json: bool,
+) -> None:
+    """Propose to take AMOUNT yuan of remittance NUMBER back: it was wrong, or repaid."""
+    with open_units(load_settings()) as units, units(acting(units, who)) as unit:
+        made = propose_taking_back(
+            unit,
+            number,
+            amount_fen=amount,
+            reference=reference,
+            paid_on=paid_on,
+            because=because,
+        )
+    emit(
+        {"number": made},
+        [f"{made} waits for another finance person: market payments record-tax {made}"],
+        as_json=as_json,
+    )
+
+
 @payments.command("record-tax")
 @click.argument("number")
 @as_option
 def record_tax(number: str, who: str | None) -> None:
-    """Record remittance NUMBER as its second person, who has seen the receipt."""
+    """Record remittance NUMBER, or what takes it back, as the second person, who saw the paper."""
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         record_remittance(unit, number)
-    click.echo(f"{number} is recorded; the platform owes that much less.")
+    click.echo(f"{number} is recorded, and what the platform owes follows it.")
 
 
 @payments.command("payout-again")

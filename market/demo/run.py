@@ -15,7 +15,7 @@ from sqlalchemy import exists, func, or_, select
 from kernel.clock import SHANGHAI, Month, next_month, show_month
 from kernel.unit import Unit, Units
 from market.confirming import confirm_for_payers
-from market.demo import quarrels
+from market.demo import invoices, quarrels
 from market.demo.articles import read_articles
 from market.demo.county import YEAR
 from market.demo.deliveries import MONTHS, Delivery, deliveries
@@ -165,6 +165,7 @@ def _close(units: Units, month: Month) -> None:
     then = _after(units, month, CLOSED_AFTER)
     operator = person(then, "qinghe-operator")
     settle(then, operator, month)
+    invoices.issue(_after(units, month, invoices.ISSUED_AFTER), month)
     quarrels.raise_dispute(_after(units, month, quarrels.RAISED_AFTER), month)
     confirm_for_payers(_after(units, month, CONFIRMED_AFTER), month, via=VIA)
     settle(_after(units, month, POSTED_AFTER), operator, month)
@@ -172,6 +173,7 @@ def _close(units: Units, month: Month) -> None:
     quarrels.decide(_after(units, month, quarrels.DECIDED_AFTER), month)
     if quarrels.is_decided(month):
         settle(_after(units, month, quarrels.BOOKED_AFTER), operator, month)
+        invoices.correct(_after(units, month, invoices.CORRECTED_AFTER), month)
     pay_month(_after(units, month, PAID_AFTER), month)
     say(_after(units, month, SAID_AFTER), month)
     _rank(_after(units, month, RANKED_AFTER), month)

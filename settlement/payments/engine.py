@@ -29,6 +29,7 @@ from settlement.payments.gateway import (
     TakenInPart,
 )
 from settlement.payments.parties import know_payers
+from settlement.payments.refunds import settle_refund
 from settlement.payments.runs import lock_planning
 from settlement.payments.settling import fail, lock_group, settle_payment, step
 from settlement.payments.states import (
@@ -131,6 +132,8 @@ def _record(
         match answer:
             case None:
                 _never_sent(unit, claim.payment_id)
+            case Outcome() if claim.kind is PaymentKind.REFUND:
+                settle_refund(unit, claim.payment_id, answer)
             case Outcome():
                 settle_payment(unit, claim.payment_id, answer)
             case CallRefused():

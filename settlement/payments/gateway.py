@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class GatewayError(Exception):
@@ -57,17 +57,27 @@ class Stand(StrEnum):
     FAILED = "failed"
 
 
+class Part(NamedTuple):
+    """One of the gateway's refunds of which a refund consists, in fen, and where it stands."""
+
+    gateway_id: str
+    amount_fen: int
+    stand: Stand
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """What the gateway says of one movement: its id there, and where it stands.
 
-    `arrives`: when a payout reaches its bank.
+    `arrives`: when a payout reaches its bank. `parts`: all of which a refund consists now.
     """
 
     gateway_id: str
     stand: Stand
     reason: str = ""
     arrives: datetime | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

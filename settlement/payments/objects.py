@@ -4,10 +4,11 @@ Pure; knows shapes, not the SDK.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from settlement.payments.gateway import Event, Outcome, PartyAccount, Stand
+from settlement.payments.gateway import Event, Outcome, Part, PartyAccount, Stand
 
 INTENT_STANDS: Final[Mapping[str, Stand]] = {
     "succeeded": Stand.DONE,
@@ -32,6 +33,7 @@ def outcome_of(subject: Mapping[str, Any]) -> Outcome:
     """Return where a payment intent, a refund, a payout, a transfer or a reversal stands."""
     status = str(subject.get("status") or "")
     arrives = None
+    parts: tuple[Part, ...] = ()
     match subject["object"]:
         case "payment_intent":
             stand = INTENT_STANDS.get(status, Stand.UNDER_WAY)
@@ -40,13 +42,16 @@ def outcome_of(subject: Mapping[str, Any]) -> Outcome:
         case "refund":
             stand = REFUND_STANDS.get(status, Stand.UNDER_WAY)
             reason = str(subject.get("failure_reason") or "")
+            parts = (Part(str(subject["id"]), int(subject["amount"]), stand, reason),)
         case "payout":
             stand = PAYOUT_STANDS.get(status, Stand.UNDER_WAY)
             reason = str(subject.get("failure_code") or "")
             arrives = moment_of(int(subject["arrival_date"]))
         case _:
             stand, reason = Stand.DONE, ""
-    return Outcome(gateway_id=str(subject["id"]), stand=stand, reason=reason, arrives=arrives)
+    return Outcome(
+        gateway_id=str(subject["id"]), stand=stand, reason=reason, arrives=arrives, parts=parts
+    )
 
 
 def account_of(subject: Mapping[str, Any]) -> PartyAccount:
@@ -95,4 +100,5 @@ def furthest(found: list[Outcome]) -> Outcome | None:
 def least(parts: list[Outcome]) -> Outcome:
     """Return where a movement of several parts stands: no further than the last of them."""
     order = (Stand.FAILED, Stand.UNDER_WAY, Stand.DONE)
-    return min(parts, key=lambda one: order.index(one.stand))
+    last = min(parts, key=lambda one: order.index(one.stand))
+    return replace(last, parts=tuple(part for one in parts for part in one.parts))

@@ -58,11 +58,11 @@ class Difference:
 
 
 # What our account at the gateway says of each movement; a bank's taking back by its own id, what
-# was taken of a reversal by that one's key.
+# was taken of a reversal, or came back of a refund, by that one's key.
 OURS = text(
     """
 SELECT CASE WHEN t.key LIKE 'taken-back%' THEN split_part(t.key, ':', 2)
-        ELSE regexp_replace(t.key, '^(paid|returned):|[+]taken$', '', 'g') END AS key,
+        ELSE regexp_replace(t.key, '^(paid|returned):|[+]taken$|#.*$', '', 'g') END AS key,
     sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
 FROM leg l JOIN account a ON a.id = l.account_id JOIN transfer t ON t.id = l.transfer_id
 WHERE a.kind = 'gateway' GROUP BY 1

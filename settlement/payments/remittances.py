@@ -2,8 +2,9 @@
 
 A finance person of a bureau records what was paid, when and under which number of the tax office's
 receipt; another one of the same bureau checks it against the receipt, and only then it is posted.
-A bureau remits what its own payers withheld, month by month, and sees no other's. Under treasury
-payment the tax is a payer's own order, and nothing of it is owed here.
+A bureau remits what its own payers withheld, month by month, and sees no other's. What was recorded
+wrongly, or came back from the tax office, is taken back of its remittance the same way, by two.
+Under treasury payment the tax is a payer's own order, and nothing of it is owed here.
 """
 
 from datetime import date
@@ -20,7 +21,9 @@ from kernel.errors import (
     InvalidInput,
     MakerChecks,
     MoreTaxThanOwed,
+    MoreTaxThanRemitted,
     NotFound,
+    NotRemitted,
     ProposalDecided,
     ReasonRequired,
     Refused,
@@ -49,8 +52,8 @@ class RemittanceState(StrEnum):
 
 
 # What each payer's region withheld through the gateway of a month's income, less what was given
-# back of it, and what its bureaus remitted or propose to. What a transfer that went back gave back
-# is its own month's; else it is that of its run.
+# back of it, and what its bureaus remitted or propose to, less what was taken back of that. What a
+# transfer that went back gave back is its own month's; else it is that of its run.
 ENTRIES: Final = """
 WITH moved AS (
     SELECT p.payer_id, w.month, p.paid_fen AS fen
@@ -70,7 +73,7 @@ WITH moved AS (
     UNION ALL
     SELECT o.region_code, t.month, -t.amount_fen
     FROM tax_remittance t JOIN organisation o ON o.id = t.bureau_id
-    WHERE t.state IN ('proposed', 'recorded')
+    WHERE t.state = 'recorded' OR t.state = 'proposed' AND t.amount_fen > 0
 )
 """
 SUMS: Final = """
@@ -116,22 +119,117 @@ def propose_remittance(
     """
     person_id = _require_finance(unit, "tax.remit")
     lock_planning(unit)
-    reference = reference.strip()
-    if not reference:
-        raise InvalidInput(field="reference", value=reference, expected="the receipt's number")
     today = shanghai_day(unit.clock.now())
     if month > month_of(today):
         latest = show_month(month_of(today))
-        raise InvalidInput(field="month", value=show_month(month), expected=f"at latest {latest}")
-    if paid_on > today:
-        raise InvalidInput(field="paid_on", value=str(paid_on), expected=f"at latest {today}")
-    standing = (RemittanceState.PROPOSED, RemittanceState.RECORDED)
-    known = exists().where(TaxRemittance.reference == reference, TaxRemittance.state.in_(standing))
-    if unit.session.scalar(select(known)):
-        raise AlreadyExists(what="tax receipt", key=reference)
+        raise InvalidInput(
+            field="month",
+            value=show_month(month),
+            expected="at latest {latest}",
+            limits={"latest": latest},
+        )
+    reference = _new_receipt(unit, reference, corrects_id=None)
+    _check_day(unit, paid_on)
     owed_fen = owed_tax_fen(unit, month)
     if not 0 < amount_fen <= owed_fen:
         raise MoreTaxThanOwed(amount=yuan(amount_fen), owed=yuan(max(0, owed_fen)))
+    return _propose(
+        unit, person_id, month, amount_fen=amount_fen, reference=reference, paid_on=paid_on
+    )
+
+
+def propose_taking_back(
+    unit: Unit, number: str, *, amount_fen: int, reference: str, paid_on: date, because: str
+) -> str:
+    """Propose to take back what of a recorded remittance was wrong or repaid; return its number.
+
+    `reference`: the paper that says so, `paid_on`: its day, not before that of the remittance.
+    `amount_fen`: above zero. Raises `NotFound`, `Refused` unless a finance person of the same
+    bureau, `ReasonRequired`, `InvalidInput`, `AlreadyExists` for a paper that stands for it
+    already, `NotRemitted` for what is not recorded or takes back itself, `MoreTaxThanRemitted`.
+    """
+    person_id = _require_finance(unit, "tax.remit")
+    lock_planning(unit)
+    remittance = _find(unit, number)
+    if remittance.bureau_id != unit.actor.organisation_id:
+        raise Refused(act="tax.remit", needs=Role.BUREAU_FINANCE, actor=unit.actor.name)
+    if remittance.state != RemittanceState.RECORDED or remittance.corrects_id is not None:
+        raise NotRemitted(number=number)
+    if not because.strip():
+        raise ReasonRequired()
+    reference = _new_receipt(unit, reference, corrects_id=remittance.id)
+    _check_day(unit, paid_on, earliest=remittance.paid_on)
+    waiting_fen = unit.session.scalar(
+        select(func.coalesce(func.sum(-TaxRemittance.amount_fen), 0)).where(
+            TaxRemittance.corrects_id == remittance.id,
+            TaxRemittance.state == RemittanceState.PROPOSED,
+        )
+    )
+    left_fen = remittance.amount_fen - remittance.taken_back_fen - int(waiting_fen or 0)
+    if not 0 < amount_fen <= left_fen:
+        raise MoreTaxThanRemitted(number=number, amount=yuan(amount_fen), left=yuan(left_fen))
+    return _propose(
+        unit,
+        person_id,
+        month_of(remittance.month),
+        amount_fen=-amount_fen,
+        reference=reference,
+        paid_on=paid_on,
+        corrects=remittance,
+        because=because.strip(),
+    )
+
+
+def _new_receipt(unit: Unit, reference: str, *, corrects_id: UUID | None) -> str:
+    """Return a receipt's number unless it stands in the bureau's books already.
+
+    A receipt of which all was taken back stands no more: it may be entered again, rightly.
+    """
+    reference = reference.strip()
+    if not reference:
+        raise InvalidInput(field="reference", value=reference, expected="the receipt's number")
+    standing = (RemittanceState.PROPOSED, RemittanceState.RECORDED)
+    known = exists().where(
+        TaxRemittance.bureau_id == unit.actor.organisation_id,
+        TaxRemittance.reference == reference,
+        TaxRemittance.corrects_id.is_not_distinct_from(corrects_id),
+        TaxRemittance.state.in_(standing),
+        TaxRemittance.taken_back_fen != TaxRemittance.amount_fen,
+    )
+    if unit.session.scalar(select(known)):
+        raise AlreadyExists(what="tax receipt", key=reference)
+    return reference
+
+
+def _check_day(unit: Unit, paid_on: date, *, earliest: date = date.min) -> None:
+    today = shanghai_day(unit.clock.now())
+    if paid_on > today:
+        raise InvalidInput(
+            field="paid_on",
+            value=str(paid_on),
+            expected="at latest {latest}",
+            limits={"latest": today},
+        )
+    if paid_on < earliest:
+        raise InvalidInput(
+            field="paid_on",
+            value=str(paid_on),
+            expected="at earliest {earliest}",
+            limits={"earliest": earliest},
+        )
+
+
+def _propose(
+    unit: Unit,
+    person_id: PersonId,
+    month: Month,
+    *,
+    amount_fen: int,
+    reference: str,
+    paid_on: date,
+    corrects: TaxRemittance | None = None,
+    because: str = "",
+) -> str:
     bureau_id = unit.actor.organisation_id
     earlier = unit.session.scalar(
         select(func.count(TaxRemittance.id)).where(
@@ -154,6 +252,9 @@ def propose_remittance(
             proposed_by_name=unit.actor.name,
             decided_by_name="",
             note="",
+            corrects_id=corrects.id if corrects else None,
+            because=because,
+            taken_back_fen=0,
         )
     )
     record(
@@ -164,6 +265,8 @@ def propose_remittance(
         amount_fen=amount_fen,
         reference=reference,
         paid_on=str(paid_on),
+        corrects=corrects.number if corrects else "",
+        because=because,
     )
     return number
 
@@ -171,23 +274,26 @@ def propose_remittance(
 def record_remittance(unit: Unit, number: str) -> None:
     """Record a remittance as its second person: the platform owes that much less.
 
-    Raises `NotFound`, `Refused`, `ProposalDecided`, `MakerChecks` for one's own, or
-    `MoreTaxThanOwed` where some of the tax was given back since it was proposed.
+    Or one that takes back, by a reversing entry: it owes that much again. Raises `NotFound`,
+    `Refused`, `ProposalDecided`, `MakerChecks` for one's own, or `MoreTaxThanOwed` where some of
+    the tax was given back since it was proposed.
     """
     lock_planning(unit)
     remittance = _lock_as_second(unit, number)
+    amount_fen = remittance.amount_fen
     over_fen = -owed_tax_fen(unit, month_of(remittance.month))  # it counts what is proposed
-    if over_fen > 0:
-        owed_fen = max(0, remittance.amount_fen - over_fen)
-        raise MoreTaxThanOwed(amount=yuan(remittance.amount_fen), owed=yuan(owed_fen))
+    if amount_fen > 0 and over_fen > 0:
+        owed_fen = max(0, amount_fen - over_fen)
+        raise MoreTaxThanOwed(amount=yuan(amount_fen), owed=yuan(owed_fen))
     _decide(unit, remittance, RemittanceState.RECORDED)
+    entry = Entry(TAX, BANK, amount_fen) if amount_fen > 0 else Entry(BANK, TAX, -amount_fen)
     post(
         unit,
         [
             TransferDraft(
                 key=f"remitted:{number}",
                 memo=f"tax of {show_month(remittance.month)}: {remittance.reference}",
-                entries=[Entry(TAX, BANK, remittance.amount_fen)],
+                entries=[entry],
             )
         ],
     )
@@ -249,6 +355,13 @@ def _lock_as_second(unit: Unit, number: str) -> TaxRemittance:
 
 
 def _lock(unit: Unit, number: str) -> TaxRemittance:
+    remittance = _find(unit, number)
+    if remittance.state != RemittanceState.PROPOSED:
+        raise ProposalDecided(number=number, state=RemittanceState(remittance.state))
+    return remittance
+
+
+def _find(unit: Unit, number: str) -> TaxRemittance:
     remittance = unit.session.scalars(
         select(TaxRemittance)
         .where(TaxRemittance.number == number, TaxRemittance.bureau_id.in_(_bureaus(unit)))
@@ -257,8 +370,6 @@ def _lock(unit: Unit, number: str) -> TaxRemittance:
     ).one_or_none()
     if remittance is None:
         raise NotFound(what="tax remittance", key=number)
-    if remittance.state != RemittanceState.PROPOSED:
-        raise ProposalDecided(number=number, state=RemittanceState(remittance.state))
     return remittance
 
 

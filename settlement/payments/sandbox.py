@@ -33,6 +33,7 @@ from settlement.payments.sandbox_models import (
     SandboxObject,
 )
 from settlement.payments.sandbox_payouts import send_back, settle_payouts
+from settlement.payments.sandbox_refunds import come_back
 from settlement.payments.sandbox_store import Store, new_sandbox_id
 from settlement.payments.signing import sign
 
@@ -83,10 +84,17 @@ class Sandbox:
             session.mount(scheme, SandboxAdapter(self._mock))
         return session
 
-    def expect(self, call: str, fault: Fault, *, times: int = 1) -> None:
-        """Have the next calls of a name (`transfers.create`) go wrong in this way."""
+    def expect(self, call: str, fault: Fault, *, times: int = 1, of: str = "") -> None:
+        """Have the next calls of a name (`transfers.create`) go wrong in this way.
+
+        `of`: those for one customer alone; said again of the same one, it changes nothing.
+        """
         with self.units(GATEWAY) as unit:
             Store(unit)
+            told = select(SandboxFault.sequence).where(SandboxFault.call == f"{call} {of}")
+            if of and unit.session.scalars(told.limit(1)).first() is not None:
+                return
+            call = f"{call} {of}" if of else call
             last = unit.session.scalar(select(func.max(SandboxFault.sequence))) or 0
             unit.session.execute(
                 insert(SandboxFault).values(sequence=last + 1, call=call, fault=fault, times=times)
@@ -106,6 +114,11 @@ class Sandbox:
         with self.units(GATEWAY) as unit:
             found = unit.session.get_one(SandboxObject, payout_id)
             send_back(Store(unit, found.account), dict(found.body))
+
+    def return_refund(self, refund_id: str) -> None:
+        """Have a payer's bank send back a refund that had succeeded, as happens days later."""
+        with self.units(GATEWAY) as unit:
+            come_back(Store(unit), dict(unit.session.get_one(SandboxObject, refund_id).body))
 
     def dispute(self, intent_id: str) -> str:
         """Have the payer's bank take a charge back; return the dispute's id."""
@@ -173,7 +186,7 @@ class Sandbox:
             check_form(name, form)
         except SandboxRefusal as refusal:
             return _shown(refusal.status, refusal.body)
-        fault = self._fault(name)
+        fault = self._fault(name, customer=str(form.get("customer", "")))
         if fault is Fault.TIMEOUT_BEFORE:
             return ReadTimeout("Read timed out.")
         if fault is Fault.RATE_LIMITED:
@@ -217,12 +230,12 @@ class Sandbox:
             return ReadTimeout("Read timed out.")
         return _shown(status, body)
 
-    def _fault(self, name: str) -> Fault | None:
-        """Use up the next thing that is to go wrong with a call of this name."""
+    def _fault(self, name: str, *, customer: str) -> Fault | None:
+        """Use up the next thing that is to go wrong with a call of this name, or customer's."""
         with self.units(GATEWAY) as unit:
             waiting = unit.session.scalars(
                 select(SandboxFault)
-                .where(SandboxFault.call == name, SandboxFault.times > 0)
+                .where(SandboxFault.call.in_((name, f"{name} {customer}")), SandboxFault.times > 0)
                 .order_by(SandboxFault.sequence)
                 .limit(1)
                 .with_for_update()

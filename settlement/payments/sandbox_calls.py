@@ -14,6 +14,7 @@ from settlement.payments.sandbox_forms import (
     no_such,
 )
 from settlement.payments.sandbox_payouts import create_payout, list_payouts, retrieve_payout
+from settlement.payments.sandbox_refunds import create_refund, list_refunds
 from settlement.payments.sandbox_store import Store, new_sandbox_id
 
 Form = Mapping[str, Any]
@@ -217,64 +218,6 @@ def list_reversals(store: Store, form: Form, transfer_id: str) -> dict[str, Any]
     store.get("transfer", transfer_id)
     url = f"/v1/transfers/{transfer_id}/reversals"
     return store.listed("transfer_reversal", form, url=url, transfer=transfer_id)
-
-
-def create_refund(store: Store, form: Form, *, comes_back: bool = False) -> dict[str, Any]:
-    """Give a payer back a part of a charge; no more than it brought.
-
-    `comes_back`: it is answered as pending, and the payer's bank does not take it.
-    """
-    intent = store.get("payment_intent", form.get("payment_intent", ""), param="payment_intent")
-    if not intent["latest_charge"]:
-        raise invalid(
-            f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
-            None,
-            "payment_intent_unexpected_state",
-        )
-    charge = store.get("charge", intent["latest_charge"])
-    left = charge["amount"] - charge["amount_refunded"]
-    amount = amount_in(form, default=left)
-    if amount > left:
-        raise invalid(
-            f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).",
-            "amount",
-            "charge_already_refunded" if not left else "refund_amount_too_large",
-        )
-    refund = store.add(
-        "refund",
-        amount=amount,
-        currency=CURRENCY,
-        charge=charge["id"],
-        payment_intent=intent["id"],
-        status="pending" if comes_back else "succeeded",
-        reason=form.get("reason"),
-        metadata=form.get("metadata", {}),
-    )
-    entry = store.book("payment_refund", -amount, refund["id"])
-    store.change(refund, balance_transaction=entry["id"])
-    if comes_back:
-        answer = dict(refund)
-        store.tell("refund.created", refund)
-        back = store.book("refund_failure", amount, refund["id"])
-        store.change(
-            refund,
-            status="failed",
-            failure_reason="declined",
-            failure_balance_transaction=back["id"],
-        )
-        store.tell("refund.failed", refund)
-        return answer
-    refunded = charge["amount_refunded"] + amount
-    store.change(charge, amount_refunded=refunded, refunded=refunded == charge["amount"])
-    store.tell("refund.created", refund)
-    store.tell("charge.refunded", charge)
-    return refund
-
-
-def list_refunds(store: Store, form: Form) -> dict[str, Any]:
-    return store.listed(
-        "refund", form, url="/v1/refunds", payment_intent=form.get("payment_intent")
-    )
 
 
 def open_dispute(store: Store, intent_id: str) -> dict[str, Any]:

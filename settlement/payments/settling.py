@@ -36,6 +36,8 @@ BANK: Final = AccountKey(INSTALLATION, AccountKind.BANK)
 OVER: Final = frozenset(
     {PaymentState.PAID, PaymentState.CUT, PaymentState.RETURNED, PaymentState.WITHDRAWN}
 )
+AGAIN: Final = "#"
+"""In a transfer's key between a refund's own and what tells its movements apart."""
 SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
 KEPT: Final = (
     PaymentKind.FEE,
@@ -109,13 +111,17 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
     kept = [
         one
         for one in group.payments
-        if payment.kind in SIDES and one.kind in KEPT and one.state != PaymentState.WITHDRAWN
+        if payment.kind in SIDES
+        and one.kind in KEPT
+        and one.state not in (PaymentState.WITHDRAWN, PaymentState.PAID)
     ]
     for one in kept:
         step(one, PaymentState.PAID)
         one.paid_fen, one.settled_at = one.amount_fen, unit.clock.now()
     unit.session.flush()
     suffix = "" if whole and more_fen == amount_fen else f":{amount_fen}"
+    if payment.kind == PaymentKind.REFUND and payment.attempt > 1:
+        suffix = f"{AGAIN}{payment.attempt}"  # what came back of it may be given more than once
     memo = f"of payment run {group.run.number}"
     post(
         unit,
@@ -198,6 +204,45 @@ def give_back(
         subject_kind="payment",
         subject_id=payment.key,
         amount_fen=keeps_fen,
+        reason=reason,
+    )
+
+
+def take_off(
+    unit: Unit, group: Group, payment: Payment, *, part: str, amount_fen: int, reason: str
+) -> None:
+    """Write that a part of a refund that had come through came back to the gateway.
+
+    What was paid has failed then, until a person has it tried again; what is being tried again
+    goes on. What the payees gave, and the platform of its fee and tax, stays given.
+    """
+    payment.paid_fen -= amount_fen
+    if payment.state == PaymentState.PAID:
+        step(payment, PaymentState.FAILED)
+        payment.failure = reason
+        payment.settled_at = unit.clock.now()
+    unit.session.flush()
+    post(
+        unit,
+        [
+            TransferDraft(
+                key=f"returned:{payment.key}{AGAIN}{part}",
+                memo=f"{payment.kind} of payment run {group.run.number} came back",
+                entries=[
+                    Entry(debit=one.credit, credit=one.debit, amount_fen=one.amount_fen)
+                    for one in entries(unit, group, payment, amount_fen)
+                ],
+                moves=_line_moves(unit, group, payment),
+            )
+        ],
+    )
+    record(
+        unit,
+        "payment.came_back",
+        subject_kind="payment",
+        subject_id=payment.key,
+        amount_fen=amount_fen,
+        gateway_id=part,
         reason=reason,
     )
 

@@ -1,4 +1,4 @@
-"""Where a payee's money stands: what is due, in a run, to be set off, and why it is not paid."""
+"""Where a payee's money stands: due, in a run, to be set off, the tax office's, and why unpaid."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,6 +9,7 @@ from kernel.unit import Unit
 from settlement.dues import dues, paid_of
 from settlement.payment_models import GatewayParty, PaymentHold
 from settlement.payments.plans import open_dues
+from settlement.payments.taxes import apart_from_tax, tax_again
 
 PAYERS_OF = text(
     """
@@ -24,10 +25,12 @@ ORDER BY s.payer_id
 class PayeeStanding:
     """Where a payee's money stands, in fen: due and in no run, in one, or to be set off.
 
+    `tax_again_fen`: tax withheld of it that a treasury sent back, and that goes to the tax office.
     `held_because` is empty unless it is held; `is_ready`: the gateway may pay it.
     """
 
     due_fen: int
+    tax_again_fen: int
     under_way_fen: int
     carried_fen: int
     held_because: str
@@ -38,7 +41,9 @@ def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
     """Return where a payee's money stands; the caller has checked who asks."""
     payers = unit.session.scalars(PAYERS_OF, {"payee": payee_id}).all()
     earned, paid = dues(unit, payers), paid_of(unit, payers)
-    left = [fen for due, fen in open_dues(earned, paid).items() if due.payee_id == payee_id]
+    own = {due: fen for due, fen in open_dues(earned, paid).items() if due.payee_id == payee_id}
+    taxes, rest, _ = apart_from_tax(own, tax_again(unit, payers), None)
+    left = list(rest.values())
     under_way = sum(
         one.claimed_fen - one.settled_fen for due, one in paid.items() if due.payee_id == payee_id
     )
@@ -53,6 +58,7 @@ def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
     ).one()
     return PayeeStanding(
         due_fen=sum(fen for fen in left if fen > 0),
+        tax_again_fen=sum(fen for _, _, fen, _ in taxes),
         under_way_fen=max(0, under_way),
         carried_fen=-sum(fen for fen in left if fen < 0),
         held_because=because or "",

@@ -104,7 +104,7 @@ MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
     ),
     PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CUT, PaymentState.RETURNED}),
     PaymentState.CUT: frozenset({PaymentState.CUT, PaymentState.RETURNED}),
-    PaymentState.PAID: frozenset({PaymentState.CUT, PaymentState.RETURNED}),
+    PaymentState.PAID: frozenset({PaymentState.CUT, PaymentState.RETURNED, PaymentState.FAILED}),
     PaymentState.FAILED: frozenset({PaymentState.READY, PaymentState.WITHDRAWN}),
     PaymentState.RETURNED: frozenset(),
     PaymentState.WITHDRAWN: frozenset(),
@@ -112,7 +112,7 @@ MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
 """The machine itself: the database keeps to the same table (trigger `payment_moves_forward`).
 
 Only a reversal that failed is withdrawn once its run is released, with what hangs on it; only a
-treasury's order is cut, again where more of it comes back.
+treasury's order is cut, again where more of it comes back; only a refund fails after it was paid.
 """
 
 

@@ -21,6 +21,7 @@ from settlement.payments.bank_payouts import settle_payout
 from settlement.payments.gateway import Event, EventRefused, Gateway
 from settlement.payments.objects import account_of, key_of, outcome_of
 from settlement.payments.parties import note_payee
+from settlement.payments.refunds import hear_of_refund
 from settlement.payments.settling import GATEWAY, settle_payment
 from settlement.payments.states import PaymentKind
 from settlement.payout_models import BankPayout
@@ -146,9 +147,9 @@ def _apply_movement(unit: Unit, subject: Mapping[str, Any]) -> bool:
     payment = unit.session.scalars(select(Payment).where(Payment.key == key)).one_or_none()
     if payment is None:
         return False
+    if payment.kind == PaymentKind.REFUND:
+        return hear_of_refund(unit, payment.id, outcome_of(subject))
     if int(subject["amount"]) != payment.amount_fen:
-        if payment.kind == PaymentKind.REFUND:
-            return False  # one of several parts: the call says when all of them are through
         raise ValueError(f"{subject['amount']} fen, but {key} is of {payment.amount_fen}")
     settle_payment(unit, payment.id, outcome_of(subject))
     return True

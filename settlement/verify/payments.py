@@ -49,13 +49,26 @@ WITH moved AS (
     SELECT p.key, CASE WHEN p.kind IN ('fee', 'fee_return', 'undone') THEN 0
             ELSE p.paid_fen END AS stored,
         COALESCE((SELECT sum(m.fen) FROM moved m
-            WHERE m.key = 'paid:' || p.key OR starts_with(m.key, 'paid:' || p.key || ':')), 0)
+            WHERE m.key = 'paid:' || p.key OR starts_with(m.key, 'paid:' || p.key || ':')
+                OR starts_with(m.key, 'paid:' || p.key || '#')), 0)
         - COALESCE((SELECT sum(m.fen) FROM moved m WHERE m.key = 'returned:' || p.key
-            OR starts_with(m.key, 'returned:' || p.key || ':')), 0)
+            OR starts_with(m.key, 'returned:' || p.key || ':')
+            OR starts_with(m.key, 'returned:' || p.key || '#')), 0)
         AS computed
     FROM payment p
 )
 SELECT * FROM paid WHERE stored <> computed ORDER BY key
+"""
+)
+
+# What came through of each refund against what stands of the parts that were kept of it.
+REFUNDS_THAT_DIFFER = text(
+    """
+SELECT p.key, p.paid_fen AS stored,
+    COALESCE(sum(r.amount_fen) FILTER (WHERE r.came_back_at IS NULL), 0) AS computed
+FROM payment p JOIN refund_part r ON r.payment_id = p.id GROUP BY p.id
+HAVING p.paid_fen <> COALESCE(sum(r.amount_fen) FILTER (WHERE r.came_back_at IS NULL), 0)
+ORDER BY p.key
 """
 )
 
@@ -99,6 +112,11 @@ def check_payments(unit: Unit) -> Iterator[str]:
         yield (
             f"payment {row.key}: {yuan(int(row.stored))} came through, "
             f"{yuan(int(row.computed))} moved in the books"
+        )
+    for row in unit.session.execute(REFUNDS_THAT_DIFFER):
+        yield (
+            f"refund {row.key}: {yuan(int(row.stored))} came through, of its parts "
+            f"{yuan(int(row.computed))} stand"
         )
     try:
         yield from [*_check_lines(unit), *_check_payees(unit)]

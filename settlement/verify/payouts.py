@@ -61,12 +61,23 @@ SELECT COALESCE(r.number, m.number) AS number, COALESCE(r.amount_fen, 0) AS stor
     COALESCE(m.fen, 0) AS computed
 FROM (SELECT number, amount_fen FROM tax_remittance WHERE state = 'recorded') r
 FULL JOIN (
-    SELECT substr(t.key, 10) AS number, sum(l.amount_fen) AS fen
-    FROM transfer t JOIN leg l ON l.transfer_id = t.id AND l.side = 'D'
+    SELECT substr(t.key, 10) AS number,
+        sum(CASE l.side WHEN 'D' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
+    FROM transfer t JOIN leg l ON l.transfer_id = t.id
     JOIN account a ON a.id = l.account_id AND a.kind = 'tax_payable'
     WHERE t.key LIKE 'remitted:%' GROUP BY t.key
 ) m ON m.number = r.number
 WHERE COALESCE(r.amount_fen, 0) <> COALESCE(m.fen, 0) ORDER BY 1
+"""
+)
+
+# What is counted as taken back of a remittance, and what was recorded as such.
+TAKEN_BACK_THAT_DIFFERS: Final = text(
+    """
+SELECT t.number, t.taken_back_fen AS stored, COALESCE(-sum(c.amount_fen), 0) AS computed
+FROM tax_remittance t
+LEFT JOIN tax_remittance c ON c.corrects_id = t.id AND c.state = 'recorded'
+GROUP BY t.id HAVING t.taken_back_fen <> COALESCE(-sum(c.amount_fen), 0) ORDER BY t.number
 """
 )
 
@@ -84,6 +95,11 @@ def check_payouts(unit: Unit) -> Iterator[str]:
         yield (
             f"tax remittance {row.number}: {yuan(int(row.stored))} is recorded, "
             f"{yuan(int(row.computed))} moved in the books"
+        )
+    for row in unit.session.execute(TAKEN_BACK_THAT_DIFFERS):
+        yield (
+            f"tax remittance {row.number}: {yuan(int(row.stored))} counts as taken back, "
+            f"{yuan(int(row.computed))} is recorded"
         )
 
 

@@ -6,6 +6,7 @@ Whether an act may happen is the services' question; what stands against it is s
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
+from uuid import UUID
 
 from litestar import Response
 
@@ -13,12 +14,13 @@ from kernel.clock import Month, month_of, parse_day, parse_month, shanghai_day
 from kernel.errors import InvalidInput, MarketError, NotFound
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
-from kernel.money import parse_fen
+from kernel.money import parse_fen, yuan
 from kernel.unit import Unit
 from kernel.web.tables import Column, Filter, excerpt, tabulate
 from settlement.payments.remittances import (
     owed_tax_fen,
     propose_remittance,
+    propose_taking_back,
     record_remittance,
     remittances,
     return_remittance,
@@ -44,12 +46,23 @@ class RemittanceForm(Form, frozen=True):
     paid_on: str = ""
 
 
+class TakingBackForm(Form, frozen=True):
+    """What of a remittance is taken back, as it was typed."""
+
+    number: str = ""
+    back_yuan: str = ""
+    paper: str = ""
+    back_on: str = ""
+    because: str = ""
+
+
 def show_taxes(
     page: Page,
     *,
     root: tuple[Crumb, ...],
     errors: Mapping[str, str] | None = None,
     form: RemittanceForm | None = None,
+    taking_back: TakingBackForm | None = None,
 ) -> Response[Any]:
     """Show what was withheld of whom in a month, what is owed, and what was remitted."""
     asked = _month(str(page.request.query_params.get("month", "")))
@@ -69,6 +82,14 @@ def show_taxes(
     )
     found = remittances(page.unit)
     waiting = [one for one in found if one.state == "proposed"]
+    numbers = {one.id: one.number for one in found}
+    standing = [
+        one
+        for one in found
+        if one.state == "recorded"
+        and one.bureau_id == page.actor.organisation_id
+        and one.amount_fen > one.taken_back_fen
+    ]
     return page.render_table(
         "settlement/taxes.html",
         table,
@@ -80,6 +101,7 @@ def show_taxes(
         waiting=[
             {
                 "row": one,
+                "corrects": numbers.get(one.corrects_id) if one.corrects_id else None,
                 "may_record": is_finance(page)
                 and one.bureau_id == page.actor.organisation_id
                 and one.proposed_by != page.actor.person_id,
@@ -89,10 +111,12 @@ def show_taxes(
         ],
         may_propose=is_finance(page),
         form=form or RemittanceForm(month=f"{month:%Y-%m}"),
+        taking_back=taking_back or TakingBackForm(),
+        standing=[(one.number, _standing(one, page.locale)) for one in standing],
         errors=errors or {},
         remitted=excerpt(
             translate(msgid("Remitted to the tax office"), page.locale),
-            _columns(),
+            _columns(numbers),
             found,
             path=str(page.request.url.path),
             empty=msgid("Nothing was remitted yet."),
@@ -133,6 +157,41 @@ def post_remittance(page: Page, form: RemittanceForm, *, root: tuple[Crumb, ...]
     return show_taxes(page, root=root, errors=errors, form=form)
 
 
+def post_taking_back(page: Page, form: TakingBackForm, *, root: tuple[Crumb, ...]) -> Response[Any]:
+    """Propose to take back what of a remittance was wrong, or repaid."""
+    errors: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    readers: Mapping[str, Callable[[str], Any]] = {"back_yuan": parse_fen, "back_on": parse_day}
+    for field, read in readers.items():
+        try:
+            values[field] = read(getattr(form, field))
+        except MarketError as error:
+            errors[field] = translate_error(error, page.locale)
+    if not form.because.strip():
+        errors["because"] = translate(msgid("It is taken back only with its reason."), page.locale)
+    if not errors:
+        try:
+            with page.unit.session.begin_nested():
+                propose_taking_back(
+                    page.unit,
+                    form.number,
+                    amount_fen=values["back_yuan"],
+                    reference=form.paper,
+                    paid_on=values["back_on"],
+                    because=form.because,
+                )
+        except NotFound:
+            raise
+        except InvalidInput as error:
+            field = {"reference": "paper", "paid_on": "back_on"}[str(error.facts.get("field"))]
+            errors[field] = translate_error(error, page.locale)
+        except MarketError as error:
+            errors[""] = translate_error(error, page.locale)
+        else:
+            return page.redirect(TAXES)
+    return show_taxes(page, root=root, errors=errors, taking_back=form)
+
+
 def post_record(page: Page, number: str, *, root: tuple[Crumb, ...]) -> Response[Any]:
     """Record a remittance as its second person."""
     return _act(page, lambda unit: record_remittance(unit, number), root=root)
@@ -165,6 +224,13 @@ def _act(page: Page, act: Callable[[Unit], None], *, root: tuple[Crumb, ...]) ->
     return page.redirect(TAXES)
 
 
+def _standing(row: TaxRemittance, locale: str) -> str:
+    """Return how a remittance reads of which something may be taken back."""
+    text = translate(msgid("{number}, receipt {reference}: {left} yuan stand"), locale)
+    left = yuan(row.amount_fen - row.taken_back_fen)
+    return text.format(number=row.number, reference=row.reference, left=left)
+
+
 def _month(text: str) -> Month | None:
     try:
         return parse_month(text)
@@ -180,7 +246,10 @@ def _columns_on_page(rows: Sequence[FilingRow]) -> list[Column[FilingRow]]:
     return [replace(one, export_only=one.key in lesser) for one in filing_columns()]
 
 
-def _columns() -> list[Column[TaxRemittance]]:
+def _columns(numbers: Mapping[UUID, str]) -> list[Column[TaxRemittance]]:
+    def corrected(row: TaxRemittance) -> str | None:
+        return numbers.get(row.corrects_id) if row.corrects_id else None
+
     return [
         Column(key="number", title=msgid("Number"), value=lambda row: row.number, kind="code"),
         Column(key="month", title=msgid("Period"), value=lambda row: row.month, kind="month"),
@@ -198,6 +267,19 @@ def _columns() -> list[Column[TaxRemittance]]:
             value=lambda row: row.state,
             kind="state",
             label_kind="RemittanceState",
+        ),
+        Column(
+            key="corrects",
+            title=msgid("Takes back of"),
+            value=corrected,
+            kind="code",
+            secondary=True,
+        ),
+        Column(
+            key="because",
+            title=msgid("Reason"),
+            value=lambda row: row.because or None,
+            secondary=True,
         ),
         Column(
             key="proposed_by_name",

@@ -18,7 +18,8 @@ from settlement.payment_models import GatewayEvent, GatewayParty, Payment, Payme
 from settlement.payments.parties import know_payees
 from settlement.payments.sandbox import Fault
 from settlement.payments.sandbox_store import Store
-from settlement.payments.states import RunPurpose
+from settlement.payments.states import PaymentMethod, RunPurpose
+from settlement.payments.treasury import ReturnRow, export_orders, record_returns
 from settlement.payout_models import Withholding
 from tests.settlement.payments.test_after_payment import credited
 from tests.support.accounts import PASSWORD
@@ -170,6 +171,31 @@ def test_what_cannot_be_taken_back_is_given_up_on_the_runs_page(
     assert "waits while a credit is taken back" not in told and "0.30" in told
 
 
+def test_a_refund_that_came_back_is_told_and_given_anew_on_the_runs_page(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R41: though it had been paid, the page says what failed, and what to do about it."""
+    sandbox, gateway = practice(units)
+    paid(units, owed, gateway)
+    credited(units, owed)
+    number = released(units, owed, purpose=RunPurpose.REFUND)
+    TASKS["settlement.pay"](units, number=number)
+    with units(SYSTEM) as unit:
+        key, refund = unit.session.execute(
+            select(Payment.key, Payment.gateway_id).where(Payment.kind == "refund")
+        ).one()
+    sandbox.return_refund(str(refund))
+    sandbox.deliver()
+
+    sign_in(client, "maker-1")
+    address = f"{PAGE}/{number}"
+    shown = client.get(address).text
+    assert "Declined" in shown and "The payer&#39;s money waits at the gateway" in shown
+    assert send(client, f"{address}/retry", key=key).status_code == 303
+    TASKS["settlement.pay"](units, number=number)
+    assert "waits at the gateway" not in client.get(address).text
+
+
 def test_withheld_tax_is_remitted_on_its_page_by_two_people(
     client: TestClient[Litestar], units: Units, owed: Payables
 ):
@@ -201,7 +227,49 @@ def test_withheld_tax_is_remitted_on_its_page_by_two_people(
     shown = client.get(address).text
     assert "Recorded" in shown and "R-1" in shown and "Propose to record it" not in shown
     sign_in(client, "auditor-1")
-    assert client.get(address).status_code == 200
+    shown = client.get(address)
+    assert shown.status_code == 200 and "Take back" not in shown.text
+
+
+def test_what_was_remitted_wrongly_is_taken_back_on_its_page(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R64: with its own paper and reason, by two people; what is wrong stands beside its field."""
+    with units(SYSTEM) as unit:
+        sells_as_a_teacher(unit, owed.other)
+    _, gateway = practice(units)
+    paid(units, owed, gateway)
+    with units(SYSTEM) as unit:
+        month, fen = unit.session.execute(select(Withholding.month, Withholding.tax_fen)).one()
+    address, day = f"{PAGE}/taxes", month.isoformat()
+    number = f"{owed.market.bureau.code}-T-{month:%Y-%m}-01"
+    sign_in(client, "maker-1")
+    remit = {"month": f"{month:%Y-%m}", "paid_on": day, "amount_yuan": yuan(fen)}
+    send(client, address, **remit, reference="R-1")
+    assert "Propose to take it back" not in client.get(address).text, "it is not recorded yet"
+    sign_in(client, "checker-1")
+    send(client, f"{address}/{number}/check")
+
+    sign_in(client, "maker-1")
+    assert f"{number}, receipt R-1: {yuan(fen)} yuan stand" in client.get(address).text
+    form = {"number": number, "back_yuan": "0.02", "paper": "T-1", "back_on": day}
+    back = f"{address}/taken-back"
+    assert "only with its reason" in send(client, back, **form).text
+    assert "amount" in send(client, back, **form | {"back_yuan": "x"}, because="x").text
+    late = send(client, back, **form | {"back_on": "2090-01-01"}, because="x").text
+    assert "at latest" in late and "field-back_on" in late
+    more = send(client, back, **form | {"back_yuan": "999"}, because="x").text
+    assert "still stands for" in more
+    assert send(client, back, **form | {"number": "none"}, because="x").status_code == 404
+    assert send(client, back, **form, because="登记有误").status_code == 303
+
+    sign_in(client, "checker-1")
+    assert "Record 0.02 yuan as taken back" in client.get(address).text
+    told = send(client, f"{address}/{number[:-2]}02/check")
+    assert told.status_code == 303
+    shown = client.get(address).text
+    assert "-0.02" in shown.replace("−", "-") and "登记有误" in shown
+    assert f"{yuan(fen - 2)} yuan stand" in shown
 
 
 def test_what_is_wrong_with_a_proposal_is_said_beside_its_field(
@@ -281,3 +349,32 @@ def test_a_vendor_completes_what_the_gateway_needs_to_know(
     told = send(client, "/vendor/payouts/onboarding")
     assert told.status_code == 303
     assert "/vendor/payouts#link_" in told.headers["location"]
+
+
+def test_tax_that_came_back_is_not_told_as_due(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R64: the vendor sees what is its own, and beside it what goes to the tax office again."""
+    with units(SYSTEM) as unit:
+        sells_as_a_teacher(unit, owed.market.vendor)
+    number = released(units, owed, method=PaymentMethod.TREASURY)
+    with units(owed.maker) as unit:
+        export_orders(unit, number)
+        tax = unit.session.scalars(select(Payment).where(Payment.kind == "withholding")).one()
+        rows = [
+            ReturnRow(
+                order_no=one.key,
+                voucher_no=one.key,
+                result="returned" if one.kind == "withholding" else "paid",
+                amount_fen=one.amount_fen,
+            )
+            for one in unit.session.scalars(select(Payment))
+        ]
+        assert {one.fate for one in record_returns(unit, rows)} == {"accepted"}
+
+    sign_in(client, "vendor-1")
+    shown = " ".join(client.get("/vendor/payouts").text.split())
+    due = shown.split("Due, in no run yet")[1].split("In a payment run")[0]
+    again = shown.split("Tax to be paid over again")[1]
+    assert yuan(tax.amount_fen) not in due
+    assert again.index(yuan(tax.amount_fen)) < again.index("sent back by a treasury") + 200

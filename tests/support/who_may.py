@@ -316,6 +316,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/payments/plan"): MONEY,
     ("GET", "/bureau/payments/taxes"): MONEY,
     ("POST", "/bureau/payments/taxes"): MAKERS,
+    ("POST", "/bureau/payments/taxes/taken-back"): MAKERS,
     ("POST", "/bureau/payments/taxes/{remittance}/check"): MAKERS,
     ("POST", "/bureau/payments/taxes/{remittance}/return"): MAKERS,
     ("POST", "/bureau/payments/taxes/{remittance}/withdraw"): MAKERS,

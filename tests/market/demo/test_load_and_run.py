@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from litestar.testing import TestClient
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from catalog.models import Resource
 from kernel.actors import system_actor
-from kernel.clock import FixedClock
+from kernel.clock import SHANGHAI, FixedClock
 from kernel.db import open_engine
 from kernel.errors import PartlyLoaded
 from kernel.identity.credentials import NO_PASSWORD
@@ -21,17 +21,22 @@ from kernel.trail import TrailRow
 from market.demo import load, run
 from market.demo.accounts import close_accounts, demo_accounts, open_accounts
 from market.demo.bulk import REFERENCE, bulk_rows
-from market.demo.county import COUNTY
+from market.demo.county import COUNTY, SCHOOLS, VENDORS
 from market.demo.deliveries import MONTHS, deliveries
+from market.demo.invoices import ISSUER
 from market.demo.load import load_sample
 from market.demo.openings import OPENINGS_A_MONTH
 from market.demo.opinions import openings_in
+from market.demo.payments import DECLINED
 from market.demo.run import run_demo
 from procurement.models import Selection
 from procurement.verification import verify
-from settlement.models import Agreement
+from settlement.dispute_models import CreditNote
+from settlement.models import Agreement, StatementLine
+from settlement.payment_models import Fapiao, Payment
 from settlement.queries.credits import years_of_teachers
 from settlement.queries.lines import lines_of
+from settlement.queries.payments import fapiao_of, overdue
 from settlement.queries.unfunded import memoranda
 from settlement.school_standings import school_standings
 from tests.support.application import an_app
@@ -154,6 +159,9 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
         read = [(one.articles, one.reading) for one in years_of_teachers(unit) if one.reading]
     assert read == [(3, 1_875)] * 4, "two teachers of each of two schools read three articles"
     assert {(one.fiscal_year, one.standing_fen) for one in agreed} == {(2027, 0)}
+    assert outcome["payments"] == {**outcome["payments"], "runs": 4, "differences": 0}
+    assert_one_statement_is_overdue(units)
+    assert_a_firm_invoiced_what_it_billed(units)
     before = trail_rows(units)
     assert run_demo(units) == outcome
     assert trail_rows(units) == before
@@ -178,6 +186,39 @@ def assert_every_link_leads_on(units, settings):
             dead, followed = dead_links(client, start=answer.url.path)
             assert dead == {}, account.login
             assert followed > 10, account.login
+
+
+def assert_one_statement_is_overdue(units):
+    """R62: one school's bank declined its last month; all else is paid, as far as it is due."""
+    autumn = replace(units, clock=FixedClock(datetime(2026, 9, 30, tzinfo=SHANGHAI)))
+    code = next(one.code for one in SCHOOLS if one.slug == DECLINED)
+    with autumn(SYSTEM) as unit:
+        (late,) = overdue(unit)
+        failed = unit.session.scalars(
+            select(Payment.key).where(Payment.kind == "collection", Payment.state == "failed")
+        ).one()
+    assert (late.payer_code, late.month) == (code, MONTHS[-1])
+    assert late.open_fen == late.due_fen > 0
+    assert code in failed
+
+
+def assert_a_firm_invoiced_what_it_billed(units):
+    """R64: one number of twenty digits for each statement, and a red one for the credit note."""
+    code = next(one.code for one in VENDORS if one.slug == ISSUER)
+    with units(SYSTEM) as unit:
+        vendor = unit.session.scalars(select(Organisation).where(Organisation.code == code)).one()
+        rows = fapiao_of(unit, vendor.id)
+        credit = unit.session.scalars(select(CreditNote)).one()
+        noted = unit.session.scalars(select(Fapiao.credit_note_id).where(Fapiao.kind == "red"))
+        assert noted.all() == [credit.id]
+        billed = unit.session.scalar(
+            select(func.sum(StatementLine.drawn_fen)).where(StatementLine.vendor_id == vendor.id)
+        )
+    red = [one for one in rows if one.kind == "red"]
+    assert {len(one.number) for one in rows} == {20}
+    assert [-one.amount_fen for one in red] == [credit.drawn_fen]
+    assert red[0].corrects in {one.number for one in rows if one.kind == "blue"}
+    assert sum(one.amount_fen for one in rows) == billed - credit.drawn_fen
 
 
 def assert_the_bulk_purchase_is_billed_by_school(units):

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from kernel.errors import Conflict, NotFound, NothingToPay
 from kernel.ids import new_id
+from kernel.trail import TrailRow, broken_links, sequence_trail
 from kernel.unit import Units
 from market.schema import alembic_config
 from settlement.dues import dues, paid_of
@@ -121,6 +122,11 @@ def test_what_had_failed_before_is_given_up_with_the_upgrade(units: Units, owed:
 
     with units(SYSTEM) as unit:
         assert unit.session.execute(text(aimed)).all() == before != []
+        told = select(TrailRow).where(TrailRow.act == "payment.given_up")
+        (given_up,) = unit.session.scalars(told)
+        assert (given_up.subject_id, given_up.via) == (key, "upgrade")
+        assert given_up.facts["run"] == number and given_up.facts["amount_fen"] == TAKEN_FEN
+        assert sequence_trail(unit) > 0 and broken_links(unit) == []
     with pytest.raises(Conflict), units(SYSTEM) as unit:
         retry_payment(unit, key)
     assert left_of(units, owed) == -TAKEN_FEN

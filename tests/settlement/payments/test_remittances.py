@@ -166,7 +166,7 @@ def test_each_bureau_remits_what_its_own_payers_withheld(units: Units, owed: Pay
     assert owed_to(units, owed.maker, month) == TAX_FEN
     with pytest.raises(MoreTaxThanOwed):
         proposed(units, owed, amount_fen=TAX_FEN + 1, reference="R-2")
-    proposed(units, owed, reference="R-2")
+    proposed(units, owed, reference="R-1")  # another tax office may count as this one does
     assert owed_to(units, owed.maker, month) == owed_to(units, SYSTEM, month) == 0
 
 

@@ -55,6 +55,20 @@ def test_the_same_key_and_body_get_the_same_answer_and_another_body_an_error(uni
     assert gateway.balance_fen() == 1_000
 
 
+def test_what_goes_wrong_for_one_customer_does_so_once_and_for_no_other(units: Units):
+    sandbox, gateway = practice(units)
+    one, other = (gateway.open_payer(code=code, name=code).gateway_id for code in ("S1", "S2"))
+    for _ in range(2):
+        sandbox.expect("payment_intents.create", Fault.DECLINED, of=one)
+
+    assert gateway.collect(a_movement("K1", other)).stand is Stand.DONE
+    with pytest.raises(CallRefused):
+        gateway.collect(a_movement("K2", one))
+    assert gateway.collect(a_movement("K3", one)).stand is Stand.DONE
+    sandbox.expect("payment_intents.create", Fault.DECLINED, of=one)
+    assert gateway.collect(a_movement("K4", one)).stand is Stand.DONE, "it was told before"
+
+
 def test_forms_are_checked_as_the_real_one_does(units: Units):
     sandbox, gateway = practice(units)
     session = sandbox.session()

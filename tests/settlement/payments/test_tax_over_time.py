@@ -18,6 +18,7 @@ from settlement.payment_models import Payment, PaymentRun
 from settlement.payments.parties import know_payees
 from settlement.payments.plans import LeftOut, Plan, plan_run
 from settlement.payments.runs import release_run, return_run
+from settlement.payments.standings import standing_of_payee
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.taxes import taxation_of, taxed_before
 from settlement.payments.treasury import ReturnRow, export_orders, order_rest_again, record_returns
@@ -185,7 +186,9 @@ def test_tax_that_comes_back_is_ordered_to_the_tax_office_again(
     rest_fen = tax_fen - 2 * part
     with units(SYSTEM) as unit:
         earlier = taxation_of(unit, [owed.other.id]).earlier[owed.other.id]
+        standing = standing_of_payee(unit, owed.other.id)
     assert (earlier.income_fen, earlier.tax_fen) == (EARNED_FEN, tax_fen)
+    assert (standing.due_fen, standing.tax_again_fen) == (0, rest_fen), "it is not the payee's"
     clock.advance(timedelta(days=late))
 
     plan = planned(units, owed, PaymentMethod.GATEWAY)

@@ -4,18 +4,22 @@ import json
 from datetime import date
 
 import pytest
+from litestar.testing import TestClient
 from sqlalchemy import select, text
 
 from catalog.packs import parts_of
 from kernel.clock import Month, parse_month
 from kernel.errors import InvalidInput
+from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.dispute_rules import DisputeReason
 from settlement.disputes import answer_dispute, dispute_line
 from settlement.models import Agreement, StatementBreakdown, StatementLine
+from settlement.queries.disputes import disputes_of
 from settlement.ranking.evidence import gather
 from settlement.ranking.fresh import fresh_schools
 from settlement.ranking.rules import SHIPPED, EvidenceRules, Rules
+from tests.support.application import an_app
 from tests.support.builders import a_listed_version, a_resource
 from tests.support.pack_builders import a_pack
 from tests.support.packed_builders import Packed, agreed, packed, taught
@@ -29,6 +33,7 @@ from tests.support.ranking_builders import (
     standing_of,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.site_builders import csrf_token, sign_in
 
 MARCH, APRIL, MAY, JUNE = (parse_month(f"2026-{month:02d}") for month in range(3, 7))
 MATHS, PACKS = "primary/数学/视频", "primary//资源包"
@@ -175,6 +180,40 @@ def test_a_dispute_names_a_part_that_its_line_bills(units: Units) -> None:
         )
 
     assert refused.value.facts["field"] == "part"
+
+
+def test_the_page_asks_for_the_part_and_says_it_to_whoever_reads(
+    settings: Settings, units: Units
+) -> None:
+    """R36: of a pack's line the parts that it bills, and no other; others are not asked."""
+    contest = a_contest(units)
+    seller = packed(units, contest)
+    taught(units, contest, seller, MARCH)
+    closed(units, MARCH)
+    line = lines(units, contest, seller, MARCH)[0]
+    first, second = parts(units, seller)
+    address = f"/school/statements/2026-03/lines/{line.id}"
+    said = {"reason": "unusable", "claimed": "0.10", "claim": "打不开"}
+    with TestClient(an_app(settings, units)) as client:
+        client.headers["accept"] = "text/html"
+        sign_in(client, "head-0")
+        form = client.get(f"{address}/dispute").text
+        wrong = client.post(
+            f"{address}/dispute", data=said | {"part": second, "csrf_token": csrf_token(client)}
+        )
+        assert (wrong.status_code, "field-part" in wrong.text) == (422, True)
+        client.post(
+            f"{address}/dispute", data=said | {"part": first, "csrf_token": csrf_token(client)}
+        )
+        told = client.get(address).text
+    assert "整个资源包" in form
+    assert f'value="{first}"' in form
+    assert f'value="{second}"' not in form
+    with units(SYSTEM) as unit:
+        (row,) = disputes_of(unit)
+    assert row.evidence["part"] == first
+    assert row.part
+    assert f"<dd>{row.part}</dd>" in told
 
 
 def test_schools_are_affected_in_the_cell_of_the_part_that_is_named(units: Units) -> None:

@@ -11,6 +11,8 @@ from kernel.clock import Month, next_month, parse_month
 from kernel.unit import Units
 from settlement.agreement_ends import EndWhy, end_agreement, end_what_is_over
 from settlement.models import Agreement, Period
+from settlement.queries.standing_reasons import grounds_of
+from settlement.queries.standings import standing_view
 from settlement.ranking.evidence import gather
 from settlement.ranking.looks import is_silent, move
 from settlement.ranking.models import ScoreSnapshot, Standing, StandingEvent, StandingLook
@@ -130,7 +132,12 @@ def test_where_all_of_a_cell_are_bad_silence_is_recovery_too(units: Units) -> No
     with units(SYSTEM) as unit:
         rank(unit, month, rules=PESSIMIST)
 
-    assert standing_of(units, contest).state == "normal"
+    standing = standing_of(units, contest)
+    assert standing.state == "normal"
+    with units(SYSTEM) as unit:
+        grounds = grounds_of(unit, standing_view(unit, standing.id))
+    by_number = [grounds[number].line for number in sorted(grounds, reverse=True)]
+    assert (by_number[0], by_number[1] is None) == (None, False)  # no number restored it
 
 
 def test_a_vendor_that_is_still_used_does_not_recover_by_silence(units: Units) -> None:
