@@ -22,6 +22,8 @@ from kernel.identity.recording import among
 from kernel.unit import Unit
 
 AT_ONCE: Final = 5_000
+PER_PAGE: Final = 30
+"""Places of a page of the storefront."""
 
 PUBLISHED: Final = text(
     """

@@ -105,15 +105,8 @@ def resource_details(unit: Unit, keys: Sequence[str]) -> list[Detail]:
     """Return the listed resources of these keys in their order, without the others."""
     hits = hits_by_key(unit, keys)
     ids = [hit.resource_id for hit in hits]
-    versions = _versions(unit, ids)
+    versions, metadata = _versions(unit, ids)
     offers = _offers(unit, ids)
-    metadata: dict[UUID, dict[str, Any]] = dict(
-        unit.session.execute(
-            select(Version.id, Version.metadata_).where(
-                among(Version.id, [hit.version_id for hit in hits])
-            )
-        ).all()
-    )
     return [
         Detail(
             hit=hit,
@@ -193,8 +186,10 @@ def _in_time(offers: Sequence[Offer], today: date) -> list[PublicOffer]:
     return shown
 
 
-def _versions(unit: Unit, ids: Collection[UUID]) -> dict[UUID, list[PublicVersion]]:
-    """Return the listed versions of each resource, the newest first."""
+def _versions(
+    unit: Unit, ids: Collection[UUID]
+) -> tuple[dict[UUID, list[PublicVersion]], dict[UUID, dict[str, Any]]]:
+    """Return the listed versions of each resource, the newest first, and the metadata of each."""
     proposer, decider = aliased(PersonPrivate), aliased(PersonPrivate)
     rows = unit.session.execute(
         select(Version, Admission.decided_at, Organisation.name, proposer.name, decider.name)
@@ -207,6 +202,7 @@ def _versions(unit: Unit, ids: Collection[UUID]) -> dict[UUID, list[PublicVersio
     )
     told = unit.actor.person_id is not None
     found: dict[UUID, list[PublicVersion]] = {}
+    metadata: dict[UUID, dict[str, Any]] = {}
     for version, admitted_at, bureau, proposed_by, decided_by in rows:
         shown = PublicVersion(
             number=version.number,
@@ -219,4 +215,5 @@ def _versions(unit: Unit, ids: Collection[UUID]) -> dict[UUID, list[PublicVersio
             decided_by=(decided_by or "") if told else "",
         )
         found.setdefault(version.resource_id, []).append(shown)
-    return found
+        metadata[version.id] = version.metadata_
+    return found, metadata

@@ -103,15 +103,18 @@ def term(word: str, locale: str, *, kind: str) -> str:
     return str(translations(locale).pgettext(kind, word)) if word else ""
 
 
-def translate_error(error: MarketError, locale: str, *, summary: str | None = None) -> str:
+def translate_error(
+    error: MarketError, locale: str, *, summary: str | None = None, remedy: str | None = None
+) -> str:
     """Return what happened and the way out, in `locale`; codes among the facts read as words.
 
-    `summary` says in other words what happened.
+    `summary` says in other words what happened, `remedy` what to do.
     """
     facts = {name: _fact(name, value, locale) for name, value in error.facts.items()}
     if isinstance(error, InvalidInput) and error.limits:
         facts["expected"] = _fact("expected", error.pattern, locale).format(**error.limits)
-    sentence = error.sentence(translations(locale).gettext, facts=facts, summary=summary)
+    gettext = translations(locale).gettext
+    sentence = error.sentence(gettext, facts=facts, summary=summary, remedy=remedy)
     return sentence.replace("。 ", "。")  # Chinese sentences stand without a space between them
 
 

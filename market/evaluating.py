@@ -11,6 +11,7 @@ from kernel.actors import Role
 from kernel.http.pages import PUBLIC, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.http.uploads import taken_in
+from kernel.i18n import msgid
 from market.imports.uploaded import take_file
 from settlement.evaluation.outside import REPLIERS
 from settlement.web.findings import (
@@ -26,6 +27,7 @@ from settlement.web.findings import (
 )
 
 EVALUATORS: Final = only(Role.EVALUATOR)
+COLUMNS: Final = msgid("The first row names the columns: kind, key, finding, source, found_on.")
 
 
 @get(OWN, opt=EVALUATORS, sync_to_thread=True)
@@ -46,7 +48,8 @@ def file_one(
 def file_many(request: AnyRequest, pages: Pages) -> Response[Any]:
     """File all findings of a file, or show each row that can't be taken."""
     with taken_in(request) as upload, pages.open(request) as page:
-        return show_own_findings(page, taken=take_file(page, upload, kind="findings"))
+        taken = take_file(page, upload, kind="findings", columns=COLUMNS)
+        return show_own_findings(page, taken=taken)
 
 
 @get(FINDING + "/{finding_id:uuid}", opt=PUBLIC, sync_to_thread=True)

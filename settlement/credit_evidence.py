@@ -5,9 +5,10 @@ while another school's settled use of a contribution stands on its bill, or anot
 made from it stands admitted; once nothing of it holds, its credits are taken back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -24,6 +25,7 @@ FROM reading r JOIN version v ON v.id = r.version_id
 WHERE r.finished_at IS NOT NULL
 """
 )
+READ_BY: Final = text(f"{READ.text} AND r.person_id = :person_id")
 # A teacher who sells is a vendor; its person is who managed it first. Their school is told for each
 # time, as the trail has it: who moves takes nothing of what was earned before, and earns nothing by
 # what their school of then did. A teaching point and its school are one school, whoever asks.
@@ -133,25 +135,11 @@ class _Tables:
 def facts_of_credits(unit: Unit) -> list[CreditFact]:
     """Return every fact that holds now."""
     tables = _Tables(unit)
-    found: list[CreditFact] = []
+    found = list(_read(tables, unit.session.execute(READ)))
 
     def note(kind: CreditKind, row: Any, version: RateVersion) -> None:
-        table: CreditTable = version.table
-        found.append(
-            CreditFact(
-                person_id=row.person_id,
-                kind=kind,
-                subject_id=row.resource_id,
-                at=row.at,
-                version=version.version,
-                table=table,
-            )
-        )
+        found.append(_fact(kind, row, version))
 
-    for row in unit.session.execute(READ):
-        version = tables.at(row.region_code, row.at)
-        if version is not None and row.type in version.table.reading_types:
-            note(CreditKind.READING, row, version)
     for question in (USED, DERIVED):
         for row in unit.session.execute(question):
             version = tables.at(row.region_code, row.at)
@@ -163,3 +151,28 @@ def facts_of_credits(unit: Unit) -> list[CreditFact]:
         if version is not None and version.table.followers_needed == row.place:
             note(CreditKind.FOLLOWERS, row, version)
     return found
+
+
+def articles_read(unit: Unit, person_id: UUID) -> list[CreditFact]:
+    """Return what a person read, of what earns."""
+    rows = unit.session.execute(READ_BY, {"person_id": person_id})
+    return list(_read(_Tables(unit), rows))
+
+
+def _read(tables: _Tables, rows: Iterable[Any]) -> Iterator[CreditFact]:
+    for row in rows:
+        version = tables.at(row.region_code, row.at)
+        if version is not None and row.type in version.table.reading_types:
+            yield _fact(CreditKind.READING, row, version)
+
+
+def _fact(kind: CreditKind, row: Any, version: RateVersion) -> CreditFact:
+    table: CreditTable = version.table
+    return CreditFact(
+        person_id=row.person_id,
+        kind=kind,
+        subject_id=row.resource_id,
+        at=row.at,
+        version=version.version,
+        table=table,
+    )

@@ -19,7 +19,6 @@ from kernel.errors import (
     Conflict,
     DeadlinePassed,
     InvalidInput,
-    MissingValue,
     NotDisputable,
     NoteRequired,
     NotFound,
@@ -45,9 +44,9 @@ from settlement.periods import periods_in
 from settlement.queries.lines import LineHead, line_head
 from settlement.queries.parts import parts_of_line
 from settlement.queries.uses import events_named
+from settlement.texts import words_of
 
 OPEN_STATES = ("stated", "posted", "closed")
-LONGEST_TEXT = 2_000
 BY_SYSTEM = "system"
 
 
@@ -360,21 +359,6 @@ def require_amount(field: str, amount_fen: int, *, least: int, most: int) -> Non
             value=yuan(amount_fen),
             expected=yuan(least) if least == most else f"{yuan(least)} – {yuan(most)}",
         )
-
-
-def words_of(field: str, text: str) -> str:
-    """Return a text without blanks around it; raise `InvalidInput` if it is empty or too long."""
-    cleaned = text.strip().replace("\x00", "")
-    if not cleaned:
-        raise MissingValue(field=field)
-    if len(cleaned) > LONGEST_TEXT:
-        raise InvalidInput(
-            field=field,
-            value=f"{cleaned[:20]}…",
-            expected="at most {most} characters",
-            limits={"most": LONGEST_TEXT},
-        )
-    return cleaned
 
 
 def _trail(unit: Unit, act: str, dispute: Dispute, **facts: Any) -> None:

@@ -3,27 +3,29 @@
 Decides what is an article: a listed resource of a type that the region's table names. One is read
 at a time: whoever begins another puts aside what is open, which begins anew when it is begun again.
 A reading keeps where its reader belonged, so that a move changes nothing of what was read. Reading
-is for oneself: it opens no launch, is no use of an agreement, and nobody pays for it.
+is for oneself: it opens no launch, is no use of an agreement, and nobody pays for it. Once the
+year's cap is reached nothing is begun or finished: an article counts once, and would be wasted.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from catalog.listing_models import Listing
 from catalog.models import Version
 from catalog.search import hits_by_key
 from kernel.actors import Role
 from kernel.clock import shanghai_day
-from kernel.errors import NotFound, ReadingPutAside, ReadTooSoon, Refused
+from kernel.errors import NotFound, ReadingPutAside, ReadTooSoon, Refused, YearRead
 from kernel.identity.models import NATION, Person
 from kernel.unit import Unit
+from settlement.credit_evidence import articles_read
 from settlement.credit_models import Reading
-from settlement.credit_rules import CreditTable
+from settlement.credit_rules import CreditTable, credits_text, entitled
 from settlement.rate_tables import RateKind, table_in_force
 
 INSTANT: Final = timedelta(microseconds=1)
@@ -46,6 +48,33 @@ class Article:
     is_open: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadingYear:
+    """What a teacher's reading earned in the year that runs, and may earn, in ten-thousandths."""
+
+    year: int
+    earned: int
+    each: int
+    most: int
+
+    @property
+    def left(self) -> int:
+        """How many more articles earn something this year; the last one may earn a part."""
+        return -(-max(0, self.most - self.earned) // self.each) if self.each else 0
+
+
+def reading_year(unit: Unit, table: CreditTable) -> ReadingYear:
+    """Return the acting teacher's year: what was read until now, each by the table of its time."""
+    year = shanghai_day(unit.clock.now()).year
+    earned = entitled(articles_read(unit, _person(unit)))
+    return ReadingYear(
+        year=year,
+        earned=sum(one.amount for key, one in earned.items() if key.year == year),
+        each=table.reading,
+        most=table.reading_cap,
+    )
+
+
 def table_of_actor(unit: Unit) -> CreditTable:
     """Return the table in force today where the actor belongs."""
     table: CreditTable = table_in_force(
@@ -57,10 +86,19 @@ def table_of_actor(unit: Unit) -> CreditTable:
     return table
 
 
-def articles(unit: Unit, *, limit: int) -> Sequence[Article]:
+def count_articles(unit: Unit, table: CreditTable, *, title: str = "") -> int:
+    """Return how many articles there are, with these words in their titles."""
+    found = select(func.count()).select_from(Listing)
+    wanted = _titled(found.join(Version, Version.id == Listing.version_id), title)
+    return unit.session.scalar(wanted.where(Version.type.in_(table.reading_types))) or 0
+
+
+def articles(
+    unit: Unit, table: CreditTable, *, title: str = "", limit: int | None = None, offset: int = 0
+) -> Sequence[Article]:
     """Return articles to be read, those that are begun first, read ones last."""
-    person_id, table = _person(unit), table_of_actor(unit)
-    rows = unit.session.execute(
+    person_id = _person(unit)
+    wanted = (
         select(
             Listing.vendor_code,
             Listing.sku,
@@ -85,7 +123,9 @@ def articles(unit: Unit, *, limit: int) -> Sequence[Article]:
             Listing.sku,
         )
         .limit(limit)
+        .offset(offset)
     )
+    rows = unit.session.execute(_titled(wanted, title))
     wait = timedelta(seconds=table.reading_seconds)
     last = _last_begun(unit, person_id)
     return [
@@ -107,7 +147,8 @@ def begin_reading(unit: Unit, key: str) -> None:
     """Begin an article, `vendor/sku`, in place of whichever is open.
 
     The open one stays as it is; one that was put aside begins anew; one that is read stays read.
-    Raises `Refused`, `NotFound` for what is not listed or no article.
+    Raises `Refused`, `NotFound` for what is not listed or no article, and `YearRead` where it would
+    be read for nothing.
     """
     person_id = _locked_person(unit)
     resource_id, version_id = _article(unit, key)
@@ -115,6 +156,7 @@ def begin_reading(unit: Unit, key: str) -> None:
     last = _last_begun(unit, person_id)
     if known is not None and (known.finished_at is not None or known.begun_at == last):
         return
+    _require_earning(unit)
     region_code = unit.actor.region_code
     if unit.actor.organisation_id is None or region_code is None:
         raise Refused(act="credits.read", needs="a person of a school", actor=unit.actor.name)
@@ -139,8 +181,8 @@ def begin_reading(unit: Unit, key: str) -> None:
 def finish_reading(unit: Unit, key: str) -> None:
     """Say that the article that is open is read; said twice it changes nothing.
 
-    Raises `NotFound` for one that was not begun, `ReadTooSoon`, and `ReadingPutAside` where another
-    was begun since.
+    Raises `NotFound` for one that was not begun, `ReadTooSoon`, `ReadingPutAside` where another was
+    begun since, and `YearRead` where it would earn nothing.
     """
     person_id, table = _locked_person(unit), table_of_actor(unit)
     resource_id, _ = _article(unit, key)
@@ -154,8 +196,20 @@ def finish_reading(unit: Unit, key: str) -> None:
     left = reading.begun_at + timedelta(seconds=table.reading_seconds) - unit.clock.now()
     if left > timedelta(0):
         raise ReadTooSoon(key=key, seconds=int(left.total_seconds()) + 1)
+    _require_earning(unit)
     reading.finished_at = unit.clock.now()
     unit.session.flush()
+
+
+def _require_earning(unit: Unit) -> None:
+    """Raise `YearRead` if the year's cap is reached: an article counts once, and is not wasted."""
+    found = reading_year(unit, table_of_actor(unit))
+    if not found.left:
+        raise YearRead(year=found.year, most=credits_text(found.most))
+
+
+def _titled(wanted: Select[*tuple[Any, ...]], title: str) -> Select[*tuple[Any, ...]]:
+    return wanted.where(Version.title.icontains(title, autoescape=True)) if title else wanted
 
 
 def _last_begun(unit: Unit, person_id: UUID) -> datetime | None:

@@ -12,13 +12,8 @@ from kernel.http.pages import Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import msgid, translate
 from settlement.web.returning import ReturnForm, post_return
-from settlement.web.standings import (
-    AppealForm,
-    StandingDesk,
-    post_appeal,
-    show_own_standings,
-    show_standing,
-)
+from settlement.web.standing_appeals import AppealForm, post_appeal
+from settlement.web.standings import StandingDesk, show_own_standings, show_standing
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
 STANDING: Final = "/vendor/standing"

@@ -10,7 +10,7 @@ from catalog.counts import count_results
 from catalog.facets import FIELDS, Facet
 from catalog.favourites import drop_favourite, favourites, keep_favourite, kept_among
 from catalog.misses import note_miss
-from catalog.places import note_shown
+from catalog.places import PER_PAGE, note_shown
 from catalog.search import Hit, Sort, Wanted, search
 from catalog.storefront import plans_today, vendor_profile
 from catalog.web.addresses import (
@@ -29,7 +29,6 @@ from kernel.http.pages import Form, Page
 from kernel.http.sessions import local_address
 from kernel.i18n import translate
 
-PER_PAGE: Final = 30
 SHOWN_FIRST: Final = 8
 """Words of a facet that are shown at once; the others open."""
 
@@ -127,8 +126,9 @@ def post_favourite(page: Page, form: FavouriteForm) -> Response[Any]:
     return page.redirect(local_address(form.next))
 
 
-def show_vendor(page: Page, code: str) -> Response[Any]:
-    """Show who offers: how much of what, and the way to it."""
+def show_vendor(page: Page, code: str, *, closed: Sequence[tuple[str, str, str]]) -> Response[Any]:
+    """Show who offers: how much of what, and the way to it; `closed`: where it takes no schools, as
+    state, place and what follows."""
     profile = vendor_profile(page.unit, code)
     of_vendor = Wanted(filters={"vendor": code}, sort=Sort.NEWEST, limit=10)
 
@@ -146,6 +146,7 @@ def show_vendor(page: Page, code: str) -> Response[Any]:
     return page.render(
         "catalog/vendor.html",
         profile=profile,
+        against=closed,
         subjects=words("subject", profile.subjects),
         types=words("type", profile.types),
         rows=shown_rows(page, search(page.unit, of_vendor).hits, words=""),

@@ -56,6 +56,17 @@ class Said:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Notes:
+    """What stands against choosing: the state, where it is (a cell) and what follows, in words.
+
+    `is_refused`: the reader's school gets no agreement on it.
+    """
+
+    notes: Sequence[tuple[str, str, str]] = ()
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Compared:
     """One of several: what is compared, row by row, and the address without it."""
 
@@ -67,14 +78,21 @@ class Compared:
 
 
 def show_resource(
-    page: Page, vendor_code: str, sku: str, *, said: Callable[[UUID], Said]
+    page: Page,
+    vendor_code: str,
+    sku: str,
+    *,
+    said: Callable[[UUID], Said],
+    closed: Callable[[UUID], Notes],
 ) -> Response[Any]:
-    """Show one listed resource whole; `said` asks what its teachers say of it."""
+    """Show one listed resource whole; `said` asks what its teachers say of it, `closed` what stands
+    against choosing a version."""
     detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
     address = str(detail.details.get("address", ""))
     day, error = _day(page)
     is_pack = detail.hit.type == PACK
     offer = detail.offer_on(day) if day else None
+    against = closed(detail.hit.version_id)
     return page.render(
         "catalog/resource.html",
         detail=detail,
@@ -94,7 +112,8 @@ def show_resource(
         compare=comparison_address([detail.hit.key]),
         catalogue=CATALOGUE,
         is_kept=detail.hit.resource_id in kept_among(page.unit, [detail.hit.resource_id]),
-        chooses=not page.actor.roles.isdisjoint(CHOOSERS),
+        chooses=not page.actor.roles.isdisjoint(CHOOSERS) and not against.is_refused,
+        against=against.notes,
         said=said(detail.hit.resource_id),
         files=files_of(page.unit, [detail.hit.version_id]).get(detail.hit.version_id, []),
         file_link=lambda one: "" if one.is_content else file_address(one.id),

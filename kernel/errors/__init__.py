@@ -10,6 +10,7 @@ from kernel.errors.admission import *
 from kernel.errors.attachments import *
 from kernel.errors.base import *
 from kernel.errors.conflicts import *
+from kernel.errors.evaluation import *
 from kernel.errors.files import *
 from kernel.errors.inputs import *
 from kernel.errors.payments import *

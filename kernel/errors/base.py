@@ -29,13 +29,17 @@ class MarketError(Exception):
         *,
         facts: Mapping[str, Any] | None = None,
         summary: str | None = None,
+        remedy: str | None = None,
     ) -> str:
         """Return summary and remedy in one line, through `translate` and filled with the facts.
 
-        `facts` and `summary` stand in for the error's own where they have to read otherwise.
+        `facts`, `summary` and `remedy` stand in for the error's own, where they have to read
+        otherwise.
         """
         known = _Facts(self.facts if facts is None else facts)
-        parts = [translate(part) for part in (summary or self.summary, self.remedy) if part]
+        parts = [
+            translate(part) for part in (summary or self.summary, remedy or self.remedy) if part
+        ]
         return " ".join(part.format_map(known) for part in parts)
 
 

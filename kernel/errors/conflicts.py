@@ -15,6 +15,12 @@ class AlreadyExists(Conflict):
     remedy = "What is recorded can't be overwritten; record a new one."
 
 
+class DoneAlready(Conflict):
+    code = "done-already"
+    summary = "{what} is {done} already."
+    remedy = "What was said stands on its page; nothing is to be done any more."
+
+
 class LoginTaken(AlreadyExists):
     code = "login-taken"
     summary = "The login {key} is or was another person's."

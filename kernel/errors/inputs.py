@@ -94,10 +94,16 @@ class InvalidPeriod(InvalidInput):
     remedy = "Write it like 2026-03."
 
 
+class NotMonthsEnd(InvalidInput):
+    code = "not-months-end"
+    summary = "{text} is not the last day of a month."
+    remedy = "Ask for the last day of a month; whoever is signed in asks for any day."
+
+
 class MissingValue(InvalidInput):
     code = "missing-value"
     summary = "{field} is empty."
-    remedy = "It is needed in every row."
+    remedy = "Fill it in: it is always needed."
 
 
 class AmountMissing(InvalidInput):

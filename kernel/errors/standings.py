@@ -1,5 +1,6 @@
 """What stands against a ranking, a step of due process, or a vendor that takes no schools (409)."""
 
+from kernel.errors.admission import AppealedAlready
 from kernel.errors.conflicts import Conflict
 
 
@@ -9,9 +10,15 @@ class MonthNotStated(Conflict):
     remedy = "Close it first: market settle {period}."
 
 
+class NothingStated(MonthNotStated):
+    code = "nothing-stated"
+    summary = "{period} can't be ranked: there is no statement of it."
+    remedy = "Rank a month for which schools were billed."
+
+
 class StepNotDue(Conflict):
     code = "step-not-due"
-    summary = "“{key}” can't go from “{state}” to “{wanted}”: {rule}."
+    summary = "{cell} can't go from “{state}” to “{wanted}”: {rule}."
     remedy = "The steps of a standing come in their order; each is on the page of the standing."
 
 
@@ -21,7 +28,31 @@ class AnotherLook(Conflict):
     remedy = "Read the last look, and sign if you still mean to."
 
 
+class StandingAppealed(AppealedAlready):
+    code = "standing-appealed"
+    summary = "This step for {cell} was appealed already."
+    remedy = "Each step is appealed once; the appeal and what became of it stand on its page."
+
+
+class ReturnAsked(AppealedAlready):
+    code = "return-asked"
+    summary = "An application to return to {cell} waits already."
+    remedy = "Wait for its decision; it stands on the page of the standing."
+
+
 class NoNewSchools(Conflict):
     code = "no-new-schools"
-    summary = "{vendor} takes no new schools for {cell} ({standing})."
-    remedy = "Choose another resource. Schools that use it already go on to the end of their term."
+    summary = "{vendor} takes no new schools for {cell}."
+    remedy = "Choose another resource. Schools that use it already may go on, for another term too."
+
+
+class VendorExiting(NoNewSchools):
+    code = "vendor-exiting"
+    summary = "{vendor} is leaving {cell}: nothing is agreed or renewed any more."
+    remedy = "Choose another resource for what comes after. What runs goes on to its end."
+
+
+class VendorLeft(NoNewSchools):
+    code = "vendor-left"
+    summary = "{vendor} has left {cell}: nothing is agreed any more."
+    remedy = "Choose another resource."

@@ -81,14 +81,21 @@ class Page:
         return redirect(address)
 
     def view(
-        self, columns: Sequence[Column[Any]], *, filters: Sequence[Filter] = (), sort: str = ""
+        self,
+        columns: Sequence[Column[Any]],
+        *,
+        filters: Sequence[Filter] = (),
+        sort: str = "",
+        at: str = "",
     ) -> View:
-        """Read the view of a table from the address; an export looks at all of its rows."""
+        """Read the view of a table from the address; an export looks at all of its rows.
+
+        `at`: where the table is had again, on a page that also answers a form sent elsewhere.
+        """
         query = {name: str(value) for name, value in self.request.query_params.items()}
-        view = read_view(
-            self.request.scope["path"], query, columns=columns, filters=filters, sort=sort
-        )
-        return view.everything() if self._export() else view
+        path = at or self.request.scope["path"]
+        view = read_view(path, query, columns=columns, filters=filters, sort=sort)
+        return view.everything() if self.export else view
 
     def render_table(
         self,
@@ -106,7 +113,7 @@ class Page:
         `export_totals`: the file ends with the totals, as a document that is filed does.
         """
         totals = table.totals if export_totals else None
-        match self._export():
+        match self.export:
             case "csv":
                 content = export_csv(table.rows, table.columns, locale=self.locale, totals=totals)
                 return download(content, CSV_TYPE, f"{file_name}.csv")
@@ -121,7 +128,9 @@ class Page:
                 return download(content, XLSX_TYPE, f"{file_name}.xlsx")
         return self.render(template, status=status, table=table, **context)
 
-    def _export(self) -> str:
+    @property
+    def export(self) -> str:
+        """What the address asks for as a file, `csv` or `xlsx`; nothing for a page."""
         wanted = str(self.request.query_params.get("format", ""))
         return wanted if wanted in EXPORTS else ""
 

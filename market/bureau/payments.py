@@ -10,7 +10,7 @@ from kernel.actors import Role
 from kernel.http.pages import Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.http.uploads import taken_in
-from kernel.i18n import translate
+from kernel.i18n import msgid, translate
 from market.bureau.places import bureau_root
 from market.imports.uploaded import take_file
 from settlement.web.payment_columns import BUREAU_PAYOUTS, PAYMENTS, PLAN
@@ -37,6 +37,11 @@ READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 MAKERS: Final = only(Role.BUREAU_FINANCE)
 PAYERS: Final = only(Role.BUREAU_FINANCE, Role.OPERATOR)
 RUN: Final = f"{PAYMENTS}/{{run:str}}"
+
+
+RETURN_COLUMNS: Final = msgid(
+    "The first row names the columns: order_no, voucher_no, result, amount_yuan, reason."
+)
 
 
 @get(PAYMENTS, opt=READERS, sync_to_thread=True)
@@ -76,7 +81,7 @@ def treasury_returns(request: AnyRequest, pages: Pages) -> Response[Any]:
 def take_returns(request: AnyRequest, pages: Pages) -> Response[Any]:
     """Take a treasury's return file in, row by row."""
     with taken_in(request) as upload, pages.open(request) as page:
-        taken = take_file(page, upload, kind="treasury-returns")
+        taken = take_file(page, upload, kind="treasury-returns", columns=RETURN_COLUMNS)
         return show_returns(page, root=bureau_root(page), taken=taken)
 
 

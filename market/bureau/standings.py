@@ -13,12 +13,11 @@ from kernel.http.problems import AnyRequest
 from kernel.i18n import msgid, translate
 from market.bureau.places import bureau_root
 from settlement.web.returning import ReturnDecisionForm, post_return_decision
+from settlement.web.standing_appeals import AppealDecisionForm, post_appeal_decision
 from settlement.web.standings import (
-    AppealDecisionForm,
     RankForm,
     StandingDesk,
     StepForm,
-    post_appeal_decision,
     post_rank,
     post_step,
     show_standing,

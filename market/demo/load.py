@@ -31,6 +31,7 @@ from kernel.outcomes import Fate, RowOutcome
 from kernel.trail import record
 from kernel.unit import Units
 from market.demo.accounts import open_accounts
+from market.demo.articles import article_offer_rows, article_rows
 from market.demo.bulk import bulk_rows, line_rows
 from market.demo.county import (
     COUNTY,
@@ -168,8 +169,9 @@ def _rules(units: Units) -> None:
 
 
 def _catalogue(units: Units) -> None:
-    take_in(units, _as_sample("catalogue", record_catalogue), catalogue_rows())
-    take_in(units, MASTER_KINDS["offers"], offer_rows())
+    rows = catalogue_rows() + article_rows()
+    take_in(units, _as_sample("catalogue", record_catalogue), rows)
+    take_in(units, MASTER_KINDS["offers"], offer_rows() + article_offer_rows())
 
 
 def _admission(units: Units) -> None:

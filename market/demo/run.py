@@ -16,6 +16,7 @@ from kernel.clock import SHANGHAI, Month, next_month, show_month
 from kernel.unit import Unit, Units
 from market.confirming import confirm_for_payers
 from market.demo import invoices, quarrels
+from market.demo.articles import read_articles
 from market.demo.county import YEAR
 from market.demo.deliveries import MONTHS, Delivery, deliveries
 from market.demo.desk import act_at_the_desk
@@ -79,6 +80,7 @@ def run_demo(units: Units, *, progress: Progress = no_progress) -> dict[str, Any
         _close(units, month)
     _select_for_autumn(units)
     act_at_the_desk(units)
+    read_articles(units)
     with units(SYSTEM) as unit:
         publish(unit)
     progress("complete", len(MONTHS), len(MONTHS))

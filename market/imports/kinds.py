@@ -88,6 +88,16 @@ class Kind:
         values = [column.value(texts.get(column.name, "")) for column in self.columns]
         return self.make(**dict(zip(self._attributes, values, strict=True)))
 
+    def faults(self, texts: dict[str, str]) -> list[CellError]:
+        """Return what is wrong with a row, cell by cell in the order of the columns."""
+        found = []
+        for column in self.columns:
+            try:
+                column.value(texts.get(column.name, ""))
+            except CellError as wrong:
+                found.append(wrong)
+        return found
+
     def identity_of(self, row: Any) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in self.identity)
 

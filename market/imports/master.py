@@ -6,7 +6,7 @@ that one run names everything there is to mend.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +93,14 @@ def _read(source: SourceFile, kind: Kind, *, field_map: FieldMap, progress: Prog
             if record.error is not None:
                 read.rejects.append(Reject.of(record, record.error, field=record.field))
                 continue
+            texts: dict[str, str] = {}
             try:
-                row = kind.row(translation.translate(record.values))
+                texts = translation.translate(record.values)
+                row = kind.row(texts)
             except CellError as wrong:
-                read.rejects.append(Reject.of(record, wrong.error, field=wrong.field))
+                others = tuple((one.field, one.error) for one in kind.faults(texts)[1:])
+                known = Reject.of(record, wrong.error, field=wrong.field)
+                read.rejects.append(replace(known, others=others if texts else ()))
                 continue
             read.rows.append(row)
             read.records.append(record)

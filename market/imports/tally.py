@@ -85,13 +85,17 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not taken: where it stands, and why."""
+    """A row that was not taken: where it stands, and why.
+
+    `others`: what else is wrong with it, by field.
+    """
 
     record: Record
     field: str
     code: str
     reason: str
     error: MarketError | None = None
+    others: tuple[tuple[str, MarketError], ...] = ()
 
     @classmethod
     def of(cls, record: Record, error: MarketError, *, field: str) -> "Reject":
@@ -99,7 +103,8 @@ class Reject:
 
     def line(self) -> str:
         place = f"row {self.record.row}" + (f", {self.field}" if self.field else "")
-        return f"{place}: {self.reason}"
+        others = "".join(f" {name}: {error}" for name, error in self.others)
+        return f"{place}: {self.reason}{others}"
 
 
 class Rejects(AbstractContextManager["Rejects"]):

@@ -5,21 +5,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from kernel.errors import MarketError, RowsRejected
 from kernel.http.pages import Page
 from kernel.http.uploads import INCOMING, Upload
-from kernel.i18n import translate_error
+from kernel.i18n import msgid, translate_error
 from kernel.unit import Unit
 from market.imports.maps import NO_MAP
 from market.imports.master import import_master
 from market.imports.registry import MASTER_KINDS
-from market.imports.tally import Rejects
+from market.imports.tally import Reject, Rejects
 from settlement.web.taken_files import FileReject, FileTaken
 
+ROW: Final = msgid("The row can't be read.")
+FILE: Final = msgid("{file} can't be read.")
+SUMMARIES: Final = {"unreadable-row": ROW, "unreadable-line": ROW, "unreadable-format": FILE}
+"""What is wrong, where only a program would say more."""
+NO_COLUMNS: Final = frozenset({"empty-file", "missing-columns"})
 
-def take_file(page: Page, upload: Upload, *, kind: str) -> FileTaken:
-    """Take a file in as a kind of master data; return what became of it."""
+
+def take_file(page: Page, upload: Upload, *, kind: str, columns: str) -> FileTaken:
+    """Take a file in as a kind of master data; return what became of it.
+
+    `columns`: the sentence that names the columns, for who sent a file without them from a page.
+    """
     folder = page.unit.settings.home / INCOMING
     with TemporaryDirectory(dir=folder) as place, Rejects(None) as rejects:
         path = Path(place) / upload.name
@@ -41,22 +51,35 @@ def take_file(page: Page, upload: Upload, *, kind: str) -> FileTaken:
         except MarketError as error:
             if error.status == 403:
                 raise
-            return FileTaken(name=upload.name, error=translate_error(error, page.locale))
+            remedy = columns if error.code in NO_COLUMNS else None
+            told = _told(page, error, remedy=remedy)
+            return FileTaken(name=upload.name, error=told)
     return FileTaken(
         name=upload.name,
         received=received,
         accepted=accepted,
         duplicates=duplicates,
         rejected=rejects.count,
-        rejects=[
-            FileReject(
-                row=one.record.row,
-                field=one.field,
-                reason=translate_error(one.error, page.locale) if one.error else one.reason,
-            )
-            for one in rejects.first
-        ],
+        rejects=[fault for one in rejects.first for fault in _faults(page, one)],
     )
+
+
+def _faults(page: Page, reject: Reject) -> list[FileReject]:
+    """Return all that is wrong with a row."""
+    wrong = [(reject.field, reject.error), *reject.others]
+    return [
+        FileReject(
+            row=reject.record.row,
+            field=field,
+            reason=_told(page, error) if error else reject.reason,
+        )
+        for field, error in wrong
+    ]
+
+
+def _told(page: Page, error: MarketError, *, remedy: str | None = None) -> str:
+    summary = SUMMARIES.get(error.code)
+    return translate_error(error, page.locale, summary=summary, remedy=remedy)
 
 
 @contextmanager

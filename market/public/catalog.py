@@ -1,5 +1,6 @@
 """Routes of the storefront, open to everybody; what a person keeps needs a person."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from catalog.web.browsing import (
     show_favourites,
     show_vendor,
 )
-from catalog.web.resources import Said, show_comparison, show_resource
+from catalog.web.resources import Notes, Said, show_comparison, show_resource
 from kernel.actors import ROLES_OF, Role
-from kernel.http.pages import PUBLIC, Form, Pages, only
+from kernel.http.pages import PUBLIC, Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
+from kernel.i18n import translate
 from kernel.unit import Unit
+from settlement.queries.closed import Closed, closed_cells, openings_of
 from settlement.ratings import rate, ratings_of
+from settlement.web.rankings import cell_words
 
 SIGNED_IN = only(*sorted(set().union(*ROLES_OF.values())))
 
@@ -38,13 +42,15 @@ def resource(
 ) -> Response[Any]:
     article = sku.as_posix().removeprefix("/")
     with pages.open(request) as page:
-        return show_resource(page, vendor, article, said=partial(_said, page.unit))
+        return show_resource(
+            page, vendor, article, said=partial(_said, page.unit), closed=partial(_closed, page)
+        )
 
 
 @get("/catalog/vendors/{vendor:str}", opt=PUBLIC, sync_to_thread=True)
 def vendor(request: AnyRequest, pages: Pages, *, vendor: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_vendor(page, vendor)
+        return show_vendor(page, vendor, closed=_notes(page, closed_cells(page.unit, vendor)))
 
 
 @get("/catalog/compare", opt=PUBLIC, sync_to_thread=True)
@@ -70,6 +76,18 @@ def keep(
 def _said(unit: Unit, resource_id: UUID) -> Said:
     found = ratings_of(unit, resource_id)
     return Said(spread=found.spread, may_rate=found.may_rate, own_stars=found.own_stars)
+
+
+def _closed(page: Page, version_id: UUID) -> Notes:
+    found = openings_of(page.unit, version_id)
+    return Notes(notes=_notes(page, found.closed), is_refused=found.is_refused)
+
+
+def _notes(page: Page, closed: Sequence[Closed]) -> list[tuple[str, str, str]]:
+    return [
+        (one.state, cell_words(one.cell, page.locale), translate(one.words, page.locale))
+        for one in closed
+    ]
 
 
 class RatingForm(Form, frozen=True):

@@ -35,6 +35,8 @@ from procurement.web.request_forms import (
     meaning_of,
     read_draft,
 )
+from settlement.queries.closed import openings_of
+from settlement.web.rankings import cell_words
 
 RESOURCES: Final = "/school/resources"
 REQUEST: Final = "/school/resources/request"
@@ -88,9 +90,13 @@ def show_choice(page: Page, vendor_code: str, sku: str) -> Response[Any]:
         raise NotFound(what="resource", key=key)
     (row,) = found
     suits = assessed(page.unit, [row.version_id]).get(row.version_id)
-    may_request = page.actor.may(*REQUESTING_ROLES)
+    openings = openings_of(page.unit, row.version_id)
+    may_request = page.actor.may(*REQUESTING_ROLES) and not openings.is_refused
     return page.render(
         "procurement/choice.html",
+        closed=[
+            (one.state, cell_words(one.cell, page.locale), one.words) for one in openings.closed
+        ],
         row=row,
         price=plan_words(row.plan, page.locale),
         is_own=row.author_school == page.actor.organisation_code,

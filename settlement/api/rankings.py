@@ -1,6 +1,6 @@
 """`/api/v1/rankings`: places by cell, why somebody stands there, the numbers; for everybody."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from kernel.errors import InvalidInput, NotFound
 from kernel.http.callers import Callers
 from kernel.http.pages import PUBLIC
 from kernel.http.problems import AnyRequest
+from settlement.queries.ranking_runs import Upheld, named_run, runs_of, upheld_of
 from settlement.queries.rankings import CellCount, RankRow, cells_of, ranking_of, why
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import PublishedConfig
@@ -47,13 +48,38 @@ class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     state: str
 
 
+class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One ranking of a month; the last holds."""
+
+    number: int
+    ran_at: datetime
+    digest: str
+
+
+class UpheldAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An appeal that was upheld: `struck` is of how many schools, by component.
+
+    `is_in`: this run still has what was struck out; the first without it is `without`.
+    """
+
+    decided_on: date
+    against: str
+    struck: dict[str, int]
+    is_in: bool
+    without: str
+
+
 class RankingAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell's ranking by the run that holds for a month, with the configuration it was made by."""
+    """A cell's ranking by a run of a month, with the configuration it was made by.
+
+    `runs`: all of the month, the one that holds first.
+    """
 
     month: str
     number: int
     digest: str
     config: str
+    runs: list[RunAnswer]
     kind: str
     cell: str
     cells: list[CellAnswer]
@@ -70,9 +96,13 @@ class ConfigAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a subject stands where it stands: components, dimensions, counts; never which schools."""
+    """Why a subject stands where it stands: components, dimensions, counts; never which schools.
+
+    `upheld`: appeals that struck out what this run has, or after which it was made.
+    """
 
     month: str
+    number: int
     cell: str
     place: PlaceAnswer
     inputs_digest: str
@@ -84,6 +114,7 @@ class WhyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     to_next_band: Decimal
     most_by_one_school: Decimal
     capped_schools: int
+    upheld: list[UpheldAnswer]
 
 
 @get("/rankings", opt=PUBLIC, sync_to_thread=True, operation_id="listRankings", summary="A ranking")
@@ -94,25 +125,33 @@ def list_rankings(
     kind: FromQuery[str] = VENDOR,
     cell: FromQuery[str] = "",
     month: FromQuery[str] = "",
+    run: FromQuery[str] = "",
 ) -> RankingAnswer:
-    """Answer a cell's ranking; without a cell, that in which most are ranked."""
+    """Answer a cell's ranking; without a cell, that in which most are ranked.
+
+    `run`: the number of one of the month's runs, without it the one that holds.
+    """
     with callers.open(request) as unit:
         if kind not in KINDS:
             raise InvalidInput(field="kind", value=kind, expected="vendor | resource")
-        run = require_run(unit, _month(month))
-        cells = cells_of(unit, run, kind=kind)
+        found = named_run(unit, _month(month), number=run)
+        cells = cells_of(unit, found, kind=kind)
         chosen = cell or (cells[0].cell if cells else "")
         if chosen not in {one.cell for one in cells}:
             raise NotFound(what="ranking", key=cell)
         return RankingAnswer(
-            month=show_month(run.month),
-            number=run.number,
-            digest=run.digest.hex(),
-            config=run.config_version,
+            month=show_month(found.month),
+            number=found.number,
+            digest=found.digest.hex(),
+            config=found.config_version,
+            runs=[
+                RunAnswer(number=one.number, ran_at=one.ran_at, digest=one.digest.hex())
+                for one in runs_of(unit, found.month)
+            ],
             kind=kind,
             cell=chosen,
             cells=[_cell(one) for one in cells],
-            items=[_place(row) for row in ranking_of(unit, run, kind=kind, cell=chosen)],
+            items=[_place(row) for row in ranking_of(unit, found, kind=kind, cell=chosen)],
         )
 
 
@@ -152,14 +191,19 @@ def get_why(
     key: FromQuery[str],
     cell: FromQuery[str] = "",
     month: FromQuery[str] = "",
+    run: FromQuery[str] = "",
 ) -> WhyAnswer:
-    """Answer why a vendor (`code`) or a resource (`vendor/sku`) stands where it does."""
+    """Answer why a vendor (`code`) or a resource (`vendor/sku`) stands where it does.
+
+    `run`: the number of one of the month's runs, without it the one that holds.
+    """
     with callers.open(request) as unit:
-        run = require_run(unit, _month(month))
-        found = why(unit, run, key=key, cell=cell)
+        by = named_run(unit, _month(month), number=run)
+        found = why(unit, by, key=key, cell=cell)
         known = not found.row.is_newcomer
         return WhyAnswer(
-            month=show_month(run.month),
+            month=show_month(by.month),
+            number=by.number,
             cell=found.row.cell,
             place=_place(found.row),
             inputs_digest=found.row.digest,
@@ -179,6 +223,16 @@ def get_why(
             to_next_band=found.to_next_band,
             most_by_one_school=found.most_by_one if known else Decimal(0),
             capped_schools=found.capped if known else 0,
+            upheld=[
+                _upheld(one)
+                for one in upheld_of(
+                    unit,
+                    by,
+                    vendor=found.row.vendor_code,
+                    cell=found.row.cell,
+                    evidence=found.evidence,
+                )
+            ],
         )
 
 
@@ -187,6 +241,17 @@ HANDLERS: Final = (list_rankings, get_config, get_why)
 
 def _month(given: str) -> Month | None:
     return parse_month(given) if given else None
+
+
+def _upheld(one: Upheld) -> UpheldAnswer:
+    without = one.without
+    return UpheldAnswer(
+        decided_on=one.decided_on,
+        against=one.against,
+        struck=dict(one.struck),
+        is_in=one.is_in,
+        without=f"{show_month(without.month)}/{without.number}" if without else "",
+    )
 
 
 def _cell(one: CellCount) -> CellAnswer:

@@ -359,7 +359,13 @@ def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
             {name: value for name, value in one.items() if name != "school"} for one in found.items
         ],
         gates=[
-            {"condition": one.condition, "met": one.is_met, "not_until_after": one.day}
+            {
+                "condition": one.condition,
+                "met": one.is_met,
+                "not_until_after": one.day,
+                "have": one.have,
+                "need": one.need,
+            }
             for one in found.gates
         ],
         appeals=[

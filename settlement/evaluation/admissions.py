@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from catalog.reviewers import answered_for
 from kernel.actors import OrganisationKind, Role
-from kernel.errors import AlreadyExists, Conflict, MissingValue, NotFound, ReasonRequired, Refused
+from kernel.errors import AdmittedAlready, DoneAlready, NotFound, Refused
 from kernel.identity.models import Organisation, Region
 from kernel.identity.organisations import organisation_by_code
 from kernel.identity.visibility import visible_regions
@@ -24,6 +24,7 @@ from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.evaluation.models import EvaluatorAdmission, OutsideFinding
+from settlement.texts import reason_of, words_of
 
 ADMITTERS: Final = (Role.OPERATOR, Role.ADMISSION)
 END: Final = "end an evaluator's admission"
@@ -58,14 +59,13 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
     """Let a third party evaluate in a region of the actor's bureau; return the admission.
 
     `interest`: what it declares of its interests. After an end it may be let in anew. Raises
-    `NotFound`, `MissingValue`, `AlreadyExists`.
+    `NotFound`, `MissingValue`, `AdmittedAlready`.
     """
     actor = unit.actor
     actor.require("admit an evaluator", *ADMITTERS)
     if actor.person_id is None or actor.organisation_id is None:
         raise Refused(act="admit an evaluator", needs="a person of a bureau", actor=actor.name)
-    if not interest.strip():
-        raise MissingValue(field="interest")
+    interest = words_of("interest", interest)
     evaluator = organisation_by_code(unit, OrganisationKind.EVALUATOR, code=code)
     region = unit.session.scalar(
         visible_regions(unit).where(Region.code == region_code).with_only_columns(Region.code)
@@ -80,13 +80,13 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
         )
     )
     if known is not None:
-        raise AlreadyExists(what="evaluator", key=code)
+        raise AdmittedAlready(what="evaluator", key=code, name=evaluator.name)
     admission = EvaluatorAdmission(
         id=new_id(),
         evaluator_id=evaluator.id,
         region_code=region_code,
         bureau_id=actor.organisation_id,
-        interest=interest.strip(),
+        interest=interest,
         admitted_by=actor.person_id,
         admitted_at=unit.clock.now(),
     )
@@ -98,7 +98,7 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
         subject_kind="evaluator",
         subject_id=evaluator.id,
         region=region_code,
-        interest=interest.strip(),
+        interest=interest,
     )
     return admission.id
 
@@ -106,8 +106,8 @@ def admit_evaluator(unit: Unit, code: str, *, region_code: str, interest: str) -
 def end_admission(unit: Unit, admission_id: UUID, *, because: str) -> None:
     """End what the actor's bureau, or one below it, let in; what was found stays, and says so.
 
-    Raises `NotFound`, `Refused` for what another bureau let in, `ReasonRequired`, and `Conflict`
-    for one that ended before.
+    Raises `NotFound`, `Refused` for what another bureau let in, `ReasonRequired`, and
+    `DoneAlready` for one that ended before.
     """
     actor = unit.actor
     actor.require(END, *ADMITTERS)
@@ -126,11 +126,10 @@ def end_admission(unit: Unit, admission_id: UUID, *, because: str) -> None:
         raise NotFound(what="admission", key=admission_id)
     if not unit.session.scalar(select(_is_ours(unit)).where(EvaluatorAdmission.id == found.id)):
         raise Refused(act=END, needs="the bureau that let it in, or one above it", actor=actor.name)
-    if not because.strip():
-        raise ReasonRequired
+    because = reason_of("because", because)
     if found.ended_at is not None:
-        raise Conflict(what="admission", key=admission_id, state="ended", wanted="ended")
-    found.ended_because = because.strip()
+        raise DoneAlready(what="evaluator admission", done="ended")
+    found.ended_because = because
     found.ended_by = actor.person_id
     found.ended_at = unit.clock.now()
     unit.session.flush()

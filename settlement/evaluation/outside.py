@@ -8,7 +8,7 @@ people worked for; that a finding stays as it was filed. Nothing of it is read b
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -20,12 +20,10 @@ from catalog.queries import resources_by_key
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import shanghai_day
 from kernel.errors import (
-    AlreadyExists,
-    Conflict,
+    DoneAlready,
+    FiledAlready,
     InvalidInput,
-    MissingValue,
     NotFound,
-    ReasonRequired,
     Refused,
     VendorInterest,
 )
@@ -37,12 +35,16 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.evaluation.admissions import running_admissions
 from settlement.evaluation.models import EvaluatorAdmission, OutsideFinding
+from settlement.texts import reason_of, words_of
 
 REPLIERS: Final = (Role.VENDOR_MANAGER, Role.PRINCIPAL, Role.OPERATOR, Role.ADMISSION)
 RESOURCE, PLATFORM = "resource", "platform"
 WITHIN: Final = frozenset({OrganisationKind.SCHOOL.value, OrganisationKind.BUREAU.value})
 MOST: Final = 200
 """Findings on one page, the latest."""
+LONGEST_SOURCE: Final = 500
+OLDEST: Final = timedelta(days=3_653)
+"""Ten years: how long ago what is filed may have been found."""
 SUBJECTS: Final = (OrganisationKind.VENDOR.value, RESOURCE, *sorted(WITHIN), PLATFORM)
 
 
@@ -84,17 +86,14 @@ def file_finding(
     """File a finding about a subject as an evaluator; return it.
 
     `key`: a code, of a resource `vendor/sku`, of the platform nothing. Raises `InvalidInput`,
-    `NotFound` for what lies outside the region, `VendorInterest`, `MissingValue`, `AlreadyExists`.
+    `NotFound` for what lies outside the region, `VendorInterest`, `MissingValue`, `FiledAlready`.
     """
     actor = unit.actor
     actor.require("file a finding", Role.EVALUATOR)
     if actor.person_id is None or actor.organisation_id is None:
         raise Refused(act="file a finding", needs=Role.EVALUATOR, actor=actor.name)
-    for name, value in (("finding", finding), ("source", source)):
-        if not value.strip():
-            raise MissingValue(field=name)
-    if found_on > shanghai_day(unit.clock.now()):
-        raise InvalidInput(field="found_on", value=found_on, expected="a day that is not ahead")
+    finding, source = words_of("finding", finding), words_of("source", source, most=LONGEST_SOURCE)
+    _require_day(unit, found_on)
     admitted = running_admissions(unit, actor.organisation_id)
     if not admitted:
         raise Refused(act="file a finding", needs="an admission by a bureau", actor=actor.name)
@@ -102,7 +101,7 @@ def file_finding(
     admission = _admission_of(unit, subject, kind, admitted, key=key)
     if subject is not None:
         _refuse_interest(unit, subject)
-    facts = [kind, key, finding.strip(), source.strip(), found_on.isoformat()]
+    facts = [kind, key, finding, source, found_on.isoformat()]
     digest = hashlib.sha256(msgspec.json.encode(facts)).digest()
     known = unit.session.scalar(
         select(OutsideFinding.id).where(
@@ -110,7 +109,7 @@ def file_finding(
         )
     )
     if known is not None:
-        raise AlreadyExists(what="finding", key=key or kind)
+        raise FiledAlready(what="finding", key=key or kind)
     filed = OutsideFinding(
         id=new_id(),
         evaluator_id=actor.organisation_id,
@@ -119,8 +118,8 @@ def file_finding(
         subject_kind=kind,
         subject_key=key,
         subject_id=None if subject is None else subject.id,
-        finding=finding.strip(),
-        source=source.strip(),
+        finding=finding,
+        source=source,
         found_on=found_on,
         digest=digest,
         filed_by=actor.person_id,
@@ -144,11 +143,10 @@ def withdraw_finding(unit: Unit, finding_id: UUID, *, because: str) -> None:
     found = _locked(unit, finding_id)
     if found.evaluator_id != unit.actor.organisation_id:
         raise NotFound(what="finding", key=finding_id)
-    if not because.strip():
-        raise ReasonRequired
+    because = reason_of("because", because)
     if found.withdrawn_at is not None:
-        raise Conflict(what="finding", key=finding_id, state="withdrawn", wanted="withdrawn")
-    found.withdrawn_because = because.strip()
+        raise DoneAlready(what="finding", done="withdrawn")
+    found.withdrawn_because = because
     found.withdrawn_at = unit.clock.now()
     unit.session.flush()
     record(
@@ -156,7 +154,7 @@ def withdraw_finding(unit: Unit, finding_id: UUID, *, because: str) -> None:
         "finding.withdrawn",
         subject_kind=found.subject_kind,
         subject_id=found.subject_key or found.subject_kind,
-        because=because.strip(),
+        because=because,
     )
 
 
@@ -167,11 +165,10 @@ def reply_to_finding(unit: Unit, finding_id: UUID, *, reply: str) -> None:
     found = _locked(unit, finding_id)
     if actor.person_id is None or not _is_subject(unit, found):
         raise NotFound(what="finding", key=finding_id)
-    if not reply.strip():
-        raise MissingValue(field="reply")
+    reply = words_of("reply", reply)
     if found.replied_at is not None:
-        raise Conflict(what="finding", key=finding_id, state="replied", wanted="replied")
-    found.reply = reply.strip()
+        raise DoneAlready(what="finding", done="answered")
+    found.reply = reply
     found.replied_by = actor.person_id
     found.replied_at = unit.clock.now()
     unit.session.flush()
@@ -278,6 +275,19 @@ def _views() -> Select[OutsideFinding, str, str, str, datetime | None, str]:
         .join(EvaluatorAdmission, EvaluatorAdmission.id == OutsideFinding.admission_id)
         .outerjoin(subject, subject.id == OutsideFinding.subject_id)
     )
+
+
+def _require_day(unit: Unit, found_on: date) -> None:
+    """Raise `InvalidInput` for a day that is ahead, or too long ago to say anything of today."""
+    today = shanghai_day(unit.clock.now())
+    first = today - OLDEST
+    if not first <= found_on <= today:
+        raise InvalidInput(
+            field="found_on",
+            value=found_on,
+            expected="a day from {first} to {last}",
+            limits={"first": first, "last": today},
+        )
 
 
 def _subject(unit: Unit, kind: str, key: str) -> Organisation | None:

@@ -19,10 +19,11 @@ from kernel.clock import (
     show_month,
     start_of_day,
 )
-from kernel.errors import InvalidPeriod
+from kernel.errors import InvalidDate, NotMonthsEnd
 from kernel.unit import Unit
 
 INSTANT: Final = timedelta(microseconds=1)
+MONTHS_TO_CHOOSE: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,9 @@ class Span:
 
 
 def read_span(unit: Unit, name: str, *, as_of: str = "") -> Span:
-    """Return the span of a name; the running year without one. Raises `InvalidPeriod`.
+    """Return the span of a name; the running year without one.
+
+    Raises `InvalidPeriod`, `InvalidDate`, `NotMonthsEnd`.
 
     `as_of`: a day up to whose end facts are known, such as `2026-04-30`; now without one, or if it
     lies ahead. Visitors may name the last days of months only, or any of the year's days would be
@@ -79,11 +82,11 @@ def read_span(unit: Unit, name: str, *, as_of: str = "") -> Span:
     if as_of:
         try:
             day = date.fromisoformat(as_of.strip())
-            if _is_visitor(unit) and day < shanghai_day(now) and not _ends_month(day):
-                raise InvalidPeriod(text=as_of)
+            if is_visitor(unit) and day < shanghai_day(now) and not _ends_month(day):
+                raise NotMonthsEnd(text=as_of)
             known = min(known, start_of_day(day + timedelta(days=1)))
         except (ValueError, OverflowError):
-            raise InvalidPeriod(text=as_of) from None
+            raise InvalidDate(text=as_of) from None
     wanted = name.strip() or str(shanghai_day(now).year)
     if len(wanted) == len("2026") and wanted.isascii() and wanted.isdigit():
         first, last = parse_month(f"{wanted}-01"), parse_month(f"{wanted}-12")
@@ -93,12 +96,21 @@ def read_span(unit: Unit, name: str, *, as_of: str = "") -> Span:
     return Span(name=wanted, first=first, last=last, as_of=as_utc(known))
 
 
-def _is_visitor(unit: Unit) -> bool:
+def is_visitor(unit: Unit) -> bool:
     return unit.actor.organisation_id is None and not unit.actor.is_system
 
 
 def _ends_month(day: date) -> bool:
     return (day + timedelta(days=1)).day == 1
+
+
+def days_to_choose(unit: Unit) -> list[date]:
+    """Return the last days of the last twelve months that are over, the latest first."""
+    day, found = shanghai_day(unit.clock.now()), []
+    for _ in range(MONTHS_TO_CHOOSE):
+        day = day.replace(day=1) - timedelta(days=1)
+        found.append(day)
+    return found
 
 
 def spans_to_choose(unit: Unit) -> list[str]:

@@ -1,8 +1,8 @@
 """Credits as people look at them: a teacher's own, a bureau's teachers', and the certificate (R48).
 
 A teacher sees their own; a bureau those whose organisation, or whose school as an author, lies in
-its subtree. A year names the organisation at which the person was at its end, or is in it. Amounts
-are ten-thousandths of a credit.
+its subtree. A year names the organisation at which the person was at its end, or is in it; of an
+author the school at which they taught then. Amounts are ten-thousandths of a credit.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import INTEGER, ScalarSelect, Select, cast, func, or_, select
+from sqlalchemy import INTEGER, TEXT, ScalarSelect, Select, cast, func, or_, select
 from sqlalchemy.orm import aliased
 
 from catalog.models import Resource, Version
@@ -22,6 +22,7 @@ from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, Person, PersonPrivate, RoleGrant
 from kernel.identity.visibility import visible_organisations
+from kernel.trail import TrailRow
 from kernel.unit import Unit
 from settlement.credit_models import CreditBooking
 from settlement.credit_rules import CreditKind
@@ -163,15 +164,36 @@ def _home_of_then(unit: Unit) -> ScalarSelect[str]:
     """Return where a booking's person was when its year ended, or is now, in the year that runs.
 
     By the roles that they held: one at where they are today before another, a school's before a
-    vendor's, the latest first; who held none any more is of where they held the last.
+    vendor's, the latest first; who held none any more is of where they held the last. A teacher who
+    sells is a vendor: of them it is the school at which they taught then.
     """
-    there, grant = aliased(Organisation), RoleGrant
+    there, school, grant = aliased(Organisation), aliased(Organisation), RoleGrant
     ended = func.make_timestamptz(cast(CreditBooking.year + 1, INTEGER), 1, 1, 0, 0, 0, ZONE)
     moment = func.least(ended, unit.clock.now())
     held = or_(grant.granted_until.is_(None), grant.granted_until > moment)
+    before, after = (
+        TrailRow.facts[one]["facts"]["school_id"].astext for one in ("before", "after")
+    )
+    moved_since = (
+        select(func.coalesce(before, ""))
+        .where(
+            TrailRow.subject_id == cast(there.id, TEXT),
+            TrailRow.subject_kind == OrganisationKind.VENDOR,
+            TrailRow.act == "organisation.changed",
+            TrailRow.at > moment,
+            before.is_distinct_from(after),
+        )
+        .order_by(TrailRow.at)
+        .limit(1)
+        .correlate(there, CreditBooking)
+        .scalar_subquery()
+    )
+    taught_at = func.coalesce(moved_since, there.facts["school_id"].astext)
     return (
-        select(there.name)
+        select(func.coalesce(school.name, there.name))
+        .select_from(there)
         .join(grant, grant.organisation_id == there.id)
+        .outerjoin(school, cast(school.id, TEXT) == taught_at)
         .where(grant.person_id == CreditBooking.person_id, grant.granted_from < moment)
         .order_by(
             held.desc(),

@@ -23,6 +23,7 @@ from settlement.ranking.dimensions import (
     dimensions_of,
 )
 from settlement.ranking.explaining import Explanation, explain
+from settlement.ranking.inputs import SubjectEvidence
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.runs import priors_of, rules_of, subject_from
 from settlement.ranking.standing_states import VendorStanding
@@ -100,7 +101,7 @@ class Why:
 
     `most_by_one`: by how much any one school moves the score at most, without saying which; how
     many schools' opinions would weigh more but for the cap are `capped`. `apart`: the score taken
-    apart, which names schools and is not for everybody.
+    apart, and `evidence` what it is made of, which name schools and are not for everybody.
     """
 
     row: RankRow
@@ -114,6 +115,7 @@ class Why:
     most_by_one: Decimal
     capped: int
     apart: Explanation
+    evidence: SubjectEvidence
 
 
 def cells_of(unit: Unit, run: ScoreRun, *, kind: str) -> list[CellCount]:
@@ -162,7 +164,8 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
             ScoreSnapshot.cell == row.cell,
         )
     ).one()
-    apart = explain(subject_from(inputs).evidence, priors=priors_of(run, row.kind), config=config)
+    evidence = subject_from(inputs).evidence
+    apart = explain(evidence, priors=priors_of(run, row.kind), config=config)
     return Why(
         row=row,
         month=run.month,
@@ -175,6 +178,7 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
         most_by_one=max((abs(one.effect) for one in apart.schools), default=Decimal(0)),
         capped=sum(one.is_capped for one in apart.schools),
         apart=apart,
+        evidence=evidence,
     )
 
 

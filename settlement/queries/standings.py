@@ -1,7 +1,7 @@
 """Standings as a vendor and the bureau read them: rows of the desk, and one with its course."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,17 @@ from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
-from settlement.ranking.items import items_of
+from settlement.queries.standing_course import (
+    AppealView,
+    NoticeView,
+    appeal_views,
+    appeals_with_struck,
+    items_by_run,
+    last_signed,
+    notice_views,
+    says_more,
+    voided_steps,
+)
 from settlement.ranking.jurisdiction import answers_for
 from settlement.ranking.models import (
     ScoreRun,
@@ -31,10 +41,10 @@ from settlement.ranking.standing_appeals import last_step
 from settlement.ranking.standing_gates import Course, Gate, affected, gate_of_ours, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import (
-    appeals_of,
     course_from,
     events_of,
-    looks_of,
+    every_look,
+    holding,
     notices_of,
     visible_standings,
 )
@@ -67,22 +77,14 @@ class StandingRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AppealView:
-    id: UUID
-    against: str
-    claim: str
-    contested: Sequence[int]
-    made_on: date
-    outcome: str
-    note: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class StandingView:
     """A standing whole: its course, the gates before the next step, items that can be contested.
 
-    `items` name their school; `appeal_by` is None where nothing can be appealed, `return_on` (the
-    first day to apply anew) where it did not leave. `may_sign`: the reader's bureau answers for it.
+    `items`: as the run has it by which the last step was signed (or the last look), which is
+    `rests_on`; they name their school. `voided`: steps that an upheld appeal took back, each with
+    the day. `runs`: by month the numbers of the runs that looked. `appeal_by` is None where nothing
+    can be appealed, `return_on` (the first day to apply anew) where it did not leave. `may_sign`:
+    the reader's bureau answers for it.
     """
 
     row: StandingRow
@@ -92,7 +94,11 @@ class StandingView:
     events: Sequence[StandingEvent]
     appeals: Sequence[AppealView]
     items: Sequence[dict[str, Any]]
+    rests_on: UUID | None
     notices: Sequence[StandingNotice]
+    told: Sequence[NoticeView]
+    voided: Mapping[UUID, date]
+    runs: Mapping[date, Sequence[int]]
     appeal_by: date | None
     may_sign: bool
     returns: Sequence[StandingReturn]
@@ -159,27 +165,41 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
     row = rows[0]
     events = events_of(unit, standing_id)
     notices = notices_of(unit, standing_id)
-    appeals = appeals_of(unit, standing_id)
+    appeals, struck = appeals_with_struck(unit, standing_id)
+    every = every_look(unit, standing_id)
+    looks = holding(every)
+    event, signed = last_step(events), last_signed(events)
+    newest = looks[0].run_id if looks else None
+    rests_on = signed.run_id if signed else newest
+    contested = {one.event_id for one in appeals}
+    runs = {rests_on, newest, *(one.run_id for one in events if one.id in contested)} - {None}
+    said = items_by_run(
+        unit, row.vendor_id, cell=row.cell, run_ids=[one for one in runs if one is not None]
+    )
     course = course_from(
         unit,
         VendorStanding(row.state),
-        looks=looks_of(unit, standing_id),
+        looks=looks,
         events=events,
         notices=notices,
         appeals=appeals,
+        says_more=says_more(
+            notices, appeals, struck=struck, items=said.get(newest, ()) if newest else ()
+        ),
     )
     step = NEXT_STEP.get(course.state)
-    event = last_step(events)
-    rests_on = event.run_id if event else course.look.run_id if course.look else None
-    items = (
-        items_of(unit, row.vendor_id, cell=row.cell, run_id=rests_on)
-        if rests_on and course.state is not VendorStanding.NEWCOMER
-        else []
-    )
-    because = {one.id: one.because for one in events}
+    items: Sequence[dict[str, Any]] = ()
+    if rests_on is not None and course.state is not VendorStanding.NEWCOMER:
+        items = said.get(rests_on, ())
     is_bureau = unit.actor.organisation_kind is OrganisationKind.BUREAU
     may_sign = is_bureau and answers_for(unit, row.vendor_id, cell=row.cell)
     of_ours = [gate_of_ours(is_met=may_sign)] if is_bureau else []
+    views = appeal_views(appeals, events=events, struck=struck, items=said)
+    voided = voided_steps(events, appeals)
+    told = notice_views(notices, events=events, voided=voided, appeals=views)
+    # A school is named to a vendor once a step rests on what it said.
+    tells = signed is not None or not _is_vendor(unit)
+    names = _names_in(unit, [items if tells else (), *(one.items for one in told)], views)
     return StandingView(
         row=row,
         course=course,
@@ -187,25 +207,33 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         gates=[*of_ours, *gates_of(unit, course, step)] if step else [],
         events=events,
         appeals=[
-            AppealView(
-                id=one.id,
-                against=because[one.event_id],
-                claim=one.claim,
-                contested=one.contested,
-                made_on=one.made_on,
-                outcome=one.outcome or "",
-                note=one.note,
+            replace(
+                one,
+                items=_named(one.items, names),
+                denied=_named(one.denied, names),
+                struck=_named(one.struck, names),
             )
-            for one in appeals
+            for one in views
         ],
-        # A school is named to a vendor once a step rests on what it said.
-        items=_named(unit, items) if event or not _is_vendor(unit) else _unnamed(items),
+        items=_named(items, names) if tells else _unnamed(items),
+        rests_on=rests_on,
         notices=notices,
+        told=[replace(one, items=_named(one.items, names)) for one in told],
+        voided=voided,
+        runs=_numbers_of(every),
         appeal_by=event.appeal_by if event else None,
         may_sign=may_sign,
         returns=returns_of(unit, standing_id) if _has_left(events) else (),
         return_on=return_day(unit, row.state, row.since),
     )
+
+
+def _numbers_of(looks: Sequence[tuple[StandingLook, int]]) -> dict[date, list[int]]:
+    """Return by month the numbers of the runs that looked, the first one first."""
+    found: dict[date, list[int]] = {}
+    for look, number in reversed(looks):
+        found.setdefault(look.month, []).append(number)
+    return found
 
 
 def _has_left(events: Sequence[StandingEvent]) -> bool:
@@ -220,12 +248,16 @@ def _unnamed(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**one, "school": "", "school_name": ""} for one in items]
 
 
-def _named(unit: Unit, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _named(items: Sequence[dict[str, Any]], names: Mapping[UUID, str]) -> list[dict[str, Any]]:
     """Return items with the names of their schools: their vendor serves them, the desk answers."""
-    if not items:
-        return []
-    names = names_of_schools(unit, {UUID(one["school"]) for one in items})
     return [{**one, "school_name": names.get(UUID(one["school"]), "")} for one in items]
+
+
+def _names_in(
+    unit: Unit, items: Sequence[Sequence[dict[str, Any]]], appeals: Sequence[AppealView]
+) -> dict[UUID, str]:
+    every = [*items, *(one.items for one in appeals)]
+    return names_of_schools(unit, {UUID(one["school"]) for some in every for one in some})
 
 
 def names_of_schools(unit: Unit, ids: set[UUID]) -> dict[UUID, str]:

@@ -15,9 +15,10 @@ from sqlalchemy import select
 from catalog.models import Resource, Version
 from catalog.reviewers import Reviewer, refuse_interest, require_reviewer
 from kernel.clock import shanghai_day
-from kernel.errors import AnotherLook, ReasonRequired, StepNotDue
+from kernel.errors import AnotherLook, StepNotDue
 from kernel.ids import new_id
 from kernel.unit import Unit
+from settlement.ranking.cells import told_cell
 from settlement.ranking.items import items_of
 from settlement.ranking.jurisdiction import require_answer_for
 from settlement.ranking.looks import move
@@ -25,6 +26,7 @@ from settlement.ranking.models import Standing, StandingEvent, StandingNotice
 from settlement.ranking.standing_gates import Course, first_unmet, gates_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import course_of, require_standing
+from settlement.texts import reason_of
 from settlement.workdays import after_workdays
 
 TO: dict[Because, VendorStanding] = {
@@ -43,13 +45,15 @@ def issue_notice(
     the signer read, the last one if none is named. Raises `NotFound`, `AnotherLook`, `StepNotDue`,
     `ReasonRequired`, `VendorInterest`, `Refused`.
     """
-    standing, course, reviewer = _begin(unit, standing_id, Because.NOTICE, note=note, seen=seen)
+    standing, course, reviewer = _begin(unit, standing_id, Because.NOTICE, seen=seen)
+    note = reason_of("note", note)
     assert course.look is not None  # a gate
     items = items_of(unit, standing.vendor_id, cell=standing.cell, run_id=course.look.run_id)
     if not items:
         raise StepNotDue(
             key=standing.cell,
-            state=standing.state,
+            cell=told_cell(standing.cell),
+            state=VendorStanding(standing.state),
             wanted=VendorStanding.PROBATION,
             rule="no school says anything that could be mended",
         )
@@ -59,7 +63,7 @@ def issue_notice(
         standing_id=standing.id,
         run_id=course.look.run_id,
         items=items,
-        note=note.strip(),
+        note=note,
         issued_at=unit.clock.now(),
         issued_by=reviewer.person_id,
         mend_by=today + timedelta(days=course.gates.probation_days),
@@ -75,7 +79,8 @@ def suspend(unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = Non
 
     Raises `StepNotDue` naming the first gate that is not met, and as `issue_notice`.
     """
-    standing, course, reviewer = _begin(unit, standing_id, Because.SUSPENSION, note=note, seen=seen)
+    standing, course, reviewer = _begin(unit, standing_id, Because.SUSPENSION, seen=seen)
+    note = reason_of("note", note)
     assert course.notice is not None  # a gate
     return _sign(
         unit,
@@ -95,7 +100,8 @@ def let_exit(
 
     Raises as `suspend`.
     """
-    standing, course, reviewer = _begin(unit, standing_id, Because.EXIT, note=note, seen=seen)
+    standing, course, reviewer = _begin(unit, standing_id, Because.EXIT, seen=seen)
+    note = reason_of("note", note)
     return _sign(unit, standing, course, Because.EXIT, reviewer, note=note)
 
 
@@ -115,7 +121,7 @@ def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
 
 
 def _begin(
-    unit: Unit, standing_id: UUID, step: Because, *, note: str, seen: UUID | None
+    unit: Unit, standing_id: UUID, step: Because, *, seen: UUID | None
 ) -> tuple[Standing, Course, Reviewer]:
     standing = require_standing(unit, standing_id, lock=True)
     reviewer = require_judge_of(unit, standing, "sign a step of due process")
@@ -124,9 +130,13 @@ def _begin(
         raise AnotherLook(key=standing.cell)
     unmet = first_unmet(gates_of(unit, course, step))
     if unmet is not None:
-        raise StepNotDue(key=standing.cell, state=standing.state, wanted=TO[step], rule=unmet.rule)
-    if not note.strip():
-        raise ReasonRequired
+        raise StepNotDue(
+            key=standing.cell,
+            cell=told_cell(standing.cell),
+            state=VendorStanding(standing.state),
+            wanted=TO[step],
+            rule=unmet.rule,
+        )
     return standing, course, reviewer
 
 
@@ -149,6 +159,6 @@ def _sign(
         run_id=course.look.run_id if course.look else None,
         notice_id=notice_id,
         signed_by=reviewer.person_id,
-        note=note.strip(),
+        note=note,
         appeal_by=after_workdays(today, course.gates.appeal_workdays),
     )

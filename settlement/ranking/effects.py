@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kernel.arrays import UuidArray
-from kernel.errors import NoNewSchools
+from kernel.errors import NoNewSchools, VendorExiting, VendorLeft
 from kernel.unit import Unit
 from settlement.agreement_items import ITEMS
 from settlement.ranking.standing_states import CLOSED, VendorStanding
@@ -63,7 +63,10 @@ class Restriction:
         return self.state in CLOSED
 
     def error(self) -> NoNewSchools:
-        return NoNewSchools(vendor=self.vendor, cell=self.cell, standing=self.state)
+        reason = {VendorStanding.EXITING: VendorExiting, VendorStanding.LEFT: VendorLeft}
+        return reason.get(self.state, NoNewSchools)(
+            vendor=self.vendor, cell=self.cell, standing=self.state
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +110,8 @@ def openness_of(unit: Unit, version_ids: Collection[UUID], *, places: Collection
 
 
 def require_open_to(unit: Unit, wanted: Sequence[tuple[UUID, Collection[UUID]]]) -> None:
-    """Raise `NoNewSchools` for the first (version, schools) that no new agreement may have."""
+    """Raise `NoNewSchools` (`VendorExiting`, `VendorLeft`) for the first (version, schools) that no
+    new agreement may have."""
     known = openness_of(
         unit,
         [version_id for version_id, _ in wanted],

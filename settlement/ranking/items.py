@@ -33,7 +33,12 @@ def items_of(unit: Unit, vendor_id: UUID, *, cell: str, run_id: UUID) -> list[di
             ScoreSnapshot.cell == cell,
         )
     ).one()
-    schools = subject_from(snapshot.inputs).evidence.schools
+    return items_in(snapshot.inputs)
+
+
+def items_in(inputs: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what schools say against a subject, item by item, as its snapshot's inputs have it."""
+    schools = subject_from(inputs).evidence.schools
     found = [(one.school, component, what) for one in schools for component, what in _said(one)]
     return [
         {"number": number, "school": school, "component": component, "what": what}

@@ -5,7 +5,7 @@ becomes of a vendor is decided by a person (`due_process`). Only the run that ho
 month moves anything.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy import exists, insert, or_, select
 
 from catalog.models import Version
 from catalog.pack_models import PackPart
-from kernel.clock import Month, shanghai_day
+from kernel.clock import Month, as_utc, shanghai_day
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
@@ -31,6 +31,7 @@ from settlement.ranking.models import (
     StandingEvent,
     StandingLook,
 )
+from settlement.ranking.rules import digest_of
 from settlement.ranking.runs import last_run, rules_of
 from settlement.ranking.standing_states import RECOVERING, Because, VendorStanding
 
@@ -72,17 +73,38 @@ def look_at(unit: Unit, run: ScoreRun, *, but_not: Collection[UUID] = ()) -> int
     ]
     if looks:
         unit.session.execute(insert(StandingLook), looks)
+        record(
+            unit,
+            "month.looked-at",
+            subject_kind="score run",
+            subject_id=run.id,
+            looks=len(looks),
+            digest=digest_of_looks(looks).hex(),
+        )
     latest = last_run(unit)
     if latest is None or latest.id != run.id:
         return 0
     moved = 0
     for one in snapshots:
         standing = standings[one.subject_id, one.cell]
-        to = _moved_to(standing, one, rules.ranking.gates)
+        to = moved_to(VendorStanding(standing.state), one, rules.ranking.gates)
         if to is not None and standing.id not in but_not:
             move(unit, standing, to, because=Because.LOOK, run_id=run.id)
             moved += 1
     return moved + leave_when_over(unit)
+
+
+def digest_of_looks(looks: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return SHA-256 over a run's looks, which the trail keeps; their order does not matter."""
+    rows = [
+        [
+            *(str(one["standing_id"]), one["month"].isoformat(), as_utc(one["at"]).isoformat()),
+            *(f"{one['score']:.4f}", f"{one['sd']:.4f}", f"{one['p_bad']:.6f}"),
+            *(one["is_newcomer"], one["fresh"]),
+        ]
+        for one in looks
+    ]
+    return digest_of(sorted(rows, key=lambda row: str(row[0])))
 
 
 def move(
@@ -112,6 +134,8 @@ def move(
         from_state=standing.state,
         to_state=to,
         note=event.note,
+        run=event.run_id,
+        appeal_by=event.appeal_by,
     )
     unit.session.refresh(standing)
     unit.session.refresh(event)
@@ -200,9 +224,8 @@ def is_silent(found: ScoreSnapshot) -> bool:
     return not evidence["schools"] and not evidence["audits"]
 
 
-def _moved_to(standing: Standing, found: ScoreSnapshot, gates: Gates) -> VendorStanding | None:
+def moved_to(state: VendorStanding, found: ScoreSnapshot, gates: Gates) -> VendorStanding | None:
     """Return where a look takes a standing, None where it stays."""
-    state = VendorStanding(standing.state)
     if gates.silence is True and is_silent(found):
         return VendorStanding.NORMAL if state in RECOVERING else None
     if state is VendorStanding.NEWCOMER:

@@ -15,15 +15,16 @@ from sqlalchemy import select
 from kernel.actors import Role
 from kernel.clock import shanghai_day
 from kernel.errors import (
-    AppealedAlready,
+    DoneAlready,
     NotFound,
-    ReasonRequired,
+    ReturnAsked,
     StepNotDue,
     TookPart,
 )
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
+from settlement.ranking.cells import told_cell
 from settlement.ranking.config import RETURN_DAYS
 from settlement.ranking.due_process import require_judge_of
 from settlement.ranking.looks import move
@@ -31,7 +32,9 @@ from settlement.ranking.models import Standing, StandingReturn
 from settlement.ranking.runs import last_run, rules_of
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.standings import events_of, require_standing, signers_of
+from settlement.texts import reason_of
 
+NOT_LEFT: Final = "who has not left takes part still"
 TOO_EARLY: Final = "the term after which it may apply anew is not over"
 
 
@@ -48,7 +51,7 @@ def apply_to_return(unit: Unit, standing_id: UUID, *, claim: str) -> StandingRet
     """Apply anew, as the vendor; `claim`: what changed since.
 
     Raises `NotFound`, `StepNotDue` before the term is over, `ReasonRequired`, and
-    `AppealedAlready` while an application waits.
+    `ReturnAsked` while an application waits.
     """
     unit.actor.require("apply to return", Role.VENDOR_MANAGER)
     standing = require_standing(unit, standing_id, lock=True)
@@ -56,23 +59,23 @@ def apply_to_return(unit: Unit, standing_id: UUID, *, claim: str) -> StandingRet
         raise NotFound(what="standing", key=standing_id)
     today = shanghai_day(unit.clock.now())
     first_day = return_day(unit, standing.state, standing.since)
-    if first_day is None:
+    if first_day is None and standing.vendor_id != unit.actor.organisation_id:
         raise NotFound(what="standing", key=standing_id)
-    if today < first_day:
+    if first_day is None or today < first_day:
         raise StepNotDue(
             key=standing.cell,
-            state=standing.state,
+            cell=told_cell(standing.cell),
+            state=VendorStanding(standing.state),
             wanted=VendorStanding.NEWCOMER,
-            rule=TOO_EARLY,
+            rule=NOT_LEFT if first_day is None else TOO_EARLY,
         )
-    if not claim.strip():
-        raise ReasonRequired
+    claim = reason_of("claim", claim)
     if any(one.outcome is None for one in returns_of(unit, standing_id)):
-        raise AppealedAlready(key=standing.cell)
+        raise ReturnAsked(key=standing.cell, cell=told_cell(standing.cell))
     asked = StandingReturn(
         id=new_id(),
         standing_id=standing.id,
-        claim=claim.strip(),
+        claim=claim,
         made_at=unit.clock.now(),
         made_on=today,
         made_by=unit.actor.person_id,
@@ -87,7 +90,7 @@ def apply_to_return(unit: Unit, standing_id: UUID, *, claim: str) -> StandingRet
 def decide_return(unit: Unit, standing_id: UUID, *, granted: bool, note: str) -> Standing:
     """Decide the application that waits, as a reviewer who signed no step; return the standing.
 
-    Raises `NotFound`, `TookPart`, `VendorInterest`, `ReasonRequired`.
+    Raises `NotFound`, `DoneAlready`, `TookPart`, `VendorInterest`, `ReasonRequired`.
     """
     standing = require_standing(unit, standing_id, lock=True)
     reviewer = require_judge_of(unit, standing, "decide a return")
@@ -97,15 +100,16 @@ def decide_return(unit: Unit, standing_id: UUID, *, granted: bool, note: str) ->
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
+    if asked is None and returns_of(unit, standing_id):
+        raise DoneAlready(what="application", done="decided")
     if asked is None:
         raise NotFound(what="application", key=standing_id)
     if reviewer.person_id in signers_of(events_of(unit, standing.id)):
-        raise TookPart(person=unit.actor.name, key=standing.cell)
-    if not note.strip():
-        raise ReasonRequired
+        raise TookPart(person=unit.actor.name, key=told_cell(standing.cell))
+    note = reason_of("note", note)
     asked.outcome = "granted" if granted else "refused"
     asked.decided_by, asked.decided_at = reviewer.person_id, unit.clock.now()
-    asked.note = note.strip()
+    asked.note = note
     unit.session.flush()
     _trail(unit, f"standing.return-{asked.outcome}", standing, note=asked.note)
     if granted:

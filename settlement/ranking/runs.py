@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, text
 
 from kernel.actors import Role
 from kernel.clock import Month, show_month
-from kernel.errors import AlreadyExists, MonthNotStated, NotFound
+from kernel.errors import AlreadyExists, MonthNotStated, NotFound, NothingStated
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
@@ -241,7 +241,9 @@ def _row(run_id: UUID, kind: str, measured: Measured) -> dict[str, Any]:
 def _require_stated(unit: Unit, month: Month) -> None:
     known = unit.session.scalar(select(func.count()).where(Period.month == month))
     unstated = _unstated(unit, month)
-    if unstated or not known:
+    if not known:
+        raise NothingStated(period=show_month(month))
+    if unstated:
         raise MonthNotStated(period=show_month(month), payers=unstated)
 
 

@@ -1,9 +1,9 @@
 """Scores: from evidence, a run's priors and the configuration to digits, and nothing else (R42).
 
 Pure, and the same to the digit whatever the order or batch of the evidence: what is summed is
-whole, what is not whole is computed subject by subject with the basic operations. Volume buys
-confidence and never score: uses do not enter, and a school counts as one school. Places are
-`places`', standings follow their own rules.
+whole, what is not whole is computed subject by subject with the basic operations. Uses do not
+enter, and a school counts as one: more voices of one opinion move the centre towards it, and never
+past it. Places are `places`', standings follow their own rules.
 """
 
 import math

@@ -1,8 +1,8 @@
 """The storefront's order: by the ranking in each cell, with places kept for newcomers (R43). Pure.
 
-Of the places in a cell a published share (10 to 20 %) is kept for who is not ranked yet, the least
-shown first; they are labelled. A cell's first place is as good as another cell's, so that the whole
-list begins with the best of each.
+Of the places of each of a cell's pages a published share (10 to 20 %), rounded up, is kept for who
+is not ranked yet, the least shown first; they are labelled. A cell's first place is as good as
+another cell's, so that the whole list begins with the best of each.
 """
 
 import hashlib
@@ -14,10 +14,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from catalog.places import Listed, Placed, exposures, listed_cells, publish_places
+from catalog.places import PER_PAGE, Listed, Placed, exposures, listed_cells, publish_places
 from kernel.clock import month_of, shanghai_day
 from kernel.unit import Unit
 from settlement.ranking.evidence_queries import RESOURCE
+from settlement.ranking.kept_places import kept_of, spread
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.runs import last_run, rules_of
 
@@ -35,22 +36,25 @@ class Spot:
 def interleaved(
     ranked: Sequence[UUID], newcomers: Sequence[UUID], *, share: Decimal
 ) -> Iterator[Spot]:
-    """Yield a cell's order: at each place that the share makes a newcomer, else the ranked.
+    """Yield a cell's order, page by page: at the kept places newcomers, else the ranked.
 
-    Where the ranked are at an end the other newcomers follow, without a kept place.
+    Where the newcomers are at an end the ranked take their places; where the ranked are, the other
+    newcomers follow. On a page without ranked nothing is kept from anybody.
     """
     new, best = iter(newcomers), iter(ranked)
     left_new, left_ranked = len(newcomers), len(ranked)
-    position = 0
+    before = 0
     while left_new or left_ranked:
-        position += 1
-        is_kept = int(position * share) > int((position - 1) * share)
-        if left_new and (not left_ranked or is_kept):
-            left_new -= 1
-            yield Spot(position, next(new), True, bool(left_ranked))
-        else:
-            left_ranked -= 1
-            yield Spot(position, next(best), False, False)
+        length = min(PER_PAGE, left_new + left_ranked)
+        kept = set(spread(length, kept_of(length, share))) if left_ranked else set()
+        for place in range(1, length + 1):
+            if left_new and (not left_ranked or place in kept):
+                left_new -= 1
+                yield Spot(before + place, next(new), True, place in kept)
+            else:
+                left_ranked -= 1
+                yield Spot(before + place, next(best), False, False)
+        before += length
 
 
 def arranged(

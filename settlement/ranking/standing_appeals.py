@@ -14,16 +14,17 @@ from sqlalchemy import select
 from kernel.actors import Role
 from kernel.clock import Month, shanghai_day
 from kernel.errors import (
-    AppealedAlready,
     DeadlinePassed,
+    DoneAlready,
     InvalidInput,
     NotFound,
-    ReasonRequired,
+    StandingAppealed,
     TookPart,
 )
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
+from settlement.ranking.cells import told_cell
 from settlement.ranking.due_process import require_judge_of
 from settlement.ranking.items import items_of
 from settlement.ranking.looks import look_at, move
@@ -43,6 +44,7 @@ from settlement.ranking.standings import (
     require_standing,
     signers_of,
 )
+from settlement.texts import reason_of
 
 
 def appeal_standing(
@@ -51,17 +53,16 @@ def appeal_standing(
     """Appeal, as the vendor, against the last step that was signed, until its last day.
 
     `contested`: numbers of the items of the step that are denied. Raises `NotFound`,
-    `DeadlinePassed`, `AppealedAlready`, `ReasonRequired`, `InvalidInput`.
+    `DeadlinePassed`, `StandingAppealed`, `ReasonRequired`, `InvalidInput`.
     """
     unit.actor.require("appeal against a standing", Role.VENDOR_MANAGER)
     standing = require_standing(unit, standing_id, lock=True)
     if standing.vendor_id != unit.actor.organisation_id:
         raise NotFound(what="standing", key=standing_id)
-    if not claim.strip():
-        raise ReasonRequired
+    claim = reason_of("claim", claim)
     event = contestable_event(unit, standing)
     if event is None or event.appeal_by is None:
-        raise NotFound(what="step to appeal against", key=standing.cell)
+        raise NotFound(what="step to appeal against", key=told_cell(standing.cell))
     today = shanghai_day(unit.clock.now())
     if today > event.appeal_by:
         raise DeadlinePassed(day=event.appeal_by)
@@ -69,7 +70,7 @@ def appeal_standing(
         select(StandingAppeal.id).where(StandingAppeal.event_id == event.id)
     )
     if known is not None:
-        raise AppealedAlready(key=standing.cell)
+        raise StandingAppealed(key=standing.cell, cell=told_cell(standing.cell))
     items = {one["number"] for one in contestable_items(unit, standing, event)}
     wrong = sorted(set(contested) - items)
     if wrong:
@@ -80,7 +81,7 @@ def appeal_standing(
         id=new_id(),
         standing_id=standing.id,
         event_id=event.id,
-        claim=claim.strip(),
+        claim=claim,
         contested=sorted(set(contested)),
         made_at=unit.clock.now(),
         made_on=today,
@@ -99,7 +100,7 @@ def decide_standing_appeal(
     """Decide an appeal, as a reviewer who signed no step of its course; return the standing.
 
     `struck`: numbers of the step's items whose evidence is struck out, if it is upheld. Raises
-    `NotFound`, `TookPart`, `VendorInterest`, `ReasonRequired`, `InvalidInput`.
+    `NotFound`, `DoneAlready`, `TookPart`, `VendorInterest`, `ReasonRequired`, `InvalidInput`.
     """
     found = unit.session.get(StandingAppeal, appeal_id)
     if found is None:
@@ -115,12 +116,11 @@ def decide_standing_appeal(
         .execution_options(populate_existing=True)
     ).one_or_none()
     if appeal is None:
-        raise NotFound(what="appeal", key=appeal_id)
+        raise DoneAlready(what="appeal", done="decided")
     event = unit.session.get_one(StandingEvent, appeal.event_id)
     if reviewer.person_id in signers_of(events_of(unit, standing.id), until=event):
-        raise TookPart(person=unit.actor.name, key=standing.cell)
-    if not note.strip():
-        raise ReasonRequired
+        raise TookPart(person=unit.actor.name, key=told_cell(standing.cell))
+    note = reason_of("note", note)
     items = {one["number"]: one for one in contestable_items(unit, standing, event)}
     wrong = sorted(set(struck) - items.keys())
     if wrong or (struck and not upheld):
@@ -131,7 +131,7 @@ def decide_standing_appeal(
         )
     appeal.outcome = "upheld" if upheld else "dismissed"
     appeal.decided_by, appeal.decided_at = reviewer.person_id, unit.clock.now()
-    appeal.note = note.strip()
+    appeal.note = note
     unit.session.flush()
     _trail(
         unit,

@@ -56,13 +56,16 @@ class Course:
 class Gate:
     """One condition of a step and whether it is met; `rule` says what is wrong while it is not.
 
-    `day`: the last day on which it can't be.
+    `day`: the last day on which it can't be. `have`, `need`: how much of it there is, where that is
+    a number.
     """
 
     rule: str
     condition: str
     is_met: bool
     day: date | None = None
+    have: Decimal | None = None
+    need: Decimal | None = None
 
 
 NOT_THERE = "it stands elsewhere"
@@ -103,7 +106,11 @@ def gates_of(unit: Unit, course: Course, step: Because) -> list[Gate]:
             return [
                 _gate(NOT_THERE, is_met=course.state is VendorStanding.WATCH),
                 *_looked(course),
-                _gate(NOT_BAD, is_met=_bad(course, course.gates.probation)),
+                _enough(
+                    NOT_BAD,
+                    course.look.p_bad if course.look else None,
+                    course.gates.probation,
+                ),
                 *_after_upheld(course),
             ]
         case Because.SUSPENSION:
@@ -128,6 +135,17 @@ def gate_of_ours(*, is_met: bool) -> Gate:
 
 def _gate(rule: str, *, is_met: bool, day: date | None = None) -> Gate:
     return Gate(rule=rule, condition=CONDITIONS[rule], is_met=is_met, day=day)
+
+
+def _enough(rule: str, have: Decimal | int | None, need: Decimal | int) -> Gate:
+    """Return a gate that takes so much, and how much there is."""
+    return Gate(
+        rule=rule,
+        condition=CONDITIONS[rule],
+        is_met=have is not None and have >= need,
+        have=None if have is None else Decimal(have),
+        need=Decimal(need),
+    )
 
 
 def first_unmet(gates: Sequence[Gate]) -> Gate | None:
@@ -160,11 +178,8 @@ def _after_notice(course: Course, today: date) -> list[Gate]:
     mend_by = notice.mend_by if notice else None
     return [
         _gate(TERM_RUNS, is_met=mend_by is not None and today > mend_by, day=mend_by),
-        _gate(FEW_LOOKS, is_met=_looks_in_a_row(course) >= course.gates.looks),
-        _gate(
-            FEW_SCHOOLS,
-            is_met=look is not None and affected(look) >= course.gates.fresh_schools,
-        ),
+        _enough(FEW_LOOKS, _looks_in_a_row(course), course.gates.looks),
+        _enough(FEW_SCHOOLS, affected(look) if look else 0, course.gates.fresh_schools),
     ]
 
 

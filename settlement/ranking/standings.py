@@ -6,7 +6,7 @@ rest of the world reads the rankings.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -75,9 +75,10 @@ def course_from(
     events: Sequence[StandingEvent],
     notices: Sequence[StandingNotice],
     appeals: Sequence[StandingAppeal],
+    says_more: bool | None = None,
 ) -> Course:
     """Put a standing's course together, at the gates of the run that looked last; each the latest
-    first."""
+    first. `says_more`: if that is known already."""
     notice = notices[0] if notices else None
     suspension = _last(events, Because.SUSPENSION)
     decided = [one.decided_at for one in appeals if one.outcome == UPHELD and one.decided_at]
@@ -109,7 +110,8 @@ def course_from(
         noticed_in=noticed_in,
         suspended_in=suspended_in,
         upheld_in=upheld_in,
-        says_more=upheld is None or _says_more(unit, looks, notices, upheld),
+        says_more=upheld is None
+        or (_says_more(unit, looks, notices, upheld) if says_more is None else says_more),
     )
 
 
@@ -157,18 +159,26 @@ def appeals_of(unit: Unit, standing_id: UUID) -> Sequence[StandingAppeal]:
 
 def looks_of(unit: Unit, standing_id: UUID) -> list[StandingLook]:
     """Return of each month the look that holds, the latest month first."""
+    return holding(every_look(unit, standing_id))
+
+
+def every_look(unit: Unit, standing_id: UUID) -> list[tuple[StandingLook, int]]:
+    """Return all looks, each with its run's number, the latest month and run first."""
     rows = unit.session.execute(
-        select(
-            StandingLook,
-            func.row_number().over(
-                partition_by=StandingLook.month, order_by=ScoreRun.number.desc()
-            ),
-        )
+        select(StandingLook, ScoreRun.number)
         .join(ScoreRun, ScoreRun.id == StandingLook.run_id)
         .where(StandingLook.standing_id == standing_id)
-        .order_by(StandingLook.month.desc())
+        .order_by(StandingLook.month.desc(), ScoreRun.number.desc())
     )
-    return [look for look, position in rows if position == 1]
+    return [(look, number) for look, number in rows]
+
+
+def holding(looks: Sequence[tuple[StandingLook, int]]) -> list[StandingLook]:
+    """Return of each month the look of the last run, in the order of `every_look`."""
+    held: dict[date, StandingLook] = {}
+    for look, _ in looks:
+        held.setdefault(look.month, look)
+    return [*held.values()]
 
 
 def events_of(unit: Unit, standing_id: UUID) -> Sequence[StandingEvent]:

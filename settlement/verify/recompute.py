@@ -37,6 +37,8 @@ from settlement.verify.rankings import check_rankings
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.school_days import check_school_days
+from settlement.verify.standing_trail import check_standing_trail
+from settlement.verify.standings import check_standings
 from settlement.verify.timeline import histories
 from settlement.year_ends import last_open_day
 
@@ -208,5 +210,7 @@ CHECKS: tuple[Check, ...] = (
     check_archives,
     check_usage,
     check_rankings,
+    check_standings,
+    check_standing_trail,
     check_trail,
 )

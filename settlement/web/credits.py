@@ -1,6 +1,7 @@
 """Credits on pages: a teacher's own with articles to read, a bureau's teachers, the certificate."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,8 +16,8 @@ from kernel.clock import shanghai_day
 from kernel.errors import MarketError
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
-from kernel.web.tables import Column, Filter, tabulate
-from settlement.credit_rules import PARTS, credits_text
+from kernel.web.tables import Column, Filter, Table, tabulate
+from settlement.credit_rules import PARTS, CreditTable, credits_text
 from settlement.queries.credits import (
     CreditRow,
     CreditYear,
@@ -25,8 +26,15 @@ from settlement.queries.credits import (
     own_years,
     years_of_teachers,
 )
-from settlement.rate_tables import RateKind, table_in_force
-from settlement.reading import articles, begin_reading, finish_reading
+from settlement.rate_tables import RateKind, table_in_force, versions_of
+from settlement.reading import (
+    Article,
+    articles,
+    begin_reading,
+    count_articles,
+    finish_reading,
+    reading_year,
+)
 from settlement.web.columns import number
 from settlement.web.places import Crumb
 
@@ -52,7 +60,7 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         translate(msgid("Years"), page.locale),
         columns,
         years,
-        view=page.view(columns),
+        view=page.view(columns, at=HOME).everything(),
         empty=msgid("Nothing was credited yet."),
     )
     current = next((row for row in years if row.year == this_year), None)
@@ -63,6 +71,7 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         region_code=unit.actor.region_code or "",
     )
     teaches = page.actor.may(Role.TEACHER)
+    shelf = _shelf(page, version.table) if teaches else None
     return page.render_table(
         "settlement/credits.html",
         table,
@@ -72,11 +81,29 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         version=version,
         rates=version.table,
         text=credits_text,
-        articles=articles(unit, limit=ARTICLES_SHOWN) if teaches else [],
-        teaches=teaches,
+        shelf=shelf,
+        reading=reading_year(unit, version.table) if teaches else None,
         now=unit.clock.now(),
         home=HOME,
         errors=errors or {},
+    )
+
+
+def _shelf(page: Page, table: CreditTable) -> Table[Article]:
+    """Return a page of the articles that may be read, those that are begun first."""
+    filters = (Filter(key="title", title=msgid("Title")),)
+    wanted = page.view((), filters=filters, at=HOME)
+    title = wanted.filters.get("title", "")
+    count = count_articles(page.unit, table, title=title)
+    view = replace(wanted, per_page=ARTICLES_SHOWN).within(count)
+    return Table(
+        caption=translate(msgid("Articles to read"), page.locale),
+        columns=(),
+        rows=articles(page.unit, table, title=title, limit=view.per_page, offset=view.offset),
+        view=view,
+        count=count,
+        filters=filters,
+        exportable=False,
     )
 
 
@@ -127,12 +154,14 @@ def show_certificate(
     """Show the certificate of a year as it is printed, with its digest."""
     found = certificate_of(page.unit, person_id, year)
     online = f"{page.unit.settings.site}{address}"
+    used = {row.version for row in found.rows}
     drawn = segno.make(online, error="m").svg_inline(scale=2, border=2, omitsize=False)
     return page.render(
         "settlement/certificate.html",
         root=root,
         found=found,
         text=credits_text,
+        standards=[one for one in versions_of(page.unit, RateKind.CREDITS) if one.version in used],
         code=Markup(drawn),  # noqa: S704 (drawn from modules, holds no text of ours)
         printed_at=page.unit.clock.now(),
     )
@@ -223,7 +252,7 @@ def _row_columns() -> list[Column[CreditRow]]:
         Column(key="title", title=msgid("Resource"), value=lambda row: row.title, href=resource),
         Column(
             key="version",
-            title=msgid("Table"),
+            title=msgid("Standard of credits"),
             value=lambda row: row.version,
             kind="code",
             secondary=True,

@@ -31,13 +31,13 @@ from settlement.disputes import (
     part_named,
     require_amount,
     uses_named,
-    words_of,
 )
 from settlement.impartiality import may_judge
 from settlement.queries.disputes import DisputeRow, dispute_of_line, dispute_row, disputes_of
 from settlement.queries.lines import line_head
 from settlement.queries.parts import parts_of_line
 from settlement.queries.statements import statement_row
+from settlement.texts import words_of
 from settlement.web.columns import money
 from settlement.web.dispute_forms import FIELD_OF, AnswerForm, DecisionForm, DisputeForm
 from settlement.web.places import Crumb, Place

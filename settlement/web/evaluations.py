@@ -1,6 +1,6 @@
 """Evaluations on pages that everybody may read: sharing schools, bureaus, the platform (R65)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -9,9 +9,9 @@ from litestar import Response
 
 from catalog.web.addresses import resource_address
 from kernel.actors import OrganisationKind
-from kernel.errors import InvalidPeriod, NotFound
+from kernel.errors import InvalidInput, NotFound
 from kernel.http.pages import Page
-from kernel.i18n import msgid, translate
+from kernel.i18n import msgid, translate, translate_error
 from kernel.identity.organisations import organisation_by_code
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.bureaus import BureauService
@@ -19,7 +19,7 @@ from settlement.evaluation.evaluating import evaluation, school_works
 from settlement.evaluation.outside import findings
 from settlement.evaluation.platform import PlatformService
 from settlement.evaluation.schools import Contribution, WorkRow
-from settlement.evaluation.spans import Span, read_span, spans_to_choose
+from settlement.evaluation.spans import Span, days_to_choose, is_visitor, read_span, spans_to_choose
 from settlement.ranking.config import SHIPPED
 
 EVALUATIONS: Final = "/reports/evaluations"
@@ -31,13 +31,13 @@ PERCENT: Final = Decimal("0.1")
 def show_evaluations(page: Page) -> Response[Any]:
     """Show all three evaluations of a span, by what is known now or was on a day."""
     query = page.request.query_params
-    name, day = _asked(page)
+    name, day, refused = _asked(page)
     found = evaluation(page.unit, name, as_of=day)
     span = found.span
     about = str(query.get("about", SCHOOLS))
-    view = {"span": span.name, "as_of": str(query.get("as_of", ""))}
+    view = {"span": span.name, "as_of": day}
     tables: dict[str, Table[Any]] = {
-        SCHOOLS: _schools(page, found.schools, span=span, shown=view),
+        SCHOOLS: _schools(page, found.schools, shown=view),
         BUREAUS: _bureaus(page, found.bureaus, shown=view),
         PLATFORM: _platform(page, found.platform, shown=view),
     }
@@ -50,6 +50,9 @@ def show_evaluations(page: Page) -> Response[Any]:
         spans=_choices(page, span),
         findings=findings(page.unit),
         known=span.known,
+        day=day,
+        days=days_to_choose(page.unit) if is_visitor(page.unit) else [],
+        refused=refused,
         as_of=span.as_of,
         k=SHIPPED.k_satisfaction,
         admit_days=page.unit.settings.admit_days,
@@ -60,12 +63,12 @@ def show_evaluations(page: Page) -> Response[Any]:
 def show_school(page: Page, code: str) -> Response[Any]:
     """Show what a school's contribution is made of, work by work."""
     school = organisation_by_code(page.unit, OrganisationKind.SCHOOL, code=code)
-    name, day = _asked(page)
-    found = school_works(page.unit, name, school_code=code, as_of=day)
+    query = page.request.query_params
+    name, as_of = str(query.get("span", "")), str(query.get("as_of", ""))
+    found = school_works(page.unit, name, school_code=code, as_of=as_of)
     span, rows = found.span, found.rows
     if not rows:
         raise NotFound(what="school", key=code)
-    as_of = str(page.request.query_params.get("as_of", ""))
     table = _works(page, rows, code=code, shown={"span": span.name, "as_of": as_of})
     return page.render_table(
         "settlement/evaluated_school.html",
@@ -79,20 +82,25 @@ def show_school(page: Page, code: str) -> Response[Any]:
     )
 
 
-def school_address(code: str, span: Span) -> str:
-    query = urlencode({"span": span.name, "as_of": span.known.isoformat()})
+def school_address(code: str, shown: Mapping[str, str]) -> str:
+    query = urlencode({name: value for name, value in shown.items() if value})
     return f"{EVALUATIONS}/schools/{code}?{query}"
 
 
-def _asked(page: Page) -> tuple[str, str]:
-    """Return the span and the day that the address names; nothing where they can't be read."""
+def _asked(page: Page) -> tuple[str, str, str]:
+    """Return the span and the day that the address names; of what can't be shown, why not.
+
+    A page says so and shows this year by today; a file would not say it, and is refused.
+    """
     query = page.request.query_params
     name, day = str(query.get("span", "")), str(query.get("as_of", ""))
     try:
         read_span(page.unit, name, as_of=day)
-    except InvalidPeriod:
-        return "", ""
-    return name, day
+    except InvalidInput as error:
+        if page.export:
+            raise
+        return "", "", translate_error(error, page.locale)
+    return name, day, ""
 
 
 def _choices(page: Page, span: Span) -> list[str]:
@@ -114,7 +122,7 @@ def _view(about: str, shown: dict[str, str]) -> View:
 
 
 def _schools(
-    page: Page, rows: Sequence[Contribution], *, span: Span, shown: dict[str, str]
+    page: Page, rows: Sequence[Contribution], *, shown: dict[str, str]
 ) -> Table[Contribution]:
     def figure(key: str, title: str, help_: str, *, secondary: bool = False) -> Column[Any]:
         return Column(
@@ -122,7 +130,7 @@ def _schools(
             title=title,
             value=lambda row: getattr(row, key),
             kind="number",
-            href=lambda row: school_address(row.code, span),
+            href=lambda row: school_address(row.code, shown),
             help=help_,
             secondary=secondary,
         )
@@ -133,7 +141,7 @@ def _schools(
             key="name",
             title=msgid("School"),
             value=lambda row: row.name,
-            href=lambda row: school_address(row.code, span),
+            href=lambda row: school_address(row.code, shown),
         ),
         Column(
             key="code",
@@ -166,7 +174,7 @@ def _schools(
             title=msgid("Opinion"),
             value=lambda row: row.quality,
             kind="ratio",
-            href=lambda row: school_address(row.code, span),
+            href=lambda row: school_address(row.code, shown),
             help=msgid("What teachers of other schools say of it, from 0 to 1"),
         ),
         figure("ratings", msgid("Ratings"), msgid("Teachers of other schools who rated")),

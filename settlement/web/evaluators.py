@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar import Response
 
-from kernel.errors import MarketError
+from kernel.errors import InvalidInput, MarketError
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate, translate_error
 from kernel.identity.models import Region
@@ -20,6 +20,7 @@ from settlement.evaluation.admissions import (
     one_admission,
 )
 from settlement.evaluation.outside import findings_under
+from settlement.texts import words_of
 from settlement.web.places import Crumb
 
 TITLE: Final = msgid("Third-party evaluators")
@@ -126,6 +127,11 @@ def post_end(
     """Ask once, naming what it does; then end the admission."""
     if not form.because.strip():
         errors = {"because": translate(msgid("Fill this in."), page.locale)}
+        return show_admission(page, admission_id, root=root, address=address, errors=errors)
+    try:
+        words_of("because", form.because)
+    except InvalidInput as error:
+        errors = {"because": translate_error(error, page.locale)}
         return show_admission(page, admission_id, root=root, address=address, errors=errors)
     if not form.confirmed:
         return show_admission(page, admission_id, root=root, address=address, asked=form)

@@ -8,7 +8,7 @@ from uuid import UUID
 from litestar import Response
 
 from kernel.clock import shanghai_day
-from kernel.errors import MarketError
+from kernel.errors import InvalidInput, MarketError
 from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.web.tables import Column, tabulate
@@ -25,6 +25,7 @@ from settlement.evaluation.outside import (
     reply_to_finding,
     withdraw_finding,
 )
+from settlement.texts import words_of
 from settlement.web.taken_files import FileTaken
 
 OWN: Final = "/evaluator/findings"
@@ -63,7 +64,7 @@ def show_own_findings(
         translate(msgid("Your findings"), page.locale),
         columns,
         own_findings(page.unit),
-        view=page.view(columns),
+        view=page.view(columns, at=OWN),
         empty=NOTHING,
     )
     admitted = own_admissions(page.unit)
@@ -148,6 +149,11 @@ def _answer(
     if not form.text.strip():
         errors = {"text": translate(msgid("Fill this in."), page.locale)}
         return show_finding(page, finding_id, errors=errors)
+    try:
+        words_of("text", form.text)
+    except InvalidInput as error:
+        errors = {"text": translate_error(error, page.locale)}
+        return show_finding(page, finding_id, errors=errors)
     if not form.confirmed:
         return show_finding(page, finding_id, asked=form)
     try:
@@ -178,7 +184,7 @@ def _columns(page: Page) -> list[Column[FindingView]]:
             kind="code",
             secondary=True,
         ),
-        Column(key="finding", title=msgid("Finding"), value=lambda row: row.finding),
+        Column(key="finding", title=msgid("Evaluator's finding"), value=lambda row: row.finding),
         Column(
             key="found_on",
             title=msgid("Found on"),

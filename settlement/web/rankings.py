@@ -17,12 +17,15 @@ from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.outside import findings
+from settlement.queries.closed import CONSEQUENCES
 from settlement.queries.ranking_reasons import reasons_of
+from settlement.queries.ranking_runs import named_run, runs_of, upheld_of
 from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.rules import SHIPPED
-from settlement.ranking.runs import last_run, require_run, rules_of, runs_that_hold
+from settlement.ranking.runs import last_run, rules_of, runs_that_hold
+from settlement.web.ranking_numbers import numbers_of
 
 RANKINGS: Final = "/rankings"
 METHOD: Final = f"{RANKINGS}/method"
@@ -45,33 +48,52 @@ class Interval:
 
 
 def show_rankings(page: Page) -> Response[Any]:
-    """Show a cell's ranking: of vendors or resources, of a month that was ranked."""
+    """Show a cell's ranking: of vendors or resources, of a month that was ranked.
+
+    What is asked for and is not there is named, above what is shown in its place.
+    """
     query = page.request.query_params
-    kind = str(query.get("kind", VENDOR))
-    kind = kind if kind in KINDS else VENDOR
     runs = runs_that_hold(page.unit)
     if not runs:
         return page.render("settlement/rankings.html", runs=(), method=METHOD)
-    run = _chosen(runs, str(query.get("month", "")))
+    kind = str(query.get("kind", "")) or VENDOR
+    month = str(query.get("month", "")) or show_month(runs[0].month)
+    absent = [] if kind in KINDS else [kind]
+    kind = kind if kind in KINDS else VENDOR
+    run = next((one for one in runs if show_month(one.month) == month), None)
+    if run is None:
+        absent.append(month)
+        run = runs[0]
+    number = str(query.get("run", "")) if not absent else ""
+    of_month = runs_of(page.unit, run.month)
+    if number:
+        run = named_run(page.unit, Month(run.month), number=number)
     cells = cells_of(page.unit, run, kind=kind)
     names = [one.cell for one in cells]
-    wanted = str(query.get("cell", ""))
-    cell = wanted if wanted in names else (names[0] if names else "")
+    cell = str(query.get("cell", "")) or (names[0] if names else "")
+    if cell and cell not in names:
+        absent.append(cell_words(cell, page.locale))
+        cell = names[0] if names else ""
+    if absent and page.export:
+        raise NotFound(what="ranking", key=absent[0])
     rows = ranking_of(page.unit, run, kind=kind, cell=cell) if cell else []
-    table = _table(page, rows, cell=cell, kind=kind, run=run)
+    table = _table(page, rows, cell=cell, kind=kind, run=run, number=number)
     return page.render_table(
         "settlement/rankings.html",
         table,
         file_name=f"ranking-{show_month(run.month)}",
         runs=runs,
         run=run,
+        of_month=of_month,
+        of_run=lambda one: ranking_address(one, kind=kind, cell=cell, number=str(one.number)),
+        absent=absent,
         kind=kind,
         kinds=KINDS,
         cell=cell,
         cells=[(one.cell, cell_words(one.cell, page.locale), one) for one in cells],
         ranked=[row for row in rows if not row.is_newcomer],
         newcomers=[row for row in rows if row.is_newcomer],
-        href=lambda row: why_address(row, run),
+        href=lambda row: why_address(row, run, number=number),
         interval=interval_of,
         tenth=tenth,
         method=METHOD,
@@ -85,7 +107,8 @@ def show_rankings(page: Page) -> Response[Any]:
 def show_why(page: Page, key: str) -> Response[Any]:
     """Show why a vendor or a resource stands where it stands."""
     query = page.request.query_params
-    run = _named_run(page, str(query.get("month", "")))
+    number = str(query.get("run", ""))
+    run = _named_run(page, str(query.get("month", "")), number)
     found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
     row = found.row
     reasons = None if row.is_newcomer else reasons_of(page.unit, run, found)
@@ -94,11 +117,17 @@ def show_why(page: Page, key: str) -> Response[Any]:
         why=found,
         findings=findings(page.unit, about=(row.key,)),
         reasons=reasons,
-        href=lambda one: why_address(one, run),
+        consequences=CONSEQUENCES,
+        href=lambda one: why_address(one, run, number=number),
         row=row,
         run=run,
+        of_month=runs_of(page.unit, run.month),
+        of_run=lambda one: why_address(row, one, number=str(one.number)),
+        upheld=upheld_of(
+            page.unit, run, vendor=row.vendor_code, cell=row.cell, evidence=found.evidence
+        ),
         cell=cell_words(row.cell, page.locale),
-        ranking=ranking_address(run, kind=row.kind, cell=row.cell),
+        ranking=ranking_address(run, kind=row.kind, cell=row.cell, number=number),
         shop=resource_address(row.vendor_code, row.sku)
         if row.sku
         else vendor_address(row.vendor_code),
@@ -116,21 +145,28 @@ def show_method(page: Page) -> Response[Any]:
         "settlement/ranking_method.html",
         rules=rules,
         config=rules.ranking,
+        numbers=numbers_of(rules, page.locale),
         digest=rules.digest().hex(),
         run=run,
         rankings=RANKINGS,
     )
 
 
-def ranking_address(run: ScoreRun, *, kind: str, cell: str) -> str:
+def ranking_address(run: ScoreRun, *, kind: str, cell: str, number: str = "") -> str:
     query = {"cell": cell, "kind": kind, "month": show_month(run.month)}
-    return f"{RANKINGS}?{urlencode(query)}"
+    return f"{RANKINGS}?{urlencode(query | _named(number))}"
 
 
-def why_address(row: RankRow, run: ScoreRun) -> str:
-    query = urlencode({"cell": row.cell, "month": show_month(run.month)})
+def why_address(row: RankRow, run: ScoreRun, *, number: str = "") -> str:
+    """Return the address of why a row stands there; `number` names a run, else the one that holds
+    of its month."""
+    query = urlencode({"cell": row.cell, "month": show_month(run.month)} | _named(number))
     place = f"resources/{row.vendor_code}/{row.sku}" if row.sku else f"vendors/{row.vendor_code}"
     return f"{RANKINGS}/{place}?{query}"
+
+
+def _named(number: str) -> dict[str, str]:
+    return {"run": number} if number else {}
 
 
 def cell_words(cell: str, locale: str) -> str:
@@ -163,21 +199,17 @@ def tenth(value: Decimal) -> Decimal:
     return value.quantize(TENTH, rounding=ROUND_HALF_EVEN)
 
 
-def _chosen(runs: Sequence[ScoreRun], month: str) -> ScoreRun:
-    return next((one for one in runs if show_month(one.month) == month), runs[0])
-
-
-def _named_run(page: Page, month: str) -> ScoreRun:
+def _named_run(page: Page, month: str, number: str) -> ScoreRun:
     if not month:
-        return require_run(page.unit)
+        return named_run(page.unit, None, number=number)
     try:
-        return require_run(page.unit, Month(parse_month(month)))
+        return named_run(page.unit, Month(parse_month(month)), number=number)
     except MarketError as error:
         raise NotFound(what="ranking", key=month) from error
 
 
 def _table(
-    page: Page, rows: Sequence[RankRow], *, cell: str, kind: str, run: ScoreRun
+    page: Page, rows: Sequence[RankRow], *, cell: str, kind: str, run: ScoreRun, number: str
 ) -> Table[RankRow]:
     """Return the ranking as its exports have it."""
     columns: list[Column[RankRow]] = [
@@ -212,7 +244,7 @@ def _table(
             kind="number",
         ),
     ]
-    filters = {"cell": cell, "kind": kind, "month": show_month(run.month)}
+    filters = {"cell": cell, "kind": kind, "month": show_month(run.month)} | _named(number)
     view = View(path=RANKINGS, filters=filters, per_page=None)
     caption = f"{label(kind, page.locale, kind='RankedKind')}{BETWEEN}" + cell_words(
         cell, page.locale

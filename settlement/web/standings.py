@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,7 +22,6 @@ from settlement.queries.standings import StandingRow, StandingView, standing_row
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import last_run
-from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.trial import Trial, judged_today
 from settlement.web.places import Crumb
@@ -36,8 +36,7 @@ NO_STANDINGS: Final = msgid(
     "No vendor stands anywhere yet. Standings begin with the first ranking."
 )
 A_REVIEWER: Final = msgid("a reviewer of the education bureau")
-Texts = str | tuple[str, ...]
-"""What a form sends of what is ticked: one, or several."""
+VOIDED: Final = msgid("taken back: the appeal was upheld on %(day)s")
 OWN_EMPTY: Final = msgid("You are not ranked yet. That begins when schools' use was billed.")
 
 
@@ -51,22 +50,6 @@ class StepForm(Form, frozen=True):
     note: str = ""
     run: str = ""
     confirmed: str = ""
-
-
-class AppealForm(Form, frozen=True):
-    """A vendor's appeal; `contested`: numbers of items, as they are ticked."""
-
-    claim: str = ""
-    contested: Texts = ()
-
-
-class AppealDecisionForm(Form, frozen=True):
-    """What becomes of an appeal; `struck`: numbers of items whose evidence is taken out."""
-
-    appeal: str = ""
-    upheld: str = ""
-    note: str = ""
-    struck: Texts = ()
 
 
 class RankForm(Form, frozen=True):
@@ -172,11 +155,13 @@ def show_standing(
     form: Form | None = None,
     errors: Mapping[str, str] | None = None,
     asked: StepForm | None = None,
+    verdict: Form | None = None,
     status: int = 422,
 ) -> Response[Any]:
     """Show one standing: its course, the gates before the next step, and the forms of who acts.
 
-    `asked`: the step that is named once more before it is signed. `status`: where there are errors.
+    `asked`: the step that is named once more before it is signed, `verdict` the decision of an
+    appeal likewise. `status`: where there are errors.
     """
     found = standing_view(page.unit, standing_id)
     return page.render(
@@ -188,10 +173,13 @@ def show_standing(
         cell=_words(page, found.row.cell),
         history=_history(page, found),
         tenth=tenth,
+        three=three,
         today=shanghai_day(page.unit.clock.now()),
         is_vendor=page.actor.organisation_id is not None and not _is_bureau(page),
         form=form,
         asked=asked,
+        verdict=verdict,
+        number_of={one.id: one.number for one in found.events},
         errors=dict(errors or {}),
     )
 
@@ -211,45 +199,6 @@ def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm)
             STEPS[step](page.unit, standing_id, note=form.note, seen=_run(form))
     except MarketError as error:
         return again(page, desk, standing_id, form, error)
-    return page.redirect(desk.standing(standing_id))
-
-
-def post_appeal(
-    page: Page, desk: StandingDesk, standing_id: UUID, form: AppealForm
-) -> Response[Any]:
-    """Appeal as the vendor, or show the form again with what is wrong."""
-    try:
-        with page.unit.session.begin_nested():
-            appeal_standing(
-                page.unit, standing_id, claim=form.claim, contested=_numbers(form.contested)
-            )
-    except MarketError as error:
-        return again(page, desk, standing_id, form, error, field="claim")
-    return page.redirect(desk.standing(standing_id))
-
-
-def post_appeal_decision(
-    page: Page, desk: StandingDesk, standing_id: UUID, form: AppealDecisionForm
-) -> Response[Any]:
-    """Decide the appeal that waits, or show the form again with what is wrong."""
-    appeals = standing_view(page.unit, standing_id).appeals
-    waiting = next((one for one in appeals if not one.outcome), None)
-    if waiting is None:
-        raise NotFound(what="appeal", key=standing_id)
-    if form.upheld not in {"yes", "no"}:
-        errors = {"upheld": translate(msgid("Choose one."), page.locale)}
-        return show_standing(page, desk, standing_id, form=form, errors=errors)
-    try:
-        with page.unit.session.begin_nested():
-            decide_standing_appeal(
-                page.unit,
-                waiting.id,
-                upheld=form.upheld == "yes",
-                note=form.note,
-                struck=_numbers(form.struck),
-            )
-    except MarketError as error:
-        return again(page, desk, standing_id, form, error, field="decision_note")
     return page.redirect(desk.standing(standing_id))
 
 
@@ -279,11 +228,6 @@ def _run(form: StepForm) -> UUID:
         return UUID(int=0)
 
 
-def _numbers(given: Texts) -> list[int]:
-    ticked = (given,) if isinstance(given, str) else given
-    return [int(one) for one in ticked if one.isascii() and one.isdigit() and len(one) < 6]
-
-
 def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
     """Return what moved a standing, the latest first: (moment, text, by whom)."""
     people = {f"person:{one.signed_by}" for one in found.events if one.signed_by}
@@ -296,6 +240,9 @@ def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
         )
         why = label(one.because, page.locale, kind="Because")
         note = f"：{one.note}" if one.note else ""
+        if one.id in found.voided:
+            words = translate(VOIDED, page.locale) % {"day": found.voided[one.id].isoformat()}
+            note += f"（{words}）"
         by = names.get(f"person:{one.signed_by}", nameless) if one.signed_by else ""
         shown.append((one.at, f"{text} · {why}{note}", by))
     return shown
@@ -303,6 +250,11 @@ def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
 
 def _words(page: Page, cell: str) -> str:
     return cell_words(cell, page.locale)
+
+
+def three(value: Decimal) -> str:
+    """Return a number with three decimals, a whole one without any."""
+    return str(value if value == value.to_integral_value() else round(value, 3).normalize())
 
 
 def trial_interval(trial: Trial) -> Interval:
@@ -338,7 +290,9 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
             label_kind="VendorStanding",
             sortable=True,
         ),
-        Column(key="since", title=msgid("Since"), value=lambda row: row.since, kind="day"),
+        Column(
+            key="since", title=msgid("Stands there since"), value=lambda row: row.since, kind="day"
+        ),
         Column(
             key="month",
             title=msgid("Last look"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileReject:
-    """A row of a file that can't be taken: where it stands, what is wrong, and the way out."""
+    """A fault of a row that can't be taken: where it stands, what is wrong, and the way out."""
 
     row: int
     field: str

@@ -167,6 +167,7 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     of_vendor(page, contest)
     page.get_by_label("裁决", exact=True).select_option("no")
     page.get_by_label("裁决理由").fill("维持")
+    page.get_by_role("button", name="下一步").click()
     page.get_by_role("button", name="裁定申诉").click()
     expect(page.get_by_text("不能再次评判").or_(page.get_by_role("alert")).first).to_be_visible()
     enter(page, "reviewer-2")
@@ -174,12 +175,23 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     look(page, "standing-appeal")
     page.get_by_label("裁决", exact=True).select_option("yes")
     page.get_by_label("裁决理由").fill("核实评价者未实际使用")
+    expect(page.get_by_text("被申诉").first).to_be_visible()
+    for box in page.locator("input[name=struck]").all():
+        expect(box).not_to_be_checked()
+        box.check()
+    page.get_by_role("button", name="下一步").click()
+    expect(page.get_by_text("以下证据将被剔除")).to_be_visible()
+    look(page, "standing-verdict")
     page.get_by_role("button", name="裁定申诉").click()
     expect(page.get_by_text("已支持")).to_be_visible()
+    expect(page.get_by_text("已撤销").first).to_be_visible()
     expect(page.get_by_text("正常", exact=True).first).to_be_visible()
     look(page, "standing-restored")
     page.goto("/rankings")
     expect(page.get_by_text("2026-10 第 2 次排名")).to_be_visible()
+    page.goto(f"/rankings/vendors/{contest.sellers[2].organisation.code}?month=2026-10&run=1")
+    expect(page.get_by_text("本次排名在此之前作出")).to_be_visible()
+    look(page, "ranking-before-the-appeal")
 
 
 def signs(page: Page, step: str, *, note: str) -> None:
@@ -211,7 +223,7 @@ def test_a_vendor_leaves_once_its_schools_finished_their_term(page: Page, units:
     page.context.clear_cookies()
     page.goto("/rankings")
     page.get_by_role("link", name=contest.sellers[2].organisation.name).click()
-    expect(page.get_by_text("已在使用的学校可用到学期结束")).to_be_visible()
+    expect(page.get_by_text("正在执行的协议可用到期满")).to_be_visible()
     schools_finish(page, units, contest)
 
 

@@ -21,7 +21,7 @@ from settlement.credit_models import CreditBooking
 from settlement.credit_rules import PARTS
 from settlement.queries.credits import certificate_of, own_years
 from settlement.rate_tables import RateKind, record_table
-from settlement.reading import articles, begin_reading, finish_reading
+from settlement.reading import articles, begin_reading, finish_reading, table_of_actor
 from settlement.verify.recompute import verify
 from tests.support.builders import a_person, a_resource, a_school, took
 from tests.support.credit_builders import (
@@ -60,7 +60,7 @@ def test_one_article_is_read_at_a_time(units: Units, clock: FixedClock, given: C
         with units(given.reader) as unit:
             begin_reading(unit, key)
     with units(given.reader) as unit:
-        shown = articles(unit, limit=5)
+        shown = articles(unit, table_of_actor(unit), limit=5)
     assert [one.key for one in shown if one.is_open] == [keys[2]]
     assert [one.begun_at is not None for one in shown] == [True] * 3
     clock.advance(timedelta(hours=1))
@@ -225,3 +225,25 @@ def test_use_by_the_school_that_an_author_left_is_no_adoption(
     clock.advance(timedelta(days=1))
     moves(units, given, to=elsewhere)
     assert booked(units) == 0
+
+
+def test_a_certificate_of_an_author_names_the_school_at_which_they_taught_then(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R48: not the name under which they sell; a move since changes nothing of the year before."""
+    with units(SYSTEM) as unit:
+        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
+        before = unit.session.get_one(Organisation, UUID(vendor.facts["school_id"]))
+        after = a_school(unit)
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    booked(units)
+    clock.advance(timedelta(days=1))
+    with units(given.author) as unit:
+        assert [one.organisation for one in own_years(unit)] == [before.name]
+    clock.at = clock.at.replace(year=2027)
+    moves(units, given, to=after)
+    clock.advance(timedelta(days=1))
+    with units(given.author) as unit:
+        found = certificate_of(unit, given.author.person_id, 2026)
+    assert found.year.organisation == before.name

@@ -1,9 +1,11 @@
 """What a ranking is worth against hidden quality: order, and whom it removes, when, and rightly."""
 
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from settlement.ranking.kept_places import kept_of, spread
 from settlement.ranking.numbers import Flags, Real, Whole
 from settlement.ranking.simulation.world import BAD_BELOW, MONTHS, NONE, World
 
@@ -114,7 +116,7 @@ def waits(truth: Truth, removed: Whole) -> list[tuple[int, bool]]:
     return found
 
 
-def exposure(order: Real, new: Flags, reserved: float) -> tuple[float, float]:
+def exposure(order: Real, new: Flags, reserved: Decimal) -> tuple[float, float]:
     """Return newcomers' share of what is seen on a first page, and their share of all offered.
 
     A place is seen by one over the logarithm of its number. `reserved`: share of the page's places
@@ -124,10 +126,10 @@ def exposure(order: Real, new: Flags, reserved: float) -> tuple[float, float]:
     count = min(TOP, len(order))
     ranked = np.argsort(-order, kind="stable").tolist()
     page, waiting = ranked[:count], [one for one in ranked[count:] if new[one]]
-    kept = int(np.ceil(reserved * count - 1e-9))
+    kept = kept_of(count, reserved)
     missing = min(kept - int(new[page].sum()), len(waiting))
-    for number in range(missing):
-        page.insert((number + 1) * count // missing - 1, waiting[number])
+    for place, one in zip(spread(count, missing), waiting, strict=False):
+        page.insert(place - 1, one)
         last = next(at for at in reversed(range(len(page))) if not new[page[at]])
         page.pop(last)
     seen = 1 / np.log2(np.arange(2, count + 2))

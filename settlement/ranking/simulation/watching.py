@@ -6,6 +6,7 @@ what they make of them. What each would do is worked out afterwards, by the same
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -95,9 +96,9 @@ def watch(
             orders[key] = views[key].order
         if month in LOOKED_AT:
             for key, order in orders.items():
-                reserved = 0.0
+                reserved = Decimal(0)
                 if key[0] in variants:
-                    reserved = float(variants[key[0]].config.newcomers.share)
+                    reserved = variants[key[0]].config.newcomers.share
                 compared = _compare(world, order, known > 0, month, reserved)
                 seen.setdefault(key, []).extend(compared)
     found.orders = {key: _averaged(rows) for key, rows in seen.items()}
@@ -140,7 +141,7 @@ def _keep_bar(found: Watched, key: Key, view: View, month: int) -> None:
 
 
 def _compare(
-    world: World, order: Real, known: Flags, month: int, reserved: float
+    world: World, order: Real, known: Flags, month: int, reserved: Decimal
 ) -> list[tuple[float, ...]]:
     rows: list[tuple[float, ...]] = []
     new = month - world.entered < NEW_MONTHS

@@ -34,6 +34,7 @@ from procurement.verification import verify
 from settlement.dispute_models import CreditNote
 from settlement.models import Agreement, StatementLine
 from settlement.payment_models import Fapiao, Payment
+from settlement.queries.credits import years_of_teachers
 from settlement.queries.lines import lines_of
 from settlement.queries.payments import fapiao_of, overdue
 from settlement.queries.unfunded import memoranda
@@ -155,6 +156,8 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert verify(units, SYSTEM) == []
     with units(SYSTEM) as unit:
         agreed = memoranda(unit)
+        read = [(one.articles, one.reading) for one in years_of_teachers(unit) if one.reading]
+    assert read == [(3, 1_875)] * 4, "two teachers of each of two schools read three articles"
     assert {(one.fiscal_year, one.standing_fen) for one in agreed} == {(2027, 0)}
     assert outcome["payments"] == {**outcome["payments"], "runs": 4, "differences": 0}
     assert_one_statement_is_overdue(units)

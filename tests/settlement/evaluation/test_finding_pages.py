@@ -68,7 +68,7 @@ def test_an_evaluator_is_let_in_and_ended_on_pages(
     sign_in(client, "judge")
     page = client.get("/evaluator/findings").text
     assert "合同到期" in page
-    assert "上传评价结果文件" not in page
+    assert "上传评价意见文件" not in page
     client.cookies.clear()
     public = client.get("/reports/evaluations").text
     assert "准入已于" in public
@@ -144,4 +144,51 @@ def test_a_file_of_findings_is_filed_whole_or_its_rows_are_named(
     assert "已提交 1 条，0 条此前已提交" in upload(client, "评价.csv", head, good)
     again = upload(client, "评价.csv", head, good, f"vendor,{vendor},播放流畅,报告,2026-03-20")
     assert "已提交 1 条，1 条此前已提交" in again
+    assert 'href="/evaluator/findings?sort=found_on"' in again
+    assert "/evaluator/findings/import?" not in again, "what sorts or exports is no upload"
     assert "a.pdf" in upload(client, "a.pdf", "%PDF-1.4")
+
+
+def test_what_is_wrong_with_a_file_is_said_for_whoever_sent_it_from_a_page(
+    units: Units, client: TestClient[Litestar], scene: Scene
+) -> None:
+    """R65: every fault of a row, in the reader's words; no command's options."""
+    let_in(units, scene)
+    head, columns = "kind,key,finding,source,found_on", "首行须写明列名"
+    for name, lines in (("空.csv", ("",)), ("短.csv", ("kind,key",))):
+        page = upload(client, name, *lines)
+        assert columns in page
+        assert "market import" not in page
+        assert "--map" not in page
+    page = upload(client, "两处.csv", head, f"foo,{scene.market.vendor.code},,报告,昨天", 'x,"y')
+    assert "2 行中有 2 行不能接收" in page
+    for fault in ("“foo”无效", "“评价意见”为空。该项必填。", "“昨天”不是有效的日期"):
+        assert fault in page
+    assert "该行无法读取。" in page
+    assert "unexpected" not in page
+
+
+def test_what_was_done_already_is_said_in_words(
+    units: Units, client: TestClient[Litestar], scene: Scene
+) -> None:
+    """R65: the same finding, the same admission, an end or a withdrawal once more."""
+    let_in(units, scene)
+    code, desk = scene.market.vendor.code, "/bureau/evaluators"
+    filed = {**FOUND, "found_on": "2026-03-20", "kind": "vendor", "key": code}
+    send(client, "judge", "/evaluator/findings", **filed)
+    page = send(client, "judge", "/evaluator/findings", **filed)
+    assert f"关于“{code}”的同一评价意见此前已提交" in page
+    asked = {"code": scene.evaluator.code, "region": COUNTY, "interest": "无"}
+    assert "在该区域已经准入" in send(client, "operator", desk, **asked)
+    with units(scene.operator) as unit:
+        (known,) = admissions(unit)
+    with units(SYSTEM) as unit:
+        (finding,) = findings(unit)
+    undone = f"/reports/findings/{finding.id}/withdrawal"
+    ended = f"{desk}/{known.id}/end"
+    said = {"confirmed": "yes", "text": "样本有误"}
+    send(client, "judge", undone, **said)
+    assert "评价意见已撤回。" in send(client, "judge", undone, **said)
+    said = {"confirmed": "yes", "because": "合同到期"}
+    send(client, "operator", ended, **said)
+    assert "该机构的准入已终止。" in send(client, "operator", ended, **said)

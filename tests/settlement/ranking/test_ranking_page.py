@@ -1,6 +1,7 @@
 """docs/ranking.md says what the product computes: its numbers and its worked example."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,21 @@ import msgspec
 from settlement.ranking.config import SHIPPED
 from settlement.ranking.explaining import explain
 from settlement.ranking.guards import Sign
-from settlement.ranking.inputs import evidence_from
+from settlement.ranking.inputs import SubjectEvidence, evidence_from
 from settlement.ranking.places import band_of
 from settlement.ranking.priors import priors_from
+from settlement.ranking.scoring import score
+from tests.support.evidence_builders import says
 
 PAGE = (Path(__file__).parents[3] / "docs" / "ranking.md").read_text(encoding="utf-8")
 JSON = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
-TOLD = explain(
-    evidence_from(JSON.findall(PAGE)[0]), priors=priors_from(JSON.findall(PAGE)[1]), config=SHIPPED
-)
+TOLD_PRIORS = priors_from(JSON.findall(PAGE)[1])
+TOLD = explain(evidence_from(JSON.findall(PAGE)[0]), priors=TOLD_PRIORS, config=SHIPPED)
 
 
 def table(head: str) -> list[list[str]]:
     """Return the cells of the table whose head row begins so."""
-    lines = PAGE[PAGE.index(head) :].splitlines()[2:]
+    lines = PAGE[PAGE.index(f"\n{head}") + 1 :].splitlines()[2:]
     rows = []
     for line in lines:
         if not line.startswith("|"):
@@ -67,6 +69,22 @@ def test_the_worked_example_is_what_the_product_computes():
         ]
         for one in TOLD.schools
     ]
+
+
+def test_what_volume_does_is_what_the_product_computes():
+    """R42: more voices of one opinion may raise a score, and may raise its deviation."""
+    usual = TOLD_PRIORS.everywhere
+
+    rows = table("| teachers of each |")
+
+    assert len(rows) == 5
+    for teachers, stars, mean, *told in rows:
+        cell = replace(usual, satisfaction=Decimal(mean))
+        priors = replace(TOLD_PRIORS, everywhere=cell, cells=(), leniency=())
+        said = tuple(says(name, *[int(stars)] * int(teachers)) for name in "ABC")
+        vendor = SubjectEvidence(subject="v", cell="c", schools=said)
+        found = score([vendor], priors, SHIPPED).scores[0]
+        assert [str(found.score), str(found.sd), str(found.p_bad)] == told
 
 
 def test_the_arithmetic_in_words_is_right():

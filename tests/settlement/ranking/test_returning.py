@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from kernel.clock import Month, month_of, shanghai_day
 from kernel.errors import (
     AppealedAlready,
+    DoneAlready,
     NotFound,
     ReasonRequired,
     Refused,
@@ -23,7 +24,7 @@ from kernel.unit import Units
 from settlement.ranking.config import RETURN_DAYS
 from settlement.ranking.evidence import gather
 from settlement.ranking.models import StandingAppeal, StandingEvent
-from settlement.ranking.returning import apply_to_return, decide_return, returns_of
+from settlement.ranking.returning import NOT_LEFT, apply_to_return, decide_return, returns_of
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import require_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
@@ -66,7 +67,7 @@ def test_a_vendor_that_left_applies_once_its_term_is_over(units: Units, contest:
     ):
         with pytest.raises(error), units(who) as unit:
             apply_to_return(unit, standing.id, claim="更换了内容团队")
-    with pytest.raises(NotFound), units(contest.sellers[0].manager) as unit:
+    with pytest.raises(StepNotDue, match=NOT_LEFT), units(contest.sellers[0].manager) as unit:
         apply_to_return(unit, standing_of(units, contest, 0).id, claim="没有退出")
     with units(manager) as unit:
         apply_to_return(unit, standing.id, claim="更换了内容团队")
@@ -95,7 +96,7 @@ def test_another_reviewer_lets_it_begin_as_a_newcomer_and_the_trail_stays(
             decide_return(unit, standing.id, granted=granted, note="已核实整改材料")
         state = standing_of(units, contest).state
         assert state == ("newcomer" if granted else "left")
-    with pytest.raises(NotFound), units(contest.reviewers[2]) as unit:
+    with pytest.raises(DoneAlready), units(contest.reviewers[2]) as unit:
         decide_return(unit, standing.id, granted=True, note="没有申请")
     with units(SYSTEM) as unit:
         steps = [one.because for one in events_of(unit, standing.id)]
@@ -286,4 +287,4 @@ def test_a_vendor_returns_on_pages_and_by_calls(
             json={"claim": "再次"},
             headers={"x-csrf-token": csrf_token(client)},
         )
-        assert again.status_code == 404
+        assert again.status_code == 409

@@ -1,6 +1,7 @@
 """The trial of the ranking: what it measures is right, and it says what it was run on."""
 
 import math
+from decimal import Decimal
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +18,8 @@ from settlement.ranking.simulation.running import run_trial
 from settlement.ranking.simulation.survival import survival, time_at
 from settlement.ranking.simulation.watching import removed_by, watch
 from settlement.ranking.simulation.world import BAD_BELOW, MONTHS, draw_world
+
+SHARE = SHIPPED.newcomers.share
 
 
 def test_kaplan_meier_by_hand():
@@ -54,11 +57,11 @@ def test_reserved_places_show_newcomers_who_would_not_be_seen():
     order = np.arange(20.0)
     new = order < 5
 
-    assert exposure(order, new, 0.0) == (0.0, 0.25)
-    shown, share = exposure(order, new, 0.15)
+    assert exposure(order, new, Decimal(0)) == (0.0, 0.25)
+    shown, share = exposure(order, new, SHARE)
     assert share == 0.25 and 0.1 < shown < 0.25
     already = order >= 18
-    assert exposure(order, already, 0.15) == exposure(order, already, 0.0)
+    assert exposure(order, already, SHARE) == exposure(order, already, Decimal(0))
 
 
 def process(bad_months: list[int], *, affected: int = 3, recovered: tuple[int, ...] = ()) -> int:

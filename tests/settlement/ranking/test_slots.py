@@ -1,15 +1,18 @@
 """The storefront's order: the best first, and some places kept for newcomers, who take turns."""
 
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litestar.testing import TestClient
 from sqlalchemy import select
 
 from catalog.listing_models import Listing, NewcomerExposure
-from catalog.places import Listed
+from catalog.places import PER_PAGE, Listed
 from catalog.search import Sort, Wanted, Why, search
 from kernel.settings import Settings
 from kernel.unit import Units
@@ -29,20 +32,50 @@ def ids(first: int, count: int) -> list[UUID]:
 
 
 @given(SIZES, SIZES)
-def test_each_stands_once_and_kept_places_are_a_tenth_to_a_fifth(best: int, new: int) -> None:
-    """R43."""
+def test_each_stands_once_and_of_each_page_the_share_is_kept_rounded_up(
+    best: int, new: int
+) -> None:
+    """R43: of a page of any length, as `docs/ranking.md` says it."""
     spots = list(interleaved(ids(1, best), ids(1000, new), share=SHARE))
 
     assert [one.position for one in spots] == [*range(1, best + new + 1)]
     assert {one.resource_id for one in spots} == {*ids(1, best), *ids(1000, new)}
     assert [one.resource_id for one in spots if not one.is_newcomer] == ids(1, best)
-    # As long as there are both, of each beginning at least so many are newcomers, and no more.
-    both = [one for one in spots if one.is_slot or not one.is_newcomer]
-    for length in range(20, len(both) + 1):
-        kept = sum(one.is_slot for one in both[:length])
-        assert kept <= length / 5
-        if sum(one.is_slot for one in spots) < new - 1:
-            assert kept >= length / 10
+    left = new
+    for first in range(0, len(spots), PER_PAGE):
+        page = spots[first : first + PER_PAGE]
+        if all(one.is_newcomer for one in page):
+            assert not any(one.is_slot for one in page)
+            continue
+        least = min(left, ceil(len(page) * Fraction(15, 100)))
+        assert sum(one.is_newcomer for one in page) >= least
+        assert sum(one.is_slot for one in page) == least
+        left -= sum(one.is_newcomer for one in page)
+
+
+@pytest.mark.parametrize(
+    ("ranked", "new", "kept"),
+    [
+        (1, 1, [2]),
+        (2, 1, [3]),
+        (6, 4, [5, 10]),
+        (8, 30, [6, 12, 18, 24, 30]),
+        (40, 5, [6, 12, 18, 24, 30]),
+        (24, 1, [6]),
+    ],
+)
+def test_short_lists_keep_places_too_and_the_best_stands_first(
+    ranked: int, new: int, kept: list[int]
+) -> None:
+    """R43: a list of two, of ten, of a page and more; the places are spread over it."""
+    spots = list(interleaved(ids(1, ranked), ids(1000, new), share=SHARE))
+
+    assert [one.position for one in spots if one.is_slot] == kept
+    assert not spots[0].is_newcomer
+
+
+def test_where_all_are_new_nothing_is_kept_from_anybody() -> None:
+    assert not any(one.is_slot for one in interleaved([], ids(1, 40), share=SHARE))
 
 
 @given(st.dictionaries(st.sampled_from(ids(1, 9)), st.integers(0, 50)), st.text(max_size=10))
@@ -75,9 +108,9 @@ def test_the_storefront_shows_the_ranking_and_counts_kept_places(
     assert (again, len(hits)) == (8, 8)
     assert hits[0].resource_id == contest.sellers[1].resource_id
     assert hits[-1].resource_id == contest.sellers[6].resource_id
-    assert [hit.is_slot for hit in hits].index(True) == 6
-    assert hits[6].resource_id == newcomer
-    assert (listing.is_slot, hits[6].why[0]) == (True, Why.KEPT_FOR_NEWCOMERS)
+    assert [hit.is_slot for hit in hits].index(True) == 3
+    assert hits[3].resource_id == newcomer
+    assert (listing.is_slot, hits[3].why[0]) == (True, Why.KEPT_FOR_NEWCOMERS)
     with TestClient(an_app(settings, units)) as client:
         for _ in range(2):
             page = client.get("/catalog", headers={"accept": "text/html"}).text

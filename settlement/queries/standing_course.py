@@ -1,0 +1,218 @@
+"""A standing's course as its readers see it: voided steps, notices as told, appeals (R44).
+
+A notice stays readable as it was issued, whatever a later ranking has; an upheld appeal voids the
+steps of the course that it contests, and what it struck out is named item by item. Schools are
+named: a step rested on what they said, and the vendor was told of it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from kernel.clock import shanghai_day
+from kernel.identity.recording import among
+from kernel.unit import Unit
+from settlement.ranking.evidence_queries import VENDOR
+from settlement.ranking.items import items_in, say_more
+from settlement.ranking.models import (
+    ScoreSnapshot,
+    StandingAppeal,
+    StandingEvent,
+    StandingNotice,
+    StruckEvidence,
+)
+from settlement.ranking.standing_states import VendorStanding
+from settlement.ranking.standings import STEPS, UPHELD
+
+Item = dict[str, Any]
+Key = tuple[str, str]
+BEGINS: frozenset[str] = frozenset({VendorStanding.NORMAL, VendorStanding.NEWCOMER})
+"""Where a course begins anew."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AppealView:
+    """An appeal with the `items` of the step, those that it denies, and those struck out."""
+
+    id: UUID
+    against: str
+    claim: str
+    contested: Sequence[int]
+    made_on: date
+    outcome: str
+    decided_on: date | None
+    note: str
+    items: Sequence[Item]
+    denied: Sequence[Item]
+    struck: Sequence[Item]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoticeView:
+    """A notice as it was issued; each item says whether it `is_struck` out since.
+
+    `voided_on`: the day on which an appeal was upheld that took it back.
+    """
+
+    id: UUID
+    issued_on: date
+    mend_by: date
+    note: str
+    items: Sequence[Item]
+    voided_on: date | None
+
+
+def last_signed(events: Sequence[StandingEvent]) -> StandingEvent | None:
+    """Return the step of the present course that was signed last, of events, the latest first."""
+    for one in events:
+        if one.because in STEPS:
+            return one
+        if one.to_state in BEGINS or one.appeal_id is not None:
+            return None
+    return None
+
+
+def voided_steps(
+    events: Sequence[StandingEvent], appeals: Sequence[StandingAppeal]
+) -> dict[UUID, date]:
+    """Return the steps that an upheld appeal took back, each with the day; events latest first."""
+    number = {one.id: one.number for one in events}
+    found: dict[UUID, date] = {}
+    for appeal in appeals:
+        if appeal.outcome != UPHELD or appeal.decided_at is None:
+            continue
+        for one in events:
+            if one.number > number[appeal.event_id]:
+                continue
+            if one.to_state in BEGINS:
+                break
+            if one.because in STEPS:
+                found.setdefault(one.id, shanghai_day(appeal.decided_at))
+    return found
+
+
+def appeals_with_struck(
+    unit: Unit, standing_id: UUID
+) -> tuple[list[StandingAppeal], dict[UUID, set[Key]]]:
+    """Return a standing's appeals, the latest first, and what each struck out."""
+    struck: dict[UUID, set[Key]] = {}
+    appeals: dict[UUID, StandingAppeal] = {}
+    for appeal, school_id, component in unit.session.execute(
+        select(StandingAppeal, StruckEvidence.school_id, StruckEvidence.component)
+        .outerjoin(StruckEvidence, StruckEvidence.appeal_id == StandingAppeal.id)
+        .where(StandingAppeal.standing_id == standing_id)
+        .order_by(StandingAppeal.made_at.desc())
+    ):
+        appeals[appeal.id] = appeal
+        if component is not None:
+            struck.setdefault(appeal.id, set()).add((str(school_id), component))
+    return [*appeals.values()], struck
+
+
+def items_by_run(
+    unit: Unit, vendor_id: UUID, *, cell: str, run_ids: Collection[UUID]
+) -> dict[UUID, list[Item]]:
+    """Return what schools say against a vendor in a cell, item by item, as each of some runs has
+    it."""
+    if not run_ids:
+        return {}
+    rows = unit.session.execute(
+        select(ScoreSnapshot.run_id, ScoreSnapshot.inputs).where(
+            among(ScoreSnapshot.run_id, run_ids),
+            ScoreSnapshot.kind == VENDOR,
+            ScoreSnapshot.subject_id == vendor_id,
+            ScoreSnapshot.cell == cell,
+        )
+    )
+    return {run_id: items_in(inputs) for run_id, inputs in rows}
+
+
+def says_more(
+    notices: Sequence[StandingNotice],
+    appeals: Sequence[StandingAppeal],
+    *,
+    struck: Mapping[UUID, Collection[Key]],
+    items: Sequence[Item],
+) -> bool:
+    """Return whether items say what is not left of the notice before the last upheld appeal; true
+    without one."""
+    decided = {one.id: one.decided_at for one in appeals if one.outcome == UPHELD}
+    upheld = max((one for one in decided.values() if one is not None), default=None)
+    before = next((one for one in notices if upheld and one.issued_at <= upheld), None)
+    if before is None:
+        return True
+    gone = {
+        key
+        for appeal_id, at in decided.items()
+        if at is not None and at >= before.issued_at
+        for key in struck.get(appeal_id, ())
+    }
+    return say_more(items, [one for one in before.items if key_of(one) not in gone])
+
+
+def appeal_views(
+    appeals: Sequence[StandingAppeal],
+    *,
+    events: Sequence[StandingEvent],
+    struck: Mapping[UUID, Collection[Key]],
+    items: Mapping[UUID, Sequence[Item]],
+) -> list[AppealView]:
+    """Return appeals, in their order, with the items (by run) of the step that each contests."""
+    by_id = {one.id: one for one in events}
+
+    def view(one: StandingAppeal) -> AppealView:
+        event = by_id[one.event_id]
+        said = items.get(event.run_id, ()) if event.run_id is not None else ()
+        return AppealView(
+            id=one.id,
+            against=event.because,
+            claim=one.claim,
+            contested=one.contested,
+            made_on=one.made_on,
+            outcome=one.outcome or "",
+            decided_on=shanghai_day(one.decided_at) if one.decided_at else None,
+            note=one.note,
+            items=said,
+            denied=[item for item in said if item["number"] in one.contested],
+            struck=[item for item in said if key_of(item) in struck.get(one.id, ())],
+        )
+
+    return [view(one) for one in appeals]
+
+
+def notice_views(
+    notices: Sequence[StandingNotice],
+    *,
+    events: Sequence[StandingEvent],
+    voided: Mapping[UUID, date],
+    appeals: Sequence[AppealView],
+) -> list[NoticeView]:
+    """Return notices as they were issued, in their order."""
+    event_of = {one.notice_id: one for one in reversed(events) if one.notice_id is not None}
+
+    def view(one: StandingNotice) -> NoticeView:
+        struck = {
+            key_of(item)
+            for appeal in appeals
+            if appeal.decided_on is not None and appeal.decided_on >= shanghai_day(one.issued_at)
+            for item in appeal.struck
+        }
+        event = event_of.get(one.id)
+        return NoticeView(
+            id=one.id,
+            issued_on=shanghai_day(one.issued_at),
+            mend_by=one.mend_by,
+            note=one.note,
+            items=[{**item, "is_struck": key_of(item) in struck} for item in one.items],
+            voided_on=voided.get(event.id) if event is not None else None,
+        )
+
+    return [view(one) for one in notices]
+
+
+def key_of(item: Mapping[str, Any]) -> Key:
+    return str(item["school"]), str(item["component"])
