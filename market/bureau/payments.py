@@ -28,7 +28,12 @@ from settlement.web.payment_runs import (
 )
 from settlement.web.payments import ProposalForm, post_proposal, show_payments, show_plan
 from settlement.web.payouts import show_payout
-from settlement.web.reconciling import RECONCILIATION, ask_gateway, show_reconciliation
+from settlement.web.reconciling import (
+    RECONCILIATION,
+    ask_gateway,
+    show_last_look,
+    show_reconciliation,
+)
 
 READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 MAKERS: Final = only(Role.BUREAU_FINANCE)
@@ -67,6 +72,12 @@ def payout(request: AnyRequest, pages: Pages, *, key: FromPath[str]) -> Response
 def run_(request: AnyRequest, pages: Pages, *, run: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_run(page, run, root=bureau_root(page))
+
+
+@get(RECONCILIATION, opt=READERS, sync_to_thread=True)
+def last_reconciliation(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_last_look(page, root=bureau_root(page))
 
 
 @get(f"{RECONCILIATION}/{{month:str}}", opt=READERS, sync_to_thread=True)
@@ -135,6 +146,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     payments,
     propose,
     run_,
+    last_reconciliation,
     reconciliation,
     orders,
     release,
