@@ -27,7 +27,7 @@ from catalog.life_cycle import move
 from catalog.models import Admission, Resource, Version
 from catalog.ownership import is_unconfirmed, require_confirmed
 from catalog.packs import require_parts_listed
-from catalog.proposed_offers import enter_offers
+from catalog.proposed_offers import enter_offers, enter_policy
 from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
 from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
 from kernel.actors import OrganisationKind, Role
@@ -236,6 +236,7 @@ def decide_admission(
         move(unit, versions, state, note=note or _notes(admissions.values()))
     if verdict is AdmissionState.ADMITTED:
         enter_offers(unit, versions)
+        enter_policy(unit, versions)
 
 
 def _claim(

@@ -27,6 +27,7 @@ from kernel.errors import InvalidInput
 from kernel.http.callers import Callers
 from kernel.http.pages import PUBLIC, Pages, only
 from kernel.http.problems import AnyRequest, reader_locale
+from kernel.identity.stages import STAGES
 from kernel.outcomes import Fate
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST)]
@@ -121,11 +122,21 @@ def record_resources(
 
 
 def _filters(request: AnyRequest) -> dict[str, str]:
-    """Return the facets that are asked for; a parameter that is none of ours is an error."""
-    given = {name: str(value) for name, value in request.query_params.items()}
-    for name, value in given.items():
+    """Return the facets that are asked for.
+
+    Raises `InvalidInput` for a parameter that is none of ours or stands there twice, and for a
+    stage that is none, under which everything without a stage would be found.
+    """
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
         if name not in FILTERS and name not in OURS:
             raise InvalidInput(field=name, value=value, expected=" | ".join(FILTERS))
+        if name in given:
+            raise InvalidInput(field=name, value=value, expected="one value")
+        given[name] = str(value)
+    if (stage := given.get("stage", "")) not in STAGES:
+        expected = " | ".join(sorted(STAGES - {""}))
+        raise InvalidInput(field="stage", value=stage, expected=expected)
     return {name: given[name] for name in FILTERS if given.get(name)}
 
 

@@ -28,15 +28,13 @@ from catalog.listing_models import (
 from catalog.models import Offer, Resource, Version
 from catalog.queries import listed_versions
 from catalog.states import VersionState
-from catalog.tokens import weighted
+from catalog.tokens import DESCRIBED, NAMED, TITLE, weighted
 from kernel.clock import shanghai_day
 from kernel.i18n import DEFAULT_LOCALE, label
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
 
-TITLE, DESCRIBED, NAMED = "A", "B", "C"
-"""Weights: what is in the title, what describes it, whose it is and where in the textbook."""
 AT_ONCE: Final = 1_000
 MANY: Final = 5_000
 """So many new rows that the planner's idea of the table is no more than a guess."""

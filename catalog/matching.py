@@ -12,34 +12,36 @@ from typing import Any, Final
 from sqlalchemy import TextClause, text
 
 from catalog.facets import Filters, given_by, narrowed
-from catalog.tokens import query_of
+from catalog.tokens import TITLE, only_in, query_of, titled
 
 SAMPLE: Final = 32
 WALKED: Final = 4
-FITS_WORDS: Final = "m.tokens @@ (SELECT CAST(:query AS tsquery))"
+FITS: Final = "m.tokens @@ (SELECT CAST(:{words} AS tsquery))"
 """Asked for by a query of its own, words are hidden from the planner, which would weigh a plan for
 each against the one for all, and keep planning where the one for all seems dearer.
 """
 FIRST_OF_WORDS: Final = f"""
-sample AS MATERIALIZED (
-    SELECT count(*) FILTER (WHERE {{fits}}) AS fitting FROM (
+{{name}}_sample AS MATERIALIZED (
+    SELECT count(*) FILTER (WHERE {{fits_there}}) AS fitting FROM (
         SELECT m.* FROM {{walked}} m WHERE {{behind}}
         ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT {SAMPLE}
     ) m
-), dense AS MATERIALIZED (
+), {{name}}_dense AS MATERIALIZED (
     SELECT m.resource_id, m.{{column}} AS position FROM (
         SELECT m.* FROM {{walked}} m WHERE {{behind}}
         ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT (
             SELECT CASE WHEN fitting >= {SAMPLE} / {WALKED} THEN 2 * {WALKED} * {{most}} ELSE 0 END
-            FROM sample
+            FROM {{name}}_sample
         )
-    ) m WHERE {{fits}} ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT {{most}}
-), first AS MATERIALIZED (
-    SELECT resource_id, position FROM dense WHERE (SELECT count(*) FROM dense) = {{most}}
+    ) m WHERE {{fits_there}} ORDER BY m.{{column}} {{turn}}, m.resource_id {{turn}} LIMIT {{most}}
+), {{name}} AS MATERIALIZED (
+    SELECT resource_id, position FROM {{name}}_dense
+    WHERE (SELECT count(*) FROM {{name}}_dense) = {{most}}
     UNION ALL (
         SELECT resource_id, position FROM (
             SELECT m.resource_id, m.{{column}} AS position FROM listing_match m
-            WHERE {{fits}} AND {{behind}} AND (SELECT count(*) FROM dense) < {{most}} OFFSET 0
+            WHERE {{fits}} AND {{behind}} AND (SELECT count(*) FROM {{name}}_dense) < {{most}}
+            OFFSET 0
         ) m ORDER BY position {{turn}}, resource_id {{turn}} LIMIT {{most}}
     )
 )
@@ -51,7 +53,7 @@ What the index of words finds is sorted; but of a word that is common among the 
 database, this choice would not know that the words of a row that is walked lie out of it.
 """
 FIRST: Final = """
-first AS MATERIALIZED (
+{name} AS MATERIALIZED (
     SELECT m.resource_id, m.{column} AS position FROM listing_match m WHERE {fits} AND {behind}
     ORDER BY m.{column} {turn}, m.resource_id {turn} LIMIT {most}
 )
@@ -66,7 +68,7 @@ class Matching:
     given: dict[str, Any]
     query: str
 
-    def fitting(self, filters: Sequence[str]) -> str:
+    def fitting(self, filters: Sequence[str], *, words: str = "query") -> str:
         """Return what fits the words and these filters, as one condition.
 
         Beside words a filter is looked up for each row that they find, and leads to none itself:
@@ -74,16 +76,31 @@ class Matching:
         """
         if not self.query:
             return " AND ".join(filters) or "true"
-        return " AND ".join([FITS_WORDS, *(f"({one}) IS TRUE" for one in filters)])
+        return " AND ".join([FITS.format(words=words), *(f"({one}) IS TRUE" for one in filters)])
 
-    def first(self, column: str, *, most: int, turn: str = "DESC", behind: str = "true") -> str:
-        """Return the expression `first`: so many of what fits, in the order of this column.
+    def first(
+        self,
+        column: str,
+        *,
+        most: int,
+        name: str = "first",
+        turn: str = "DESC",
+        behind: str = "true",
+        is_titled: bool = False,
+    ) -> str:
+        """Return the expression `name`: so many of what fits, in the order of this column.
 
-        Only the prior is in order among the listings, too, whose words lie in the row.
+        `is_titled`: of what has the words in its title. Only the prior is in order among the
+        listings, too, whose words lie in the row, with their weights.
         """
         in_the_row = column == "prior" and not self.by_filters
+        words, words_there = "query", "query"
+        if is_titled:
+            words, words_there = "titled", "weighted" if in_the_row else "titled"
         return (FIRST_OF_WORDS if self.query else FIRST).format(
-            fits=self.fitting(self.by_filters),
+            name=name,
+            fits=self.fitting(self.by_filters, words=words),
+            fits_there=self.fitting(self.by_filters, words=words_there),
             walked="listing" if in_the_row else "listing_match",
             column=column,
             turn=turn,
@@ -109,5 +126,5 @@ def matching(words: str, filters: Filters) -> Matching | None:
         return None
     given: dict[str, Any] = dict(given_by(filters))
     if query:
-        given["query"] = query
+        given |= {"query": query, "titled": titled(query), "weighted": only_in(query, TITLE)}
     return Matching(narrowed(filters), given, query)

@@ -82,6 +82,10 @@ def plan_of(terms: Mapping[str, Any]) -> dict[str, Any]:
     return {key: terms[key] for key in PLAN_KEYS if key in terms}
 
 
+FREE: Final[Mapping[str, Any]] = {"plan": "per_use", "unit_price": "0.0000"}
+"""The price of what is free by policy, as it is stored."""
+
+
 def is_free(plan: Mapping[str, Any]) -> bool:
     """Tell whether nothing is ever due: every price of the plan is zero."""
     prices = [tier["unit_price"] for tier in plan.get("tiers", ())] or [plan["unit_price"]]

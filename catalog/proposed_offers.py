@@ -10,9 +10,11 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from catalog.admission_models import ProposedOffer
+from catalog.kinds import ResourceKind
 from catalog.listings import refresh_listings
 from catalog.models import Offer, Version
 from catalog.offers import OfferRow, plan_of
+from catalog.plans import FREE
 from kernel.clock import shanghai_day
 from kernel.errors import AlreadyExists
 from kernel.identity.recording import among
@@ -73,3 +75,23 @@ def enter_offers(unit: Unit, versions: Sequence[Version]) -> None:
         )
     unit.session.flush()
     refresh_listings(unit, ids)
+
+
+def enter_policy(unit: Unit, versions: Sequence[Version]) -> None:
+    """Make basic resources free from today where nobody made an offer: that is policy (R1)."""
+    ids = {version.resource_id for version in versions if version.kind == ResourceKind.BASIC}
+    offered = set(
+        unit.session.scalars(select(Offer.resource_id).where(among(Offer.resource_id, ids)))
+    )
+    for resource_id in sorted(ids - offered):
+        unit.session.add(
+            Offer(
+                id=new_id(),
+                resource_id=resource_id,
+                valid_from=shanghai_day(unit.clock.now()),
+                plan=dict(FREE),
+                recorded_at=unit.clock.now(),
+            )
+        )
+    unit.session.flush()
+    refresh_listings(unit, ids - offered)

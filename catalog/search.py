@@ -1,10 +1,12 @@
 """Search: what is listed, by typed words and facets, in the order that was asked for (R8).
 
 Everybody sees the same: listed versions and nothing else. Nothing is pushed: without words the
-order is that of use and renewal, and each row says why it stands where it stands. Of a very common
-word the first `CANDIDATES` by the stored prior are ranked, the others follow in its order, so that
-such a word costs no more than a rare one. What fits is `catalog.matching`'s matter; listings are
-read here, where they are ranked or shown.
+order is that of use and renewal, and each row says why it stands where it stands. Of typed words
+the first `CANDIDATES` by the stored prior that have them in their titles are ranked, where these
+are fewer the first that have them anywhere, too; the others follow in the prior's order. So a very
+common word costs no more than a rare one, and what is called so is found before what only speaks
+of it. What fits is `catalog.matching`'s matter; listings are read here, where they are ranked or
+shown.
 """
 
 import base64
@@ -23,12 +25,14 @@ from sqlalchemy import Row
 from catalog.facets import Filters
 from catalog.listing_models import UNPLACED_FROM
 from catalog.matching import Matching, matching, statement
-from catalog.tokens import any_of, only_in
+from catalog.tokens import DESCRIBED, NAMED, TITLE, any_of, only_in
 from kernel.errors import InvalidInput
 from kernel.unit import Unit
 
-CANDIDATES: Final = 300
+CANDIDATES: Final = 100
 MOST: Final = 200
+BEFORE_ALL: Final = (2**62, UUID(int=2**128 - 1))
+"""Behind what every prior stands, as a cursor says it."""
 RANK_WEIGHTS: Final = "CAST(ARRAY[0.05, 0.15, 0.4, 1.0] AS real[])"
 """Of the weights D, C, B and A: whose it is, what describes it, its title."""
 
@@ -117,33 +121,37 @@ class Results:
 NAMES: Final = tuple(name for name in Hit.__struct_fields__ if name != "why")
 COLUMNS: Final = len(NAMES)
 SHOWN: Final = ", ".join(f"l.{name}" for name in NAMES)
-PLACES: Final = ((Why.IN_TITLE, "A"), (Why.DESCRIBES_IT, "B"), (Why.NAMED, "C"))
+PLACES: Final = ((Why.IN_TITLE, TITLE), (Why.DESCRIBES_IT, DESCRIBED), (Why.NAMED, NAMED))
 """Where in a listing the words are: its title, what describes it, whose it is; with its weight."""
 FOUND_IN: Final = ", ".join(f"l.tokens @@ CAST(:in_{weight} AS tsquery)" for _, weight in PLACES)
 FOUND_NOWHERE: Final = ", ".join("false" for _ in PLACES)
 FOUND_AT: Final = slice(COLUMNS, COLUMNS + len(PLACES))
 """Where a row says it: behind the columns of its listing."""
 RANKED: Final = f"""
-WITH {{first}}, ranked AS (
-    SELECT resource_id, first.position AS prior,
+WITH {{candidates}}, ranked AS (
+    SELECT resource_id, candidate.position AS prior,
         CAST(1000000 * (ts_rank({RANK_WEIGHTS}, l.tokens, CAST(:query AS tsquery))
             + CAST(l.title ILIKE :phrase AS int)) AS bigint) AS rank
-    FROM first JOIN listing l USING (resource_id)
+    FROM candidate JOIN listing l USING (resource_id)
 ), page AS MATERIALIZED (
     SELECT * FROM ranked WHERE {{behind}}
     ORDER BY rank DESC, prior DESC, resource_id DESC LIMIT :most
 )
-SELECT {SHOWN}, {FOUND_IN}, page.rank, page.prior, (SELECT count(*) FROM first) AS candidates
+SELECT {SHOWN}, {FOUND_IN}, page.rank, page.prior,
+    (SELECT count(*) FROM in_title) < {CANDIDATES}
+        AND (SELECT count(*) FROM anywhere) < {CANDIDATES} AS are_all
 FROM page JOIN listing l ON l.resource_id = page.resource_id
 ORDER BY page.rank DESC, page.prior DESC, page.resource_id DESC
 """  # noqa: S608 - from texts of this module
-LAST_CANDIDATE: Final = """
-WITH {first}
-SELECT count(*) OVER () AS candidates, position AS prior, resource_id FROM first
-ORDER BY prior, resource_id LIMIT 1
+CANDIDATE: Final = """
+{in_title}, {anywhere}, candidate AS MATERIALIZED (
+    SELECT resource_id, position FROM in_title UNION SELECT resource_id, position FROM anywhere
+)
 """
+TOO_FEW: Final = f"(SELECT count(*) FROM in_title) < {CANDIDATES}"  # noqa: S608 - our own number
+NO_CANDIDATE: Final = "m.resource_id NOT IN (SELECT resource_id FROM candidate)"
 ORDERED: Final = f"""
-WITH {{first}}
+WITH {{before}}{{first}}
 SELECT {SHOWN}, {{found_in}}, first.position
 FROM first JOIN listing l ON l.resource_id = first.resource_id
 ORDER BY first.position {{turn}}, first.resource_id {{turn}}
@@ -201,7 +209,7 @@ def hits_by_key(unit: Unit, keys: Sequence[str]) -> list[Hit]:
 def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
     """Rank the candidates; behind the last of them the order of the prior goes on."""
     behind = "(rank, prior, resource_id) < (:after_0, :after_1, :after_2)" if after else "true"
-    sql = RANKED.format(first=found.first("prior", most=CANDIDATES), behind=behind)
+    sql = RANKED.format(candidates=_candidates(found), behind=behind)
     given = (
         found.given
         | _behind(after)
@@ -217,25 +225,27 @@ def _ranked(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Resul
     if len(rows) > wanted.limit:
         last = shown[-1]
         return Results(hits, _encoded("rank", last.rank, last.prior, last.resource_id))
-    if rows and rows[0].candidates < CANDIDATES:
-        return Results(hits, "")
-    return Results(hits, _behind_candidates(unit, found))
+    return Results(hits, "" if not rows or rows[0].are_all else _encoded("prior", *BEFORE_ALL))
 
 
-def _behind_candidates(unit: Unit, found: Matching) -> str:
-    """Return the cursor of what follows the candidates, empty if they are all there is."""
-    sql = LAST_CANDIDATE.format(first=found.first("prior", most=CANDIDATES))
-    last = unit.session.execute(statement(sql), found.given).one_or_none()
-    if last is None or last.candidates < CANDIDATES:
-        return ""
-    return _encoded("prior", last.prior, last.resource_id)
+def _candidates(found: Matching) -> str:
+    """Return the expressions that end with `candidate`: what is ranked, with its prior."""
+    return CANDIDATE.format(
+        in_title=found.first("prior", most=CANDIDATES, name="in_title", is_titled=True),
+        anywhere=found.first("prior", most=CANDIDATES, name="anywhere", behind=TOO_FEW),
+    )
 
 
 def _ordered(unit: Unit, wanted: Wanted, found: Matching, *, after: Key) -> Results:
+    """Return what fits in the order of a column; by relevance, what is behind the candidates."""
     name, column, turn = ORDERS[wanted.sort]
     side = "<" if turn == "DESC" else ">"
     behind = f"(m.{column}, m.resource_id) {side} (:after_0, :after_1)" if after else "true"
+    before = ""
+    if found.query and wanted.sort is Sort.RELEVANCE:
+        before, behind = f"{_candidates(found)}, ", f"{behind} AND {NO_CANDIDATE}"
     sql = ORDERED.format(
+        before=before,
         first=found.first(column, turn=turn, behind=behind, most=wanted.limit + 1),
         turn=turn,
         found_in=FOUND_IN if found.query else FOUND_NOWHERE,

@@ -28,6 +28,10 @@ TIBETAN_BREAKS: Final = re.compile(r"[\u0f0b\u0f0c\u0f0d-\u0f14\u0f3a-\u0f3d]+")
 JOINS: Final = frozenset("-_./")
 INITIALS, SYLLABLES = "i:", "p:"
 """What pinyin begins with, so that it is never taken for an English word."""
+IN_TITLE = "t:"
+"""What a token of a title begins with where the index holds it once more (migration 0035)."""
+TITLE, DESCRIBED, NAMED = "A", "B", "C"
+"""Weights: what is in the title, what describes it, whose it is and where in the textbook."""
 LITTLE_WORDS: Final = frozenset(["的", "了", "和", "与", "及", "在", "之", "等", "是", "把", "对"])
 LONGEST_QUERY: Final = 100
 LONGEST_TOKEN: Final = 100
@@ -76,6 +80,11 @@ def any_of(text: str) -> str:
 def only_in(query: str, weight: str) -> str:
     """Return a tsquery that finds its words only where they have this weight."""
     return ASKED.sub(lambda found: f"{found[1]}:{found[2] or ''}{weight}", query)
+
+
+def titled(query: str) -> str:
+    """Return a tsquery that finds its words in titles only, by the marks of the index."""
+    return ASKED.sub(lambda found: f"'{IN_TITLE}{found[0][1:]}", query)
 
 
 @lru_cache(maxsize=KEPT)

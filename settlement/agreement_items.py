@@ -35,6 +35,15 @@ USED_ITEMS: Final = """
 """SQL: what a school's part `b` of a line of agreement `a` was used of: its resource, and of a pack
 the parts that were used, each with how often. Of an adjustment these are its recount's."""
 
+RECOUNTED_AWAY: Final = """EXISTS (
+    SELECT FROM statement_line later JOIN statement_breakdown found ON found.line_id = later.id
+    WHERE later.agreement_id = l.agreement_id AND later.of_month = l.of_month
+        AND later.month > l.month AND later.kind <> 'take_up' AND found.school_id = b.school_id
+        AND {known} AND NOT COALESCE(
+            jsonb_exists(found.explanation -> 'parts', CAST({part} AS text)), false))"""
+"""SQL: whether a recount that is known (a condition on lines `later`) found no use of a part of
+which a school's part `b` of line `l` tells some."""
+
 UNDER: Final = f"SELECT i.resource_id FROM agreement a, LATERAL ({ITEMS}) i WHERE a.id = :id"  # noqa: S608 - joined with a constant of ours
 
 

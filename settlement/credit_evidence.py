@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from kernel.clock import shanghai_day
 from kernel.unit import Unit
+from settlement.agreement_items import RECOUNTED_AWAY, USED_ITEMS
 from settlement.credit_rules import CreditFact, CreditKind, CreditTable
 from settlement.rate_tables import RateKind, RateVersion, in_force, region_distances, versions_of
 
@@ -52,25 +53,31 @@ authors AS (
 """
 # Bills of other schools' use of a contribution, while they are not credited whole; one without a
 # price is never credited and holds. What is billed for a month was used by its last moment, and a
-# school at which the author was in it is no other.
+# school at which the author was in it is no other. Under a pack it is the parts that were used, but
+# for those that a recount found unused; the pack is no contribution beside them.
 USED: Final = text(
     """
 WITH {AUTHORS}
-SELECT a.person_id, g.resource_id, a.region_code,
-    min((s.of_month + interval '1 month' - interval '1 second') AT TIME ZONE 'Asia/Shanghai') AS at
-FROM authors a JOIN statement_line s ON s.vendor_id = a.vendor_id AND s.quantity > 0
-JOIN agreement g ON g.id = s.agreement_id
-LEFT JOIN credit_note c ON c.line_id = s.id
-WHERE (s.amount_fen = 0 OR s.amount_fen > COALESCE(c.amount_fen, 0))
-    AND EXISTS (
-        SELECT FROM statement_breakdown b JOIN organisation u ON u.id = b.school_id
-        WHERE b.line_id = s.id AND b.quantity > 0 AND NOT EXISTS (
-            SELECT FROM home h WHERE h.vendor_id = a.vendor_id
-            AND h.school_id = COALESCE(u.parent_id, u.id)
-            AND h.since < (s.of_month + interval '1 month') AT TIME ZONE 'Asia/Shanghai'
-            AND h.until > CAST(s.of_month AS timestamp) AT TIME ZONE 'Asia/Shanghai'))
-GROUP BY a.person_id, g.resource_id, a.region_code
+SELECT w.person_id, i.resource_id, w.region_code,
+    min((l.of_month + interval '1 month' - interval '1 second') AT TIME ZONE 'Asia/Shanghai') AS at
+FROM authors w JOIN statement_line l ON l.vendor_id = w.vendor_id AND l.quantity > 0
+JOIN agreement a ON a.id = l.agreement_id
+JOIN statement_breakdown b ON b.line_id = l.id AND b.quantity > 0
+JOIN organisation u ON u.id = b.school_id
+CROSS JOIN LATERAL ({USED_ITEMS}) i
+LEFT JOIN credit_note c ON c.line_id = l.id
+WHERE (l.amount_fen = 0 OR l.amount_fen > COALESCE(c.amount_fen, 0)) AND i.quantity > 0
+    AND (i.is_part OR NOT EXISTS (SELECT FROM pack_part p WHERE p.pack_id = a.version_id))
+    AND NOT (i.is_part AND {RECOUNTED_AWAY})
+    AND NOT EXISTS (
+        SELECT FROM home h WHERE h.vendor_id = w.vendor_id
+        AND h.school_id = COALESCE(u.parent_id, u.id)
+        AND h.since < (l.of_month + interval '1 month') AT TIME ZONE 'Asia/Shanghai'
+        AND h.until > CAST(l.of_month AS timestamp) AT TIME ZONE 'Asia/Shanghai')
+GROUP BY w.person_id, i.resource_id, w.region_code
 """.replace("{AUTHORS}", AUTHORS)
+    .replace("{USED_ITEMS}", USED_ITEMS)
+    .replace("{RECOUNTED_AWAY}", RECOUNTED_AWAY.format(part="i.resource_id", known="true"))
 )
 DERIVED: Final = text(
     """

@@ -43,6 +43,7 @@ from settlement.impartiality import require_judge
 from settlement.models import Agreement, Statement, StatementLine
 from settlement.periods import periods_in
 from settlement.queries.lines import LineHead, line_head
+from settlement.queries.parts import parts_of_line
 from settlement.queries.uses import events_named
 
 OPEN_STATES = ("stated", "posted", "closed")
@@ -59,13 +60,14 @@ def dispute_line(
     claimed_fen: int,
     evidence: Sequence[str] = (),
     uses: Sequence[str] = (),
+    part: str = "",
 ) -> UUID:
     """Object to a stated line until its last day: stated → disputed; return the dispute.
 
     `claimed_fen`: what the payer says the line should be, from 0 to below its amount. `evidence`:
-    short texts; `uses`: ids of events behind the line. For a finance person or the head of the
-    paying organisation. Raises `NotFound`, `Conflict`, `DeadlinePassed`, `NotDisputable`, or
-    `InvalidInput` naming the field.
+    short texts; `uses`: ids of events behind the line; `part`: of a pack's line, the id of the
+    resource that it is about. For a finance person or the head of the paying organisation. Raises
+    `NotFound`, `Conflict`, `DeadlinePassed`, `NotDisputable`, or `InvalidInput` naming the field.
     """
     act = "line.dispute"
     unit.actor.require(act, Role.SCHOOL_FINANCE, Role.PRINCIPAL, Role.BUREAU_FINANCE)
@@ -86,13 +88,18 @@ def dispute_line(
         raise NotDisputable()
     require_amount("claimed_fen", claimed_fen, least=0, most=line.amount_fen - 1)
     named = uses_named(unit, head, uses)
+    found = part_named(unit, line_id, part)
     return _open(
         unit,
         line,
         reason=reason,
         claim=words_of("claim", claim),
         claimed_fen=claimed_fen,
-        evidence={"texts": [words_of("evidence", text) for text in evidence], "uses": named},
+        evidence={
+            "texts": [words_of("evidence", text) for text in evidence],
+            "uses": named,
+            **({"part": str(found)} if found else {}),
+        },
     )
 
 
@@ -103,6 +110,16 @@ def uses_named(unit: Unit, head: LineHead, uses: Sequence[str]) -> list[dict[str
     if missing:
         raise InvalidInput(field="uses", value=missing[0], expected="ids of uses behind this line")
     return named
+
+
+def part_named(unit: Unit, line_id: UUID, part: str) -> UUID | None:
+    """Return the part that a dispute is about, None for all; raise `InvalidInput` for others."""
+    if not part:
+        return None
+    for one in parts_of_line(unit, line_id):
+        if str(one.resource_id) == part:
+            return one.resource_id
+    raise InvalidInput(field="part", value=part, expected="a part of the pack that this line bills")
 
 
 def refer_to_bureau(unit: Unit, line_ids: Sequence[UUID]) -> list[UUID]:

@@ -15,6 +15,12 @@ class StepNotDue(Conflict):
     remedy = "The steps of a standing come in their order; each is on the page of the standing."
 
 
+class AnotherLook(Conflict):
+    code = "another-look"
+    summary = "“{key}” has been looked at again since you read it; nothing was signed."
+    remedy = "Read the last look, and sign if you still mean to."
+
+
 class NoNewSchools(Conflict):
     code = "no-new-schools"
     summary = "{vendor} takes no new schools for {cell} ({standing})."

@@ -7,6 +7,7 @@ Rows without any content are no rows.
 """
 
 import csv
+import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -224,8 +225,10 @@ def _json_records(lines: Iterator[str]) -> Iterator[Record]:
         row += 1
         if len(line) <= CELL_CHARACTERS and "\0" not in line and "\\u0000" not in line:
             try:  # most files hold nothing but texts
-                yield Record(row, _decode_texts(line))
-                continue
+                texts = _decode_texts(line)
+                if line.count('"') == 4 * len(texts):  # none of them twice
+                    yield Record(row, texts)
+                    continue
             except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
                 pass  # some other value, or no object: looked at below
         try:
@@ -237,7 +240,11 @@ def _json_records(lines: Iterator[str]) -> Iterator[Record]:
             yield Record(row, {}, UnreadableLine(reason="nested too deeply"))
             continue
         values, nested = _json_texts(found)
-        if nested is not None:
+        twice = _twice(line, found)
+        if twice is not None:
+            reason = f"{_storable(twice)[:40]} stands in it twice"
+            yield Record(row, {}, UnreadableLine(reason=reason))
+        elif nested is not None:
             column = _storable(nested)
             wrong = InvalidInput(field=column, value="…", expected="a text or a number")
             yield Record(row, _all_storable(values), wrong, column)
@@ -245,6 +252,21 @@ def _json_records(lines: Iterator[str]) -> Iterator[Record]:
             yield _with_bad_cell(Record(row, values))
         else:
             yield Record(row, values)
+
+
+def _twice(line: str, found: dict[str, Any]) -> str | None:
+    """Return a name that the line's object has twice; of such a one the decoder took the last."""
+    texts = sum(isinstance(value, str) for value in found.values())
+    if line.count('"') == 2 * (len(found) + texts):
+        return None
+    pairs: list[tuple[str, Any]] = []
+
+    def outermost(seen: list[tuple[str, Any]]) -> None:
+        pairs[:] = seen  # objects are told from within outwards
+
+    json.loads(line, object_pairs_hook=outermost)
+    names = [name for name, _ in pairs]
+    return next((name for name in found if names.count(name) > 1), None)
 
 
 def _json_texts(found: dict[str, Any]) -> tuple[dict[str, str], str | None]:

@@ -39,7 +39,7 @@ STEPS: Final = {
 
 
 class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a vendor stands in a cell, by the last look."""
+    """Where a vendor stands in a cell, by the last look; `run_id` is that of its run."""
 
     id: UUID
     vendor: str
@@ -48,6 +48,7 @@ class StandingAnswer(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     since: date
     month: str
+    run_id: UUID | None
     score: Decimal | None
     p_bad: Decimal | None
     fresh: int
@@ -111,10 +112,14 @@ class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
 
 
 class StepRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A step that a reviewer signs: notice, suspension or exit; the reason is required."""
+    """A step that a reviewer signs: notice, suspension or exit; the reason is required.
+
+    `run_id`: the run of the look that was read; after another one nothing is signed.
+    """
 
     step: str
     note: str
+    run_id: UUID
 
 
 class AppealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -194,7 +199,7 @@ def sign_step(
         step = next((one for one in STEPS if one == data.step), None)
         if step is None:
             raise InvalidInput(field="step", value=data.step, expected="notice | suspension | exit")
-        STEPS[step](unit, standing_id, note=data.note)
+        STEPS[step](unit, standing_id, note=data.note, seen=data.run_id)
         return _detail(unit, standing_id)
 
     return answered_once(request, callers, body, act=act)
@@ -318,6 +323,7 @@ def _standing(row: StandingRow) -> dict[str, Any]:
         "state": row.state,
         "since": row.since,
         "month": show_month(row.month) if row.month else "",
+        "run_id": row.run_id,
         "score": row.score,
         "p_bad": row.p_bad,
         "fresh": row.fresh,

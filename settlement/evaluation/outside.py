@@ -198,6 +198,12 @@ def own_findings(unit: Unit) -> list[FindingView]:
     return _found(unit, _views().where(mine))
 
 
+def findings_about_us(unit: Unit) -> list[FindingView]:
+    """Return what was found about the actor's organisation and its resources, the latest first."""
+    ours = OutsideFinding.subject_id == unit.actor.organisation_id
+    return _found(unit, _views().where(ours))
+
+
 def findings_under(unit: Unit, admission_id: UUID) -> list[FindingView]:
     """Return what was filed under an admission, the latest first."""
     return _found(unit, _views().where(OutsideFinding.admission_id == admission_id))

@@ -5,8 +5,9 @@ took a work up (each work once per school) and how many works of others were mad
 优劳优得: what the teachers of other schools say of it stands beside, as a mean with its number. A
 school's own use and opinion count nowhere, and uses are shown but order nothing. Teaching points
 speak for their school. A part that is used under a pack is taken up, and the pack itself is no work
-beside its parts. Between two schools that take up each other's works no more than `MUTUAL_MOST`
-count each way: one could buy a place by giving one.
+beside its parts. Of what two schools do for each other, which is the less of what goes each way, no
+more than `MUTUAL_MOST` count each way: one could buy a place by giving one. What is not returned
+counts whole, and nobody is set back by what they take up.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from settlement.evaluation.spans import Span
 from settlement.ranking.config import SHIPPED
 
 MUTUAL_MOST: Final = 3
-"""How many works (taken up, and made from theirs) of a school count with one that does likewise."""
+"""How many works that two schools do for each other (taken up, and made from) count each way."""
 THOUSANDTH: Final = Decimal("0.001")
 
 # Works are of the school whose teacher sells them, or whose teacher wrote them; each resource that
@@ -88,7 +89,8 @@ WITH work AS (
         SELECT school_id, maker_id, sum(derivatives) FROM derived_by GROUP BY school_id, maker_id
     ) either GROUP BY school_id, other_id
 ), beyond AS (
-    SELECT one.school_id, sum(GREATEST(one.works - :mutual_most, 0)) AS works
+    SELECT one.school_id,
+        sum(GREATEST(LEAST(one.works, back.works) - :mutual_most, 0)) AS works
     FROM given one JOIN given back
         ON back.school_id = one.other_id AND back.other_id = one.school_id
     GROUP BY one.school_id
@@ -154,7 +156,7 @@ class Contribution:
     """What a school's teachers gave to others in a span.
 
     `taken_up`: works, each once for each other school that used it; `schools`: these schools, each
-    once. `beyond`: what does not count of it, between schools that do so for each other. `quality`
+    once. `beyond`: what does not count of it, of what two schools do for each other. `quality`
     in [0, 1], None where nobody rated. `place`: schools alike share one.
     """
 

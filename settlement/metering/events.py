@@ -73,6 +73,9 @@ Event = UsageEvent | Unreadable
 
 _decode_all = msgspec.json.Decoder(list[UsageEvent]).decode
 _PATH = re.compile(r"at `\$(?:\.([a-z_.]+))?")
+_MEMBERS: Final = tuple(
+    f'"{name}"'.encode() for name in (*UsageEvent.__struct_fields__, *UsageData.__struct_fields__)
+)
 _FINER_BYTES = re.compile(rb"\.[0-9]{7}")
 _MISSING = re.compile(r"missing required field `([a-z]+)`")
 _FINER = re.compile(r"(\.[0-9]{6})[0-9]+")
@@ -92,10 +95,12 @@ def decode_events(body: bytes) -> Sequence[Event]:
     try:
         # A body in order is read at once; whatever is wrong in it is looked for one by one, and so
         # are times that are finer than ours: they are cut, lest a use move into the next month.
-        in_order = b"\\u0000" not in body and not _FINER_BYTES.search(body)
+        in_order = b"\\u00" not in body and not _FINER_BYTES.search(body)
         events: Sequence[Event] = _decode_all(body) if in_order else []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         events = []
+    if any(body.count(name) > len(events) for name in _MEMBERS):
+        events = []  # a member may stand twice in an event, of which the decoder takes the last
     if events:
         _check_size(len(events))
         return events
@@ -113,7 +118,7 @@ def _check_size(events: int) -> None:
 
 def _objects(body: bytes) -> list[dict[str, Any]]:
     try:
-        found = json.loads(body)
+        found = json.loads(body, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         reason = "it is no JSON" if isinstance(error, ValueError) else "it is nested too deeply"
         raise UnreadableBody(reason=reason, expected=EXPECTED_BODY) from error
@@ -122,7 +127,27 @@ def _objects(body: bytes) -> list[dict[str, Any]]:
     return found
 
 
+class _Repeating(dict[str, Any]):
+    """An object in which a member stands twice."""
+
+    name = ""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    names = [name for name, _ in pairs]
+    repeating = _Repeating(found)
+    repeating.name = next(name for name in found if names.count(name) > 1)
+    return repeating
+
+
 def _event(found: Mapping[str, Any]) -> Event:
+    for one in (found, found.get("data")):
+        if isinstance(one, _Repeating):
+            name = _UNSTORABLE.sub("␀", one.name)[:LONGEST]
+            return _unreadable(found, "unreadable-row", f"{name} ×2")
     found = {**found, "time": _cut(found["time"])} if "time" in found else found
     try:
         event = msgspec.convert(found, UsageEvent)

@@ -122,7 +122,12 @@ def propose_remittance(
     today = shanghai_day(unit.clock.now())
     if month > month_of(today):
         latest = show_month(month_of(today))
-        raise InvalidInput(field="month", value=show_month(month), expected=f"at latest {latest}")
+        raise InvalidInput(
+            field="month",
+            value=show_month(month),
+            expected="at latest {latest}",
+            limits={"latest": latest},
+        )
     reference = _new_receipt(unit, reference, corrects_id=None)
     _check_day(unit, paid_on)
     owed_fen = owed_tax_fen(unit, month)
@@ -199,9 +204,19 @@ def _new_receipt(unit: Unit, reference: str, *, corrects_id: UUID | None) -> str
 def _check_day(unit: Unit, paid_on: date, *, earliest: date = date.min) -> None:
     today = shanghai_day(unit.clock.now())
     if paid_on > today:
-        raise InvalidInput(field="paid_on", value=str(paid_on), expected=f"at latest {today}")
+        raise InvalidInput(
+            field="paid_on",
+            value=str(paid_on),
+            expected="at latest {latest}",
+            limits={"latest": today},
+        )
     if paid_on < earliest:
-        raise InvalidInput(field="paid_on", value=str(paid_on), expected=f"at earliest {earliest}")
+        raise InvalidInput(
+            field="paid_on",
+            value=str(paid_on),
+            expected="at earliest {earliest}",
+            limits={"earliest": earliest},
+        )
 
 
 def _propose(

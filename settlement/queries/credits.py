@@ -1,7 +1,8 @@
 """Credits as people look at them: a teacher's own, a bureau's teachers', and the certificate (R48).
 
 A teacher sees their own; a bureau those whose organisation, or whose school as an author, lies in
-its subtree. Amounts are ten-thousandths of a credit.
+its subtree. A year names the organisation at which the person was at its end, or is in it. Amounts
+are ten-thousandths of a credit.
 """
 
 import hashlib
@@ -12,13 +13,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, func, select
+from sqlalchemy import INTEGER, ScalarSelect, Select, cast, func, or_, select
+from sqlalchemy.orm import aliased
 
 from catalog.models import Resource, Version
 from catalog.states import VersionState
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import NotFound
-from kernel.identity.models import Organisation, Person, PersonPrivate
+from kernel.identity.models import Organisation, Person, PersonPrivate, RoleGrant
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.credit_models import CreditBooking
@@ -26,6 +28,7 @@ from settlement.credit_rules import CreditKind
 
 READERS: Final = (Role.ADMISSION, Role.AUDITOR, Role.OPERATOR)
 
+ZONE: Final = "Asia/Shanghai"
 SHOWN: Final = (VersionState.LISTED, VersionState.SUSPENDED, VersionState.WITHDRAWN)
 """Versions whose title others than the vendor have seen."""
 
@@ -75,13 +78,13 @@ def own_years(unit: Unit) -> list[CreditYear]:
     """Return the actor's own years, the latest first."""
     if unit.actor.person_id is None:
         return []
-    return _years(unit, _summed().where(CreditBooking.person_id == unit.actor.person_id))
+    return _years(unit, _summed(unit).where(CreditBooking.person_id == unit.actor.person_id))
 
 
 def years_of_teachers(unit: Unit, *, year: int | None = None) -> list[CreditYear]:
     """Return the years of the teachers that a bureau sees, by year, organisation and name."""
     unit.actor.require("credits.list", *READERS)
-    wanted = _summed().where(CreditBooking.person_id.in_(_visible_people(unit)))
+    wanted = _summed(unit).where(CreditBooking.person_id.in_(_visible_people(unit)))
     if year is not None:
         wanted = wanted.where(CreditBooking.year == year)
     return _years(unit, wanted)
@@ -135,7 +138,7 @@ def certificate_of(unit: Unit, person_id: UUID, year: int) -> Certificate:
     rows = credit_rows(unit, person_id, year)
     found = _years(
         unit,
-        _summed().where(CreditBooking.person_id == person_id, CreditBooking.year == year),
+        _summed(unit).where(CreditBooking.person_id == person_id, CreditBooking.year == year),
     )
     if not found:
         raise NotFound(what="credits", key=str(year))
@@ -156,12 +159,39 @@ def digest_of(person_id: UUID, year: int, rows: Sequence[CreditRow]) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _summed() -> Select[*tuple[Any, ...]]:
+def _home_of_then(unit: Unit) -> ScalarSelect[str]:
+    """Return where a booking's person was when its year ended, or is now, in the year that runs.
+
+    By the roles that they held: one at where they are today before another, a school's before a
+    vendor's, the latest first; who held none any more is of where they held the last.
+    """
+    there, grant = aliased(Organisation), RoleGrant
+    ended = func.make_timestamptz(cast(CreditBooking.year + 1, INTEGER), 1, 1, 0, 0, 0, ZONE)
+    moment = func.least(ended, unit.clock.now())
+    held = or_(grant.granted_until.is_(None), grant.granted_until > moment)
+    return (
+        select(there.name)
+        .join(grant, grant.organisation_id == there.id)
+        .where(grant.person_id == CreditBooking.person_id, grant.granted_from < moment)
+        .order_by(
+            held.desc(),
+            (there.id == Person.organisation_id).desc(),
+            (there.kind == OrganisationKind.SCHOOL).desc(),
+            grant.granted_from.desc(),
+            grant.id.desc(),
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _summed(unit: Unit) -> Select[*tuple[Any, ...]]:
     one = CreditBooking
 
     def of(kind: CreditKind) -> Any:
         return func.coalesce(func.sum(one.amount).filter(one.kind == kind), 0).label(kind.value)
 
+    home = func.coalesce(_home_of_then(unit), func.max(Organisation.name)).label("organisation")
     earning = (
         func.count(func.distinct(one.subject_id))
         .filter(one.kind == CreditKind.READING)
@@ -171,7 +201,7 @@ def _summed() -> Select[*tuple[Any, ...]]:
         select(
             one.person_id,
             func.coalesce(func.max(PersonPrivate.name), "").label("name"),
-            func.max(Organisation.name).label("organisation"),
+            home,
             one.year,
             *(of(kind) for kind in CreditKind),
             earning,
@@ -179,10 +209,10 @@ def _summed() -> Select[*tuple[Any, ...]]:
         .join(Person, Person.id == one.person_id)
         .join(Organisation, Organisation.id == Person.organisation_id)
         .outerjoin(PersonPrivate, PersonPrivate.person_id == one.person_id)
-        .group_by(one.person_id, one.year)
+        .group_by(one.person_id, one.year, Person.organisation_id)
         .order_by(
             one.year.desc(),
-            func.max(Organisation.name),
+            home,
             func.max(PersonPrivate.name),
             one.person_id,
         )

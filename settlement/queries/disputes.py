@@ -9,9 +9,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Text, cast, select
 from sqlalchemy.orm import aliased
 
+from catalog.models import Version
+from catalog.pack_models import PackPart
 from kernel.actors import OrganisationKind
 from kernel.clock import shanghai_day
 from kernel.errors import NotFound
@@ -28,7 +30,10 @@ Vendor = aliased(Organisation, name="vendor")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DisputeRow:
-    """One dispute as of today; amounts in fen. `credit_number` is empty without a credit note."""
+    """One dispute as of today; amounts in fen. `credit_number` is empty without a credit note.
+
+    `part`: the title of the part of a pack that it is about, empty for the whole.
+    """
 
     id: UUID
     line_id: UUID
@@ -46,7 +51,8 @@ class DisputeRow:
     reason: str
     claim: str
     claimed_fen: int
-    evidence: dict[str, list[Any]]
+    evidence: dict[str, Any]
+    part: str
     opened_at: datetime
     opened_by: str
     answer_by: date
@@ -229,6 +235,7 @@ def _disputes(unit: Unit) -> Select[*tuple[Any, ...]]:
                 )
             ),
             CreditNote.number.label("credit_number"),
+            _part_named().label("part"),
         )
         .join(line, line.id == dispute.line_id)
         .join(Statement, Statement.id == line.statement_id)
@@ -237,6 +244,19 @@ def _disputes(unit: Unit) -> Select[*tuple[Any, ...]]:
         .join(Vendor, Vendor.id == line.vendor_id)
         .outerjoin(CreditNote, CreditNote.dispute_id == dispute.id)
         .where(_own(unit))
+    )
+
+
+def _part_named() -> ScalarSelect[str]:
+    """Return the title of the part that a dispute names, as it was agreed."""
+    return (
+        select(Version.title)
+        .join(PackPart, PackPart.version_id == Version.id)
+        .where(
+            PackPart.pack_id == Agreement.version_id,
+            cast(PackPart.resource_id, Text) == Dispute.evidence["part"].astext,
+        )
+        .scalar_subquery()
     )
 
 
@@ -250,7 +270,11 @@ def _rows(unit: Unit, wanted: Select[*tuple[Any, ...]]) -> list[DisputeRow]:
     today = shanghai_day(unit.clock.now())
     return [
         DisputeRow(
-            **{**row._mapping, "credit_number": row.credit_number or ""},
+            **{
+                **row._mapping,
+                "credit_number": row.credit_number or "",
+                "part": row.part or "",
+            },
             standing=standing_of(
                 today=today,
                 answered=row.answered_at is not None,

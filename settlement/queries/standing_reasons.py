@@ -87,7 +87,7 @@ def grounds_of(unit: Unit, view: StandingView) -> dict[int, Ground]:
         notice = notices.get(event.notice_id) if event.notice_id is not None else None
         found[event.number] = Ground(
             **{name: value for name, value in known.items() if name not in {"affected", "gates"}},
-            line=_line(event, known.get("gates", {})),
+            line=_line(event, known.get("gates", {}), known.get("p_bad")),
             notice_id=event.notice_id,
             items=told(notice.items) if notice is not None else (),
             affected=told(_without_days(unit, known.get("affected", ())))
@@ -109,8 +109,11 @@ def _without_days(unit: Unit, affected: Sequence[Mapping[str, Any]]) -> Sequence
     ]
 
 
-def _line(event: StandingEvent, gates: Mapping[str, Any]) -> Decimal | None:
-    """Return the published probability from which, or below which, the step may be taken."""
+def _line(event: StandingEvent, gates: Mapping[str, Any], p_bad: Decimal | None) -> Decimal | None:
+    """Return the published probability from which, or below which, the step may be taken.
+
+    None where no probability decided: of whom nothing is known any more has recovered.
+    """
     to_normal = event.because == "look" and event.to_state == "normal"
     name = {
         "notice": "probation",
@@ -118,7 +121,9 @@ def _line(event: StandingEvent, gates: Mapping[str, Any]) -> Decimal | None:
         "exit": "no_new_schools",
         "look": "recovery" if to_normal and event.from_state != "newcomer" else "watch",
     }.get(event.because, "")
-    return Decimal(str(gates[name])) if name in gates else None
+    line = Decimal(str(gates[name])) if name in gates else None
+    is_silence = name == "recovery" and line is not None and p_bad is not None and p_bad >= line
+    return None if is_silence else line
 
 
 def _looked(unit: Unit, view: StandingView, runs: set[UUID]) -> dict[UUID, dict[str, Any]]:

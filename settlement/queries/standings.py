@@ -49,7 +49,7 @@ NEXT_STEP = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StandingRow:
-    """One standing by its last look; `appeal`: waiting, or nothing."""
+    """One standing by its last look, of the run `run_id`; `appeal`: waiting, or nothing."""
 
     id: UUID
     vendor_id: UUID
@@ -59,6 +59,7 @@ class StandingRow:
     state: str
     since: date
     month: date | None
+    run_id: UUID | None
     score: Decimal | None
     p_bad: Decimal | None
     fresh: int
@@ -140,6 +141,7 @@ def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[Standi
             state=standing.state,
             since=standing.since,
             month=seen_by.month if seen_by else None,
+            run_id=seen_by.run_id if seen_by else None,
             score=seen_by.score if seen_by else None,
             p_bad=seen_by.p_bad if seen_by else None,
             fresh=affected(seen_by) if seen_by else 0,

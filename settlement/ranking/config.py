@@ -39,7 +39,8 @@ class Gates:
     """When a standing moves (R44). `looks`: monthly looks in a row; `fresh_schools`: affected.
 
     `return_days`: after which a vendor that left may apply anew (versions before the second: none
-    named, `RETURN_DAYS`).
+    named, `RETURN_DAYS`). `silence`: who stands on watch or worse and of whom nothing is known any
+    more is looked at all the same, and has recovered (versions before the fourth: nobody looks).
     """
 
     watch: Decimal = Decimal("0.5")
@@ -51,6 +52,7 @@ class Gates:
     probation_days: int = 183
     appeal_workdays: int = 10
     return_days: int | UnsetType = UNSET
+    silence: bool | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,8 @@ class Guards:
     another of the cell with one voice. `metering_times`: uses per learner and month, as a multiple
     of the cell's median over at least `metering_schools` schools. `wrongs_stay`: opinions alone are
     set aside, what went wrong stays (versions before the second: all of a school's evidence goes).
+    `low_stays`: nor are opinions below the middle, of a school with somebody at the vendor
+    (versions before the fourth: they are).
     """
 
     unanimous_raters: int = 5
@@ -90,6 +94,7 @@ class Guards:
     metering_schools: int = 8
     dissent: int | UnsetType = UNSET
     wrongs_stay: bool | UnsetType = UNSET
+    low_stays: bool | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +113,7 @@ class RankingConfig:
     subject is bad. `interval_z`: two subjects this many sd apart have a certain order.
     """
 
-    version: str = "2026-3"
+    version: str = "2026-4"
     weights: Weights = field(default_factory=Weights)
     cap: Decimal = Decimal("0.20")
     raters_for_full_weight: int = 3
@@ -141,9 +146,11 @@ class RankingConfig:
         Band(name="C", least=Decimal(52)),
         Band(name="D", least=Decimal(0)),
     )
-    gates: Gates = field(default_factory=lambda: Gates(return_days=RETURN_DAYS))
+    gates: Gates = field(default_factory=lambda: Gates(return_days=RETURN_DAYS, silence=True))
     newcomers: Newcomers = field(default_factory=lambda: Newcomers(independent=True))
-    guards: Guards = field(default_factory=lambda: Guards(dissent=5, wrongs_stay=True))
+    guards: Guards = field(
+        default_factory=lambda: Guards(dissent=5, wrongs_stay=True, low_stays=True)
+    )
 
     def canonical(self) -> bytes:
         """Return the configuration as JSON with sorted keys; decimals are strings."""

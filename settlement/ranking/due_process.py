@@ -3,7 +3,8 @@
 A notice names item by item what schools say, and gives a term to mend it; only if the looks after
 it find no better, and newly affected schools say so, a reviewer may suspend, and after the days to
 appeal let the vendor exit. Each step is signed by a reviewer without an interest in the vendor, of
-the bureau that answers for it (`jurisdiction`), and can be appealed (`standing_appeals`).
+the bureau that answers for it (`jurisdiction`), and can be appealed (`standing_appeals`). A
+signature is of the run that its signer read (`seen`): after another look nothing is signed.
 """
 
 from datetime import timedelta
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from catalog.models import Resource, Version
 from catalog.reviewers import Reviewer, refuse_interest, require_reviewer
 from kernel.clock import shanghai_day
-from kernel.errors import ReasonRequired, StepNotDue
+from kernel.errors import AnotherLook, ReasonRequired, StepNotDue
 from kernel.ids import new_id
 from kernel.unit import Unit
 from settlement.ranking.items import items_of
@@ -33,13 +34,16 @@ TO: dict[Because, VendorStanding] = {
 }
 
 
-def issue_notice(unit: Unit, standing_id: UUID, *, note: str) -> StandingNotice:
+def issue_notice(
+    unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = None
+) -> StandingNotice:
     """Tell a vendor on watch what it has to mend within a term: watch → probation.
 
-    The items are what the last look rests on, school by school. Raises `NotFound`, `StepNotDue`,
+    The items are what the last look rests on, school by school. `seen`: the run of the look that
+    the signer read, the last one if none is named. Raises `NotFound`, `AnotherLook`, `StepNotDue`,
     `ReasonRequired`, `VendorInterest`, `Refused`.
     """
-    standing, course, reviewer = _begin(unit, standing_id, Because.NOTICE, note=note)
+    standing, course, reviewer = _begin(unit, standing_id, Because.NOTICE, note=note, seen=seen)
     assert course.look is not None  # a gate
     items = items_of(unit, standing.vendor_id, cell=standing.cell, run_id=course.look.run_id)
     if not items:
@@ -66,12 +70,12 @@ def issue_notice(unit: Unit, standing_id: UUID, *, note: str) -> StandingNotice:
     return notice
 
 
-def suspend(unit: Unit, standing_id: UUID, *, note: str) -> StandingEvent:
+def suspend(unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = None) -> StandingEvent:
     """Let a vendor on probation take no new schools: probation → no_new_schools.
 
     Raises `StepNotDue` naming the first gate that is not met, and as `issue_notice`.
     """
-    standing, course, reviewer = _begin(unit, standing_id, Because.SUSPENSION, note=note)
+    standing, course, reviewer = _begin(unit, standing_id, Because.SUSPENSION, note=note, seen=seen)
     assert course.notice is not None  # a gate
     return _sign(
         unit,
@@ -84,12 +88,14 @@ def suspend(unit: Unit, standing_id: UUID, *, note: str) -> StandingEvent:
     )
 
 
-def let_exit(unit: Unit, standing_id: UUID, *, note: str) -> StandingEvent:
+def let_exit(
+    unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = None
+) -> StandingEvent:
     """Let a vendor go: no_new_schools → exiting. Its schools finish their term.
 
     Raises as `suspend`.
     """
-    standing, course, reviewer = _begin(unit, standing_id, Because.EXIT, note=note)
+    standing, course, reviewer = _begin(unit, standing_id, Because.EXIT, note=note, seen=seen)
     return _sign(unit, standing, course, Because.EXIT, reviewer, note=note)
 
 
@@ -109,11 +115,13 @@ def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
 
 
 def _begin(
-    unit: Unit, standing_id: UUID, step: Because, *, note: str
+    unit: Unit, standing_id: UUID, step: Because, *, note: str, seen: UUID | None
 ) -> tuple[Standing, Course, Reviewer]:
     standing = require_standing(unit, standing_id, lock=True)
     reviewer = require_judge_of(unit, standing, "sign a step of due process")
     course = course_of(unit, standing)
+    if seen is not None and (course.look is None or course.look.run_id != seen):
+        raise AnotherLook(key=standing.cell)
     unmet = first_unmet(gates_of(unit, course, step))
     if unmet is not None:
         raise StepNotDue(key=standing.cell, state=standing.state, wanted=TO[step], rule=unmet.rule)

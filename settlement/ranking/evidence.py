@@ -1,10 +1,10 @@
 """Evidence of a month, out of settled facts only: what each school did and said (R42).
 
 Decides whose evidence is left out, and shown with the reason: of the author's own school all of it,
-of a school with somebody at the vendor, and of those that the guards of `findings` name, what they
-say; not what went wrong there, or a vendor could wash it away by a role or by uses. Uses are
-carried along as exposure and never scored (R46). What became a fact after the month's end is not
-known here.
+of a school with somebody at the vendor what it says in its favour, of those that the guards of
+`findings` name what they say; not what went wrong there, or a vendor could wash it away by a role
+or by uses. Uses are carried along as exposure and never scored (R46). What became a fact after the
+month's end is not known here.
 """
 
 import re
@@ -22,10 +22,10 @@ from kernel.arrays import UuidArray
 from kernel.clock import Month, month_bounds, month_of, next_month, start_of_day
 from kernel.db import set_wise
 from kernel.unit import Unit
+from settlement.ranking.defect_queries import DEFECTS
 from settlement.ranking.evidence_queries import (
     AFFILIATES,
     AUDITS,
-    DEFECTS,
     FIRST_USE,
     KINDS,
     MONTHS,
@@ -33,10 +33,12 @@ from settlement.ranking.evidence_queries import (
     PLACES,
     RATINGS,
     TERMS,
+    VENDOR,
+    WATCHED,
     about,
 )
 from settlement.ranking.guards import moved
-from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, apart
+from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, apart, together
 from settlement.ranking.rules import Rules
 
 
@@ -62,6 +64,7 @@ OF_SCHOOLS: Final = {
 }
 """Statements that tell of schools: which of their columns is which fact."""
 ASKED: Final = (*OF_SCHOOLS, AUDITS, FIRST_USE, OWN_SCHOOLS, AFFILIATES)
+ASKED_OF_VENDORS: Final = (*ASKED, WATCHED)
 
 Key = tuple[str, str]
 """Subject (id as text) and cell."""
@@ -95,6 +98,17 @@ class _Gathered:
     audits_passed: int = 0
     days: int = NEVER_USED_DAYS
 
+    def is_silent(self, days: int) -> bool:
+        """Whether nothing is known but ratings that are as old as this."""
+        return not self.audits and not any(
+            known.get("months", 0)
+            or known.get("renewed", 0)
+            or known.get("ended", 0)
+            or known.get("defects", 0)
+            or (known.get("raters", 0) and known["rating_age_days"] < days)
+            for known in self.schools.values()
+        )
+
 
 def last_day_of(month: Month) -> date:
     return next_month(month) - timedelta(days=1)
@@ -104,7 +118,7 @@ def gather(unit: Unit, month: Month, rules: Rules) -> Evidence:
     """Return all evidence of a month, for vendors and for resources."""
     given = parameters(month, rules)
     with set_wise(unit.session):
-        subjects = {kind: _of_kind(unit, kind, given) for kind in KINDS}
+        subjects = {kind: _of_kind(unit, kind, given, rules=rules) for kind in KINDS}
     return Evidence(month=month, subjects=subjects)
 
 
@@ -133,21 +147,24 @@ def parameters_until(
         "not_the_vendors": list(rules.evidence.not_the_vendors),
         "excused": list(rules.evidence.excused_ends),
         "by_part": rules.evidence.by_part is True,
-        "wrongs_stay": rules.ranking.guards.wrongs_stay is True,
+        "part_by_part": rules.evidence.part_by_part is True,
+        "silence": rules.ranking.gates.silence is True,
     }
 
 
-def _of_kind(unit: Unit, kind: str, given: Mapping[str, Any]) -> tuple[Subject, ...]:
+def _of_kind(
+    unit: Unit, kind: str, given: Mapping[str, Any], *, rules: Rules
+) -> tuple[Subject, ...]:
     rows = {}
-    for query in ASKED:
+    for query in ASKED_OF_VENDORS if kind == VENDOR else ASKED:
         rows[query] = unit.session.execute(*asked(query, kind, given)).all()
-    return assembled(unit, rows, wrongs_stay=bool(given["wrongs_stay"]))
+    return assembled(unit, rows, rules=rules)
 
 
 def assembled(
-    unit: Unit, rows: Mapping[str, Sequence[Any]], *, wrongs_stay: bool
+    unit: Unit, rows: Mapping[str, Sequence[Any]], *, rules: Rules
 ) -> tuple[Subject, ...]:
-    """Put subjects together out of the rows of each statement; see `Guards.wrongs_stay`."""
+    """Put subjects together out of the rows of each statement."""
     found: dict[tuple[UUID, str], _Gathered] = defaultdict(_Gathered)
     for query, names in OF_SCHOOLS.items():
         for row in rows[query]:
@@ -157,12 +174,18 @@ def assembled(
     for row in rows[AUDITS]:
         known_subject = found[row.subject, row.cell]
         known_subject.audits, known_subject.audits_passed = row.audits, row.passed
+    if rules.ranking.gates.silence is True:
+        _forget_silent(found, days=rules.ranking.evidence_days)
+    for row in rows.get(WATCHED, ()):
+        found[row.subject, row.cell] = found.get((row.subject, row.cell), _Gathered())
     for row in rows[FIRST_USE]:
         if (row.subject, row.cell) in found:
             found[row.subject, row.cell].days = int(row.days)
     own = {(row.subject, row.cell, row.school_id) for row in rows[OWN_SCHOOLS]}
     affiliates = {(row.subject, row.school_id) for row in rows[AFFILIATES]}
     rural = _rural(unit, {school for one in found.values() for school in one.schools})
+    guards = rules.ranking.guards
+    wrongs_stay, low_stays = guards.wrongs_stay is True, guards.low_stays is True
     subjects = []
     for (subject, cell), gathered in sorted(found.items(), key=lambda item: (item[0][1], item[0])):
         at_home = {str(one) for one in gathered.schools if (subject, cell, one) in own}
@@ -172,9 +195,20 @@ def assembled(
             whole, dict.fromkeys(at_home, LeftOut.OWN_SCHOOL.value), wrongs_stay=False
         )
         subjects.append(
-            without(foreign, dict.fromkeys(close, LeftOut.AFFILIATE.value), wrongs_stay=wrongs_stay)
+            without(
+                foreign,
+                dict.fromkeys(close, LeftOut.AFFILIATE.value),
+                wrongs_stay=wrongs_stay,
+                low_stays=low_stays,
+            )
         )
     return tuple(subjects)
+
+
+def _forget_silent(found: dict[tuple[UUID, str], _Gathered], *, days: int) -> None:
+    """Leave out of whom nothing is known of late: what was said long ago speaks beside a use."""
+    for key in [key for key, gathered in found.items() if gathered.is_silent(days)]:
+        del found[key]
 
 
 def _subject(
@@ -195,20 +229,32 @@ def _subject(
     )
 
 
-def without(subject: Subject, why: Mapping[str, str], *, wrongs_stay: bool) -> Subject:
+def without(
+    subject: Subject, why: Mapping[str, str], *, wrongs_stay: bool, low_stays: bool = False
+) -> Subject:
     """Return a subject without these schools' evidence, or their opinions, each with its reason.
 
-    Of a school of which something is left out already, no more is.
+    Of a school of which something is left out already no more is, but for an opinion that stayed.
     """
     named = subject.evidence
     known = {school for school, _ in named.excluded}
-    reasons = {school: one for school, one in why.items() if school not in known}
-    gone = [apart(one)[1] if wrongs_stay else one for one in named.schools if one.school in reasons]
+    heard = {one.school for one in named.schools if one.raters}
+    reasons = {school: one for school, one in why.items() if school not in known or school in heard}
+    gone = {
+        one.school: apart(one, low_stays=low_stays)[1] if wrongs_stay else one
+        for one in named.schools
+        if one.school in reasons
+    }
     if not gone:
         return subject
+    before = {one.school: one for one in subject.left_out}
+    now = {
+        school: together(one, before[school]) if school in before else one
+        for school, one in gone.items()
+    }
     return Subject(
-        evidence=moved(named, reasons, wrongs_stay=wrongs_stay),
-        left_out=tuple(sorted((*subject.left_out, *gone), key=lambda one: one.school)),
+        evidence=moved(named, reasons, wrongs_stay=wrongs_stay, low_stays=low_stays),
+        left_out=tuple(sorted((before | now).values(), key=lambda one: one.school)),
     )
 
 

@@ -3,15 +3,16 @@
 Set-wise: each walks over its tables once for all subjects. `subject` is the column that names whom
 a fact is about. A fact belongs to the cell of the version that was used, rated or drawn; teaching
 points speak for their school. Use under a pack is of the pack, and of those of its parts that were
-used (`by_part`). All know only what was known by the end of the month (`end`,
-`last_day`), so that a month is ranked the same however late.
+used (`by_part`), but for those that a recount found unused (`part_by_part`). All know only what was
+known by the end of the month (`end`, `last_day`), so that a month is ranked the same however late.
 """
 
 from typing import Final
 
 from sqlalchemy import TextClause, text
 
-from settlement.agreement_items import ITEMS, USED_ITEMS
+from settlement.agreement_items import ITEMS, RECOUNTED_AWAY, USED_ITEMS
+from settlement.ranking.defect_queries import DEFECTS, weighed
 
 VENDOR, RESOURCE = "vendor", "resource"
 KINDS: Final = (VENDOR, RESOURCE)
@@ -52,16 +53,22 @@ FROM (
 ) latest GROUP BY subject, cell, school_id
 """
 
-# Which parts of packs schools used, by what was billed up to now: asked once, and joined.
+# Which parts of packs schools used, by what was billed up to now: asked once, and joined. Of a
+# month that was counted anew the last count holds (`part_by_part`).
 USED_PARTS = """
-    SELECT DISTINCT a.id AS agreement_id, {school} AS school_id,
+    SELECT DISTINCT counted.agreement_id, counted.school_id,
         CAST(part.resource_id AS uuid) AS resource_id
-    FROM agreement a JOIN statement_line l ON l.agreement_id = a.id
-    JOIN statement_breakdown b ON b.line_id = l.id
-    JOIN organisation o ON o.id = b.school_id
-    CROSS JOIN LATERAL jsonb_object_keys(b.explanation -> 'parts') AS part(resource_id)
-    WHERE CAST(:by_part AS boolean) AND l.month <= :month AND {about}
-        AND EXISTS (SELECT FROM pack_part p WHERE p.pack_id = a.version_id)
+    FROM (
+        SELECT a.id AS agreement_id, {school} AS school_id, b.explanation -> 'parts' AS parts,
+            l.kind <> 'take_up' AND l.month = max(l.month) FILTER (WHERE l.kind <> 'take_up')
+                OVER (PARTITION BY a.id, l.of_month, b.school_id) AS holds
+        FROM agreement a JOIN statement_line l ON l.agreement_id = a.id
+        JOIN statement_breakdown b ON b.line_id = l.id
+        JOIN organisation o ON o.id = b.school_id
+        WHERE CAST(:by_part AS boolean) AND l.month <= :month AND {about}
+            AND EXISTS (SELECT FROM pack_part p WHERE p.pack_id = a.version_id)
+    ) counted CROSS JOIN LATERAL jsonb_object_keys(counted.parts) AS part(resource_id)
+    WHERE counted.holds OR NOT CAST(:part_by_part AS boolean)
 """
 
 # Terms of agreements. What is agreed on counts as used, a part of a pack by its uses; of parts that
@@ -111,24 +118,6 @@ WHERE renewed OR (NOT is_open AND NOT excused
 GROUP BY subject, cell, school_id
 """  # noqa: S608 - put together from the texts of this module
 
-# Upheld disputes, one for each school, month and ground; never what the platform did or gave back.
-DEFECTS = """
-SELECT subject, cell, school_id, sum(severity) AS defects, count(*) AS incidents
-FROM (
-    SELECT {subject} AS subject, {cell} AS cell, {school} AS school_id, l.of_month, d.reason,
-        max(CASE WHEN d.credit_fen * 100 >= l.amount_fen * :grave THEN 10
-            WHEN d.credit_fen * 100 >= l.amount_fen * :serious THEN 3 ELSE 1 END) AS severity
-    FROM dispute d JOIN statement_line l ON l.id = d.line_id
-    JOIN agreement a ON a.id = l.agreement_id JOIN statement_breakdown b ON b.line_id = l.id
-    CROSS JOIN LATERAL ({used_items}) i JOIN version v ON v.id = i.version_id
-    JOIN organisation o ON o.id = b.school_id
-    WHERE d.outcome = 'upheld' AND d.decided_at >= :start AND d.decided_at < :end
-        AND (NOT i.is_part OR CAST(:by_part AS boolean)) AND d.opened_by <> 'system'
-        AND d.reason <> ALL(:not_the_vendors) AND b.quantity <> 0 AND {not_struck}
-    GROUP BY {subject}, {cell}, {school}, l.of_month, d.reason
-) incident GROUP BY subject, cell, school_id
-"""
-
 # Months of settled use, by what was stated up to the month; how much is shown and never scored.
 MONTHS = """
 SELECT subject, cell, school_id, count(*) AS months, sum(quantity) AS uses
@@ -144,6 +133,7 @@ FROM (
         JOIN organisation o ON o.id = b.school_id
         WHERE l.month <= :month AND l.of_month >= :first_month AND l.kind <> 'take_up'
             AND (NOT i.is_part OR CAST(:by_part AS boolean)) AND {anew}
+            AND NOT (i.is_part AND CAST(:part_by_part AS boolean) AND {recounted})
         GROUP BY {subject}, {cell}, {school}, l.of_month, i.is_part, i.resource_id, a.id,
             b.school_id
     ) item GROUP BY subject, cell, school_id, of_month HAVING sum(quantity) > 0
@@ -159,6 +149,7 @@ JOIN statement_breakdown b ON b.line_id = l.id
 CROSS JOIN LATERAL ({used_items}) i JOIN version v ON v.id = i.version_id
 WHERE l.month <= :month AND l.kind = 'use' AND l.quantity > 0 AND {anew}
     AND (NOT i.is_part OR CAST(:by_part AS boolean))
+    AND NOT (i.is_part AND CAST(:part_by_part AS boolean) AND {recounted})
 GROUP BY {subject}, {cell}
 """
 
@@ -189,6 +180,16 @@ JOIN resource r ON r.vendor_id = vendor.id
 WHERE seller.granted_from < :end AND held.granted_from < :end
 """
 
+# Standings on watch or worse at the month's end: looked at, whatever is known of the vendor.
+WATCHED = """
+SELECT {subject} AS subject, s.cell
+FROM standing s CROSS JOIN LATERAL (
+    SELECT e.to_state FROM standing_event e WHERE e.standing_id = s.id AND e.at < :end
+    ORDER BY e.number DESC LIMIT 1
+) stood
+WHERE CAST(:silence AS boolean) AND stood.to_state IN ('watch', 'probation', 'no_new_schools')
+"""
+
 # Learners of each school, with its teaching points, on the month's last day.
 LEARNERS: Final = text(
     """
@@ -207,17 +208,18 @@ PLACES: Final = text(
 VENDOR_OF: Final = {
     RATINGS: "r.vendor_id",
     TERMS: "a.vendor_id",
-    DEFECTS: "a.vendor_id",
+    DEFECTS: "w.vendor_id",
     MONTHS: "a.vendor_id",
     FIRST_USE: "a.vendor_id",
     AUDITS: "r.vendor_id",
     OWN_SCHOOLS: "r.vendor_id",
     AFFILIATES: "r.vendor_id",
+    WATCHED: "s.vendor_id",
 }
 RESOURCE_OF: Final = {
     RATINGS: "g.resource_id",
     TERMS: "i.resource_id",
-    DEFECTS: "i.resource_id",
+    DEFECTS: "w.resource_id",
     MONTHS: "i.resource_id",
     FIRST_USE: "i.resource_id",
     AUDITS: "r.id",
@@ -227,7 +229,7 @@ RESOURCE_OF: Final = {
 STRIKES: Final = {
     RATINGS: not_struck("ratings", "g.at", "r.vendor_id"),
     TERMS: not_struck("renewal", "LEAST(a.ends_on, upper(g.days) - 1)::timestamptz", "a.vendor_id"),
-    DEFECTS: not_struck("defects", "d.decided_at", "a.vendor_id"),
+    DEFECTS: not_struck("defects", "w.decided_at", "w.vendor_id"),
 }
 
 
@@ -240,6 +242,7 @@ ANEW: Final = {
     FIRST_USE: since_return(MONTH_END, "a.vendor_id"),
     AUDITS: since_return("s.judged_at", "r.vendor_id"),
 }
+RECOUNTED: Final = RECOUNTED_AWAY.format(part="i.resource_id", known="later.month <= :month")
 ONE_VENDOR: Final = "a.vendor_id = :only"
 """The condition that an agreement is of the vendor that is asked about."""
 
@@ -247,8 +250,8 @@ ONE_VENDOR: Final = "a.vendor_id = :only"
 def about(query: str, kind: str, *, agreements: str = "true") -> TextClause:
     """Return a statement of this module for vendors or for resources.
 
-    `agreements`: a condition on agreements `a`, for what is asked of terms before they are told
-    apart by subject; of all else the planner sees to it.
+    `agreements`: a condition on agreements `a`, for what is asked of terms and disputes before they
+    are told apart by subject; of all else the planner sees to it.
     """
     subject = (VENDOR_OF if kind == VENDOR else RESOURCE_OF)[query]
     return text(
@@ -261,6 +264,8 @@ def about(query: str, kind: str, *, agreements: str = "true") -> TextClause:
             not_struck=STRIKES.get(query, "true"),
             about=agreements,
             anew=ANEW.get(query, "true"),
+            recounted=RECOUNTED,
+            weighed=weighed(school=SCHOOL, decided="d.decided_at >= :start", agreements=agreements),
         )
     )
 

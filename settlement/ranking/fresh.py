@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from kernel.clock import Month
 from kernel.unit import Unit
-from settlement.agreement_items import USED_ITEMS
+from settlement.ranking.defect_queries import weighed
 from settlement.ranking.evidence import bound, parameters
 from settlement.ranking.evidence_queries import (
     CELL,
@@ -31,6 +31,13 @@ UNHEARD: Final = ("ratings",)
 LOW_STARS: Final = 2
 """A rating of so many stars, or fewer, says that a school is affected."""
 
+TOLD: Final = "a.vendor_id IN (SELECT vendor_id FROM told)"
+DISPUTED: Final = weighed(
+    school=SCHOOL,
+    decided="d.decided_at > (SELECT min(since) FROM told)",
+    agreements=TOLD,
+)
+
 FRESH: Final = f"""
 WITH told AS (
     SELECT s.id, s.vendor_id, s.cell, max(n.issued_at) AS since
@@ -46,7 +53,7 @@ WITH told AS (
     JOIN organisation o ON o.id = g.school_id
     WHERE {not_struck("ratings", "g.at", "r.vendor_id")}
     ORDER BY t.id, g.person_id, g.at DESC, g.id DESC
-), {terms_of("a.vendor_id IN (SELECT vendor_id FROM told)")}, gone AS (
+), {terms_of(TOLD)}, gone AS (
     SELECT told.id, t.school_id, t.ends_on AS day
     FROM told JOIN term t ON t.subject = told.vendor_id AND t.cell = told.cell
     WHERE t.counts AND t.is_used AND NOT t.excused
@@ -55,16 +62,12 @@ WITH told AS (
         AND NOT EXISTS (
             SELECT FROM term n WHERE {GOES_ON} AND (n.is_used OR ({STILL_OPEN})))
 ), wronged AS (
-    SELECT t.id, {SCHOOL} AS school_id, (d.decided_at AT TIME ZONE 'Asia/Shanghai')::date AS day
-    FROM told t JOIN dispute d ON d.vendor_id = t.vendor_id AND d.outcome = 'upheld'
-        AND d.decided_at > t.since AND d.decided_at < :end AND d.opened_by <> 'system'
-        AND d.reason <> ALL(:not_the_vendors)
-    JOIN statement_line l ON l.id = d.line_id JOIN agreement a ON a.id = l.agreement_id
-    JOIN statement_breakdown b ON b.line_id = l.id AND b.quantity <> 0
-    CROSS JOIN LATERAL ({USED_ITEMS}) i JOIN version v ON v.id = i.version_id AND {CELL} = t.cell
-    JOIN organisation o ON o.id = b.school_id
-    WHERE (NOT i.is_part OR CAST(:by_part AS boolean))
-        AND {not_struck("defects", "d.decided_at", "a.vendor_id")}
+    SELECT t.id, w.school_id, (w.decided_at AT TIME ZONE 'Asia/Shanghai')::date AS day
+    FROM told t JOIN ({DISPUTED}) w ON w.vendor_id = t.vendor_id AND w.decided_at > t.since
+        AND w.weight > 0
+    JOIN version v ON v.id = w.version_id AND {CELL} = t.cell
+    JOIN organisation o ON o.id = w.school_id
+    WHERE {not_struck("defects", "w.decided_at", "w.vendor_id")}
 )
 SELECT id, school_id, what, max(day) AS day FROM (
     SELECT id, school_id, 'ratings' AS what, day FROM low WHERE stars <= :low

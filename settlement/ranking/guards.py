@@ -274,20 +274,27 @@ def _per_row(evidence: Sequence[SubjectEvidence], fact: str) -> Whole:
 
 
 def moved(
-    evidence: SubjectEvidence, found: Mapping[str, str], *, wrongs_stay: bool
+    evidence: SubjectEvidence,
+    found: Mapping[str, str],
+    *,
+    wrongs_stay: bool,
+    low_stays: bool = False,
 ) -> SubjectEvidence:
-    """Return a subject's evidence without the opinions of these schools, each with its reason."""
+    """Return a subject's evidence without the opinions of these schools, each with its reason.
+
+    The reason is the last one, of a school of which something was set aside before.
+    """
     if not found:
         return evidence
     kept = [
-        apart(one)[0] if wrongs_stay and one.school in found else one
+        apart(one, low_stays=low_stays)[0] if wrongs_stay and one.school in found else one
         for one in evidence.schools
         if wrongs_stay or one.school not in found
     ]
     return replace(
         evidence,
         schools=tuple(one for one in kept if one is not None),
-        excluded=tuple(sorted([*evidence.excluded, *found.items()])),
+        excluded=tuple(sorted({**dict(evidence.excluded), **found}.items())),
     )
 
 

@@ -8,8 +8,12 @@ decided where it is read from the settled facts; nothing here asks a database.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import Final
 
 import msgspec
+
+OF_OPINION: Final = ("rating_points", "raters", "rating_age_days", "best", "worst")
+"""What a school's teachers say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +41,11 @@ class SchoolEvidence:
     best: int = 0
     worst: int = 0
 
+    @property
+    def complains(self) -> bool:
+        """Whether its teachers' opinion lies below the middle, three stars."""
+        return self.rating_points < 2 * self.raters
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubjectEvidence:
@@ -44,7 +53,8 @@ class SubjectEvidence:
 
     `first_listed_days`: days since it was first in use. `excluded`: schools whose evidence is
     shown and never scored, each with why: own-school, affiliate, rating-ring, abnormal-metering.
-    But for the author's own school, what went wrong is scored all the same (`apart`).
+    But for the author's own school, what went wrong is scored all the same (`apart`), and what an
+    affiliate's school says against the vendor.
     """
 
     subject: str
@@ -77,14 +87,18 @@ def in_order(evidence: SubjectEvidence) -> SubjectEvidence:
     )
 
 
-def apart(one: SchoolEvidence) -> tuple[SchoolEvidence | None, SchoolEvidence]:
+def apart(
+    one: SchoolEvidence, *, low_stays: bool = False
+) -> tuple[SchoolEvidence | None, SchoolEvidence]:
     """Return what stays of a school whose opinion is set aside, and what is set aside.
 
     What went wrong stays, whoever says it: upheld defects, with the months that they are a rate of,
-    and terms that ended, as its whole decision on renewal. None if nothing went wrong. The two are
-    the whole again (`together`).
+    and terms that ended, as its whole decision on renewal; with `low_stays` also what its teachers
+    say, if that lies below the middle. None if nothing stays. The two are the whole again
+    (`together`).
     """
-    if not (one.defects or one.ended):
+    is_low = low_stays and one.complains
+    if not (one.defects or one.ended or is_low):
         return None, one
     kept = SchoolEvidence(
         school=one.school,
@@ -94,16 +108,13 @@ def apart(one: SchoolEvidence) -> tuple[SchoolEvidence | None, SchoolEvidence]:
         months=one.months if one.defects else 0,
         uses=one.uses if one.defects else 0,
         rural=one.rural,
+        **{name: getattr(one, name) if is_low else 0 for name in OF_OPINION},
     )
-    aside = replace(
-        one,
-        renewed=one.renewed - kept.renewed,
-        ended=0,
-        defects=0,
-        months=one.months - kept.months,
-        uses=one.uses - kept.uses,
-    )
-    return kept, aside
+    aside = {
+        name: getattr(one, name) - getattr(kept, name)
+        for name in ("renewed", "ended", "defects", "months", "uses", *OF_OPINION)
+    }
+    return kept, replace(one, **aside)
 
 
 def together(one: SchoolEvidence, other: SchoolEvidence) -> SchoolEvidence:

@@ -1,7 +1,7 @@
 """What schools say against a vendor, item by item, as a run has it (R44).
 
 A notice names these items, an appeal denies them, and what an upheld appeal struck out does not
-come back: a further notice has to say more than the one before.
+come back: a further notice has to say more than what is left of the one before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,12 @@ from sqlalchemy import select
 
 from kernel.unit import Unit
 from settlement.ranking.inputs import SchoolEvidence
-from settlement.ranking.models import ScoreSnapshot
+from settlement.ranking.models import (
+    ScoreSnapshot,
+    StandingAppeal,
+    StandingNotice,
+    StruckEvidence,
+)
 from settlement.ranking.runs import subject_from
 
 Item = Mapping[str, Any]
@@ -39,13 +44,33 @@ def items_of(unit: Unit, vendor_id: UUID, *, cell: str, run_id: UUID) -> list[di
 def say_more(items: Sequence[Item], before: Sequence[Item]) -> bool:
     """Return whether one of the items says what those before did not.
 
-    Another school, or another component of it; other ratings, more terms that ended, more severity.
+    Another school, or another component of it; lower ratings on average or of more teachers, more
+    terms that ended, more severity.
     """
     known = {(one["school"], one["component"]): one["what"] for one in before}
     return any(
         _is_more(one["component"], one["what"], known.get((one["school"], one["component"])))
         for one in items
     )
+
+
+def left_of(unit: Unit, notice: StandingNotice) -> list[Item]:
+    """Return a notice's items but for those that an upheld appeal struck out since.
+
+    What such a school says is of after the appeal, and new.
+    """
+    struck = {
+        (str(school_id), component)
+        for school_id, component in unit.session.execute(
+            select(StruckEvidence.school_id, StruckEvidence.component)
+            .join(StandingAppeal, StandingAppeal.id == StruckEvidence.appeal_id)
+            .where(
+                StandingAppeal.standing_id == notice.standing_id,
+                StandingAppeal.decided_at >= notice.issued_at,
+            )
+        )
+    }
+    return [one for one in notice.items if (one["school"], one["component"]) not in struck]
 
 
 def _is_more(component: str, what: Mapping[str, int], before: Mapping[str, int] | None) -> bool:
@@ -57,13 +82,14 @@ def _is_more(component: str, what: Mapping[str, int], before: Mapping[str, int] 
         case "defects":
             return what["severity"] > before["severity"]
         case _:
-            return what != before
+            is_lower = what["stars"] * before["teachers"] < before["stars"] * what["teachers"]
+            return is_lower or what["teachers"] > before["teachers"]
 
 
 def _said(one: SchoolEvidence) -> Sequence[tuple[str, dict[str, int]]]:
     """Return what a school says against a subject: below the middle, not renewed, upheld."""
     said: list[tuple[str, dict[str, int]]] = []
-    if one.raters and one.rating_points < 2 * one.raters:
+    if one.complains:
         stars = one.rating_points + one.raters
         said.append(("ratings", {"teachers": one.raters, "stars": stars}))
     if one.ended:

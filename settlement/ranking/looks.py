@@ -32,7 +32,7 @@ from settlement.ranking.models import (
     StandingLook,
 )
 from settlement.ranking.runs import last_run, rules_of
-from settlement.ranking.standing_states import CONTESTABLE, Because, VendorStanding
+from settlement.ranking.standing_states import RECOVERING, Because, VendorStanding
 
 
 def look_at(unit: Unit, run: ScoreRun, *, but_not: Collection[UUID] = ()) -> int:
@@ -52,10 +52,7 @@ def look_at(unit: Unit, run: ScoreRun, *, but_not: Collection[UUID] = ()) -> int
     standings = _standings(unit, snapshots)
     wrongs_stay = rules.ranking.guards.wrongs_stay is True
     left_out = {
-        standings[one.subject_id, one.cell].id: {
-            school: UNHEARD if wrongs_stay and why != LeftOut.OWN_SCHOOL else UNSEEN
-            for school, why in one.inputs["evidence"]["excluded"]
-        }
+        standings[one.subject_id, one.cell].id: _uncounted(one, wrongs_stay=wrongs_stay)
         for one in snapshots
     }
     fresh = fresh_schools(unit, Month(run.month), rules, left_out=left_out)
@@ -184,16 +181,36 @@ def _standings(
     return known | {(one.vendor_id, one.cell): one for one in fresh}
 
 
+def _uncounted(found: ScoreSnapshot, *, wrongs_stay: bool) -> dict[str, Collection[str]]:
+    """Return by school what does not count of it, of those of which something is set aside."""
+    evidence = found.inputs["evidence"]
+    heard = {one["school"] for one in evidence["schools"] if one["raters"]}
+    uncounted: dict[str, Collection[str]] = {}
+    for school, why in evidence["excluded"]:
+        if why == LeftOut.OWN_SCHOOL or not wrongs_stay:
+            uncounted[school] = UNSEEN
+        elif school not in heard:
+            uncounted[school] = UNHEARD
+    return uncounted
+
+
+def is_silent(found: ScoreSnapshot) -> bool:
+    """Return whether nothing that counts is known of a subject; as the database has it (0037)."""
+    evidence = found.inputs["evidence"]
+    return not evidence["schools"] and not evidence["audits"]
+
+
 def _moved_to(standing: Standing, found: ScoreSnapshot, gates: Gates) -> VendorStanding | None:
     """Return where a look takes a standing, None where it stays."""
     state = VendorStanding(standing.state)
+    if gates.silence is True and is_silent(found):
+        return VendorStanding.NORMAL if state in RECOVERING else None
     if state is VendorStanding.NEWCOMER:
         if found.is_newcomer:
             return None
         return VendorStanding.WATCH if found.p_bad >= gates.watch else VendorStanding.NORMAL
     if state is VendorStanding.NORMAL and found.p_bad >= gates.watch:
         return VendorStanding.WATCH
-    recovers = state is VendorStanding.WATCH or state in CONTESTABLE
-    if recovers and found.p_bad < gates.recovery:
+    if state in RECOVERING and found.p_bad < gates.recovery:
         return VendorStanding.NORMAL
     return None

@@ -52,6 +52,8 @@ def apply_to_return(unit: Unit, standing_id: UUID, *, claim: str) -> StandingRet
     """
     unit.actor.require("apply to return", Role.VENDOR_MANAGER)
     standing = require_standing(unit, standing_id, lock=True)
+    if standing.vendor_id != unit.actor.organisation_id:
+        raise NotFound(what="standing", key=standing_id)
     today = shanghai_day(unit.clock.now())
     first_day = return_day(unit, standing.state, standing.since)
     if first_day is None:

@@ -24,7 +24,10 @@ class EvidenceRules:
     from `grave_percent` on. `not_the_vendors`: grounds of which the platform or the school's roster
     is to blame, never the vendor. `excused_ends`: why a term ends through nobody's fault.
     `by_part`: use under a pack is evidence on the parts that were used, too; versions before the
-    second say nothing of it, and it is not.
+    second say nothing of it, and it is not. `part_by_part`: an upheld dispute under a pack weighs
+    on the part that it names, or else is shared by the parts' uses, and a part of which a recount
+    found no use was not used (versions before the third: it weighs on each part in full, and the
+    use of before stands).
     """
 
     version: str = "1"
@@ -37,9 +40,10 @@ class EvidenceRules:
     )
     excused_ends: tuple[str, ...] = ("curriculum-change", "grade-change")
     by_part: bool | UnsetType = UNSET
+    part_by_part: bool | UnsetType = UNSET
 
 
-SHIPPED_EVIDENCE: Final = EvidenceRules(version="2", by_part=True)
+SHIPPED_EVIDENCE: Final = EvidenceRules(version="3", by_part=True, part_by_part=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

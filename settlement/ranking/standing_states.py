@@ -35,6 +35,8 @@ class Because(StrEnum):
 
 CONTESTABLE: Final = frozenset({VendorStanding.PROBATION, VendorStanding.NO_NEW_SCHOOLS})
 """From which a vendor recovers by itself; an exit is taken back by an appeal only."""
+RECOVERING: Final = frozenset({VendorStanding.WATCH, *CONTESTABLE})
+"""Which a look ends once it finds recovery, and which is looked at though nothing is known."""
 CLOSED: Final = frozenset({VendorStanding.EXITING, VendorStanding.LEFT})
 """In which nobody may begin, and nobody go on for another term."""
 

@@ -19,7 +19,7 @@ from kernel.errors import NotFound
 from kernel.identity.models import Organisation
 from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
-from settlement.ranking.items import items_of, say_more
+from settlement.ranking.items import items_of, left_of, say_more
 from settlement.ranking.jurisdiction import let_in
 from settlement.ranking.models import (
     PublishedConfig,
@@ -130,13 +130,13 @@ def _says_more(
     notices: Sequence[StandingNotice],
     upheld: datetime,
 ) -> bool:
-    """Return whether the last look says what the last notice before an upheld appeal did not."""
-    before = next((one.items for one in notices if one.issued_at <= upheld), None)
+    """Return whether the last look says what is not left of the notice before an upheld appeal."""
+    before = next((one for one in notices if one.issued_at <= upheld), None)
     if before is None or not looks:
         return True
     standing = unit.session.get_one(Standing, looks[0].standing_id)
     items = items_of(unit, standing.vendor_id, cell=standing.cell, run_id=looks[0].run_id)
-    return say_more(items, before)
+    return say_more(items, left_of(unit, before))
 
 
 def notices_of(unit: Unit, standing_id: UUID) -> Sequence[StandingNotice]:

@@ -21,7 +21,7 @@ from kernel.clock import month_of, shanghai_day, start_of_day
 from kernel.remembering import Remembered
 from kernel.unit import Unit
 from settlement.ranking.evidence import (
-    ASKED,
+    ASKED_OF_VENDORS,
     Subject,
     assembled,
     bound,
@@ -144,13 +144,13 @@ def _gathered(unit: Unit, vendor_id: UUID, now: datetime, *, rules: Rules) -> tu
     last_day = shanghai_day(now - INSTANT)
     given = parameters_until(now, month_of(last_day), last_day, rules=rules)
     asked = _together()
-    rows: dict[str, list[Any]] = {query: [] for query in ASKED}
+    rows: dict[str, list[Any]] = {query: [] for query in ASKED_OF_VENDORS}
     for at, fact in unit.session.execute(asked, {**bound(asked.text, given), "only": vendor_id}):
         for name in ("subject", "school_id"):
             if name in fact:
                 fact[name] = UUID(fact[name])
-        rows[ASKED[at]].append(SimpleNamespace(**fact))
-    return assembled(unit, rows, wrongs_stay=rules.ranking.guards.wrongs_stay is True)
+        rows[ASKED_OF_VENDORS[at]].append(SimpleNamespace(**fact))
+    return assembled(unit, rows, rules=rules)
 
 
 def _together() -> TextClause:
@@ -160,6 +160,6 @@ def _together() -> TextClause:
     )
     parts = [
         one_by_one.format(at=at, query=about(query, VENDOR, agreements=ONE_VENDOR).text)
-        for at, query in enumerate(ASKED)
+        for at, query in enumerate(ASKED_OF_VENDORS)
     ]
     return text("\nUNION ALL\n".join(parts))

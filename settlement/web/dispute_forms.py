@@ -16,13 +16,17 @@ FIELD_OF: Final = {"credit_fen": "credit"}
 
 
 class DisputeForm(Form, frozen=True):
-    """What a payer says against a line. `evidence`: a text a line; `uses`: ids of events."""
+    """What a payer says against a line. `evidence`: a text a line; `uses`: ids of events.
+
+    `part`: of a pack's line, the resource that it is about; empty for the whole pack.
+    """
 
     reason: str = ""
     claimed: str = ""
     claim: str = ""
     evidence: str = ""
     uses: str = ""
+    part: str = ""
 
     def texts(self) -> list[str]:
         return [line.strip() for line in self.evidence.splitlines() if line.strip()]

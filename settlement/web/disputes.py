@@ -28,6 +28,7 @@ from settlement.disputes import (
     check_decision,
     decide_dispute,
     dispute_line,
+    part_named,
     require_amount,
     uses_named,
     words_of,
@@ -35,6 +36,7 @@ from settlement.disputes import (
 from settlement.impartiality import may_judge
 from settlement.queries.disputes import DisputeRow, dispute_of_line, dispute_row, disputes_of
 from settlement.queries.lines import line_head
+from settlement.queries.parts import parts_of_line
 from settlement.queries.statements import statement_row
 from settlement.web.columns import money
 from settlement.web.dispute_forms import FIELD_OF, AnswerForm, DecisionForm, DisputeForm
@@ -49,6 +51,7 @@ DISMISSED, UPHELD = msgid("Dismissed: the line stands"), msgid("Upheld: {amount}
 WITHIN_PAYER: Final = msgid(
     "{text} (within the paying bureau, as none is above it, by somebody without a part in it)"
 )
+WHOLE: Final = msgid("The whole pack")
 STANDINGS: Final = tuple((one.value, one) for one in DisputeStanding)
 
 
@@ -95,6 +98,7 @@ def ask_dispute(
         statement=statement_row(page.unit, place.payer_code, month),
         form=form or DisputeForm(),
         errors=errors or {},
+        parts=_parts(page, line_id),
         reasons=[("", ""), *((one.value, label(one, page.locale)) for one in PAYER_REASONS)],
         answer_workdays=page.unit.settings.answer_workdays,
     )
@@ -115,6 +119,7 @@ def raise_dispute(
     typed.check("claim", lambda: words_of("claim", form.claim))
     typed.check("evidence", lambda: [words_of("evidence", text) for text in form.texts()])
     typed.check("uses", lambda: uses_named(page.unit, head, form.event_ids()))
+    typed.check("part", lambda: part_named(page.unit, line_id, form.part))
     if reason is None or typed.errors:
         return ask_dispute(page, place, month_text, line_id, form=form, errors=typed.errors)
     dispute_line(
@@ -125,6 +130,7 @@ def raise_dispute(
         claimed_fen=claimed_fen,
         evidence=form.texts(),
         uses=form.event_ids(),
+        part=form.part,
     )
     return page.redirect(f"{place.line(month, line_id)}#dispute")
 
@@ -250,6 +256,14 @@ def history_of(page: Page, row: DisputeRow) -> History:
             text = translate(WITHIN_PAYER, locale).format(text=text)
         history.append((row.decided_at, text, names.get(row.decided_by or "", "")))
     return history[::-1]
+
+
+def _parts(page: Page, line_id: UUID) -> list[tuple[str, str]]:
+    """Return what may be chosen of a pack's line: all of it, or a part with its uses."""
+    found = [
+        (str(o.resource_id), f"{o.title} · {o.uses}") for o in parts_of_line(page.unit, line_id)
+    ]
+    return [("", translate(WHOLE, page.locale)), *found] if found else []
 
 
 def _may_answer(page: Page, row: DisputeRow) -> bool:

@@ -155,9 +155,7 @@ def _schools(
         figure(
             "beyond",
             msgid("Beyond the cap"),
-            msgid(
-                "Between two schools that do so for each other no more than three each way count"
-            ),
+            msgid("Of what two schools do for each other no more than three count each way"),
             secondary=True,
         ),
         figure("schools", msgid("Other schools"), msgid("Other schools that used any of it")),

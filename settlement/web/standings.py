@@ -14,6 +14,7 @@ from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, Filter, tabulate
+from settlement.evaluation.outside import findings_about_us
 from settlement.models import STATED, Period
 from settlement.queries.rankings import RankRow, places_of_vendor
 from settlement.queries.standings import StandingRow, StandingView, standing_rows, standing_view
@@ -41,10 +42,14 @@ OWN_EMPTY: Final = msgid("You are not ranked yet. That begins when schools' use 
 
 
 class StepForm(Form, frozen=True):
-    """A step that a reviewer signs (`notice`, `suspension`, `exit`), with its reason."""
+    """A step that a reviewer signs (`notice`, `suspension`, `exit`), with its reason.
+
+    `run`: of the look that was shown with the form.
+    """
 
     step: str = ""
     note: str = ""
+    run: str = ""
     confirmed: str = ""
 
 
@@ -83,7 +88,8 @@ class StandingDesk:
 
 
 def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
-    """Show a vendor where it stands, as if it were judged today, and what it may do."""
+    """Show a vendor where it stands, as if it were judged today, what it may do, and what third
+    parties found about it."""
     run = last_run(page.unit)
     rows = standing_rows(page.unit)
     own: list[RankRow] = []
@@ -107,6 +113,7 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
         interval=interval_of,
         tenth=tenth,
         empty_words=translate(OWN_EMPTY, page.locale),
+        findings=findings_about_us(page.unit),
     )
 
 
@@ -165,15 +172,16 @@ def show_standing(
     form: Form | None = None,
     errors: Mapping[str, str] | None = None,
     asked: StepForm | None = None,
+    status: int = 422,
 ) -> Response[Any]:
     """Show one standing: its course, the gates before the next step, and the forms of who acts.
 
-    `asked`: the step that is named once more before it is signed.
+    `asked`: the step that is named once more before it is signed. `status`: where there are errors.
     """
     found = standing_view(page.unit, standing_id)
     return page.render(
         "settlement/standing.html",
-        status=422 if errors else 200,
+        status=status if errors else 200,
         desk=desk,
         view=found,
         row=found.row,
@@ -200,7 +208,7 @@ def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm)
         return show_standing(page, desk, standing_id, asked=form)
     try:
         with page.unit.session.begin_nested():
-            STEPS[step](page.unit, standing_id, note=form.note)
+            STEPS[step](page.unit, standing_id, note=form.note, seen=_run(form))
     except MarketError as error:
         return again(page, desk, standing_id, form, error)
     return page.redirect(desk.standing(standing_id))
@@ -259,7 +267,16 @@ def again(
         raise error
     at = field if error.code in {"reason-required", "missing-value"} else ""
     errors = {at: translate_error(error, page.locale)}
-    return show_standing(page, desk, standing_id, form=form, errors=errors)
+    status = error.status if error.status == 409 else 422
+    return show_standing(page, desk, standing_id, form=form, errors=errors, status=status)
+
+
+def _run(form: StepForm) -> UUID:
+    """Return the run that was read; one that is not named is none that there is."""
+    try:
+        return UUID(form.run)
+    except ValueError:
+        return UUID(int=0)
 
 
 def _numbers(given: Texts) -> list[int]:

@@ -13,11 +13,12 @@ from catalog.facets import MADE, SUITED
 from catalog.listing_models import Listing, ListingMatch
 from catalog.listings import Signal, heal_listings, publish_signals
 from catalog.models import Version
-from catalog.offers import OfferRow, record_offers
+from catalog.offers import OfferRow, offer_in_force, record_offers
 from catalog.places import Placed, publish_places
 from catalog.search import CANDIDATES, Sort, Wanted, hits_by_key, search
 from catalog.states import VersionState
 from catalog.tokens import any_of, only_in
+from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation
 from market.schema import alembic_config
 from tests.support.builders import a_region_tree, a_vendor, admit, took
@@ -60,8 +61,16 @@ def assert_alike(unit, *, rows: int) -> None:
         )
     }
     listings = unit.session.scalars(select(Listing)).all()
-    found = unit.session.execute(text("SELECT resource_id, tsvector_to_array(tokens) FROM listing"))
-    tokens = dict(iter(found))
+    found = unit.session.execute(
+        text(
+            "SELECT resource_id, tsvector_to_array(tokens), "
+            "tsvector_to_array(ts_filter(tokens, '{a}')) FROM listing"
+        )
+    )
+    tokens = {
+        resource_id: sorted([*words, *(f"t:{word}" for word in of_title)], key=str.encode)
+        for resource_id, words, of_title in found
+    }
     assert len(matches) == len(listings) == rows
     for one in listings:
         priced = "unpriced" if one.unit_price is None else "priced" if one.unit_price else "free"
@@ -133,6 +142,22 @@ def test_a_price_moves_a_listing_to_the_words_of_its_price(units, shop):
         assert titles(unit, price="unpriced") == []
         assert titles(unit, price="priced", plan="per_learner") == ["尚未报价"]
         assert_alike(unit, rows=4)
+
+
+def test_what_is_basic_is_free_by_policy_from_the_day_that_lists_it(units, shop):
+    """R1: nobody has to offer it; and its vendor's own free offer stands where there is one."""
+    with units(SYSTEM) as unit:
+        rows = [a_row(shop, "JC-1", "基础课", kind="basic"), a_row(shop, "GX-1", "个性课")]
+        listed(unit, rows, is_priced=False)
+        basic, priced = hits_by_key(unit, [f"{shop.code}/JC-1", f"{shop.code}/GX-1"])
+        assert (basic.plan, basic.unit_price) == ("per_use", 0)
+        assert (priced.plan, priced.unit_price) == (None, None)
+        safety = hits_by_key(unit, [f"{shop.code}/A-3"])[0].resource_id
+        today = shanghai_day(unit.clock.now())
+        offers = offer_in_force(unit, [basic.resource_id, safety, priced.resource_id], day=today)
+    assert offers[basic.resource_id].valid_from == today
+    assert offers[safety].valid_from < today
+    assert set(offers) == {basic.resource_id, safety}
 
 
 def test_one_statement_of_anybody_is_enough(units, shop):
@@ -248,19 +273,44 @@ def test_a_word_that_is_common_at_first_and_rare_behind_is_found_whole(units, sh
     assert "Z-1" in seen
 
 
-def test_what_was_listed_before_is_searched_from_the_first_day(units, shop):
-    """The migration takes in what is listed; back and forth, nothing is lost."""
-    narrowed = next(
+def before(units, migration: str) -> None:
+    """Take the database back to before a migration, named by the end of its file's name."""
+    found = next(
         one
         for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()
-        if one.path.endswith("_narrow_listings.py")
+        if one.path.endswith(migration)
     )
-    assert isinstance(narrowed.down_revision, str)
+    assert isinstance(found.down_revision, str)
     with units.engine.begin() as connection:
-        command.downgrade(alembic_config(connection), narrowed.down_revision)
+        command.downgrade(alembic_config(connection), found.down_revision)
+
+
+def to_head(units) -> None:
     with units.engine.begin() as connection:
         command.upgrade(alembic_config(connection), "head")
     units.engine.dispose()
+
+
+def test_what_was_listed_before_is_searched_from_the_first_day(units, shop):
+    """The migration takes in what is listed; back and forth, nothing is lost."""
+    before(units, "_narrow_listings.py")
+    to_head(units)
     with units(SYSTEM) as unit:
         assert_alike(unit, rows=4)
         assert titles(unit, "小数", grade="五年级") == ["小数乘法"]
+
+
+def test_what_is_basic_and_was_listed_without_an_offer_is_free_from_the_upgrade_on(units, shop):
+    before(units, "_free_by_policy.py")
+    with units.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE offer DISABLE TRIGGER USER"))
+        connection.execute(text("DELETE FROM offer"))
+        connection.execute(text("ALTER TABLE offer ENABLE TRIGGER USER"))
+        connection.execute(
+            text("UPDATE listing SET plan = NULL, unit_price = NULL, price_order = 999999999")
+        )
+    to_head(units)
+    with units(SYSTEM) as unit:
+        assert titles(unit, price="free") == ["防溺水"]
+        assert_alike(unit, rows=4)
+        assert heal_listings(unit) == 0

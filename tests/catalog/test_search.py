@@ -266,6 +266,28 @@ def test_behind_the_ranked_of_a_very_common_word_the_others_follow(units, shop):
     assert len(seen) == len({hit.key for hit in seen}) == CANDIDATES + 40
 
 
+def test_what_is_called_so_comes_before_all_that_speaks_of_it(units, shop):
+    """However many are used more: what has the word in its title is ranked, not the first alone."""
+    with units(SYSTEM) as unit:
+        rows = [
+            a_row(shop, f"K-{n:04}", f"第{n}课", keywords=("生僻词",))
+            for n in range(CANDIDATES + 40)
+        ]
+        titled = [a_row(shop, f"T-{n}", f"生僻词之{n}") for n in range(3)]
+        listed(unit, [*rows, *titled])
+        found = unit.session.execute(text("SELECT resource_id FROM listing WHERE sku LIKE 'K-%'"))
+        publish_signals(unit, [Signal(resource_id=one, schools=2) for (one,) in found])
+        seen, after = [], ""
+        while True:
+            page = search(unit, Wanted(words="生僻词", after=after, limit=30))
+            seen += [hit.sku for hit in page.hits]
+            after = page.next
+            if not after:
+                break
+    assert set(seen[:3]) == {"T-0", "T-1", "T-2"}
+    assert len(seen) == len(set(seen)) == CANDIDATES + 43
+
+
 @pytest.mark.parametrize(
     "after", ["x", "W10", "WyJyYW5rIl0", "WyJwcmlvciIsIngiLCJ5Il0", "%%%", "WyJuZXdlc3QiXQ"]
 )

@@ -80,7 +80,11 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/findings/{finding_id}/reply": {"reply": "x"},
     "/api/v1/evaluators/{admission_id}/end": {"because": "x"},
     "/api/v1/evaluators": {"code": "nobody", "region": "990121", "interest": ""},
-    "/api/v1/standings/{standing_id}/step": {"step": "notice", "note": "x"},
+    "/api/v1/standings/{standing_id}/step": {
+        "step": "notice",
+        "note": "x",
+        "run_id": "00000000-0000-0000-0000-000000000000",
+    },
     "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
     "/api/v1/standings/{standing_id}/return": {"claim": "x"},
     "/api/v1/standings/{standing_id}/return-decision": {"granted": True, "note": "x"},

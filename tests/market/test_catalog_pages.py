@@ -261,7 +261,11 @@ def test_the_interface_gives_a_resource_in_the_words_of_schema_org(
 
 
 @pytest.mark.parametrize(
-    "query", ["sort=x", "colour=red", "limit=0", "limit=201", "after=%00", "after=x"]
+    "query",
+    [
+        *("sort=x", "colour=red", "limit=0", "limit=201", "after=%00", "after=x", "stage=nope"),
+        "subject=数学&subject=语文",  # of which one would be dropped without a word
+    ],
 )
 def test_the_interface_names_what_is_wrong(client: TestClient[Litestar], query: str) -> None:
     answer = client.get(f"{API}?{query}", headers={"accept": "application/json"})

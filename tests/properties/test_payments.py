@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import case, func, select
+from sqlalchemy import case, exists, func, select
 
 from kernel.clock import FixedClock, parse_month
 from kernel.errors import GatewayUnavailable, NothingToPay
@@ -35,8 +35,9 @@ from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.closing import settle
 from settlement.dues import Due, Paid, dues, paid_of
+from settlement.ledger.models import Transfer
 from settlement.ledger.posting import INSTALLATION, AccountKind
-from settlement.payment_models import Payment, PaymentItem, PaymentRun
+from settlement.payment_models import Payment, PaymentItem, PaymentRun, RefundPart
 from settlement.payments import plans
 from settlement.payments.bank_payouts import pay_out, try_payout_again
 from settlement.payments.claims import PATIENCE
@@ -234,6 +235,20 @@ class Payments(RuleBasedStateMachine):
             self.lost_fen += held - self.gateway.balance_fen()
             self.sandbox.deliver()
 
+    @precondition(lambda self: self.late)
+    @rule()
+    def a_bank_sends_a_refund_back(self) -> None:
+        with self.units(SYSTEM) as unit:
+            standing = unit.session.scalars(
+                select(RefundPart.gateway_id)
+                .join(Payment, Payment.id == RefundPart.payment_id)
+                .where(RefundPart.came_back_at.is_(None))
+                .order_by(Payment.key, RefundPart.amount_fen)
+            ).first()
+        if standing:
+            self.sandbox.return_refund(standing)
+            self.sandbox.deliver()
+
     @rule()
     def sweep(self) -> None:
         self.sandbox.settle_delayed()
@@ -291,13 +306,25 @@ class Payments(RuleBasedStateMachine):
                 .where(Payment.id.not_in(gone_back))
                 .where(Payment.failure != "collection-failed")
             )
+            came_back = (
+                exists()
+                .where(Transfer.key.startswith("returned:" + Payment.key + "#"))
+                .correlate(Payment)
+            )
+            sent_back = unit.session.scalar(
+                select(func.coalesce(func.sum(Payment.amount_fen - Payment.paid_fen), 0)).where(
+                    Payment.kind == "refund", came_back
+                )
+            )
             reversed_only = unit.session.scalar(
                 select(func.coalesce(func.sum(Payment.amount_fen), 0)).where(
                     Payment.kind == "reversal",
                     Payment.state == "paid",
                     Payment.run_id.in_(
                         select(Payment.run_id).where(
-                            Payment.kind == "refund", Payment.state.not_in(("paid", "withdrawn"))
+                            Payment.kind == "refund",
+                            Payment.state.not_in(("paid", "withdrawn")),
+                            ~came_back,
                         )
                     ),
                 )
@@ -320,7 +347,7 @@ class Payments(RuleBasedStateMachine):
                     PaymentRun.method == "gateway",
                 )
             )
-        waits = int(open_transfers or 0) + int(reversed_only or 0)
+        waits = int(open_transfers or 0) + int(reversed_only or 0) + int(sent_back or 0)
         taxes = -balance(self.units, INSTALLATION, AccountKind.TAX_PAYABLE)
         assert taxes == int(in_taxes or 0)
         fees = int(in_hand or 0) - int(given_up or 0)

@@ -5,20 +5,25 @@ from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.errors import ReadingPutAside, ReadTooSoon
 from kernel.identity.models import Organisation, Person
 from kernel.identity.organisations import VendorRow, record_vendors
+from kernel.identity.people import RosterRow, record_roster
 from kernel.unit import Units
+from settlement.agreements import Draw
 from settlement.closing import settle
+from settlement.credit_models import CreditBooking
 from settlement.credit_rules import PARTS
+from settlement.queries.credits import certificate_of, own_years
 from settlement.rate_tables import RateKind, record_table
 from settlement.reading import articles, begin_reading, finish_reading
 from settlement.verify.recompute import verify
-from tests.support.builders import a_school, took
+from tests.support.builders import a_person, a_resource, a_school, took
 from tests.support.credit_builders import (
     SMALL,
     Contribution,
@@ -29,7 +34,18 @@ from tests.support.credit_builders import (
     read,
     taught,
 )
-from tests.support.settlement_builders import MARCH, SYSTEM
+from tests.support.pack_builders import a_pack
+from tests.support.settlement_builders import (
+    LOG,
+    MARCH,
+    SYSTEM,
+    a_use,
+    an_agreement,
+    at,
+    deliver,
+)
+
+PACKED = ("P-1", "P-2")
 
 
 @pytest.fixture
@@ -131,6 +147,68 @@ def test_an_author_who_moves_keeps_what_other_schools_adopted_before(
     moves(units, given, to=given.market.school)
     assert booked(units) == 0
     assert credited(units, given.author) == 3 * PARTS
+
+
+def test_a_part_that_is_used_under_a_pack_is_adopted_and_the_pack_is_not(
+    units: Units, given: Contribution
+):
+    """R47: as if it had been agreed on by itself; a part that nobody opened earns nothing."""
+    market = given.market
+    with units(SYSTEM) as unit:
+        parts = [a_resource(unit, market.vendor, sku, unit_price="0.3000") for sku in PACKED]
+        pack = a_pack(unit, market.vendor, PACKED)
+        an_agreement(
+            unit,
+            market.school,
+            vendor_id=market.vendor.id,
+            resource_id=pack,
+            draws=[Draw(market.line_id, 5_000)],
+            reference="PACK",
+        )
+    rows = [a_use(units, market, f"e{n}", at(3, 8 + n), sku=PACKED[0]) for n in range(3)]
+    deliver(units, rows, source=LOG, name="parts.csv")
+    settle(units, SYSTEM, MARCH)
+    assert booked(units) == 1
+    with units(SYSTEM) as unit:
+        (booking,) = unit.session.scalars(select(CreditBooking)).all()
+    assert (booking.subject_id, booking.kind, booking.amount) == (parts[0], "adoption", 3 * PARTS)
+    assert credited(units, given.author) == 3 * PARTS
+    assert booked(units) == 0
+    assert verify(units, SYSTEM) == []
+
+
+def test_a_certificate_names_the_school_of_then(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R48: a teacher who moved since keeps the years of before with the school of before."""
+    with units(SYSTEM) as unit:
+        reader = a_person(unit, given.market.school, [Role.TEACHER], person_no="MOVES")
+        elsewhere = a_school(unit)
+    keys = [an_article(units, given.market, f"TXT-{n}") for n in range(2)]
+    read(units, reader, keys[0], clock)
+    booked(units)
+    clock.at = clock.at.replace(year=2027)
+    with units(SYSTEM) as unit:
+        row = RosterRow(
+            person_no="MOVES",
+            name="调动教师",
+            organisation_kind="school",
+            organisation_code=elsewhere.code,
+            roles=(Role.TEACHER,),
+            joined_on=date(2027, 2, 1),
+        )
+        took(record_roster(unit, [row]))
+        assert unit.session.get_one(Person, reader.person_id).organisation_id == elsewhere.id
+    clock.advance(timedelta(days=1))
+    moved = replace(reader, organisation_id=elsewhere.id)
+    read(units, moved, keys[1], clock)
+    booked(units)
+    with units(moved) as unit:
+        certificates = [certificate_of(unit, reader.person_id, year) for year in (2026, 2027)]
+        years = {one.year: one.organisation for one in own_years(unit)}
+    named = [one.year.organisation for one in certificates]
+    assert named == [given.market.school.name, elsewhere.name]
+    assert years == dict(zip((2026, 2027), named, strict=True))
 
 
 def test_use_by_the_school_that_an_author_left_is_no_adoption(

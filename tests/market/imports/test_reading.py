@@ -213,6 +213,28 @@ def test_the_mark_of_a_text_is_taken_off(tmp_path):
     ]
 
 
+def test_a_line_that_names_something_twice_costs_one_row(tmp_path):
+    path = tmp_path / "usage.jsonl"
+    lines = [
+        '{"a": "1", "a": "2"}',
+        '{"a": 1, "b": "x", "\\u0061": 2}',
+        '{"a": "say \\"a\\"", "b": "x"}',
+        '{"a": 1, "b": {"c": 1, "c": 2}}',
+        '{"a": "1", "b": "2"}',
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    _, records = _records(path)
+    found = [one.error.code if one.error else one.values for one in records]
+    assert found == [
+        "unreadable-line",
+        "unreadable-line",
+        {"a": 'say "a"', "b": "x"},
+        "invalid-input",  # nested
+        {"a": "1", "b": "2"},
+    ]
+    assert "a stands in it twice" in str(records[0].error)
+
+
 def test_json_lines_name_their_own_columns(tmp_path):
     path = tmp_path / "usage.jsonl"
     path.write_text('{"a": 1, "b": "x", "c": null, "d": 0.20, "e": true}\n\n{"a": [1]}\nnot json\n')

@@ -143,6 +143,26 @@ def test_a_time_finer_than_ours_is_cut_and_stays_in_its_month(
         assert set(unit.session.scalars(select(UsageEvent.occurred_at))) == {last}
 
 
+@pytest.mark.parametrize(
+    ("written", "twice"),
+    [
+        ('"id": "a"', '"id": "a", "id": "b"'),
+        ('"id": "a"', '"id": "a", "\\u0069d": "b"'),  # the same name, written otherwise
+        ('"quantity": 2', '"quantity": 2, "quantity": 9'),
+    ],
+)
+def test_an_event_that_says_something_twice_is_put_aside(
+    units: Units, market: Market, vendor: Machine, written: str, twice: str
+) -> None:
+    """R32: of two answers none is taken for the right one; the rest of the batch goes on."""
+    launch_id = a_launch(units, market)
+    first = an_event(launch_id, "a", data={"quantity": 2})
+    body = json.dumps([first, an_event(launch_id, "id")]).replace(written, twice, 1).encode()
+    sent = vendor.client.post(USAGE, content=body, headers=vendor.headers(body))
+    assert fates(sent) == [("quarantined", "unreadable-row"), ("accepted", "")]
+    assert sent.json()["outcomes"][0]["field"]
+
+
 def test_what_can_not_be_read_is_told_with_its_member_and_what_belongs_there(
     units: Units, market: Market, vendor: Machine
 ) -> None:

@@ -14,7 +14,6 @@ from kernel.actors import VISITOR, Role
 from kernel.clock import FixedClock
 from kernel.errors import InvalidPeriod
 from kernel.identity.models import Organisation
-from kernel.ids import ResourceId
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.agreements import Draw
@@ -24,14 +23,13 @@ from settlement.disputes import decide_dispute, dispute_line
 from settlement.evaluation.bureaus import BureauService, bureau_services
 from settlement.evaluation.evaluating import evaluation, school_works
 from settlement.evaluation.platform import PlatformService, platform_service
+from settlement.evaluation.schools import Contribution as Shared
 from settlement.evaluation.schools import (
-    MUTUAL_MOST,
     contributions,
     mean_of,
     quality,
     works_of,
 )
-from settlement.evaluation.schools import Contribution as Shared
 from settlement.evaluation.spans import read_span
 from settlement.models import StatementLine
 from settlement.ratings import rate
@@ -152,36 +150,6 @@ def test_works_of_other_schools_made_from_it_count(units: Units, given: Contribu
     assert (by_code[school.code].derivatives, by_code[school.code].works) == (1, 2)
     assert by_code[school.code].contribution == 1
     assert [one.place for one in shared(units)] == [1, 2]
-
-
-def test_what_two_schools_do_for_each_other_counts_up_to_a_cap(
-    units: Units, given: Contribution
-) -> None:
-    """R65: nobody buys a place by giving one; what is not returned counts whole."""
-    school = home(units, given)
-    made = built_on(units, given.market.school, given.market.resource_id, times=5)
-    by_code = {one.code: one for one in shared(units)}
-    assert (by_code[school.code].derivatives, by_code[school.code].contribution) == (5, 5)
-    built_on(units, school, made[0], times=1)
-    by_code = {one.code: one for one in shared(units)}
-    first, second = by_code[school.code], by_code[given.market.school.code]
-    assert (first.derivatives, first.beyond, first.contribution) == (5, 2, MUTUAL_MOST)
-    assert (second.derivatives, second.beyond, second.contribution) == (1, 0, 1)
-
-
-def built_on(
-    units: Units, by: Organisation, resource_id: ResourceId, *, times: int
-) -> list[ResourceId]:
-    """Have a teacher of a school make works from a work, each of them let in."""
-    with units(SYSTEM) as unit:
-        maker = a_selling_teacher(unit, by)
-        works = [a_resource(unit, maker, listed=False, unit_price="0.0000") for _ in range(times)]
-        made = [a_listed_version(unit, one) for one in works]
-        parent = a_listed_version(unit, resource_id)
-        unit.session.add_all(Derivation(version_id=one, parent_id=parent) for one in made)
-        unit.session.flush()
-        admit(unit, made)
-    return works
 
 
 def test_a_work_that_is_used_in_a_pack_is_taken_up(units: Units, given: Contribution) -> None:

@@ -11,7 +11,7 @@ from kernel.unit import Units
 from settlement.evaluation.admissions import admissions
 from settlement.evaluation.outside import file_finding, findings
 from tests.support.application import an_app
-from tests.support.builders import COUNTY
+from tests.support.builders import COUNTY, a_vendor
 from tests.support.evaluation_builders import FOUND, Scene, let_in
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
@@ -99,6 +99,31 @@ def test_a_finding_is_filed_answered_and_withdrawn_on_pages(
     assert "不能恢复" in send(client, "judge", f"{address}/withdrawal", text="样本有误")
     page = send(client, "judge", f"{address}/withdrawal", text="样本有误", confirmed="yes")
     assert "撤回：样本有误" in page
+
+
+def test_a_vendor_reads_beside_its_standing_what_was_found_about_it(
+    units: Units, client: TestClient[Litestar], scene: Scene
+) -> None:
+    """R65: of itself and of its resources, with the way to its reply; nothing about others."""
+    let_in(units, scene)
+    market = scene.market
+    with units(SYSTEM) as unit:
+        other = a_vendor(unit)
+    with units(scene.person) as unit:
+        file_finding(unit, "vendor", market.vendor.code, **FOUND)
+        of_resource = file_finding(
+            unit,
+            "resource",
+            f"{market.vendor.code}/{market.sku}",
+            **FOUND | {"finding": "字幕有错字"},
+        )
+        file_finding(unit, "vendor", other.code, **FOUND | {"finding": "别家的评价"})
+    sign_in(client, "vendor")
+    page = client.get("/vendor/standing").text
+    assert FOUND["finding"] in page
+    assert "字幕有错字" in page
+    assert f'href="/reports/findings/{of_resource}"' in page
+    assert "别家的评价" not in page
 
 
 def test_a_file_of_findings_is_filed_whole_or_its_rows_are_named(

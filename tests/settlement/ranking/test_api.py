@@ -21,6 +21,7 @@ from tests.support.ranking_builders import (
     lived,
     on_probation,
     ranked,
+    said,
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
@@ -48,6 +49,11 @@ def as_person(client: TestClient[Litestar], login: str) -> dict[str, str]:
 
 def own(client: TestClient[Litestar]) -> dict[str, Any]:
     return client.get("/api/v1/standings").json()["items"][0]
+
+
+def a_step(client: TestClient[Litestar], address: str, step: str, note: str) -> dict[str, Any]:
+    """Return a step as who read the standing signs it."""
+    return {"step": step, "note": note, "run_id": client.get(address).json()["run_id"]}
 
 
 def test_everybody_reads_the_ranking_and_why_and_no_school_is_named(
@@ -103,7 +109,7 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     assert (standing["state"], standing["cell"]) == ("probation", CELL)
     address = f"/api/v1/standings/{standing['id']}"
     headers = as_person(client, "reviewer-1")
-    step = {"step": "suspension", "note": "期满未改善"}
+    step = a_step(client, address, "suspension", "期满未改善")
     early = client.post(f"{address}/step", json=step, headers=headers)
     assert (early.status_code, early.json()["type"].rpartition(":")[2]) == (409, "step-not-due")
     assert "整改期未满" in early.json()["detail"]
@@ -112,6 +118,7 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
         ranked(units, month)
     units.clock.advance(timedelta(days=8))
     headers = as_person(client, "reviewer-1") | {"idempotency-key": "suspend-1"}
+    step = a_step(client, address, "suspension", "期满未改善")
     done = client.post(f"{address}/step", json=step, headers=headers)
     again = client.post(f"{address}/step", json=step, headers=headers)
     assert (done.status_code, done.json()["state"]) == (200, "no_new_schools")
@@ -130,9 +137,8 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     lived(units, contest, november)
     ranked(units, november)
     headers = as_person(client, "reviewer-1")
-    gone = client.post(
-        f"{address}/step", json={"step": "exit", "note": "学期结束后退出"}, headers=headers
-    )
+    step = a_step(client, address, "exit", "学期结束后退出")
+    gone = client.post(f"{address}/step", json=step, headers=headers)
     assert gone.json()["state"] == "exiting"
     public = client.get("/api/v1/rankings").json()["items"]
     assert [one["state"] for one in public] == ["", "", "exiting"]
@@ -192,8 +198,9 @@ def test_an_upheld_appeal_is_ranked_again_and_noticed_no_more_by_calls(
     assert (state["state"], state["appeals"][0]["outcome"]) == ("watch", "upheld")
     unmet = [one["condition"] for one in state["gates"] if not one["met"]]
     assert (state["may_sign"], len(unmet)) == (True, 2)
-    step = {"step": "notice", "note": "再次通知"}
-    again = client.post(f"{address}/step", json=step, headers=as_person(client, "reviewer-0"))
+    headers = as_person(client, "reviewer-0")
+    step = a_step(client, address, "notice", "再次通知")
+    again = client.post(f"{address}/step", json=step, headers=headers)
     assert (again.status_code, again.json()["type"].rpartition(":")[2]) == (409, "step-not-due")
     assert "已在申诉中被撤销" in again.json()["detail"]
 
@@ -201,7 +208,9 @@ def test_an_upheld_appeal_is_ranked_again_and_noticed_no_more_by_calls(
         lived(units, contest, month, {2: 1})
         wronged(units, contest, month, 2)
         ranked(units, month)
-    done = client.post(f"{address}/step", json=step, headers=as_person(client, "reviewer-0"))
+    headers = as_person(client, "reviewer-0")
+    step = a_step(client, address, "notice", "再次通知")
+    done = client.post(f"{address}/step", json=step, headers=headers)
     assert done.json()["state"] == "probation"
     items = [one["number"] for one in done.json()["items"]]
     assert upheld(client, address, struck=items)["state"] == "normal"
@@ -209,6 +218,48 @@ def test_an_upheld_appeal_is_ranked_again_and_noticed_no_more_by_calls(
     assert (public["month"], public["number"]) == ("2026-06", 2)
     with units(SYSTEM) as unit:
         assert list(check_rankings(unit)) == []
+
+
+def test_a_signature_is_of_the_look_that_its_signer_read(
+    client: TestClient[Litestar], units: Units, contest: Contest
+) -> None:
+    """R44: by call and by page; a look that came since is shown, and may be signed then."""
+    for month in (parse_month("2026-09"), parse_month("2026-10")):
+        lived(units, contest, month, {2: 1})
+        ranked(units, month)
+    units.clock.advance(timedelta(days=8))
+    headers = as_person(client, "reviewer-1")
+    address = f"/api/v1/standings/{own(client)['id']}"
+    desk = address.replace("/api/v1", "/bureau")
+    step = a_step(client, address, "suspension", "期满未改善")
+    form = {"step": "suspension", "note": "期满未改善", "csrf_token": csrf_token(client)}
+    assert f'name="run" value="{step["run_id"]}"' in client.get(desk, headers=PAGE).text
+    asked = client.post(f"{desk}/step", data=form | {"run": step["run_id"]}, headers=PAGE)
+    assert f'name="run" value="{step["run_id"]}"' in asked.text
+    said(units, contest, {2: 2}, schools=[1])
+    november = parse_month("2026-11")
+    lived(units, contest, november)
+    ranked(units, november)
+    headers = as_person(client, "reviewer-1")
+
+    stale = client.post(f"{address}/step", json=step, headers=headers)
+    by_page = {
+        run: client.post(
+            f"{desk}/step",
+            data=form | {"run": run, "confirmed": "yes", "csrf_token": csrf_token(client)},
+            headers=PAGE,
+        )
+        for run in (step["run_id"], "")
+    }
+
+    assert (stale.status_code, stale.json()["type"].rpartition(":")[2]) == (409, "another-look")
+    for page in by_page.values():
+        assert page.status_code == 409
+        assert "在您阅读之后又作过评定" in page.text
+    assert client.get(address).json()["state"] == "probation"
+    step = a_step(client, address, "suspension", "期满未改善")
+    done = client.post(f"{address}/step", json=step, headers=headers)
+    assert done.json()["state"] == "no_new_schools"
 
 
 def upheld(client: TestClient[Litestar], address: str, *, struck: list[int]) -> dict[str, Any]:
@@ -249,6 +300,12 @@ def test_the_pages_ask_no_more_queries_than_others(
         *("/rankings", "/rankings?kind=resource", "/rankings/method", "/bureau/standings"),
         f"/bureau/standings/{standing}",
     ):
-        with counted_queries(units.engine) as queries:
-            assert client.get(address, headers=PAGE).status_code == 200, address
-        assert len(queries) <= 12, (address, len(queries))
+        asks_few(client, units, address)
+    sign_in(client, "vendor-2")
+    asks_few(client, units, "/vendor/standing")
+
+
+def asks_few(client: TestClient[Litestar], units: Units, address: str) -> None:
+    with counted_queries(units.engine) as queries:
+        assert client.get(address, headers=PAGE).status_code == 200, address
+    assert len(queries) <= 12, (address, len(queries))

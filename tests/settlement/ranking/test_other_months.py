@@ -1,10 +1,11 @@
 """A month that is ranked again is no other look: steps rest on later months, and new evidence."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.actors import Actor, Role
@@ -133,6 +134,29 @@ def test_a_later_month_carries_a_notice_once_it_says_more(units: Units) -> None:
     assert standing_of(units, contest).state == "probation"
 
 
+def test_what_an_appeal_struck_out_bars_no_later_evidence_of_the_same_school(
+    units: Units,
+) -> None:
+    """R44: all ratings were struck out; the same teachers' new ones, as low as before, are new."""
+    contest = on_probation(units)
+    upheld(units, contest, [1, 3, 5, 7])  # the ratings of all schools; what broke stays named
+    standing = standing_of(units, contest)
+    units.clock.advance(timedelta(minutes=1))
+    said(units, contest, {BAD: 1})
+    lived(units, contest, MAY)
+    ranked(units, MAY)
+    with units(contest.reviewers[0]) as unit:
+        items = items_of(unit, standing.vendor_id, cell=standing.cell, run_id=require_run(unit).id)
+        known = unit.session.scalars(select(StandingNotice)).one()
+        assert [one["component"] for one in items].count("ratings") == 4
+        assert not say_more(items, known.items)  # it says to the letter what was struck out
+        assert course_of(unit, standing).look.p_bad >= 0.7
+    with units(contest.reviewers[0]) as unit:
+        issue_notice(unit, standing.id, note="又有教师评价过低")
+
+    assert standing_of(units, contest).state == "probation"
+
+
 def noticed_past_the_service(units: Units, contest: Contest) -> None:
     standing = standing_of(units, contest)
     reviewer = contest.reviewers[0]
@@ -233,7 +257,7 @@ def test_a_step_rests_on_the_last_look(units: Units) -> None:
 
 
 def test_what_went_wrong_at_a_school_with_somebody_at_the_vendor_is_fresh(units: Units) -> None:
-    """R44: its opinion is set aside; an upheld dispute of it counts as any does."""
+    """R44: praise of it is set aside; an upheld dispute and a low rating count as any do."""
     contest = on_probation(units)
     vendor, school = contest.sellers[BAD].organisation, contest.schools[2]
     with units(SYSTEM) as unit:
@@ -256,8 +280,7 @@ def test_what_went_wrong_at_a_school_with_somebody_at_the_vendor_is_fresh(units:
         fresh = course_of(unit, standing_of(units, contest)).look.fresh
 
     assert {one["school"]: one["what"] for one in fresh} == {
-        str(one.id): ["defects"] if one.id == school.id else ["defects", "ratings"]
-        for one in contest.schools
+        str(one.id): ["defects", "ratings"] for one in contest.schools
     }
 
 
@@ -266,14 +289,23 @@ def test_what_went_wrong_at_a_school_with_somebody_at_the_vendor_is_fresh(units:
     [
         ("ratings", {"teachers": 2, "stars": 2}, {"teachers": 2, "stars": 2}, False),
         ("ratings", {"teachers": 2, "stars": 2}, {"teachers": 3, "stars": 3}, True),
+        ("ratings", {"teachers": 2, "stars": 4}, {"teachers": 2, "stars": 3}, True),
+        ("ratings", {"teachers": 2, "stars": 4}, {"teachers": 1, "stars": 1}, True),
+        ("ratings", {"teachers": 2, "stars": 4}, {"teachers": 2, "stars": 5}, False),
+        ("ratings", {"teachers": 2, "stars": 4}, {"teachers": 1, "stars": 2}, False),
         ("renewal", {"ended": 1, "renewed": 0}, {"ended": 1, "renewed": 1}, False),
         ("renewal", {"ended": 1, "renewed": 0}, {"ended": 2, "renewed": 0}, True),
         ("defects", {"severity": 3, "months": 2}, {"severity": 3, "months": 3}, False),
         ("defects", {"severity": 3, "months": 2}, {"severity": 4, "months": 3}, True),
     ],
 )
-def test_what_is_more_than_what_was_said(component, before, after, more):
+def test_what_is_more_than_what_was_said(units: Units, component, before, after, more):
+    """By the service and by the database alike."""
     known = [{"school": "a", "component": component, "what": before}]
     now = [{"school": "a", "component": component, "what": after}]
     assert say_more(now, known) is more
     assert say_more(known, []) and not say_more([], known)
+    asked = text("SELECT items_say_more(CAST(:now AS jsonb), CAST(:known AS jsonb))")
+    given = {"now": json.dumps(now), "known": json.dumps(known)}
+    with units(SYSTEM) as unit:
+        assert unit.session.scalar(asked, given) is more

@@ -1,0 +1,69 @@
+"""The statement that reads upheld disputes: what each weighs on whom (R42).
+
+Under a pack a dispute weighs in full on the pack, in the pack's cell. Of its parts it weighs on the
+one that it names; else its severity is shared by their uses at the school, in whole points by
+largest remainder, so that parts together weigh what the dispute does. Never what the platform did
+or gave back.
+"""
+
+from typing import Final
+
+from settlement.agreement_items import USED_ITEMS
+
+# Parts of a line by school: a teaching point's uses are its school's.
+_DISPUTED = """
+    SELECT d.id, l.of_month, d.reason, d.decided_at, a.vendor_id, {school} AS school_id,
+        i.resource_id, i.version_id, i.is_part, d.evidence ->> 'part' AS named,
+        CASE WHEN d.credit_fen * 100 >= l.amount_fen * :grave THEN 10
+            WHEN d.credit_fen * 100 >= l.amount_fen * :serious THEN 3 ELSE 1 END AS severity,
+        sum(i.quantity) AS quantity
+    FROM dispute d JOIN statement_line l ON l.id = d.line_id
+    JOIN agreement a ON a.id = l.agreement_id JOIN statement_breakdown b ON b.line_id = l.id
+    CROSS JOIN LATERAL ({used_items}) i JOIN organisation o ON o.id = b.school_id
+    WHERE d.outcome = 'upheld' AND {decided} AND d.decided_at < :end AND {about}
+        AND (NOT i.is_part OR CAST(:by_part AS boolean)) AND d.opened_by <> 'system'
+        AND d.reason <> ALL(:not_the_vendors) AND b.quantity <> 0
+    GROUP BY d.id, l.id, a.vendor_id, {school}, i.resource_id, i.version_id, i.is_part
+"""
+WEIGHED: Final = (
+    """
+    SELECT shared.*, CASE
+        WHEN NOT is_part OR NOT CAST(:part_by_part AS boolean) THEN severity
+        WHEN named IS NOT NULL THEN
+            CASE WHEN named = CAST(resource_id AS text) THEN severity ELSE 0 END
+        ELSE div(severity * quantity, total) + CASE WHEN row_number() OVER (
+                PARTITION BY id, school_id, is_part
+                ORDER BY mod(severity * quantity, total) DESC, quantity DESC, resource_id)
+            <= severity - sum(div(severity * quantity, total)) OVER (
+                PARTITION BY id, school_id, is_part) THEN 1 ELSE 0 END
+        END AS weight
+    FROM (
+        SELECT disputed.*, NULLIF(sum(quantity) OVER (PARTITION BY id, school_id, is_part), 0)
+            AS total
+        FROM ({disputed}) disputed
+    ) shared
+"""
+).replace("{disputed}", _DISPUTED)
+"""SQL: for each upheld dispute, school and item (the resource, or the pack and its used parts) its
+`weight`; to be filled in with `decided`, a condition on disputes `d`, and `about` on agreements."""
+
+# One for each school, month and ground.
+DEFECTS: Final = """
+SELECT subject, cell, school_id, sum(severity) AS defects, count(*) AS incidents
+FROM (
+    SELECT subject, cell, school_id, of_month, reason, max(severity) AS severity
+    FROM (
+        SELECT {subject} AS subject, {cell} AS cell, w.school_id, w.of_month, w.reason,
+            LEAST(sum(w.weight), max(w.severity)) AS severity
+        FROM ({weighed}) w JOIN version v ON v.id = w.version_id
+        JOIN organisation o ON o.id = w.school_id
+        WHERE w.weight > 0 AND {not_struck}
+        GROUP BY {subject}, {cell}, w.school_id, w.of_month, w.reason, w.id
+    ) disputed GROUP BY subject, cell, school_id, of_month, reason
+) incident GROUP BY subject, cell, school_id
+"""
+
+
+def weighed(*, school: str, decided: str, agreements: str) -> str:
+    """Return the statement of what disputes weigh that were decided so, on such agreements."""
+    return WEIGHED.format(school=school, used_items=USED_ITEMS, decided=decided, about=agreements)
