@@ -84,7 +84,7 @@ def test_a_run_is_proposed_previewed_released_and_followed(
     address = a_run(client, units)
     shown = client.get(address).text
     assert "Withdraw it" in shown and "Check and release" not in shown
-    assert send(client, f"{address}/release").status_code == 200  # said on the page
+    assert send(client, f"{address}/release").status_code == 409  # said on the page
 
     sign_in(client, "checker-1")
     assert "Release 17.42 yuan" in client.get(address).text
@@ -108,7 +108,7 @@ def test_a_run_is_returned_only_with_its_reason(client: TestClient[Litestar], un
     sign_in(client, "checker-1")
 
     refused = send(client, f"{address}/return", note=" ")
-    assert "only with its reason" in refused.text
+    assert refused.status_code == 422 and "only with its reason" in refused.text
     assert send(client, f"{address}/return", note="金额待核").status_code == 303
     assert "金额待核" in client.get(address).text
     with units(SYSTEM) as unit:

@@ -35,6 +35,8 @@ def test_only_what_two_people_released_is_paid(market: Market, owed: Payables):
     assert market("pay", "2026-03", "--json").json["runs"] == {number: {"paid": 4}}
 
     assert market("reconcile", "2026-03", "--json").json["clean"] is True
+    assert "Our books are what" in market("reconcile", "2026-03").out
+    assert "nothing to compare" in market("reconcile", "2026-04").out
     assert market("verify").status == 0
     (row,) = market("payments", "list", "--json").json
     assert (row["state"], row["paid_fen"]) == ("paid", 1_742)
