@@ -47,6 +47,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Approvals"), href="/bureau/approvals"),
         NavigationEntry(title=msgid("Periods"), href="/bureau/periods"),
         NavigationEntry(title=msgid("Payments"), href="/bureau/payments"),
+        NavigationEntry(title=msgid("Reconciliation"), href="/bureau/payments/reconciliation"),
         NavigationEntry(title=msgid("Disputes to decide"), href="/bureau/disputes"),
         NavigationEntry(title=msgid("Survival of the fittest"), href="/bureau/standings"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
@@ -58,7 +59,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Rankings"), href="/rankings"),
     ),
 }
-"""Left navigation by the kind of organisation, the home first; at most eight entries each."""
+"""Left navigation by the kind of organisation, the home first."""
 
 INBOXES: Final = frozenset({"/school/approvals", "/bureau/approvals"})
 """Entries that tell how many signatures wait for the reader."""
@@ -76,6 +77,9 @@ ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/bureau/standings": frozenset({Role.ADMISSION}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
     "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),
+    "/bureau/payments/reconciliation": frozenset(
+        {Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}
+    ),
     "/bureau/devices": frozenset({Role.ADMISSION, Role.OPERATOR}),
     "/bureau/evaluators": frozenset({Role.OPERATOR}),
 }

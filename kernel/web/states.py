@@ -49,6 +49,8 @@ BADGES: Final[dict[str, Badge]] = {
     "sent": UNDER_WAY,
     "ready": WAITING,
     "partial": ATTENTION,
+    "in_part": ATTENTION,
+    "nothing": ATTENTION,
     "open": UNDER_WAY,
     "admitted": DONE,
     "listed": DONE,

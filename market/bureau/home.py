@@ -15,6 +15,7 @@ from procurement.funding.desk import waiting_for
 from procurement.record_proposals import checkable_records
 from procurement.web.funding import BoardLine, latest_year
 from procurement.web.waiting import waiting_table
+from settlement.payments.reconciliation import MAY_RECONCILE, last_look
 from settlement.queries.disputes import disputes_of
 from settlement.queries.funding import LineBoard, lines_board, total
 from settlement.queries.payments import releasable_runs
@@ -35,6 +36,7 @@ def show_home(page: Page) -> Response[Any]:
         unfunded_fen=sum(row.unfunded_fen for row in unfunded(page.unit)),
         to_check=waiting_for(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else [],
         runs=releasable_runs(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else [],
+        look=last_look(page.unit) if page.actor.may(*MAY_RECONCILE) else None,
         records=(checkable_records(page.unit) if page.actor.may(Role.BUREAU_FINANCE) else []),
         to_sign=waiting_table(page, waiting_steps(page.unit), selection_desk(page).one),
         unfinished=[row for row in periods.periods if row.finished < row.payers_in_all],

@@ -30,7 +30,12 @@ from settlement.web.payment_runs import (
 )
 from settlement.web.payments import ProposalForm, post_proposal, show_payments, show_plan
 from settlement.web.payouts import show_payout
-from settlement.web.reconciling import RECONCILIATION, ask_gateway, show_reconciliation
+from settlement.web.reconciling import (
+    RECONCILIATION,
+    ask_gateway,
+    show_last_look,
+    show_reconciliation,
+)
 from settlement.web.treasury_returns import RETURNS, show_returns
 
 READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
@@ -89,6 +94,12 @@ def take_returns(request: AnyRequest, pages: Pages) -> Response[Any]:
 def run_(request: AnyRequest, pages: Pages, *, run: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
         return show_run(page, run, root=bureau_root(page))
+
+
+@get(RECONCILIATION, opt=READERS, sync_to_thread=True)
+def last_reconciliation(request: AnyRequest, pages: Pages) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_last_look(page, root=bureau_root(page))
 
 
 @get(f"{RECONCILIATION}/{{month:str}}", opt=READERS, sync_to_thread=True)
@@ -157,6 +168,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     payments,
     propose,
     run_,
+    last_reconciliation,
     reconciliation,
     orders,
     release,

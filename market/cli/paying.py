@@ -220,10 +220,17 @@ def lift(vendor: str, who: str | None) -> None:
 
 @payments.command("apply")
 @click.argument("event", metavar="MESSAGE_ID")
-def apply(event: str) -> None:
-    """Apply a parked message of the gateway once more, after its reason was seen to."""
+@click.pass_context
+def apply(ctx: click.Context, event: str) -> None:
+    """Apply a parked message of the gateway once more, after its reason was seen to.
+
+    Exit 1 if it stays parked.
+    """
     with open_units(load_settings()) as units:
-        click.echo(f"{event}: {apply_again(units, event)}")
+        state = apply_again(units, event)
+    click.echo(f"{event}: {state}")
+    if state == "parked":
+        ctx.exit(1)
 
 
 @payments.command("orders")
@@ -312,7 +319,7 @@ def pay(ctx: click.Context, month: Month, who: str | None, as_json: bool) -> Non
     emit(
         {"period": show_month(month), "runs": paid},
         [f"{number}: {_states(states)}" for number, states in paid.items()]
-        or ["No run of this period is released; see market payments list."],
+        or ["No run of this period is released to the gateway; see market payments list."],
         as_json=as_json,
     )
     if any("failed" in states for states in paid.values()):
@@ -327,10 +334,18 @@ def pay(ctx: click.Context, month: Month, who: str | None, as_json: bool) -> Non
 def reconcile(ctx: click.Context, month: Month, who: str | None, as_json: bool) -> None:
     """Compare our books of PERIOD's runs with the gateway's own; exit 1 on any difference."""
     with open_units(load_settings()) as units:
-        found = find_differences(units, acting(units, who), open_gateway(units), month)
+        actor = acting(units, who)
+        found = find_differences(units, actor, open_gateway(units), month)
+        with units(actor) as unit:
+            runs = [
+                row.number
+                for row in payment_runs(unit)
+                if (row.month, row.state, row.method) == (month, "released", "gateway")
+            ]
     data: dict[str, Any] = {
         "period": show_month(month),
         "clean": not found,
+        "runs": sorted(runs),
         "differences": [
             {
                 "kind": one.kind,
@@ -341,7 +356,12 @@ def reconcile(ctx: click.Context, month: Month, who: str | None, as_json: bool) 
             for one in found
         ],
     }
-    lines = [str(one) for one in found] or ["Our books are what the gateway's are."]
+    agrees = (
+        "Our books are what the gateway's are."
+        if runs
+        else "No run of this period was released to the gateway: there is nothing to compare."
+    )
+    lines = [str(one) for one in found] or [agrees]
     emit(data, lines, as_json=as_json)
     if found:
         ctx.exit(1)

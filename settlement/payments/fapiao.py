@@ -78,11 +78,13 @@ def _record(unit: Unit, row: FapiaoRow) -> RowOutcome:
         raise FieldError(NotFound(what="statement", key=row.statement), field="statement")
     known = unit.session.get(Fapiao, row.number)
     if known is not None:
-        same = (known.statement_id, known.vendor_id, known.amount_fen, known.corrects or "") == (
-            statement_id,
-            vendor_id,
-            row.amount_fen,
-            row.corrects,
+        told = (statement_id, vendor_id, row.amount_fen, row.issued_on, row.corrects)
+        same = told == (
+            known.statement_id,
+            known.vendor_id,
+            known.amount_fen,
+            known.issued_on,
+            known.corrects or "",
         )
         error = AlreadyExists(what="fapiao", key=row.number)
         return DUPLICATE if same else conflicting(error, field="number")
@@ -117,6 +119,9 @@ def _left(unit: Unit, row: FapiaoRow, *, statement_id: UUID, vendor_id: UUID) ->
             "blue",
         ):
             raise FieldError(NotFound(what="fapiao", key=row.corrects), field="corrects")
+        if row.issued_on < corrected.issued_on:
+            expected = f"{corrected.issued_on.isoformat()} or later, the day of {row.corrects}"
+            raise _wrong("issued_on", row.issued_on.isoformat(), expected)
         taken = unit.session.scalar(
             select(func.coalesce(func.sum(Fapiao.amount_fen), 0)).where(
                 Fapiao.corrects == row.corrects

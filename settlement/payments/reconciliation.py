@@ -4,8 +4,12 @@ Ours is what the ledger says of the platform's account at the gateway, theirs it
 transactions. Each difference has a name: missing here or there, another amount, a fee, a movement
 that carries no key of ours, or a balance that is not the sum. So it is with payees' accounts there:
 each payout to a bank, and what is left.
+
+A bureau sees what differs of its subtree's runs and payers. What can't be told apart by bureau,
+such as balances, payees' accounts and movements without a key, is the operator's to see.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,18 +19,27 @@ from typing import Final
 
 from sqlalchemy import func, select, text
 
-from kernel.actors import Actor, Role
+from kernel.actors import Actor, OrganisationKind, Role
 from kernel.clock import Month
 from kernel.errors import GatewayUnavailable
-from kernel.trail import record
+from kernel.identity.models import Organisation
+from kernel.identity.visibility import visible_organisations
+from kernel.trail import TrailRow, record
 from kernel.unit import Unit, Units
+from settlement.ledger.models import Account, Leg, Transfer
+from settlement.ledger.posting import AccountKind
 from settlement.payment_models import PaymentRun
 from settlement.payments.calling import call_each
 from settlement.payments.gateway import BalanceEntry, Gateway, GatewayError, PayoutEntry, Stand
 from settlement.payments.parties import answering
+from settlement.queries.statements import visible_payers
 
 MAY_RECONCILE: Final = (Role.OPERATOR, Role.BUREAU_FINANCE, Role.AUDITOR)
+MAY_SEE_ALL: Final = (Role.OPERATOR,)
 ADJUSTMENTS: Final = frozenset({"adjustment"})
+AGREES: Final = "payment.agrees"
+DIFFERS: Final = "payment.differs"
+"""What the daily look leaves on the trail."""
 
 
 class Differs(StrEnum):
@@ -44,6 +57,12 @@ class Differs(StrEnum):
     PAYEE_BALANCE = "payee_balance"
 
 
+OF_BUREAUS: Final = frozenset(
+    {Differs.MISSING_THERE, Differs.MISSING_HERE, Differs.OTHER_AMOUNT, Differs.GATEWAY_FEE}
+)
+"""Differences of which a key may tell whose run they are of."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
     """One difference, in fen: `ours` by our books, `theirs` by the gateway's."""
@@ -55,6 +74,25 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.key}: ours {self.ours_fen} fen, theirs {self.theirs_fen} fen"
+
+    @classmethod
+    def read(cls, told: str) -> "Difference":
+        """Return the difference that `str` told."""
+        found = TOLD.fullmatch(told)
+        assert found is not None, told
+        kind, key, ours, theirs = found.groups()
+        return cls(kind=Differs(kind), key=key, ours_fen=int(ours), theirs_fen=int(theirs))
+
+
+TOLD: Final = re.compile(r"(\w+): (.*): ours (-?\d+) fen, theirs (-?\d+) fen")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """The last daily reconciliation: when it was, and what of it the reader may see."""
+
+    at: datetime
+    differences: list[Difference]
 
 
 # What our account at the gateway says of each movement; a bank's taking back by its own id, what
@@ -73,8 +111,9 @@ WHERE a.kind = 'gateway' GROUP BY 1
 def reconcile(
     units: Units, actor: Actor, gateway: Gateway, month: Month | None = None
 ) -> list[Difference]:
-    """Return all differences of the runs of a month (all of them without), and of the balance.
+    """Return the differences of the runs of a month (of all without) that the actor may see.
 
+    Of balances and payees' accounts the system and the operator alone.
     Raises `Refused`, `GatewayUnavailable`.
     """
     actor.require("payment.reconcile", *MAY_RECONCILE)
@@ -94,17 +133,49 @@ def reconcile(
         or one.key.split(":")[0] in numbers
         or ":" not in one.key
     ]
-    found += _payee_differences(units, actor, gateway)
-    if sum(ours.values()) != held:
-        found.append(
-            Difference(
-                kind=Differs.BALANCE,
-                key=gateway.name,
-                ours_fen=sum(ours.values()),
-                theirs_fen=held,
-            )
+    if actor.may(*MAY_SEE_ALL):
+        found += _payee_differences(units, actor, gateway)
+        if sum(ours.values()) != held:
+            found.append(_difference(Differs.BALANCE, gateway.name, sum(ours.values()), held))
+    with units(actor) as unit:
+        return seen_by_reader(unit, found)
+
+
+def seen_by_reader(unit: Unit, found: list[Difference]) -> list[Difference]:
+    """Return what the unit's actor may see of what differs: its bureaus' runs, its payers' debts.
+
+    The operator also sees what no bureau can be told of; the system everything.
+    """
+    if unit.actor.is_system or not found:
+        return found
+    bureaus = visible_organisations(unit, OrganisationKind.BUREAU)
+    runs = {one.key.partition(":")[0] for one in found if one.kind in OF_BUREAUS}
+    is_own = {
+        row.number: bool(row.is_own)
+        for row in unit.session.execute(
+            select(
+                PaymentRun.number,
+                PaymentRun.bureau_id.in_(bureaus.with_only_columns(Organisation.id)).label(
+                    "is_own"
+                ),
+            ).where(PaymentRun.number.in_(runs))
         )
-    return found
+    }
+    taken = {f"taken-back{won}:{run}": run for run in runs - is_own.keys() for won in ("", "-won")}
+    for key, is_of_reader in unit.session.execute(
+        select(Transfer.key, Account.owner_id.in_(visible_payers(unit)))
+        .join(Leg, Leg.transfer_id == Transfer.id)
+        .join(Account, Account.id == Leg.account_id)
+        .where(Transfer.key.in_(taken), Account.kind == AccountKind.CLEARING)
+    ):
+        is_own[taken[key]] = bool(is_of_reader)
+    sees_rest = unit.actor.may(*MAY_SEE_ALL)
+
+    def may_see(one: Difference) -> bool:
+        run = one.key.partition(":")[0]
+        return is_own.get(run, sees_rest) if one.kind in OF_BUREAUS else sees_rest
+
+    return [one for one in found if may_see(one)]
 
 
 # What payees' accounts should hold: what was passed on and not taken back, less what went to banks.
@@ -169,20 +240,37 @@ def _difference(kind: Differs, key: str, ours_fen: int, theirs_fen: int) -> Diff
 
 
 def watch(units: Units, actor: Actor, gateway: Gateway) -> None:
-    """Reconcile all runs and put what differs on the record; what can't be asked now waits."""
+    """Reconcile all runs and put on the record what differs, or that nothing does.
+
+    What can't be asked now waits.
+    """
     try:
         found = reconcile(units, actor, gateway)
     except GatewayUnavailable:
         return
-    if found:
-        with units(actor) as unit:
-            record(
-                unit,
-                "payment.differs",
-                subject_kind="gateway",
-                subject_id=gateway.name,
-                differences=[str(one) for one in found],
-            )
+    with units(actor) as unit:
+        record(
+            unit,
+            DIFFERS if found else AGREES,
+            subject_kind="gateway",
+            subject_id=gateway.name,
+            differences=[str(one) for one in found],
+        )
+
+
+def last_look(unit: Unit) -> Look | None:
+    """Return the last daily reconciliation as the actor may see it; None before the first."""
+    unit.actor.require("payment.reconcile", *MAY_RECONCILE)
+    row = unit.session.scalars(
+        select(TrailRow)
+        .where(TrailRow.act.in_((AGREES, DIFFERS)))
+        .order_by(TrailRow.at.desc(), TrailRow.id.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    found = [Difference.read(told) for told in row.facts["differences"]]
+    return Look(at=row.at, differences=seen_by_reader(unit, found))
 
 
 def compare(ours: dict[str, int], entries: list[BalanceEntry]) -> Iterator[Difference]:

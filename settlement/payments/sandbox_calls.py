@@ -287,7 +287,10 @@ def _reversals(store: Store, transfer_id: str) -> dict[str, Any]:
     return store.listed("transfer_reversal", {}, url=url, transfer=transfer_id)
 
 
-def _source(store: Store, source_id: str) -> dict[str, Any]:
+def _source(store: Store, source_id: str | None) -> dict[str, Any] | None:
+    """Return the object that an entry is of; what the gateway booked by itself has none."""
+    if source_id is None:
+        return None
     kinds = {"py": "charge", "tr": "transfer", "trr": "transfer_reversal", "pyr": "refund"}
     kind = kinds.get(source_id.partition("_")[0], "dispute")
     return store.get(kind, source_id)

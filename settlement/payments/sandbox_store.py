@@ -162,7 +162,7 @@ class Store:
         )
         self.messages.append(event["id"])
 
-    def book(self, kind: str, amount: int, source: str) -> dict[str, Any]:
+    def book(self, kind: str, amount: int, source: str | None) -> dict[str, Any]:
         """Write a line of the gateway's own books: it changes the account's balance."""
         return self.add(
             "balance_transaction",

@@ -21,6 +21,7 @@ from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
 from settlement.models import Statement, StatementLine
 from settlement.payment_models import Fapiao, GatewayEvent, Payment, PaymentRun, TreasuryReturn
+from settlement.queries.later_payments import later_payments
 from settlement.queries.statements import visible_payers
 from settlement.queries.unsettled import paid_besides
 
@@ -61,12 +62,19 @@ class RunRow:
 
     @property
     def standing(self) -> str:
-        """How far it has come: proposed → released → (failed) → paid, or returned, withdrawn."""
+        """How far it has come: proposed → released → (failed) → paid, or returned, withdrawn.
+
+        `in_part` or `nothing` where less came through than was to be paid, and no more is to come.
+        """
         if self.state != "released":
             return self.state
         if self.failed:
             return "failed"
-        return "released" if self.under_way else "paid"
+        if self.under_way:
+            return "released"
+        if self.paid_fen == self.amount_fen:
+            return "paid"
+        return "in_part" if self.paid_fen else "nothing"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -293,7 +301,9 @@ def _runs(unit: Unit) -> Select[*tuple[Any, ...]]:
             func.count(Payment.id).filter(of_payee).label("payments"),
             func.coalesce(func.sum(Payment.amount_fen).filter(of_payee), 0).label("amount_fen"),
             func.coalesce(func.sum(Payment.paid_fen).filter(of_payee), 0).label("paid_fen"),
-            func.count(Payment.id).filter(Payment.state == "failed", ~_goes_back()).label("failed"),
+            func.count(Payment.id)
+            .filter(Payment.state == "failed", ~_goes_back(), ~later_payments().exists())
+            .label("failed"),
             func.count(Payment.id).filter(Payment.state.in_(UNDER_WAY)).label("under_way"),
         )
         .join(PaymentRun, PaymentRun.id == Payment.run_id)

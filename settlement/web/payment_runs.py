@@ -21,6 +21,7 @@ from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.runs import release_run, return_run, withdraw_run
 from settlement.payments.states import PaymentKind, RunPurpose
 from settlement.payments.treasury import export_orders, order_rest_again
+from settlement.queries.later_payments import paid_by_later
 from settlement.queries.payments import (
     PaymentRow,
     RunRow,
@@ -59,6 +60,7 @@ def show_run(
     *,
     root: tuple[Crumb, ...],
     errors: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> Response[Any]:
     """Show one run: where it stands, what may be done with it, and each payment with its state."""
     row = payment_run(page.unit, run_number)
@@ -78,11 +80,13 @@ def show_run(
         summed=("amount_fen", "paid_fen"),
     )
     back = gone_back(page.unit, run_number) if row.purpose == RunPurpose.PAY else set()
+    later = paid_by_later(page.unit, run_number)
     is_maker = row.proposed_by == page.actor.person_id
     waits = row.state == "proposed" and is_finance(page)
     return page.render_table(
         "settlement/payment_run.html",
         table,
+        status=status,
         file_name=row.number,
         root=(*root, (translate(TITLE, page.locale), PAYMENTS)),
         address=f"{PAYMENTS}/{row.number}",
@@ -99,9 +103,9 @@ def show_run(
             summed=("amount_fen", "paid_fen"),
         ),
         failed=[
-            _failed(one, page, goes_back=one.key in back)
+            _failed(one, page, goes_back=one.key in back, later=later.get(one.key, ""))
             for one in payments
-            if one.state == "failed"
+            if one.state == "failed" and one.failure != COLLECTION_FAILED
         ],
         partial=[one for one in payments if one.state == "partial"] if _may_pay(page) else [],
         errors=errors or {},
@@ -126,7 +130,7 @@ def post_return(
     """Give a run back with the reason."""
     if not form.note.strip():
         text = translate(msgid("A proposal is returned only with its reason."), page.locale)
-        return show_run(page, run_number, root=root, errors={"note": text})
+        return show_run(page, run_number, root=root, errors={"note": text}, status=422)
     return _act(
         page, run_number, lambda unit: return_run(unit, run_number, note=form.note), root=root
     )
@@ -167,12 +171,13 @@ def post_rest(
     return _act(page, run_number, lambda unit: order_rest_again(unit, form.key), root=root)
 
 
-def _failed(row: PaymentRow, page: Page, *, goes_back: bool) -> dict[str, Any]:
+def _failed(row: PaymentRow, page: Page, *, goes_back: bool, later: str) -> dict[str, Any]:
     """Return a payment that failed with what to do about it, and whether it may be done here."""
     step = GOES_BACK if goes_back else next_step(row.kind, row.failure or "failed")
     return {
         "row": row,
-        "next_step": translate(step, page.locale),
+        "next_step": "" if later else translate(step, page.locale),
+        "later": later,
         "may_retry": _may_pay(page) and _may_retry(row) and not goes_back,
         "may_give_up": _may_pay(page) and row.kind == PaymentKind.REVERSAL,
     }
@@ -187,7 +192,7 @@ def _act(
         raise
     except MarketError as error:
         errors = {"": translate_error(error, page.locale)}
-        return show_run(page, run_number, root=root, errors=errors)
+        return show_run(page, run_number, root=root, errors=errors, status=409)
     return page.redirect(f"{PAYMENTS}/{run_number}")
 
 

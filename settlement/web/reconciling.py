@@ -11,12 +11,15 @@ from kernel.i18n import msgid, translate, translate_error
 from kernel.unit import Units
 from kernel.web.tables import Column, excerpt
 from settlement.payments.opening import open_gateway
-from settlement.payments.reconciliation import Difference, reconcile
+from settlement.payments.reconciliation import MAY_SEE_ALL, Difference, last_look, reconcile
+from settlement.queries.payments import payment_runs
 from settlement.web.columns import money
 from settlement.web.payment_columns import PAYMENTS
 from settlement.web.places import Crumb
 
 RECONCILIATION: Final = f"{PAYMENTS}/reconciliation"
+MONTHS: Final = 12
+"""The latest months with runs that are offered to be compared at once."""
 Found = tuple[list[Difference], MarketError | None]
 
 
@@ -38,6 +41,7 @@ def show_reconciliation(
         "settlement/reconciliation.html",
         root=(*root, (translate(msgid("Payments"), page.locale), PAYMENTS)),
         month=month,
+        sees_all=page.actor.may(*MAY_SEE_ALL),
         error=translate_error(error, page.locale) if error else "",
         table=excerpt(
             translate(msgid("Differences"), page.locale),
@@ -46,6 +50,29 @@ def show_reconciliation(
             path=f"{RECONCILIATION}/{show_month(month)}",
             summed=("ours_fen", "theirs_fen"),
             empty=msgid("None: every movement of these runs is the same here and there."),
+        ),
+    )
+
+
+def show_last_look(page: Page, *, root: tuple[Crumb, ...]) -> Response[Any]:
+    """Show what the last daily reconciliation found of the reader's, and where to ask at once."""
+    look = last_look(page.unit)
+    runs = payment_runs(page.unit)
+    months = {one.month for one in runs if (one.method, one.state) == ("gateway", "released")}
+    return page.render(
+        "settlement/last_reconciliation.html",
+        root=(*root, (translate(msgid("Payments"), page.locale), PAYMENTS)),
+        look=look,
+        sees_all=page.actor.may(*MAY_SEE_ALL),
+        address=RECONCILIATION,
+        months=sorted(months, reverse=True)[:MONTHS],
+        table=excerpt(
+            translate(msgid("Differences"), page.locale),
+            _columns(),
+            look.differences if look else [],
+            path=RECONCILIATION,
+            summed=("ours_fen", "theirs_fen"),
+            empty=msgid("None: every movement was the same here and there."),
         ),
     )
 

@@ -311,6 +311,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", RUN + "/retry"): CLOSERS,
     ("POST", RUN + "/give-up"): CLOSERS,
     ("POST", RUN + "/orders"): CLOSERS,
+    ("GET", "/bureau/payments/reconciliation"): MONEY,
     ("GET", "/bureau/payments/reconciliation/{month}"): MONEY,
     ("POST", RUN + "/rest"): CLOSERS,
     ("GET", "/bureau/payments/plan"): MONEY,

@@ -4,12 +4,14 @@ import csv
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from kernel.actors import Role
 from kernel.unit import Units
+from settlement.payment_models import GatewayEvent, Payment
 from tests.market.cli.conftest import Market
 from tests.support.builders import a_person
-from tests.support.payment_builders import Payables, payables
+from tests.support.payment_builders import Payables, payables, released
 from tests.support.settlement_builders import SYSTEM
 
 
@@ -35,6 +37,8 @@ def test_only_what_two_people_released_is_paid(market: Market, owed: Payables):
     assert market("pay", "2026-03", "--json").json["runs"] == {number: {"paid": 4}}
 
     assert market("reconcile", "2026-03", "--json").json["clean"] is True
+    assert "Our books are what" in market("reconcile", "2026-03").out
+    assert "nothing to compare" in market("reconcile", "2026-04").out
     assert market("verify").status == 0
     (row,) = market("payments", "list", "--json").json
     assert (row["state"], row["paid_fen"]) == ("paid", 1_742)
@@ -75,3 +79,25 @@ def test_a_held_vendor_is_left_out_until_it_is_lifted(market: Market, owed: Paya
     assert market("payments", "lift", vendor).status == 1
     market("payments", "propose", "2026-03", "--method", "treasury", "--as", "maker")
     assert market("payments", "list", "--json").json[0]["amount_fen"] == 1_742
+
+
+def test_a_message_that_stays_parked_is_an_error(market: Market, units: Units, owed: Payables):
+    number = released(units, owed)
+    with units(SYSTEM) as unit:
+        key = unit.session.scalars(select(Payment.key).where(Payment.kind == "collection")).one()
+        unit.session.add(
+            GatewayEvent(
+                provider="stripe",
+                event_id="evt_wrong",
+                kind="payment_intent.succeeded",
+                body={"id": "pi_1", "amount": 5, "status": "succeeded", "metadata": {"key": key}},
+                state="parked",
+                because="5 fen",
+                received_at=unit.clock.now(),
+            )
+        )
+    assert key.startswith(number)
+
+    told = market("payments", "apply", "evt_wrong")
+
+    assert (told.status, "parked" in told.out) == (1, True)

@@ -1,5 +1,6 @@
 """The proof of payments: verify and reconcile name what was planted; invoices, overdue, books."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -50,6 +51,19 @@ def test_after_a_run_nothing_differs_and_what_is_planted_is_named(units: Units, 
     assert found[0].theirs_fen == 12_345
     with pytest.raises(Refused):
         reconcile(units, owed.market.finance, gateway, MARCH)
+
+
+def test_what_the_gateway_booked_of_no_object_is_named(units: Units, owed: Payables):
+    """Such as a fee of the gateway's own: its entry has no source."""
+    _, gateway = practice(units)
+    paid(units, owed, gateway)
+    with units(SYSTEM) as unit:
+        own = Store(unit).book("stripe_fee", -3, None)["id"]
+
+    stray, whole = reconcile(units, SYSTEM, gateway, MARCH)
+
+    assert (stray.kind, stray.key, stray.theirs_fen) == (Differs.NOT_OURS, own, -3)
+    assert whole.kind is Differs.BALANCE
 
 
 def test_a_movement_that_only_one_side_has_is_named(units: Units, owed: Payables):
@@ -153,19 +167,18 @@ def test_fapiao_are_many_per_statement_and_never_more_than_it(units: Units, owed
     assert fates == [accepted, accepted, refused, Fate.DUPLICATE, accepted, refused, accepted]
     assert sum(one.amount_fen for one in listed) == BILLED_FEN
     with units(SYSTEM) as unit:
-        (short,) = record_fapiao(
+        first = row(1, 1_000)
+        (short, conflict, early) = record_fapiao(
             unit,
             [
-                FapiaoRow(
-                    number="123",
-                    vendor_code=owed.market.vendor.code,
-                    statement=statement,
-                    amount_fen=1,
-                    issued_on=date(2026, 4, 10),
-                )
+                replace(row(7, 1), number="123"),
+                replace(first, issued_on=date(2026, 4, 11)),
+                replace(row(8, 1, corrects=first.number), issued_on=date(2026, 4, 9)),
             ],
         )
-    assert short.field == "number"
+    assert [short.field, conflict.field, early.field] == ["number", "number", "issued_on"]
+    assert conflict.fate is Fate.CONFLICT
+    assert "2026-04-10" in str(early.error)
 
 
 def test_a_vendor_sees_its_payouts_and_nobody_elses(units: Units, owed: Payables):
