@@ -25,9 +25,10 @@ from catalog.criteria import (
 )
 from catalog.life_cycle import move
 from catalog.models import Admission, Resource, Version
+from catalog.opening import is_under_takedown, refuse_under_takedown
 from catalog.ownership import is_unconfirmed, require_confirmed
-from catalog.packs import require_parts_listed
-from catalog.proposed_offers import enter_offers, enter_policy
+from catalog.packs import has_part_gone, require_parts_listed
+from catalog.proposed_offers import enter_offers, enter_policy, hold_prices
 from catalog.reviewers import Reviewer, lock_versions, refuse_interest, require_reviewer
 from catalog.states import ADMISSION_TRANSITIONS, AdmissionState, VersionState
 from kernel.actors import OrganisationKind, Role
@@ -61,17 +62,24 @@ VERDICTS: dict[AdmissionState, tuple[VersionState, ...]] = {
 def awaiting_proposal(unit: Unit, *, vendor_code: str | None = None) -> list[VersionId]:
     """Return the submitted versions that no bureau has claimed, oldest first.
 
-    Not teachers' works that wait for their school: nobody can propose those yet.
+    Not teachers' works that wait for their school, nor what is under a takedown: nobody can propose
+    to admit those yet.
     """
     unit.actor.require("see what awaits admission", Role.ADMISSION)
     wanted = _of_vendor(select(Version.id), vendor_code).where(
-        Version.state == VersionState.SUBMITTED, ~is_unconfirmed(Version.id)
+        Version.state == VersionState.SUBMITTED,
+        ~is_unconfirmed(Version.id),
+        ~is_under_takedown(Version.resource_id),
     )
     return [VersionId(one) for one in unit.session.scalars(wanted.order_by(Version.id))]
 
 
 def awaiting_decision(unit: Unit, *, vendor_code: str | None = None) -> list[VersionId]:
-    """Return the versions proposed by another reviewer of the actor's bureau, oldest first."""
+    """Return the versions proposed by another reviewer of the actor's bureau, oldest first.
+
+    Not what can't be listed now, so that it keeps nothing else waiting: what is under a takedown,
+    and packs of which a part is listed no more.
+    """
     reviewer = require_reviewer(unit, "see what awaits a decision")
     wanted = (
         _of_vendor(select(Version.id), vendor_code)
@@ -80,6 +88,8 @@ def awaiting_decision(unit: Unit, *, vendor_code: str | None = None) -> list[Ver
             Admission.state == AdmissionState.PROPOSED,
             Admission.bureau_id == reviewer.bureau_id,
             Admission.proposed_by != reviewer.person_id,
+            ~is_under_takedown(Version.resource_id),
+            ~has_part_gone(Version.id),
         )
     )
     return [VersionId(one) for one in unit.session.scalars(wanted.order_by(Version.id))]
@@ -115,7 +125,9 @@ def propose_admission(unit: Unit, version_ids: Collection[VersionId], *, note: s
             "note": note,
         }
 
-    require_confirmed(unit, lock_versions(unit, version_ids))
+    waiting = lock_versions(unit, version_ids)
+    require_confirmed(unit, waiting)
+    refuse_under_takedown(unit, waiting)
     versions = _claim(unit, version_ids, proposed)
     _trail(unit, "admission.proposed", versions, note=note, verdict=AdmissionState.ADMITTED)
 
@@ -166,7 +178,7 @@ def propose(
 
     Raises `FindingsMissing` while a criterion has no finding, `FindingsAgainst` for a proposal to
     admit what fails one, `OwnershipUnconfirmed` for a teacher's work that the school has not
-    confirmed, `NoteRequired` for one to return or refuse that says no reason.
+    confirmed, `UnderTakedown`, `NoteRequired` for one to return or refuse that says no reason.
     """
     version, admission = _own_claim(unit, version_id)
     depth = Depth(admission.depth)
@@ -180,6 +192,7 @@ def propose(
         raise FindingsAgainst(criteria=against)
     if verdict is AdmissionState.ADMITTED:
         require_confirmed(unit, [version])
+        refuse_under_takedown(unit, [version])
     elif not (note.strip() or reasons):
         raise NoteRequired
     refuse_interest(unit, require_reviewer(unit, "propose an admission"), [version])
@@ -204,9 +217,11 @@ def decide_admission(
 
     Raises `OwnInterest` for one's own proposal, `NotFound` for another bureau's, `NoteRequired` for
     a refusal or a return without its reason, `NotProposed` for admitting what the first reviewer
-    would not, `Conflict` for what is decided already.
+    would not, `UnderTakedown`, `Conflict` for what is decided already.
     """
     reviewer = require_reviewer(unit, "decide an admission")
+    if verdict is AdmissionState.ADMITTED:
+        hold_prices(unit, version_ids)
     versions = lock_versions(unit, version_ids)
     admissions = _lock_admissions(unit, versions, reviewer)
     refuse_interest(unit, reviewer, versions)
@@ -230,13 +245,14 @@ def decide_admission(
         admission.decided_at = now
         admission.decision_note = note
     if verdict is AdmissionState.ADMITTED:
+        refuse_under_takedown(unit, versions)
         require_parts_listed(unit, versions)
     unit.session.flush()  # the database asks for the decision before it lets a version be listed
     for state in VERDICTS[verdict]:
         move(unit, versions, state, note=note or _notes(admissions.values()))
     if verdict is AdmissionState.ADMITTED:
         enter_offers(unit, versions)
-        enter_policy(unit, versions)
+        enter_policy(unit, {version.resource_id for version in versions})
 
 
 def _claim(

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, select
+from sqlalchemy import ScalarSelect, or_, select
 from sqlalchemy.orm import aliased
 
 from catalog.admission_models import AdmissionAppeal, ProposedOffer, Submission, Takedown
@@ -167,7 +167,10 @@ def case(unit: Unit, version_id: UUID) -> Case:
         .join(Organisation, Organisation.id == Takedown.bureau_id)
         .outerjoin(taker, taker.person_id == Takedown.taken_by)
         .outerjoin(restorer, restorer.person_id == Takedown.restored_by)
-        .where(Takedown.resource_id == resource.id, Takedown.versions.contains([str(version.id)]))
+        .where(
+            Takedown.resource_id == resource.id,
+            or_(Takedown.restored_at.is_(None), Takedown.versions.contains([str(version.id)])),
+        )
         .order_by(Takedown.taken_at)
     ).all()
     takedowns = [takedown for takedown, *_ in downs]
@@ -242,7 +245,9 @@ def case(unit: Unit, version_id: UUID) -> Case:
             version,
             last,
             waits=any(one.decided_at is None for one in appeals),
-            is_down=any(one.restored_at is None for one in takedowns),
+            is_down=any(
+                one.restored_at is None and str(version.id) in one.versions for one in takedowns
+            ),
         ),
     )
 

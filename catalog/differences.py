@@ -10,17 +10,13 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Date, cast, func, select
-
-from catalog.admission_models import ProposedOffer
 from catalog.attachments.reading import AttachedFile, files_of
 from catalog.changes import described
-from catalog.models import Offer, Resource, Version
+from catalog.models import Resource, Version
+from catalog.terms import terms_between
 from catalog.visibility import visible_versions
-from kernel.clock import SHANGHAI
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation
-from kernel.identity.recording import among
 from kernel.unit import Unit
 
 INSIDE: Final = frozenset({"author_school_id"})
@@ -39,8 +35,8 @@ class Part(StrEnum):
 class Difference:
     """One thing that is said otherwise; None where one of the two says nothing of it.
 
-    `name`: the metadata's, `plan`, or a file's; values as the version holds them: of a file its
-    purpose, size and digest, of terms the plan.
+    `name`: the metadata's, one of `catalog.terms`, or a file's; values as the version holds them:
+    of a file its purpose, size and digest.
     """
 
     part: Part
@@ -117,10 +113,10 @@ def differences(
 ) -> tuple[Difference, ...]:
     """Return what differs between two versions, metadata first, then terms, then `files`."""
     says, said = described(new), described(old)
-    terms = _terms(unit, [old, new])
+    before, after = terms_between(unit, old, new)
     return (
         *_differing(Part.METADATA, _without(said), _without(says)),
-        *_differing(Part.TERMS, terms[old.id], terms[new.id]),
+        *_differing(Part.TERMS, before, after),
         *_differing(Part.FILES, _by_name(files.get(old.id)), _by_name(files.get(new.id))),
     )
 
@@ -142,29 +138,6 @@ def _by_name(files: Sequence[AttachedFile] | None) -> dict[str, dict[str, Any]]:
         one.name: {"purpose": one.purpose, "size_bytes": one.size_bytes, "digest": one.digest}
         for one in files or ()
     }
-
-
-def _terms(unit: Unit, versions: Sequence[Version]) -> dict[UUID, dict[str, Any]]:
-    """Return what each version costs: as proposed with it, else what held when it was recorded.
-
-    What was priced only later costs what it cost first.
-    """
-    own = select(Offer.plan).where(Offer.resource_id == Version.resource_id).correlate(Version)
-    recorded_on = cast(func.timezone(str(SHANGHAI), Version.created_at), Date)
-    held = own.where(Offer.valid_from <= recorded_on).order_by(Offer.valid_from.desc()).limit(1)
-    first = own.order_by(Offer.valid_from).limit(1)
-    rows = unit.session.execute(
-        select(
-            Version.id,
-            ProposedOffer.plan.label("proposed"),
-            held.scalar_subquery().label("held"),
-            first.scalar_subquery().label("first"),
-        )
-        .outerjoin(ProposedOffer, ProposedOffer.version_id == Version.id)
-        .where(among(Version.id, [version.id for version in versions]))
-    )
-    plans = {row.id: row.proposed or row.held or row.first for row in rows}
-    return {key: {"plan": plan} if plan else {} for key, plan in plans.items()}
 
 
 def _told(version: Version) -> Told:

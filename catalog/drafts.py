@@ -1,8 +1,8 @@
 """Drafts: what a vendor prepares before it submits; nobody else sees it (R4, R14).
 
-One draft per resource. It becomes the next version; a draft that repeats the listed content may
-carry another price, which is then reviewed for itself. Who else may have a part in a teacher's work
-is declared in `catalog.ownership`.
+One draft per resource (the database says so, too). It becomes the next version; a draft that
+repeats the listed content may carry another price, which is then reviewed for itself. Who else may
+have a part in a teacher's work is declared in `catalog.ownership`.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from catalog.states import VersionState
 from kernel.actors import OrganisationKind
 from kernel.errors import InvalidInput, MarketError
 from kernel.identity.organisations import organisation_by_code
-from kernel.identity.recording import FieldError
+from kernel.identity.recording import FieldError, lock_recording
 from kernel.ids import VersionId
 from kernel.outcomes import Fate
 from kernel.trail import record
@@ -31,6 +31,7 @@ def save_draft(unit: Unit, row: CatalogueRow, *, offer: OfferRow | None = None) 
 
     Raises what is wrong with the row, with its field; `NotFound` for another vendor's.
     """
+    lock_recording(unit)  # somebody may begin a draft of the same resource at this moment
     draft = _draft(unit, row)
     try:
         if draft is None:

@@ -24,6 +24,7 @@ from catalog.queries import (
     resources_by_key,
     vendors_priced,
 )
+from kernel.clock import FIRST_YEAR, LAST_YEAR
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, PriceNeedsReview
 from kernel.identity.recording import (
     FieldError,
@@ -146,6 +147,13 @@ def plan_of(row: OfferRow, *, is_basic: bool) -> dict[str, Any]:
     if row.learner_cap is not None:
         plan["learner_cap"] = row.learner_cap
     try:
+        if not FIRST_YEAR <= row.valid_from.year <= LAST_YEAR:
+            raise InvalidInput(
+                field="valid_from",
+                value=row.valid_from,
+                expected="a day from {first} to {last}",
+                limits={"first": FIRST_YEAR, "last": LAST_YEAR},
+            )
         check_plan(plan)
         if is_basic and not is_free(plan):
             expected = "0, since basic resources are free"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import ColumnElement, delete, func, select, text
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from catalog.kinds import Ownership, ResourceKind
 from catalog.models import Resource, Version
@@ -137,6 +138,17 @@ def require_parts_listed(unit: Unit, versions: Sequence[Version]) -> None:
     gone = parts_gone(unit, versions)
     if gone:
         raise PartNotListed(field="parts", key=min(gone.values()))
+
+
+def has_part_gone(pack_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Return the condition that a part of the pack is listed no more."""
+    part = aliased(Version)
+    return (
+        select(PackPart.pack_id)
+        .join(part, part.id == PackPart.version_id)
+        .where(PackPart.pack_id == pack_id, part.state != VersionState.LISTED)
+        .exists()
+    )
 
 
 def parts_gone(unit: Unit, versions: Iterable[Version]) -> dict[UUID, str]:

@@ -1,30 +1,48 @@
 """Prices that vendors propose with a version, and what becomes of them when it is listed (R14).
 
-A price of what is listed already is reviewed before it holds, and never holds before the day after
-it was admitted: no month's price moves behind the schools that use it.
+A first price never holds before the month in which it was admitted, another one never before the
+day after: no month's price moves behind the schools that use it. A day to come on which another
+price begins is refused while it is a draft; where one was given that day since, or the day is over,
+it begins on the next day that is free, so that it keeps no other decision waiting.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Container, Iterator, Mapping
+from datetime import date, timedelta
+from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from catalog.admission_models import ProposedOffer
 from catalog.kinds import ResourceKind
 from catalog.listings import refresh_listings
 from catalog.models import Offer, Version
-from catalog.offers import OfferRow, plan_of
-from catalog.plans import FREE
+from catalog.offers import OfferRow, offer_in_force, plan_of
+from catalog.plans import FREE, is_free
+from catalog.queries import listed_versions
 from kernel.clock import shanghai_day
-from kernel.errors import AlreadyExists
-from kernel.identity.recording import among
-from kernel.ids import new_id
+from kernel.errors import PriceDayTaken
+from kernel.identity.recording import FieldError, among, lock_recording
+from kernel.ids import ResourceId, VersionId, new_id
 from kernel.unit import Unit
 
 
 def propose_offer(unit: Unit, version: Version, row: OfferRow) -> None:
-    """Keep the price that is proposed with a draft, in place of one proposed before."""
+    """Keep the price that is proposed with a draft, in place of one proposed before.
+
+    What holds from that day on in any case is no other price, and proposes none. Raises
+    `FieldError`: for what is no price, for a day to come on which another begins.
+    """
     plan = plan_of(row, is_basic=version.kind == "basic")
+    today = shanghai_day(unit.clock.now())
+    day = max(row.valid_from, today)
+    held = offer_in_force(unit, [version.resource_id], day=day).get(ResourceId(version.resource_id))
+    if held is not None and held.plan == plan:
+        drop_offer(unit, version)
+        return
+    days = _days_taken(unit, [version.resource_id])[version.resource_id]
+    if row.valid_from > today and row.valid_from in days:
+        taken = PriceDayTaken(field="valid_from", key=row.sku, day=row.valid_from)
+        raise FieldError(taken, field="valid_from")
     known = unit.session.get(ProposedOffer, version.id)
     if known is None:
         unit.session.add(ProposedOffer(version_id=version.id, valid_from=row.valid_from, plan=plan))
@@ -41,7 +59,17 @@ def drop_offer(unit: Unit, version: Version) -> None:
         unit.session.flush()
 
 
-def enter_offers(unit: Unit, versions: Sequence[Version]) -> None:
+def hold_prices(unit: Unit, version_ids: Collection[VersionId]) -> None:
+    """Wait for files of prices, if a price was proposed with one of these submitted versions.
+
+    Before anything else is locked: who records holds this and then the resources.
+    """
+    wanted = select(ProposedOffer.version_id).where(among(ProposedOffer.version_id, version_ids))
+    if unit.session.scalars(wanted.limit(1)).first() is not None:
+        lock_recording(unit)
+
+
+def enter_offers(unit: Unit, versions: Collection[Version]) -> None:
     """Make offers of the prices proposed with versions that are listed now."""
     resources = {version.id: version.resource_id for version in versions}
     proposed = unit.session.scalars(
@@ -52,18 +80,14 @@ def enter_offers(unit: Unit, versions: Sequence[Version]) -> None:
     if not proposed:
         return
     ids = {resources[one.version_id] for one in proposed}
-    rows = unit.session.execute(
-        select(Offer.resource_id, func.max(Offer.valid_from).label("day"))
-        .where(among(Offer.resource_id, ids))
-        .group_by(Offer.resource_id)
-    )
-    last = {row.resource_id: row.day for row in rows}
-    tomorrow = shanghai_day(unit.clock.now()) + timedelta(days=1)
+    days = _days_taken(unit, ids)
+    today = shanghai_day(unit.clock.now())
     for one in proposed:
         resource_id = resources[one.version_id]
-        day = max(one.valid_from, tomorrow) if resource_id in last else one.valid_from
-        if last.get(resource_id) == day:
-            raise AlreadyExists(what="offer", key=day)
+        taken = days[resource_id]
+        earliest = today + timedelta(days=1) if taken else today.replace(day=1)
+        day = _free_day(max(one.valid_from, earliest), taken)
+        taken.add(day)
         unit.session.add(
             Offer(
                 id=new_id(),
@@ -77,21 +101,57 @@ def enter_offers(unit: Unit, versions: Sequence[Version]) -> None:
     refresh_listings(unit, ids)
 
 
-def enter_policy(unit: Unit, versions: Sequence[Version]) -> None:
-    """Make basic resources free from today where nobody made an offer: that is policy (R1)."""
-    ids = {version.resource_id for version in versions if version.kind == ResourceKind.BASIC}
-    offered = set(
-        unit.session.scalars(select(Offer.resource_id).where(among(Offer.resource_id, ids)))
+def enter_policy(unit: Unit, resource_ids: Collection[UUID]) -> None:
+    """Make what is listed as basic free, as policy says (R1), whatever prices it was given.
+
+    From today where none holds; the day after a price that holds today or begins later.
+    """
+    basic = sorted(
+        one
+        for one, version in listed_versions(unit, resource_ids).items()
+        if version.kind == ResourceKind.BASIC
     )
-    for resource_id in sorted(ids - offered):
-        unit.session.add(
-            Offer(
-                id=new_id(),
-                resource_id=resource_id,
-                valid_from=shanghai_day(unit.clock.now()),
-                plan=dict(FREE),
-                recorded_at=unit.clock.now(),
-            )
+    begin: dict[UUID, dict[date, bool]] = {one: {} for one in basic}
+    for offer in unit.session.scalars(select(Offer).where(among(Offer.resource_id, basic))):
+        begin[offer.resource_id][offer.valid_from] = is_free(offer.plan)
+    today = shanghai_day(unit.clock.now())
+    fresh = [(one, day) for one in basic for day in _days_to_free(begin[one], today)]
+    unit.session.add_all(
+        Offer(
+            id=new_id(),
+            resource_id=resource_id,
+            valid_from=day,
+            plan=dict(FREE),
+            recorded_at=unit.clock.now(),
         )
+        for resource_id, day in fresh
+    )
     unit.session.flush()
-    refresh_listings(unit, ids - offered)
+    refresh_listings(unit, {resource_id for resource_id, _ in fresh})
+
+
+def _days_to_free(begin: Mapping[date, bool], today: date) -> Iterator[date]:
+    """Return on which days a free price has to begin; `begin`: days of prices, and which are."""
+    held = max((day for day in begin if day <= today), default=None)
+    if held is None:
+        yield today
+    for day, free in begin.items():
+        following = max(day, today) + timedelta(days=1)
+        if not free and (day > today or day == held) and following not in begin:
+            yield following
+
+
+def _days_taken(unit: Unit, resource_ids: Collection[UUID]) -> dict[UUID, set[date]]:
+    """Return the days on which prices of the resources begin."""
+    days: dict[UUID, set[date]] = {one: set() for one in resource_ids}
+    for resource_id, day in unit.session.execute(
+        select(Offer.resource_id, Offer.valid_from).where(among(Offer.resource_id, resource_ids))
+    ):
+        days[resource_id].add(day)
+    return days
+
+
+def _free_day(day: date, taken: Container[date]) -> date:
+    while day in taken:
+        day += timedelta(days=1)
+    return day

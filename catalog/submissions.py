@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from catalog.admission_models import Submission
 from catalog.changes import changes_of
@@ -27,7 +27,7 @@ from kernel.errors import (
     NothingChanged,
     SelfCheckMissing,
 )
-from kernel.identity.recording import among
+from kernel.identity.recording import among, lock_recording
 from kernel.ids import VersionId
 from kernel.unit import Unit
 
@@ -54,12 +54,14 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
     Raises `SelfCheckMissing`, `CommitmentMissing`, `FilingNumberMissing`, `NothingChanged` for what
     was admitted just so, and what `move` raises.
     """
+    lock_recording(unit)  # who records numbers versions, too
     (version,) = lock_versions(unit, [version_id])
     require_own_vendor(unit, [version])
     if version.state != VersionState.DRAFT:
         raise Conflict(
             what="version", key=version.title, state=version.state, wanted=VersionState.SUBMITTED
         )
+    _number_last(unit, version)
     changes = changes_of(unit, [version])[version.id]
     if not changes:
         raise NothingChanged(key=version.title)
@@ -86,6 +88,16 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
     unit.session.flush()
     declare_work(unit, version)
     move(unit, [version], VersionState.SUBMITTED, changes=changes, filing_number=number)
+
+
+def _number_last(unit: Unit, version: Version) -> None:
+    """Make a draft the last version of its resource: a file may have brought others meanwhile."""
+    last = unit.session.scalars(
+        select(func.max(Version.number)).where(Version.resource_id == version.resource_id)
+    ).one()
+    if version.number < last:
+        version.number = last + 1
+        unit.session.flush()
 
 
 def withdraw(unit: Unit, version_id: VersionId, *, note: str = "") -> None:

@@ -3,6 +3,7 @@
 Decides who may: a reviewer of the bureau that admitted, or of one above it. A takedown suspends
 every listed version of the resource and stops those that were withdrawn and run out at schools, so
 that none of it is opened any more; restoring lists the same ones, and lets the others run out.
+While it is open nothing else of the resource is listed (`catalog.opening`, and the database).
 Red-line content is a person's decision, never a score's.
 """
 
@@ -17,6 +18,7 @@ from catalog.admission_models import Takedown
 from catalog.life_cycle import move
 from catalog.models import Admission, Version
 from catalog.opening import is_open
+from catalog.proposed_offers import enter_policy
 from catalog.reviewers import answered_for, lock_versions, require_reviewer
 from catalog.states import AdmissionState, VersionState
 from kernel.errors import Conflict, NotFound, ReasonRequired, TookPart
@@ -95,6 +97,7 @@ def restore(unit: Unit, version_id: VersionId, *, note: str) -> None:
     versions = lock_versions(unit, [VersionId(UUID(one)) for one in takedown.versions])
     suspended = [one for one in versions if one.state == VersionState.SUSPENDED]
     move(unit, suspended, VersionState.LISTED, note=note)
+    enter_policy(unit, {one.resource_id for one in suspended})
     for one in versions:
         if one not in suspended:
             _trail(unit, "version.restored", one, note=note)
@@ -115,12 +118,17 @@ def open_takedown(unit: Unit, version: Version) -> Takedown | None:
 
 
 def _lock_opened(unit: Unit, version_id: VersionId) -> Sequence[Version]:
-    """Return the versions of a resource that schools open, locked."""
-    (named,) = lock_versions(unit, [version_id])
-    opened = select(Version.id).where(Version.resource_id == named.resource_id, is_open())
-    lock_versions(unit, [VersionId(one) for one in unit.session.scalars(opened)])
-    # Asked once more: what was withdrawn or taken down while we waited is not in it.
-    ids = unit.session.scalars(opened).all()
+    """Return the versions of a resource that schools open, locked; the others are locked, too.
+
+    So whoever decides about one of them either has listed it before, or sees the takedown.
+    """
+    named = unit.session.get(Version, version_id)
+    if named is None:
+        raise NotFound(what="version", key=version_id)
+    versions = select(Version.id).where(Version.resource_id == named.resource_id)
+    lock_versions(unit, [VersionId(one) for one in unit.session.scalars(versions)])
+    # What was withdrawn or taken down while we waited is not in it.
+    ids = unit.session.scalars(versions.where(is_open())).all()
     if not ids:
         raise Conflict(
             what="version", key=named.title, state=named.state, wanted=VersionState.SUSPENDED

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from catalog.plan_words import plan_words
 from catalog.vocabularies import VOCABULARIES
 from kernel.http.pages import Page
 from kernel.i18n import LIST_SEPARATOR, label, msgid, term, translate
-from kernel.web.rendering import file_size
+from kernel.web.rendering import day, file_size
 
 WORDS_OF: Final = {
     "kind": "ResourceKind",
@@ -119,7 +120,7 @@ def _said(one: Difference, value: Any, locale: str) -> str:
     if value is None or value in ("", [], ()):
         return ""
     if one.part is Part.TERMS:
-        return plan_words(value, locale)
+        return day(value) if isinstance(value, date) else plan_words(value, locale)
     if one.part is Part.FILES:
         return _file(value, locale)
     if isinstance(value, list | tuple):

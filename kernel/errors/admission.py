@@ -34,6 +34,18 @@ class LicenceForbids(Conflict):
     remedy = "Ask its vendor for another licence, or leave it out."
 
 
+class UnderTakedown(Conflict):
+    code = "under-takedown"
+    summary = "“{key}” can't be listed: the resource was taken down."
+    remedy = "Lift the takedown or decide the vendor's appeal first, as another reviewer."
+
+
+class PriceDayTaken(Conflict):
+    code = "price-day-taken"
+    summary = "Another price of “{key}” begins on {day} already."
+    remedy = "Let this one begin on another day."
+
+
 class PriceNeedsReview(Conflict):
     code = "price-needs-review"
     summary = "“{key}” is listed: another price is reviewed before it holds."

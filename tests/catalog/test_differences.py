@@ -1,12 +1,13 @@
 """Two versions compared: metadata, terms and files, as far as the actor sees the versions."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from catalog.attachments.attaching import attach, detach, expect_file
 from catalog.attachments.reading import files_of
+from catalog.cases import case
 from catalog.differences import compare_versions
 from catalog.offers import OfferRow
 from catalog.plans import Tier
@@ -65,9 +66,56 @@ def test_metadata_terms_and_files_are_told_apart(desk):
     assert after["period_cap"] == "30.0000" and len(after["tiers"]) == 2
     assert found["files", "课件.pdf"][1] is None
     assert found["files", "练习.pdf"][0] is None
-    assert len(found) == 5
+    assert found["terms", "valid_from"] == (date(2026, 8, 1), date(2027, 1, 1))
+    assert found["terms", "until"] == (date(2026, 12, 31), None)
+    assert len(found) == 7
     backwards = told(desk, desk.manager, before=2, after=1)
     assert backwards["metadata", "title"] == ("新题目", "资源A")
+
+
+def terms(found) -> dict:
+    return {name: values for (part, name), values in found.items() if part == "terms"}
+
+
+def test_a_version_changes_no_price_that_is_not_proposed_with_it(desk, clock):
+    """R14: a price that was admitted since is not the later draft's."""
+    desk.listed(price="1.5000")
+    cheaper = desk.offer(price="0.9000", valid_from=date(2026, 8, 10))
+    desk.decided(desk.submitted(offer=cheaper))
+    clock.advance(timedelta(days=30))
+    desk.draft(licence="CC BY-SA 4.0")
+    found = told(desk, desk.manager)
+    assert found == {("metadata", "licence"): ("CC BY 4.0", "CC BY-SA 4.0")}
+    assert terms(told(desk, desk.manager, before=1)) == terms(told(desk, VISITOR, before=1))
+    assert [one["unit_price"] for one in terms(told(desk, VISITOR))["plan"]] == ["1.5000", "0.9000"]
+
+
+def test_the_days_of_a_price_are_told_also_where_it_ends_soon(desk):
+    """R14: from when, and until which other price begins."""
+    desk.listed()
+    later = desk.offer(price="0.0300", valid_from=date(2026, 12, 5))
+    desk.decided(desk.submitted(offer=later))
+    short = desk.offer(price="0.0400", valid_from=date(2026, 12, 1))
+    third = desk.submitted(offer=short)
+    for actor in (desk.manager, desk.first):
+        assert terms(told(desk, actor)) == {
+            "plan": tuple({"plan": "per_use", "unit_price": one} for one in ("0.0200", "0.0400")),
+            "valid_from": (date(2026, 8, 1), date(2026, 12, 1)),
+            "until": (date(2026, 11, 30), date(2026, 12, 4)),
+        }
+    with desk.units(desk.first) as unit:
+        assert len(terms({(o.part.value, o.name): o for o in case(unit, third).differences})) == 3
+    desk.decided(third)
+    assert terms(told(desk, VISITOR))["until"] == (date(2026, 11, 30), date(2026, 12, 4))
+
+
+def test_a_price_with_another_day_alone_is_a_difference(desk):
+    """R14: what is reviewed as a price says what of it changes."""
+    desk.listed()
+    for day in (date(2026, 12, 5), date(2026, 11, 5)):
+        version_id = desk.submitted(offer=desk.offer(price="0.0300", valid_from=day))
+        desk.decided(version_id)
+    assert terms(told(desk, desk.first))["valid_from"] == (date(2026, 8, 1), date(2026, 11, 5))
 
 
 def test_what_is_not_seen_is_not_compared(desk):

@@ -13,12 +13,11 @@ from catalog.facets import MADE, SUITED
 from catalog.listing_models import Listing, ListingMatch
 from catalog.listings import Signal, heal_listings, publish_signals
 from catalog.models import Version
-from catalog.offers import OfferRow, offer_in_force, record_offers
+from catalog.offers import OfferRow, record_offers
 from catalog.places import Placed, publish_places
 from catalog.search import CANDIDATES, Sort, Wanted, hits_by_key, search
 from catalog.states import VersionState
 from catalog.tokens import any_of, only_in
-from kernel.clock import shanghai_day
 from kernel.identity.models import Organisation
 from market.schema import alembic_config
 from tests.support.builders import a_region_tree, a_vendor, admit, took
@@ -142,22 +141,6 @@ def test_a_price_moves_a_listing_to_the_words_of_its_price(units, shop):
         assert titles(unit, price="unpriced") == []
         assert titles(unit, price="priced", plan="per_learner") == ["尚未报价"]
         assert_alike(unit, rows=4)
-
-
-def test_what_is_basic_is_free_by_policy_from_the_day_that_lists_it(units, shop):
-    """R1: nobody has to offer it; and its vendor's own free offer stands where there is one."""
-    with units(SYSTEM) as unit:
-        rows = [a_row(shop, "JC-1", "基础课", kind="basic"), a_row(shop, "GX-1", "个性课")]
-        listed(unit, rows, is_priced=False)
-        basic, priced = hits_by_key(unit, [f"{shop.code}/JC-1", f"{shop.code}/GX-1"])
-        assert (basic.plan, basic.unit_price) == ("per_use", 0)
-        assert (priced.plan, priced.unit_price) == (None, None)
-        safety = hits_by_key(unit, [f"{shop.code}/A-3"])[0].resource_id
-        today = shanghai_day(unit.clock.now())
-        offers = offer_in_force(unit, [basic.resource_id, safety, priced.resource_id], day=today)
-    assert offers[basic.resource_id].valid_from == today
-    assert offers[safety].valid_from < today
-    assert set(offers) == {basic.resource_id, safety}
 
 
 def test_one_statement_of_anybody_is_enough(units, shop):

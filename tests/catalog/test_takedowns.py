@@ -1,18 +1,28 @@
 """Emergency takedown, restoring and appeals, each decided by another (R14)."""
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from catalog.admission import claim, decide_admission
+from catalog.admission import (
+    awaiting_decision,
+    awaiting_proposal,
+    claim,
+    decide_admission,
+    propose_admission,
+)
 from catalog.appeals import appeal, decide_appeal
+from catalog.cases import case
 from catalog.states import AdmissionState
 from catalog.takedowns import Ground, restore, take_down
 from kernel.errors import (
     AppealedAlready,
     Conflict,
     NotFound,
+    PartNotListed,
     ReasonRequired,
     TookPart,
+    UnderTakedown,
 )
 from tests.support.admission_builders import Desk, a_desk
 from tests.support.settlement_builders import SYSTEM
@@ -103,3 +113,65 @@ def test_nothing_but_a_refusal_or_takedown_is_appealed(desk):
     version_id = desk.listed()
     with desk.units(desk.manager) as unit, pytest.raises(Conflict):
         appeal(unit, version_id, claim="不服")
+
+
+def test_nothing_else_of_a_resource_is_listed_under_a_takedown(desk):
+    """R14: neither another price nor other content brings back what was taken down."""
+    listed = desk.listed()
+    dearer = desk.proposed(desk.submitted(offer=desk.offer(price="0.0600")))
+    with desk.units(desk.third) as unit:
+        take_down(unit, listed, ground=Ground.RED_LINE, reason="内容不当")
+    for actor in (desk.second, desk.manager):
+        with desk.units(actor) as unit:
+            (told,) = case(unit, dearer).takedowns
+            assert (told.ground, told.restored_at) == ("red_line", None)
+    with desk.units(desk.second) as unit:
+        assert "restore" not in case(unit, dearer).acts
+        assert awaiting_decision(unit) == []
+    with pytest.raises(UnderTakedown), desk.units(desk.second) as unit:
+        decide_admission(unit, [dearer], note="同意")
+    mended = desk.submitted(title="第二版")
+    with desk.units(desk.first) as unit:
+        assert awaiting_proposal(unit) == []
+    with pytest.raises(UnderTakedown), desk.units(desk.first) as unit:
+        propose_admission(unit, [mended], note="核对")
+    with pytest.raises(UnderTakedown):
+        desk.proposed(mended)
+    desk.proposed(desk.submitted("B"))
+    with desk.units(desk.second) as unit:
+        (other,) = awaiting_decision(unit)
+        decide_admission(unit, [other], note="同意")
+        restore(unit, listed, note="核实无误")
+    with desk.units(desk.second) as unit:
+        decide_admission(unit, awaiting_decision(unit), note="同意")
+    assert [desk.state(one) for one in (listed, dearer, other)] == ["listed"] * 3
+
+
+def test_the_database_lists_nothing_else_under_a_takedown_either(desk):
+    """R14."""
+    listed = desk.listed()
+    dearer = desk.proposed(desk.submitted(offer=desk.offer(price="0.0600")))
+    with desk.units(desk.third) as unit:
+        take_down(unit, listed, ground=Ground.RED_LINE, reason="内容不当")
+    with pytest.raises(DBAPIError, match="under a takedown"), desk.units(SYSTEM) as unit:
+        facts = {"id": dearer, "who": desk.second.person_id}
+        unit.session.execute(
+            text(
+                "UPDATE admission SET state = 'admitted', decided_by = :who, decided_at = now() "
+                "WHERE version_id = :id"
+            ),
+            facts,
+        )
+        unit.session.execute(text("UPDATE version SET state = 'admitted' WHERE id = :id"), facts)
+
+
+def test_a_pack_with_a_part_gone_keeps_no_other_decision_waiting(desk):
+    listed = [desk.listed(sku) for sku in "BC"]
+    pack = desk.proposed(desk.submitted("P", parts=("B", "C"), type=""))
+    other = desk.proposed(desk.submitted("D"))
+    with desk.units(desk.first) as unit:
+        take_down(unit, listed[0], ground=Ground.ERRORS, reason="第3页有误")
+    with desk.units(desk.second) as unit:
+        assert awaiting_decision(unit) == [other]
+        with pytest.raises(PartNotListed):
+            decide_admission(unit, [pack], note="同意")

@@ -1,4 +1,4 @@
-"""Basic resources that are listed without an offer are free, as policy says (R1)."""
+"""Basic resources that are listed without a price of today are free, as policy says (R1)."""
 
 from alembic import op
 
@@ -12,7 +12,10 @@ INSERT INTO offer (id, resource_id, valid_from, plan, recorded_at)
 SELECT gen_random_uuid(), l.resource_id, (now() AT TIME ZONE 'Asia/Shanghai')::date,
     '{"plan": "per_use", "unit_price": "0.0000"}', now()
 FROM listing l
-WHERE l.kind = 'basic' AND NOT EXISTS (SELECT FROM offer o WHERE o.resource_id = l.resource_id)
+WHERE l.kind = 'basic' AND NOT EXISTS (
+    SELECT FROM offer o WHERE o.resource_id = l.resource_id
+        AND o.valid_from <= (now() AT TIME ZONE 'Asia/Shanghai')::date
+)
 """
 SHOWN = """
 UPDATE listing SET plan = 'per_use', unit_price = 0, price_order = 0
