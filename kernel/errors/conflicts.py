@@ -15,30 +15,6 @@ class AlreadyExists(Conflict):
     remedy = "What is recorded can't be overwritten; record a new one."
 
 
-class FiledAlready(AlreadyExists):
-    code = "filed-already"
-    summary = "The same finding about “{key}” was filed already."
-    remedy = "It stays as it was filed; nothing needs to be filed again."
-
-
-class AdmittedAlready(AlreadyExists):
-    code = "admitted-already"
-    summary = "{name} is let in for this region already."
-    remedy = "To declare other interests, end that admission first and let it in anew."
-
-
-class DoneAlready(Conflict):
-    code = "done-already"
-    summary = "{what} is {done} already."
-    remedy = "What was said stands on its page; nothing is to be done any more."
-
-
-class YearRead(Conflict):
-    code = "year-read"
-    summary = "Reading earns nothing more in {year}: its {most} credits are reached."
-    remedy = "An article counts once; keep it for the next year. It can be opened all the same."
-
-
 class LoginTaken(AlreadyExists):
     code = "login-taken"
     summary = "The login {key} is or was another person's."

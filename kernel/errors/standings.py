@@ -1,7 +1,7 @@
-"""What stands against a ranking, a step of due process, or a vendor that takes no schools (409)."""
+"""What stands against a ranking, a step of due process, an evaluation, or further reading (409)."""
 
 from kernel.errors.admission import AppealedAlready
-from kernel.errors.conflicts import Conflict
+from kernel.errors.conflicts import AlreadyExists, Conflict
 
 
 class MonthNotStated(Conflict):
@@ -44,3 +44,27 @@ class NoNewSchools(Conflict):
     code = "no-new-schools"
     summary = "{vendor} takes no new schools for {cell} ({standing})."
     remedy = "Choose another resource. Schools that use it already go on to the end of their term."
+
+
+class FiledAlready(AlreadyExists):
+    code = "filed-already"
+    summary = "The same finding about “{key}” was filed already."
+    remedy = "It stays as it was filed; nothing needs to be filed again."
+
+
+class AdmittedAlready(AlreadyExists):
+    code = "admitted-already"
+    summary = "{name} is let in for this region already."
+    remedy = "To declare other interests, end that admission first and let it in anew."
+
+
+class DoneAlready(Conflict):
+    code = "done-already"
+    summary = "{what} is {done} already."
+    remedy = "What was said stands on its page; nothing is to be done any more."
+
+
+class YearRead(Conflict):
+    code = "year-read"
+    summary = "Reading earns nothing more in {year}: its {most} credits are reached."
+    remedy = "An article counts once; keep it for the next year. It can be opened all the same."
