@@ -1,4 +1,4 @@
-"""What stands against a ranking, a step of due process, or a vendor that takes no schools (409)."""
+"""What stands against a ranking, a step of due process, an evaluation, or further reading (409)."""
 
 from kernel.errors.admission import AppealedAlready
 from kernel.errors.conflicts import Conflict

@@ -12,6 +12,7 @@ from kernel.actors import OrganisationKind, Role
 from kernel.http.callers import Callers
 from kernel.http.pages import only
 from kernel.http.problems import AnyRequest
+from settlement.credit_rules import PARTS
 from settlement.queries.credits import CreditYear, certificate_of, own_years, years_of_teachers
 
 PEOPLE: Final = only(
@@ -21,7 +22,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 
 
 class CreditYearAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person was credited in a year, in ten-thousandths of a credit."""
+    """What a person was credited in a year, in parts of a credit: 240000 of 10000 each are 24."""
 
     person: UUID
     name: str
@@ -31,6 +32,7 @@ class CreditYearAnswer(msgspec.Struct, frozen=True, kw_only=True):
     adoption: int
     followers: int
     total: int
+    parts_per_credit: int = PARTS
 
 
 class CreditPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +43,7 @@ class CreditPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreditBookingAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One booking, below zero what was taken back."""
+    """One booking, in the parts that the answer names; below zero what was taken back."""
 
     kind: str
     vendor_code: str

@@ -17,7 +17,8 @@ from settlement.queries.ranking_runs import Upheld, named_run, runs_of, upheld_o
 from settlement.queries.rankings import CellCount, RankRow, cells_of, ranking_of, why
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import PublishedConfig
-from settlement.ranking.runs import require_run
+from settlement.ranking.rules import SHIPPED
+from settlement.ranking.runs import last_run, require_run
 
 
 class CellAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +88,11 @@ class RankingAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfigAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A published configuration: all numbers of the ranking."""
+    """A configuration: all numbers of the ranking. `published_at`: none before its first run."""
 
     version: str
     digest: str
-    published_at: datetime
+    published_at: datetime | None
     content: dict[str, Any]
 
 
@@ -165,8 +166,15 @@ def list_rankings(
 def get_config(
     request: AnyRequest, callers: Callers, *, month: FromQuery[str] = ""
 ) -> ConfigAnswer:
-    """Answer the configuration by which the run that holds was made."""
+    """Answer the configuration by which the run that holds was made, or the first will be."""
     with callers.open(request) as unit:
+        if not month and last_run(unit) is None:
+            return ConfigAnswer(
+                version=SHIPPED.version,
+                digest=SHIPPED.digest().hex(),
+                published_at=None,
+                content=SHIPPED.content(),
+            )
         run = require_run(unit, _month(month))
         found = unit.session.get_one(PublishedConfig, run.config_version)
         return ConfigAnswer(

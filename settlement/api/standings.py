@@ -18,7 +18,8 @@ from kernel.errors import InvalidInput
 from kernel.http.callers import Callers
 from kernel.http.once import answered_once
 from kernel.http.pages import only
-from kernel.http.problems import AnyRequest
+from kernel.http.problems import AnyRequest, reader_locale
+from kernel.i18n import translate
 from kernel.unit import Unit
 from settlement.queries.standing_reasons import Ground, grounds_of
 from settlement.queries.standings import StandingRow, standing_rows, standing_view
@@ -98,7 +99,8 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
     """One standing with its course: what moved it, the items against it, the gates, appeals.
 
-    `may_sign`: the caller's bureau answers for all that was let in there.
+    `may_sign`: the caller's bureau answers for all that was let in there. A gate's `condition` is
+    in the caller's language, its `rule` in English.
     """
 
     events: list[EventAnswer]
@@ -175,7 +177,7 @@ def get_standing(
 ) -> StandingDetail:
     """Answer one standing with its course."""
     with callers.open(request) as unit:
-        return _detail(unit, standing_id)
+        return _detail(request, unit, standing_id)
 
 
 @post(
@@ -200,7 +202,7 @@ def sign_step(
         if step is None:
             raise InvalidInput(field="step", value=data.step, expected="notice | suspension | exit")
         STEPS[step](unit, standing_id, note=data.note, seen=data.run_id)
-        return _detail(unit, standing_id)
+        return _detail(request, unit, standing_id)
 
     return answered_once(request, callers, body, act=act)
 
@@ -224,7 +226,7 @@ def appeal(
 
     def act(unit: Unit) -> msgspec.Struct:
         appeal_standing(unit, standing_id, claim=data.claim, contested=data.contested)
-        return _detail(unit, standing_id)
+        return _detail(request, unit, standing_id)
 
     return answered_once(request, callers, body, act=act, status=201)
 
@@ -250,7 +252,7 @@ def decide_appeal(
         standing = decide_standing_appeal(
             unit, appeal_id, upheld=data.upheld, note=data.note, struck=data.struck
         )
-        return _detail(unit, standing.id)
+        return _detail(request, unit, standing.id)
 
     return answered_once(request, callers, body, act=act)
 
@@ -274,7 +276,7 @@ def ask_to_return(
 
     def act(unit: Unit) -> msgspec.Struct:
         apply_to_return(unit, standing_id, claim=data.claim)
-        return _detail(unit, standing_id)
+        return _detail(request, unit, standing_id)
 
     return answered_once(request, callers, body, act=act, status=201)
 
@@ -298,7 +300,7 @@ def decide_application(
 
     def act(unit: Unit) -> msgspec.Struct:
         decide_return(unit, standing_id, granted=data.granted, note=data.note)
-        return _detail(unit, standing_id)
+        return _detail(request, unit, standing_id)
 
     return answered_once(request, callers, body, act=act)
 
@@ -348,7 +350,7 @@ def _event(one: StandingEvent, ground: Ground) -> EventAnswer:
     )
 
 
-def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
+def _detail(request: AnyRequest, unit: Unit, standing_id: UUID) -> StandingDetail:
     found = standing_view(unit, standing_id)
     notice = found.course.notice
     grounds = grounds_of(unit, found)
@@ -360,7 +362,8 @@ def _detail(unit: Unit, standing_id: UUID) -> StandingDetail:
         ],
         gates=[
             {
-                "condition": one.condition,
+                "rule": one.rule,
+                "condition": translate(one.condition, reader_locale(request, unit.settings.locale)),
                 "met": one.is_met,
                 "not_until_after": one.day,
                 "have": one.have,

@@ -24,7 +24,6 @@ from settlement.ranking.config import SHIPPED
 
 EVALUATIONS: Final = "/reports/evaluations"
 SCHOOLS, BUREAUS, PLATFORM = "schools", "bureaus", "platform"
-FORMULAE: Final = "#formulae"
 PERCENT: Final = Decimal("0.1")
 
 
@@ -197,7 +196,6 @@ def _bureaus(
             title=title,
             value=lambda row: getattr(row, key),
             kind="number",
-            href=_formulae,
         )
 
     columns: list[Column[BureauService]] = [
@@ -215,7 +213,6 @@ def _bureaus(
             title=msgid("Median days"),
             value=lambda row: row.median_days,
             kind="ratio",
-            href=_formulae,
         ),
         figure("in_time", msgid("Within the promised days")),
         Column(
@@ -223,7 +220,6 @@ def _bureaus(
             title=msgid("In time (percent)"),
             value=lambda row: _percent(row.in_time, row.decided),
             kind="ratio",
-            href=_formulae,
         ),
         figure("appeals", msgid("Appeals decided")),
         figure("upheld", msgid("Of these upheld against it")),
@@ -283,14 +279,12 @@ def _platform(
             title=msgid("Figure"),
             value=lambda row: row[1],
             kind="ratio",
-            href=_formulae,
         ),
         Column(
             key="of",
             title=msgid("Out of"),
             value=lambda row: row[2],
             kind="number",
-            href=_formulae,
         ),
         Column(
             key="what", title=msgid("It rests on"), value=lambda row: translate(row[3], page.locale)
@@ -348,11 +342,6 @@ def _works(
         count=len(rows),
         totals=totals,
     )
-
-
-def _formulae(_: Any) -> str:
-    """Return where a number that no list is behind is explained."""
-    return FORMULAE
 
 
 def _percent(part: int, whole: int) -> Decimal | None:

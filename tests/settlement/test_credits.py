@@ -323,6 +323,7 @@ def test_a_teacher_reads_and_a_bureau_follows_it_to_the_certificate(
     (own,) = client.get("/api/v1/credits").json()["items"]
     whole = client.get(f"/api/v1/credits/{own['person']}/2026").json()
     assert (own["total"], [one["amount"] for one in whole["bookings"]]) == (625, [625])
+    assert own["parts_per_credit"] == whole["parts_per_credit"] == 10_000
     assert whole["digest"] in client.get("/learn/credits/2026/certificate").text
     with units(given.reader) as unit:
         found = certificate_of(unit, given.reader.person_id, 2026)

@@ -8,6 +8,7 @@ from litestar.testing import TestClient
 
 from kernel.settings import Settings
 from kernel.unit import Units
+from settlement.ranking.rules import SHIPPED, digest_of
 from tests.support.application import an_app
 from tests.support.ranking_builders import CELL, Contest, on_probation
 from tests.support.site_builders import sign_in
@@ -62,3 +63,27 @@ def test_an_evaluation_that_cant_be_shown_is_refused_in_words(
     sign_in(client, "vendor-2")
     text = client.get(f"{REPORTS}?as_of=2026-04-15").text
     assert (INSTEAD in text, 'type="date"' in text) == (False, True)
+
+
+def test_gates_are_told_in_the_callers_language(client: TestClient[Litestar]) -> None:
+    """R44: beside the rule, which is the same for every program."""
+    sign_in(client, "vendor-2")
+    (standing,) = client.get("/api/v1/standings").json()["items"]
+    address = f"/api/v1/standings/{standing['id']}"
+    for language, words in (
+        ("zh-CN", "没有待裁决的申诉"),
+        ("en", "No appeal waits for its decision"),
+    ):
+        gates = client.get(address, headers={"accept-language": language}).json()["gates"]
+        told = {one["rule"]: one["condition"] for one in gates}
+        assert told["an appeal waits for its decision and stays it"] == words
+
+
+def test_the_numbers_are_had_before_the_first_ranking(settings: Settings, units: Units) -> None:
+    """R45: as on the page; a month that was not ranked has none."""
+    with TestClient(an_app(settings, units)) as client:
+        told = client.get("/api/v1/rankings/config")
+        assert (told.status_code, told.json()["published_at"]) == (200, None)
+        assert told.json()["digest"] == digest_of(told.json()["content"]).hex()
+        assert told.json()["version"] == SHIPPED.version
+        assert client.get("/api/v1/rankings/config?month=2026-04").status_code == 404
