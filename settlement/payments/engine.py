@@ -133,7 +133,7 @@ def _record(
             case None:
                 _never_sent(unit, claim.payment_id)
             case Outcome() if claim.kind is PaymentKind.REFUND:
-                settle_refund(unit, claim.payment_id, answer)
+                settle_refund(unit, claim.payment_id, answer, attempt=claim.attempt)
             case Outcome():
                 settle_payment(unit, claim.payment_id, answer)
             case CallRefused():

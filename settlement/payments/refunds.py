@@ -19,13 +19,18 @@ UNKNOWN = "unknown"
 """The gateway's own word where a bank says nothing of its reason."""
 
 
-def settle_refund(unit: Unit, payment_id: UUID, outcome: Outcome) -> None:
+def settle_refund(
+    unit: Unit, payment_id: UUID, outcome: Outcome, *, attempt: int | None = None
+) -> None:
     """Write what the gateway answers of a refund, of which it names all parts.
 
-    What it does not name any more of what had come through came back unsaid.
+    What it does not name any more of what had come through came back unsaid. `attempt`: that of
+    the call which is answered; a message may have told more meanwhile, and then this says nothing.
     """
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
+    if attempt is not None and (payment.attempt != attempt or payment.state == PaymentState.PAID):
+        return
     known = _known_parts(unit, payment_id)
     named = {one.gateway_id: one for one in outcome.parts}
     stale = [known[one].reason for one in named if one in known and known[one].came_back_at]
@@ -86,7 +91,9 @@ def hear_of_refund(unit: Unit, payment_id: UUID, outcome: Outcome) -> bool:
             _keep(unit, payment, told)  # of an earlier attempt
         return told.stand is Stand.FAILED
     if told.amount_fen != payment.amount_fen:
-        return False  # the call says when all parts are through
+        if told.stand is Stand.FAILED:
+            _keep(unit, payment, told)  # before the call's answer, which tells of it as done
+        return told.stand is Stand.FAILED  # the call says when all parts are through
     settle_refund(unit, payment_id, outcome)
     return True
 
@@ -117,3 +124,4 @@ def _keep(unit: Unit, payment: Payment, one: Part) -> None:
 
 def _come_back(unit: Unit, part: RefundPart, *, reason: str) -> None:
     part.came_back_at, part.reason = unit.clock.now(), reason
+    unit.session.flush()  # the database lowers what is paid by what came back alone

@@ -219,9 +219,12 @@ def _uncounted(found: ScoreSnapshot, *, wrongs_stay: bool) -> dict[str, Collecti
 
 
 def is_silent(found: ScoreSnapshot) -> bool:
-    """Return whether nothing that counts is known of a subject; as the database has it (0037)."""
+    """Return whether nothing is known of a subject; as the database has it (0037).
+
+    What is known and set aside is known: a vendor could have it set aside.
+    """
     evidence = found.inputs["evidence"]
-    return not evidence["schools"] and not evidence["audits"]
+    return not evidence["schools"] and not evidence["excluded"] and not evidence["audits"]
 
 
 def moved_to(state: VendorStanding, found: ScoreSnapshot, gates: Gates) -> VendorStanding | None:

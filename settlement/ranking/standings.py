@@ -82,7 +82,8 @@ def course_from(
     notice = notices[0] if notices else None
     suspension = _last(events, Because.SUSPENSION)
     decided = [one.decided_at for one in appeals if one.outcome == UPHELD and one.decided_at]
-    upheld = max(decided, default=None)
+    over = max((one.at for one in events if _ends_a_course(one)), default=None)
+    upheld = max((at for at in decided if over is None or at >= over), default=None)
     content = noticed_in = suspended_in = upheld_in = None
     if looks:
         moments = (
@@ -113,6 +114,13 @@ def course_from(
         says_more=upheld is None
         or (_says_more(unit, looks, notices, upheld) if says_more is None else says_more),
     )
+
+
+def _ends_a_course(event: StandingEvent) -> bool:
+    """Whether a vendor is at the beginning again: it has recovered, or come back (0037)."""
+    if event.because == Because.RETURN:
+        return True
+    return event.because == Because.LOOK and event.to_state == VendorStanding.NORMAL
 
 
 def _seen_by(standing_id: UUID, moment: datetime | None) -> ColumnElement[Any]:

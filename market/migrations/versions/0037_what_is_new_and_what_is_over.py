@@ -44,7 +44,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 """
 
-# As before, but for `{before}`.
+# As before, but for `{before}` and `{and_since}`.
 LAWFUL = """
 CREATE OR REPLACE FUNCTION standing_step_is_lawful() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -60,8 +60,8 @@ BEGIN
         WHERE l.standing_id = NEW.standing_id ORDER BY l.month DESC, r.number DESC LIMIT 1;
     IF NEW.because IN ('notice', 'suspension', 'exit') THEN
         since := CASE NEW.because
-            WHEN 'notice' THEN (SELECT max(decided_at) FROM standing_appeal
-                WHERE standing_id = NEW.standing_id AND outcome = 'upheld')
+            WHEN 'notice' THEN (SELECT max(p.decided_at) FROM standing_appeal p
+                WHERE p.standing_id = NEW.standing_id AND p.outcome = 'upheld'{and_since})
             WHEN 'suspension' THEN (SELECT issued_at FROM standing_notice
                 WHERE id = NEW.notice_id)
             ELSE (SELECT max(at) FROM standing_event
@@ -106,6 +106,11 @@ BEGIN
     RETURN NEW;
 END $$;
 """
+# A vendor that has recovered since, or come back, is at the beginning again.
+NOT_OVER = """ AND NOT EXISTS (
+                    SELECT FROM standing_event e WHERE e.standing_id = p.standing_id
+                    AND e.at > p.decided_at
+                    AND (e.because = 'return' OR e.because = 'look' AND e.to_state = 'normal'))"""
 LEFT = "left_of_notice(NEW.standing_id, since)"
 NOTICED = """(SELECT items FROM standing_notice WHERE standing_id = NEW.standing_id
                     AND issued_at <= since ORDER BY issued_at DESC LIMIT 1)"""
@@ -243,6 +248,7 @@ BUT = """
                         AND s.kind = 'vendor' AND s.subject_id = held.vendor_id
                         AND s.cell = held.cell
                         AND jsonb_array_length(s.inputs #> '{evidence,schools}') = 0
+                        AND jsonb_array_length(s.inputs #> '{evidence,excluded}') = 0
                         AND (s.inputs #>> '{evidence,audits}')::int = 0))
                """
 
@@ -250,12 +256,12 @@ BUT = """
 def upgrade() -> None:
     op.execute(LEFT_OF_NOTICE)
     op.execute(SAYS_MORE.replace("{lower}", LOWER))
-    op.execute(LAWFUL.replace("{before}", LEFT))
+    op.execute(LAWFUL.replace("{before}", LEFT).replace("{and_since}", NOT_OVER))
     op.execute(DUE.replace("{but}", BUT))
 
 
 def downgrade() -> None:
     op.execute(SAYS_MORE.replace("{lower}", OTHER))
-    op.execute(LAWFUL.replace("{before}", NOTICED))
+    op.execute(LAWFUL.replace("{before}", NOTICED).replace("{and_since}", ""))
     op.execute(DUE.replace("{but}", ""))
     op.execute("DROP FUNCTION left_of_notice")

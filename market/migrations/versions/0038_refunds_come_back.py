@@ -108,7 +108,9 @@ ONLY_REFUNDS = """    IF OLD.state = 'paid' AND NEW.state = 'failed'
 """
 OF_REFUND = """
            AND NOT (NEW.kind = 'refund' AND NEW.state IN
-               ('failed', 'ready', 'claimed', 'sent', 'unknown'))"""
+               ('failed', 'ready', 'claimed', 'sent', 'unknown') AND NEW.paid_fen = (
+                   SELECT coalesce(sum(c.amount_fen), 0) FROM refund_part c
+                   WHERE c.payment_id = NEW.id AND c.came_back_at IS NULL))"""
 KEPT = """
 CREATE FUNCTION part_comes_back_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -135,6 +137,14 @@ FROM payment p
 WHERE p.kind = 'refund' AND p.state = 'paid' AND p.gateway_id IS NOT NULL
     AND (SELECT count(*) FROM payment_target t WHERE t.payment_id = p.id) = 1
 """
+# A message that such a refund came back was passed over: it is applied once more, by a person.
+PASSED_OVER = """
+UPDATE gateway_event e SET state = 'parked', applied_at = NULL,
+    because = 'it came back before the upgrade'
+FROM payment p
+WHERE e.kind = 'refund.failed' AND e.state IN ('applied', 'ignored')
+    AND e.body #>> '{metadata,key}' = p.key AND p.kind = 'refund' AND p.state = 'paid'
+"""
 
 
 def upgrade() -> None:
@@ -157,6 +167,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_refund_part_payment_id"), "refund_part", ["payment_id"], unique=False)
     op.execute(MADE_BEFORE)
+    op.execute(PASSED_OVER)
     op.execute(KEPT)
     op.execute(_moves_forward(PAID_FAILED, ONLY_REFUNDS, OF_REFUND))
 

@@ -20,6 +20,10 @@ TAKEN_BACK = """
 CREATE FUNCTION tax_taken_back() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
+        IF NEW.state <> 'proposed' THEN
+            RAISE EXCEPTION 'tax remittance %: it begins as proposed', NEW.number
+                USING ERRCODE = 'restrict_violation';
+        END IF;
         PERFORM FROM tax_remittance t
         WHERE t.id = NEW.corrects_id AND t.state = 'recorded' AND t.corrects_id IS NULL
             AND t.bureau_id = NEW.bureau_id AND t.month = NEW.month
