@@ -21,6 +21,8 @@ MICRO: Final = 1_000_000
 OLDEST_DAYS: Final = 7_320
 """Ratings older than this (twenty half-lives) weigh nothing."""
 
+AFFILIATE: Final = "affiliate"
+"""Why a school is set aside that has somebody at the vendor; as `evidence.LeftOut` has it."""
 OF_SCHOOL: Final = (
     "rating_points",
     "raters",
@@ -39,7 +41,9 @@ _facts = attrgetter(*OF_SCHOOL)
 class Columns:
     """Evidence in columns. `subject`, `school`: of each row, positions in `subjects`, `schools`.
 
-    `independent`: 1 in rows of schools of which nothing is set aside, 0 in what stays of others.
+    `independent`: 1 in rows of schools of which nothing is set aside, 0 in what stays of others; 1
+    in a low opinion, too, that stays of a school with somebody at the vendor, else a vendor could
+    stay new for ever by giving roles to the people of unhappy schools.
     """
 
     subjects: Sequence[Any]
@@ -98,7 +102,7 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
         school=_whole([position[row.school] for row in rows]),
         independent=_whole(
             [
-                school.school not in out
+                school.school not in out or (out[school.school] == AFFILIATE and school.raters > 0)
                 for one, out in zip(evidence, aside, strict=True)
                 for school in one.schools
             ]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from kernel.actors import Role
 from kernel.clock import parse_month
@@ -12,6 +13,7 @@ from settlement.ranking.evidence import LeftOut, Subject, gather, without
 from settlement.ranking.findings import guarded
 from settlement.ranking.guards import Sign
 from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence, apart, together
+from settlement.ranking.models import Standing, StandingLook
 from settlement.ranking.rules import SHIPPED, Rules
 from settlement.verify.rankings import check_rankings
 from tests.support.builders import a_person, took
@@ -25,13 +27,15 @@ BEFORE = Rules(ranking=replace(SHIPPED.ranking, version="2026-3", guards=GUARDS)
 """The rules of before: whatever such a school says is set aside."""
 
 
-def hired(units: Units, contest: Contest, *numbers: int, school: int) -> None:
+def hired(
+    units: Units, contest: Contest, *numbers: int, school: int, person_no: str = "BOTH"
+) -> None:
     """Have vendors give a role to somebody of a school."""
     with units(SYSTEM) as unit:
-        a_person(unit, contest.schools[school], [Role.ACADEMIC], person_no="BOTH")
+        a_person(unit, contest.schools[school], [Role.ACADEMIC], person_no=person_no)
         rows = [
             RosterRow(
-                person_no="BOTH",
+                person_no=person_no,
                 name="两边都在",
                 organisation_kind="vendor",
                 organisation_code=contest.sellers[number].organisation.code,
@@ -75,6 +79,23 @@ def test_a_vendor_that_hires_a_teacher_washes_no_low_rating_away(units: Units) -
     ranked(units, APRIL)
     with units(SYSTEM) as unit:
         assert list(check_rankings(unit)) == []
+
+
+def test_a_vendor_that_hires_at_unhappy_schools_is_no_newcomer_for_ever(units: Units) -> None:
+    """R43: what stays of such a school makes it known, as without the role."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 4, BAD: 1})
+    for number in (0, 1):
+        hired(units, contest, BAD, school=number, person_no=f"BOTH{number}")
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    with units(SYSTEM) as unit:
+        look = unit.session.scalars(
+            select(StandingLook)
+            .join(Standing, Standing.id == StandingLook.standing_id)
+            .where(Standing.vendor_id == contest.sellers[BAD].organisation.id)
+        ).one()
+    assert not look.is_newcomer
 
 
 def test_a_low_opinion_that_stayed_is_set_aside_as_hostile_like_any_other(units: Units) -> None:
