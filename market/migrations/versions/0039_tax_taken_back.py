@@ -114,7 +114,8 @@ ORDER BY p.id
 def _mark_what_was_taxed() -> None:
     """Mark what was ordered again within the month whose steps had counted its tax already.
 
-    In a later month it was taxed anew, as the steps say, and nothing is marked.
+    In a later month it was taxed anew, as the steps say, and nothing is marked; nor of a due of
+    which anything is marked: since 0027 what was open of it was marked as it was ordered.
     """
     connection = op.get_bind()
     back = defaultdict(list)
@@ -122,8 +123,7 @@ def _mark_what_was_taxed() -> None:
         back[row.payer_id, row.payee_id, row.line_id].append(row)
     again = connection.execute(sa.text(PAID_AGAIN)).all()
     left: dict[object, int] = {due: sum(int(one.fen) for one in own) for due, own in back.items()}
-    for row in again:
-        left[row.payer_id, row.payee_id, row.line_id] -= min(row.taxed_before_fen, row.stands_fen)
+    marked = {(one.payer_id, one.payee_id, one.line_id) for one in again if one.taxed_before_fen}
     used: dict[object, int] = defaultdict(int)
     for row in again:
         due = row.payer_id, row.payee_id, row.line_id
@@ -136,7 +136,7 @@ def _mark_what_was_taxed() -> None:
             and one.tax_fen <= (row.earlier_tax_fen or 0)
         ]
         fen = min(row.amount_fen, left[due], sum(counted) - used[due, row.month])
-        if row.taxed_before_fen or fen <= 0:
+        if due in marked or fen <= 0:
             continue
         connection.execute(
             sa.text(

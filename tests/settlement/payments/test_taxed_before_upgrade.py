@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from kernel.clock import FixedClock, month_of, shanghai_day
+from kernel.ids import new_id
 from kernel.unit import Units
 from market.schema import alembic_config
 from settlement.payment_models import Payment, PaymentItem, PaymentRun
@@ -20,7 +21,7 @@ from settlement.verify.recompute import verify
 from tests.settlement.payments.test_tax_over_time import TREASURY, answer, orders
 from tests.settlement.payments.test_withholding import EARNED_FEN, tax_of
 from tests.support.payment_builders import Payables, payables, released, sells_as_a_teacher
-from tests.support.settlement_builders import SYSTEM
+from tests.support.settlement_builders import MARCH, SYSTEM
 
 TAX_FEN = tax_of(EARNED_FEN)
 
@@ -126,6 +127,61 @@ def test_what_a_later_month_taxed_anew_is_not_marked(
 
 def test_what_was_marked_stays_as_it_is(units: Units, clock: FixedClock, owed: Payables):
     again = ordered_again(units, clock, owed, days=31)
+
+    upgraded_once_more(units)
+
+    assert marked(units, again) == EARNED_FEN - TAX_FEN
+    assert verify(units, SYSTEM) == []
+
+
+def test_of_a_line_that_is_marked_no_other_order_is(
+    units: Units, clock: FixedClock, owed: Payables
+):
+    """R64: another order paid the line with income that was taxed, and the marked one came back."""
+    again = ordered_again(units, clock, owed, days=0)
+    clock.advance(timedelta(minutes=5))
+    further_fen = 500
+    with units(SYSTEM) as unit:
+        line_id, payer_id = unit.session.execute(
+            select(PaymentItem.line_id, Payment.payer_id)
+            .join(Payment, Payment.id == PaymentItem.payment_id)
+            .where(Payment.key.startswith(f"{again}:"), PaymentItem.taxed_before_fen > 0)
+        ).first()
+        run_id, payment_id, month = new_id(), new_id(), month_of(shanghai_day(unit.clock.now()))
+        run = {"number": "X-1", "bureau_id": owed.market.bureau.id, "month": MARCH}
+        run |= {"method": "treasury", "purpose": "pay", "state": "proposed", "note": ""}
+        run |= {"proposed_at": unit.clock.now(), "proposed_by": owed.maker.person_id}
+        run |= {"proposed_by_name": "", "decided_by_name": ""}
+        unit.session.execute(insert(PaymentRun).values(id=run_id, **run))
+        order = {"kind": "order", "key": "X-1:order", "attempt": 1, "state": "proposed"}
+        order |= {"amount_fen": further_fen, "paid_fen": 0, "failure": "", "run_id": run_id}
+        order |= {"payer_id": payer_id, "payee_id": owed.other.id}
+        unit.session.execute(insert(Payment).values(id=payment_id, **order))
+        item = {"line_id": line_id, "amount_fen": further_fen, "taxed_before_fen": 0}
+        unit.session.execute(insert(PaymentItem).values(payment_id=payment_id, **item))
+        taxation = taxation_of(unit, [owed.other.id])
+        earlier = taxation.earlier[owed.other.id]
+        steps = {"earlier_fen": earlier.income_fen, "earlier_tax_fen": earlier.tax_fen}
+        steps |= {"run_id": run_id, "payee_id": owed.other.id, "month": month, "steps": {}}
+        steps |= {"version": taxation.version, "income_fen": further_fen, "tax_fen": 0}
+        unit.session.execute(insert(Withholding).values(**steps))
+    with units(SYSTEM) as unit:
+        decided = {"decided_at": unit.clock.now(), "decided_by": owed.checker.person_id}
+        held = update(PaymentRun).where(PaymentRun.id == run_id)
+        unit.session.execute(held.values(state="released", **decided))
+        unit.session.execute(update(Payment).where(Payment.id == payment_id).values(state="ready"))
+    clock.advance(timedelta(minutes=5))
+    for one in orders(units, owed, again):
+        if one.payee_id == owed.other.id:
+            answer(units, owed, one.key, "returned", one.amount_fen)
+
+    upgraded_once_more(units)
+
+    assert marked(units, "X-1") == 0
+
+
+def upgraded_once_more(units: Units) -> None:
+    """Take the database back to before the upgrade that marks, as it stands, and up again."""
     engine = units.engine
     scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
     telling = next(one for one in scripts if hasattr(one.module, "GIVEN_UP_UNTOLD"))
@@ -134,6 +190,3 @@ def test_what_was_marked_stays_as_it_is(units: Units, clock: FixedClock, owed: P
     with engine.begin() as connection:
         command.upgrade(alembic_config(connection), "head")
     engine.dispose()
-
-    assert marked(units, again) == EARNED_FEN - TAX_FEN
-    assert verify(units, SYSTEM) == []
