@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, insert, select, text
+from sqlalchemy import Select, exists, func, insert, or_, select, text
 
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, month_of, shanghai_day, show_month
@@ -28,7 +28,7 @@ from kernel.errors import (
     ReasonRequired,
     Refused,
 )
-from kernel.identity.models import Organisation
+from kernel.identity.models import Organisation, RegionClosure
 from kernel.identity.visibility import visible_organisations
 from kernel.ids import PersonId, new_id
 from kernel.money import yuan
@@ -183,14 +183,15 @@ def propose_taking_back(
 def _new_receipt(unit: Unit, reference: str, *, corrects_id: UUID | None) -> str:
     """Return a receipt's number unless it stands in the bureau's books already.
 
-    A receipt of which all was taken back stands no more: it may be entered again, rightly.
+    Nor in those of a bureau above or below, whose office would be the same. A receipt of which all
+    was taken back stands no more: it may be entered again, rightly.
     """
     reference = reference.strip()
     if not reference:
         raise InvalidInput(field="reference", value=reference, expected="the receipt's number")
     standing = (RemittanceState.PROPOSED, RemittanceState.RECORDED)
     known = exists().where(
-        TaxRemittance.bureau_id == unit.actor.organisation_id,
+        TaxRemittance.bureau_id.in_(_above_and_below(unit)),
         TaxRemittance.reference == reference,
         TaxRemittance.corrects_id.is_not_distinct_from(corrects_id),
         TaxRemittance.state.in_(standing),
@@ -199,6 +200,18 @@ def _new_receipt(unit: Unit, reference: str, *, corrects_id: UUID | None) -> str
     if unit.session.scalar(select(known)):
         raise AlreadyExists(what="tax receipt", key=reference)
     return reference
+
+
+def _above_and_below(unit: Unit) -> Select[UUID]:
+    """Return the bureaus of the actor's region, of those above it, and of those below it."""
+    mine = Organisation.id == unit.actor.organisation_id
+    own = select(Organisation.region_code).where(mine).scalar_subquery()
+    above = select(RegionClosure.ancestor_code).where(RegionClosure.region_code == own)
+    below = select(RegionClosure.region_code).where(RegionClosure.ancestor_code == own)
+    return select(Organisation.id).where(
+        Organisation.kind == OrganisationKind.BUREAU,
+        or_(Organisation.region_code.in_(above), Organisation.region_code.in_(below)),
+    )
 
 
 def _check_day(unit: Unit, paid_on: date, *, earliest: date = date.min) -> None:

@@ -181,6 +181,8 @@ def test_a_bureau_and_the_one_above_it_remit_no_tax_twice(units: Units, owed: Pa
     assert owed_to(units, clerk, month) == TAX_FEN
     first = proposed(units, owed, amount_fen=TAX_FEN - 1)
     assert owed_to(units, clerk, month) == owed_to(units, owed.maker, month) == 1
+    with pytest.raises(AlreadyExists):  # the same receipt once more, entered above
+        proposed(units, owed, amount_fen=1, by=clerk)
     with units(owed.maker) as unit:
         withdraw_remittance(unit, first)
     proposed(units, owed, amount_fen=TAX_FEN - 1, by=clerk, reference="R-2")
