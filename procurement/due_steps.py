@@ -5,7 +5,7 @@ own, or in another's place; never for what they requested or recorded for somebo
 for one selection unless its table says so.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
@@ -22,7 +22,7 @@ from kernel.identity.recording import among
 from kernel.identity.visibility import visible_organisations
 from kernel.ids import SelectionId
 from kernel.unit import Unit
-from procurement.delegations import powers_of
+from procurement.delegations import Power, powers_of
 from procurement.models import ApprovalStep, Selection
 from procurement.states import SelectionKind, SelectionState, StepState
 
@@ -64,21 +64,27 @@ def waiting_steps(unit: Unit, *, payer_code: str | None = None) -> list[WaitingS
     """Return what the actor may sign now, oldest request first; for the system, all that is due."""
     wanted = due_steps()
     actor = unit.actor
+    powers = [] if actor.is_system else powers_of(unit)
     if not actor.is_system:
-        roles = {*actor.roles, *(power.role for power in powers_of(unit))}
+        roles = {*actor.roles, *(power.role for power in powers)}
         wanted = wanted.where(
             ApprovalStep.organisation_id == actor.organisation_id, ApprovalStep.role.in_(roles)
         )
     if payer_code is not None:
         wanted = wanted.where(Organisation.code == payer_code)
     steps = read_steps(unit, wanted)
-    return steps if actor.is_system else list(signable(unit, steps))
+    return steps if actor.is_system else _signable(unit, steps, powers)
 
 
 def signable(unit: Unit, steps: Iterable[WaitingStep]) -> list[WaitingStep]:
     """Return those of these steps that the actor may sign, each with whom for."""
-    steps = list(steps)
-    actor, powers = unit.actor, powers_of(unit)
+    return _signable(unit, list(steps), powers_of(unit))
+
+
+def _signable(
+    unit: Unit, steps: Sequence[WaitingStep], powers: Sequence[Power]
+) -> list[WaitingStep]:
+    actor = unit.actor
     signers = signers_of(unit, {step.selection_id for step in steps})
 
     def bound(step: WaitingStep, person_id: UUID | None) -> bool:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import exists, select, text
 
 from kernel.unit import Unit
 from settlement.dues import dues, paid_of
-from settlement.payment_models import GatewayParty, PaymentHold
+from settlement.payment_models import GatewayParty, Payment, PaymentHold
 from settlement.payments.parts import open_dues
+from settlement.payments.states import PaymentKind
 from settlement.payments.taxes import apart_from_tax, tax_again
 
 PAYERS_OF = text(
@@ -42,8 +43,6 @@ def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
     payers = unit.session.scalars(PAYERS_OF, {"payee": payee_id}).all()
     earned, paid = dues(unit, payers), paid_of(unit, payers)
     own = {due: fen for due, fen in open_dues(earned, paid).items() if due.payee_id == payee_id}
-    taxes, rest, _ = apart_from_tax(own, tax_again(unit, payers), None)
-    left = list(rest.values())
     under_way = sum(
         one.claimed_fen - one.settled_fen for due, one in paid.items() if due.payee_id == payee_id
     )
@@ -53,9 +52,12 @@ def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
     is_ready = select(GatewayParty.ready).where(
         GatewayParty.organisation_id == payee_id, GatewayParty.role == "payee"
     )
-    because, ready = unit.session.execute(
-        select(held.scalar_subquery(), is_ready.scalar_subquery())
+    withheld = exists().where(Payment.payee_id == payee_id, Payment.kind == PaymentKind.WITHHOLDING)
+    because, ready, taxed = unit.session.execute(
+        select(held.scalar_subquery(), is_ready.scalar_subquery(), withheld)
     ).one()
+    taxes, rest, _ = apart_from_tax(own, tax_again(unit, payers) if taxed else {}, None)
+    left = list(rest.values())
     return PayeeStanding(
         due_fen=sum(fen for fen in left if fen > 0),
         tax_again_fen=sum(fen for _, _, fen, _ in taxes),

@@ -1,7 +1,7 @@
 """Requesting selections: what is asked of one, and what becomes of it (R21)."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -17,6 +17,7 @@ from catalog.offers import OfferRow, record_offers
 from catalog.plans import Tier, plan_of
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.actors import Role, system_actor
+from kernel.clock import shanghai_day
 from kernel.errors import (
     AlreadyExists,
     BasicIsFree,
@@ -174,10 +175,13 @@ def test_a_resource_that_was_listed_as_basic_since_its_price_is_not_selected(
         propose_admission(unit, awaiting_proposal(unit), note="逐项核对")
     with county.units(county.actor("reviewer-2")) as unit:
         decide_admission(unit, awaiting_decision(unit), note="逐项核对")
-    (outcome,) = county.select(a_selection())
+    today = shanghai_day(county.units.clock.now())
+    (outcome,) = county.select(a_selection(starts_on=today))
     assert outcome.field == "sku"
     assert isinstance(outcome.error, BasicIsFree)
     assert outcome.error.facts["price"] == "0.0200"
+    (later,) = county.select(a_selection("S-2", starts_on=today + timedelta(days=1)))
+    assert later.error is None  # free since the day after it was listed so
 
 
 BROKEN = [
