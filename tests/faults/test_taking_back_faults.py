@@ -83,12 +83,12 @@ def dies_at(kind: str, *, after: bool) -> Iterator[None]:
     died = []
 
     def dying(name: str) -> Callable[..., None]:
-        def settle(unit: Any, payment_id: Any, outcome: Any) -> None:
+        def settle(unit: Any, payment_id: Any, outcome: Any, **told: Any) -> None:
             ours = unit.session.get_one(Payment, payment_id).kind == kind and not died
             if ours:
                 died.append(payment_id)
             if after or not ours:
-                originals[name](unit, payment_id, outcome)
+                originals[name](unit, payment_id, outcome, **told)
             if ours:
                 if after:
                     unit.session.commit()
