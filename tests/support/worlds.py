@@ -79,7 +79,7 @@ def _key(units: Units, build: Callable[..., Any], args: Any, kwargs: Any) -> byt
 
 
 def _keep(units: Units, warm: WarmEngine, result: Any) -> _Kept:
-    left = [path.name for path in units.settings.home.glob("*")]
+    left = [path.name for path in units.settings.home.rglob("*") if not path.is_dir()]
     assert not left, f"a world that also lies in files: {left}"
     assert isinstance(units.clock, FixedClock)
     assert isinstance(units.dispatcher, RecordingDispatcher)
