@@ -84,7 +84,17 @@ def test_a_part_that_comes_back_before_the_answer_is_recorded_is_not_lost(
         held.setattr(StripeGateway, "refund", back_at_once)
         pay_run(units, SYSTEM, gateway, "R-1")
     sandbox.deliver()
-    assert the_refund(units).state == "failed"
+    refund = the_refund(units)
+    assert refund.state == "failed"
+    assert refund.key in {one.key for one in reconcile(units, SYSTEM, gateway)}
+    with units(SYSTEM) as unit:
+        retry_payment(unit, refund.key)
+    pay_run(units, SYSTEM, gateway, "R-1")
+    sandbox.deliver()
+    assert the_refund(units).state == "paid"
+    assert held_at_gateway(units) == gateway.balance_fen()
+    assert reconcile(units, SYSTEM, gateway) == []
+    assert verify(units, SYSTEM) == []
 
 
 def test_what_came_back_before_the_upgrade_is_kept_for_a_person(
@@ -120,5 +130,5 @@ def test_what_came_back_before_the_upgrade_is_kept_for_a_person(
 def test_the_database_lowers_a_refund_by_what_came_back_alone(units: Units, owed: Payables) -> None:
     refunded(units, owed)
     lowered = "UPDATE payment SET state = 'failed', paid_fen = paid_fen - 1 WHERE kind = 'refund'"
-    with pytest.raises(DBAPIError), units.engine.begin() as connection:
+    with pytest.raises(DBAPIError, match="not taken back"), units.engine.begin() as connection:
         connection.execute(text(lowered))

@@ -226,6 +226,13 @@ INSERT = (
         (INSERT.format(less="", taken=0) + "corrects_id IS NOT NULL", "was not remitted"),
         (INSERT.format(less=" - 31", taken=0) + "amount_fen > 0", "was not remitted"),
         (INSERT.format(less="", taken=1) + "amount_fen > 0", "is counted"),
+        (
+            INSERT.format(less="", taken=0)
+            .replace("'proposed', proposed_at", "'recorded', proposed_at")
+            .replace("NULL, NULL", "decided_at, decided_by")
+            + "amount_fen > 0",
+            "begins as proposed",
+        ),
     ],
 )
 def test_the_database_itself_refuses(
