@@ -31,6 +31,8 @@ from kernel.i18n import translate
 
 SHOWN_FIRST: Final = 8
 """Words of a facet that are shown at once; the others open."""
+ENTRANCES: Final = ("stage", "subject", "type")
+"""The facets by which a visitor's home leads in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +65,14 @@ class ShownFacet:
     first: Sequence[ShownWord]
     more: Sequence[ShownWord]
     is_set: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entrances:
+    """How much is listed, and by which words of which facets one gets to it."""
+
+    total: int
+    facets: Sequence[ShownFacet]
 
 
 FAVOURITE_ACTS: Final = {"keep": keep_favourite, "drop": drop_favourite}
@@ -108,6 +118,16 @@ def show_catalogue(page: Page) -> Response[Any]:
         next=search_address(wanted, after=found.next) if found.next else "",
         clear=search_address(replace(wanted, filters={})),
         exports=[(form.upper(), search_address(wanted, format=form)) for form in FORMATS],
+    )
+
+
+def entrances(page: Page) -> Entrances:
+    """Return the ways into the catalogue for who has not asked for anything yet."""
+    everything = read_wanted({}, limit=PER_PAGE)
+    total, facets = count_results(page.unit, everything)
+    return Entrances(
+        total=total,
+        facets=[_shown_facet(page, everything, one) for one in facets if one.field in ENTRANCES],
     )
 
 

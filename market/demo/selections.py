@@ -52,6 +52,9 @@ ALWAYS: dict[str, tuple[str, ...]] = {
     "yunling": ("YJ-PG-SX01",),
 }
 
+# So that in two places (primary and junior mathematics, exercises) vendors stand beside each other.
+BESIDES: dict[str, tuple[str, ...]] = {"songlin": ("YJ-PG-SX01",), "erzhong": ("SJ-LX-SX08",)}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
@@ -103,6 +106,9 @@ def selections() -> tuple[Selection, ...]:
             + random.sample(free, random.randint(*FREE_PER_SCHOOL))
             + random.sample(priced, random.randint(*PRICED_PER_SCHOOL))
         )
+        taken += [
+            one for one in priced if one.sku in BESIDES.get(school.slug, ()) and one not in taken
+        ]
         for number, resource in enumerate(taken, start=1):
             starts_on = date(YEAR, 4, 1) if random.random() < 0.12 else TERM_START
             factor = Decimal(random.choice(("1.15", "1.3", "1.6")))

@@ -7,7 +7,8 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, URLEncodedBody
 
-from kernel.errors import TooManyAttempts, WrongCredentials
+from catalog.web.browsing import entrances
+from kernel.errors import DatabaseUnavailable, TooManyAttempts, WrongCredentials
 from kernel.http.pages import PUBLIC, Form, Pages, redirect
 from kernel.http.problems import SIGN_IN_PATH, AnyRequest
 from kernel.http.sessions import (
@@ -41,12 +42,17 @@ class LanguageForm(Form, frozen=True):
 
 @get("/", opt=PUBLIC, sync_to_thread=True)
 def home(request: AnyRequest, pages: Pages) -> Response[Any]:
-    """Show a visitor what this is; take a signed-in person to their own home."""
-    with pages.open(request) as page:
-        own_home = home_of(page.actor)
-        if own_home != "/":
-            return redirect(own_home)
-        return page.render("public/home.html")
+    """Show a visitor what this is, and the ways into the catalogue where there is a database to
+    count it; take a signed-in person to their own home."""
+    try:
+        with pages.open(request) as page:
+            own_home = home_of(page.actor)
+            if own_home != "/":
+                return redirect(own_home)
+            return page.render("public/home.html", entrances=entrances(page))
+    except DatabaseUnavailable:
+        with pages.open(request) as page:
+            return page.render("public/home.html", entrances=None)
 
 
 @get(SIGN_IN_PATH, opt=PUBLIC, sync_to_thread=True)

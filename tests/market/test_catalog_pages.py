@@ -1,6 +1,7 @@
 """The storefront's pages and interface: open to everybody, and only what is listed on them (R8)."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -85,6 +86,19 @@ def test_a_visitor_finds_narrows_and_reads_what_is_listed(
     ):
         assert text in detail
     assert "现行" in detail and "教育局" in detail
+
+
+def test_a_visitors_home_leads_into_the_catalogue(client: TestClient[Litestar]) -> None:
+    def total(address: str) -> str:
+        found = re.search(r"共 (\d+) 项资源", client.get(address).text)
+        assert found
+        return found[1]
+
+    assert total("/") == total("/catalog") != "0"
+    subject = f"/catalog?subject={quote('语文')}"
+    words = f'href="{subject}">语文 <span class="muted figure">{total(subject)}</span>'
+    home = client.get("/").text
+    assert words in home and DRAFT not in home
 
 
 def test_an_article_number_with_a_slash_has_its_page(

@@ -194,6 +194,18 @@ def test_every_selection_serves_learners_and_free_ones_commit_nothing():
         assert (one.ceiling_yuan == 0) == one.resource.is_free
 
 
+def test_vendors_compete_where_mathematics_is_exercised():
+    used_by: dict[tuple[str, str], set[str]] = {}
+    for one in selections():
+        facts = one.resource.facts
+        if facts["subject"] == "数学" and one.resource.type == "习题":
+            place = (one.resource.stage, one.resource.vendor.slug)
+            used_by.setdefault(place, set()).add(one.school.slug)
+    ranked = Counter(stage for (stage, _), schools in used_by.items() if len(schools) >= 3)
+    assert ranked["primary"] >= 3
+    assert ranked["junior"] >= 2
+
+
 def test_some_selections_are_used_above_their_ceiling():
     uses = Counter()
     for use in player_uses() + logged_uses():
