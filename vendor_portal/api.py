@@ -5,13 +5,13 @@ managers (cookie, and `X-CSRF-Token` for what changes something). `Idempotency-K
 """
 
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody, RawBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, RawBody
 
 from catalog.appeals import appeal
 from catalog.case_answers import CaseAnswer, case_answer
@@ -20,6 +20,7 @@ from catalog.drafts import save_draft
 from catalog.offers import OfferRow
 from catalog.plans import Plan, Tier
 from catalog.resources import CatalogueRow
+from catalog.search import MOST
 from catalog.submissions import SelfCheck, submit, withdraw
 from catalog.versions import OwnVersion, own_versions
 from kernel.actors import Role
@@ -33,6 +34,7 @@ from kernel.unit import Unit
 
 MANAGER: Final = only(Role.VENDOR_MANAGER)
 ONE: Final = "/versions/{version_id:uuid}"
+Limit = Annotated[int | None, QueryParameter(ge=1, le=MOST)]
 
 
 class OwnVersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +48,10 @@ class OwnVersionAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnVersions(msgspec.Struct, frozen=True, kw_only=True):
-    """All versions of the caller's vendor."""
+    """Versions of the caller's vendor; `next`, if there are more, is the next page's `after`."""
 
     items: list[OwnVersionAnswer]
+    next: UUID | None
 
 
 class DraftTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,10 +124,23 @@ class ReasonRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 @get("/versions", opt=MANAGER, sync_to_thread=True, operation_id="listVersions", summary="Versions")
-def list_versions(request: AnyRequest, callers: Callers) -> OwnVersions:
-    """Answer all versions of the caller's vendor, drafts too."""
+def list_versions(
+    request: AnyRequest,
+    callers: Callers,
+    *,
+    after: FromQuery[UUID | None] = None,
+    limit: Limit = None,
+) -> OwnVersions:
+    """Answer versions of the caller's vendor, drafts too: a page, or all if no `limit` is given."""
     with callers.open(request) as unit:
-        return OwnVersions(items=[_own(row) for row in own_versions(unit)])
+        rows = own_versions(
+            unit,
+            after=VersionId(after) if after else None,
+            limit=limit + 1 if limit else None,
+        )
+        shown = rows[:limit]
+        more = shown[-1].version_id if len(rows) > len(shown) else None
+        return OwnVersions(items=[_own(row) for row in shown], next=more)
 
 
 @get(ONE, opt=MANAGER, sync_to_thread=True, operation_id="getVersion", summary="One version")

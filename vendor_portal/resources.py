@@ -18,7 +18,7 @@ from catalog.criteria import criteria_of
 from catalog.infringements import counter_notice, notices
 from catalog.lineage import ancestors, derivatives
 from catalog.submissions import SelfCheck, submit, withdraw
-from catalog.versions import OwnVersion, own_versions
+from catalog.versions import Looked, OwnVersion, count_own_versions, own_versions_shown
 from catalog.web.cases import shown_case, tried
 from kernel.actors import Role
 from kernel.errors import NotFound
@@ -27,7 +27,7 @@ from kernel.http.problems import AnyRequest
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.ids import VersionId
 from kernel.unit import Unit
-from kernel.web.tables import Column, Filter, tabulate
+from kernel.web.tables import Column, Filter, Table
 from vendor_portal.drafting import RESOURCES
 from vendor_portal.earnings import vendor_place
 
@@ -92,18 +92,24 @@ def show_resources(page: Page) -> Response[Any]:
         Filter(key="q", title=msgid("Title or article number")),
     )
     view = page.view(COLUMNS, filters=filters, sort="sku")
-    wanted = view.filters.get("q", "").casefold()
-    rows = [
-        row
-        for row in own_versions(page.unit)
-        if (row.is_newest or view.filters["versions"] == "all")
-        and wanted in f"{row.title} {row.sku}".casefold()
-    ]
-    table = tabulate(
-        translate(msgid("Your resources"), page.locale),
-        COLUMNS,
-        rows,
+    looked = Looked(
+        words=view.filters.get("q", ""), only_newest=view.filters["versions"] == "newest"
+    )
+    count = count_own_versions(page.unit, looked)
+    view = view.within(count)
+    table = Table(
+        caption=translate(msgid("Your resources"), page.locale),
+        columns=COLUMNS,
+        rows=own_versions_shown(
+            page.unit,
+            looked,
+            sort=view.sort,
+            descending=view.descending,
+            limit=view.per_page,
+            offset=view.offset,
+        ),
         view=view,
+        count=count,
         filters=filters,
         empty=msgid("You have offered nothing yet. A draft is seen by nobody but you."),
         next_step=(msgid("Draft a resource"), f"{RESOURCES}/new"),

@@ -204,3 +204,19 @@ def test_differences_and_the_depth_they_need_are_read_before_submission_and_on_t
     assert [one["name"] for one in answered.json()["differences"]] == ["title"]
     wrong = client.get(f"/api/v1/differences?vendor={desk.firm.code}&sku=A&before=1&after=9")
     assert wrong.status_code == 404 and first
+
+
+def test_versions_are_answered_whole_or_page_by_page(client, desk):
+    """Who asks for no limit gets all, as before there were pages."""
+    for sku in ("A", "B", "C"):
+        desk.draft(sku)
+    whole = client.get("/api/v1/versions").json()
+    assert [one["sku"] for one in whole["items"]] == ["A", "B", "C"]
+    assert whole["next"] is None
+
+    first = client.get("/api/v1/versions", params={"limit": 2}).json()
+    rest = client.get("/api/v1/versions", params={"limit": 2, "after": first["next"]}).json()
+    assert first["items"] + rest["items"] == whole["items"]
+    assert rest["next"] is None
+    for wrong in ({"limit": 0}, {"limit": 201}, {"after": str(UUID(int=1))}, {"after": "x"}):
+        assert client.get("/api/v1/versions", params=wrong).status_code in {400, 422}
