@@ -26,6 +26,7 @@ from settlement.payments.gateway import (
     NotNow,
     Outcome,
     OutcomeUnknown,
+    Stand,
     TakenInPart,
 )
 from settlement.payments.parties import know_payers
@@ -129,6 +130,8 @@ def _record(
     if claim.ask and isinstance(answer, GatewayError):
         return False
     with units(actor) as unit:
+        if _is_old(unit, claim, answer):
+            return False
         match answer:
             case None:
                 _never_sent(unit, claim.payment_id)
@@ -144,6 +147,18 @@ def _record(
             case OutcomeUnknown():
                 _doubt(unit, claim.payment_id, answer)
     return answer is None if claim.ask else isinstance(answer, Outcome)
+
+
+def _is_old(unit: Unit, claim: Claim, answer: Outcome | GatewayError | None) -> bool:
+    """Whether an answer is of an earlier attempt, of which the next one knows more.
+
+    Money that did move has moved, whichever attempt's it was; but a refund's may be back since.
+    """
+    payment = lock_group(unit, claim.payment_id).get(claim.payment_id)
+    moved = isinstance(answer, Outcome) and answer.stand is Stand.DONE
+    return payment.attempt != claim.attempt and not (
+        moved and claim.kind is not PaymentKind.REFUND
+    )
 
 
 def retry_payment(unit: Unit, key: str) -> None:
