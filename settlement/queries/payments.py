@@ -33,7 +33,7 @@ Matched = aliased(TreasuryReturn, name="matched")
 SIDES = ("collection", "refund")
 OUT = (
     *("transfer", "fee", "withholding", "order", "reversal", "fee_return", "withholding_return"),
-    "undone",
+    *("undone", "recovery"),
 )
 UNDER_WAY = ("ready", "claimed", "sent", "unknown", "partial")
 

@@ -1,0 +1,69 @@
+"""What payments left open: debts of lost disputes, collections paid late, treasuries' unknown rows.
+
+A payer's debt is collected again (kind `recovery`); a collection that was declined may be paid all
+the same; an unknown row of a treasury is dismissed with its reason, and stays.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0044"
+down_revision = "0042"
+branch_labels = None
+depends_on = None
+
+KINDS = (
+    *("collection", "transfer", "fee", "withholding", "order", "reversal", "fee_return"),
+    *("withholding_return", "undone"),
+)
+PAID_LATE = """    IF OLD.state = 'failed' AND NEW.state = 'paid' AND (
+        NEW.kind NOT IN ('collection', 'fee', 'withholding', 'recovery')
+        OR NEW.paid_fen <> NEW.amount_fen)
+    THEN
+        RAISE EXCEPTION 'payment %: only a collection is paid after it failed', OLD.key
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+"""
+STEP = "\n        ('failed', 'paid'),"
+BEFORE = "    IF NEW.taken_fen < OLD.taken_fen THEN"
+LOST = sa.text("kind = 'charge.dispute.closed'")
+"""Where what a bank decided is looked for by its dispute."""
+
+
+def upgrade() -> None:
+    _kinds((*KINDS, "recovery", "refund"))
+    _change(("('failed', 'ready'),", f"('failed', 'ready'),{STEP}"), (BEFORE, PAID_LATE + BEFORE))
+    op.create_index(
+        "ix_gateway_event_decided",
+        "gateway_event",
+        [sa.text("(body ->> 'id')")],
+        postgresql_where=LOST,
+    )
+
+
+def downgrade() -> None:
+    recovered = op.get_bind().scalars(
+        sa.text("SELECT key FROM payment WHERE kind = 'recovery' ORDER BY key LIMIT 5")
+    )
+    if keys := ", ".join(recovered):
+        raise RuntimeError(f"can't go back: payments collect what payers owed again: {keys}")
+    op.drop_index("ix_gateway_event_decided", table_name="gateway_event")
+    _change((f"('failed', 'ready'),{STEP}", "('failed', 'ready'),"), (PAID_LATE + BEFORE, BEFORE))
+    _kinds((*KINDS, "refund"))
+
+
+def _change(*pairs: tuple[str, str]) -> None:
+    """Put other words into what guards a payment's way."""
+    for before, after in pairs:
+        op.execute(
+            f"DO $change$ BEGIN EXECUTE replace(pg_get_functiondef("
+            f"'payment_moves_forward()'::regprocedure), $a${before}$a$, $b${after}$b$); "
+            "END $change$"
+        )
+
+
+def _kinds(kinds: tuple[str, ...]) -> None:
+    op.drop_constraint("ck_payment_kind", "payment")
+    op.create_check_constraint(
+        op.f("ck_payment_kind"), "payment", f"kind IN ({', '.join(repr(one) for one in kinds)})"
+    )
