@@ -311,6 +311,19 @@ class TreasuryReturn(Base):
     )
 
 
+class TreasuryDismissal(Base):
+    """Why a treasury's row that fits no order waits for nobody any more; the row itself stays."""
+
+    __tablename__ = "treasury_dismissal"
+
+    return_id: Mapped[UUID] = mapped_column(ForeignKey("treasury_return.id"), primary_key=True)
+    because: Mapped[str]
+    dismissed_at: Mapped[datetime]
+    dismissed_by: Mapped[str]
+
+    __table_args__ = (CheckConstraint("because <> ''", name="because"),)
+
+
 class Fapiao(Base):
     """An electronic invoice of a vendor for a statement; a red-letter one takes back of another.
 

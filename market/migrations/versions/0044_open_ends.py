@@ -28,6 +28,12 @@ STEP = "\n        ('failed', 'paid'),"
 BEFORE = "    IF NEW.taken_fen < OLD.taken_fen THEN"
 LOST = sa.text("kind = 'charge.dispute.closed'")
 """Where what a bank decided is looked for by its dispute."""
+KEPT = """
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON treasury_dismissal
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON treasury_dismissal
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
 
 
 def upgrade() -> None:
@@ -39,6 +45,19 @@ def upgrade() -> None:
         [sa.text("(body ->> 'id')")],
         postgresql_where=LOST,
     )
+    op.create_table(
+        "treasury_dismissal",
+        sa.Column("return_id", sa.Uuid(), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("dismissed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("dismissed_by", sa.Text(), nullable=False),
+        sa.CheckConstraint("because <> ''", name=op.f("ck_treasury_dismissal_because")),
+        sa.ForeignKeyConstraint(
+            ["return_id"], ["treasury_return.id"], name=op.f("fk_treasury_dismissal_return_id")
+        ),
+        sa.PrimaryKeyConstraint("return_id", name=op.f("pk_treasury_dismissal")),
+    )
+    op.execute(KEPT)
 
 
 def downgrade() -> None:
@@ -47,6 +66,7 @@ def downgrade() -> None:
     )
     if keys := ", ".join(recovered):
         raise RuntimeError(f"can't go back: payments collect what payers owed again: {keys}")
+    op.drop_table("treasury_dismissal")  # what was dismissed waits again; the trail says why it was
     op.drop_index("ix_gateway_event_decided", table_name="gateway_event")
     _change((f"('failed', 'ready'),{STEP}", "('failed', 'ready'),"), (PAID_LATE + BEFORE, BEFORE))
     _kinds((*KINDS, "refund"))
