@@ -60,7 +60,8 @@ class Payment(Base):
     one line; reversal: payee → platform; fee_return: what the platform gives up of its fee; refund:
     platform → payer. withholding: what is kept of a teacher's earnings for the tax office, or under
     treasury payment ordered to it; withholding_return: what a reversal gives up of that. undone: a
-    transfer that can't be passed on and goes back to its payer. `payee_id` is zeros where the
+    transfer that can't be passed on and goes back to its payer. recovery: what a payer owes the
+    platform since its bank took a collection back for good. `payee_id` is zeros where the
     platform itself is paid. `paid_fen`: what came through. `attempt` grows only after a definite
     failure. `account_id`: the payee's bank account as an order names it; `undoes_id`: the transfer
     that goes back; `again_of_id`: the tax that came back from the treasury and is ordered again;
@@ -92,7 +93,7 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('collection', 'transfer', 'fee', 'withholding', 'order', 'reversal', "
-            "'fee_return', 'withholding_return', 'undone', 'refund')",
+            "'fee_return', 'withholding_return', 'undone', 'recovery', 'refund')",
             name="kind",
         ),
         CheckConstraint(
@@ -259,6 +260,11 @@ class GatewayEvent(Base):
     __table_args__ = (
         CheckConstraint("state IN ('received', 'applied', 'ignored', 'parked')", name="state"),
         Index("ix_gateway_event_waiting", "state", postgresql_where=text("state <> 'applied'")),
+        Index(
+            "ix_gateway_event_decided",
+            text("(body ->> 'id')"),
+            postgresql_where=text("kind = 'charge.dispute.closed'"),
+        ),
     )
 
 
@@ -303,6 +309,19 @@ class TreasuryReturn(Base):
             postgresql_nulls_not_distinct=True,
         ),
     )
+
+
+class TreasuryDismissal(Base):
+    """Why a treasury's row that fits no order waits for nobody any more; the row itself stays."""
+
+    __tablename__ = "treasury_dismissal"
+
+    return_id: Mapped[UUID] = mapped_column(ForeignKey("treasury_return.id"), primary_key=True)
+    because: Mapped[str]
+    dismissed_at: Mapped[datetime]
+    dismissed_by: Mapped[str]
+
+    __table_args__ = (CheckConstraint("because <> ''", name="because"),)
 
 
 class Fapiao(Base):

@@ -69,6 +69,12 @@ class TransferUndone(Conflict):
     remedy = "What it would have paid is due again, in a later payment run."
 
 
+class PaidTwice(Conflict):
+    code = "paid-twice"
+    summary = "Another payment run pays what {key} would pay: its payer has paid twice."
+    remedy = "Propose to take back: the payer gets the second payment back."
+
+
 class ReadingPutAside(Conflict):
     code = "reading-put-aside"
     summary = "{key} was put aside when another article was begun."

@@ -36,7 +36,12 @@ from settlement.web.reconciling import (
     show_last_look,
     show_reconciliation,
 )
-from settlement.web.treasury_returns import RETURNS, show_returns
+from settlement.web.treasury_returns import (
+    RETURNS,
+    DismissalForm,
+    post_dismissal,
+    show_returns,
+)
 
 READERS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 MAKERS: Final = only(Role.BUREAU_FINANCE)
@@ -88,6 +93,14 @@ def take_returns(request: AnyRequest, pages: Pages) -> Response[Any]:
     with taken_in(request) as upload, pages.open(request) as page:
         taken = take_file(page, upload, kind="treasury-returns", columns=RETURN_COLUMNS)
         return show_returns(page, root=bureau_root(page), taken=taken)
+
+
+@post(RETURNS + "/dismiss", opt=PAYERS, status_code=200, sync_to_thread=True)
+def dismiss_return(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[DismissalForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        return post_dismissal(page, data, root=bureau_root(page))
 
 
 @get(RUN, opt=READERS, sync_to_thread=True)
@@ -180,5 +193,6 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     plan,
     payout,
     treasury_returns,
+    dismiss_return,
 )
 UPLOADS: tuple[HTTPRouteHandler, ...] = (take_returns,)

@@ -294,10 +294,13 @@ def try_payout_again(unit: Unit, key: str) -> None:
 
 
 def _record(unit: Unit, claim: PayoutClaim, answer: Outcome | GatewayError | None) -> None:
+    payout = _lock(unit, claim.payout_id)
+    arrived = isinstance(answer, Outcome) and answer.stand is Stand.DONE
+    if payout.attempt != claim.movement.attempt and not arrived:
+        return  # of an earlier attempt, of which the next one knows more
     if isinstance(answer, Outcome):
         settle_payout(unit, claim.payout_id, answer)
         return
-    payout = _lock(unit, claim.payout_id)
     if claim.ask:
         if payout.state in (PayoutState.CLAIMED, PayoutState.UNKNOWN):
             _step(payout, PayoutState.READY)  # it was never sent

@@ -14,9 +14,10 @@ from uuid import UUID
 from sqlalchemy import exists, func, select
 
 from kernel.actors import Actor, Role
-from kernel.errors import Conflict, NotFound, NotReleased, TransferUndone
+from kernel.errors import Conflict, NotFound, NotReleased, PaidTwice, TransferUndone
 from kernel.unit import Unit, Units
-from settlement.payment_models import Payment, PaymentRun
+from settlement.dues import Due, dues, paid_of
+from settlement.payment_models import Payment, PaymentItem, PaymentRun
 from settlement.payments.calling import call_each
 from settlement.payments.claims import Claim, claim_payments
 from settlement.payments.gateway import (
@@ -26,12 +27,20 @@ from settlement.payments.gateway import (
     NotNow,
     Outcome,
     OutcomeUnknown,
+    Stand,
     TakenInPart,
 )
 from settlement.payments.parties import know_payers
 from settlement.payments.refunds import settle_refund
 from settlement.payments.runs import lock_planning
-from settlement.payments.settling import fail, lock_group, settle_payment, step
+from settlement.payments.settling import (
+    COLLECTION_FAILED,
+    PAID_LATE,
+    fail,
+    lock_group,
+    settle_payment,
+    step,
+)
 from settlement.payments.states import (
     PaymentKind,
     PaymentMethod,
@@ -129,6 +138,8 @@ def _record(
     if claim.ask and isinstance(answer, GatewayError):
         return False
     with units(actor) as unit:
+        if _is_old(unit, claim, answer):
+            return False
         match answer:
             case None:
                 _never_sent(unit, claim.payment_id)
@@ -146,12 +157,22 @@ def _record(
     return answer is None if claim.ask else isinstance(answer, Outcome)
 
 
+def _is_old(unit: Unit, claim: Claim, answer: Outcome | GatewayError | None) -> bool:
+    """Whether an answer is of an earlier attempt, of which the next one knows more.
+
+    Money that did move has moved, whichever attempt's it was; but a refund's may be back since.
+    """
+    payment = lock_group(unit, claim.payment_id).get(claim.payment_id)
+    moved = isinstance(answer, Outcome) and answer.stand is Stand.DONE
+    return payment.attempt != claim.attempt and not (moved and claim.kind is not PaymentKind.REFUND)
+
+
 def retry_payment(unit: Unit, key: str) -> None:
     """Let a failed transfer, reversal or refund be tried again, under a key of its next attempt.
 
     A failed collection is not: what it would have paid is due again, in another run; nor what may
     have been done, which the gateway is asked about. Raises `NotFound`, `Conflict`,
-    `TransferUndone`.
+    `TransferUndone`, `PaidTwice` where another run has what its payer paid late.
     """
     unit.actor.require("payment.pay", *MAY_PAY)
     lock_planning(unit)  # a plan that sends a failed transfer's money back is not being made
@@ -162,7 +183,7 @@ def retry_payment(unit: Unit, key: str) -> None:
         raise NotFound(what="payment", key=key)
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
-    fits = payment.kind != PaymentKind.COLLECTION and payment.failure != "collection-failed"
+    fits = payment.kind != PaymentKind.COLLECTION and payment.failure != COLLECTION_FAILED
     if payment.state != PaymentState.FAILED or not fits:
         raise Conflict(what="payment", key=key, state=payment.state, wanted=PaymentState.READY)
     undone = exists().where(
@@ -171,9 +192,21 @@ def retry_payment(unit: Unit, key: str) -> None:
     )
     if unit.session.scalar(select(undone)):
         raise TransferUndone(key=key)
+    if payment.failure == PAID_LATE and _is_paid_besides(unit, payment):
+        raise PaidTwice(key=key)
     step(payment, PaymentState.READY)
     payment.attempt += 1
     unit.after_commit("settlement.pay", number=group.run.number)
+
+
+def _is_paid_besides(unit: Unit, payment: Payment) -> bool:
+    """Whether payments hold more of a payment's dues than is earned, its own included."""
+    earned, paid = dues(unit, [payment.payer_id]), paid_of(unit, [payment.payer_id])
+    lines = unit.session.scalars(
+        select(PaymentItem.line_id).where(PaymentItem.payment_id == payment.id)
+    )
+    own = (Due(payment.payer_id, payment.payee_id, line_id) for line_id in lines)
+    return any(paid[due].claimed_fen > earned.get(due, 0) for due in own)
 
 
 def _send(gateway: Gateway, claim: Claim) -> Outcome:

@@ -8,7 +8,6 @@ Nothing is written here, and the questions are the same few for any number of pa
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
@@ -38,7 +37,8 @@ from settlement.payments.payability import (
     undone_transfers,
     withheld_pairs,
 )
-from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
+from settlement.payments.recoveries import open_debts
+from settlement.payments.states import LeftOut, PaymentKind, PaymentMethod, RunPurpose
 from settlement.payments.taxes import (
     apart_from_tax,
     shares_of_tax,
@@ -49,20 +49,6 @@ from settlement.payments.taxes import (
 )
 from settlement.queries.statements import visible_payers
 from settlement.taxation import NOBODY_TAXED, Taxation, Withheld
-
-
-class LeftOut(StrEnum):
-    """Why something that is due is not in a run."""
-
-    CARRIED = "carried"  # credits exceed what is due: it is set off later
-    HELD = "held"
-    NOT_READY = "not_ready"
-    NO_ACCOUNT = "no_account"  # no bank account is recorded that a treasury could pay to
-    PAID_OUT = "paid_out"  # it left the gateway for the payee's bank: it is set off later
-    BELOW_MINIMUM = "below_minimum"
-    TAX_AGAIN = (
-        "tax_again"  # tax that came back: a treasury's run orders it to the tax office again
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +145,7 @@ def plan_run(
         taxed=taxed_before(unit, found.teachers),
         again=tax_again(unit, payers) if found.tax_back else {},
         cells=open_cells(cells, claimed),
+        debts=open_debts(unit, payers) if method is PaymentMethod.GATEWAY else {},
     )
 
 
@@ -173,11 +160,13 @@ def plan_payments(
     taxed: Mapping[Due, int] | None = None,
     again: Mapping[Due, Sequence[tuple[UUID, int]]] | None = None,
     cells: Cells | None = None,
+    debts: Mapping[UUID, int] | None = None,
 ) -> Plan:
     """Return the payments of what is left, each pair of payer and payee for itself.
 
     `taxed`: what of a teacher's dues an earlier run withheld tax of, and it came back, in fen.
     `again`: tax that came back itself, by its orders; the tax office's, whatever else is planned.
+    `debts`: what payers owe the platform, in fen: collected again, and passed on to nobody.
     """
     taxes, left, cells = apart_from_tax(left, again or {}, cells)
     wanted, omitted = _set_off(left, method)
@@ -227,6 +216,12 @@ def plan_payments(
             payments[payer_id].append(replace(order, again_of_id=order_id))
         else:
             omitted.append(_omitted(payer_id, payee_id, fen, LeftOut.TAX_AGAIN))
+    for payer_id, fen in (debts or {}).items():
+        payments[payer_id].append(
+            Planned(
+                kind=PaymentKind.RECOVERY, payer_id=payer_id, payee_id=INSTALLATION, amount_fen=fen
+            )
+        )
     sides = _with_sides(payments, PaymentKind.COLLECTION, method)
     return Plan(payments=list(sides), omitted=omitted, withheld=withheld, version=taxation.version)
 

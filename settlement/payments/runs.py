@@ -278,7 +278,8 @@ def _write(
             for line_id, agreement_id, of_month, fen in one.parts
         ]
     unit.session.execute(insert(Payment), rows)
-    unit.session.execute(insert(PaymentItem), items)
+    if items:
+        unit.session.execute(insert(PaymentItem), items)
     if parts:
         unit.session.execute(insert(PaymentPart), parts)
 

@@ -120,6 +120,11 @@ class Sandbox:
         with self.units(GATEWAY) as unit:
             come_back(Store(unit), dict(unit.session.get_one(SandboxObject, refund_id).body))
 
+    def pay_after_all(self, intent_id: str) -> None:
+        """Have a payer pay what its bank had declined: the intent was open all the while."""
+        with self.units(GATEWAY) as unit:
+            succeed(Store(unit), dict(unit.session.get_one(SandboxObject, intent_id).body))
+
     def dispute(self, intent_id: str) -> str:
         """Have the payer's bank take a charge back; return the dispute's id."""
         with self.units(GATEWAY) as unit:

@@ -45,8 +45,12 @@ KEPT: Final = (
     PaymentKind.FEE_RETURN,
     PaymentKind.WITHHOLDING_RETURN,
     PaymentKind.UNDONE,
+    PaymentKind.RECOVERY,
 )
 """Moves nothing at the gateway: the platform keeps it there, or gives it up."""
+COLLECTION_FAILED: Final = "collection-failed"
+PAID_LATE: Final = "paid-late"
+"""Why a transfer waits: its payer paid what the gateway had called declined."""
 TAX: Final = AccountKey(INSTALLATION, AccountKind.TAX_PAYABLE)
 
 
@@ -104,6 +108,8 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
     if more_fen <= 0:
         return
     whole = amount_fen == payment.amount_fen
+    if payment.state == PaymentState.FAILED:
+        _pay_late(group, payment)
     step(payment, PaymentState.PAID if whole else PaymentState.PARTIAL)
     payment.paid_fen = amount_fen
     payment.failure = ""
@@ -117,7 +123,7 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
     ]
     for one in kept:
         step(one, PaymentState.PAID)
-        one.paid_fen, one.settled_at = one.amount_fen, unit.clock.now()
+        one.paid_fen, one.settled_at, one.failure = one.amount_fen, unit.clock.now(), ""
     unit.session.flush()
     suffix = "" if whole and more_fen == amount_fen else f":{amount_fen}"
     if payment.kind == PaymentKind.REFUND and payment.attempt > 1:
@@ -152,6 +158,20 @@ def pay(unit: Unit, group: Group, payment: Payment, *, amount_fen: int) -> None:
     )
 
 
+def _pay_late(group: Group, payment: Payment) -> None:
+    """Let transfers wait for a person: the payer paid what the gateway had called declined.
+
+    Another run may have claimed what they would pay. Raises `Conflict` for all but a collection.
+    """
+    if payment.kind != PaymentKind.COLLECTION:
+        raise Conflict(
+            what="payment", key=payment.key, state=payment.state, wanted=PaymentState.PAID
+        )
+    for one in group.payments:
+        if one.failure == COLLECTION_FAILED:
+            one.failure = PAID_LATE
+
+
 def fail(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
     """Write that nothing of a payment came through; without its collection nothing is passed on."""
     if payment.state == PaymentState.FAILED:
@@ -162,7 +182,7 @@ def fail(unit: Unit, group: Group, payment: Payment, *, reason: str) -> None:
         for one in group.payments:
             if one.state == PaymentState.READY:
                 step(one, PaymentState.FAILED)
-                one.failure = "collection-failed"
+                one.failure = COLLECTION_FAILED
     record(unit, "payment.failed", subject_kind="payment", subject_id=payment.key, reason=reason)
 
 

@@ -42,7 +42,20 @@ class PaymentKind(StrEnum):
     FEE_RETURN = "fee_return"
     WITHHOLDING_RETURN = "withholding_return"
     UNDONE = "undone"
+    RECOVERY = "recovery"
     REFUND = "refund"
+
+
+class LeftOut(StrEnum):
+    """Why something that is due is not in a run."""
+
+    CARRIED = "carried"  # credits exceed what is due: it is set off later
+    HELD = "held"
+    NOT_READY = "not_ready"
+    NO_ACCOUNT = "no_account"  # no bank account is recorded that a treasury could pay to
+    PAID_OUT = "paid_out"  # it left the gateway for the payee's bank: it is set off later
+    BELOW_MINIMUM = "below_minimum"
+    TAX_AGAIN = "tax_again"  # it came back: a treasury's run orders it to the tax office again
 
 
 class PaymentState(StrEnum):
@@ -105,7 +118,7 @@ MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
     PaymentState.PARTIAL: frozenset({PaymentState.PAID, PaymentState.CUT, PaymentState.RETURNED}),
     PaymentState.CUT: frozenset({PaymentState.CUT, PaymentState.RETURNED}),
     PaymentState.PAID: frozenset({PaymentState.CUT, PaymentState.RETURNED, PaymentState.FAILED}),
-    PaymentState.FAILED: frozenset({PaymentState.READY, PaymentState.WITHDRAWN}),
+    PaymentState.FAILED: frozenset({PaymentState.READY, PaymentState.WITHDRAWN, PaymentState.PAID}),
     PaymentState.RETURNED: frozenset(),
     PaymentState.WITHDRAWN: frozenset(),
 }
@@ -113,6 +126,8 @@ MAY_FOLLOW: Final[Mapping[PaymentState, frozenset[PaymentState]]] = {
 
 Only a reversal that failed is withdrawn once its run is released, with what hangs on it; only a
 treasury's order is cut, again where more of it comes back; only a refund fails after it was paid.
+Only a collection is paid after it failed, with what the platform keeps of it: a payer's bank may
+pay what the gateway had called declined.
 """
 
 

@@ -20,7 +20,7 @@ from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
 from settlement.models import Statement, StatementLine
-from settlement.payment_models import Fapiao, GatewayEvent, Payment, PaymentRun, TreasuryReturn
+from settlement.payment_models import Fapiao, GatewayEvent, Payment, PaymentRun
 from settlement.queries.later_payments import later_payments
 from settlement.queries.statements import visible_payers
 from settlement.queries.unsettled import paid_besides
@@ -28,12 +28,11 @@ from settlement.queries.unsettled import paid_besides
 Payer = aliased(Organisation, name="payer")
 Payee = aliased(Organisation, name="payee")
 Undone = aliased(Payment, name="undone")
-Matched = aliased(TreasuryReturn, name="matched")
 
 SIDES = ("collection", "refund")
 OUT = (
     *("transfer", "fee", "withholding", "order", "reversal", "fee_return", "withholding_return"),
-    "undone",
+    *("undone", "recovery"),
 )
 UNDER_WAY = ("ready", "claimed", "sent", "unknown", "partial")
 
@@ -253,22 +252,6 @@ def parked_messages(unit: Unit) -> list[GatewayEvent]:
     """Return the gateway's messages that could not be applied; the caller has checked who asks."""
     wanted = select(GatewayEvent).where(GatewayEvent.state == "parked")
     return list(unit.session.scalars(wanted.order_by(GatewayEvent.received_at)))
-
-
-def unknown_returns(unit: Unit) -> list[TreasuryReturn]:
-    """Return what treasuries returned and no order explains, nor a later row of its voucher."""
-    bureaus = visible_organisations(unit, OrganisationKind.BUREAU).with_only_columns(
-        Organisation.id
-    )
-    explained = exists().where(
-        Matched.payment_id.is_not(None),
-        Matched.order_no == TreasuryReturn.order_no,
-        Matched.voucher_no == TreasuryReturn.voucher_no,
-    )
-    wanted = select(TreasuryReturn).where(TreasuryReturn.outcome == "unknown", ~explained)
-    if not unit.actor.is_system:
-        wanted = wanted.where(TreasuryReturn.bureau_id.in_(bureaus))
-    return list(unit.session.scalars(wanted.order_by(TreasuryReturn.order_no, TreasuryReturn.id)))
 
 
 def gone_back(unit: Unit, number: str) -> set[str]:

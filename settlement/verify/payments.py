@@ -22,7 +22,7 @@ PAYMENTS_THAT_DIFFER = text(
 WITH itemed AS (
     SELECT p.key, p.amount_fen AS stored, COALESCE(sum(i.amount_fen), 0) AS computed
     FROM payment p LEFT JOIN payment_item i ON i.payment_id = p.id
-    WHERE p.kind NOT IN ('collection', 'refund') GROUP BY p.id
+    WHERE p.kind NOT IN ('collection', 'refund', 'recovery') GROUP BY p.id
 ), sided AS (
     SELECT c.key, c.amount_fen AS stored, COALESCE(sum(p.amount_fen), 0) AS computed
     FROM payment c JOIN payment_run r ON r.id = c.run_id
@@ -46,7 +46,7 @@ WITH moved AS (
     JOIN account a ON a.id = l.account_id AND a.book = 'money'
     WHERE t.key LIKE 'paid:%' OR t.key LIKE 'returned:%' GROUP BY t.key
 ), paid AS (
-    SELECT p.key, CASE WHEN p.kind IN ('fee', 'fee_return', 'undone') THEN 0
+    SELECT p.key, CASE WHEN p.kind IN ('fee', 'fee_return', 'undone', 'recovery') THEN 0
             ELSE p.paid_fen END AS stored,
         COALESCE((SELECT sum(m.fen) FROM moved m
             WHERE m.key = 'paid:' || p.key OR starts_with(m.key, 'paid:' || p.key || ':')

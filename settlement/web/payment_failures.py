@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from kernel.i18n import msgid
+from settlement.payments.settling import COLLECTION_FAILED, PAID_LATE
 from settlement.payments.states import PaymentKind
 
-COLLECTION_FAILED: Final = "collection-failed"
 GOES_BACK: Final = msgid("It goes back to its payer, and is due again in a later run.")
 NEXT: Final[Mapping[str, str]] = {
     PaymentKind.COLLECTION: msgid("What it would have paid is due again: propose another run."),
@@ -29,6 +29,10 @@ NEXT: Final[Mapping[str, str]] = {
 BY_REASON: Final[Mapping[tuple[str, str], str]] = {
     (PaymentKind.TRANSFER, "insufficient_capabilities_for_transfer"): msgid(
         "The payee completes its account at the gateway, on its page of payouts; then try it again."
+    ),
+    (PaymentKind.TRANSFER, PAID_LATE): msgid(
+        "The gateway had called it declined, and the payer paid all the same. Try it again to pass "
+        "it on; if another run pays it, propose to take back: the payer gets this money back."
     ),
     (PaymentKind.REVERSAL, "balance_insufficient"): msgid(
         "The money is not at the payee's account any more. Try it again once some is there, or "

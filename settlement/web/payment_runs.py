@@ -19,6 +19,7 @@ from kernel.web.tables import excerpt, tabulate
 from settlement.payments.engine import retry_payment
 from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.runs import release_run, return_run, withdraw_run
+from settlement.payments.settling import COLLECTION_FAILED
 from settlement.payments.states import PaymentKind, RunPurpose
 from settlement.payments.treasury import export_orders, order_rest_again
 from settlement.queries.later_payments import paid_by_later
@@ -30,7 +31,7 @@ from settlement.queries.payments import (
     payments_of_run,
 )
 from settlement.web.payment_columns import PAYMENTS, payment_columns
-from settlement.web.payment_failures import COLLECTION_FAILED, GOES_BACK, next_step
+from settlement.web.payment_failures import GOES_BACK, next_step
 from settlement.web.places import Crumb
 
 TITLE: Final = msgid("Payments")

@@ -27,8 +27,8 @@ from settlement.queries.payments import (
     overdue,
     parked_messages,
     payment_runs,
-    unknown_returns,
 )
+from settlement.queries.treasury_returns import unknown_returns
 from settlement.web.payment_columns import (
     PAYMENTS,
     PLAN,

@@ -3,7 +3,8 @@
 A machine makes any sequence of these acts on a school with two vendors and two lines. After each,
 no payee has more than it ever earned, no run claims more than is earned by then, the books add up,
 and `market verify` agrees; once everything under way is through, our books are the gateway's and it
-holds the platform's fee, less what payers' banks took back for good.
+holds the platform's fee, less what payers' banks took back for good. What they took back for good
+is collected again, once.
 """
 
 import csv
@@ -57,6 +58,7 @@ from tests.support.database import fresh_units
 from tests.support.payment_builders import (
     Payables,
     balance,
+    collected_again,
     held_at_gateway,
     payables,
     practice,
@@ -286,15 +288,13 @@ class Payments(RuleBasedStateMachine):
         assert reconcile(self.units, SYSTEM, self.gateway) == []
         assert held_at_gateway(self.units) == self.gateway.balance_fen()
         with self.units(SYSTEM) as unit:
-            in_hand = unit.session.scalar(
-                select(func.coalesce(func.sum(Payment.amount_fen), 0)).where(
-                    Payment.kind == "fee", Payment.state == "paid"
+            in_hand, given_up = (
+                unit.session.scalar(
+                    select(func.coalesce(func.sum(Payment.amount_fen), 0)).where(
+                        Payment.kind == kind, Payment.state == "paid"
+                    )
                 )
-            )
-            given_up = unit.session.scalar(
-                select(func.coalesce(func.sum(Payment.amount_fen), 0)).where(
-                    Payment.kind == "fee_return", Payment.state == "paid"
-                )
+                for kind in ("fee", "fee_return")
             )
             gone_back = select(Payment.undoes_id).where(
                 Payment.kind == "undone", Payment.state == "paid"
@@ -351,7 +351,9 @@ class Payments(RuleBasedStateMachine):
         taxes = -balance(self.units, INSTALLATION, AccountKind.TAX_PAYABLE)
         assert taxes == int(in_taxes or 0)
         fees = int(in_hand or 0) - int(given_up or 0)
-        assert held_at_gateway(self.units) == fees + taxes + waits - self.lost_fen
+        owed_fen, asked_fen, again_fen = collected_again(self.units, self.owed.market.school.id)
+        assert owed_fen + asked_fen == self.lost_fen
+        assert held_at_gateway(self.units) == fees + taxes + waits + again_fen - self.lost_fen
         assert balance(self.units, INSTALLATION, AccountKind.FEE) <= 0
 
 

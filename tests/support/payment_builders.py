@@ -27,6 +27,7 @@ from settlement.payments.bank_accounts import BankAccountRow, record_bank_accoun
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import SANDBOX_KEY, open_sandbox
 from settlement.payments.parties import know_payees
+from settlement.payments.recoveries import open_debts
 from settlement.payments.runs import propose_run, release_run
 from settlement.payments.sandbox import Sandbox
 from settlement.payments.states import PaymentMethod, RunPurpose
@@ -214,6 +215,18 @@ def balance(units: Units, owner_id: UUID, kind: AccountKind) -> int:
 
 def held_at_gateway(units: Units) -> int:
     return balance(units, INSTALLATION, AccountKind.GATEWAY)
+
+
+def collected_again(units: Units, payer_id: UUID) -> tuple[int, int, int]:
+    """Return what a payer owes of lost disputes and no run asks for, what runs ask, what came."""
+    with units(SYSTEM) as unit:
+        owed = open_debts(unit, [payer_id]).get(payer_id, 0)
+        again = unit.session.scalars(
+            select(Payment).where(Payment.kind == "recovery", Payment.payer_id == payer_id)
+        ).all()
+    over = ("failed", "returned", "withdrawn")
+    asked = sum(one.amount_fen for one in again if one.state not in over)
+    return owed, asked, sum(one.paid_fen for one in again)
 
 
 def payment_states(units: Units) -> dict[str, str]:

@@ -317,6 +317,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/payments/plan"): MONEY,
     ("GET", "/bureau/payments/returns"): MONEY,
     ("POST", "/bureau/payments/returns/import"): CLOSERS,
+    ("POST", "/bureau/payments/returns/dismiss"): CLOSERS,
     ("GET", "/bureau/payments/taxes"): MONEY,
     ("POST", "/bureau/payments/taxes"): MAKERS,
     ("POST", "/bureau/payments/taxes/taken-back"): MAKERS,

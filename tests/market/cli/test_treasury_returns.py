@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from kernel.actors import Role
 from kernel.settings import Settings
+from kernel.trail import TrailRow
 from kernel.unit import Units
 from settlement.payment_models import Payment, TreasuryReturn
 from settlement.payments.states import PaymentMethod
-from settlement.payments.treasury import export_orders
-from settlement.queries.payments import unknown_returns
+from settlement.payments.treasury import ReturnRow, export_orders, record_returns
+from settlement.queries.treasury_returns import unknown_returns
 from settlement.verify.recompute import verify
 from tests.market.cli.conftest import Market
 from tests.support.accounts import PASSWORD
@@ -133,3 +134,38 @@ def test_a_return_file_is_sent_on_the_page(
     assert (shown.status_code, "NO-SUCH" in shown.text) == (200, True)
     assert 'type="file"' not in shown.text
     assert send(text).status_code == 403
+
+
+def test_an_unknown_row_is_dismissed_with_its_reason_and_stays(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R63, R59: the list of what is open ends, and nothing of it is lost."""
+    with units(owed.maker) as unit:
+        record_returns(
+            unit,
+            [ReturnRow(order_no="NO-SUCH", voucher_no="VX", result="paid", amount_fen=500)],
+        )
+        (row,) = unknown_returns(unit)
+    sign_in(client, "maker")
+
+    def dismiss(because: str):
+        form = {"csrf_token": csrf_token(client), "row": str(row.id), "because": because}
+        return client.post(f"{PAGE}/dismiss", data=form)
+
+    refused = dismiss(" ")
+    assert (refused.status_code, "only with its reason" in refused.text) == (422, True)
+    shown = dismiss("paid by hand, another office's")
+
+    assert "paid by hand, another office&#39;s" in shown.text
+    with units(SYSTEM) as unit:
+        assert unknown_returns(unit) == []
+        assert unit.session.scalars(select(TreasuryReturn.order_no)).all() == ["NO-SUCH"]
+        told = unit.session.scalars(
+            select(TrailRow).where(TrailRow.act == "treasury_return.dismissed")
+        ).one()
+    assert (told.subject_id, told.facts["amount_fen"]) == ("NO-SUCH VX", 500)
+    again = dismiss("once more")
+    assert (again.status_code, "already" in again.text) == (422, True)
+    sign_in(client, "auditor")
+    assert "paid by hand" in client.get(PAGE).text
+    assert dismiss("not mine to say").status_code == 403

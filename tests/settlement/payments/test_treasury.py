@@ -22,7 +22,8 @@ from settlement.payments.plans import LeftOut, plan_run
 from settlement.payments.states import PaymentMethod
 from settlement.payments.treasury import ReturnRow, export_orders, order_rest_again, record_returns
 from settlement.payout_models import BankAccount
-from settlement.queries.payments import payment_run, unknown_returns
+from settlement.queries.payments import payment_run
+from settlement.queries.treasury_returns import unknown_returns
 from settlement.verify.recompute import verify
 from tests.support.builders import a_bureau, a_person, took
 from tests.support.payment_builders import (

@@ -1,0 +1,107 @@
+"""A collection that was called declined is paid all the same: nobody loses that money."""
+
+import pytest
+from sqlalchemy import select
+
+from kernel.errors import PaidTwice
+from kernel.unit import Units
+from settlement.payment_models import GatewayEvent, Payment
+from settlement.payments.engine import pay_run, retry_payment
+from settlement.payments.parties import know_payees
+from settlement.payments.reconciliation import reconcile
+from settlement.payments.sandbox import Fault, Sandbox
+from settlement.payments.states import RunPurpose
+from settlement.payments.stripe_gateway import StripeGateway
+from settlement.queries.payments import payment_run
+from settlement.verify.recompute import verify
+from tests.support.payment_builders import (
+    FEE_FEN,
+    Payables,
+    held_at_gateway,
+    payables,
+    practice,
+    released,
+)
+from tests.support.settlement_builders import SYSTEM
+
+
+@pytest.fixture
+def owed(units: Units) -> Payables:
+    return payables(units)
+
+
+def declined(units: Units, owed: Payables) -> tuple[Sandbox, StripeGateway, str]:
+    sandbox, gateway = practice(units)
+    know_payees(units, SYSTEM, gateway)
+    sandbox.expect("payment_intents.create", Fault.DECLINED)
+    number = released(units, owed)
+    assert pay_run(units, SYSTEM, gateway, number) == {"failed": 4}
+    sandbox.deliver()
+    return sandbox, gateway, number
+
+
+def paid_after_all(units: Units, sandbox: Sandbox, number: str) -> list[str]:
+    """Let the payer pay; return the keys of the transfers that wait for a person then."""
+    with units(SYSTEM) as unit:
+        intent = unit.session.scalars(
+            select(Payment.gateway_id).where(
+                Payment.kind == "collection", Payment.key.startswith(number)
+            )
+        ).one()
+    sandbox.pay_after_all(str(intent))
+    sandbox.deliver()
+    with units(SYSTEM) as unit:
+        assert "parked" not in unit.session.scalars(select(GatewayEvent.state)).all()
+        return list(
+            unit.session.scalars(
+                select(Payment.key).where(
+                    Payment.key.startswith(number),
+                    Payment.state == "failed",
+                    Payment.failure == "paid-late",
+                )
+            )
+        )
+
+
+def agrees(units: Units, gateway: StripeGateway) -> None:
+    assert held_at_gateway(units) == gateway.balance_fen() == FEE_FEN
+    assert reconcile(units, SYSTEM, gateway) == []
+    assert verify(units, SYSTEM) == []
+
+
+def test_what_nothing_else_pays_is_passed_on(units: Units, owed: Payables):
+    """R38: the run that was released goes on where it stopped."""
+    sandbox, gateway, number = declined(units, owed)
+
+    waiting = paid_after_all(units, sandbox, number)
+
+    assert len(waiting) == 2
+    with units(owed.maker) as unit:
+        assert payment_run(unit, number).standing == "failed"
+    for key in waiting:
+        with units(SYSTEM) as unit:
+            retry_payment(unit, key)
+    assert pay_run(units, SYSTEM, gateway, number) == {"paid": 4}
+    sandbox.deliver()
+    agrees(units, gateway)
+
+
+def test_what_another_run_pays_goes_back_to_the_payer(units: Units, owed: Payables):
+    """R38, R41: it is not passed on a second time."""
+    sandbox, gateway, number = declined(units, owed)
+    second = released(units, owed)
+    assert pay_run(units, SYSTEM, gateway, second) == {"paid": 4}
+    sandbox.deliver()
+
+    waiting = paid_after_all(units, sandbox, number)
+
+    assert len(waiting) == 2
+    with units(owed.maker) as unit:
+        assert payment_run(unit, number).standing == "failed"
+    for key in waiting:
+        with pytest.raises(PaidTwice), units(SYSTEM) as unit:
+            retry_payment(unit, key)
+    back = released(units, owed, purpose=RunPurpose.REFUND)
+    assert set(pay_run(units, SYSTEM, gateway, back)) == {"paid"}
+    sandbox.deliver()
+    agrees(units, gateway)
