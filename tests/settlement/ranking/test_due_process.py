@@ -30,6 +30,7 @@ from settlement.ranking.models import (
     StandingNotice,
     StruckEvidence,
 )
+from settlement.ranking.runs import require_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.verify.rankings import check_rankings
 from tests.support.builders import took
@@ -98,7 +99,7 @@ def test_no_step_comes_before_its_gates(units: Units) -> None:
     standing = standing_of(units, contest)
     for act in (suspend, let_exit, issue_notice):
         with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue):
-            act(unit, standing.id, note="没有改善")
+            act(unit, standing.id, note="没有改善", seen=require_run(unit).id)
 
 
 def test_suspension_needs_looks_fresh_schools_and_a_person(units: Units) -> None:
@@ -108,9 +109,9 @@ def test_suspension_needs_looks_fresh_schools_and_a_person(units: Units) -> None
     # The term is over, and the last look is that of before the notice.
     move_to(units, units.clock.now() + timedelta(days=190))
     with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="looks"):
-        suspend(unit, standing.id, note="没有改善")
+        suspend(unit, standing.id, note="没有改善", seen=require_run(unit).id)
     with units(SYSTEM) as unit, pytest.raises(Refused):
-        suspend(unit, standing.id, note="没有改善")
+        suspend(unit, standing.id, note="没有改善", seen=require_run(unit).id)
 
 
 def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> None:
@@ -172,14 +173,14 @@ def test_a_dismissed_appeal_leaves_everything_and_exit_waits_for_it(units: Units
         appeal = appeal_standing(unit, standing.id, claim="请复核")
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="appeal"):
-        let_exit(unit, standing.id, note="退出")
+        let_exit(unit, standing.id, note="退出", seen=require_run(unit).id)
     with pytest.raises(DBAPIError, match="an appeal stays it"), units(SYSTEM) as unit:
         _event(unit, standing, contest.reviewers[1], to="exiting", because="exit")
     with units(contest.reviewers[2]) as unit:
         decide_standing_appeal(unit, appeal.id, upheld=False, note="证据确凿")
     assert standing_of(units, contest).state == "no_new_schools"
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing.id, note="整改无效，学期结束后退出")
+        let_exit(unit, standing.id, note="整改无效，学期结束后退出", seen=require_run(unit).id)
     assert standing_of(units, contest).state == "exiting"
 
 
@@ -219,9 +220,9 @@ def test_who_has_an_interest_signs_nothing(units: Units) -> None:
         took(record_roster(unit, [row]))
     standing = standing_of(units, contest)
     with units(contest.reviewers[1]) as unit, pytest.raises(VendorInterest):
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
     with units(contest.finance) as unit, pytest.raises(Refused):
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from kernel.unit import Units
 from settlement.ranking.cells import told_cell
 from settlement.ranking.due_process import suspend
 from settlement.ranking.returning import NOT_LEFT, apply_to_return
-from settlement.ranking.runs import rank_month
+from settlement.ranking.runs import rank_month, require_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.texts import LONGEST_TEXT
 from tests.support.ranking_builders import BAD, on_probation, standing_of
@@ -25,7 +25,7 @@ def test_a_step_that_is_not_due_is_told_in_words(units: Units) -> None:
     contest = on_probation(units)
     standing = standing_of(units, contest)
     with pytest.raises(StepNotDue) as refused, units(contest.reviewers[1]) as unit:
-        suspend(unit, standing.id, note="没有改善")
+        suspend(unit, standing.id, note="没有改善", seen=require_run(unit).id)
     said = translate_error(refused.value, "zh_CN")
     assert "“小学、" in said
     assert "“整改通知”转为“暂停新增”" in said or "整改" in said

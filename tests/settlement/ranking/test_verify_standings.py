@@ -10,6 +10,7 @@ from kernel.actors import Role
 from kernel.unit import Units
 from settlement.ranking.due_process import let_exit
 from settlement.ranking.returning import apply_to_return, decide_return
+from settlement.ranking.runs import require_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.verify.recompute import CHECKS
 from settlement.verify.standing_trail import check_standing_trail
@@ -176,7 +177,7 @@ def test_an_exit_before_the_days_to_appeal_were_over_is_named(units: Units) -> N
     contest = suspended(units)
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing_of(units, contest).id, note="整改无效")
+        let_exit(unit, standing_of(units, contest).id, note="整改无效", seen=require_run(unit).id)
     assert found(units) == []
 
     findings = planted(
