@@ -123,7 +123,7 @@ def _begin(
     reviewer = require_judge_of(unit, standing, "sign a step of due process")
     course = course_of(unit, standing)
     if course.look is None or course.look.run_id != seen:
-        raise AnotherLook(key=standing.cell)
+        raise AnotherLook(key=standing.cell, cell=told_cell(standing.cell))
     unmet = first_unmet(gates_of(unit, course, step))
     if unmet is not None:
         raise StepNotDue(

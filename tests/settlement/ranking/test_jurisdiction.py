@@ -48,6 +48,7 @@ from tests.support.ranking_builders import (
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
 OTHER, THIRD = "990122", "990123"
@@ -194,7 +195,9 @@ def test_an_appeal_is_decided_by_a_bureau_that_answered_when_the_notice_came(uni
     contest, around = suspended(units), bureaus_around(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="请复核")
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="请复核"
+        )
     let_in(units, contest, around.neighbours, sku="N-1")
 
     with units(around.neighbours[0]) as unit, pytest.raises(Refused):
@@ -229,7 +232,9 @@ def test_what_is_withdrawn_after_the_notice_still_counts(units: Units) -> None:
     units.clock.advance(timedelta(days=1))
     withdrawn(units, contest, "N-1")
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="请复核")
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="请复核"
+        )
     with units(contest.reviewers[2]) as unit, pytest.raises(Refused):
         decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
     with pytest.raises(DBAPIError, match="does not answer for it"):

@@ -37,6 +37,7 @@ from tests.support.ranking_builders import (
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 MAY, AUGUST, SEPTEMBER = (parse_month(f"2026-{month:02d}") for month in (5, 8, 9))
 
@@ -90,7 +91,9 @@ def upheld(units: Units, contest: Contest, struck: list[int]) -> None:
     """Have the vendor appeal and a third reviewer strike these items out."""
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="不服", contested=struck)
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="不服", contested=struck
+        )
     with units(contest.reviewers[2]) as unit:
         decide_standing_appeal(unit, appeal.id, upheld=True, note="部分不实", struck=struck)
 

@@ -16,6 +16,7 @@ from settlement.ranking.standing_appeals import appeal_standing, decide_standing
 from settlement.texts import LONGEST_TEXT
 from tests.support.ranking_builders import BAD, on_probation, standing_of
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 LONG = "长" * (LONGEST_TEXT + 1)
 
@@ -40,11 +41,15 @@ def test_an_appeal_is_made_and_decided_once_and_said_to_be(units: Units) -> None
     standing = standing_of(units, contest)
     manager = contest.sellers[BAD].manager
     with pytest.raises(InvalidInput, match="claim"), units(manager) as unit:
-        appeal_standing(unit, standing.id, claim=LONG)
+        appeal_standing(unit, standing.id, event=last_event(unit, standing.id), claim=LONG)
     with units(manager) as unit:
-        appeal: UUID = appeal_standing(unit, standing.id, claim="评价不是使用者所写").id
+        appeal: UUID = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="评价不是使用者所写"
+        ).id
         with pytest.raises(Exception, match="appealed already") as again:
-            appeal_standing(unit, standing.id, claim="再申诉一次")
+            appeal_standing(
+                unit, standing.id, event=last_event(unit, standing.id), claim="再申诉一次"
+            )
     assert "新版本" not in translate_error(again.value, "zh_CN")
     with pytest.raises(InvalidInput, match="note"), units(contest.reviewers[2]) as unit:
         decide_standing_appeal(unit, appeal, upheld=False, note=LONG)

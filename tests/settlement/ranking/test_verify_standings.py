@@ -25,6 +25,7 @@ from tests.support.ranking_builders import (
     suspended,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 
 def found(units: Units) -> list[str]:
@@ -56,7 +57,13 @@ def unnamed(units: Units, cases: Sequence[tuple[str, str]]) -> list[tuple[str, l
 def an_appeal(units: Units, contest: Contest, *, upheld: bool) -> None:
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="评价不是使用者所写", contested=[1, 2])
+        appeal = appeal_standing(
+            unit,
+            standing.id,
+            event=last_event(unit, standing.id),
+            claim="评价不是使用者所写",
+            contested=[1, 2],
+        )
     with units(contest.reviewers[2]) as unit:
         decide_standing_appeal(
             unit, appeal.id, upheld=upheld, note="已复核", struck=[1, 2] if upheld else []
