@@ -56,7 +56,8 @@ authors AS (
 # Bills of other schools' use of a contribution, while they are not credited whole; one without a
 # price is never credited and holds. What is billed for a month was used by its last moment, and a
 # school at which the author was in it is no other. Under a pack it is the parts that were used, but
-# for those that a recount found unused; the pack is no contribution beside them.
+# for those that a recount found unused; the pack is no contribution beside them. A bill of before
+# parts were told has uses and names none: nobody knows which, and the pack stands for them.
 USED: Final = text(
     """
 WITH {AUTHORS}
@@ -69,7 +70,9 @@ JOIN organisation u ON u.id = b.school_id
 CROSS JOIN LATERAL ({USED_ITEMS}) i
 LEFT JOIN credit_note c ON c.line_id = l.id
 WHERE (l.amount_fen = 0 OR l.amount_fen > COALESCE(c.amount_fen, 0)) AND i.quantity > 0
-    AND (i.is_part OR NOT EXISTS (SELECT FROM pack_part p WHERE p.pack_id = a.version_id))
+    AND (i.is_part OR NOT EXISTS (SELECT FROM pack_part p WHERE p.pack_id = a.version_id)
+        OR (NOT jsonb_exists(b.explanation, 'parts')
+            AND COALESCE(CAST(b.explanation ->> 'uses' AS bigint), 0) > 0))
     AND NOT (i.is_part AND {RECOUNTED_AWAY})
     AND NOT EXISTS (
         SELECT FROM home h WHERE h.vendor_id = w.vendor_id

@@ -24,8 +24,14 @@ class StepNotDue(Conflict):
 
 class AnotherLook(Conflict):
     code = "another-look"
-    summary = "“{key}” has been looked at again since you read it; nothing was signed."
+    summary = "“{cell}” has been looked at again since you read it; nothing was signed."
     remedy = "Read the last look, and sign if you still mean to."
+
+
+class AnotherStep(Conflict):
+    code = "another-step"
+    summary = "“{cell}” has had another step since you read it; nothing was appealed."
+    remedy = "Read the last step, and appeal against it if you still mean to."
 
 
 class StandingAppealed(AppealedAlready):

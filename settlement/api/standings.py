@@ -125,8 +125,12 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class AppealRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An appeal against the last step; `contested`: numbers of the items that are denied."""
+    """An appeal against the last step; `contested`: numbers of the items that are denied.
 
+    `event`: the number of the step that was read; after another one nothing is appealed.
+    """
+
+    event: int
     claim: str
     contested: list[int] = []
 
@@ -225,7 +229,9 @@ def appeal(
     """Appeal against the last step, as the vendor and in time."""
 
     def act(unit: Unit) -> msgspec.Struct:
-        appeal_standing(unit, standing_id, claim=data.claim, contested=data.contested)
+        appeal_standing(
+            unit, standing_id, event=data.event, claim=data.claim, contested=data.contested
+        )
         return _detail(request, unit, standing_id)
 
     return answered_once(request, callers, body, act=act, status=201)
@@ -374,7 +380,8 @@ def _detail(request: AnyRequest, unit: Unit, standing_id: UUID) -> StandingDetai
         appeals=[
             {
                 "id": str(one.id),
-                "against": one.against,
+                "against": one.step.because,
+                "event": one.step.number,
                 "claim": one.claim,
                 "contested": list(one.contested),
                 "made_on": one.made_on,

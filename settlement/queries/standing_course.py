@@ -22,6 +22,7 @@ from settlement.ranking.models import (
     ScoreSnapshot,
     StandingAppeal,
     StandingEvent,
+    StandingLook,
     StandingNotice,
     StruckEvidence,
 )
@@ -35,11 +36,23 @@ BEGINS: frozenset[str] = frozenset({VendorStanding.NORMAL, VendorStanding.NEWCOM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StepView:
+    """A step that was signed, and the `run`-th ranking of the `month` on which it rests."""
+
+    number: int
+    because: str
+    signed_on: date
+    note: str
+    month: date | None
+    run: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AppealView:
     """An appeal with the `items` of the step, those that it denies, and those struck out."""
 
     id: UUID
-    against: str
+    step: StepView
     claim: str
     contested: Sequence[int]
     made_on: date
@@ -160,8 +173,12 @@ def appeal_views(
     events: Sequence[StandingEvent],
     struck: Mapping[UUID, Collection[Key]],
     items: Mapping[UUID, Sequence[Item]],
+    looks: Sequence[tuple[StandingLook, int]],
 ) -> list[AppealView]:
-    """Return appeals, in their order, with the items (by run) of the step that each contests."""
+    """Return appeals, in their order, with the items (by run) of the step that each contests.
+
+    `looks`: all of the standing's, each with its run's number.
+    """
     by_id = {one.id: one for one in events}
 
     def view(one: StandingAppeal) -> AppealView:
@@ -169,7 +186,7 @@ def appeal_views(
         said = items.get(event.run_id, ()) if event.run_id is not None else ()
         return AppealView(
             id=one.id,
-            against=event.because,
+            step=step_view(event, looks),
             claim=one.claim,
             contested=one.contested,
             made_on=one.made_on,
@@ -182,6 +199,19 @@ def appeal_views(
         )
 
     return [view(one) for one in appeals]
+
+
+def step_view(event: StandingEvent, looks: Sequence[tuple[StandingLook, int]]) -> StepView:
+    """Return a signed step with the ranking on which it rests, of the standing's looks."""
+    rests_on = next((one for one in looks if one[0].run_id == event.run_id), None)
+    return StepView(
+        number=event.number,
+        because=event.because,
+        signed_on=event.day,
+        note=event.note,
+        month=rests_on[0].month if rests_on else None,
+        run=rests_on[1] if rests_on else None,
+    )
 
 
 def notice_views(

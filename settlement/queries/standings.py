@@ -18,12 +18,14 @@ from kernel.unit import Unit
 from settlement.queries.standing_course import (
     AppealView,
     NoticeView,
+    StepView,
     appeal_views,
     appeals_with_struck,
     items_by_run,
     last_signed,
     notice_views,
     says_more,
+    step_view,
     voided_steps,
 )
 from settlement.ranking.jurisdiction import answers_for
@@ -81,10 +83,10 @@ class StandingView:
     """A standing whole: its course, the gates before the next step, items that can be contested.
 
     `items`: as the run has it by which the last step was signed (or the last look), which is
-    `rests_on`; they name their school. `voided`: steps that an upheld appeal took back, each with
-    the day. `runs`: by month the numbers of the runs that looked. `appeal_by` is None where nothing
-    can be appealed, `return_on` (the first day to apply anew) where it did not leave. `may_sign`:
-    the reader's bureau answers for it.
+    `rests_on`; they name their school. `against`: the step that can be appealed. `voided`: steps
+    that an upheld appeal took back, each with the day. `runs`: by month the numbers of the runs
+    that looked. `appeal_by` is None where nothing can be appealed, `return_on` (the first day to
+    apply anew) where it did not leave. `may_sign`: the reader's bureau answers for it.
     """
 
     row: StandingRow
@@ -100,6 +102,7 @@ class StandingView:
     voided: Mapping[UUID, date]
     runs: Mapping[date, Sequence[int]]
     appeal_by: date | None
+    against: StepView | None
     may_sign: bool
     returns: Sequence[StandingReturn]
     return_on: date | None
@@ -194,7 +197,7 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
     is_bureau = unit.actor.organisation_kind is OrganisationKind.BUREAU
     may_sign = is_bureau and answers_for(unit, row.vendor_id, cell=row.cell)
     of_ours = [gate_of_ours(is_met=may_sign)] if is_bureau else []
-    views = appeal_views(appeals, events=events, struck=struck, items=said)
+    views = appeal_views(appeals, events=events, struck=struck, items=said, looks=every)
     voided = voided_steps(events, appeals)
     told = notice_views(notices, events=events, voided=voided, appeals=views)
     # A school is named to a vendor once a step rests on what it said.
@@ -222,6 +225,7 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         voided=voided,
         runs=_numbers_of(every),
         appeal_by=event.appeal_by if event else None,
+        against=step_view(event, every) if event else None,
         may_sign=may_sign,
         returns=returns_of(unit, standing_id) if _has_left(events) else (),
         return_on=return_day(unit, row.state, row.since),

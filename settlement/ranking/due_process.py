@@ -36,14 +36,12 @@ TO: dict[Because, VendorStanding] = {
 }
 
 
-def issue_notice(
-    unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = None
-) -> StandingNotice:
+def issue_notice(unit: Unit, standing_id: UUID, *, note: str, seen: UUID) -> StandingNotice:
     """Tell a vendor on watch what it has to mend within a term: watch → probation.
 
     The items are what the last look rests on, school by school. `seen`: the run of the look that
-    the signer read, the last one if none is named. Raises `NotFound`, `AnotherLook`, `StepNotDue`,
-    `ReasonRequired`, `VendorInterest`, `Refused`.
+    the signer read. Raises `NotFound`, `AnotherLook`, `StepNotDue`, `ReasonRequired`,
+    `VendorInterest`, `Refused`.
     """
     standing, course, reviewer = _begin(unit, standing_id, Because.NOTICE, seen=seen)
     note = reason_of("note", note)
@@ -74,7 +72,7 @@ def issue_notice(
     return notice
 
 
-def suspend(unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = None) -> StandingEvent:
+def suspend(unit: Unit, standing_id: UUID, *, note: str, seen: UUID) -> StandingEvent:
     """Let a vendor on probation take no new schools: probation → no_new_schools.
 
     Raises `StepNotDue` naming the first gate that is not met, and as `issue_notice`.
@@ -93,9 +91,7 @@ def suspend(unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = Non
     )
 
 
-def let_exit(
-    unit: Unit, standing_id: UUID, *, note: str, seen: UUID | None = None
-) -> StandingEvent:
+def let_exit(unit: Unit, standing_id: UUID, *, note: str, seen: UUID) -> StandingEvent:
     """Let a vendor go: no_new_schools → exiting. Its schools finish their term.
 
     Raises as `suspend`.
@@ -121,13 +117,13 @@ def require_judge_of(unit: Unit, standing: Standing, act: str) -> Reviewer:
 
 
 def _begin(
-    unit: Unit, standing_id: UUID, step: Because, *, seen: UUID | None
+    unit: Unit, standing_id: UUID, step: Because, *, seen: UUID
 ) -> tuple[Standing, Course, Reviewer]:
     standing = require_standing(unit, standing_id, lock=True)
     reviewer = require_judge_of(unit, standing, "sign a step of due process")
     course = course_of(unit, standing)
-    if seen is not None and (course.look is None or course.look.run_id != seen):
-        raise AnotherLook(key=standing.cell)
+    if course.look is None or course.look.run_id != seen:
+        raise AnotherLook(key=standing.cell, cell=told_cell(standing.cell))
     unmet = first_unmet(gates_of(unit, course, step))
     if unmet is not None:
         raise StepNotDue(

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from kernel.actors import Role
 from kernel.clock import Month, shanghai_day
 from kernel.errors import (
+    AnotherStep,
     DeadlinePassed,
     DoneAlready,
     InvalidInput,
@@ -48,30 +49,31 @@ from settlement.texts import reason_of
 
 
 def appeal_standing(
-    unit: Unit, standing_id: UUID, *, claim: str, contested: Sequence[int] = ()
+    unit: Unit, standing_id: UUID, *, event: int, claim: str, contested: Sequence[int] = ()
 ) -> StandingAppeal:
     """Appeal, as the vendor, against the last step that was signed, until its last day.
 
-    `contested`: numbers of the items of the step that are denied. Raises `NotFound`,
-    `DeadlinePassed`, `StandingAppealed`, `ReasonRequired`, `InvalidInput`.
+    `event`: the number of the step that was read; `contested`: numbers of its items that are
+    denied. Raises `NotFound`, `AnotherStep`, `DeadlinePassed`, `StandingAppealed`,
+    `ReasonRequired`, `InvalidInput`.
     """
     unit.actor.require("appeal against a standing", Role.VENDOR_MANAGER)
     standing = require_standing(unit, standing_id, lock=True)
     if standing.vendor_id != unit.actor.organisation_id:
         raise NotFound(what="standing", key=standing_id)
     claim = reason_of("claim", claim)
-    event = contestable_event(unit, standing)
-    if event is None or event.appeal_by is None:
+    step = contestable_event(unit, standing)
+    if step is None or step.appeal_by is None:
         raise NotFound(what="step to appeal against", key=told_cell(standing.cell))
+    if step.number != event:
+        raise AnotherStep(key=standing.cell, cell=told_cell(standing.cell))
     today = shanghai_day(unit.clock.now())
-    if today > event.appeal_by:
-        raise DeadlinePassed(day=event.appeal_by)
-    known = unit.session.scalar(
-        select(StandingAppeal.id).where(StandingAppeal.event_id == event.id)
-    )
+    if today > step.appeal_by:
+        raise DeadlinePassed(day=step.appeal_by)
+    known = unit.session.scalar(select(StandingAppeal.id).where(StandingAppeal.event_id == step.id))
     if known is not None:
         raise StandingAppealed(key=standing.cell, cell=told_cell(standing.cell))
-    items = {one["number"] for one in contestable_items(unit, standing, event)}
+    items = {one["number"] for one in contestable_items(unit, standing, step)}
     wrong = sorted(set(contested) - items)
     if wrong:
         raise InvalidInput(
@@ -80,7 +82,7 @@ def appeal_standing(
     appeal = StandingAppeal(
         id=new_id(),
         standing_id=standing.id,
-        event_id=event.id,
+        event_id=step.id,
         claim=claim,
         contested=sorted(set(contested)),
         made_at=unit.clock.now(),
@@ -90,7 +92,14 @@ def appeal_standing(
     )
     unit.session.add(appeal)
     unit.session.flush()
-    _trail(unit, "standing.appealed", standing, claim=appeal.claim, contested=appeal.contested)
+    _trail(
+        unit,
+        "standing.appealed",
+        standing,
+        event=step.number,
+        claim=appeal.claim,
+        contested=appeal.contested,
+    )
     return appeal
 
 

@@ -150,7 +150,9 @@ def _check_appeals(
         return
     for appeal, row in zip(appeals, made, strict=True):
         about = f"{named}: the appeal of {appeal.made_on}"
-        yield from _facts(about, {"claim": appeal.claim, "contested": appeal.contested}, row)
+        about_step = unit.session.get_one(StandingEvent, appeal.event_id).number
+        kept = {"event": about_step, "claim": appeal.claim, "contested": appeal.contested}
+        yield from _facts(about, kept, row)
         if appeal.made_by != row.actor_id:
             yield f"{about} is made by {appeal.made_by}, the trail says {row.actor_id}"
     # One waits at a time: they are decided in the order in which they were made.

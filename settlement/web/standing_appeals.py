@@ -18,8 +18,10 @@ NOTHING_TO_STRIKE = msgid("An appeal that is dismissed strikes nothing out: unti
 
 
 class AppealForm(Form, frozen=True):
-    """A vendor's appeal; `contested`: numbers of items, as they are ticked."""
+    """A vendor's appeal; `event`: the number of the step that was shown with the form, `contested`:
+    numbers of items, as they are ticked."""
 
+    event: str = ""
     claim: str = ""
     contested: Texts = ()
 
@@ -45,7 +47,11 @@ def post_appeal(
     try:
         with page.unit.session.begin_nested():
             appeal_standing(
-                page.unit, standing_id, claim=form.claim, contested=_numbers(form.contested)
+                page.unit,
+                standing_id,
+                event=next(iter(_numbers(form.event)), 0),
+                claim=form.claim,
+                contested=_numbers(form.contested),
             )
     except MarketError as error:
         return again(page, desk, standing_id, form, error, field="claim")

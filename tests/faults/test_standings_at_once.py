@@ -23,6 +23,7 @@ from settlement.verify.rankings import check_rankings
 from tests.faults.test_agreements_at_once import wait_for_a_lock
 from tests.support.ranking_builders import BAD, Contest, lived, standing_of, suspended
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 OCTOBER, NOVEMBER = (parse_month(f"2026-{month}") for month in (10, 11))
 
@@ -66,7 +67,13 @@ def appealed(units: Units) -> tuple[Contest, Any]:
     contest = suspended(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="评价者未实际使用", contested=[1, 3])
+        appeal = appeal_standing(
+            unit,
+            standing.id,
+            event=last_event(unit, standing.id),
+            claim="评价者未实际使用",
+            contested=[1, 3],
+        )
     lived(units, contest, NOVEMBER)
     return contest, appeal.id
 

@@ -85,7 +85,7 @@ SCRIPTS: dict[str, dict[str, Any]] = {
         "note": "x",
         "run_id": "00000000-0000-0000-0000-000000000000",
     },
-    "/api/v1/standings/{standing_id}/appeal": {"claim": "x"},
+    "/api/v1/standings/{standing_id}/appeal": {"event": 1, "claim": "x"},
     "/api/v1/standings/{standing_id}/return": {"claim": "x"},
     "/api/v1/standings/{standing_id}/return-decision": {"granted": True, "note": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},

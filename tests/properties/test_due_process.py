@@ -25,10 +25,11 @@ from settlement.ranking.models import (
     StandingNotice,
 )
 from settlement.ranking.rules import SHIPPED, digest_of
-from settlement.ranking.runs import publish_config
+from settlement.ranking.runs import publish_config, require_run
 from settlement.ranking.standing_appeals import appeal_standing
 from tests.support.ranking_builders import CELL, Contest, a_contest
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 BEGINNING = datetime(2026, 3, 3, 2, tzinfo=UTC)
 GATES = SHIPPED.ranking.gates
@@ -123,7 +124,7 @@ def a_machine(
                 return
             try:
                 with units(actor) as unit:
-                    ACTS[act](unit, standing.id, note="依程序")
+                    ACTS[act](unit, standing.id, note="依程序", seen=require_run(unit).id)
             except MarketError:
                 pass
 
@@ -134,7 +135,9 @@ def a_machine(
                 return
             try:
                 with units(contest.sellers[0].manager) as unit:
-                    appeal_standing(unit, standing.id, claim="不服")
+                    appeal_standing(
+                        unit, standing.id, event=last_event(unit, standing.id), claim="不服"
+                    )
             except MarketError:
                 pass
 

@@ -46,6 +46,11 @@ from tests.support.settlement_builders import (
 )
 
 PACKED = ("P-1", "P-2")
+BEFORE_PARTS = """
+UPDATE statement_breakdown SET
+    explanation = explanation - 'parts' || jsonb_build_object('uses', CAST(:uses AS int))
+"""
+"""Has bills be as they were before they told parts."""
 
 
 @pytest.fixture
@@ -149,10 +154,8 @@ def test_an_author_who_moves_keeps_what_other_schools_adopted_before(
     assert credited(units, given.author) == 3 * PARTS
 
 
-def test_a_part_that_is_used_under_a_pack_is_adopted_and_the_pack_is_not(
-    units: Units, given: Contribution
-):
-    """R47: as if it had been agreed on by itself; a part that nobody opened earns nothing."""
+def of_a_pack(units: Units, given: Contribution) -> tuple[list[UUID], UUID]:
+    """Bill the use of the first of a pack's two parts; return the parts and the pack."""
     market = given.market
     with units(SYSTEM) as unit:
         parts = [a_resource(unit, market.vendor, sku, unit_price="0.3000") for sku in PACKED]
@@ -168,6 +171,14 @@ def test_a_part_that_is_used_under_a_pack_is_adopted_and_the_pack_is_not(
     rows = [a_use(units, market, f"e{n}", at(3, 8 + n), sku=PACKED[0]) for n in range(3)]
     deliver(units, rows, source=LOG, name="parts.csv")
     settle(units, SYSTEM, MARCH)
+    return parts, pack
+
+
+def test_a_part_that_is_used_under_a_pack_is_adopted_and_the_pack_is_not(
+    units: Units, given: Contribution
+):
+    """R47: as if it had been agreed on by itself; a part that nobody opened earns nothing."""
+    parts, _ = of_a_pack(units, given)
     assert booked(units) == 1
     with units(SYSTEM) as unit:
         (booking,) = unit.session.scalars(select(CreditBooking)).all()
@@ -175,6 +186,24 @@ def test_a_part_that_is_used_under_a_pack_is_adopted_and_the_pack_is_not(
     assert credited(units, given.author) == 3 * PARTS
     assert booked(units) == 0
     assert verify(units, SYSTEM) == []
+
+
+@pytest.mark.parametrize("uses", [3, 0])
+def test_a_pack_billed_before_its_parts_were_told_stays_adopted_if_it_was_used(
+    units: Units, given: Contribution, uses: int
+):
+    """R47, R48: what was booked for it is not taken back by the next reckoning."""
+    _, pack = of_a_pack(units, given)
+    with units(SYSTEM) as unit:
+        unit.session.execute(text("ALTER TABLE statement_breakdown DISABLE TRIGGER USER"))
+        unit.session.execute(text(BEFORE_PARTS), {"uses": uses})
+        unit.session.execute(text("ALTER TABLE statement_breakdown ENABLE TRIGGER USER"))
+
+    assert booked(units) == (1 if uses else 0)
+    with units(SYSTEM) as unit:
+        adopted = unit.session.scalars(select(CreditBooking.subject_id)).all()
+    assert adopted == ([pack] if uses else [])
+    assert booked(units) == 0
 
 
 def test_a_certificate_names_the_school_of_then(

@@ -35,7 +35,7 @@ from settlement.ranking.due_process import issue_notice, let_exit, suspend
 from settlement.ranking.looks import leave_when_over
 from settlement.ranking.models import ScoreRun, Standing
 from settlement.ranking.ranking import rank
-from settlement.ranking.runs import Ranked
+from settlement.ranking.runs import Ranked, require_run
 from settlement.ratings import rate
 from tests.support.accounts import PASSWORD
 from tests.support.builders import (
@@ -259,7 +259,12 @@ def on_probation(units: Units) -> Contest:
     ranked(units, APRIL)
     units.clock.advance(timedelta(days=3))
     with units(contest.reviewers[0]) as unit:
-        issue_notice(unit, standing_id_of(unit, contest, 2), note="请按所列事项整改")
+        issue_notice(
+            unit,
+            standing_id_of(unit, contest, 2),
+            note="请按所列事项整改",
+            seen=require_run(unit).id,
+        )
     return contest
 
 
@@ -272,7 +277,9 @@ def suspended(units: Units) -> Contest:
         ranked(units, month)
     units.clock.advance(timedelta(days=8))
     with units(contest.reviewers[1]) as unit:
-        suspend(unit, standing_id_of(unit, contest, 2), note="期满未改善")
+        suspend(
+            unit, standing_id_of(unit, contest, 2), note="期满未改善", seen=require_run(unit).id
+        )
     return contest
 
 
@@ -282,7 +289,12 @@ def departed(units: Units) -> Contest:
     contest = suspended(units)
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing_id_of(unit, contest, BAD), note="整改无效，学期结束后退出")
+        let_exit(
+            unit,
+            standing_id_of(unit, contest, BAD),
+            note="整改无效，学期结束后退出",
+            seen=require_run(unit).id,
+        )
     december = parse_month("2026-12")
     used(units, contest, december)
     closed(units, december)

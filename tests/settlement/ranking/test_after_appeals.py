@@ -23,6 +23,7 @@ from tests.support.ranking_builders import (
     suspended,
 )
 from tests.support.site_builders import counted_queries, csrf_token, sign_in
+from tests.support.standing_builders import last_event
 
 PAGE = {"accept": "text/html"}
 STRUCK = [*range(1, 9)]
@@ -42,7 +43,11 @@ def client(settings: Settings, units: Units, contest: Contest) -> Iterator[TestC
 def appealed(units: Units, contest: Contest) -> None:
     with units(contest.sellers[BAD].manager) as unit:
         appeal_standing(
-            unit, standing_of(units, contest).id, claim="评价不是使用者所写", contested=[1, 2]
+            unit,
+            standing_of(units, contest).id,
+            event=last_event(unit, standing_of(units, contest).id),
+            claim="评价不是使用者所写",
+            contested=[1, 2],
         )
 
 

@@ -22,6 +22,7 @@ from tests.support.ranking_builders import (
     on_probation,
     ranked,
     said,
+    standing_of,
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
@@ -124,7 +125,8 @@ def test_a_vendor_goes_to_exit_by_calls_and_its_schools_finish(
     assert (done.status_code, done.json()["state"]) == (200, "no_new_schools")
     assert again.json() == done.json()
     headers = as_person(client, "vendor-2")
-    appealed = client.post(f"{address}/appeal", json={"claim": "请复核"}, headers=headers)
+    claim = {"event": last_event(client, address), "claim": "请复核"}
+    appealed = client.post(f"{address}/appeal", json=claim, headers=headers)
     assert appealed.status_code == 201
     appeal = appealed.json()["appeals"][0]["id"]
     decision = f"/api/v1/standing-appeals/{appeal}/decision"
@@ -262,10 +264,39 @@ def test_a_signature_is_of_the_look_that_its_signer_read(
     assert done.json()["state"] == "no_new_schools"
 
 
+def last_event(client: TestClient[Litestar], address: str) -> int:
+    number: int = client.get(address).json()["events"][0]["number"]
+    return number
+
+
+def test_an_appeal_is_against_the_step_that_was_read(
+    client: TestClient[Litestar], units: Units, contest: Contest
+) -> None:
+    """R44: on the page it names the step, its day and the ranking on which it rests; read before
+    another step, nothing is appealed."""
+    standing = standing_of(units, contest)
+    address = f"/vendor/standing/{standing.id}"
+    sign_in(client, "vendor-2")
+    form = client.get(address, headers=PAGE).text
+    assert 'name="event" value="2"' in form
+    assert "整改通知 · 2026-05-" in form and "month=2026-04" in form and "run=1" in form
+
+    def post(event: int) -> Any:
+        sent = {"event": event, "claim": "不服", "csrf_token": csrf_token(client)}
+        return client.post(f"{address}/appeal", data=sent, headers=PAGE)
+
+    for number in (1, 0):
+        refused = post(number)
+        assert refused.status_code == 409 and "在您阅读之后又有了新的步骤" in refused.text
+    received = post(2).text
+    assert "已收到您针对" in received and "待裁决" in received
+
+
 def upheld(client: TestClient[Litestar], address: str, *, struck: list[int]) -> dict[str, Any]:
     """Appeal as the vendor, have a third reviewer strike these items out; return the standing."""
     headers = as_person(client, "vendor-2")
-    claim = {"claim": "不是使用者所写", "contested": struck}
+    event = last_event(client, address)
+    claim = {"event": event, "claim": "不是使用者所写", "contested": struck}
     appealed = client.post(f"{address}/appeal", json=claim, headers=headers)
     assert appealed.status_code == 201
     waiting = next(one for one in appealed.json()["appeals"] if not one["outcome"])

@@ -14,6 +14,7 @@ from kernel.unit import Units
 from settlement.models import Agreement
 from settlement.ranking.due_process import let_exit
 from settlement.ranking.effects import require_open_to
+from settlement.ranking.runs import require_run
 from tests.support.accounts import PASSWORD
 from tests.support.application import an_app
 from tests.support.builders import a_person, a_school
@@ -82,7 +83,7 @@ def test_of_a_vendor_that_leaves_nobody_is_invited_and_each_is_told_why(
     """R44: who uses it goes on to the end of what runs, and is not told of new schools."""
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing_of(units, contest).id, note="整改无效")
+        let_exit(unit, standing_of(units, contest).id, note="整改无效", seen=require_run(unit).id)
     for login in ("new-teacher", "old-teacher"):
         sign_in(client, login)
         for page in pages(client, contest):

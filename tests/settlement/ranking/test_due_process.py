@@ -30,6 +30,7 @@ from settlement.ranking.models import (
     StandingNotice,
     StruckEvidence,
 )
+from settlement.ranking.runs import require_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.verify.rankings import check_rankings
 from tests.support.builders import took
@@ -49,6 +50,7 @@ from tests.support.ranking_builders import (
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
 
@@ -98,7 +100,7 @@ def test_no_step_comes_before_its_gates(units: Units) -> None:
     standing = standing_of(units, contest)
     for act in (suspend, let_exit, issue_notice):
         with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue):
-            act(unit, standing.id, note="没有改善")
+            act(unit, standing.id, note="没有改善", seen=require_run(unit).id)
 
 
 def test_suspension_needs_looks_fresh_schools_and_a_person(units: Units) -> None:
@@ -108,9 +110,9 @@ def test_suspension_needs_looks_fresh_schools_and_a_person(units: Units) -> None
     # The term is over, and the last look is that of before the notice.
     move_to(units, units.clock.now() + timedelta(days=190))
     with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="looks"):
-        suspend(unit, standing.id, note="没有改善")
+        suspend(unit, standing.id, note="没有改善", seen=require_run(unit).id)
     with units(SYSTEM) as unit, pytest.raises(Refused):
-        suspend(unit, standing.id, note="没有改善")
+        suspend(unit, standing.id, note="没有改善", seen=require_run(unit).id)
 
 
 def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> None:
@@ -120,10 +122,16 @@ def test_an_upheld_appeal_strikes_evidence_out_and_ranks_again(units: Units) -> 
     manager = contest.sellers[BAD].manager
     with units(manager) as unit:
         appeal = appeal_standing(
-            unit, standing.id, claim="两所学校的评价不是使用者所写", contested=[1, 2, 3, 4]
+            unit,
+            standing.id,
+            event=last_event(unit, standing.id),
+            claim="两所学校的评价不是使用者所写",
+            contested=[1, 2, 3, 4],
         )
         with pytest.raises(AppealedAlready):
-            appeal_standing(unit, standing.id, claim="再申诉一次")
+            appeal_standing(
+                unit, standing.id, event=last_event(unit, standing.id), claim="再申诉一次"
+            )
     for signer in contest.reviewers[:2]:  # of the notice, and of the suspension
         with units(signer) as unit, pytest.raises(TookPart):
             decide_standing_appeal(unit, appeal.id, upheld=True, note="同意", struck=[1])
@@ -151,7 +159,9 @@ def test_who_recovers_while_its_appeal_waits_stays_recovered(units: Units) -> No
     contest = on_probation(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="已整改", contested=[1])
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="已整改", contested=[1]
+        )
     said(units, contest, {BAD: 5})
     may = parse_month("2026-05")
     lived(units, contest, may)
@@ -161,7 +171,9 @@ def test_who_recovers_while_its_appeal_waits_stays_recovered(units: Units) -> No
         decide_standing_appeal(unit, appeal.id, upheld=True, note="确已整改", struck=[1])
     assert standing_of(units, contest).state == "normal"
     with units(contest.sellers[BAD].manager) as unit, pytest.raises(NotFound):
-        appeal_standing(unit, standing.id, claim="没有可申诉的")
+        appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="没有可申诉的"
+        )
 
 
 def test_a_dismissed_appeal_leaves_everything_and_exit_waits_for_it(units: Units) -> None:
@@ -169,17 +181,19 @@ def test_a_dismissed_appeal_leaves_everything_and_exit_waits_for_it(units: Units
     contest = suspended(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="请复核")
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="请复核"
+        )
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="appeal"):
-        let_exit(unit, standing.id, note="退出")
+        let_exit(unit, standing.id, note="退出", seen=require_run(unit).id)
     with pytest.raises(DBAPIError, match="an appeal stays it"), units(SYSTEM) as unit:
         _event(unit, standing, contest.reviewers[1], to="exiting", because="exit")
     with units(contest.reviewers[2]) as unit:
         decide_standing_appeal(unit, appeal.id, upheld=False, note="证据确凿")
     assert standing_of(units, contest).state == "no_new_schools"
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing.id, note="整改无效，学期结束后退出")
+        let_exit(unit, standing.id, note="整改无效，学期结束后退出", seen=require_run(unit).id)
     assert standing_of(units, contest).state == "exiting"
 
 
@@ -188,16 +202,18 @@ def test_an_appeal_comes_in_time_from_the_vendor_itself(units: Units) -> None:
     contest = on_probation(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[0].manager) as unit, pytest.raises(NotFound):
-        appeal_standing(unit, standing.id, claim="别人的")
+        appeal_standing(unit, standing.id, event=last_event(unit, standing.id), claim="别人的")
     manager = contest.sellers[BAD].manager
     with units(manager) as unit:
         with pytest.raises(ReasonRequired):
-            appeal_standing(unit, standing.id, claim=" ")
+            appeal_standing(unit, standing.id, event=last_event(unit, standing.id), claim=" ")
         with pytest.raises(InvalidInput):
-            appeal_standing(unit, standing.id, claim="不服", contested=[99])
+            appeal_standing(
+                unit, standing.id, event=last_event(unit, standing.id), claim="不服", contested=[99]
+            )
     move_to(units, units.clock.now() + timedelta(days=30))
     with units(manager) as unit, pytest.raises(DeadlinePassed):
-        appeal_standing(unit, standing.id, claim="晚了")
+        appeal_standing(unit, standing.id, event=last_event(unit, standing.id), claim="晚了")
 
 
 def test_who_has_an_interest_signs_nothing(units: Units) -> None:
@@ -219,9 +235,9 @@ def test_who_has_an_interest_signs_nothing(units: Units) -> None:
         took(record_roster(unit, [row]))
     standing = standing_of(units, contest)
     with units(contest.reviewers[1]) as unit, pytest.raises(VendorInterest):
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
     with units(contest.finance) as unit, pytest.raises(Refused):
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
 
 
 @pytest.mark.parametrize(

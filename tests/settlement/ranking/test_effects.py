@@ -18,6 +18,7 @@ from settlement.funding_lines import issue_amount, open_line
 from settlement.models import Agreement, StatementLine
 from settlement.ranking.due_process import let_exit
 from settlement.ranking.looks import leave_when_over
+from settlement.ranking.runs import require_run
 from settlement.ranking.standings import course_of
 from tests.support.builders import a_person, a_school
 from tests.support.ranking_builders import (
@@ -95,7 +96,7 @@ def test_schools_finish_their_term_under_an_exit_and_are_paid_for(units: Units) 
     standing = standing_of(units, contest)
     november = next_look(units, contest)
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing.id, note="整改无效，学期结束后退出")
+        let_exit(unit, standing.id, note="整改无效，学期结束后退出", seen=require_run(unit).id)
     december = parse_month("2026-12")
     used(units, contest, december)
     vendor = contest.sellers[BAD].organisation.id

@@ -48,6 +48,7 @@ from tests.support.ranking_builders import (
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 MARCH, APRIL = (parse_month(f"2026-{month:02d}") for month in (3, 4))
 OTHER, THIRD = "990122", "990123"
@@ -121,10 +122,10 @@ def test_who_let_in_something_else_neither_sees_nor_signs(units: Units) -> None:
 
     assert sees(units, around.neighbours[0]) == set()
     with units(around.neighbours[0]) as unit, pytest.raises(NotFound):
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
     assert may_sign(units, contest.reviewers[0], standing)
     with units(contest.reviewers[0]) as unit:
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
 
 
 def test_where_two_counties_let_in_the_bureau_above_both_signs(units: Units) -> None:
@@ -137,12 +138,12 @@ def test_where_two_counties_let_in_the_bureau_above_both_signs(units: Units) -> 
         assert sees(units, actor) == {CELL}
         assert not may_sign(units, actor, standing)
         with units(actor) as unit, pytest.raises(Refused, match="step of due process"):
-            issue_notice(unit, standing.id, note="请整改")
+            issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
         with pytest.raises(DBAPIError, match="does not answer for it"):
             noticed_past_the_service(units, standing, actor)
     assert may_sign(units, around.city[0], standing)
     with units(around.city[0]) as unit:
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
 
 
 def noticed_past_the_service(units: Units, standing: Standing, who: Actor) -> None:
@@ -194,7 +195,9 @@ def test_an_appeal_is_decided_by_a_bureau_that_answered_when_the_notice_came(uni
     contest, around = suspended(units), bureaus_around(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="请复核")
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="请复核"
+        )
     let_in(units, contest, around.neighbours, sku="N-1")
 
     with units(around.neighbours[0]) as unit, pytest.raises(Refused):
@@ -216,7 +219,7 @@ def test_what_was_withdrawn_before_the_notice_is_let_in_no_more(units: Units) ->
     withdrawn(units, contest, "N-1")
     assert may_sign(units, contest.reviewers[0], standing)
     with units(contest.reviewers[0]) as unit:
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
 
 
 def test_what_is_withdrawn_after_the_notice_still_counts(units: Units) -> None:
@@ -225,11 +228,13 @@ def test_what_is_withdrawn_after_the_notice_still_counts(units: Units) -> None:
     let_in(units, contest, around.neighbours, sku="N-1")
     standing = standing_of(units, contest)
     with units(around.city[0]) as unit:
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
     units.clock.advance(timedelta(days=1))
     withdrawn(units, contest, "N-1")
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="请复核")
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="请复核"
+        )
     with units(contest.reviewers[2]) as unit, pytest.raises(Refused):
         decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
     with pytest.raises(DBAPIError, match="does not answer for it"):
@@ -261,7 +266,7 @@ def test_where_no_bureau_with_a_reviewer_lies_above_each_that_let_in_may_sign(
     with pytest.raises(DBAPIError, match="does not answer for it"):
         noticed_past_the_service(units, standing, strangers[0])
     with units(neighbours[0]) as unit:
-        issue_notice(unit, standing.id, note="请整改")
+        issue_notice(unit, standing.id, note="请整改", seen=require_run(unit).id)
 
 
 def test_where_nobody_let_anything_in_the_topmost_bureau_signs(units: Units) -> None:

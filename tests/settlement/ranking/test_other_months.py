@@ -37,6 +37,7 @@ from tests.support.ranking_builders import (
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 MAY, AUGUST, SEPTEMBER = (parse_month(f"2026-{month:02d}") for month in (5, 8, 9))
 
@@ -90,7 +91,9 @@ def upheld(units: Units, contest: Contest, struck: list[int]) -> None:
     """Have the vendor appeal and a third reviewer strike these items out."""
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="不服", contested=struck)
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="不服", contested=struck
+        )
     with units(contest.reviewers[2]) as unit:
         decide_standing_appeal(unit, appeal.id, upheld=True, note="部分不实", struck=struck)
 
@@ -105,7 +108,7 @@ def test_after_an_upheld_appeal_the_same_month_carries_no_notice_again(units: Un
         assert course_of(unit, standing).look.p_bad >= 0.7
 
     with units(contest.reviewers[0]) as unit, pytest.raises(StepNotDue, match="upheld on what"):
-        issue_notice(unit, standing.id, note="再来一次")
+        issue_notice(unit, standing.id, note="再来一次", seen=require_run(unit).id)
     with pytest.raises(DBAPIError, match="upheld on what this month says"):
         noticed_past_the_service(units, contest)
 
@@ -120,7 +123,7 @@ def test_a_later_month_carries_a_notice_once_it_says_more(units: Units) -> None:
     with units(contest.reviewers[0]) as unit:
         assert course_of(unit, standing).look.p_bad >= 0.7
     with units(contest.reviewers[0]) as unit, pytest.raises(StepNotDue, match="says nothing that"):
-        issue_notice(unit, standing.id, note="再来一次")
+        issue_notice(unit, standing.id, note="再来一次", seen=require_run(unit).id)
     with pytest.raises(DBAPIError, match="nothing that the notice before"):
         noticed_past_the_service(units, contest)
 
@@ -129,7 +132,7 @@ def test_a_later_month_carries_a_notice_once_it_says_more(units: Units) -> None:
     lived(units, contest, june)
     ranked(units, june)
     with units(contest.reviewers[0]) as unit:
-        issue_notice(unit, standing.id, note="又有新的缺陷")
+        issue_notice(unit, standing.id, note="又有新的缺陷", seen=require_run(unit).id)
 
     assert standing_of(units, contest).state == "probation"
 
@@ -152,7 +155,7 @@ def test_what_an_appeal_struck_out_bars_no_later_evidence_of_the_same_school(
         assert not say_more(items, known.items)  # it says to the letter what was struck out
         assert course_of(unit, standing).look.p_bad >= 0.7
     with units(contest.reviewers[0]) as unit:
-        issue_notice(unit, standing.id, note="又有教师评价过低")
+        issue_notice(unit, standing.id, note="又有教师评价过低", seen=require_run(unit).id)
 
     assert standing_of(units, contest).state == "probation"
 
@@ -201,7 +204,7 @@ def test_a_month_that_is_ranked_again_is_no_look_after_the_notice(units: Units) 
         assert len(course.looks[0].fresh) == 4
 
     with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="too few looks"):
-        suspend(unit, standing.id, note="没有改善")
+        suspend(unit, standing.id, note="没有改善", seen=require_run(unit).id)
     with (
         pytest.raises(DBAPIError, match="too few months were looked at"),
         units(SYSTEM) as unit,
@@ -227,12 +230,12 @@ def test_a_month_that_is_ranked_again_is_no_look_after_the_suspension(units: Uni
         assert course.look.at > course.suspension.at
 
     with units(contest.reviewers[1]) as unit, pytest.raises(StepNotDue, match="later month"):
-        let_exit(unit, standing.id, note="退出")
+        let_exit(unit, standing.id, note="退出", seen=require_run(unit).id)
     with pytest.raises(DBAPIError, match="no later month"), units(SYSTEM) as unit:
         signed(unit, standing, VendorStanding.EXITING, Because.EXIT, contest.reviewers[1])
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing.id, note="退出")
+        let_exit(unit, standing.id, note="退出", seen=require_run(unit).id)
 
 
 def test_a_step_rests_on_the_last_look(units: Units) -> None:

@@ -22,6 +22,7 @@ from settlement.ranking.fresh import fresh_schools
 from settlement.ranking.looks import leave_when_over, move
 from settlement.ranking.models import Standing
 from settlement.ranking.rules import SHIPPED, EvidenceRules, Rules
+from settlement.ranking.runs import require_run
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.verify.recompute import verify
 from tests.support.builders import (
@@ -348,10 +349,10 @@ def test_a_vendor_has_left_once_no_pack_with_a_part_of_the_cell_runs(units: Unit
     units.clock.advance(timedelta(days=8))
     standing = standing_of(units, contest)
     with units(contest.reviewers[1]) as unit:
-        suspend(unit, standing.id, note="期满未改善")
+        suspend(unit, standing.id, note="期满未改善", seen=require_run(unit).id)
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing.id, note="整改无效，学期结束后退出")
+        let_exit(unit, standing.id, note="整改无效，学期结束后退出", seen=require_run(unit).id)
     for one in contest.schools:
         with units(SYSTEM) as unit:
             number = unit.session.scalars(

@@ -11,11 +11,12 @@ from kernel.unit import Units
 from settlement.ranking.cells import told_cell
 from settlement.ranking.due_process import suspend
 from settlement.ranking.returning import NOT_LEFT, apply_to_return
-from settlement.ranking.runs import rank_month
+from settlement.ranking.runs import rank_month, require_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.texts import LONGEST_TEXT
 from tests.support.ranking_builders import BAD, on_probation, standing_of
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 LONG = "长" * (LONGEST_TEXT + 1)
 
@@ -25,7 +26,7 @@ def test_a_step_that_is_not_due_is_told_in_words(units: Units) -> None:
     contest = on_probation(units)
     standing = standing_of(units, contest)
     with pytest.raises(StepNotDue) as refused, units(contest.reviewers[1]) as unit:
-        suspend(unit, standing.id, note="没有改善")
+        suspend(unit, standing.id, note="没有改善", seen=require_run(unit).id)
     said = translate_error(refused.value, "zh_CN")
     assert "“小学、" in said
     assert "“整改通知”转为“暂停新增”" in said or "整改" in said
@@ -40,11 +41,15 @@ def test_an_appeal_is_made_and_decided_once_and_said_to_be(units: Units) -> None
     standing = standing_of(units, contest)
     manager = contest.sellers[BAD].manager
     with pytest.raises(InvalidInput, match="claim"), units(manager) as unit:
-        appeal_standing(unit, standing.id, claim=LONG)
+        appeal_standing(unit, standing.id, event=last_event(unit, standing.id), claim=LONG)
     with units(manager) as unit:
-        appeal: UUID = appeal_standing(unit, standing.id, claim="评价不是使用者所写").id
+        appeal: UUID = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="评价不是使用者所写"
+        ).id
         with pytest.raises(Exception, match="appealed already") as again:
-            appeal_standing(unit, standing.id, claim="再申诉一次")
+            appeal_standing(
+                unit, standing.id, event=last_event(unit, standing.id), claim="再申诉一次"
+            )
     assert "新版本" not in translate_error(again.value, "zh_CN")
     with pytest.raises(InvalidInput, match="note"), units(contest.reviewers[2]) as unit:
         decide_standing_appeal(unit, appeal, upheld=False, note=LONG)

@@ -41,6 +41,7 @@ from tests.support.ranking_builders import (
 )
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
+from tests.support.standing_builders import last_event
 
 
 @pytest.fixture
@@ -149,7 +150,9 @@ def test_who_signed_a_step_of_a_course_before_may_decide_an_appeal(units: Units)
     standing = standing_of(units, contest)
     recovered_before(units, standing.id, "suspension")
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="请复核")
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="请复核"
+        )
     with pytest.raises(TookPart), units(contest.reviewers[1]) as unit:
         decide_standing_appeal(unit, appeal.id, upheld=False, note="维持")
     with units(contest.reviewers[0]) as unit:
@@ -161,7 +164,9 @@ def test_who_signed_decides_no_appeal_that_waits_while_the_vendor_recovers(units
     contest = suspended(units)
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="请复核")
+        appeal = appeal_standing(
+            unit, standing.id, event=last_event(unit, standing.id), claim="请复核"
+        )
     recovered_before(units, standing.id, "")
     for signer in contest.reviewers[:2]:
         with pytest.raises(TookPart), units(signer) as unit:

@@ -10,6 +10,7 @@ from kernel.actors import Role
 from kernel.unit import Units
 from settlement.ranking.due_process import let_exit
 from settlement.ranking.returning import apply_to_return, decide_return
+from settlement.ranking.runs import require_run
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.verify.recompute import CHECKS
 from settlement.verify.standing_trail import check_standing_trail
@@ -24,6 +25,7 @@ from tests.support.ranking_builders import (
     suspended,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import last_event
 
 
 def found(units: Units) -> list[str]:
@@ -55,7 +57,13 @@ def unnamed(units: Units, cases: Sequence[tuple[str, str]]) -> list[tuple[str, l
 def an_appeal(units: Units, contest: Contest, *, upheld: bool) -> None:
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(unit, standing.id, claim="评价不是使用者所写", contested=[1, 2])
+        appeal = appeal_standing(
+            unit,
+            standing.id,
+            event=last_event(unit, standing.id),
+            claim="评价不是使用者所写",
+            contested=[1, 2],
+        )
     with units(contest.reviewers[2]) as unit:
         decide_standing_appeal(
             unit, appeal.id, upheld=upheld, note="已复核", struck=[1, 2] if upheld else []
@@ -176,7 +184,7 @@ def test_an_exit_before_the_days_to_appeal_were_over_is_named(units: Units) -> N
     contest = suspended(units)
     next_look(units, contest)
     with units(contest.reviewers[1]) as unit:
-        let_exit(unit, standing_of(units, contest).id, note="整改无效")
+        let_exit(unit, standing_of(units, contest).id, note="整改无效", seen=require_run(unit).id)
     assert found(units) == []
 
     findings = planted(
