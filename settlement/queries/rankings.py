@@ -51,6 +51,13 @@ WHERE s.run_id = :run_id AND {condition}
 ORDER BY s.is_newcomer, s.place, s.score - s.sd DESC, name, s.subject_id
 """
 
+IS_KNOWN: Final = """
+(NOT s.is_newcomer OR s.result -> 'totals' <> '{}' OR s.result -> 'left_out' <> '[]'
+    OR s.result -> 'audits' <> '[0, 0]')
+"""
+"""SQL: whether anything is known of a subject. Who is on watch is looked at even if nothing is, and
+stands in no ranking for it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RankRow:
@@ -126,7 +133,11 @@ def cells_of(unit: Unit, run: ScoreRun, *, kind: str) -> list[CellCount]:
             func.count().filter(~ScoreSnapshot.is_newcomer),
             func.count().filter(ScoreSnapshot.is_newcomer),
         )
-        .where(ScoreSnapshot.run_id == run.id, ScoreSnapshot.kind == kind)
+        .where(
+            ScoreSnapshot.run_id == run.id,
+            ScoreSnapshot.kind == kind,
+            text(IS_KNOWN.replace("s.", "score_snapshot.")),
+        )
         .group_by(ScoreSnapshot.cell)
         .order_by(func.count().filter(~ScoreSnapshot.is_newcomer).desc(), ScoreSnapshot.cell)
     )
@@ -134,8 +145,9 @@ def cells_of(unit: Unit, run: ScoreRun, *, kind: str) -> list[CellCount]:
 
 
 def ranking_of(unit: Unit, run: ScoreRun, *, kind: str, cell: str) -> list[RankRow]:
-    """Return a cell's ranking, who is ranked by place, then who is new."""
-    return _rows(unit, run, "s.kind = :kind AND s.cell = :cell", kind=kind, cell=cell)
+    """Return a cell's ranking of whom anything is known: by place, then who is new."""
+    condition = f"s.kind = :kind AND s.cell = :cell AND {IS_KNOWN}"
+    return _rows(unit, run, condition, kind=kind, cell=cell)
 
 
 def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:

@@ -43,7 +43,8 @@ class Columns:
 
     `independent`: 1 in rows of schools of which nothing is set aside, 0 in what stays of others; 1
     in a low opinion, too, that stays of a school with somebody at the vendor, else a vendor could
-    stay new for ever by giving roles to the people of unhappy schools.
+    stay new for ever by giving roles to the people of unhappy schools. `wronged`: 1 in the other
+    rows of such a school, of which only what went wrong stays.
     """
 
     subjects: Sequence[Any]
@@ -65,6 +66,7 @@ class Columns:
     best: Whole
     worst: Whole
     independent: Whole
+    wronged: Whole
 
     def per_subject(self, values: Whole) -> Whole:
         """Sum a column of rows by subject."""
@@ -87,6 +89,11 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
     schools = sorted({row.school for row in rows})
     position = {school: at for at, school in enumerate(schools)}
     aside = [dict(one.excluded) for one in evidence]
+    known = [
+        (out.get(school.school), school.raters > 0)
+        for one, out in zip(evidence, aside, strict=True)
+        for school in one.schools
+    ]
     facts = _whole([_facts(row) for row in rows]).reshape(len(rows), len(OF_SCHOOL)).T
     return Columns(
         subjects=[one.subject for one in evidence],
@@ -100,13 +107,8 @@ def columns_of(evidence: Sequence[SubjectEvidence]) -> Columns:
             np.arange(len(evidence), dtype=np.int64), _whole([len(one.schools) for one in evidence])
         ),
         school=_whole([position[row.school] for row in rows]),
-        independent=_whole(
-            [
-                school.school not in out or (out[school.school] == AFFILIATE and school.raters > 0)
-                for one, out in zip(evidence, aside, strict=True)
-                for school in one.schools
-            ]
-        ),
+        independent=_whole([why is None or (why == AFFILIATE and heard) for why, heard in known]),
+        wronged=_whole([why == AFFILIATE and not heard for why, heard in known]),
         **{name: np.ascontiguousarray(facts[at]) for at, name in enumerate(OF_SCHOOL)},
     )
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 RETURN_DAYS: Final = 366
 """What holds for versions that say nothing of `Gates.return_days`."""
+SILENT_DAYS: Final = 366
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,13 +61,18 @@ class Newcomers:
     """Who is new, and the share of a cell's places that is kept for them (R43: 10-20 %).
 
     `independent`: schools of which something is set aside are none of the schools that it takes
-    (versions before the third: they are).
+    (versions before the third: they are). `wrongs_known`: a school with somebody at the vendor is
+    one of them where something went wrong, which is scored (versions before the fifth: only where
+    its opinion is low). `silent_days`: of what nothing is known no place is kept that was first let
+    in so long ago (versions before the fifth: without end).
     """
 
     schools: int = 3
     days: int = 60
     share: Decimal = Decimal("0.15")
     independent: bool | UnsetType = UNSET
+    wrongs_known: bool | UnsetType = UNSET
+    silent_days: int | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +119,7 @@ class RankingConfig:
     subject is bad. `interval_z`: two subjects this many sd apart have a certain order.
     """
 
-    version: str = "2026-4"
+    version: str = "2026-5"
     weights: Weights = field(default_factory=Weights)
     cap: Decimal = Decimal("0.20")
     raters_for_full_weight: int = 3
@@ -147,7 +153,11 @@ class RankingConfig:
         Band(name="D", least=Decimal(0)),
     )
     gates: Gates = field(default_factory=lambda: Gates(return_days=RETURN_DAYS, silence=True))
-    newcomers: Newcomers = field(default_factory=lambda: Newcomers(independent=True))
+    newcomers: Newcomers = field(
+        default_factory=lambda: Newcomers(
+            independent=True, wrongs_known=True, silent_days=SILENT_DAYS
+        )
+    )
     guards: Guards = field(
         default_factory=lambda: Guards(dissent=5, wrongs_stay=True, low_stays=True)
     )

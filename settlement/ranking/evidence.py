@@ -148,6 +148,7 @@ def parameters_until(
         "excused": list(rules.evidence.excused_ends),
         "by_part": rules.evidence.by_part is True,
         "part_by_part": rules.evidence.part_by_part is True,
+        "by_share": rules.evidence.by_share is True,
         "silence": rules.ranking.gates.silence is True,
     }
 

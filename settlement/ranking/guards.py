@@ -313,5 +313,6 @@ def heard(columns: Columns, aside: Flags, *, wrongs_stay: bool) -> Columns:
         else getattr(columns, name)[rows]
         for name in ("subject", "school", *OF_SCHOOL)
     }
-    kept["independent"] = np.where(aside, 0, columns.independent)[rows]
+    for name in ("independent", "wronged"):
+        kept[name] = np.where(aside, 0, getattr(columns, name))[rows]
     return replace(columns, **kept)

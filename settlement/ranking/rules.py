@@ -27,7 +27,8 @@ class EvidenceRules:
     second say nothing of it, and it is not. `part_by_part`: an upheld dispute under a pack weighs
     on the part that it names, or else is shared by the parts' uses, and a part of which a recount
     found no use was not used (versions before the third: it weighs on each part in full, and the
-    use of before stands).
+    use of before stands). `by_share`: how grave it is on the part that it names is told by that
+    part's share of the line, by uses (versions before the fourth: by the whole line).
     """
 
     version: str = "1"
@@ -41,9 +42,10 @@ class EvidenceRules:
     excused_ends: tuple[str, ...] = ("curriculum-change", "grade-change")
     by_part: bool | UnsetType = UNSET
     part_by_part: bool | UnsetType = UNSET
+    by_share: bool | UnsetType = UNSET
 
 
-SHIPPED_EVIDENCE: Final = EvidenceRules(version="3", by_part=True, part_by_part=True)
+SHIPPED_EVIDENCE: Final = EvidenceRules(version="4", by_part=True, part_by_part=True, by_share=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

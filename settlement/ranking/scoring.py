@@ -40,7 +40,8 @@ class Score:
 
     Score and sd have 4 decimal places, `p_bad` 6; they are what is published, and p_bad and the
     lower bound are computed from them. `schools`: independent ones with any evidence, without those
-    of which something is set aside (versions before the third: with them).
+    of which something is set aside (versions before the third: with them), but with an affiliate's
+    where what is against the vendor stays.
     """
 
     subject: str
@@ -132,6 +133,8 @@ def sums_of(columns: Columns, priors: Estimates, config: RankingConfig) -> Sums:
 
 def counting(columns: Columns, config: RankingConfig) -> Whole:
     """Return 1 for each school that counts as an independent one, else 0."""
+    if config.newcomers.wrongs_known is True:
+        return columns.independent + columns.wronged
     if config.newcomers.independent is True:
         return columns.independent
     return np.ones_like(columns.independent)

@@ -1,31 +1,57 @@
 """The storefront's order: by the ranking in each cell, with places kept for newcomers (R43). Pure.
 
 Of the places of each of a cell's pages a published share (10 to 20 %), rounded up, is kept for who
-is not ranked yet, the least shown first; they are labelled. A cell's first place is as good as
-another cell's, so that the whole list begins with the best of each.
+is not ranked yet, the least shown first; they are labelled. What was first let in long ago and
+nothing is known of had its chance: it comes behind them all, until somebody uses it. A cell's first
+place is as good as another cell's, so that the whole list begins with the best of each.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from catalog.places import PER_PAGE, Listed, Placed, exposures, listed_cells, publish_places
 from kernel.clock import month_of, shanghai_day
 from kernel.unit import Unit
+from settlement.ranking.config import Newcomers
 from settlement.ranking.evidence_queries import RESOURCE
 from settlement.ranking.kept_places import kept_of, spread
 from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.runs import last_run, rules_of
 
+# First let in when it was first admitted, or recorded, if it came with a catalogue; anew where its
+# vendor left the cell and came back. A new version is no new resource.
+SILENT: Final = text(
+    """
+SELECT l.resource_id
+FROM listing l JOIN resource r ON r.id = l.resource_id
+CROSS JOIN LATERAL (
+    SELECT COALESCE(min(m.decided_at) FILTER (WHERE m.state = 'admitted'), min(v.created_at)) AS at
+    FROM version v LEFT JOIN admission m ON m.version_id = v.id WHERE v.resource_id = r.id
+) first
+WHERE first.at <= :until
+    AND NOT EXISTS (
+        SELECT FROM score_snapshot s WHERE s.run_id = :run_id AND s.kind = 'resource'
+            AND s.subject_id = r.id AND s.cell = l.stage || '/' || l.subject || '/' || l.type)
+    AND NOT EXISTS (
+        SELECT FROM standing stood JOIN standing_event back ON back.standing_id = stood.id
+        WHERE stood.vendor_id = r.vendor_id
+            AND stood.cell = l.stage || '/' || l.subject || '/' || l.type
+            AND back.because = 'return' AND back.at > :until)
+"""
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A resource at a position of its cell, from 1."""
+    """A resource at a position of its cell, from 1; `is_newcomer`: not ranked."""
 
     position: int
     resource_id: UUID
@@ -34,12 +60,16 @@ class Spot:
 
 
 def interleaved(
-    ranked: Sequence[UUID], newcomers: Sequence[UUID], *, share: Decimal
+    ranked: Sequence[UUID],
+    newcomers: Sequence[UUID],
+    *,
+    share: Decimal,
+    silent: Sequence[UUID] = (),
 ) -> Iterator[Spot]:
     """Yield a cell's order, page by page: at the kept places newcomers, else the ranked.
 
     Where the newcomers are at an end the ranked take their places; where the ranked are, the other
-    newcomers follow. On a page without ranked nothing is kept from anybody.
+    newcomers follow. On a page without ranked nothing is kept from anybody. The `silent` come last.
     """
     new, best = iter(newcomers), iter(ranked)
     left_new, left_ranked = len(newcomers), len(ranked)
@@ -55,6 +85,8 @@ def interleaved(
                 left_ranked -= 1
                 yield Spot(before + place, next(best), False, False)
         before += length
+    for place, one in enumerate(silent, start=before + 1):
+        yield Spot(place, one, True, False)
 
 
 def arranged(
@@ -64,11 +96,13 @@ def arranged(
     shown: Mapping[UUID, int],
     share: Decimal,
     turn: str,
+    silent: Collection[UUID] = (),
 ) -> list[Placed]:
     """Return the order of all that is listed.
 
     `places`: of the ranked, by resource and cell; `shown`: how often newcomers were; `turn` has
-    those that were shown equally often take turns.
+    those that were shown equally often take turns. `silent`: of whom nothing is known for so long
+    that no place is kept for them.
     """
     cells: dict[str, list[Listed]] = defaultdict(list)
     for one in listed:
@@ -90,8 +124,9 @@ def arranged(
         )
         spots += interleaved(
             [one.resource_id for one in ranked],
-            [one.resource_id for one in newcomers],
+            [one.resource_id for one in newcomers if one.resource_id not in silent],
             share=share,
+            silent=[one.resource_id for one in newcomers if one.resource_id in silent],
         )
     spots.sort(key=lambda one: (one.position, -prior[one.resource_id], one.resource_id))
     return [
@@ -114,15 +149,25 @@ def publish_order(unit: Unit) -> int:
     if run is None:
         return 0
     today = shanghai_day(unit.clock.now())
+    newcomers = rules_of(unit, run).ranking.newcomers
     placed = arranged(
         listed_cells(unit),
         _places(unit, run),
         shown=exposures(unit, since=month_of(today)),
-        share=rules_of(unit, run).ranking.newcomers.share,
+        share=newcomers.share,
         turn=today.isoformat(),
+        silent=_silent(unit, run, newcomers),
     )
     publish_places(unit, placed)
     return len(placed)
+
+
+def _silent(unit: Unit, run: ScoreRun, newcomers: Newcomers) -> set[UUID]:
+    """Return what was first let in `silent_days` ago or before, of which a run knows nothing."""
+    if not isinstance(newcomers.silent_days, int):
+        return set()
+    until = unit.clock.now() - timedelta(days=newcomers.silent_days)
+    return {*unit.session.scalars(SILENT, {"run_id": run.id, "until": until})}
 
 
 def _places(unit: Unit, run: ScoreRun) -> dict[tuple[UUID, str], int]:

@@ -5,9 +5,10 @@ an event, has to change the chain as well.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 
@@ -29,13 +30,24 @@ from settlement.ranking.standing_states import Because
 from settlement.verify.standing_steps import items_by
 
 MOVES = {f"standing.{one}" for one in Because}
-APPEALED, UPHELD, DISMISSED = (
-    *("standing.appealed", "standing.appeal-upheld", "standing.appeal-dismissed"),
-)
 LOOK = (*("standing_id", "month", "at", "score", "sd", "p_bad", "is_newcomer", "fresh"),)
-ASKED, GRANTED, REFUSED = (
-    *("standing.return-asked", "standing.return-granted", "standing.return-refused"),
-)
+
+
+One = TypeVar("One", StandingAppeal, StandingReturn)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a vendor asks and a reviewer decides, in the trail; `decided` without the outcome."""
+
+    one: str
+    several: str
+    made: str
+    decided: str
+
+
+APPEAL = Asked("appeal", "appeals", "standing.appealed", "standing.appeal-")
+RETURN = Asked("application", "applications", "standing.return-asked", "standing.return-")
 
 
 def check_standing_trail(unit: Unit) -> Iterator[str]:
@@ -138,37 +150,19 @@ def _compare(named: str, event: StandingEvent, row: TrailRow) -> Iterator[str]:
 def _check_appeals(
     unit: Unit, standing: Standing, named: str, rows: Sequence[TrailRow]
 ) -> Iterator[str]:
-    appeals = unit.session.scalars(
+    def kept(one: StandingAppeal) -> dict[str, Any]:
+        step = unit.session.get_one(StandingEvent, one.event_id).number
+        return {"event": step, "claim": one.claim, "contested": one.contested}
+
+    def struck(one: StandingAppeal, about: str, row: TrailRow) -> Iterator[str]:
+        return _check_struck(unit, standing, about, one, row)
+
+    found = unit.session.scalars(
         select(StandingAppeal)
         .where(StandingAppeal.standing_id == standing.id)
         .order_by(StandingAppeal.made_at)
     ).all()
-    made = [one for one in rows if one.act == APPEALED]
-    decided = [one for one in rows if one.act in {UPHELD, DISMISSED}]
-    if len(appeals) != len(made):
-        yield f"{named}: {len(appeals)} appeals, the trail tells of {len(made)}"
-        return
-    for appeal, row in zip(appeals, made, strict=True):
-        about = f"{named}: the appeal of {appeal.made_on}"
-        about_step = unit.session.get_one(StandingEvent, appeal.event_id).number
-        kept = {"event": about_step, "claim": appeal.claim, "contested": appeal.contested}
-        yield from _facts(about, kept, row)
-        if appeal.made_by != row.actor_id:
-            yield f"{about} is made by {appeal.made_by}, the trail says {row.actor_id}"
-    # One waits at a time: they are decided in the order in which they were made.
-    for number, appeal in enumerate(appeals):
-        about = f"{named}: the appeal of {appeal.made_on}"
-        decision = decided[number] if number < len(decided) else None
-        said = decision.act.removeprefix("standing.appeal-") if decision is not None else None
-        if appeal.outcome != said:
-            yield f"{about} is {appeal.outcome or 'open'}, the trail says {said or 'open'}"
-        elif decision is not None:
-            yield from _facts(about, {"note": appeal.note}, decision)
-            if appeal.decided_by != decision.actor_id:
-                yield (
-                    f"{about} is decided by {appeal.decided_by}, the trail says {decision.actor_id}"
-                )
-            yield from _check_struck(unit, standing, about, appeal, decision)
+    yield from _check_asked(found, rows, named, APPEAL, kept=kept, decided=struck)
 
 
 def _check_struck(
@@ -194,27 +188,48 @@ def _check_struck(
 def _check_returns(
     unit: Unit, standing: Standing, named: str, rows: Sequence[TrailRow]
 ) -> Iterator[str]:
-    returns = unit.session.scalars(
+    found = unit.session.scalars(
         select(StandingReturn)
         .where(StandingReturn.standing_id == standing.id)
         .order_by(StandingReturn.made_at)
     ).all()
-    asked = [one for one in rows if one.act == ASKED]
-    decided = [one for one in rows if one.act in {GRANTED, REFUSED}]
-    if len(returns) != len(asked):
-        yield f"{named}: {len(returns)} applications, the trail tells of {len(asked)}"
+    yield from _check_asked(found, rows, named, RETURN, kept=lambda one: {"claim": one.claim})
+
+
+def _check_asked(
+    found: Sequence[One],
+    rows: Sequence[TrailRow],
+    named: str,
+    kind: Asked,
+    *,
+    kept: Callable[[One], Mapping[str, Any]],
+    decided: Callable[[One, str, TrailRow], Iterator[str]] | None = None,
+) -> Iterator[str]:
+    """Compare what was asked and decided with the trail, both in the order in which it was made.
+
+    One waits at a time, so they are decided in that order too. `kept`: what the trail tells of
+    the asking; `decided`: what else is compared of a decision.
+    """
+    made = [one for one in rows if one.act == kind.made]
+    decisions = [one for one in rows if one.act.startswith(kind.decided) and one.act != kind.made]
+    if len(found) != len(made):
+        yield f"{named}: {len(found)} {kind.several}, the trail tells of {len(made)}"
         return
-    for number, (one, row) in enumerate(zip(returns, asked, strict=True)):
-        about = f"{named}: the application of {one.made_on}"
-        yield from _facts(about, {"claim": one.claim}, row)
-        decision = decided[number] if number < len(decided) else None
-        said = decision.act.removeprefix("standing.return-") if decision is not None else None
+    for number, (one, row) in enumerate(zip(found, made, strict=True)):
+        about = f"{named}: the {kind.one} of {one.made_on}"
+        yield from _facts(about, kept(one), row)
+        if one.made_by != row.actor_id:
+            yield f"{about} is made by {one.made_by}, the trail says {row.actor_id}"
+        decision = decisions[number] if number < len(decisions) else None
+        said = decision.act.removeprefix(kind.decided) if decision is not None else None
         if one.outcome != said:
             yield f"{about} is {one.outcome or 'open'}, the trail says {said or 'open'}"
         elif decision is not None:
             yield from _facts(about, {"note": one.note}, decision)
             if one.decided_by != decision.actor_id:
                 yield f"{about} is decided by {one.decided_by}, the trail says {decision.actor_id}"
+            if decided is not None:
+                yield from decided(one, about, decision)
 
 
 def _facts(named: str, kept: Mapping[str, Any], row: TrailRow) -> Iterator[str]:

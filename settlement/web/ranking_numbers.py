@@ -60,6 +60,12 @@ WHAT_IT_IS: Final = {
     "newcomers.independent": msgid(
         "Schools of which something is set aside are no independent ones"
     ),
+    "newcomers.wrongs_known": msgid(
+        "What went wrong at a school with somebody at the vendor makes the vendor known"
+    ),
+    "newcomers.silent_days": msgid(
+        "Days since it was first let in after which no place is kept for what nothing is known of"
+    ),
     "guards.unanimous_raters": msgid("Teachers of one extreme mind in a captive or hostile school"),
     "guards.gap": msgid("How far other schools lie from an extreme opinion"),
     "guards.other_schools": msgid("Other schools that lie so far from it"),
@@ -82,6 +88,7 @@ WHAT_IT_IS: Final = {
     "evidence.part_by_part": msgid(
         "A dispute on a pack weighs on the part that it names, or is shared by use"
     ),
+    "evidence.by_share": msgid("How grave it is on that part is told by the part's share by uses"),
 }
 """By its name, `group.name` for one of a group."""
 LABELS: Final = {"evidence.not_the_vendors": "DisputeReason", "evidence.excused_ends": "EndWhy"}

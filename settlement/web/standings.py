@@ -1,5 +1,6 @@
 """Standings on pages: a vendor's own with its appeals, and the bureau's desk with its acts."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,7 @@ from settlement.models import STATED, Period
 from settlement.queries.rankings import RankRow, places_of_vendor
 from settlement.queries.standings import StandingRow, StandingView, standing_rows, standing_view
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
+from settlement.ranking.models import ScoreRun
 from settlement.ranking.ranking import rank
 from settlement.ranking.runs import last_run
 from settlement.ranking.standing_states import Because, VendorStanding
@@ -32,6 +34,9 @@ STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
     Because.SUSPENSION: suspend,
     Because.EXIT: let_exit,
 }
+UNTOLD: Final = (VendorStanding.NEWCOMER, VendorStanding.NORMAL, VendorStanding.WATCH)
+"""Where no notice stands."""
+CALM: Final = (VendorStanding.NORMAL, VendorStanding.NEWCOMER, VendorStanding.LEFT)
 NO_STANDINGS: Final = msgid(
     "No vendor stands anywhere yet. Standings begin with the first ranking."
 )
@@ -101,7 +106,7 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
 
 
 def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Response[Any]:
-    """List the standings that the bureau answers for, the worst looks first."""
+    """List the standings that the bureau answers for: what waits first, then the worst looks."""
     columns = _columns(page, desk)
     by_state = Filter(
         key="state",
@@ -110,7 +115,9 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
     )
     view = page.view(columns, filters=(by_state,))
     wanted = view.filters.get("state")
-    rows = [row for row in standing_rows(page.unit) if wanted in {None, row.state}]
+    every = sorted(standing_rows(page.unit), key=_waits)
+    rows = [row for row in every if wanted in {None, row.state}]
+    counts = Counter(row.state for row in every)
     table = tabulate(desk.title, columns, rows, view=view, filters=(by_state,), empty=NO_STANDINGS)
     months = page.unit.session.scalars(
         select(Period.month)
@@ -119,6 +126,7 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         .order_by(Period.month.desc())
         .limit(12)
     ).all()
+    run = last_run(page.unit)
     waiting = page.unit.session.scalar(
         select(func.count()).select_from(Period).where(Period.state.not_in(STATED))
     )
@@ -130,21 +138,36 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         desk=desk,
         months=months,
         waiting=waiting,
-        run=last_run(page.unit),
+        counts=[(one.value, counts[one]) for one in reversed(VendorStanding) if counts[one]],
+        appeals=sum(1 for row in every if row.appeal),
+        run=run,
+        ranked=_just_ranked(page),
+        is_same="same" in page.request.query_params,
         error=error,
     )
+
+
+def _waits(row: StandingRow) -> tuple[bool, bool]:
+    """Order what waits for a reviewer first: an appeal, then a vendor on watch or worse."""
+    return not row.appeal, row.state in CALM
 
 
 def post_rank(page: Page, desk: StandingDesk, form: RankForm) -> Response[Any]:
     """Rank a month at the press of a button; what stands against it is said."""
     try:
         with page.unit.session.begin_nested():
-            rank(page.unit, Month(parse_month(form.month)))
+            found = rank(page.unit, Month(parse_month(form.month)))
     except MarketError as error:
         if error.status in {403, 404}:
             raise
         return show_standings(page, desk, error=translate_error(error, page.locale))
-    return page.redirect(desk.address)
+    same = "" if found.is_new else "&same=yes"
+    return page.redirect(f"{desk.address}?ranked={found.run.id}{same}")
+
+
+def _just_ranked(page: Page) -> ScoreRun | None:
+    """Return the run that the button made or found, as it sent the reader on here."""
+    return page.unit.session.get(ScoreRun, _uuid(str(page.request.query_params.get("ranked", ""))))
 
 
 def show_standing(
@@ -196,7 +219,7 @@ def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm)
         return show_standing(page, desk, standing_id, asked=form)
     try:
         with page.unit.session.begin_nested():
-            STEPS[step](page.unit, standing_id, note=form.note, seen=_run(form))
+            STEPS[step](page.unit, standing_id, note=form.note, seen=_uuid(form.run))
     except MarketError as error:
         return again(page, desk, standing_id, form, error)
     return page.redirect(desk.standing(standing_id))
@@ -220,10 +243,10 @@ def again(
     return show_standing(page, desk, standing_id, form=form, errors=errors, status=status)
 
 
-def _run(form: StepForm) -> UUID:
-    """Return the run that was read; one that is not named is none that there is."""
+def _uuid(text: str) -> UUID:
+    """Return the id that is named; what is no id names nothing that there is."""
     try:
-        return UUID(form.run)
+        return UUID(text)
     except ValueError:
         return UUID(int=0)
 
@@ -320,7 +343,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
         Column(
             key="fresh",
             title=msgid("Schools affected since the notice"),
-            value=lambda row: row.fresh,
+            value=lambda row: None if row.state in UNTOLD else row.fresh,
             kind="number",
             href=href,
             secondary=True,

@@ -260,7 +260,7 @@ def test_columns_are_set_aside_as_evidence_is(run, data):
     for stay in (True, False):
         left = heard(whole, aside, wrongs_stay=stay)
         told = columns_of([moved(one, named.get(one.subject, {}), wrongs_stay=stay) for one in run])
-        for name in ("subject", "independent", *OF_SCHOOL):
+        for name in ("subject", "independent", "wronged", *OF_SCHOOL):
             assert getattr(left, name).tolist() == getattr(told, name).tolist(), name
 
 

@@ -117,6 +117,7 @@ def evidence_of(market: Market, guards: Guards) -> Evidence:
         subject=market.vendor[rows],
         school=market.school[rows],
         independent=np.ones(len(rows), dtype=np.int64),
+        wronged=np.zeros(len(rows), dtype=np.int64),
         rating_points=(market.stars - (market.stars > 0)).sum(axis=1)[rows],
         raters=raters[rows],
         rating_age_days=DAYS * (month - market.rated_at[rows]),

@@ -287,7 +287,7 @@ def test_an_appeal_is_against_the_step_that_was_read(
 
     for number in (1, 0):
         refused = post(number)
-        assert refused.status_code == 409 and "在您阅读之后又有了新的步骤" in refused.text
+        assert refused.status_code == 409 and "在您阅读之后又有了新的处理" in refused.text
     received = post(2).text
     assert "已收到您针对" in received and "待裁决" in received
 

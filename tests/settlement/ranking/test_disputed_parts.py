@@ -37,6 +37,8 @@ from tests.support.site_builders import csrf_token, sign_in
 
 MARCH, APRIL, MAY, JUNE = (parse_month(f"2026-{month:02d}") for month in range(3, 7))
 MATHS, PACKS = "primary/数学/视频", "primary//资源包"
+BY_LINE = Rules(evidence=EvidenceRules(version="3", by_part=True, part_by_part=True))
+"""The rules of before: how grave it is on a part is told by the whole line."""
 BEFORE = Rules(evidence=EvidenceRules(version="2", by_part=True))
 """The rules of before: a dispute weighs in full on each part that was used."""
 TOLD_ANEW = """
@@ -157,6 +159,28 @@ def test_a_slight_dispute_weighs_on_the_part_that_was_used_most(units: Units) ->
     closed(units, APRIL)
 
     assert defects(units, seller, APRIL) == {CELL: {0}, MATHS: {1}, PACKS: {1}}
+
+
+@pytest.mark.parametrize(
+    ("uses", "percent", "by_line", "by_share"),
+    [((6, 2), 10, 1, 3), ((6, 2), 4, 1, 1), ((6, 2), 15, 1, 10), ((2, 6), 15, 1, 3)],
+)
+def test_how_grave_it_is_on_a_part_is_told_by_its_share(
+    units: Units, uses: tuple[int, int], percent: int, by_line: int, by_share: int
+) -> None:
+    """R42: as under an agreement on the part alone; on the pack by the whole line, as before."""
+    contest = a_contest(units)
+    seller = packed(units, contest)
+    first, second = parts(units, seller)
+    taught(units, contest, seller, MARCH, parts=(0, 1))
+    closed(units, MARCH)
+    told_anew(units, "use", {first: uses[0], second: uses[1]})
+    disputed(units, contest, seller, MARCH, part=second, percent=percent)
+    closed(units, APRIL)
+
+    assert defects(units, seller, APRIL) == {CELL: {0}, MATHS: {by_share}, PACKS: {by_line}}
+    then = defects(units, seller, APRIL, rules=BY_LINE)
+    assert then == {CELL: {0}, MATHS: {by_line}, PACKS: {by_line}}
 
 
 def test_a_dispute_names_a_part_that_its_line_bills(units: Units) -> None:

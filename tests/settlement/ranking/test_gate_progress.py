@@ -11,7 +11,7 @@ from kernel.unit import Units
 from settlement.queries.standings import standing_view
 from tests.support.application import an_app
 from tests.support.ranking_builders import BAD, lived, on_probation, ranked, standing_of
-from tests.support.site_builders import sign_in
+from tests.support.site_builders import csrf_token, sign_in
 
 PAGE = {"accept": "text/html"}
 
@@ -49,3 +49,28 @@ def test_a_score_stands_before_its_doubt(settings: Settings, units: Units) -> No
         own = client.get("/vendor/standing", headers=PAGE).text
     for page in (public, own):
         assert re.search(r'>\d+\.\d</strong> <span class="figure muted">± \d+\.\d<', page)
+
+
+def test_the_desk_says_what_became_of_ranking_and_lists_what_waits_first(
+    settings: Settings, units: Units
+) -> None:
+    """R44: once something became known, and once nothing did; vendors by standing."""
+    contest = on_probation(units)
+    with TestClient(an_app(settings, units)) as client:
+        sign_in(client, "reviewer-1")
+
+        def press(month: str) -> str:
+            sent = {"month": month, "csrf_token": csrf_token(client)}
+            return client.post("/bureau/standings", data=sent, headers=PAGE).text
+
+        same = press("2026-04")
+        lived(units, contest, parse_month("2026-05"))
+        sign_in(client, "reviewer-1")
+        made = press("2026-05")
+        shown = client.get("/bureau/standings?ranked=nothing", headers=PAGE).text
+    assert "第 1 次排名保持不变" in same
+    assert "已完成 2026-05 第 1 次排名" in made
+    assert "保持不变" not in shown and "已完成" not in shown
+    assert '?state=probation">整改' in shown and "待裁决的申诉" in shown
+    names = [contest.sellers[number].organisation.name for number in (BAD, 0)]
+    assert shown.index(names[0]) < shown.index(names[1])

@@ -27,6 +27,7 @@ from settlement.ranking.models import StandingAppeal, StandingEvent
 from settlement.ranking.returning import NOT_LEFT, apply_to_return, decide_return, returns_of
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import require_run
+from settlement.ranking.slots import SILENT
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standings import events_of
 from tests.support.application import an_app
@@ -103,12 +104,22 @@ def test_another_reviewer_lets_it_begin_as_a_newcomer_and_the_trail_stays(
         steps = [one.because for one in events_of(unit, standing.id)]
         assert [one.outcome for one in returns_of(unit, standing.id)] == ["granted", "refused"]
     assert steps == ["return", "ended", "exit", "suspension", "notice", "look"]
+    silent = let_in_long_ago(units)
+    assert contest.sellers[0].resource_id in silent
+    assert contest.sellers[BAD].resource_id not in silent, "it begins anew, and so do its places"
     units.clock.advance(timedelta(days=32))
     after = known_of(units, contest, by_now=True)
     assert after == {}
     with units(SYSTEM) as unit:
         run = require_run(unit)
     assert ranked(units, run.month).is_new is False, "what was ranked before stays as it was"
+
+
+def let_in_long_ago(units: Units) -> set[UUID]:
+    """Return what no place would be kept for, if a ranking knew nothing of anything."""
+    until = units.clock.now() - timedelta(days=RETURN_DAYS)
+    with units(SYSTEM) as unit:
+        return {*unit.session.scalars(SILENT, {"run_id": new_id(), "until": until})}
 
 
 def known_of(units: Units, contest: Contest, *, by_now: bool = False) -> dict[str, int]:

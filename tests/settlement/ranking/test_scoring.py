@@ -54,21 +54,29 @@ def test_three_schools_and_sixty_days_end_being_new(schools, days, is_new):
     assert found.scores[0].is_newcomer is is_new
 
 
-def test_schools_that_are_set_aside_end_no_newness():
-    """R43: what went wrong there is scored, and is no independent school; before, it was one."""
+@pytest.mark.parametrize(("sign", "ends_it"), [("affiliate", True), ("hostile-school", False)])
+def test_schools_that_are_set_aside_end_no_newness(sign, ends_it):
+    """R43: what went wrong there is scored, and is no independent school; before, it was one.
+
+    But with somebody at the vendor it is: a vendor would stay new for ever by giving roles.
+    """
     wronged = SchoolEvidence(school="s0", defects=10, months=1)
     vendor = replace(
         a_vendor("v", wronged, says("s1", 4), says("s2", 4), first_listed_days=99),
-        excluded=(("s0", "affiliate"),),
+        excluded=(("s0", sign),),
     )
     priors = estimate_priors([vendor], SHIPPED)
-    before = replace(SHIPPED, newcomers=Newcomers())
+    third = replace(SHIPPED, newcomers=Newcomers(independent=True))
+    first = replace(SHIPPED, newcomers=Newcomers())
 
-    (now,), (then,) = (score([vendor], priors, one).scores for one in (SHIPPED, before))
+    (now,), (then,), (before,) = (
+        score([vendor], priors, one).scores for one in (SHIPPED, third, first)
+    )
 
-    assert (now.schools, now.is_newcomer) == (2, True)
-    assert (then.schools, then.is_newcomer) == (3, False)
-    assert (now.score, now.defects) == (then.score, then.defects)
+    assert (now.schools, now.is_newcomer) == ((3, False) if ends_it else (2, True))
+    assert (then.schools, then.is_newcomer) == (2, True)
+    assert (before.schools, before.is_newcomer) == (3, False)
+    assert (now.score, now.defects) == (then.score, then.defects) == (before.score, before.defects)
 
 
 def test_a_strict_schools_word_is_read_by_what_it_says_of_others():

@@ -11,6 +11,7 @@ from kernel.clock import Month, next_month, parse_month
 from kernel.unit import Units
 from settlement.agreement_ends import EndWhy, end_agreement, end_what_is_over
 from settlement.models import Agreement, Period
+from settlement.queries.rankings import cells_of, places_of_vendor, ranking_of
 from settlement.queries.standing_reasons import grounds_of
 from settlement.queries.standings import standing_view
 from settlement.ranking.evidence import gather
@@ -22,6 +23,7 @@ from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.verify.rankings import check_rankings
 from tests.support.ranking_builders import (
     BAD,
+    CELL,
     Contest,
     closed,
     first_day_after,
@@ -111,6 +113,9 @@ def test_who_is_suspended_and_no_more_used_is_looked_at_and_recovers(units: Unit
             .order_by(StandingEvent.number.desc())
         ).first()
         assert list(check_rankings(unit)) == []
+        assert cells_of(unit, run, kind="vendor") == []
+        assert ranking_of(unit, run, kind="vendor", cell=snapshot.cell) == []
+        assert [one.cell for one in places_of_vendor(unit, run, standing.vendor_id)] == [CELL]
     assert snapshot.subject_id == standing.vendor_id
     assert is_silent(snapshot)
     assert look.is_newcomer

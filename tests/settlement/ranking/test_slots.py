@@ -1,5 +1,6 @@
 """The storefront's order: the best first, and some places kept for newcomers, who take turns."""
 
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
@@ -88,6 +89,44 @@ def test_who_was_shown_least_is_shown_first(shown: dict[UUID, int], turn: str) -
     counts = [shown.get(one.resource_id, 0) for one in order]
     assert counts == sorted(counts)
     assert [one.place for one in order] == [*range(1, 10)]
+
+
+def test_of_what_nothing_is_known_for_long_no_place_is_kept() -> None:
+    """R43: it comes behind who is ranked and who is new, on the last page or the only one."""
+    best, new, silent = ids(1, 8), ids(100, 1), ids(200, 40)
+    listed = [Listed(resource_id=one, cell="c", prior=0) for one in [*best, *new, *silent]]
+    places = {(one, "c"): place for place, one in enumerate(best, start=1)}
+
+    order = arranged(listed, places, shown={}, share=SHARE, turn="", silent=silent)
+
+    assert [one.resource_id for one in order if one.is_slot] == new
+    assert {one.resource_id for one in order[:9]} == {*best, *new}
+    assert {one.resource_id for one in order[9:]} == {*silent}
+    assert [one.place for one in order] == [*range(1, 50)]
+
+
+def test_a_resource_that_nobody_ever_used_is_new_for_a_year(units: Units) -> None:
+    """R43: from when it was first let in; what schools use, or said, waits on as a newcomer."""
+    contest = a_contest(units, sellers=4)
+    with units(SYSTEM) as unit:
+        vendor = a_vendor(unit)
+        unused = a_resource(unit, vendor, "OLD")
+    lived(units, contest, MARCH, {0: 5, 1: 4, 2: 3, 3: 3})
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    with units(SYSTEM) as unit:
+        assert unit.session.get_one(Listing, unused).is_slot
+    days = SHIPPED.newcomers.silent_days
+    assert isinstance(days, int)
+    units.clock.advance(timedelta(days=days))
+    with units(SYSTEM) as unit:
+        newcomer = a_resource(unit, vendor, "NEW")
+        publish_order(unit)
+        hits = search(unit, Wanted(sort=Sort.RANKED)).hits
+
+    assert [one.resource_id for one in hits if one.is_slot] == [newcomer]
+    assert hits[-1].resource_id == unused
+    assert not {Why.RANKED, Why.KEPT_FOR_NEWCOMERS} & {*hits[-1].why}
 
 
 def test_the_storefront_shows_the_ranking_and_counts_kept_places(

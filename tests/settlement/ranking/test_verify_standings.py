@@ -89,6 +89,13 @@ def test_a_whole_course_with_return_differs_in_nothing(units: Units) -> None:
     assert standing_of(units, contest).state == "newcomer"
     assert found(units) == []
     assert planted(units, "UPDATE standing_return SET outcome = 'granted', note = '改'") != []
+    for change, says in (
+        (f"UPDATE standing_return SET made_by = ({SIGNER})", "is made by"),
+        (f"UPDATE standing_return SET decided_by = ({SIGNER})", "is decided by"),
+        ("UPDATE standing_return SET claim = '改'", "another claim"),
+        ("DELETE FROM standing_return WHERE outcome = 'granted'", "1 applications"),
+    ):
+        assert any(says in one for one in planted(units, change)), change
 
 
 NOTICE = "UPDATE standing_event SET {} WHERE because = 'notice'"
@@ -96,6 +103,10 @@ LAST = "run_id = (SELECT run_id FROM standing_look ORDER BY month DESC LIMIT 1)"
 
 
 SIGNER = "SELECT signed_by FROM standing_event WHERE because = 'notice'"
+EVENT_OF_APPEAL = """
+UPDATE standing_appeal SET event_id = (
+    SELECT id FROM standing_event WHERE because = 'notice' ORDER BY number LIMIT 1)
+"""
 OF_A_COURSE = [
     ("UPDATE standing_look SET p_bad = 0.01 WHERE p_bad >= 0.7", "p_bad is 0.010000"),
     ("UPDATE standing_look SET score = 99", "score is 99.0000"),
@@ -133,11 +144,9 @@ OF_AN_APPEAL = [
     (True, "DELETE FROM standing_appeal", "0 appeals"),
     (True, "DELETE FROM struck_evidence WHERE component = 'ratings'", "struck out"),
     (True, "DELETE FROM score_run WHERE number = 2", "its run is gone"),
-    (
-        True,
-        f"UPDATE standing_appeal SET decided_by = ({SIGNER})",
-        "is decided by",
-    ),
+    (True, f"UPDATE standing_appeal SET decided_by = ({SIGNER})", "is decided by"),
+    (True, f"UPDATE standing_appeal SET made_by = ({SIGNER})", "is made by"),
+    (True, EVENT_OF_APPEAL, "another event"),
 ]
 
 
