@@ -40,9 +40,10 @@ class QueuedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The desk's queue, the highest points first."""
+    """The desk's queue, the highest points first; `waiting`: how many there are in all."""
 
     items: list[QueuedAnswer]
+    waiting: int
 
 
 class JudgedAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ Decides what of it the actor may do now, so that pages offer just that; whether 
 still the services' question. A vendor sees its own cases without the reviewers' names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ from catalog.desk import OPEN, factor_counts
 from catalog.differences import Difference, differences
 from catalog.models import Admission, Resource, Version
 from catalog.opening import may_open
-from catalog.risk import Points, weigh
+from catalog.risk import Factor, Points, weigh
 from catalog.states import LIFE_CYCLE, AdmissionState, VersionState
 from catalog.visibility import visible_versions
 from kernel.actors import OrganisationKind, Role
@@ -191,7 +191,7 @@ def case(unit: Unit, version_id: UUID) -> Case:
     names = {one.person_id: one.name for one in people} if is_desk else {}
     is_later = earlier is not None and earlier.number < version.number
     files = files_of(unit, [version.id, *((earlier.id,) if is_later else ())])
-    factors = _factors(unit, version, vendor, changes, submission) if is_desk else ()
+    factors = _factors(unit, version, changes) if is_desk else ()
     return Case(
         version_id=VersionId(version.id),
         resource_id=resource.id,
@@ -252,21 +252,14 @@ def case(unit: Unit, version_id: UUID) -> Case:
     )
 
 
-def _factors(
-    unit: Unit,
-    version: Version,
-    vendor: Organisation,
-    changes: list[Change],
-    submission: Submission | None,
-) -> tuple[Points, ...]:
-    counts = factor_counts(
-        unit,
-        [version],
-        vendors={version.id: vendor.id},
-        changes={version.id: changes},
-        submitted={version.id: submission.submitted_at} if submission else {},
-    )
-    return tuple(weigh(counts[version.id]))
+def _factors(unit: Unit, version: Version, changes: Collection[Change]) -> tuple[Points, ...]:
+    """Return what weighs for a version; what it changes, as its last review has it."""
+    counts = factor_counts(unit, VersionId(version.id))
+    of_changes = {
+        Factor.FIRST_VERSION: int(Change.FIRST in changes),
+        Factor.CONTENT_CHANGED: int(Change.CONTENT in changes),
+    }
+    return tuple(weigh(counts | of_changes))
 
 
 def _history(unit: Unit, version: Version, *, is_desk: bool) -> tuple[Event, ...]:

@@ -1,30 +1,42 @@
 """The admission desk: what waits for a bureau, in the order of its risk factors (R13, R14).
 
 Shows what any bureau may claim and what the actor's own has under review. Who claimed something
-stands beside it. One case with all its facts is the matter of `catalog.cases`.
+stands beside it. After a large import tens of thousands wait: the database narrows, weighs, orders
+and counts them. One case with all its facts is the matter of `catalog.cases`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased
 
 from catalog.admission_models import AdmissionAppeal, Submission, Takedown
-from catalog.changes import changes_of
+from catalog.changes import admitted_before, change_columns, changes_in
 from catalog.criteria import Change, Depth, depth_of
 from catalog.models import Admission, Resource, Version
-from catalog.needs import needs_answered_by
+from catalog.needs import needs_answered
 from catalog.reviewers import answered_for, require_reviewer
-from catalog.risk import Factor, Points, weigh
+from catalog.risk import WEIGHTS, Factor, Points, weigh
 from catalog.sharing_models import InfringementNotice
 from catalog.states import AdmissionState, VersionState
 from kernel.actors import Role
 from kernel.identity.models import Organisation, PersonPrivate
-from kernel.identity.recording import among
 from kernel.ids import VersionId
 from kernel.unit import Unit
 
@@ -32,6 +44,8 @@ OPEN = (AdmissionState.CLAIMED, AdmissionState.PROPOSED)
 YOUNGEST = frozenset({"kindergarten", "preschool", "primary"})
 WAITING, MINE, TO_DECIDE, ELSEWHERE = "waiting", "mine", "to-decide", "with-a-colleague"
 APPEALED = "appealed"
+LET_IN: Final = (VersionState.LISTED, VersionState.SUSPENDED)
+"""Where what is no longer in the queue stands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +76,80 @@ class QueueRow:
         return sum(one.points for one in self.factors)
 
 
-def queue(unit: Unit) -> list[QueueRow]:
-    """Return what waits at the actor's desk, the highest points first, then the oldest."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sought:
+    """What is looked for at the desk: a `standing`, `words` in title, vendor or article number."""
+
+    standing: str = ""
+    words: str = ""
+
+
+EVERYTHING: Final = Sought()
+
+
+def queue(
+    unit: Unit,
+    sought: Sought = EVERYTHING,
+    *,
+    sort: str = "",
+    descending: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[QueueRow]:
+    """Return a page of what waits at the actor's desk, or with `limit` None all of it.
+
+    The highest points first, then the oldest; `sort` by title, vendor_name, points or since. With
+    the standing `listed` or `suspended`, what the actor's bureau, or one below it, let in and
+    answers for (R10), by title; nothing of it is weighed.
+    """
+    wanted = _sought(unit, sought)
+    before = admitted_before()
+    is_let_in = sought.standing in LET_IN
+    counts = {} if is_let_in else _counts(unit, before)
+    points = sum(
+        (
+            func.least(count * WEIGHTS[one].points, WEIGHTS[one].cap)
+            for one, count in counts.items()
+        ),
+        literal(0),
+    )
+    since = Version.created_at if is_let_in else SINCE
+    orders: dict[str, SQLColumnExpression[Any]] = {
+        "title": Version.title,
+        "vendor_name": Organisation.name,
+        "points": points,
+        "since": since,
+    }
+    if sort in orders:
+        first = orders[sort].desc() if descending else orders[sort].asc()
+    else:
+        first = Version.title.asc() if is_let_in else points.desc()
+    wanted = wanted.add_columns(since.label("since"), *_labelled(counts)).order_by(
+        first, since, Version.id
+    )
+    if counts:
+        wanted = _weighed(wanted.add_columns(*change_columns(before)), before)
+    return [
+        _row(row, counts=counts) for row in unit.session.execute(wanted.limit(limit).offset(offset))
+    ]
+
+
+def count_queue(unit: Unit, sought: Sought = EVERYTHING) -> int:
+    """Return how many are sought at the actor's desk."""
+    counted = _sought(unit, sought).with_only_columns(Version.id).subquery()
+    return unit.session.scalar(select(func.count()).select_from(counted)) or 0
+
+
+def _sought(unit: Unit, sought: Sought) -> Select[*tuple[Any, ...]]:
     reviewer = require_reviewer(unit, "see what awaits admission")
-    rows = unit.session.execute(
-        _rows().where(
+    standing = _standing(reviewer.person_id)
+    wanted = _rows().add_columns(standing.label("standing"))
+    if sought.standing in LET_IN:
+        wanted = wanted.where(
+            Version.state == sought.standing, Admission.bureau_id.in_(answered_for(unit))
+        )
+    else:
+        wanted = wanted.where(
             or_(
                 Version.state == VersionState.SUBMITTED,
                 (Version.state == VersionState.IN_REVIEW)
@@ -74,45 +157,12 @@ def queue(unit: Unit) -> list[QueueRow]:
                 _is_appealed() & Admission.bureau_id.in_(answered_for(unit)),
             )
         )
-    ).all()
-    versions = [row.Version for row in rows]
-    changes = changes_of(unit, versions)
-    submitted = _submitted(unit, versions)
-    counts = factor_counts(
-        unit,
-        versions,
-        vendors={row.Version.id: row.vendor_id for row in rows},
-        changes=changes,
-        submitted=submitted,
-    )
-    found = [
-        _row(
-            row,
-            reviewer.person_id,
-            changes=changes[row.Version.id],
-            since=submitted.get(row.Version.id, row.Version.created_at),
-            factors=weigh(counts[row.Version.id]),
-        )
-        for row in rows
-    ]
-    return sorted(found, key=lambda row: (-row.points, row.since, row.version_id))
-
-
-def answered_versions(unit: Unit) -> list[QueueRow]:
-    """Return what the actor's bureau, or one below it, let in and answers for, by title (R10)."""
-    reviewer = require_reviewer(unit, "see what was admitted")
-    rows = unit.session.execute(
-        _rows()
-        .where(
-            Version.state.in_([VersionState.LISTED, VersionState.SUSPENDED]),
-            Admission.bureau_id.in_(answered_for(unit)),
-        )
-        .order_by(Version.title, Version.number)
-    ).all()
-    return [
-        _row(row, reviewer.person_id, changes=(), since=row.Version.created_at, factors=())
-        for row in rows
-    ]
+    if sought.standing:
+        wanted = wanted.where(standing == sought.standing)
+    if sought.words:
+        named = Version.title + " " + Organisation.name + " " + Resource.sku
+        wanted = wanted.where(named.icontains(sought.words, autoescape=True))
+    return wanted
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -121,21 +171,24 @@ def _rows() -> Select[*tuple[Any, ...]]:
     last = select(func.max(rounds.round)).where(rounds.version_id == Version.id).scalar_subquery()
     return (
         select(
-            Version,
+            Version.id,
+            Version.title,
+            Version.number,
+            Version.stage,
+            Version.subject,
+            Version.state,
             Resource.sku,
-            Resource.vendor_id,
             Organisation.name,
             Organisation.code,
             Admission.state.label("admission_state"),
-            Admission.claimed_by,
-            Admission.proposed_by,
             PersonPrivate.name.label("holder"),
-            _is_appealed().label("is_appealed"),
         )
+        .select_from(Version)
         .join(Resource, Resource.id == Version.resource_id)
         .join(Organisation, Organisation.id == Resource.vendor_id)
         .outerjoin(Admission, (Admission.version_id == Version.id) & (Admission.round == last))
         .outerjoin(PersonPrivate, PersonPrivate.person_id == Admission.claimed_by)
+        .outerjoin(Submission, Submission.version_id == Version.id)
     )
 
 
@@ -147,30 +200,24 @@ def _is_appealed() -> ColumnElement[bool]:
     )
 
 
-def _row(
-    row: Any,
-    person_id: UUID,
-    *,
-    changes: Sequence[Change],
-    since: datetime,
-    factors: Sequence[Points],
-) -> QueueRow:
+def _row(row: Any, *, counts: Mapping[Factor, ColumnElement[int]]) -> QueueRow:
+    changes = changes_in(row) if counts else []
     return QueueRow(
-        version_id=VersionId(row.Version.id),
-        title=row.Version.title,
+        version_id=VersionId(row.id),
+        title=row.title,
         sku=row.sku,
-        number=row.Version.number,
+        number=row.number,
         vendor_name=row.name,
         vendor_code=row.code,
-        stage=row.Version.stage,
-        subject=row.Version.subject,
-        state=row.Version.state,
-        standing=_standing(row, person_id),
+        stage=row.stage,
+        subject=row.subject,
+        state=row.state,
+        standing=row.standing,
         holder=row.holder or "" if row.admission_state in OPEN else "",
         depth=depth_of(changes),
         changes=tuple(changes),
-        since=since,
-        factors=tuple(factors),
+        since=row.since,
+        factors=tuple(weigh({one: row._mapping[one] for one in counts})),
     )
 
 
@@ -196,87 +243,100 @@ def waiting_cases(unit: Unit) -> int:
     return int(found or 0)
 
 
-def factor_counts(
-    unit: Unit,
-    versions: Sequence[Version],
-    *,
-    vendors: dict[UUID, UUID],
-    changes: dict[UUID, list[Change]],
-    submitted: dict[UUID, datetime],
-) -> dict[UUID, dict[Factor, int]]:
-    """Return for each version how often each factor counts.
+def factor_counts(unit: Unit, version_id: VersionId) -> dict[Factor, int]:
+    """Return how often each factor counts for a version, by what it changes now."""
+    before = admitted_before()
+    counts = _counts(unit, before)
+    wanted = _weighed(
+        select(*_labelled(counts))
+        .select_from(Version)
+        .join(Resource, Resource.id == Version.resource_id)
+        .outerjoin(Submission, Submission.version_id == Version.id)
+        .where(Version.id == version_id),
+        before,
+    )
+    row = unit.session.execute(wanted).one()
+    return {one: row._mapping[one] for one in counts}
 
-    `submitted`: when those were that a vendor submitted itself, with its self-check.
-    """
-    past = _past(unit, set(vendors.values()))
-    needed = needs_answered_by(unit, [version.id for version in versions])
-    now = unit.clock.now()
+
+def _counts(unit: Unit, before: type[Version]) -> dict[Factor, ColumnElement[int]]:
+    """Return how often each factor counts, for rows that `_weighed` has joined."""
+    opened_at = Version.metadata_["launch_url"].as_string()
+    changes = {column.name: column for column in change_columns(before)}
+    days = func.extract("epoch", unit.clock.now() - SINCE) / 86_400
     return {
-        version.id: {
-            Factor.SCHOOL_NEED: needed.get(version.id, 0),
-            Factor.OPEN_CLAIMS: past[vendors[version.id]].claims,
-            Factor.NO_SELF_CHECK: int(version.id not in submitted),
-            Factor.NEW_VENDOR: int(not past[vendors[version.id]].admitted),
-            Factor.EARLIER_REFUSALS: past[vendors[version.id]].refused,
-            Factor.EARLIER_TAKEDOWNS: past[vendors[version.id]].takedowns,
-            Factor.OPENED_OUTSIDE: int(bool(version.metadata_.get("launch_url"))),
-            Factor.FOR_THE_YOUNGEST: int(version.stage in YOUNGEST),
-            Factor.FIRST_VERSION: int(Change.FIRST in changes[version.id]),
-            Factor.CONTENT_CHANGED: int(Change.CONTENT in changes[version.id]),
-            Factor.WAITING: (now - submitted.get(version.id, version.created_at)).days,
-        }
-        for version in versions
+        Factor.SCHOOL_NEED: func.coalesce(NEEDED.c.needs, 0),
+        Factor.OPEN_CLAIMS: func.coalesce(CLAIMS.c.open, 0),
+        Factor.NO_SELF_CHECK: _one_if(Submission.version_id.is_(None)),
+        Factor.NEW_VENDOR: _one_if(func.coalesce(REVIEWS.c.admitted, 0) == 0),
+        Factor.EARLIER_REFUSALS: func.coalesce(REVIEWS.c.refused, 0),
+        Factor.EARLIER_TAKEDOWNS: func.coalesce(TAKEDOWNS.c.all, 0),
+        Factor.OPENED_OUTSIDE: _one_if(func.coalesce(opened_at, "") != ""),
+        Factor.FOR_THE_YOUNGEST: _one_if(Version.stage.in_(sorted(YOUNGEST))),
+        Factor.FIRST_VERSION: _one_if(changes[Change.FIRST].element),
+        Factor.CONTENT_CHANGED: _one_if(changes[Change.CONTENT].element),
+        Factor.WAITING: cast(func.floor(days), Integer),
     }
 
 
-def _submitted(unit: Unit, versions: Sequence[Version]) -> dict[UUID, datetime]:
-    """Return when the versions were submitted, without those that a file brought."""
-    rows = unit.session.execute(
-        select(Submission.version_id, Submission.submitted_at).where(
-            among(Submission.version_id, [version.id for version in versions])
-        )
-    )
-    return {row.version_id: row.submitted_at for row in rows}
+def _one_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
 
 
-def _past(unit: Unit, vendor_ids: set[UUID]) -> dict[UUID, Any]:
-    """Return what befell each vendor before: admitted, refused, takedowns, open claims."""
-    own = select(Version.id).join(Resource, Resource.id == Version.resource_id)
-    own = own.where(Resource.vendor_id == Organisation.id)
-    reviews = select(func.count()).where(Admission.version_id.in_(own))
-    takedowns = (
-        select(func.count())
-        .select_from(Takedown)
-        .join(Resource, Resource.id == Takedown.resource_id)
-        .where(Resource.vendor_id == Organisation.id)
-    )
-    claims = select(func.count()).where(
-        InfringementNotice.version_id.in_(own), InfringementNotice.outcome.is_(None)
-    )
-    rows = unit.session.execute(
-        select(
-            Organisation.id,
-            reviews.where(Admission.state == AdmissionState.ADMITTED)
-            .scalar_subquery()
-            .label("admitted"),
-            reviews.where(Admission.state == AdmissionState.REFUSED)
-            .scalar_subquery()
-            .label("refused"),
-            takedowns.scalar_subquery().label("takedowns"),
-            claims.scalar_subquery().label("claims"),
-        ).where(among(Organisation.id, vendor_ids))
-    )
-    return {row.id: row for row in rows}
+def _labelled(counts: Mapping[Factor, ColumnElement[int]]) -> list[ColumnElement[int]]:
+    return [count.label(one) for one, count in counts.items()]
 
 
-def _standing(row: Any, person_id: UUID) -> str:
-    if row.is_appealed:
-        return APPEALED
-    if row.Version.state in (VersionState.LISTED, VersionState.SUSPENDED):
-        return str(row.Version.state)
-    match row.admission_state:
-        case AdmissionState.CLAIMED:
-            return MINE if row.claimed_by == person_id else ELSEWHERE
-        case AdmissionState.PROPOSED:
-            return TO_DECIDE if row.proposed_by != person_id else ELSEWHERE
-    return WAITING
+def _weighed(wanted: Select[*tuple[Any, ...]], before: type[Version]) -> Select[*tuple[Any, ...]]:
+    """Join what the factors count: it, and what befell its vendor before."""
+    return (
+        wanted.outerjoin(before, true())
+        .outerjoin(NEEDED, NEEDED.c.version_id == Version.id)
+        .outerjoin(REVIEWS, REVIEWS.c.vendor_id == Resource.vendor_id)
+        .outerjoin(TAKEDOWNS, TAKEDOWNS.c.vendor_id == Resource.vendor_id)
+        .outerjoin(CLAIMS, CLAIMS.c.vendor_id == Resource.vendor_id)
+    )
+
+
+def _by_vendor(of: Any, *counts: ColumnElement[int]) -> Any:
+    return (
+        select(Resource.vendor_id, *counts)
+        .join(Version, Version.resource_id == Resource.id)
+        .join(of, of.version_id == Version.id)
+        .group_by(Resource.vendor_id)
+    )
+
+
+def _standing(person_id: UUID) -> ColumnElement[str]:
+    """Return where a version stands for a reviewer."""
+    claimed = Admission.state == AdmissionState.CLAIMED
+    proposed = Admission.state == AdmissionState.PROPOSED
+    return case(
+        (_is_appealed(), APPEALED),
+        (Version.state.in_(LET_IN), Version.state),
+        (claimed & (Admission.claimed_by == person_id), MINE),
+        (proposed & (Admission.proposed_by != person_id), TO_DECIDE),
+        (claimed | proposed, ELSEWHERE),
+        else_=WAITING,
+    )
+
+
+SINCE: Final = func.coalesce(Submission.submitted_at, Version.created_at)
+"""When it was submitted with a self-check, or brought by a file."""
+REVIEWS: Final = _by_vendor(
+    Admission,
+    func.count().filter(Admission.state == AdmissionState.ADMITTED).label("admitted"),
+    func.count().filter(Admission.state == AdmissionState.REFUSED).label("refused"),
+).subquery("reviews")
+CLAIMS: Final = (
+    _by_vendor(InfringementNotice, func.count().label("open"))
+    .where(InfringementNotice.outcome.is_(None))
+    .subquery("claims")
+)
+TAKEDOWNS: Final = (
+    select(Resource.vendor_id, func.count().label("all"))
+    .join(Takedown, Takedown.resource_id == Resource.id)
+    .group_by(Resource.vendor_id)
+    .subquery("takedowns")
+)
+NEEDED: Final = needs_answered().subquery("needed")

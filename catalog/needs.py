@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from catalog.life_cycle import require_own_vendor
 from catalog.models import Resource, Version
@@ -183,15 +183,14 @@ def needs(unit: Unit, *, only_open: bool = False) -> list[NeedView]:
     ]
 
 
-def needs_answered_by(unit: Unit, version_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return how many open needs each version answers, without those that answer none."""
-    rows = unit.session.execute(
+def needs_answered() -> Select[*tuple[UUID, int]]:
+    """Select how many open `needs` each version answers, without those that answer none."""
+    return (
         select(NeedAnswer.version_id, func.count().label("needs"))
         .join(SchoolNeed, SchoolNeed.id == NeedAnswer.need_id)
-        .where(among(NeedAnswer.version_id, version_ids), SchoolNeed.closed_at.is_(None))
+        .where(SchoolNeed.closed_at.is_(None))
         .group_by(NeedAnswer.version_id)
     )
-    return {row.version_id: row.needs for row in rows}
 
 
 def _answers(unit: Unit, need_ids: set[UUID]) -> dict[UUID, list[AnswerView]]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from catalog.kinds import ResourceKind
 from catalog.listings import refresh_listings
-from catalog.models import Offer
+from catalog.models import Admission, Offer, Version
 from catalog.plans import Tier, check_plan, is_free, normalised
 from catalog.queries import (
     CATALOGUE_RECORDERS,
@@ -24,6 +24,7 @@ from catalog.queries import (
     resources_by_key,
     vendors_priced,
 )
+from catalog.states import AdmissionState
 from kernel.clock import FIRST_YEAR, LAST_YEAR
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, PriceNeedsReview
 from kernel.identity.recording import (
@@ -59,7 +60,8 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
     """Record offers; return each row's fate, in order.
 
     Basic resources are free (R1): those whose listed or newest version says so. A vendor changes no
-    price of what is listed by itself: that is reviewed (R14, `catalog.proposed_offers`).
+    price of what was admitted by itself, not even while it is suspended: that is reviewed (R14,
+    `catalog.proposed_offers`).
     """
     vendors = vendors_priced(unit, {row.vendor_code for row in rows})
     lock_recording(unit)
@@ -79,7 +81,8 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         for offer in unit.session.scalars(select(Offer).where(among(Offer.resource_id, ids)))
     }
     is_vendor = not unit.actor.may(*CATALOGUE_RECORDERS)
-    reviewed = {resource_id for resource_id, _ in plans if is_vendor and resource_id in listed}
+    let_in = listed.keys() | _admitted(unit, ids)
+    reviewed = {resource_id for resource_id, _ in plans if is_vendor and resource_id in let_in}
     fresh: list[dict[str, Any]] = []
     outcomes: list[RowOutcome] = []
     for row in rows:
@@ -118,6 +121,16 @@ def record_offers(unit: Unit, rows: Sequence[OfferRow]) -> list[RowOutcome]:
         refresh_listings(unit, {one["resource_id"] for one in fresh})
     trail_recording(unit, "offers", outcomes, resources=len({one["resource_id"] for one in fresh}))
     return outcomes
+
+
+def _admitted(unit: Unit, resource_ids: Collection[UUID]) -> set[ResourceId]:
+    """Return the resources of which a version was admitted once, whatever became of it since."""
+    found = unit.session.scalars(
+        select(Version.resource_id)
+        .join(Admission, Admission.version_id == Version.id)
+        .where(among(Version.resource_id, resource_ids), Admission.state == AdmissionState.ADMITTED)
+    )
+    return {ResourceId(one) for one in found}
 
 
 def offer_in_force(

@@ -99,21 +99,27 @@ def lock_versions(unit: Unit, version_ids: Collection[VersionId]) -> list[Versio
     return list(versions)
 
 
-def _interesting(unit: Unit, person_id: PersonId, resource_ids: set[UUID]) -> str | None:
-    """Return the name of a vendor of these resources in which the person has an interest."""
+def vendors_of_interest(person_id: PersonId) -> Select[UUID]:
+    """Select the vendors in which a person has an interest: held, by their school, or declared."""
     held = select(RoleGrant.organisation_id).where(RoleGrant.person_id == person_id)
     declared = select(DeclaredInterest.vendor_id).where(DeclaredInterest.person_id == person_id)
     school = Organisation.facts["school_id"].as_string()
+    return select(Organisation.id).where(
+        or_(
+            Organisation.id.in_(held),
+            Organisation.id.in_(declared),
+            school.in_(held.with_only_columns(cast(RoleGrant.organisation_id, Text))),
+        )
+    )
+
+
+def _interesting(unit: Unit, person_id: PersonId, resource_ids: set[UUID]) -> str | None:
+    """Return the name of a vendor of these resources in which the person has an interest."""
     return unit.session.scalars(
         select(Organisation.name)
         .join(Resource, Resource.vendor_id == Organisation.id)
         .where(
-            among(Resource.id, resource_ids),
-            or_(
-                Organisation.id.in_(held),
-                Organisation.id.in_(declared),
-                school.in_(held.with_only_columns(cast(RoleGrant.organisation_id, Text))),
-            ),
+            among(Resource.id, resource_ids), Organisation.id.in_(vendors_of_interest(person_id))
         )
         .limit(1)
     ).first()

@@ -48,7 +48,7 @@ class PriceDayTaken(Conflict):
 
 class PriceNeedsReview(Conflict):
     code = "price-needs-review"
-    summary = "“{key}” is listed: another price is reviewed before it holds."
+    summary = "“{key}” was admitted: another price is reviewed before it holds."
     remedy = "Propose it with a draft of the next version, on the page of your resources."
 
 

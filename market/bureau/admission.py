@@ -15,7 +15,7 @@ from catalog.admission import claim, decide_admission, judge, propose, release
 from catalog.appeals import decide_appeal
 from catalog.cases import Case, case
 from catalog.criteria import Criterion, Finding, Reason
-from catalog.desk import QueueRow, answered_versions, queue
+from catalog.desk import QueueRow, Sought, count_queue, queue
 from catalog.infringements import decide_notice, give_notice, notices
 from catalog.reviewers import declare_interest
 from catalog.states import AdmissionState
@@ -31,7 +31,7 @@ from kernel.i18n import LIST_SEPARATOR, label, msgid, translate, translate_error
 from kernel.identity.stages import Stage
 from kernel.ids import VersionId
 from kernel.unit import Unit
-from kernel.web.tables import Column, Filter, tabulate
+from kernel.web.tables import Column, Filter, Table
 from market.bureau.places import bureau_root
 
 DESK: Final = "/bureau/admission"
@@ -99,18 +99,22 @@ def show_desk(page: Page) -> Response[Any]:
         Filter(key="q", title=msgid("Title or vendor")),
     )
     view = page.view(columns, filters=filters)
-    standing, wanted = view.filters.get("standing", ""), view.filters.get("q", "").casefold()
-    rows = [
-        row
-        for row in (answered_versions if standing in LET_IN else queue)(page.unit)
-        if (not standing or row.standing == standing)
-        and wanted in f"{row.title} {row.vendor_name} {row.sku}".casefold()
-    ]
-    table = tabulate(
-        translate(msgid("What waits at the desk"), page.locale),
-        columns,
-        rows,
+    sought = Sought(standing=view.filters.get("standing", ""), words=view.filters.get("q", ""))
+    count = count_queue(page.unit, sought)
+    view = view.within(count)
+    table = Table(
+        caption=translate(msgid("What waits at the desk"), page.locale),
+        columns=columns,
+        rows=queue(
+            page.unit,
+            sought,
+            sort=view.sort,
+            descending=view.descending,
+            limit=view.per_page,
+            offset=view.offset,
+        ),
         view=view,
+        count=count,
         filters=filters,
         empty=msgid("Nothing waits: every version that was submitted is decided."),
     )
@@ -261,8 +265,6 @@ ACTS: Final[dict[str, Callable[[Unit, VersionId, CaseForm], None]]] = {
     "decide_notice": _decide_notice,
 }
 
-LET_IN: Final = frozenset({"listed", "suspended"})
-"""Standings of what is no longer in the queue."""
 STANDINGS: Final = {
     "waiting": msgid("Waiting to be claimed"),
     "mine": msgid("Claimed by me"),

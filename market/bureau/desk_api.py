@@ -4,19 +4,20 @@ For signed-in reviewers (cookie, and `X-CSRF-Token` for what changes something):
 person's, and no key can make it. `Idempotency-Key` makes a repeated request harmless.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import FromPath, JSONBody, RawBody
+from litestar.params import FromPath, JSONBody, QueryParameter, RawBody
 
 from catalog.admission import claim, decide_admission, judge, propose, release
 from catalog.appeals import decide_appeal
 from catalog.case_answers import CaseAnswer, QueueAnswer, case_answer, queued_answer
 from catalog.cases import case
 from catalog.criteria import Criterion, Finding, Reason
-from catalog.desk import queue
+from catalog.desk import count_queue, queue
+from catalog.search import MOST
 from catalog.states import AdmissionState
 from catalog.submissions import suitability
 from catalog.takedowns import Ground, restore, take_down
@@ -29,6 +30,7 @@ from kernel.ids import VersionId
 from kernel.unit import Unit
 
 REVIEWERS: Final = only(Role.ADMISSION)
+Limit = Annotated[int | None, QueryParameter(ge=1, le=MOST)]
 ONE: Final = "/admissions/{version_id:uuid}"
 
 
@@ -90,10 +92,16 @@ class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     operation_id="listAdmissions",
     summary="What waits at the admission desk",
 )
-def list_admissions(request: AnyRequest, callers: Callers) -> QueueAnswer:
-    """Answer the whole queue of the caller's bureau with the factors that order it."""
+def list_admissions(request: AnyRequest, callers: Callers, *, limit: Limit = None) -> QueueAnswer:
+    """Answer what waits for the caller's bureau with the factors that order it.
+
+    With `limit` the head of the queue: who works through it asks for the head again.
+    """
     with callers.open(request) as unit:
-        return QueueAnswer(items=[queued_answer(row) for row in queue(unit)])
+        return QueueAnswer(
+            items=[queued_answer(row) for row in queue(unit, limit=limit)],
+            waiting=count_queue(unit),
+        )
 
 
 @get(ONE, opt=REVIEWERS, sync_to_thread=True, operation_id="getAdmission", summary="One admission")

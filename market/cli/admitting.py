@@ -6,6 +6,7 @@ from catalog.admission import (
     awaiting_decision,
     awaiting_proposal,
     decide_admission,
+    left_to_others,
     propose_admission,
 )
 from market.cli.context import acting, find_organisation, load_settings, open_units
@@ -93,22 +94,28 @@ def admit(
     if propose_as and not note.strip():
         raise click.UsageError("Say what was checked, and where it can be seen: --note TEXT.")
     proposed = decided = 0
+    left: dict[str, dict[str, int]] = {}
     with open_units(load_settings()) as units:
         if propose_as:
             with units(acting(units, propose_as)) as unit:
                 waiting = awaiting_proposal(unit, vendor_code=vendor_code)
                 propose_admission(unit, waiting, note=note)
                 proposed = len(waiting)
+                left[propose_as] = left_to_others(unit, vendor_code=vendor_code)
         if decide_as:
             with units(acting(units, decide_as)) as unit:
                 waiting = awaiting_decision(unit, vendor_code=vendor_code)
                 decide_admission(unit, waiting, note=note)
                 decided = len(waiting)
+                left[decide_as] = left_to_others(unit, vendor_code=vendor_code)
     emit(
-        {"proposed": proposed, "listed": decided},
+        {"proposed": proposed, "listed": decided, "left_to_others": left},
         [f"proposed  {proposed}", f"listed    {decided}"],
         as_json=as_json,
     )
+    for login, vendors in left.items():
+        for vendor, count in vendors.items():
+            say(f"{count} of {vendor} left to a colleague: {login} has an interest in that vendor.")
     whose = f" of {vendor_code}" if vendor_code else ""
     if propose_as and not proposed:
         say(f"Looked at the submitted versions{whose}: none waits to be proposed by {propose_as}.")

@@ -7,10 +7,12 @@ from catalog.admission import (
     awaiting_decision,
     awaiting_proposal,
     decide_admission,
+    left_to_others,
     propose_admission,
 )
 from catalog.models import Admission
 from catalog.queries import latest_versions
+from catalog.reviewers import declare_interest
 from catalog.states import AdmissionState
 from kernel.actors import Actor, Role, system_actor
 from kernel.errors import (
@@ -96,6 +98,26 @@ def test_one_proposes_another_decides_and_it_is_listed(units, scene):
     ]
 
 
+def test_an_interest_in_one_vendor_leaves_the_others_to_decide(units, scene):
+    """R13: what the reviewer is barred from is left to colleagues, and said."""
+    with units(SYSTEM) as unit:
+        other = a_vendor(unit)
+        a_resource(unit, other, "C", listed=False)
+    with units(scene["second"]) as unit:
+        declare_interest(unit, vendor_code=other.code, reason="亲属任职")
+        own = awaiting_proposal(unit)
+        assert len(own) == 2
+        assert left_to_others(unit) == {other.name: 1}
+    assert len(proposed(units, scene["first"])) == 3
+    with units(scene["second"]) as unit:
+        assert awaiting_decision(unit) == own
+        decide_admission(unit, awaiting_decision(unit), note="同意")
+        assert left_to_others(unit) == {other.name: 1}
+        assert left_to_others(unit, vendor_code=scene["firm"].code) == {}
+    with units(scene["first"]) as unit:
+        assert left_to_others(unit) == {}
+
+
 def test_nobody_decides_what_they_proposed(units, scene):
     versions = proposed(units, scene["first"])
     with units(scene["first"]) as unit:
@@ -134,6 +156,7 @@ def test_a_refusal_says_why(units, scene):
 
 def test_whoever_has_worked_for_the_vendor_does_not_review_it(units, scene):
     with units(SYSTEM) as unit:
+        waiting = awaiting_proposal(unit)
         took(
             record_roster(
                 unit,
@@ -154,7 +177,9 @@ def test_whoever_has_worked_for_the_vendor_does_not_review_it(units, scene):
             )
         )
     with units(scene["first"]) as unit, pytest.raises(VendorInterest):
-        propose_admission(unit, awaiting_proposal(unit), note="核对")
+        propose_admission(unit, waiting, note="核对")
+    with units(scene["first"]) as unit:
+        assert awaiting_proposal(unit) == []
 
 
 def test_only_reviewers_review_and_the_system_is_none(units, scene):

@@ -7,7 +7,7 @@ import pytest
 from catalog.admission import claim, decide_admission, judge, propose, release
 from catalog.cases import case
 from catalog.criteria import Criterion, Finding, Reason
-from catalog.desk import queue, waiting_cases
+from catalog.desk import Sought, count_queue, queue, waiting_cases
 from catalog.models import Version
 from catalog.reviewers import declare_interest
 from catalog.risk import WEIGHTS, Factor, weigh
@@ -119,6 +119,57 @@ def test_the_queue_is_ordered_by_named_factors_with_caps(desk, clock):
 def test_no_factor_brings_more_than_its_cap(factor):
     (one,) = weigh({factor: 1_000_000})
     assert (one.points, one.cap) == (WEIGHTS[factor].cap, WEIGHTS[factor].cap)
+
+
+def test_a_page_of_the_queue_is_cut_out_of_the_whole_and_counted(desk):
+    """R13: what is narrowed, ordered and cut by the database is what the whole queue holds."""
+    for sku in ("A", "B", "C"):
+        desk.submitted(sku, title=f"分数{sku}")
+    desk.claimed(desk.submitted("D", title="小数"))
+    with desk.units(desk.first) as unit:
+        whole = queue(unit)
+        assert [one for offset in range(4) for one in queue(unit, limit=1, offset=offset)] == whole
+        assert count_queue(unit) == len(whole) == 4
+        mine, words = Sought(standing="mine"), Sought(words="分数b")
+        assert [row.sku for row in queue(unit, mine)] == ["D"]
+        assert [row.sku for row in queue(unit, words)] == ["B"]
+        assert (count_queue(unit, mine), count_queue(unit, words)) == (1, 1)
+        by_title = queue(unit, Sought(standing="waiting"), sort="title", descending=True)
+        assert [row.sku for row in by_title] == ["C", "B", "A"]
+        assert queue(unit, Sought(words="%")) == []
+
+
+def test_what_was_let_in_is_listed_by_title_without_points(desk):
+    """R10."""
+    for sku, title in (("A", "乙"), ("B", "丙")):
+        desk.listed(sku, title=title)
+    with desk.units(desk.first) as unit:
+        rows = queue(unit, Sought(standing="listed"))
+        assert {row.sku for row in rows} == {"A", "B"}
+        assert [row.title for row in rows] == sorted(row.title for row in rows)
+        assert {row.points for row in rows} == {0}
+        assert count_queue(unit, Sought(standing="listed")) == 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "changes"),
+    [
+        ({"title": "小数"}, ["content"]),
+        ({"keywords": ("分数", "小数")}, ["content"]),
+        ({"licence": "CC0 1.0"}, ["licence"]),
+        ({"licence": "CC0 1.0", "subject": "科学"}, ["content", "licence"]),
+    ],
+)
+def test_what_a_version_changes_of_the_admitted_one_stands_in_the_queue(desk, facts, changes):
+    """R14."""
+    desk.listed("A")
+    desk.submitted("A", **facts)
+    with desk.units(desk.first) as unit:
+        (row,) = queue(unit)
+    assert row.changes == tuple(changes)
+    named = {one.factor for one in row.factors}
+    assert (Factor.CONTENT_CHANGED in named) is ("content" in changes)
+    assert Factor.FIRST_VERSION not in named
 
 
 def test_what_a_bureau_has_claimed_is_gone_from_the_others_queue(desk):

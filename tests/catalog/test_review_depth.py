@@ -11,7 +11,8 @@ from catalog.criteria import LIGHT_GROUP, Depth, criteria_of
 from catalog.models import Offer, Version
 from catalog.offers import offer_in_force, record_offers
 from catalog.states import AdmissionState
-from catalog.submissions import submit
+from catalog.submissions import submit, withdraw
+from catalog.takedowns import Ground, take_down
 from kernel.errors import (
     InvalidInput,
     NothingChanged,
@@ -88,9 +89,17 @@ def test_a_row_that_is_not_right_is_refused_with_its_field(desk):
     assert refused.value.facts["field"] == "kind"
 
 
-def test_a_vendor_changes_no_price_of_what_is_listed_by_itself(desk):
+@pytest.mark.parametrize("state", ["listed", "suspended", "withdrawn"])
+def test_a_vendor_changes_no_price_of_what_was_admitted_by_itself(desk, state):
     """R14: a file of prices is no way round the review; the bureau that brings it in may."""
-    desk.listed("A")
+    version_id = desk.listed("A")
+    if state == "suspended":
+        with desk.units(desk.first) as unit:
+            take_down(unit, version_id, ground=Ground.ERRORS, reason="答案有误")
+    if state == "withdrawn":
+        with desk.units(desk.manager) as unit:
+            withdraw(unit, version_id, note="停售")
+    assert desk.state(version_id) == state
     later = desk.offer(price="0.0900", valid_from=date(2026, 12, 1))
     with desk.units(desk.manager) as unit:
         same, dearer = record_offers(unit, [desk.offer(), later])

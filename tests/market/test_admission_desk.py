@@ -110,7 +110,11 @@ def test_an_act_with_one_key_is_done_once(client, desk):
 def test_the_queue_says_what_orders_it(client, desk):
     submit(client, draft(client))
     sign_in(client, "first")
-    (row,) = client.get("/api/v1/admissions").json()["items"]
+    answer = client.get("/api/v1/admissions").json()
+    (row,) = answer["items"]
+    assert answer["waiting"] == 1
+    assert client.get("/api/v1/admissions?limit=1").json() == answer
+    assert client.get("/api/v1/admissions?limit=0").status_code == 422
     assert row["points"] == sum(one["points"] for one in row["factors"])
     assert all(one["points"] <= one["cap"] for one in row["factors"])
 
@@ -143,7 +147,7 @@ def test_another_vendor_finds_a_draft_by_no_id(client, desk):
     version_id = draft(client)
     sign_in(client, "other_manager")
     assert client.get(f"/api/v1/versions/{version_id}").status_code == 404
-    assert client.get("/api/v1/versions").json() == {"items": []}
+    assert client.get("/api/v1/versions").json() == {"items": [], "next": None}
     page = {"accept": "text/html"}
     for path in (f"/vendor/resources/{version_id}", f"/vendor/resources/new?of={version_id}"):
         assert client.get(path, headers=page).status_code == 404
