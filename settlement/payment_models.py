@@ -125,6 +125,7 @@ class Payment(Base):
             unique=True,
             postgresql_where=text("kind = 'undone' AND state NOT IN ('failed', 'withdrawn')"),
         ),
+        Index("ix_payment_recovery", "payer_id", postgresql_where=text("kind = 'recovery'")),
         Index(
             "ix_payment_under_way",
             "state",

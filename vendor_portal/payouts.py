@@ -14,6 +14,7 @@ from kernel.outcomes import Fate
 from kernel.web.tables import Column, excerpt, tabulate
 from settlement.payments.bank_accounts import (
     BankAccountRow,
+    account_that_waits,
     accounts_of,
     masked,
     record_bank_accounts,
@@ -80,6 +81,7 @@ def show_payouts(
         at_gateway_fen=reach_of(page.unit, [vendor_id]).of_payees.get(vendor_id, 0),
         account=account,
         masked=masked(account.number) if account else "",
+        waits=account_that_waits(page.unit, vendor_id),
         form=form or BankAccountForm(),
         errors=errors or {},
         failed=[one for one in to_bank if one.may_try_again],

@@ -28,7 +28,14 @@ from settlement.web.payment_runs import (
     post_withdrawal,
     show_run,
 )
-from settlement.web.payments import ProposalForm, post_proposal, show_payments, show_plan
+from settlement.web.payments import (
+    ParkedForm,
+    ProposalForm,
+    post_parked,
+    post_proposal,
+    show_payments,
+    show_plan,
+)
 from settlement.web.payouts import show_payout
 from settlement.web.reconciling import (
     RECONCILIATION,
@@ -66,6 +73,19 @@ def propose(
 ) -> Response[Any]:
     with pages.open(request) as page:
         return post_proposal(page, data, root=bureau_root(page))
+
+
+@post(f"{PAYMENTS}/parked", opt=PAYERS, status_code=200, sync_to_thread=True)
+def apply_message(
+    request: AnyRequest, pages: Pages, *, data: URLEncodedBody[ParkedForm]
+) -> Response[Any]:
+    with pages.open(request) as page:
+        reader = page
+    errors = post_parked(reader, pages.units, data)
+    with pages.open(request) as page:
+        if not errors:
+            return page.redirect(PAYMENTS)
+        return show_payments(page, root=bureau_root(page), errors=errors)
 
 
 @get(PLAN, opt=READERS, sync_to_thread=True)
@@ -193,6 +213,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     plan,
     payout,
     treasury_returns,
+    apply_message,
     dismiss_return,
 )
 UPLOADS: tuple[HTTPRouteHandler, ...] = (take_returns,)

@@ -17,6 +17,7 @@ from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.holds import hold_payee, lift_hold
 from settlement.payments.opening import open_gateway
+from settlement.payments.parked import apply_parked
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile as find_differences
 from settlement.payments.remittances import (
@@ -28,7 +29,6 @@ from settlement.payments.runs import propose_run, release_run, return_run, withd
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.sweeping import catch_up, deliver_messages
 from settlement.payments.treasury import export_orders
-from settlement.payments.webhooks import apply_again
 from settlement.queries.payments import payment_runs
 
 
@@ -220,14 +220,17 @@ def lift(vendor: str, who: str | None) -> None:
 
 @payments.command("apply")
 @click.argument("event", metavar="MESSAGE_ID")
+@click.option("--because", required=True, metavar="TEXT", help="What was seen to; on the trail.")
+@as_option
 @click.pass_context
-def apply(ctx: click.Context, event: str) -> None:
+def apply(ctx: click.Context, event: str, because: str, who: str | None) -> None:
     """Apply a parked message of the gateway once more, after its reason was seen to.
 
     Exit 1 if it stays parked.
     """
     with open_units(load_settings()) as units:
-        state = apply_again(units, event)
+        actor = acting(units, who)
+        state = apply_parked(units, actor, open_gateway(units), event, because=because)
     click.echo(f"{event}: {state}")
     if state == "parked":
         ctx.exit(1)

@@ -70,12 +70,12 @@ WITH review AS (
     WHERE t.stated_at < :as_of AND l.state = 'posted' AND l.confirmed_at < :as_of
     GROUP BY t.id
 ), paid AS (
-    SELECT p.payer_id,
-        sum(CASE WHEN p.kind = 'refund' THEN -p.paid_fen ELSE p.paid_fen END) AS fen
-    FROM payment p JOIN payment_run r ON r.id = p.run_id
-    WHERE (p.kind IN ('collection', 'order', 'refund')
-        OR (p.kind = 'withholding' AND r.method = 'treasury')) AND p.settled_at < :as_of
-    GROUP BY p.payer_id
+    SELECT a.owner_id AS payer_id,
+        sum(CASE l.side WHEN 'C' THEN l.amount_fen ELSE -l.amount_fen END) AS fen
+    FROM account a JOIN leg l ON l.account_id = a.id JOIN transfer t ON t.id = l.transfer_id
+    WHERE a.kind = 'clearing' AND t.at < :as_of
+        AND (t.key LIKE 'paid:%' OR t.key LIKE 'returned:%' OR t.key LIKE 'taken-back%')
+    GROUP BY a.owner_id
 ), running AS (
     SELECT payer_id, due_on, fen,
         sum(fen) OVER (PARTITION BY payer_id ORDER BY month, id) AS up_to FROM owed
@@ -108,7 +108,7 @@ class BureauService:
     `in_time`: of `decided` admissions within the promised days; `upheld`: of `appeals` against it;
     `disputes_in_time`: of `disputes` that were decided in the span or whose last day to decide
     passed in it; `overdue`: of `statements` of its payers that were due in the span and are not
-    paid whole.
+    paid whole, by what the books held at its end: what came back later changes nothing of it.
     """
 
     code: str

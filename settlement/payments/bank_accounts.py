@@ -1,11 +1,16 @@
-"""Bank accounts to which treasuries pay: recorded by the payee or the operator, the last counts.
+"""Bank accounts to which treasuries pay: recorded by the payee or the operator.
 
+The first counts at once. Another one waits, so that a payee whose login somebody else has sees it
+in time: what is recorded meanwhile, the old account too, takes its place, and it never counts.
 An order keeps the account that it was proposed with. Whether an account exists is the bank's word.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -31,6 +36,8 @@ MAY_RECORD: Final = (Role.VENDOR_MANAGER, Role.OPERATOR)
 NUMBER: Final = re.compile(r"\d{8,30}", re.ASCII)
 BRANCH: Final = re.compile(r"(\d{12})?", re.ASCII)
 SHOWN_DIGITS: Final = 4
+WAITS: Final = timedelta(days=3)
+"""How long another account stands beside the one that counts before it counts itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,12 +68,38 @@ def record_bank_accounts(unit: Unit, rows: Sequence[BankAccountRow]) -> list[Row
 
 def accounts_of(unit: Unit, payees: Collection[UUID]) -> dict[UUID, BankAccount]:
     """Return the account that counts now of each payee that has one."""
-    rows = unit.session.scalars(
+    now = unit.clock.now()
+    return {payee_id: counting(rows, now=now) for payee_id, rows in _recorded(unit, payees).items()}
+
+
+def counting(rows: Sequence[BankAccount], *, now: datetime) -> BankAccount:
+    """Return which of a payee's accounts, as they were recorded, counts at a moment."""
+    counts = rows[0]
+    ends = [*(later.recorded_at for _, later in pairwise(rows)), now]
+    for row, replaced_at in zip(rows, ends, strict=True):
+        if replaced_at - row.recorded_at >= WAITS:
+            counts = row
+    return counts
+
+
+def account_that_waits(unit: Unit, payee_id: UUID) -> tuple[BankAccount, datetime] | None:
+    """Return the account that a payee recorded last and that does not count yet, and from when."""
+    rows = _recorded(unit, [payee_id]).get(payee_id)
+    if not rows or rows[-1].id == counting(rows, now=unit.clock.now()).id:
+        return None
+    return rows[-1], rows[-1].recorded_at + WAITS
+
+
+def _recorded(unit: Unit, payees: Collection[UUID]) -> dict[UUID, list[BankAccount]]:
+    """Return the accounts of payees in the order in which they were recorded."""
+    recorded: dict[UUID, list[BankAccount]] = defaultdict(list)
+    for row in unit.session.scalars(
         select(BankAccount)
         .where(among(BankAccount.organisation_id, payees))
         .order_by(BankAccount.recorded_at, BankAccount.id)
-    )
-    return {row.organisation_id: row for row in rows}
+    ):
+        recorded[row.organisation_id].append(row)
+    return dict(recorded)
 
 
 def masked(number: str) -> str:
@@ -96,8 +129,8 @@ def _record(unit: Unit, row: BankAccountRow) -> RowOutcome:
         "branch_code": row.branch_code,
         "number": number,
     }
-    known = accounts_of(unit, [payee_id]).get(payee_id)
-    if known is not None and all(getattr(known, name) == value for name, value in facts.items()):
+    known = _recorded(unit, [payee_id]).get(payee_id)
+    if known and all(getattr(known[-1], name) == value for name, value in facts.items()):
         return DUPLICATE
     unit.session.execute(
         insert(BankAccount).values(

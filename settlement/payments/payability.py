@@ -96,13 +96,14 @@ class Undone:
 class Payees(NamedTuple):
     """Which of some payees are held, which may be paid now, and which are teachers.
 
-    `tax_back`: tax of whom came back from a treasury.
+    `tax_back`: tax of whom came back from a treasury. `names`: how each of them is called.
     """
 
     held: set[UUID]
     ready: set[UUID]
     teachers: set[UUID]
     tax_back: set[UUID]
+    names: dict[UUID, str]
 
 
 def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMethod) -> Payees:
@@ -132,9 +133,16 @@ def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMetho
         Payment.state.in_((PaymentState.RETURNED, PaymentState.CUT)),
         among(Payment.payee_id, payees),
     )
-    found = Payees(set(), set(), set(), set())
-    for payee_id, what in unit.session.execute(union_all(held, ready, teachers, tax_back)):
-        getattr(found, what).add(payee_id)
+    named = select(Organisation.id, literal("names"), Organisation.name).where(
+        among(Organisation.id, payees)
+    )
+    facts = (one.add_columns(literal("")) for one in (held, ready, teachers, tax_back))
+    found = Payees(set(), set(), set(), set(), {})
+    for payee_id, what, name in unit.session.execute(union_all(*facts, named)):
+        if what == "names":
+            found.names[payee_id] = name
+        else:
+            getattr(found, what).add(payee_id)
     return found
 
 

@@ -10,14 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from sqlalchemy import select
-
 from kernel.clock import Month
 from kernel.money import split_by_largest_remainder
 from kernel.unit import Unit
 from settlement.dues import Due, Paid, earned_cells, of_dues, paid_of
 from settlement.ledger.posting import INSTALLATION
-from settlement.models import StatementLine
 from settlement.payments.parts import (
     Cells,
     Item,
@@ -37,7 +34,7 @@ from settlement.payments.payability import (
     undone_transfers,
     withheld_pairs,
 )
-from settlement.payments.recoveries import open_debts
+from settlement.payments.recoveries import planned_payers
 from settlement.payments.states import LeftOut, PaymentKind, PaymentMethod, RunPurpose
 from settlement.payments.taxes import (
     apart_from_tax,
@@ -47,7 +44,6 @@ from settlement.payments.taxes import (
     taxed_before,
     taxed_of,
 )
-from settlement.queries.statements import visible_payers
 from settlement.taxation import NOBODY_TAXED, Taxation, Withheld
 
 
@@ -85,13 +81,15 @@ class Omitted:
 class Plan:
     """What a run would hold. `payments` come payer by payer, the collection first.
 
-    `withheld`: of which teachers how much tax, by which `version` of the table.
+    `withheld`: of which teachers how much tax, by which `version` of the table. `names`: of whom it
+    is known beside.
     """
 
     payments: Sequence[Planned]
     omitted: Sequence[Omitted]
     withheld: Mapping[UUID, Withheld] = field(default_factory=dict)
     version: str = ""
+    names: Mapping[UUID, str] = field(default_factory=dict)
 
     @property
     def paid_out_fen(self) -> int:
@@ -113,12 +111,8 @@ def plan_run(
 
     Without a month, and for a refund, of all that is stated by now.
     """
-    payers = unit.session.scalars(
-        select(StatementLine.payer_id)
-        .where(StatementLine.state == "posted", StatementLine.payer_id.in_(visible_payers(unit)))
-        .distinct()
-        .order_by(StatementLine.payer_id)
-    ).all()
+    found_payers = planned_payers(unit)
+    payers = [one.id for one in found_payers]
     cells, paid = earned_cells(unit, payers), paid_of(unit, payers)
     earned, claimed = of_dues(cells), claimed_parts(unit, payers)
     if purpose is RunPurpose.REFUND:
@@ -135,7 +129,7 @@ def plan_run(
         left = open_until(earned_cells(unit, payers, until=month), cells, claimed, paid)
     payees = {due.payee_id for due in left}
     found = payable_payees(unit, payees, method=method)
-    return plan_payments(
+    plan = plan_payments(
         left,
         method=method,
         held=found.held,
@@ -145,8 +139,12 @@ def plan_run(
         taxed=taxed_before(unit, found.teachers),
         again=tax_again(unit, payers) if found.tax_back else {},
         cells=open_cells(cells, claimed),
-        debts=open_debts(unit, payers) if method is PaymentMethod.GATEWAY else {},
+        debts={one.id: one.debt_fen for one in found_payers if one.debt_fen}
+        if method is PaymentMethod.GATEWAY
+        else {},
     )
+    names = {one.id: one.name for one in found_payers} | found.names
+    return replace(plan, names=names)
 
 
 def plan_payments(

@@ -5,13 +5,15 @@ its lines have paid. The next run through the gateway collects it again, for the
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, Uuid, column, func, select, text
 
-from kernel.arrays import UuidArray
+from kernel.identity.models import Organisation
 from kernel.unit import Unit
+from settlement.models import StatementLine
+from settlement.queries.statements import visible_payers
 
 # What was taken back of disputes that the gateway said were lost, less what runs collect of it.
 DEBTS: Final = text(
@@ -26,18 +28,42 @@ WITH lost AS (
     SELECT a.owner_id AS payer_id, l.amount_fen AS fen
     FROM lost JOIN leg l ON l.transfer_id = lost.id AND l.side = 'D'
     JOIN account a ON a.id = l.account_id AND a.kind = 'clearing'
-    WHERE a.owner_id = ANY(:payers)
     UNION ALL
     SELECT payer_id, -amount_fen FROM payment
-    WHERE payer_id = ANY(:payers) AND kind = 'recovery'
-        AND state NOT IN ('failed', 'returned', 'withdrawn')
+    WHERE kind = 'recovery' AND state NOT IN ('failed', 'returned', 'withdrawn')
 )
-SELECT payer_id, sum(fen) AS fen FROM owed GROUP BY payer_id HAVING sum(fen) > 0 ORDER BY payer_id
+SELECT payer_id, sum(fen) AS fen FROM owed GROUP BY payer_id HAVING sum(fen) > 0
 """
-)
+).columns(column("payer_id", Uuid), column("fen", BigInteger))
+
+
+class PlannedPayer(NamedTuple):
+    """Whose posted lines a run looks at, and what that payer owes the platform besides, in fen."""
+
+    id: UUID
+    name: str
+    debt_fen: int
+
+
+def planned_payers(unit: Unit) -> list[PlannedPayer]:
+    """Return the actor's payers with posted lines and their debts, by one question."""
+    debts = DEBTS.subquery()
+    rows = unit.session.execute(
+        select(Organisation.id, Organisation.name, func.coalesce(debts.c.fen, 0))
+        .outerjoin(debts, debts.c.payer_id == Organisation.id)
+        .where(
+            Organisation.id.in_(visible_payers(unit)),
+            Organisation.id.in_(
+                select(StatementLine.payer_id).where(StatementLine.state == "posted")
+            ),
+        )
+        .order_by(Organisation.id)
+    )
+    return [PlannedPayer(payer_id, name, int(fen)) for payer_id, name, fen in rows]
 
 
 def open_debts(unit: Unit, payer_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return what each payer owes the platform that no run collects, in fen."""
-    rows = unit.session.execute(DEBTS, {"payers": UuidArray.of(list(payer_ids))})
-    return {row.payer_id: int(row.fen) for row in rows}
+    debts = DEBTS.subquery()
+    rows = unit.session.execute(select(debts).where(debts.c.payer_id.in_(payer_ids)))
+    return {payer_id: int(fen) for payer_id, fen in rows}

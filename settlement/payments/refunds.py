@@ -5,6 +5,7 @@ the gateway again then: the books say so, the refund has failed, and a person ha
 which gives anew what came back alone. News of an earlier attempt changes nothing.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -96,6 +97,24 @@ def hear_of_refund(unit: Unit, payment_id: UUID, outcome: Outcome) -> bool:
         return told.stand is Stand.FAILED  # the call says when all parts are through
     settle_refund(unit, payment_id, outcome)
     return True
+
+
+def learn_parts(unit: Unit, payment_id: UUID, parts: Sequence[Part]) -> None:
+    """Keep of which parts a refund consists that was paid before parts were kept.
+
+    As they came through: what came back of them since is applied by its message. Parts that do not
+    add up to it are not kept: which of them it is of is not known then.
+    """
+    payment = lock_group(unit, payment_id).get(payment_id)
+    adds_up = sum(one.amount_fen for one in parts) == payment.paid_fen
+    if payment.state == PaymentState.PAID and adds_up and not _known_parts(unit, payment_id):
+        for one in parts:
+            _keep(unit, payment, one._replace(stand=Stand.DONE))
+
+
+def knows_parts(unit: Unit, payment_id: UUID) -> bool:
+    """Whether it is kept of which parts a refund consists."""
+    return bool(_known_parts(unit, payment_id))
 
 
 def _known_parts(unit: Unit, payment_id: UUID) -> dict[str, RefundPart]:

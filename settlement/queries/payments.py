@@ -20,7 +20,7 @@ from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
 from settlement.models import Statement, StatementLine
-from settlement.payment_models import Fapiao, GatewayEvent, Payment, PaymentRun
+from settlement.payment_models import Fapiao, Payment, PaymentRun
 from settlement.queries.later_payments import later_payments
 from settlement.queries.statements import visible_payers
 from settlement.queries.unsettled import paid_besides
@@ -246,12 +246,6 @@ def fapiao_of(unit: Unit, vendor_id: UUID) -> list[FapiaoRow]:
         .order_by(Fapiao.issued_on.desc(), Fapiao.number)
     )
     return [FapiaoRow(**row._mapping) for row in rows]
-
-
-def parked_messages(unit: Unit) -> list[GatewayEvent]:
-    """Return the gateway's messages that could not be applied; the caller has checked who asks."""
-    wanted = select(GatewayEvent).where(GatewayEvent.state == "parked")
-    return list(unit.session.scalars(wanted.order_by(GatewayEvent.received_at)))
 
 
 def gone_back(unit: Unit, number: str) -> set[str]:

@@ -1,6 +1,6 @@
 """What treasuries returned and no order explains, and what of it was dismissed and why (R63)."""
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind
@@ -13,15 +13,20 @@ Matched = aliased(TreasuryReturn, name="matched")
 
 
 def unknown_returns(unit: Unit) -> list[TreasuryReturn]:
-    """Return what no order explains, nor a later row of its voucher, and nobody dismissed."""
+    """Return what waits for a person, by its order."""
+    wanted = select_waiting(unit).order_by(TreasuryReturn.order_no, TreasuryReturn.id)
+    return list(unit.session.scalars(wanted))
+
+
+def select_waiting(unit: Unit) -> Select[TreasuryReturn]:
+    """Select what no order explains, nor a later row of its voucher, and nobody dismissed."""
     explained = exists().where(
         Matched.payment_id.is_not(None),
         Matched.order_no == TreasuryReturn.order_no,
         Matched.voucher_no == TreasuryReturn.voucher_no,
     )
     dismissed = exists().where(TreasuryDismissal.return_id == TreasuryReturn.id)
-    wanted = select(TreasuryReturn).where(is_unknown(unit), ~explained, ~dismissed)
-    return list(unit.session.scalars(wanted.order_by(TreasuryReturn.order_no, TreasuryReturn.id)))
+    return select(TreasuryReturn).where(is_unknown(unit), ~explained, ~dismissed)
 
 
 def dismissed_returns(unit: Unit) -> list[tuple[TreasuryReturn, TreasuryDismissal]]:

@@ -7,28 +7,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
-from uuid import UUID
 
 from litestar import Response
 from sqlalchemy import select
 
-from kernel.actors import Role
 from kernel.clock import Month, month_of, parse_month, shanghai_day
 from kernel.errors import MarketError
 from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
+from kernel.unit import Units
 from kernel.web.tables import Filter, Table, excerpt, tabulate
+from settlement.ledger.posting import INSTALLATION
+from settlement.payments.opening import open_gateway
+from settlement.payments.parked import MAY_APPLY, apply_parked, what_waits
 from settlement.payments.plans import plan_run
 from settlement.payments.runs import propose_run
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.queries.payments import (
     overdue,
-    parked_messages,
     payment_runs,
 )
-from settlement.queries.treasury_returns import unknown_returns
 from settlement.web.payment_columns import (
     PAYMENTS,
     PLAN,
@@ -50,6 +50,13 @@ class ProposalForm(Form, frozen=True):
     month: str = ""
     method: str = PaymentMethod.GATEWAY.value
     purpose: str = RunPurpose.PAY.value
+
+
+class ParkedForm(Form, frozen=True):
+    """Which message is applied once more, and why."""
+
+    event: str = ""
+    because: str = ""
 
 
 def show_payments(
@@ -75,7 +82,8 @@ def show_payments(
         summed=("amount_fen", "paid_fen"),
         empty=msgid("No payment run was proposed yet."),
     )
-    path = str(page.request.url.path)
+    path = PAYMENTS
+    parked, unknown = what_waits(page.unit)
     to_pay = [row for row in planned if not row.because]
     return page.render_table(
         "settlement/payments.html",
@@ -118,9 +126,31 @@ def show_payments(
             summed=("due_fen", "open_fen"),
             empty=msgid("No statement is overdue."),
         ),
-        parked=parked_messages(page.unit) if page.actor.may(Role.OPERATOR) else [],
-        unknown=unknown_returns(page.unit),
+        parked=parked,
+        parked_options=[(one.event_id, f"{one.event_id} · {one.kind}") for one in parked],
+        may_apply=page.actor.may(*MAY_APPLY),
+        unknown=unknown,
     )
+
+
+def post_parked(page: Page, units: Units, form: ParkedForm) -> dict[str, str]:
+    """Have a parked message applied once more, after the page was admitted and left; return errors.
+
+    The gateway may be asked meanwhile, so no unit is open.
+    """
+    if not form.because.strip():
+        text = msgid("A message is applied again only with its reason.")
+        return {"because": translate(text, page.locale)}
+    try:
+        state = apply_parked(
+            units, page.actor, open_gateway(units), form.event, because=form.because
+        )
+    except MarketError as error:
+        return {"event": translate_error(error, page.locale)}
+    if state == "parked":
+        text = msgid("It still can't be applied; its reason stands beside it.")
+        return {"event": translate(text, page.locale)}
+    return {}
 
 
 def show_plan(page: Page, *, root: tuple[Crumb, ...]) -> Response[Any]:
@@ -212,11 +242,10 @@ def _planned(
     out = [one for one in plan.payments if one.kind not in SIDES]
     people = {one.payer_id for one in out} | {one.payer_id for one in plan.omitted}
     people |= {one.payee_id for one in out} | {one.payee_id for one in plan.omitted}
-    names: dict[UUID, str] = dict(
-        page.unit.session.execute(
-            select(Organisation.id, Organisation.name).where(among(Organisation.id, people))
-        ).all()
-    )
+    names = dict(plan.names)
+    if unnamed := people - names.keys() - {INSTALLATION}:
+        asked = select(Organisation.id, Organisation.name).where(among(Organisation.id, unnamed))
+        names |= dict(page.unit.session.execute(asked).all())
     platform = translate(PLATFORM, page.locale)
     rows = [
         PlanRow(

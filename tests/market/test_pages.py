@@ -37,8 +37,6 @@ COUNTED_LIVE = {
     # These plan what the payer's lines would commit, for whoever signs: a set number, too.
     "/school/selections/{selection_id}": 15,
     "/bureau/approvals/{selection_id}": 15,
-    # This plans what a run would pay, of each agreement's month.
-    "/bureau/payments": 13,
 }
 
 

@@ -140,6 +140,38 @@ def test_a_failure_is_told_with_the_next_step(
     assert states <= {"applied", "ignored"}
 
 
+def test_a_parked_message_of_own_payers_is_applied_again_on_the_page(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R49, R59: what speaks of nobody's payment is the operator's; who only reads acts on none."""
+    paid(units, owed, practice(units)[1])
+    with units(SYSTEM) as unit:
+        key = unit.session.scalars(select(Payment.key).where(Payment.kind == "collection")).one()
+        for event_id, metadata in (("evt_ours", {"key": key}), ("evt_whose", {})):
+            unit.session.add(
+                GatewayEvent(
+                    provider="stripe",
+                    event_id=event_id,
+                    kind="charge.succeeded",
+                    body={"id": "py_1", "metadata": metadata},
+                    state="parked",
+                    because="could not be read",
+                    received_at=unit.clock.now(),
+                )
+            )
+    sign_in(client, "auditor-1")
+    shown = client.get(PAGE).text
+    assert "evt_ours" in shown and "evt_whose" not in shown and "Apply it again" not in shown
+
+    sign_in(client, "maker-1")
+    unsaid = send(client, f"{PAGE}/parked", event="evt_ours", because=" ")
+    assert "only with its reason" in unsaid.text
+    others = send(client, f"{PAGE}/parked", event="evt_whose", because="looked")
+    assert "evt_whose" in others.text and "There is no" in others.text
+    assert send(client, f"{PAGE}/parked", event="evt_ours", because="looked").status_code == 303
+    assert "evt_ours" not in client.get(PAGE).text
+
+
 def test_what_cannot_be_taken_back_is_given_up_on_the_runs_page(
     client: TestClient[Litestar], units: Units, owed: Payables
 ):

@@ -315,6 +315,7 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/payments/reconciliation/{month}"): MONEY,
     ("POST", RUN + "/rest"): CLOSERS,
     ("GET", "/bureau/payments/plan"): MONEY,
+    ("POST", "/bureau/payments/parked"): CLOSERS,
     ("GET", "/bureau/payments/returns"): MONEY,
     ("POST", "/bureau/payments/returns/import"): CLOSERS,
     ("POST", "/bureau/payments/returns/dismiss"): CLOSERS,

@@ -147,6 +147,13 @@ WHERE e.kind = 'refund.failed' AND e.state IN ('applied', 'ignored')
 """
 
 
+# What the revision before can't hold: it would give the rest of these a second time.
+CAME_BACK = sa.text(
+    "SELECT DISTINCT p.key FROM payment p JOIN refund_part c ON c.payment_id = p.id "
+    "WHERE c.came_back_at IS NOT NULL ORDER BY p.key"
+)
+
+
 def upgrade() -> None:
     op.create_table(
         "refund_part",
@@ -181,6 +188,12 @@ def _moves_forward(paid_failed: str, only_refunds: str, of_refund: str) -> str:
 
 
 def downgrade() -> None:
+    back = op.get_bind().scalars(CAME_BACK).all()
+    if back:
+        raise RuntimeError(
+            "the revision before knows no refund that came back after it was done; stay at this "
+            f"revision, or restore a backup of before: {', '.join(back)}"
+        )
     op.execute(_moves_forward("", "", ""))
     op.drop_table("refund_part")
     op.execute("DROP FUNCTION part_comes_back_once")

@@ -66,6 +66,16 @@ CREATE TRIGGER frozen_remittance BEFORE UPDATE ON tax_remittance
 CREATE TRIGGER decided_once BEFORE UPDATE ON tax_remittance
     FOR EACH ROW WHEN (OLD.state <> 'proposed') EXECUTE FUNCTION {decided};
 """
+# What the revision before can't hold: counter-remittances, and what stands of a receipt twice.
+LATER_ALONE = sa.text(
+    """
+SELECT number FROM tax_remittance t
+WHERE corrects_id IS NOT NULL OR state IN ('proposed', 'recorded') AND EXISTS (
+    SELECT FROM tax_remittance o WHERE o.id <> t.id AND o.reference = t.reference
+        AND o.state IN ('proposed', 'recorded'))
+ORDER BY number
+"""
+)
 STANDS = "state IN ('proposed', 'recorded')"
 # Reversals that an upgrade gave up: a person's giving up has its act on the trail.
 GIVEN_UP_UNTOLD = """
@@ -202,6 +212,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    later = op.get_bind().scalars(LATER_ALONE).all()
+    if later:
+        raise RuntimeError(
+            "the revision before knows no counter-remittance, nor a receipt that is entered anew; "
+            f"stay at this revision, or restore a backup of before: {', '.join(later)}"
+        )
     for name in ("takes_of_recorded", "takes_once_recorded", "begins_untaken", "counted_only"):
         op.execute(f"DROP TRIGGER {name} ON tax_remittance")
     op.execute("DROP FUNCTION tax_taken_back")

@@ -45,6 +45,12 @@ def upgrade() -> None:
         [sa.text("(body ->> 'id')")],
         postgresql_where=LOST,
     )
+    op.create_index(
+        "ix_payment_recovery",
+        "payment",
+        ["payer_id"],
+        postgresql_where=sa.text("kind = 'recovery'"),
+    )
     op.create_table(
         "treasury_dismissal",
         sa.Column("return_id", sa.Uuid(), nullable=False),
@@ -67,6 +73,7 @@ def downgrade() -> None:
     if keys := ", ".join(recovered):
         raise RuntimeError(f"can't go back: payments collect what payers owed again: {keys}")
     op.drop_table("treasury_dismissal")  # what was dismissed waits again; the trail says why it was
+    op.drop_index("ix_payment_recovery", table_name="payment")
     op.drop_index("ix_gateway_event_decided", table_name="gateway_event")
     _change((f"('failed', 'ready'),{STEP}", "('failed', 'ready'),"), (PAID_LATE + BEFORE, BEFORE))
     _kinds((*KINDS, "refund"))

@@ -98,6 +98,6 @@ def test_a_message_that_stays_parked_is_an_error(market: Market, units: Units, o
         )
     assert key.startswith(number)
 
-    told = market("payments", "apply", "evt_wrong")
+    told = market("payments", "apply", "evt_wrong", "--because", "asked the gateway")
 
     assert (told.status, "parked" in told.out) == (1, True)

@@ -32,6 +32,9 @@ from settlement.evaluation.schools import (
 )
 from settlement.evaluation.spans import read_span
 from settlement.models import StatementLine
+from settlement.payment_models import Payment
+from settlement.payments.states import PaymentMethod
+from settlement.payments.treasury import ReturnRow, export_orders, record_returns
 from settlement.ratings import rate
 from tests.support.application import an_app
 from tests.support.builders import (
@@ -44,7 +47,7 @@ from tests.support.builders import (
 )
 from tests.support.credit_builders import Contribution, a_contribution, taught
 from tests.support.pack_builders import a_pack
-from tests.support.payment_builders import paid, payables, practice
+from tests.support.payment_builders import paid, payables, practice, released
 from tests.support.settlement_builders import (
     LOG,
     MARCH,
@@ -338,6 +341,29 @@ def test_statements_that_are_not_paid_by_their_day_are_told_of_the_bureau(
     told = platform(units)
     assert told.payouts == len(owed.payees)
     assert told.median_days == 52
+
+
+def test_what_comes_back_later_changes_no_month_of_before(units: Units, clock: FixedClock) -> None:
+    """R62, R65: a statement was paid at a month's end, whatever its treasury returns since."""
+    owed = payables(units)
+    number = released(units, owed, method=PaymentMethod.TREASURY)
+    with units(owed.maker) as unit:
+        orders = unit.session.execute(select(Payment.key, Payment.amount_fen)).all()
+        export_orders(unit, number)
+        rows = [
+            ReturnRow(order_no=key, voucher_no=f"V{n}", result="paid", amount_fen=fen)
+            for n, (key, fen) in enumerate(orders)
+        ]
+        record_returns(unit, rows)
+    clock.advance(timedelta(days=50))
+    day = clock.at.date().isoformat()
+    clock.advance(timedelta(days=2))
+    assert served(units).overdue == 0
+
+    with units(owed.maker) as unit:
+        record_returns(unit, [replace(rows[0], voucher_no="back", result="returned")])
+
+    assert (served(units).overdue, served(units, as_of=day).overdue) == (1, 0)
 
 
 def test_an_evaluation_is_reckoned_once_for_some_minutes(

@@ -19,6 +19,7 @@ from settlement.payment_models import Payment
 from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.holds import hold_payee, lift_hold
+from settlement.payments.parked import parked_messages
 from settlement.payments.parts import open_dues
 from settlement.payments.plans import LeftOut, plan_run
 from settlement.payments.reconciliation import reconcile
@@ -26,7 +27,6 @@ from settlement.payments.runs import lock_planning
 from settlement.payments.sandbox import Fault
 from settlement.payments.standings import standing_of_payee
 from settlement.payments.states import PaymentMethod, RunPurpose
-from settlement.queries.payments import parked_messages
 from settlement.retention import release_all_due
 from settlement.verify.recompute import verify
 from tests.support.payment_builders import (

@@ -14,6 +14,7 @@ from settlement.payment_models import GatewayEvent, GatewayParty, Payment
 from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run
 from settlement.payments.objects import event_of, events_of
+from settlement.payments.parked import parked_messages
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.sandbox import GATEWAY, Fault
@@ -23,7 +24,6 @@ from settlement.payments.signing import sign
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.sweeping import catch_up
 from settlement.payments.webhooks import apply_again, receive
-from settlement.queries.payments import parked_messages
 from settlement.verify.recompute import verify
 from tests.settlement.payments.test_webhooks import a_message, signed
 from tests.support.payment_builders import (

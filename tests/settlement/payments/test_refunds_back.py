@@ -10,7 +10,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import CursorResult, select, text
 from sqlalchemy.exc import DBAPIError
 
+from kernel.actors import Actor, Role
 from kernel.clock import FixedClock
+from kernel.errors import NotFound, ReasonRequired
+from kernel.identity.regions import RegionRow, record_regions
 from kernel.trail import TrailRow
 from kernel.unit import Units
 from market.schema import alembic_config
@@ -19,6 +22,7 @@ from settlement.payment_models import Payment, RefundPart
 from settlement.payments.claims import PATIENCE
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.gateway import Outcome, Part, Stand
+from settlement.payments.parked import apply_parked, parked_messages
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.refunds import hear_of_refund
@@ -26,10 +30,11 @@ from settlement.payments.sandbox import Fault, Sandbox
 from settlement.payments.states import RunPurpose
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.sweeping import catch_up
-from settlement.queries.payments import parked_messages, payment_run
+from settlement.queries.payments import payment_run
 from settlement.verify.recompute import verify
 from tests.settlement.payments.test_after_payment import LESS_FEN, credited, left_of
 from tests.settlement.payments.test_aiming import PAYING, TAKING, a_run
+from tests.support.builders import a_bureau, a_person, took
 from tests.support.payment_builders import (
     FEE_FEN,
     Payables,
@@ -276,6 +281,46 @@ def test_one_of_before_whose_parts_nobody_kept_is_parked(units: Units, owed: Pay
     with units(SYSTEM) as unit:
         (parked,) = parked_messages(unit)
     assert other in parked.because and "R-1:refund" in parked.because
+
+
+def test_a_person_has_it_applied_again_and_the_gateway_says_of_which_parts_it_is(
+    units: Units, owed: Payables
+):
+    """R41, R59: what came back of before the upgrade is given anew; why stands on the trail."""
+    sandbox, gateway = a_refund_of_two(units, owed)
+    ids = {one.amount_fen: one.gateway_id for one in parts(units)}
+    with units.engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("DELETE FROM refund_part"))  # as it was before parts were kept
+    sandbox.return_refund(ids[10])
+    sandbox.deliver()
+    with units(owed.maker) as unit:
+        (parked,) = parked_messages(unit)
+    with units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code="990122", name="邻县")]))
+        elsewhere = a_person(unit, a_bureau(unit, region_code="990122"), [Role.BUREAU_FINANCE])
+
+    def apply(actor: Actor, because: str) -> str:
+        return apply_parked(units, actor, gateway, parked.event_id, because=because)
+
+    with pytest.raises(ReasonRequired):
+        apply(owed.maker, " ")
+    with pytest.raises(NotFound):
+        apply(elsewhere, "not mine")
+    assert the_refund(units).state == "paid"
+    assert apply(owed.maker, "asked the bank") == "applied"
+
+    refund = the_refund(units)
+    assert (refund.state, refund.paid_fen) == ("failed", refund.amount_fen - 10)
+    with units(SYSTEM) as unit:
+        told = unit.session.scalars(
+            select(TrailRow).where(TrailRow.act == "gateway_event.applied_again")
+        ).one()
+        assert told.facts["reason"] == "asked the bank"
+        retry_payment(unit, refund.key)
+    assert pay_run(units, SYSTEM, gateway, "R-1") == {"paid": 2}
+    sandbox.deliver()
+    agrees(units, gateway)
 
 
 @pytest.mark.parametrize(

@@ -132,3 +132,19 @@ def test_the_database_lowers_a_refund_by_what_came_back_alone(units: Units, owed
     lowered = "UPDATE payment SET state = 'failed', paid_fen = paid_fen - 1 WHERE kind = 'refund'"
     with pytest.raises(DBAPIError, match="not taken back"), units.engine.begin() as connection:
         connection.execute(text(lowered))
+
+
+def test_a_downgrade_names_the_refunds_that_the_revision_before_cannot_hold(
+    units: Units, owed: Payables
+) -> None:
+    sandbox, _, _ = refunded(units, owed)
+    sandbox.return_refund(str(the_refund(units).gateway_id))
+    sandbox.deliver()
+
+    with (
+        pytest.raises(RuntimeError, match=f"restore a backup of before: {the_refund(units).key}"),
+        units.engine.begin() as connection,
+    ):
+        command.downgrade(alembic_config(connection), "0037")
+    units.engine.dispose()
+    assert the_refund(units).state == "failed"

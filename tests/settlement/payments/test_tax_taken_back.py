@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -20,6 +21,7 @@ from kernel.errors import (
     Refused,
 )
 from kernel.unit import Units
+from market.schema import alembic_config
 from settlement.journal import export_journal
 from settlement.ledger.posting import INSTALLATION, AccountKind
 from settlement.payments.reconciliation import reconcile
@@ -282,3 +284,18 @@ def test_verify_names_what_takes_back_and_the_books_do_not_know(
         )
     (found,) = verify(units, SYSTEM)
     assert back in found and "-0.02" in found
+
+
+def test_a_downgrade_names_the_counter_remittances_that_the_revision_before_cannot_hold(
+    units: Units, owed: Payables, remitted: str
+):
+    back = taken_back(units, owed, remitted, TAX_FEN)
+    recorded(units, owed, back)
+
+    with (
+        pytest.raises(RuntimeError, match=f"restore a backup of before: {back}"),
+        units.engine.begin() as connection,
+    ):
+        command.downgrade(alembic_config(connection), "0038")
+    units.engine.dispose()
+    assert owes(units, owed) == TAX_FEN
