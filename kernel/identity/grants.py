@@ -11,7 +11,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    SQLColumnExpression,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, aggregate_order_by, array
 
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
@@ -45,7 +56,7 @@ class PersonView:
     roles: frozenset[Role]
 
 
-def in_force(now: datetime) -> ColumnElement[bool]:
+def in_force(now: datetime | SQLColumnExpression[datetime]) -> ColumnElement[bool]:
     """Return the condition that a grant is in force: from its moment on, until before its end."""
     return and_(
         RoleGrant.granted_from <= now,
