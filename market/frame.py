@@ -1,16 +1,17 @@
 """What stands around every page and only the whole program knows: navigation, home, platform."""
 
 from dataclasses import replace
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, Select, bindparam, literal, select
 
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
 from kernel.i18n import msgid, translate
 from kernel.identity.models import Organisation, Region
 from kernel.unit import Unit
 from kernel.web.rendering import Frame, NavigationEntry
-from procurement.waiting_counts import count_waiting
+from procurement.waiting_counts import count_waiting, waiting_values
 from settlement.metering.devices import KEEPERS as DEVICE_KEEPERS
 from settlement.preview import MAY_PREVIEW
 
@@ -99,15 +100,11 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
     )
     if unit.actor.organisation_id is None:
         return frame
-    person_id = unit.actor.person_id
-    counted: ColumnElement[int] = literal(0)
-    if person_id is not None and any(entry.href in INBOXES for entry in navigation):
-        counted = count_waiting(unit, person_id)
-    region, is_sample, waiting = unit.session.execute(
-        select(Region.name, Organisation.is_sample | Region.is_sample, counted)
-        .join(Organisation, Organisation.region_code == Region.code)
-        .where(Organisation.id == unit.actor.organisation_id)
-    ).one()
+    values: dict[str, Any] = {"frame_organisation": unit.actor.organisation_id}
+    counts = unit.actor.person_id is not None and any(entry.href in INBOXES for entry in navigation)
+    if counts:
+        values |= waiting_values(unit)
+    region, is_sample, waiting = unit.session.execute(_facts(counts=counts), values).one()
     return replace(
         frame,
         platform=translate(PLATFORM_OF, frame.locale).format(region=region),
@@ -116,6 +113,17 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
             replace(entry, waiting=waiting) if entry.href in INBOXES else entry
             for entry in navigation
         ),
+    )
+
+
+@cache
+def _facts(*, counts: bool) -> Select[str, bool, int]:
+    """Select the name of the organisation's region, whether either is sample data, what waits."""
+    counted: ColumnElement[int] = count_waiting() if counts else literal(0)
+    return (
+        select(Region.name, Organisation.is_sample | Region.is_sample, counted)
+        .join(Organisation, Organisation.region_code == Region.code)
+        .where(Organisation.id == bindparam("frame_organisation"))
     )
 
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, exists, or_, select, update
 
 from kernel.actors import Role
 from kernel.clock import shanghai_day
@@ -146,9 +146,10 @@ def powers_of(unit: Unit) -> list[Power]:
     """Return the roles that the actor may sign in today in another's place."""
     if unit.actor.person_id is None:
         return []
+    now = unit.clock.now()
     rows = unit.session.execute(
         select(Delegation.role, Delegation.from_person_id, Delegation.only_overdue)
-        .where(*lent_to(unit, unit.actor.person_id))
+        .where(*lent_to(unit.actor.person_id, unit.actor.organisation_id, now, shanghai_day(now)))
         .order_by(Delegation.only_overdue, Delegation.granted_at, Delegation.id)
     )
     return [
@@ -157,13 +158,16 @@ def powers_of(unit: Unit) -> list[Power]:
     ]
 
 
-def lent_to(unit: Unit, person_id: UUID) -> tuple[ColumnElement[bool], ...]:
-    """Return what holds of delegations by which the actor, this person, may sign today."""
-    now = unit.clock.now()
-    today = shanghai_day(now)
+def lent_to(
+    person_id: UUID | SQLColumnExpression[UUID],
+    organisation_id: UUID | SQLColumnExpression[UUID] | None,
+    now: datetime | SQLColumnExpression[datetime],
+    today: date | SQLColumnExpression[date],
+) -> tuple[ColumnElement[bool], ...]:
+    """Return what holds of delegations by which this person may sign there at `now`, of `today`."""
     return (
         Delegation.to_person_id == person_id,
-        Delegation.organisation_id == unit.actor.organisation_id,
+        Delegation.organisation_id == organisation_id,
         Delegation.starts_on <= today,
         Delegation.ends_on >= today,
         Delegation.revoked_at.is_(None),

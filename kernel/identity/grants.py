@@ -11,7 +11,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    SQLColumnExpression,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT, aggregate_order_by, array
 
 from kernel.actors import ROLES_OF, Actor, OrganisationKind, Role
@@ -45,7 +56,7 @@ class PersonView:
     roles: frozenset[Role]
 
 
-def in_force(now: datetime) -> ColumnElement[bool]:
+def in_force(now: datetime | SQLColumnExpression[datetime]) -> ColumnElement[bool]:
     """Return the condition that a grant is in force: from its moment on, until before its end."""
     return and_(
         RoleGrant.granted_from <= now,
@@ -55,6 +66,13 @@ def in_force(now: datetime) -> ColumnElement[bool]:
 
 def select_actors(now: datetime) -> Select[*tuple[Any, ...]]:
     """Select people with organisation, name, login and present roles; `actor_from` reads it."""
+    return select_actors_on(now, shanghai_day(now))
+
+
+def select_actors_on(
+    now: datetime | SQLColumnExpression[datetime], today: date | SQLColumnExpression[date]
+) -> Select[*tuple[Any, ...]]:
+    """Select what `select_actors` does, for a statement whose time is a value of it."""
     roles = (
         select(func.array_agg(aggregate_order_by(RoleGrant.role, RoleGrant.role)))
         .where(
@@ -67,7 +85,7 @@ def select_actors(now: datetime) -> Select[*tuple[Any, ...]]:
     )
     none = func.cast(array([]), ARRAY(TEXT))
     learner = func.cast(array([Role.LEARNER.value]), ARRAY(TEXT))
-    standing = case((_enrolled(shanghai_day(now)), learner), else_=none)
+    standing = case((_enrolled(today), learner), else_=none)
     return (
         select(
             Person.id,
@@ -87,7 +105,7 @@ def select_actors(now: datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _enrolled(day: date) -> ColumnElement[bool]:
+def _enrolled(day: date | SQLColumnExpression[date]) -> ColumnElement[bool]:
     """Return the condition that a person is a learner of their own school on a day."""
     enrolment = (
         select(Enrolment.learner_id)
@@ -102,7 +120,7 @@ def _enrolled(day: date) -> ColumnElement[bool]:
     return enrolment.exists()
 
 
-def enrolled_on(day: date) -> ColumnElement[bool]:
+def enrolled_on(day: date | SQLColumnExpression[date]) -> ColumnElement[bool]:
     """Return the condition that an enrolment covers a day: from its first, until before its end."""
     return and_(
         Enrolment.joined_on <= day, or_(Enrolment.left_on.is_(None), Enrolment.left_on > day)

@@ -8,14 +8,17 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Date, Select, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.actors import Actor
+from kernel.clock import shanghai_day
 from kernel.errors import Refused, TooManyAttempts, WrongCredentials
 from kernel.identity.credentials import forget_failures, login_digest, matches, rehashed
-from kernel.identity.grants import actor_from, select_actors
+from kernel.identity.grants import actor_from, select_actors, select_actors_on
 from kernel.identity.logins import canonical_login
 from kernel.identity.models import Credential, Person, SignInFailures, WebSession
 from kernel.unit import Unit
@@ -77,17 +80,8 @@ def session_actor(unit: Unit, token: str) -> SessionView | None:
     `actor.via` is that of the unit's own actor, who is the visitor bringing the token.
     """
     now = unit.clock.now()
-    row = unit.session.execute(
-        select_actors(now)
-        .add_columns(WebSession.csrf_token, WebSession.expires_at)
-        .join(WebSession, WebSession.person_id == Person.id)
-        .where(
-            WebSession.token_hash == _digest(token),
-            WebSession.expires_at > now,
-            # Whoever has moved to another organisation signs in anew.
-            WebSession.organisation_id == Person.organisation_id,
-        )
-    ).one_or_none()
+    values = {"digest": _digest(token), "now": now, "today": shanghai_day(now)}
+    row = unit.session.execute(_sessions(), values).one_or_none()
     if row is None or not row.roles:
         return None
     return SessionView(
@@ -96,6 +90,27 @@ def session_actor(unit: Unit, token: str) -> SessionView | None:
         login=row.login,
         person_name=row.person_name,
         expires_at=row.expires_at,
+    )
+
+
+@cache
+def _sessions() -> Select[*tuple[Any, ...]]:
+    """Select whose session it is; built once, as every request asks it.
+
+    Takes the token's `digest`, `now` and `today`.
+    """
+    now = bindparam("now", type_=WebSession.expires_at.type)
+    today = bindparam("today", type_=Date())
+    return (
+        select_actors_on(now, today)
+        .add_columns(WebSession.csrf_token, WebSession.expires_at)
+        .join(WebSession, WebSession.person_id == Person.id)
+        .where(
+            WebSession.token_hash == bindparam("digest"),
+            WebSession.expires_at > now,
+            # Whoever has moved to another organisation signs in anew.
+            WebSession.organisation_id == Person.organisation_id,
+        )
     )
 
 

@@ -17,6 +17,7 @@ PERIODS = ("2013-09", "2013-10")
 
 pytestmark = [
     pytest.mark.data,
+    pytest.mark.long,
     pytest.mark.skipif(
         not (DATA_DIR / "studentVle.csv").exists(),
         reason=f"OULAD is not in {DATA_DIR} (XUANYONG_REAL_DATA names another folder)",

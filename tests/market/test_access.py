@@ -203,6 +203,7 @@ def test_a_signed_in_person_opens_no_interface_of_machines(
             assert response.status_code == 401, f"{role}: {method} {path}"
 
 
+@pytest.mark.long
 def test_each_role_opens_its_own_pages_and_is_refused_at_all_others(
     client: TestClient[Litestar], site: Site
 ) -> None:

@@ -116,6 +116,7 @@ def test_accounts_open_in_demo_mode_only_and_close_without_it(units):
     assert not opened(units)
 
 
+@pytest.mark.long
 def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     units, settings, server, clock, monkeypatch
 ):
