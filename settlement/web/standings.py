@@ -77,7 +77,7 @@ class StandingDesk:
 
 def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
     """Show a vendor where it stands, as if it were judged today, what it may do, and what third
-    parties found about it."""
+    parties found about it; where it is new comes last."""
     run = last_run(page.unit)
     rows = standing_rows(page.unit)
     own: list[RankRow] = []
@@ -92,7 +92,7 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
         desk=desk,
         standings=[
             (row, by_cell.get(row.cell), trials.get(row.cell), _words(page, row.cell))
-            for row in rows
+            for row in sorted(rows, key=lambda row: row.state == VendorStanding.NEWCOMER)
         ],
         trial_interval=trial_interval,
         resources=[(row, _words(page, row.cell)) for row in own if row.sku],
