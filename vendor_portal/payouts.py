@@ -14,8 +14,7 @@ from kernel.outcomes import Fate
 from kernel.web.tables import Column, excerpt, tabulate
 from settlement.payments.bank_accounts import (
     BankAccountRow,
-    account_that_waits,
-    accounts_of,
+    accounts_of_payee,
     masked,
     record_bank_accounts,
 )
@@ -59,7 +58,8 @@ def show_payouts(
     assert vendor_id is not None, "the route admits people of vendors only"
     standing = standing_of_payee(page.unit, vendor_id)
     rows, to_bank = payouts_of(page.unit, vendor_id), bank_payouts_of(page.unit, vendor_id)
-    account = accounts_of(page.unit, [vendor_id]).get(vendor_id)
+    accounts = accounts_of_payee(page.unit, vendor_id)
+    account = accounts.counts
     columns = _payout_columns(
         withheld=any(row.withheld_fen for row in rows), failed=any(row.failure for row in rows)
     )
@@ -81,7 +81,8 @@ def show_payouts(
         at_gateway_fen=reach_of(page.unit, [vendor_id]).of_payees.get(vendor_id, 0),
         account=account,
         masked=masked(account.number) if account else "",
-        waits=account_that_waits(page.unit, vendor_id),
+        waits=accounts.waits,
+        since=accounts.since,
         form=form or BankAccountForm(),
         errors=errors or {},
         failed=[one for one in to_bank if one.may_try_again],

@@ -2,13 +2,8 @@
 
 import click
 
-from catalog.admission import (
-    awaiting_decision,
-    awaiting_proposal,
-    decide_admission,
-    left_to_others,
-    propose_admission,
-)
+from catalog.admission import decide_admission, propose_admission
+from catalog.awaiting import awaiting_decision, awaiting_proposal, left_to_others
 from market.cli.context import acting, find_organisation, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from market.cli.output import note as say

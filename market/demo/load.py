@@ -10,12 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 
-from catalog.admission import (
-    awaiting_decision,
-    awaiting_proposal,
-    decide_admission,
-    propose_admission,
-)
+from catalog.admission import decide_admission, propose_admission
+from catalog.awaiting import awaiting_decision, awaiting_proposal
 from catalog.resources import record_catalogue
 from kernel.actors import Role
 from kernel.clock import SHANGHAI

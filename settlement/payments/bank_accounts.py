@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -82,12 +82,23 @@ def counting(rows: Sequence[BankAccount], *, now: datetime) -> BankAccount:
     return counts
 
 
-def account_that_waits(unit: Unit, payee_id: UUID) -> tuple[BankAccount, datetime] | None:
-    """Return the account that a payee recorded last and that does not count yet, and from when."""
+class AccountsOfPayee(NamedTuple):
+    """The account that counts, and the one recorded last if it waits to count `since` a moment."""
+
+    counts: BankAccount | None
+    waits: BankAccount | None = None
+    since: datetime | None = None
+
+
+def accounts_of_payee(unit: Unit, payee_id: UUID) -> AccountsOfPayee:
+    """Return a payee's account that counts now and the one that waits, by one question."""
     rows = _recorded(unit, [payee_id]).get(payee_id)
-    if not rows or rows[-1].id == counting(rows, now=unit.clock.now()).id:
-        return None
-    return rows[-1], rows[-1].recorded_at + WAITS
+    if not rows:
+        return AccountsOfPayee(None)
+    counts, last = counting(rows, now=unit.clock.now()), rows[-1]
+    if last.id == counts.id:
+        return AccountsOfPayee(counts)
+    return AccountsOfPayee(counts, last, last.recorded_at + WAITS)
 
 
 def _recorded(unit: Unit, payees: Collection[UUID]) -> dict[UUID, list[BankAccount]]:

@@ -13,6 +13,8 @@ PLAN: Final = f"{PAYMENTS}/plan"
 BUREAU_PAYOUTS: Final = "/bureau/payouts"
 
 
+NEVER_PAID: Final = ("returned", "withdrawn")
+"""Runs of which nothing is paid: they add nothing to what goes to payees."""
 OF_PAYEES: Final = ("transfer", "order", "reversal")
 
 
@@ -50,7 +52,14 @@ def run_columns() -> list[Column[RunRow]]:
             secondary=True,
         ),
         number("payments", msgid("Payments"), secondary=True),
-        money("amount_fen", msgid("To payees"), href=href),
+        Column(
+            key="amount_fen",
+            title=msgid("To payees"),
+            value=lambda row: None if row.state in NEVER_PAID else row.amount_fen,
+            kind="money",
+            href=href,
+            sortable=True,
+        ),
         money("paid_fen", msgid("Came through"), href=href),
         Column(
             key="standing",
@@ -167,6 +176,6 @@ def overdue_columns() -> list[Column[OverdueRow]]:
         ),
         Column(key="due_on", title=msgid("Due on"), value=lambda row: row.due_on, kind="day"),
         number("days", msgid("Days late")),
-        money("due_fen", msgid("Due")),
+        money("due_fen", msgid("Due"), href=href),
         money("open_fen", msgid("Not paid yet")),
     ]

@@ -40,6 +40,14 @@ from settlement.web.payment_columns import (
 from settlement.web.payment_runs import PLATFORM, SIDES, TITLE, is_finance
 from settlement.web.places import Crumb
 
+PLANNED: Final = {
+    RunPurpose.PAY: msgid("What the next run would pay"),
+    RunPurpose.REFUND: msgid("What the next run would take back"),
+}
+NOTHING: Final = {
+    RunPurpose.PAY: msgid("Nothing is due that is not in a payment run already."),
+    RunPurpose.REFUND: msgid("Nothing is to be taken back that is not in a payment run already."),
+}
 MOST_SHOWN: Final = 20
 """Rows of the next run on the page of payments; all of them stand on a page of their own."""
 
@@ -101,12 +109,12 @@ def show_payments(
         errors=errors or {},
         plan=_first(
             excerpt(
-                translate(msgid("What the next run would pay"), page.locale),
+                translate(PLANNED[purpose], page.locale),
                 plan_columns(left_out=False),
                 to_pay,
                 path=path,
                 summed=("amount_fen",),
-                empty=msgid("Nothing is due that is not in a payment run already."),
+                empty=NOTHING[purpose],
             )
         ),
         left_out=_first(
@@ -117,7 +125,8 @@ def show_payments(
                 path=path,
             )
         ),
-        plan_address=f"{PLAN}?{urlencode({'month': given.month, 'method': given.method})}",
+        plan_address=f"{PLAN}?"
+        + urlencode({"month": given.month, "method": given.method, "purpose": purpose.value}),
         overdue=excerpt(
             translate(msgid("Overdue"), page.locale),
             overdue_columns(),
@@ -157,6 +166,7 @@ def show_plan(page: Page, *, root: tuple[Crumb, ...]) -> Response[Any]:
     """Show all that the next run would hold and leave out, page by page and for export."""
     asked = _asked(page)
     method = PaymentMethod(asked.method) if asked.method in set(PaymentMethod) else None
+    purpose = RunPurpose(asked.purpose) if asked.purpose in set(RunPurpose) else RunPurpose.PAY
     columns = plan_columns(left_out=True)
     methods = tuple((one.value, label(one, page.locale)) for one in PaymentMethod)
     filters = (
@@ -167,19 +177,25 @@ def show_plan(page: Page, *, root: tuple[Crumb, ...]) -> Response[Any]:
             options=methods,
             default=PaymentMethod.GATEWAY.value,
         ),
+        Filter(
+            key="purpose",
+            title=msgid("What for"),
+            options=tuple((one.value, label(one, page.locale)) for one in RunPurpose),
+            default=RunPurpose.PAY.value,
+        ),
     )
     table = tabulate(
-        translate(msgid("What the next run would pay"), page.locale),
+        translate(PLANNED[purpose], page.locale),
         columns,
         _planned(
             page,
             _month(asked.month),
             method=method or PaymentMethod.GATEWAY,
-            purpose=RunPurpose.PAY,
+            purpose=purpose,
         ),
         view=page.view(columns, filters=filters),
         filters=filters,
-        empty=msgid("Nothing is due that is not in a payment run already."),
+        empty=NOTHING[purpose],
     )
     return page.render_table(
         "settlement/payment_plan.html",

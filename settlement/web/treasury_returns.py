@@ -62,7 +62,7 @@ def show_returns(
         errors=errors or {},
         form=form or DismissalForm(),
         waiting=[
-            (str(one.id), f"{one.order_no} · {one.voucher_no} · {yuan(one.amount_fen)}")
+            (str(one.id), f"{one.voucher_no} · {yuan(one.amount_fen)} · {one.order_no}")
             for one in waiting
         ],
         dismissed=excerpt(

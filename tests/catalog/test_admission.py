@@ -3,13 +3,8 @@
 import pytest
 from sqlalchemy import select
 
-from catalog.admission import (
-    awaiting_decision,
-    awaiting_proposal,
-    decide_admission,
-    left_to_others,
-    propose_admission,
-)
+from catalog.admission import decide_admission, propose_admission
+from catalog.awaiting import awaiting_decision, awaiting_proposal, left_to_others
 from catalog.models import Admission
 from catalog.queries import latest_versions
 from catalog.reviewers import declare_interest

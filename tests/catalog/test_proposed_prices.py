@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from catalog.admission import awaiting_decision, decide_admission
+from catalog.admission import decide_admission
+from catalog.awaiting import awaiting_decision
 from catalog.cases import case
 from catalog.models import Offer, Version
 from catalog.offers import record_offers

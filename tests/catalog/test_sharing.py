@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from catalog.admission import awaiting_proposal, propose_admission
+from catalog.admission import propose_admission
+from catalog.awaiting import awaiting_proposal
 from catalog.blind_audit import draw_sample, drawn_from, judge_sample, samples
 from catalog.desk import queue
 from catalog.drafts import save_draft

@@ -4,14 +4,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from catalog.admission import (
-    awaiting_decision,
-    awaiting_proposal,
-    claim,
-    decide_admission,
-    propose_admission,
-)
+from catalog.admission import claim, decide_admission, propose_admission
 from catalog.appeals import appeal, decide_appeal
+from catalog.awaiting import awaiting_decision, awaiting_proposal
 from catalog.cases import case
 from catalog.states import AdmissionState
 from catalog.takedowns import Ground, restore, take_down

@@ -6,12 +6,8 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select, update
 
-from catalog.admission import (
-    awaiting_decision,
-    awaiting_proposal,
-    decide_admission,
-    propose_admission,
-)
+from catalog.admission import decide_admission, propose_admission
+from catalog.awaiting import awaiting_decision, awaiting_proposal
 from catalog.models import Version
 from catalog.offers import OfferRow, record_offers
 from catalog.packs import parts_of

@@ -7,12 +7,8 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from catalog.admission import (
-    awaiting_decision,
-    awaiting_proposal,
-    decide_admission,
-    propose_admission,
-)
+from catalog.admission import decide_admission, propose_admission
+from catalog.awaiting import awaiting_decision, awaiting_proposal
 from catalog.offers import OfferRow, record_offers
 from catalog.plans import Tier, plan_of
 from catalog.resources import CatalogueRow, record_catalogue

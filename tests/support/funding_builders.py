@@ -13,12 +13,8 @@ from typing import Any
 from sqlalchemy import select
 from stdnum.cn import uscc
 
-from catalog.admission import (
-    awaiting_decision,
-    awaiting_proposal,
-    decide_admission,
-    propose_admission,
-)
+from catalog.admission import decide_admission, propose_admission
+from catalog.awaiting import awaiting_decision, awaiting_proposal
 from catalog.offers import OfferRow, record_offers
 from catalog.resources import CatalogueRow, record_catalogue
 from kernel.actors import Actor, OrganisationKind, Role, system_actor

@@ -6,7 +6,7 @@ import pytest
 
 from kernel.clock import FixedClock
 from kernel.unit import Units
-from settlement.payments.bank_accounts import WAITS, account_that_waits, accounts_of
+from settlement.payments.bank_accounts import WAITS, accounts_of, accounts_of_payee
 from tests.support.payment_builders import Payables, a_bank_account, payables
 from tests.support.settlement_builders import SYSTEM
 
@@ -30,8 +30,8 @@ def counts(units: Units, owed: Payables) -> str:
 
 def waiting(units: Units, owed: Payables) -> str:
     with units(SYSTEM) as unit:
-        found = account_that_waits(unit, owed.other.id)
-    return found[0].number if found else ""
+        found = accounts_of_payee(unit, owed.other.id).waits
+    return found.number if found else ""
 
 
 def test_another_account_counts_after_three_days(units: Units, owed: Payables, clock: FixedClock):
