@@ -38,9 +38,9 @@ def links_of(html: str) -> set[str]:
 
 
 def kind_of(address: str) -> str:
-    """Return an address without what differs from row to row."""
+    """Return an address without what differs from row to row: codes, numbers, Chinese words."""
     path, _, query = address.partition("?")
-    path = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+", "…", path)
+    path = re.sub(r"[^/]*[0-9A-Z%][^/]*", "…", path)
     names = sorted(part.partition("=")[0] for part in query.split("&"))
     if path == "/catalog" and len(names) > 1:
         names = ["several"]  # any set of facets: two tell as much as all the others
