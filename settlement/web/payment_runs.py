@@ -13,6 +13,7 @@ from kernel.actors import OrganisationKind, Role
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page, download
 from kernel.i18n import msgid, translate, translate_error
+from kernel.identity.names import names_of_actors
 from kernel.unit import Unit
 from kernel.web.exports import CSV_TYPE
 from kernel.web.tables import excerpt, tabulate
@@ -92,7 +93,7 @@ def show_run(
         root=(*root, (translate(TITLE, page.locale), PAYMENTS)),
         address=f"{PAYMENTS}/{row.number}",
         row=row,
-        history=_history(row, page.locale),
+        history=_history(row, page),
         may_pay=_may_pay(page),
         may_release=waits and not is_maker,
         may_withdraw=waits and is_maker,
@@ -217,8 +218,12 @@ def _may_retry(row: PaymentRow) -> bool:
     )
 
 
-def _history(row: RunRow, locale: str) -> list[tuple[Any, str, str]]:
-    made = (row.proposed_at, translate(msgid("Proposed"), locale), row.proposed_by_name)
+def _history(row: RunRow, page: Page) -> list[tuple[Any, str, str]]:
+    """Return what happened to a run, the latest first: (moment, text, by whom)."""
+    people = {row.proposed_by_name, row.decided_by_name}
+    names = names_of_actors(page.unit, people, locale=page.locale)
+    text = translate(msgid("Proposed"), page.locale)
+    made = (row.proposed_at, text, names[row.proposed_by_name])
     if row.decided_at is None:
         return [made]
     words = {
@@ -226,5 +231,5 @@ def _history(row: RunRow, locale: str) -> list[tuple[Any, str, str]]:
         "returned": msgid("Returned"),
         "withdrawn": msgid("Withdrawn"),
     }
-    text = translate(words[row.state], locale) + (f": {row.note}" if row.note else "")
-    return [(row.decided_at, text, row.decided_by_name), made]
+    text = translate(words[row.state], page.locale) + (f": {row.note}" if row.note else "")
+    return [(row.decided_at, text, names[row.decided_by_name]), made]
