@@ -5,9 +5,10 @@ the matter of `admission`, what it costs of `offers`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -220,10 +221,12 @@ def _refused(
 ) -> RowOutcome:
     """Return the fate of a row that is not right, with what else is wrong: it is mended at once."""
     found = _in_our_words(row)[1]
-    for check in (
-        lambda: _check(row, vendor) if vendor else None,
-        lambda: require_whole_check(unit, row, launch_url=row.launch_url),
-    ):
+    checks: list[Callable[[], None]] = [
+        partial(require_whole_check, unit, row, launch_url=row.launch_url)
+    ]
+    if vendor is not None:
+        checks.append(partial(_check, row, vendor))
+    for check in checks:
         try:
             check()
         except FieldError as error:
