@@ -42,6 +42,7 @@ from catalog.states import (
     VersionState,
     require_verdict,
 )
+from catalog.wording import require_statement
 from kernel.errors import (
     ClaimedByAnother,
     Conflict,
@@ -72,10 +73,11 @@ def claim(unit: Unit, version_ids: Collection[VersionId]) -> None:
 def propose_admission(unit: Unit, version_ids: Collection[VersionId], *, note: str) -> None:
     """Claim submitted versions and propose at once to admit them, all on the evidence of `note`.
 
-    Raises as `claim` does, and `NoteRequired`.
+    Raises as `claim` does, `NoteRequired`, and `InvalidInput` for a note that is too long.
     """
     if not note.strip():
         raise NoteRequired
+    require_statement(note, field="note")
     now = unit.clock.now()
     person_id = require_reviewer(unit, "propose an admission").person_id
     finding = {"finding": Finding.MEETS, "evidence": note.strip()}
@@ -102,6 +104,7 @@ def release(unit: Unit, version_id: VersionId, *, note: str = "") -> None:
 
     So a second reviewer who does not follow a proposal leaves it to others.
     """
+    require_statement(note, field="note")
     reviewer = require_reviewer(unit, "release an admission")
     (version,) = lock_versions(unit, [version_id])
     admission = _open_admission(unit, reviewer, version)
@@ -123,6 +126,7 @@ def judge(
     _version, admission = _own_claim(unit, version_id)
     if not evidence.strip():
         raise FindingsMissing(missing=[criterion])
+    require_statement(evidence, field="evidence")
     admission.findings = {
         **admission.findings,
         criterion.value: {"finding": finding.value, "evidence": evidence.strip()},
@@ -148,6 +152,7 @@ def propose(
     version, admission = _own_claim(unit, version_id)
     depth = Depth(admission.depth)
     require_verdict(verdict)
+    require_statement(note, field="note")
     missing = unjudged(admission.findings, depth)
     if missing:
         raise FindingsMissing(missing=missing)
@@ -184,6 +189,7 @@ def decide_admission(
     would not, `UnderTakedown`, `Conflict` for what is decided already.
     """
     require_verdict(verdict)
+    require_statement(note, field="note")
     reviewer = require_reviewer(unit, "decide an admission")
     if verdict is AdmissionState.ADMITTED:
         hold_prices(unit, version_ids)

@@ -5,9 +5,10 @@ the matter of `admission`, what it costs of `offers`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -47,8 +48,10 @@ DIGESTED = COLUMNS + METADATA + STATED
 LATER = frozenset({"launch_url", *STATED})
 """Content that earlier versions could not have: empty, it is no part of the digest."""
 
-DESCRIBED_BY = ("subject", "grade", "type", "language", "licence", "edition", "offline")
-"""Fields whose words are those of the vocabulary of the same name."""
+DESCRIBED_BY = {name: VOCABULARIES[name] for name in VOCABULARIES if name != "device"} | {
+    "devices": VOCABULARIES["device"]
+}
+"""The fields whose words are those of a vocabulary."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -132,7 +135,7 @@ def record_catalogue(
             _check(row, vendor)
             require_whole_check(unit, row, launch_url=row.launch_url)
         except FieldError as error:
-            outcomes.append(error.outcome)
+            outcomes.append(_refused(unit, typed, vendor, first=error))
             continue
         if history is None:
             history = histories[key] = _History(new_id(), 0, set())
@@ -179,15 +182,9 @@ def record_catalogue(
 
 def described(row: CatalogueRow) -> CatalogueRow:
     """Return the row in the words of the vocabularies; raise `FieldError` for one that is none."""
-
-    def term(field: str, word: str, *, of: str = "") -> str:
-        try:
-            return VOCABULARIES[of or field].read(word)
-        except NotInVocabulary as error:
-            error.facts["field"] = field
-            raise FieldError(error, field=field) from None
-
-    words: dict[str, Any] = {name: term(name, getattr(row, name)) for name in DESCRIBED_BY}
+    words, unknown = _in_our_words(row)
+    if unknown:
+        raise unknown[0]
     mbps = row.bandwidth_mbps
     if mbps is not None and not 0 < mbps <= HIGHEST_MBPS:
         expected = f"an amount above 0, at most {HIGHEST_MBPS}"
@@ -199,8 +196,43 @@ def described(row: CatalogueRow) -> CatalogueRow:
         **words,
         bandwidth_mbps=mbps,
         chapter="/".join(level for level in levels if level),
-        devices=tuple(dict.fromkeys(term("devices", one, of="device") for one in row.devices)),
     )
+
+
+def _in_our_words(row: CatalogueRow) -> tuple[dict[str, Any], list[FieldError]]:
+    """Return by field how its words are called here, and the errors of those that are unknown."""
+    words: dict[str, Any] = {}
+    unknown = []
+    for name, vocabulary in DESCRIBED_BY.items():
+        given = getattr(row, name)
+        try:
+            if isinstance(given, tuple):
+                words[name] = tuple(dict.fromkeys(vocabulary.read(one) for one in given))
+            else:
+                words[name] = vocabulary.read(given)
+        except NotInVocabulary as error:
+            error.facts["field"] = name
+            unknown.append(FieldError(error, field=name))
+    return words, unknown
+
+
+def _refused(
+    unit: Unit, row: CatalogueRow, vendor: Organisation | None, *, first: FieldError
+) -> RowOutcome:
+    """Return the fate of a row that is not right, with what else is wrong: it is mended at once."""
+    found = _in_our_words(row)[1]
+    checks: list[Callable[[], None]] = [
+        partial(require_whole_check, unit, row, launch_url=row.launch_url)
+    ]
+    if vendor is not None:
+        checks.append(partial(_check, row, vendor))
+    for check in checks:
+        try:
+            check()
+        except FieldError as error:
+            found.append(error)
+    others = tuple((one.field, one.error) for one in found if one.field != first.field)
+    return replace(first.outcome, others=others)
 
 
 def content_digest(row: CatalogueRow) -> bytes:

@@ -20,7 +20,7 @@ from catalog.models import Version
 from catalog.ownership import declare_work
 from catalog.reviewers import lock_versions
 from catalog.states import VersionState
-from catalog.wording import require_suits
+from catalog.wording import require_statement, require_suits
 from kernel.errors import (
     CommitmentMissing,
     Conflict,
@@ -53,7 +53,7 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
     """Submit a draft with its self-check, as a manager of its vendor.
 
     Raises `SelfCheckMissing`, `CommitmentMissing`, `FilingNumberMissing`, `NothingChanged` for what
-    was admitted just so, and what `move` raises.
+    was admitted just so, `InvalidInput` for a text that is too long, and what `move` raises.
     """
     lock_recording(unit)  # who records numbers versions, too
     (version,) = lock_versions(unit, [version_id])
@@ -73,6 +73,9 @@ def submit(unit: Unit, version_id: VersionId, check: SelfCheck) -> None:
     missing = [one for one in asked if not check.answers.get(one, "").strip()]
     if missing:
         raise SelfCheckMissing(missing=missing)
+    for one in asked:
+        require_statement(check.answers[one], field=f"check_{one}")
+    require_statement(check.commitment, field="commitment")
     if not (check.commits and check.commitment.strip()):
         raise CommitmentMissing
     number = check.filing_number.strip()

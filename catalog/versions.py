@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from catalog.models import Resource, Version
+from catalog.states import VersionState
 from kernel.actors import Role
 from kernel.errors import InvalidInput
 from kernel.ids import VersionId
@@ -36,10 +37,14 @@ class OwnVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Looked:
-    """What of its versions a vendor looks for: `words` as they stand in title or article number."""
+    """What of its versions a vendor looks for: `words` as they stand in title or article number.
+
+    `states`: in one of which it is; empty means any.
+    """
 
     words: str = ""
     only_newest: bool = False
+    states: frozenset[VersionState] = frozenset()
 
 
 SORTS: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
@@ -121,6 +126,8 @@ def _own(unit: Unit, looked: Looked = Looked()) -> Select[*tuple[Any, ...]]:
     )
     if looked.only_newest:
         wanted = wanted.where(_is_newest())
+    if looked.states:
+        wanted = wanted.where(Version.state.in_(looked.states))
     if looked.words:
         named = Version.title + " " + Resource.sku
         wanted = wanted.where(named.icontains(looked.words, autoescape=True))

@@ -15,7 +15,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """One row's fate; `error` and `field` say what is wrong and where.
+    """One row's fate; `error` and `field` say what is wrong and where, `others` what else is.
 
     `became`: the number of the document that it is a part of, where recording makes documents.
     """
@@ -24,6 +24,7 @@ class RowOutcome:
     error: MarketError | None = None
     field: str = ""
     became: str = ""
+    others: tuple[tuple[str, MarketError], ...] = ()
 
 
 ACCEPTED = RowOutcome(Fate.ACCEPTED)

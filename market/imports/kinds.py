@@ -28,6 +28,7 @@ class Column:
     """One of our columns: how a cell is read, what an empty one means, what an example looks like.
 
     `attribute` is the row's name for it where that differs: yuan in a file are fen inside.
+    `vocabulary`: the words that its service reads; here only to tell all that is wrong with a row.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column:
     read: Reader = text
     blank: Any = NEEDED
     attribute: str = ""
+    vocabulary: Vocabulary | None = None
 
     @property
     def needed(self) -> bool:
@@ -54,6 +56,17 @@ class Column:
                 error.facts["field"] = self.name
             raise CellError(self.name, error) from None
 
+    def require_known(self, value: Any) -> None:
+        """Raise `CellError` for a word that is not in the column's vocabulary."""
+        if self.vocabulary is None:
+            return
+        try:
+            for word in value if isinstance(value, tuple) else (value,):
+                self.vocabulary.read(word)
+        except MarketError as error:
+            error.facts["field"] = self.name
+            raise CellError(self.name, error) from None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
@@ -63,8 +76,7 @@ class Kind:
     against the documents that the rows became part of, by their numbers, `warn_rows` what was
     taken otherwise than its sender may think.
     `by_row`: each row is taken or not by itself, and its service keeps account of what is not.
-    `then`: what has to be done with what was taken before it counts. `words`: the vocabularies of
-    its columns.
+    `then`: what has to be done with what was taken before it counts.
     """
 
     name: str
@@ -76,7 +88,6 @@ class Kind:
     warn_rows: Callable[[Unit, Sequence[Any]], list[str]] | None = None
     by_row: bool = False
     then: str = ""
-    words: tuple[Vocabulary, ...] = ()
     _attributes: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,12 +99,18 @@ class Kind:
         values = [column.value(texts.get(column.name, "")) for column in self.columns]
         return self.make(**dict(zip(self._attributes, values, strict=True)))
 
+    @property
+    def words(self) -> tuple[Vocabulary, ...]:
+        """The vocabularies of the columns."""
+        return tuple(one.vocabulary for one in self.columns if one.vocabulary)
+
     def faults(self, texts: dict[str, str]) -> list[CellError]:
         """Return what is wrong with a row, cell by cell in the order of the columns."""
         found = []
         for column in self.columns:
             try:
-                column.value(texts.get(column.name, ""))
+                value = column.value(texts.get(column.name, ""))
+                column.require_known(value)
             except CellError as wrong:
                 found.append(wrong)
         return found

@@ -98,9 +98,10 @@ def _read(source: SourceFile, kind: Kind, *, field_map: FieldMap, progress: Prog
                 texts = translation.translate(record.values)
                 row = kind.row(texts)
             except CellError as wrong:
-                others = tuple((one.field, one.error) for one in kind.faults(texts)[1:])
+                faults = kind.faults(texts) if texts else ()
+                others = tuple((one.field, one.error) for one in faults if one.field != wrong.field)
                 known = Reject.of(record, wrong.error, field=wrong.field)
-                read.rejects.append(replace(known, others=others if texts else ()))
+                read.rejects.append(replace(known, others=others))
                 continue
             read.rows.append(row)
             read.records.append(record)
@@ -128,7 +129,8 @@ def _record(unit: Unit, kind: Kind, read: _Read, *, tally: Tally) -> None:
                 if isinstance(error, AlreadyExists) and first is not None:
                     # Nothing of it is recorded: what is against this row stands above it.
                     error = RepeatedRow(row=first, **error.facts)
-                read.rejects.append(Reject.of(record, error, field=outcome.field))
+                known = Reject.of(record, error, field=outcome.field)
+                read.rejects.append(replace(known, others=outcome.others))
                 tally.conflicts += kind.by_row and outcome.fate is Fate.CONFLICT
     numbers = list(dict.fromkeys(one.became for one in outcomes if one.became))
     tally.documents = numbers

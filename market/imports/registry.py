@@ -10,7 +10,7 @@ from catalog.criteria import Criterion
 from catalog.offers import OfferRow, record_offers
 from catalog.plans import parse_tiers
 from catalog.resources import CatalogueRow, record_catalogue
-from catalog.vocabularies import VOCABULARIES
+from catalog.vocabularies import VOCABULARIES as WORDS
 from kernel.identity.census import CensusRow, record_census
 from kernel.identity.organisations import (
     BureauRow,
@@ -233,11 +233,11 @@ _KINDS: Final = (
             Column("kind", "personalised", one_of(KINDS)),
             Column("tier", "growth", one_of(TIERS)),
             Column("stage", "primary", one_of(STAGES), blank=""),
-            Column("subject", "数学", key, blank=""),
-            Column("grade", "五年级", key, blank=""),
-            Column("type", "互动练习", key, blank=""),
-            Column("language", "zh-CN", key, blank="zh-CN"),
-            Column("licence", "授权学校教学使用", blank=""),
+            Column("subject", "数学", key, blank="", vocabulary=WORDS["subject"]),
+            Column("grade", "五年级", key, blank="", vocabulary=WORDS["grade"]),
+            Column("type", "互动练习", key, blank="", vocabulary=WORDS["type"]),
+            Column("language", "zh-CN", key, blank="zh-CN", vocabulary=WORDS["language"]),
+            Column("licence", "授权学校教学使用", blank="", vocabulary=WORDS["licence"]),
             Column("author", "示例作者", blank=""),
             Column("keywords", "分数;小数", listed, blank=()),
             Column("conditions", "联网", blank=""),
@@ -245,11 +245,11 @@ _KINDS: Final = (
             Column("launch_url", "", blank=""),
             Column("ownership", "personal", one_of(OWNERSHIPS), blank="personal"),
             Column("school_share", "", unit_price, blank=Decimal(0)),
-            Column("edition", "人教版", key, blank=""),
+            Column("edition", "人教版", key, blank="", vocabulary=WORDS["edition"]),
             Column("chapter", "五年级上册/小数乘法", blank=""),
             Column("bandwidth_mbps", "2", unit_price, blank=None),
-            Column("devices", "投影;音箱", listed, blank=()),
-            Column("offline", "none", key, blank=""),
+            Column("devices", "投影;音箱", listed, blank=(), vocabulary=WORDS["device"]),
+            Column("offline", "none", key, blank="", vocabulary=WORDS["offline"]),
             Column("parts", "", listed, blank=()),
             *(Column(f"check_{one}", "", blank="") for one in Criterion),
             Column("commitment", "", blank=""),
@@ -259,7 +259,6 @@ _KINDS: Final = (
         ),
         make=CatalogueRow,
         record=record_catalogue,
-        words=tuple(VOCABULARIES.values()),
     ),
     Kind(
         name="offers",

@@ -103,8 +103,12 @@ class Reject:
 
     def line(self) -> str:
         place = f"row {self.record.row}" + (f", {self.field}" if self.field else "")
-        others = "".join(f" {name}: {error}" for name, error in self.others)
-        return f"{place}: {self.reason}{others}"
+        return f"{place}: {self.all_reasons}"
+
+    @property
+    def all_reasons(self) -> str:
+        """What is wrong with the field, then what else is with the row."""
+        return self.reason + "".join(f" {name}: {error}" for name, error in self.others)
 
 
 class Rejects(AbstractContextManager["Rejects"]):
@@ -184,7 +188,7 @@ class Rejects(AbstractContextManager["Rejects"]):
         if self._writer is not None:
             self.expect(reject.record.values)
             values = reject.record.values
-            own = [str(reject.record.row), reject.field, reject.code, reject.reason]
+            own = [str(reject.record.row), reject.field, reject.code, reject.all_reasons]
             self._write([*(values.get(name, "") for name in self._columns or ()), *own])
 
     def _write(self, cells: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from catalog.states import VersionState
 from catalog.versions import Looked, count_own_versions, own_versions, own_versions_shown
 from kernel.errors import InvalidInput
 from kernel.ids import VersionId, new_id
@@ -56,6 +57,7 @@ def test_a_cursor_that_is_no_version_of_the_vendor_is_refused(desk):
         (Looked(words="加减"), [("B", 2)]),
         (Looked(words="a_"), [("A_1", 1)]),
         (Looked(words="%"), []),
+        (Looked(states=frozenset({VersionState.DRAFT})), [("B", 2)]),
     ],
 )
 def test_what_is_looked_for_is_found_and_counted(desk, looked, found):

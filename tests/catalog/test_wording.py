@@ -5,6 +5,8 @@ from datetime import date
 
 import pytest
 
+from catalog.admission import judge, propose_admission
+from catalog.criteria import Criterion, Finding
 from catalog.drafts import save_draft
 from catalog.needs import post_need
 from catalog.resources import record_catalogue
@@ -33,7 +35,11 @@ WRONG = [
     ({"author": "长" * 201}, "author"),
     ({"conditions": "长" * 5_001}, "conditions"),
     ({"conditions": "响铃\a"}, "conditions"),
+    ({"check_safety": "长" * 5_001}, "check_safety"),
+    ({"commitment": "长" * 5_001}, "commitment"),
+    ({"suits_conditions": "响铃\a"}, "suits_conditions"),
 ]
+TOO_LONG = "长" * 5_001
 
 
 @pytest.fixture
@@ -60,6 +66,47 @@ def test_what_is_just_as_long_as_it_may_be_is_kept(desk):
     facts = {"title": "长" * 200, "keywords": ("长" * 50,), "conditions": "一\n二" + "长" * 4_997}
     with desk.units(desk.manager) as unit:
         assert save_draft(unit, desk.row("小数/(1).a@b" + "x" * 52, **facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "field"),
+    [
+        ({"answers": a_self_check().answers | {"safety": TOO_LONG}}, "check_safety"),
+        ({"commitment": TOO_LONG}, "commitment"),
+        ({"conditions": TOO_LONG}, "conditions"),
+    ],
+)
+def test_what_a_vendor_declares_is_no_longer_than_anybody_reads(desk, facts, field):
+    """R12: the field is named as it is in a file."""
+    version_id = desk.draft()
+    with desk.units(desk.manager) as unit, pytest.raises(InvalidInput) as refused:
+        submit(unit, version_id, a_self_check(**facts))
+
+    assert refused.value.facts["field"] == field
+    assert "5000" in translate_error(refused.value, "zh_CN")
+    assert desk.state(version_id) == "draft"
+
+
+def test_what_a_reviewer_writes_is_no_longer_than_anybody_reads(desk):
+    """R11: evidence, and the note that is the evidence of a whole catalogue."""
+    judged, whole = desk.claimed(desk.submitted("A")), desk.submitted("B")
+    acts = {
+        "evidence": lambda unit: judge(
+            unit, judged, Criterion.SAFETY, finding=Finding.MEETS, evidence=TOO_LONG
+        ),
+        "note": lambda unit: propose_admission(unit, [whole], note=TOO_LONG),
+    }
+    for field, act in acts.items():
+        with desk.units(desk.first) as unit, pytest.raises(InvalidInput) as refused:
+            act(unit)
+        assert refused.value.facts["field"] == field
+        said = translate_error(refused.value, "zh_CN")
+        assert "5000" in said and field not in said and len(said) < 200
+
+    with desk.units(desk.first) as unit:
+        judge(unit, judged, Criterion.SAFETY, finding=Finding.MEETS, evidence="一\n二")
+    assert desk.admission(judged).findings["safety"]["evidence"] == "一\n二"
+    assert desk.state(whole) == "submitted"
 
 
 def test_what_is_no_stage_is_neither_submitted_nor_proposed_nor_asked_for(desk):

@@ -8,8 +8,9 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from catalog.submissions import withdraw
 from kernel.actors import Role
-from kernel.ids import VersionId
+from kernel.ids import VersionId, new_id
 from kernel.settings import Settings
 from kernel.unit import Units
 from tests.support.accounts import PASSWORD
@@ -18,6 +19,7 @@ from tests.support.application import an_app
 from tests.support.builders import a_person, a_school
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
+from vendor_portal import needs as vendor_needs
 
 
 @pytest.fixture
@@ -93,6 +95,35 @@ def test_a_form_says_what_a_need_lacks(client, desk):
     assert "今后的日期" in late.text
     page = {"accept": "text/html"}
     assert client.get("/school/works", headers=page).status_code == 403
+
+
+def test_of_many_resources_the_newest_are_offered_and_the_others_by_words(
+    client, desk, monkeypatch
+):
+    """R61: a vendor of 100,000 resources answers a need as one of three does."""
+    monkeypatch.setattr(vendor_needs, "MOST_OFFERED", 2)
+    body = {"title": "双语练习", "description": "四年级", "wanted_by": "2026-10-01"}
+    (need,) = call(client, "teacher", "/needs", body, status=201)["items"]
+    ids = {sku: desk.submitted(sku) for sku in ("A1", "A2", "A3")}
+    taken_back = desk.submitted("A4")
+    sign_in(client, "manager")
+    with desk.units(desk.manager) as unit:
+        withdraw(unit, taken_back)
+
+    def offered(address: str) -> list[str]:
+        text = client.get(address, headers={"accept": "text/html"}).text
+        return [sku for sku in ("A1", "A2", "A3", "A4") if f"资源{sku} · {sku} · 1" in text]
+
+    assert offered("/vendor/needs") == ["A1", "A2"], "of one moment, by article number"
+    assert offered("/vendor/needs?q=a3") == ["A3"]
+    assert offered("/vendor/needs?q=A4") == [], "it is over"
+    of_another = {"need": need["id"], "version": str(new_id()), "note": "双语"}
+    wrong = send(client, "/vendor/needs?q=a3", **of_another)
+    assert "form-errors" in wrong.text and 'value="双语"' in wrong.text
+    assert "资源A3 · A3 · 1" in wrong.text, "what was looked for is still looked for"
+    done = send(client, "/vendor/needs", need=need["id"], version=str(ids["A3"]))
+    assert done.status_code == 303
+    assert "资源A3" in client.get("/vendor/needs", headers={"accept": "text/html"}).text
 
 
 def test_who_answers_is_read_without_signing_in(client, desk):

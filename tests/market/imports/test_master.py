@@ -226,3 +226,30 @@ def test_an_import_of_allocations_says_which_proposals_it_made_and_what_they_lac
 def test_rejects_that_can_not_be_written_stop_the_import_before_it_begins(tmp_path):
     with pytest.raises(UnwritableFile), Rejects(tmp_path / "nowhere" / "rejects.csv"):
         pass
+
+
+CATALOGUE = "vendor_code,sku,title,kind,tier,subject,devices,bandwidth_mbps,licence\n"
+
+
+@pytest.mark.usefixtures("county")
+def test_all_that_is_wrong_with_a_row_of_a_catalogue_is_told_at_once(units, tmp_path):
+    """R5: words of no vocabulary beside what can't be read, and beside what can't be shown."""
+    with units(SYSTEM) as unit:
+        code = a_vendor(unit).code
+    content = (
+        f"{CATALOGUE}{code},A,一,personalised,growth,数学课,投影;hologram,fast,CC BY 3\n"
+        f"{code},B,{'长' * 201},personalised,growth,数学课,hologram,2,CC BY 4.0\n"
+        f"{code},C,三,personalised,growth,数学,投影,2,CC BY 4.0\n"
+    )
+    path = tmp_path / "rejects.csv"
+    with pytest.raises(RowsRejected) as refused:
+        _import(units, tmp_path, "catalogue", content, rejects=path)
+
+    assert refused.value.facts["rejected"] == 2
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert first["field"] == "bandwidth_mbps"
+    assert second["field"] == "subject"
+    for row, others in ((first, ("subject", "devices", "licence")), (second, ("devices", "title"))):
+        found = [row["reason"].count(f" {name}: ") for name in others]
+        assert found == [1] * len(others), row["reason"]
