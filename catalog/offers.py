@@ -146,6 +146,19 @@ def offer_in_force(
     return {ResourceId(offer.resource_id): offer for offer in rows}
 
 
+def free_days(unit: Unit, resource_ids: Collection[UUID]) -> dict[ResourceId, list[date]]:
+    """Return by resource the days on which a free price of it begins, in their order."""
+    found: dict[ResourceId, list[date]] = {}
+    for offer in unit.session.scalars(
+        select(Offer)
+        .where(among(Offer.resource_id, resource_ids))
+        .order_by(Offer.resource_id, Offer.valid_from)
+    ):
+        if is_free(offer.plan):
+            found.setdefault(ResourceId(offer.resource_id), []).append(offer.valid_from)
+    return found
+
+
 def plan_of(row: OfferRow, *, is_basic: bool) -> dict[str, Any]:
     """Return the plan as it is stored: words and decimal strings, so that it compares exactly."""
     plan: dict[str, Any] = {"plan": row.plan, "unit_price": f"{row.unit_price_yuan:f}"}

@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from catalog.kinds import ResourceKind
 from catalog.models import Offer, Resource, Version
-from catalog.offers import offer_in_force
+from catalog.offers import free_days, offer_in_force
 from catalog.queries import ResourceKey, listed_versions, resources_by_key
 from kernel.actors import OrganisationKind
 from kernel.clock import shanghai_day
@@ -62,7 +63,8 @@ class SelectionRow:
 class Facts:
     """All that the rows refer to, gathered once for all of them.
 
-    `tried`: (school, resource) of trials that were made or are under way.
+    `tried`: (school, resource) of trials that were made or are under way. `free_days`: when a free
+    price of a basic resource begins.
     """
 
     schools: dict[str, Organisation]
@@ -76,6 +78,7 @@ class Facts:
     purse: Purse
     today: date
     openness: Openness = field(default_factory=Openness)
+    free_days: dict[ResourceId, list[date]] = field(default_factory=dict)
 
     def school(self, row: SelectionRow) -> Organisation:
         """Return the row's school, which pays; a teaching point uses what its school selects."""
@@ -116,6 +119,7 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
     rules = approval_rules_in_force(unit, regions, day=today)
     by_source = any(rule.source for table in rules.values() for rule in table)
     versions = listed_versions(unit, resource_ids)
+    basic = [one for one, version in versions.items() if version.kind == ResourceKind.BASIC]
     return Facts(
         schools=schools,
         resources=resources,
@@ -136,6 +140,7 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
             [version.id for version in versions.values()],
             places=[school.id for school in schools.values()],
         ),
+        free_days=free_days(unit, basic) if basic else {},
     )
 
 

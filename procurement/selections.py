@@ -218,8 +218,14 @@ def _request(
     if row.trial:
         _check_trial(row, facts, school=school, resource_id=resource_id, settings=settings)
     if version.kind == ResourceKind.BASIC and not is_free(terms):
-        # Priced as something else before this version was listed; R1 holds all the same.
-        priced = BasicIsFree(key=shown, price=terms["unit_price"], day=row.starts_on)
+        # Priced as something else before this version was listed; R1 holds all the same, and
+        # a free price begins the day after (`catalog.proposed_offers.enter_policy`).
+        priced = BasicIsFree(
+            key=shown,
+            price=terms["unit_price"],
+            day=row.starts_on,
+            free_from=min(day for day in facts.free_days[resource_id] if day > row.starts_on),
+        )
         raise FieldError(priced, field="sku")
     if row.ceiling_fen < 0 or (row.ceiling_fen == 0 and not is_free(terms)):
         shown_yuan = plain_yuan(row.ceiling_fen)

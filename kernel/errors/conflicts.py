@@ -153,7 +153,7 @@ class NoOffer(Conflict):
 class BasicIsFree(Conflict):
     code = "basic-is-free"
     summary = "“{key}” is a basic resource, but costs {price} yuan on {day}."
-    remedy = "Basic resources are free: record an offer of 0 from that day on."
+    remedy = "It is free from {free_from} on: let the use begin then."
 
 
 class PeriodNotOver(Conflict):

@@ -186,7 +186,12 @@ class PageOpener:
 
     def _frame(self, request: AnyRequest, session: SessionView | None) -> Frame:
         locale = reader_locale(request, self.units.settings.locale)
-        frame = Frame(locale=locale, address=address_of(request), sample=self.units.settings.demo)
+        frame = Frame(
+            locale=locale,
+            address=address_of(request),
+            sample=self.units.settings.demo,
+            is_answer=request.method == "POST",
+        )
         if session is None:
             return frame
         roles = [label(role, locale) for role in Role if role in session.actor.roles]
@@ -196,6 +201,7 @@ class PageOpener:
             person=session.person_name,
             role=LIST_SEPARATOR[locale].join(roles),
             csrf_token=session.csrf_token,
+            person_key=str(session.actor.person_id or ""),
         )
 
 

@@ -40,7 +40,9 @@ class Frame:
     `address` is the page's path with its query. `person` is empty for a visitor. `inbox` is the
     number of things that wait, None where there is no inbox. `search` is the address that a
     search goes to, empty where there is none. `has_session`: the browser brought a session that
-    was not looked up, as where an address leads nowhere. `sample` marks invented data.
+    was not looked up, as where an address leads nowhere. `sample` marks invented data. `is_answer`:
+    the page answers a form that was sent, and is no address to come back to. `person_key` tells one
+    signed-in person from another.
     """
 
     locale: str
@@ -57,6 +59,8 @@ class Frame:
     inbox_href: str = ""
     search: str = ""
     sample: bool = False
+    is_answer: bool = False
+    person_key: str = ""
 
     def is_current(self, entry: NavigationEntry) -> bool:
         """Whether the page lies in this entry: the longest that fits, the home only exactly."""

@@ -25,6 +25,7 @@ from kernel.errors import (
     NotListed,
     Refused,
 )
+from kernel.i18n import translate_error
 from kernel.outcomes import Fate
 from kernel.unit import Units
 from procurement.approval_rules import record_approval_rules
@@ -176,6 +177,8 @@ def test_a_resource_that_was_listed_as_basic_since_its_price_is_not_selected(
     assert outcome.field == "sku"
     assert isinstance(outcome.error, BasicIsFree)
     assert outcome.error.facts["price"] == "0.0200"
+    assert outcome.error.facts["free_from"] == today + timedelta(days=1)
+    assert f"自 {today + timedelta(days=1)} 起免费" in translate_error(outcome.error, "zh_CN")
     (later,) = county.select(a_selection("S-2", starts_on=today + timedelta(days=1)))
     assert later.error is None  # free since the day after it was listed so
 
