@@ -2,7 +2,7 @@
 
 Decides who may judge: a reviewer of the bureau that decided, or of one above it, who had no part in
 what is appealed and no interest in the vendor. Upheld, a refused version goes back to the queue for
-others to review, and a suspended one is listed again.
+others to review, and a suspended one is listed again. Lifting the takedown ends its appeal, too.
 """
 
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from catalog.admission_models import AdmissionAppeal, Takedown
+from catalog.appeal_ends import end_appeal
 from catalog.life_cycle import move, require_own_vendor
 from catalog.models import Admission, Version
 from catalog.reviewers import (
@@ -59,7 +60,16 @@ def appeal(unit: Unit, version_id: VersionId, *, claim: str) -> UUID:
         note="",
     )
     unit.session.add(made)
-    _trail(unit, "appeal.made", version, kind=kind, claim=claim)
+    record(
+        unit,
+        "appeal.made",
+        subject_kind="version",
+        subject_id=version.id,
+        title=version.title,
+        kind=kind,
+        claim=claim,
+    )
+    unit.session.flush()
     return made.id
 
 
@@ -82,12 +92,7 @@ def decide_appeal(unit: Unit, version_id: VersionId, *, upheld: bool, note: str)
         raise NotFound(what="appeal", key=version.title)
     refuse_interest(unit, reviewer, [version])
     _require_another(unit, reviewer, version, made)
-    made.outcome = "upheld" if upheld else "dismissed"
-    made.decided_by = reviewer.person_id
-    made.decided_at = unit.clock.now()
-    made.note = note.strip()
-    unit.session.flush()
-    _trail(unit, f"appeal.{made.outcome}", version, kind=made.kind, note=note)
+    end_appeal(unit, made, reviewer, upheld=upheld, note=note, by="decision")
     if upheld and made.kind == "refusal":
         move(unit, [version], VersionState.SUBMITTED, note=note)
     elif upheld:
@@ -127,8 +132,3 @@ def _require_another(
         raise NotFound(what="appeal", key=version.title)
     if reviewer.person_id in part:
         raise TookPart(person=unit.actor.name, key=version.title)
-
-
-def _trail(unit: Unit, act: str, version: Version, **facts: object) -> None:
-    record(unit, act, subject_kind="version", subject_id=version.id, title=version.title, **facts)
-    unit.session.flush()

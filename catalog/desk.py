@@ -336,6 +336,12 @@ CLAIMS: Final = (
 TAKEDOWNS: Final = (
     select(Resource.vendor_id, func.count().label("all"))
     .join(Takedown, Takedown.resource_id == Resource.id)
+    .where(
+        # What its vendor rightly appealed against speaks against nobody.
+        ~select(AdmissionAppeal.id)
+        .where(AdmissionAppeal.against == Takedown.id, AdmissionAppeal.outcome == "upheld")
+        .exists()
+    )
     .group_by(Resource.vendor_id)
     .subquery("takedowns")
 )

@@ -15,11 +15,17 @@ from uuid import UUID
 from sqlalchemy import select
 
 from catalog.admission_models import Takedown
+from catalog.appeal_ends import end_appeal, open_appeal
 from catalog.life_cycle import move
 from catalog.models import Admission, Version
 from catalog.opening import is_open
 from catalog.proposed_offers import enter_policy
-from catalog.reviewers import answered_for, lock_versions, require_reviewer
+from catalog.reviewers import (
+    answered_for,
+    lock_versions,
+    refuse_interest,
+    require_reviewer,
+)
 from catalog.states import AdmissionState, VersionState
 from kernel.errors import Conflict, NotFound, ReasonRequired, TookPart
 from kernel.ids import VersionId, new_id
@@ -74,13 +80,16 @@ def take_down(unit: Unit, version_id: VersionId, *, ground: Ground, reason: str)
 def restore(unit: Unit, version_id: VersionId, *, note: str) -> None:
     """List again what a takedown suspended, as another reviewer than who took it down.
 
-    Raises `TookPart`, `ReasonRequired`, `NotFound`; `Conflict` if nothing is taken down.
+    An appeal against it that is still open is upheld by this, whichever version it was made for.
+    Raises `TookPart`, `VendorInterest`, `ReasonRequired`, `NotFound`; `Conflict` if nothing is
+    taken down.
     """
     reviewer = require_reviewer(unit, "restore a resource")
     if not note.strip():
         raise ReasonRequired
-    (version,) = lock_versions(unit, [version_id])
+    version = next(one for one in _lock_all(unit, version_id) if one.id == version_id)
     _require_answerable(unit, version)
+    refuse_interest(unit, reviewer, [version])
     takedown = open_takedown(unit, version)
     if takedown is None:
         raise Conflict(
@@ -90,6 +99,9 @@ def restore(unit: Unit, version_id: VersionId, *, note: str) -> None:
         raise NotFound(what="version", key=version.title)  # what is above took it down
     if takedown.taken_by == reviewer.person_id:
         raise TookPart(person=unit.actor.name, key=version.title)
+    made = open_appeal(unit, takedown.id)
+    if made is not None:
+        end_appeal(unit, made, reviewer, upheld=True, note=note, by="restoring")
     takedown.restored_by = reviewer.person_id
     takedown.restored_at = unit.clock.now()
     takedown.note = note.strip()
@@ -122,18 +134,36 @@ def _lock_opened(unit: Unit, version_id: VersionId) -> Sequence[Version]:
 
     So whoever decides about one of them either has listed it before, or sees the takedown.
     """
-    named = unit.session.get(Version, version_id)
-    if named is None:
-        raise NotFound(what="version", key=version_id)
-    versions = select(Version.id).where(Version.resource_id == named.resource_id)
-    lock_versions(unit, [VersionId(one) for one in unit.session.scalars(versions)])
+    versions = _lock_all(unit, version_id)
     # What was withdrawn or taken down while we waited is not in it.
-    ids = unit.session.scalars(versions.where(is_open())).all()
+    ids = unit.session.scalars(
+        select(Version.id).where(Version.resource_id == versions[0].resource_id, is_open())
+    ).all()
     if not ids:
+        named = next(one for one in versions if one.id == version_id)
         raise Conflict(
             what="version", key=named.title, state=named.state, wanted=VersionState.SUSPENDED
         )
     return lock_versions(unit, [VersionId(one) for one in ids])
+
+
+def _lock_all(unit: Unit, version_id: VersionId) -> Sequence[Version]:
+    """Return all versions of a version's resource, locked in id order, its vendor's draft, too.
+
+    Raises `NotFound` for a version that the actor knows nothing of.
+    """
+    named = unit.session.get(Version, version_id)
+    if named is None:
+        raise NotFound(what="version", key=version_id)
+    versions = unit.session.scalars(
+        select(Version)
+        .where(Version.resource_id == named.resource_id)
+        .order_by(Version.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    lock_versions(unit, [version_id])  # somebody else's draft is not there
+    return versions
 
 
 def _trail(unit: Unit, act: str, version: Version, **facts: Any) -> None:

@@ -280,7 +280,7 @@ def restore_now(
     data: JSONBody[NoteRequest],
     body: RawBody,
 ) -> Response[Any]:
-    """List again what was taken down, as another reviewer."""
+    """List again what was taken down, as another reviewer; an open appeal is upheld by this."""
 
     def act(unit: Unit) -> msgspec.Struct:
         restore(unit, VersionId(version_id), note=data.note)

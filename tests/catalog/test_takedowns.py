@@ -8,6 +8,9 @@ from catalog.admission import claim, decide_admission, propose_admission
 from catalog.appeals import appeal, decide_appeal
 from catalog.awaiting import awaiting_decision, awaiting_proposal
 from catalog.cases import case
+from catalog.desk import queue
+from catalog.reviewers import declare_interest
+from catalog.risk import Factor
 from catalog.states import AdmissionState
 from catalog.takedowns import Ground, restore, take_down
 from kernel.errors import (
@@ -18,6 +21,7 @@ from kernel.errors import (
     ReasonRequired,
     TookPart,
     UnderTakedown,
+    VendorInterest,
 )
 from tests.support.admission_builders import Desk, a_desk
 from tests.support.settlement_builders import SYSTEM
@@ -170,3 +174,77 @@ def test_a_pack_with_a_part_gone_keeps_no_other_decision_waiting(desk):
         assert awaiting_decision(unit) == [other]
         with pytest.raises(PartNotListed):
             decide_admission(unit, [pack], note="同意")
+
+
+def test_a_draft_keeps_no_takedown_from_being_made_or_lifted(desk):
+    """R14: what its vendor is writing is not the desk's, and holds nothing up."""
+    listed = desk.listed()
+    draft = desk.draft(title="第二版")
+    with desk.units(desk.first) as unit:
+        take_down(unit, listed, ground=Ground.ERRORS, reason="第3页有误")
+    with desk.units(desk.second) as unit:
+        restore(unit, listed, note="核实无误")
+    assert (desk.state(listed), desk.state(draft)) == ("listed", "draft")
+
+
+def test_lifting_a_takedown_upholds_the_appeal_against_it(desk):
+    """R14: who lifts it grants what was asked for, whichever version was appealed for."""
+    older = desk.listed()
+    newer = desk.decided(desk.submitted(title="第二版"))
+    with desk.units(desk.first) as unit:
+        take_down(unit, newer, ground=Ground.INFRINGEMENT, reason="有人举报")
+    with desk.units(desk.manager) as unit:
+        appeal(unit, newer, claim="有授权书")
+    with desk.units(desk.third) as unit:
+        declare_interest(unit, vendor_code=desk.firm.code, reason="亲属在该公司")
+    with desk.units(desk.third) as unit, pytest.raises(VendorInterest):
+        restore(unit, older, note="授权有效")
+    with desk.units(desk.second) as unit:
+        restore(unit, older, note="授权有效")
+    with desk.units(desk.second) as unit:
+        found = case(unit, newer)
+        (ended,) = found.appeals
+        (told,) = [one for one in found.history if one.act == "appeal.upheld"]
+        assert (ended.outcome, ended.note) == ("upheld", "授权有效")
+        assert (told.who, told.note) == ("second", "授权有效")
+        assert "decide_appeal" not in found.acts
+        assert [one.standing for one in queue(unit)] == []
+    with desk.units(desk.second) as unit, pytest.raises(NotFound):
+        decide_appeal(unit, newer, upheld=False, note="依据充分")
+
+
+def test_a_takedown_that_was_appealed_against_rightly_speaks_against_nobody(desk):
+    """R14: what was lifted otherwise goes on bringing its vendor's versions forward."""
+    listed = desk.listed()
+    for claim_ in ("有授权书", ""):
+        with desk.units(desk.first) as unit:
+            take_down(unit, listed, ground=Ground.INFRINGEMENT, reason="有人举报")
+        if claim_:
+            with desk.units(desk.manager) as unit:
+                appeal(unit, listed, claim=claim_)
+        with desk.units(desk.second) as unit:
+            restore(unit, listed, note="核实无误")
+    other = desk.submitted("B")
+    with desk.units(desk.second) as unit:
+        counted = {one.factor: one.count for one in case(unit, other).factors}
+    assert counted[Factor.EARLIER_TAKEDOWNS] == 1
+
+
+def test_the_database_leaves_no_appeal_open_against_a_lifted_takedown(desk):
+    """R14."""
+    listed = desk.listed()
+    with desk.units(desk.first) as unit:
+        take_down(unit, listed, ground=Ground.ERRORS, reason="第3页有误")
+    with desk.units(desk.manager) as unit:
+        made = appeal(unit, listed, claim="没有错")
+    lift = text("UPDATE takedown SET restored_by = :who, restored_at = now(), note = '核实'")
+    with pytest.raises(DBAPIError, match="is open"), desk.units(SYSTEM) as unit:
+        unit.session.execute(lift, {"who": desk.second.person_id})
+    with desk.units(desk.second) as unit:
+        restore(unit, listed, note="核实无误")
+    again = text(
+        "INSERT INTO admission_appeal (id, version_id, kind, against, claim, made_at, note) "
+        "SELECT :id, version_id, kind, :id, claim, made_at, '' FROM admission_appeal"
+    )
+    with pytest.raises(DBAPIError, match="no takedown"), desk.units(SYSTEM) as unit:
+        unit.session.execute(again, {"id": made})
