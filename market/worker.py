@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any
 
 from celery import Celery, Task
-from celery.beat import Service
+from celery.beat import PersistentScheduler, SchedulingError, Service
 from kombu.exceptions import OperationalError
 from kombu.transport.sqlalchemy import Channel
 from sqlalchemy import text
@@ -127,7 +127,12 @@ def run_worker(settings: Settings, url: str) -> None:
     for name in app.conf.beat_schedule:
         sender.send(name, {})
     # A beat process of its own, as `--beat` makes, would outlive a worker that is killed.
-    beat = Service(app, max_interval=BEAT_S, schedule_filename=str(run / "beat"))
+    beat = Service(
+        app,
+        max_interval=BEAT_S,
+        schedule_filename=str(run / "beat"),
+        scheduler_cls=ReconnectingScheduler,
+    )
     Thread(target=beat.start, name="beat", daemon=True).start()
     try:
         app.worker_main(
@@ -171,6 +176,22 @@ class CeleryDispatcher:
             self.app.send_task(name, kwargs=arguments, retry=True, retry_policy={"max_retries": 0})
         except OperationalError as error:
             logger.warning("%s not sent, the sweeper will do so: %s", name, error)
+
+
+class ReconnectingScheduler(PersistentScheduler):
+    """Beat's schedule, which outlives its broker: what could not be sent opens the connection anew.
+
+    Kombu's transport over a database doesn't count a closed channel among what a retry mends, so
+    that one outage would end all that beat sends.
+    """
+
+    def apply_async(self, *arguments: Any, **named: Any) -> Any:
+        try:
+            return super().apply_async(*arguments, **named)
+        except SchedulingError:
+            for made in ("producer", "connection"):  # cached; made again when they are asked for
+                self.__dict__.pop(made, None)
+            raise
 
 
 class _UnitsTask(Task[Any, None]):

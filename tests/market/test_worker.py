@@ -3,10 +3,13 @@
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from kernel.actors import system_actor
 from kernel.errors import Misconfigured
@@ -15,6 +18,7 @@ from market.bootstrap import SCHEDULE
 from market.worker import (
     BROKER_TABLES,
     CeleryDispatcher,
+    ReconnectingScheduler,
     broker_lacks,
     build_celery,
     forget_delivered,
@@ -137,3 +141,34 @@ def test_broker_whose_client_is_not_installed_is_named(monkeypatch):
     assert "xuanyong[redis]" in broker_lacks(settings)
     with pytest.raises(Misconfigured, match="CELERY_BROKER_URL"):
         build_celery(settings, "postgresql://127.0.0.1:1/nowhere")
+
+
+def test_what_beat_sends_goes_on_after_the_database_was_away(settings, database_url, caplog):
+    prepare_broker(settings, database_url)
+    app = build_celery(settings, database_url)
+    app.conf.beat_schedule = {"sweep": {"task": "sweep", "schedule": 3600.0}}
+    beat = ReconnectingScheduler(app, schedule_filename=str(settings.home / "beat"))
+    sweep = beat.schedule["sweep"]
+    beat.apply_entry(sweep, producer=beat.producer)
+    with out_of_reach(database_url):
+        beat.apply_entry(sweep, producer=beat.producer)
+    assert "sweep" in caplog.text
+    beat.apply_entry(sweep, producer=beat.producer)
+    beat.close()
+    assert count(database_url, "kombu_message") == 2
+
+
+@contextmanager
+def out_of_reach(url):
+    """A database that takes no connections, and has ended those that there were."""
+    name = conninfo_to_dict(url)["dbname"]
+    allow = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(allow(Identifier(name), SQL("false")))
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        try:
+            yield
+        finally:
+            connection.execute(allow(Identifier(name), SQL("true")))
