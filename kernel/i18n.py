@@ -86,9 +86,12 @@ def label(value: str, locale: str, *, kind: str = "") -> str:
 
     The context in the catalogue is `kind`, or the enum's class name; where the catalogue has no
     such entry, the common context `label` is asked, then the word without a context, so that what
-    reads the same everywhere stands there once.
+    reads the same everywhere stands there once. What is not stated reads as nothing: under the
+    empty word a catalogue keeps its own header.
     """
     words = readable(str(value))
+    if not words:
+        return ""
     catalogue = translations(locale)
     for context in (kind or type(value).__name__, COMMON_CONTEXT):
         shown = str(catalogue.pgettext(context, words))

@@ -9,6 +9,9 @@ from catalog.search import Sort, Wanted
 
 CATALOGUE: Final = "/catalog"
 COMPARISON: Final = f"{CATALOGUE}/compare"
+SHOWN: Final = "show"
+DIFFERENCES: Final = "differences"
+"""Of a comparison, what differs alone."""
 FAVOURITES: Final = f"{CATALOGUE}/favourites"
 WORDS, SORT, AFTER, RESOURCE = "q", "sort", "after", "r"
 
@@ -60,5 +63,7 @@ def comparison_of_versions(vendor_code: str, sku: str, *, after: int | None = No
     return f"{address}?after={after}" if after is not None else address
 
 
-def comparison_address(keys: Sequence[str]) -> str:
-    return f"{COMPARISON}?{urlencode([(RESOURCE, key) for key in keys])}"
+def comparison_address(keys: Sequence[str], *, shown: str = "") -> str:
+    """Return where resources are compared; `shown`: `DIFFERENCES` for what differs alone."""
+    kept = [(SHOWN, shown)] if shown == DIFFERENCES else []
+    return f"{COMPARISON}?{urlencode([*((RESOURCE, key) for key in keys), *kept])}"

@@ -24,7 +24,9 @@ from catalog.storefront import (
 from catalog.suitability import Suitability, assessed
 from catalog.web.addresses import (
     CATALOGUE,
+    DIFFERENCES,
     RESOURCE,
+    SHOWN,
     comparison_address,
     comparison_of_versions,
     resource_address,
@@ -125,7 +127,8 @@ def show_resource(
 
 
 def show_comparison(page: Page) -> Response[Any]:
-    """Show up to four resources beside each other, by the same facts."""
+    """Show up to four resources beside each other, by the same facts, or by those that differ."""
+    shown = str(page.request.query_params.get(SHOWN, ""))
     keys = [str(one) for one in page.request.query_params.getall(RESOURCE, [])]
     details = resource_details(page.unit, keys[:MOST_COMPARED])
     kept = [detail.hit.key for detail in details]
@@ -135,7 +138,7 @@ def show_comparison(page: Page) -> Response[Any]:
             href=resource_address(detail.hit.vendor_code, detail.hit.sku),
             price=price_words(detail.plan, page.locale),
             facts=[value for _, value in _compared(detail, page.locale)],
-            without=comparison_address([key for key in kept if key != detail.hit.key]),
+            without=comparison_address([key for key in kept if key != detail.hit.key], shown=shown),
         )
         for detail in details
     ]
@@ -143,6 +146,9 @@ def show_comparison(page: Page) -> Response[Any]:
         "catalog/compare.html",
         columns=columns,
         terms=[title for title, _ in _compared(details[0], page.locale)] if details else [],
+        only_differences=shown == DIFFERENCES,
+        all_facts=comparison_address(kept),
+        differences=comparison_address(kept, shown=DIFFERENCES),
         catalogue=CATALOGUE,
         dropped=max(0, len(dict.fromkeys(keys)) - MOST_COMPARED),
         most=MOST_COMPARED,

@@ -38,6 +38,8 @@ NUMBER_FORMATS: Final[dict[Kind, str]] = {
     "second": "yyyy-mm-dd hh:mm:ss",
 }
 
+READ_OTHERWISE: Final = ("=", "#")
+"""How texts begin that a workbook takes for a formula or for an error such as #N/A."""
 WORDS: Final[frozenset[Kind]] = frozenset({"state", "label"})
 
 IN_YUAN: Final = msgid(" (yuan)")
@@ -92,7 +94,7 @@ def export_xlsx(
         header.append(cell)
     page.append(header)
     for row in rows:
-        page.append([_as_cell(page, column, column.value(row), locale) for column in columns])
+        page.append([_as_value(page, column, column.value(row), locale) for column in columns])
     if totals:
         cells = [_as_cell(page, column, totals.get(column.key), locale) for column in columns]
         cells[0].value = translate(TOTAL, locale)
@@ -123,13 +125,31 @@ def _as_text(column: Column[Any], value: Cell, locale: str) -> str:
         return show_month(value) if column.kind == "month" else value.isoformat()
     if isinstance(value, int | Decimal):
         return str(value)
-    text = label(value, locale, kind=column.label_kind) if column.kind in WORDS else value
-    return no_formula(text)
+    return no_formula(_in_words(column, value, locale))
+
+
+def _in_words(column: Column[Any], value: str, locale: str) -> str:
+    """Return a text as it reads: a code of a column of words in its words."""
+    return label(value, locale, kind=column.label_kind) if column.kind in WORDS else value
 
 
 def no_formula(text: str) -> str:
     """Return a text so that no spreadsheet runs it: with a mark that our imports take off again."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _as_value(page: Any, column: Column[Any], value: Cell, locale: str) -> Any:
+    """Return what stands in a cell: the text itself where nothing else could be read in it.
+
+    Most cells are such, and a cell of its own costs as much as writing it.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = UNPRINTABLE.sub("", _in_words(column, value, locale))
+        if not text.startswith(READ_OTHERWISE):
+            return text
+    return _as_cell(page, column, value, locale)
 
 
 def _as_cell(page: Any, column: Column[Any], value: Cell, locale: str) -> Any:
@@ -141,9 +161,10 @@ def _as_cell(page: Any, column: Column[Any], value: Cell, locale: str) -> Any:
     elif isinstance(value, datetime):
         cell.value = _local(value).replace(tzinfo=None)  # a workbook knows no time zones
     elif isinstance(value, str) or column.kind == "month":
-        text = value if isinstance(value, str) else _as_text(column, value, locale)
-        if column.kind in WORDS:
-            text = label(text, locale, kind=column.label_kind)
+        if isinstance(value, str):
+            text = _in_words(column, value, locale)
+        else:
+            text = _as_text(column, value, locale)
         cell.value = UNPRINTABLE.sub("", text)
         cell.data_type = "s"  # a text that begins like a formula stays a text
     else:

@@ -65,6 +65,12 @@ def test_enums_read_as_words_in_their_own_context():
     assert label(OrganisationKind.VENDOR, "zh_CN") == "资源提供方"
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_what_is_not_stated_reads_as_nothing(locale):
+    """Under the empty word a catalogue keeps its header."""
+    assert label("", locale, kind="Stage") == ""
+
+
 def test_a_label_takes_its_kinds_word_then_the_common_one_then_the_code():
     class Unheard(StrEnum):
         STATE = "quite_unheard_of"

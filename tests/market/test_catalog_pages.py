@@ -188,6 +188,25 @@ def test_up_to_four_are_compared_and_the_others_named(
     assert "尚未选择资源" in client.get("/catalog/compare").text
 
 
+def test_of_a_comparison_what_differs_can_be_shown_alone(
+    client: TestClient[Litestar], site: Site
+) -> None:
+    code, other = site.market.vendor.code, site.other.vendor.code
+    keys = [f"{code}/SX-1", f"{other}/YW/1 a"]
+    whole = client.get("/catalog/compare", params={"r": keys}).text
+    short = client.get("/catalog/compare", params={"r": keys, "show": "differences"}).text
+    assert whole.count("comparison__differs") == short.count("comparison__differs") > 0
+    rows = whole.count('<th scope="row">')
+    # Price, ratings and acts stand in both.
+    assert short.count('<th scope="row">') == short.count("comparison__differs") + 3 < rows
+    assert "仅看差异" in whole and "显示全部项目" in short
+    assert short.count('show=differences">移出比较') == 2, (
+        "who takes one out sees differences still"
+    )
+    one = client.get("/catalog/compare", params={"r": keys[:1], "show": "differences"}).text
+    assert one.count('<th scope="row">') == rows, "nothing to differ from"
+
+
 def test_a_vendor_has_a_public_page_once_something_of_it_is_listed(
     client: TestClient[Litestar], site: Site
 ) -> None:

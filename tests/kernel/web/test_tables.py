@@ -112,6 +112,14 @@ def test_a_text_never_becomes_a_formula(text):
     assert cell.value.strip() == text.strip()
 
 
+@pytest.mark.parametrize("text", ["#N/A", "#REF!", "\x00=1+1"])
+def test_a_text_never_becomes_an_error(text):
+    """Nor a formula, once what no workbook can hold is taken off its front."""
+    content = export_xlsx([Row(text)], COLUMNS, locale="en", sheet="t")
+    cell = load_workbook(io.BytesIO(content)).active["A2"]
+    assert (cell.data_type, cell.value) == ("s", text.removeprefix("\x00"))
+
+
 def test_a_workbook_holds_typed_cells():
     content = export_xlsx([Row("a\x00b", 10**15)], COLUMNS, locale="zh_CN", sheet="a/b:c")
     sheet = load_workbook(io.BytesIO(content)).active
