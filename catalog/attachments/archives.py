@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Collection
-from enum import StrEnum
+from enum import Enum, auto
 from pathlib import PurePosixPath
 from typing import IO, Final
 
@@ -78,12 +78,12 @@ VBA_IN_SLIDES: Final = b"\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04"
 """Head of the record of a macro project within a PowerPoint stream (MS-PPT, VBAInfoContainer)."""
 
 
-class Holder(StrEnum):
+class Holder(Enum):
     """What an archive is to the files in it."""
 
-    FOLDER = "folder"  # each of them is what it would be by itself
-    DOCUMENT = "document"
-    BOOK = "book"  # consists of pages, which run nothing
+    FOLDER = auto()  # each of them is what it would be by itself
+    DOCUMENT = auto()
+    BOOK = auto()  # consists of pages, which run nothing
 
 
 class _Budget:
