@@ -4,16 +4,29 @@ Decides what an archive may become: how much, of how many files, how deep. What 
 itself is not believed; every file in it is read to its end or to the bound, a piece at a time.
 """
 
+import re
 import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable, Collection
+from enum import Enum, auto
 from pathlib import PurePosixPath
 from typing import IO, Final
 
 import olefile
 
+from catalog.attachments.drawings import require_passive_drawing
+from catalog.attachments.heads import (
+    HEAD_BYTES,
+    is_drawing,
+    is_page,
+    is_pdf,
+    is_program,
+    may_run,
+)
 from catalog.attachments.kinds import (
+    ACTIVE,
     EPUB,
     OFFICE,
     OLD_OFFICE,
@@ -23,7 +36,9 @@ from catalog.attachments.kinds import (
     ZIP,
     FileType,
 )
+from catalog.attachments.pdfs import require_passive_pdf
 from kernel.errors import (
+    AttachmentActive,
     AttachmentBomb,
     AttachmentBroken,
     AttachmentExecutable,
@@ -52,12 +67,23 @@ MEDIA_TYPE: Final = "mimetype"
 DECLARING: Final = frozenset({CONTENT_TYPES, MEDIA_TYPE})
 DECLARED_MB: Final = 4
 """How long the files may be by which a document says what it is: they are read whole."""
-SOURCES: Final = frozenset({".js", ".py", ".sh"})
+SOURCES: Final = frozenset({".py"})
 """Sources of programs: what lessons of informatics hand out; they sleep in an archive."""
+PAGES: Final = ACTIVE | {".svg", ".xml"}
+"""Endings of what a reader of books shows as pages."""
+SCRIPT: Final = re.compile(rb"<([\w.-]+:)?script\b|javascript:", re.IGNORECASE)
+OVERLAP_BYTES: Final = 64
 PACKED: Final = frozenset({".zip", ".jar", ".docx", ".pptx", ".xlsx", ".epub", ".odt", ".odp"})
-PROGRAM_STARTS: Final = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"dex\n")
 VBA_IN_SLIDES: Final = b"\x1f\x00\xff\x03\x14\x00\x00\x00\x02\x00\x00\x04"
 """Head of the record of a macro project within a PowerPoint stream (MS-PPT, VBAInfoContainer)."""
+
+
+class Holder(Enum):
+    """What an archive is to the files in it."""
+
+    FOLDER = auto()  # each of them is what it would be by itself
+    DOCUMENT = auto()
+    BOOK = auto()  # consists of pages, which run nothing
 
 
 class _Budget:
@@ -87,7 +113,8 @@ def type_of_zip(file: IO[bytes], *, name: str, most_bytes: int, allows_macros: b
     """Return what kind of archive a file is, all of it read within bounds.
 
     Raises `AttachmentBomb`, `AttachmentSealed` for what is encrypted, `AttachmentExecutable` for
-    one that holds a program, `AttachmentPackedOtherwise`, `AttachmentMacros`, `AttachmentBroken`.
+    one that holds a program, `AttachmentActive` for one whose files run in a browser or reader,
+    `AttachmentPackedOtherwise`, `AttachmentMacros`, `AttachmentBroken`.
     """
     size_bytes = file.seek(0, 2)
     file.seek(0)
@@ -134,6 +161,7 @@ def _read_all(archive: zipfile.ZipFile, budget: _Budget, *, depth: int) -> None:
     """Read every file of an archive, and of archives in it, as far as the budget goes."""
     entries = archive.infolist()
     budget.spend_files(len(entries))
+    holder = _holder(archive)
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if entry.flag_bits & ENCRYPTED:
@@ -151,21 +179,62 @@ def _read_all(archive: zipfile.ZipFile, budget: _Budget, *, depth: int) -> None:
         if ending in PACKED:
             _read_packed(archive, entry, budget, depth=depth)
         else:
-            _read_one(archive, entry, budget)
+            _read_one(archive, entry, budget, holder=holder, ending=ending)
 
 
-def _read_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> None:
-    seen_bytes = 0
+def _read_one(
+    archive: zipfile.ZipFile,
+    entry: zipfile.ZipInfo,
+    budget: _Budget,
+    *,
+    holder: Holder,
+    ending: str,
+) -> None:
+    """Read a file of an archive to its end; raise for what is refused by itself, too."""
+    seen_bytes, kept = 0, b""
     with archive.open(entry) as member:
         chunk = member.read(CHUNK_BYTES)
-        if chunk.startswith(PROGRAM_STARTS):
-            raise AttachmentExecutable(file=budget.name, found=entry.filename)
-        while chunk:
-            budget.spend(len(chunk))
-            seen_bytes += len(chunk)
-            if entry.filename in DECLARING and seen_bytes > DECLARED_MB * 1_000_000:
-                raise AttachmentBomb(file=f"{budget.name}: {entry.filename}", most_mb=DECLARED_MB)
-            chunk = member.read(CHUNK_BYTES)
+        _require_harmless(chunk[:HEAD_BYTES], entry, budget, holder=holder, ending=ending)
+        looks_into = _passive(chunk, ending) if holder is Holder.FOLDER else None
+        is_in_book = holder is Holder.BOOK and ending in PAGES
+        with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as inner:
+            while chunk:
+                budget.spend(len(chunk))
+                seen_bytes += len(chunk)
+                if entry.filename in DECLARING and seen_bytes > DECLARED_MB * 1_000_000:
+                    raise AttachmentBomb(
+                        file=f"{budget.name}: {entry.filename}", most_mb=DECLARED_MB
+                    )
+                if is_in_book and SCRIPT.search(kept + chunk):
+                    raise AttachmentActive(file=budget.name, found=entry.filename)
+                if looks_into is not None:
+                    inner.write(chunk)
+                kept = chunk[-OVERLAP_BYTES:]
+                chunk = member.read(CHUNK_BYTES)
+            if looks_into is not None:
+                looks_into(inner, name=f"{budget.name}: {entry.filename}")
+
+
+def _require_harmless(
+    head: bytes, entry: zipfile.ZipInfo, budget: _Budget, *, holder: Holder, ending: str
+) -> None:
+    """Raise for a program or, where the archive is no document, for a page of the web."""
+    runs = is_program(head)
+    if holder is Holder.FOLDER and ending not in SOURCES:
+        runs = may_run(head)
+    if runs:
+        raise AttachmentExecutable(file=budget.name, found=entry.filename)
+    if holder is Holder.FOLDER and (ending in ACTIVE or (is_page(head) and not is_drawing(head))):
+        raise AttachmentActive(file=budget.name, found=entry.filename)
+
+
+def _passive(head: bytes, ending: str) -> Callable[..., None] | None:
+    """Return what looks into a file that begins so; None if its beginning says all."""
+    if is_drawing(head[:HEAD_BYTES]) or ending == ".svg":
+        return require_passive_drawing
+    if is_pdf(head) or ending == ".pdf":
+        return require_passive_pdf
+    return None
 
 
 def _read_packed(
@@ -183,12 +252,29 @@ def _read_packed(
             _kind(packed, budget)
 
 
+def _holder(archive: zipfile.ZipFile) -> Holder:
+    """Return what holds the files, as `_kind` will find it: its own pages are no active content."""
+    names = archive.namelist()
+    if CONTENT_TYPES in names:
+        return Holder.DOCUMENT if _family(names) else Holder.FOLDER
+    declared = _declared(archive) if MEDIA_TYPE in names else ""
+    if declared == EPUB.media_type:
+        return Holder.BOOK
+    return Holder.DOCUMENT if declared in OPEN_DOCUMENTS else Holder.FOLDER
+
+
+def _declared(archive: zipfile.ZipFile) -> str:
+    """Return the media type that a document declares; no known one is long."""
+    with archive.open(MEDIA_TYPE) as member:
+        return member.read(200).decode("ascii", "replace").strip()
+
+
 def _kind(archive: zipfile.ZipFile, budget: _Budget) -> FileType:
     names = archive.namelist()
     if CONTENT_TYPES in names:
         return _office(archive, names, budget)
     if MEDIA_TYPE in names:
-        declared = archive.read(MEDIA_TYPE).decode("ascii", "replace").strip()
+        declared = _declared(archive)
         if declared == EPUB.media_type:
             return EPUB
         if declared in OPEN_DOCUMENTS:
@@ -199,8 +285,7 @@ def _kind(archive: zipfile.ZipFile, budget: _Budget) -> FileType:
 
 
 def _office(archive: zipfile.ZipFile, names: list[str], budget: _Budget) -> FileType:
-    folders = {one.partition("/")[0] for one in names}
-    family = next((one for one in OFFICE if one in folders), "")
+    family = _family(names)
     if not family:
         return ZIP
     carries = any(one.lower().endswith("vbaproject.bin") for one in names)
@@ -208,6 +293,11 @@ def _office(archive: zipfile.ZipFile, names: list[str], budget: _Budget) -> File
         _refuse_macros(budget)
         return WITH_MACROS[family]
     return OFFICE[family]
+
+
+def _family(names: Collection[str]) -> str:
+    folders = {one.partition("/")[0] for one in names}
+    return next((one for one in OFFICE if one in folders), "")
 
 
 def _refuse_macros(budget: _Budget) -> None:

@@ -9,19 +9,26 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Final
 
-import puremagic
-
 from catalog.attachments.archives import old_office_of, type_of_zip
 from catalog.attachments.drawings import require_passive_drawing
+from catalog.attachments.heads import (
+    HEAD_BYTES,
+    guessed,
+    is_drawing,
+    is_page,
+    is_pdf,
+    is_program,
+    kind_of_program,
+    may_run,
+)
 from catalog.attachments.kinds import (
-    ACTIVE,
     BY_MAGIC,
     ENDINGS,
-    PROGRAMS,
     SVG,
     TEXT,
     FileType,
 )
+from catalog.attachments.pdfs import require_passive_pdf
 from kernel.errors import (
     AttachmentActive,
     AttachmentEmpty,
@@ -31,15 +38,9 @@ from kernel.errors import (
     AttachmentTypeRefused,
 )
 
-HEAD_BYTES: Final = 8_192
 CHUNK_BYTES: Final = 1 << 20
 ZIP_MAGIC: Final = b"PK"
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-PROGRAM_MAGIC: Final = (
-    *(b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"),
-    *(b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\0asm", b"#!", b"dex\n", b"!<arch>\n"),
-)
-"""How programs begin: Windows, Linux, Java and macOS, WebAssembly, scripts, Android, archives."""
 BOMS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\n\r\f")
 
@@ -76,49 +77,30 @@ def type_of(file: IO[bytes], *, name: str, size_bytes: int, rules: Rules) -> Fil
 
 
 def _type_of(file: IO[bytes], head: bytes, *, name: str, rules: Rules) -> FileType:
-    if head.startswith(PROGRAM_MAGIC):
-        raise AttachmentExecutable(file=name, found=_kind_of_program(head))
+    if is_program(head):
+        raise AttachmentExecutable(file=name, found=kind_of_program(head))
     if head.startswith(ZIP_MAGIC):
         return type_of_zip(
             file, name=name, most_bytes=rules.most_bytes, allows_macros=rules.allows_macros
         )
     if head.startswith(OLE_MAGIC):
         return old_office_of(file, name=name, allows_macros=rules.allows_macros)
-    guessed = _guessed(head)
-    if guessed in PROGRAMS:
-        raise AttachmentExecutable(file=name, found=guessed.removeprefix("."))
-    if _looks_like_drawing(head):
+    if may_run(head):
+        raise AttachmentExecutable(file=name, found=kind_of_program(head))
+    if is_drawing(head):
         require_passive_drawing(file, name=name)
         return SVG
-    if guessed in ACTIVE:
+    if is_page(head):
         raise AttachmentActive(file=name, found="HTML")
+    if is_pdf(head):
+        require_passive_pdf(file, name=name)
+    found = guessed(head)
     for one in BY_MAGIC:
-        if guessed in one.magic:
+        if found in one.magic:
             return one
     if _is_text(file):
         return TEXT
     raise AttachmentTypeRefused(file=name, expected=", ".join(ENDINGS))
-
-
-def _guessed(head: bytes) -> str:
-    """Return the ending by which the library calls what begins so; nothing if it knows none."""
-    try:
-        return str(puremagic.magic_string(head)[0].extension).lower()
-    except (puremagic.PureError, ValueError):
-        return ""
-
-
-def _kind_of_program(head: bytes) -> str:
-    guessed = _guessed(head).removeprefix(".")
-    if guessed:
-        return guessed
-    return "script" if head.startswith(b"#!") else "program"
-
-
-def _looks_like_drawing(head: bytes) -> bool:
-    """Whether it is SVG, under whatever declarations and comments it begins."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    return start.startswith(b"<") and b"<svg" in head.lower()
 
 
 def _is_text(file: IO[bytes]) -> bool:

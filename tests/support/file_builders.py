@@ -44,6 +44,13 @@ def a_drawing(inside: str, *, before: str = "") -> bytes:
     ).encode()
 
 
+def a_pdf(*inside: str | bytes, before: bytes = b"") -> bytes:
+    """Return a PDF document, each of whose objects holds one of these."""
+    held = [one if isinstance(one, bytes) else f"<<{one}>>".encode() for one in inside]
+    numbered = (b"%d 0 obj\n" % (at + 1) + one + b"\nendobj\n" for at, one in enumerate(held))
+    return b"%PDF-1.7\n" + before + b"\n" + b"".join(numbered) + b"trailer\n<<>>\n%%EOF\n"
+
+
 def an_archive(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Return a ZIP archive of these files."""
     packed = io.BytesIO()

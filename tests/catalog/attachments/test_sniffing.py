@@ -33,6 +33,7 @@ from tests.support.file_builders import (
     a_document,
     a_drawing,
     a_nested_bomb,
+    a_pdf,
     an_archive,
     an_old_document,
 )
@@ -286,6 +287,56 @@ def test_a_broken_old_document_is_refused_without_the_words_of_python():
         look(bytes(content), "旧.doc")
 
     assert refused.value.facts["reason"] == "OLE"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("运行.sh", b"echo 1", AttachmentExecutable),
+        ("运行.js", b"let a = 1", AttachmentExecutable),
+        ("运行.txt", b"#!/bin/sh\nrm -rf /\n", AttachmentExecutable),
+        ("练习.py", b"#!/bin/sh\n", AttachmentExecutable),
+        ("页.txt", b"<!doctype html><html><script>1</script></html>", AttachmentActive),
+        ("页.html", "<p>你好".encode(), AttachmentActive),
+        ("图.svg", a_drawing("<script>alert(1)</script>"), AttachmentActive),
+        ("图.png", a_drawing('<path onload="alert(1)"/>'), AttachmentActive),
+        ("图.svg", a_drawing("<script/>").decode().encode("utf-16"), AttachmentActive),
+        ("讲义.pdf", a_pdf("/OpenAction<</S/JavaScript/JS(app.alert)>>"), AttachmentActive),
+    ],
+)
+def test_what_is_refused_by_itself_is_refused_in_an_archive(name, content, error):
+    for packed in (
+        an_archive({f"课/{name}": content}),
+        an_archive({"内.zip": an_archive({name: content})}),
+    ):
+        with pytest.raises(error) as refused:
+            look(packed, "资料.zip")
+        assert name in str(refused.value)
+
+
+def test_an_archive_holds_what_lessons_need():
+    files = {
+        "练习.py": b"import math\nprint(math.pi)\n",
+        "图.svg": DRAWING,
+        "讲义.pdf": PDF,
+        "数据.csv": "甲,乙\n1,2\n".encode("gb18030"),
+        "教案.docx": a_document(),
+        "书.epub": EPUB,
+    }
+    assert look(an_archive(files), "资料.zip") == "application/zip"
+
+
+def test_a_book_consists_of_pages_that_run_nothing():
+    page = b'<html xmlns="http://www.w3.org/1999/xhtml"><body>%s</body></html>'
+    for inside, is_kept in ((b"<p>1</p>", True), (b"<script>1</script>", False)):
+        book = an_archive(
+            {"mimetype": b"application/epub+zip", "OEBPS/1.xhtml": page % (b" " * 65_480 + inside)}
+        )
+        if is_kept:
+            assert look(book, "书.epub") == "application/epub+zip"
+            continue
+        with pytest.raises(AttachmentActive):
+            look(book, "书.epub")
 
 
 def test_an_archive_under_a_password_can_not_be_looked_into():
