@@ -46,6 +46,7 @@ KEPT: Final = (
     PaymentKind.WITHHOLDING_RETURN,
     PaymentKind.UNDONE,
     PaymentKind.RECOVERY,
+    PaymentKind.RECOVERY_RETURN,
 )
 """Moves nothing at the gateway: the platform keeps it there, or gives it up."""
 COLLECTION_FAILED: Final = "collection-failed"

@@ -27,12 +27,12 @@ from settlement.payments.bank_accounts import BankAccountRow, record_bank_accoun
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import SANDBOX_KEY, open_sandbox
 from settlement.payments.parties import know_payees
-from settlement.payments.recoveries import open_debts
 from settlement.payments.runs import propose_run, release_run
 from settlement.payments.sandbox import Sandbox
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.webhooks import receive
+from settlement.queries.recoveries import open_debts
 from settlement.rate_tables import RateKind, record_table
 from tests.support.builders import a_person, a_resource, a_vendor
 from tests.support.settlement_builders import (
