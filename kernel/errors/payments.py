@@ -36,6 +36,12 @@ class PayeesHeld(Conflict):
     remedy = "Lift the holds; what is not released yet may be proposed again without them."
 
 
+class AccountsChanged(Conflict):
+    code = "accounts-changed"
+    summary = "{number} names bank accounts that count no more: {payees}."
+    remedy = "Return it and have it proposed again: the orders name the accounts that count then."
+
+
 class NotDueAnyMore(Conflict):
     code = "not-due-any-more"
     summary = "{number} asks for what {payers} paid, or does not owe, since it was proposed."

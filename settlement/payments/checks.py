@@ -6,15 +6,22 @@ Two people sign for numbers; where they would be others by now, the run is propo
 from sqlalchemy import ColumnElement, select
 
 from kernel.clock import show_month
-from kernel.errors import NotDueAnyMore, PayeesHeld, WithheldAnew, WithheldForAnotherMonth
+from kernel.errors import (
+    AccountsChanged,
+    NotDueAnyMore,
+    PayeesHeld,
+    WithheldAnew,
+    WithheldForAnotherMonth,
+)
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
 from settlement.dues import Due, dues, paid_of
 from settlement.payment_models import Payment, PaymentHold, PaymentItem, PaymentRun
+from settlement.payments.bank_accounts import accounts_of, is_same
 from settlement.payments.states import PaymentKind, RunPurpose
 from settlement.payments.taxes import income_month, taxation_of, untaxed_of
-from settlement.payout_models import Withholding
+from settlement.payout_models import BankAccount, Withholding
 from settlement.queries.recoveries import asked_too_much
 
 
@@ -22,6 +29,7 @@ def check_release(unit: Unit, run: PaymentRun) -> None:
     """Raise what stands against the release of a run; no other is planned or released meanwhile."""
     check_holds(unit, run, Payment.run_id == run.id)
     _check_open(unit, run)
+    _check_accounts(unit, run)
     _check_tax(unit, run)
 
 
@@ -81,6 +89,23 @@ def _check_open(unit: Unit, run: PaymentRun) -> None:
             .order_by(Organisation.code)
         )
         raise NotDueAnyMore(number=run.number, payers=", ".join(names))
+
+
+def _check_accounts(unit: Unit, run: PaymentRun) -> None:
+    """Refuse orders to accounts that their payees, or the operator, have replaced since."""
+    named = unit.session.execute(
+        select(Organisation.name, BankAccount)
+        .join(Payment, Payment.account_id == BankAccount.id)
+        .join(Organisation, Organisation.id == Payment.payee_id)
+        .where(Payment.run_id == run.id)
+        .order_by(Organisation.code)
+    ).all()
+    if not named:
+        return
+    now = accounts_of(unit, {one.organisation_id for _, one in named})
+    changed = [name for name, one in named if not is_same(one, now[one.organisation_id])]
+    if changed:
+        raise AccountsChanged(number=run.number, payees=", ".join(dict.fromkeys(changed)))
 
 
 def _check_tax(unit: Unit, run: PaymentRun) -> None:

@@ -186,7 +186,9 @@ def retry_payment(unit: Unit, key: str) -> None:
     payment = group.get(payment_id)
     fits = payment.kind != PaymentKind.COLLECTION and payment.failure != COLLECTION_FAILED
     if payment.state != PaymentState.FAILED or not fits:
-        raise Conflict(what="payment", key=key, state=payment.state, wanted=PaymentState.READY)
+        raise Conflict(
+            what="payment", key=key, state=PaymentState(payment.state), wanted=PaymentState.READY
+        )
     undone = exists().where(
         Payment.undoes_id == payment_id,
         Payment.state.not_in((PaymentState.FAILED, PaymentState.WITHDRAWN)),

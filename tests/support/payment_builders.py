@@ -104,7 +104,9 @@ def payables(units: Units, *, retention_rate: str = "0.0500") -> Payables:
     return Payables(market, other, line_id, maker, checker)
 
 
-def a_bank_account(unit: Unit, payee: Organisation, *, number: str = "6222020200001234567") -> None:
+def a_bank_account(
+    unit: Unit, payee: Organisation, *, number: str = "6222020200001234567", because: str = ""
+) -> None:
     """Record where a treasury pays a payee."""
     row = BankAccountRow(
         kind=payee.kind,
@@ -113,6 +115,7 @@ def a_bank_account(unit: Unit, payee: Organisation, *, number: str = "6222020200
         bank="清江银行青禾支行",
         number=number,
         branch_code="102345678901",
+        because=because,
     )
     (outcome,) = record_bank_accounts(unit, [row])
     assert outcome.fate in (Fate.ACCEPTED, Fate.DUPLICATE), outcome

@@ -1,7 +1,8 @@
 """What payments left open: debts of lost disputes, collections paid late, treasuries' unknown rows.
 
 A payer's debt is collected again (kind `recovery`); a collection that was declined may be paid all
-the same; an unknown row of a treasury is dismissed with its reason, and stays.
+the same; an unknown row of a treasury is dismissed with its reason, and stays. The operator says why
+a bank account counts at once.
 """
 
 import sqlalchemy as sa
@@ -66,6 +67,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("return_id", name=op.f("pk_treasury_dismissal")),
     )
     op.execute(KEPT)
+    op.add_column(
+        "bank_account", sa.Column("because", sa.Text(), nullable=False, server_default="")
+    )
+    op.alter_column("bank_account", "because", server_default=None)
 
 
 def downgrade() -> None:
@@ -86,6 +91,7 @@ def downgrade() -> None:
             f"can't go back: these wait since their payers paid late; try them again, or take "
             f"them back, first: {keys}"
         )
+    op.drop_column("bank_account", "because")
     op.drop_table("treasury_dismissal")  # what was dismissed waits again; the trail says why it was
     op.drop_index("ix_payment_recovery", table_name="payment")
     op.drop_index("ix_gateway_event_disputes", table_name="gateway_event")
