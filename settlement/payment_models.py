@@ -61,8 +61,9 @@ class Payment(Base):
     platform → payer. withholding: what is kept of a teacher's earnings for the tax office, or under
     treasury payment ordered to it; withholding_return: what a reversal gives up of that. undone: a
     transfer that can't be passed on and goes back to its payer. recovery: what a payer owes the
-    platform since its bank took a collection back for good. `payee_id` is zeros where the
-    platform itself is paid. `paid_fen`: what came through. `attempt` grows only after a definite
+    platform since its bank took a collection back for good; recovery_return: what the platform
+    gives up of that, as it was too much. `payee_id` is zeros where the platform itself is paid.
+    `paid_fen`: what came through. `attempt` grows only after a definite
     failure. `account_id`: the payee's bank account as an order names it; `undoes_id`: the transfer
     that goes back; `again_of_id`: the tax that came back from the treasury and is ordered again;
     its own for one that was reckoned anew before that was so. `taken_fen`: what the gateway took of
@@ -93,7 +94,8 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('collection', 'transfer', 'fee', 'withholding', 'order', 'reversal', "
-            "'fee_return', 'withholding_return', 'undone', 'recovery', 'refund')",
+            "'fee_return', 'withholding_return', 'undone', 'recovery', 'recovery_return', "
+            "'refund')",
             name="kind",
         ),
         CheckConstraint(
@@ -125,7 +127,11 @@ class Payment(Base):
             unique=True,
             postgresql_where=text("kind = 'undone' AND state NOT IN ('failed', 'withdrawn')"),
         ),
-        Index("ix_payment_recovery", "payer_id", postgresql_where=text("kind = 'recovery'")),
+        Index(
+            "ix_payment_recovery",
+            "payer_id",
+            postgresql_where=text("kind IN ('recovery', 'recovery_return')"),
+        ),
         Index(
             "ix_payment_under_way",
             "state",
@@ -262,9 +268,9 @@ class GatewayEvent(Base):
         CheckConstraint("state IN ('received', 'applied', 'ignored', 'parked')", name="state"),
         Index("ix_gateway_event_waiting", "state", postgresql_where=text("state <> 'applied'")),
         Index(
-            "ix_gateway_event_decided",
+            "ix_gateway_event_disputes",
             text("(body ->> 'id')"),
-            postgresql_where=text("kind = 'charge.dispute.closed'"),
+            postgresql_where=text("kind IN ('charge.dispute.created', 'charge.dispute.closed')"),
         ),
     )
 

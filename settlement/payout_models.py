@@ -14,7 +14,10 @@ from kernel.db import Base
 
 
 class BankAccount(Base):
-    """Where a treasury pays a payee; the last one recorded counts, earlier orders keep theirs."""
+    """Where a treasury pays a payee; which counts `bank_accounts` says, earlier orders keep theirs.
+
+    `because`: why the operator had it count at once; empty otherwise.
+    """
 
     __tablename__ = "bank_account"
 
@@ -26,6 +29,7 @@ class BankAccount(Base):
     number: Mapped[str]
     recorded_at: Mapped[datetime]
     recorded_by: Mapped[str]
+    because: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (
         CheckConstraint("holder <> '' AND bank <> ''", name="holder"),

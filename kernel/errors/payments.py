@@ -33,7 +33,19 @@ class WithheldAnew(Conflict):
 class PayeesHeld(Conflict):
     code = "payees-held"
     summary = "{number} would pay {payees}, who are held since it was proposed."
-    remedy = "Return it and have it proposed again without them, or lift the holds."
+    remedy = "Lift the holds; what is not released yet may be proposed again without them."
+
+
+class AccountsChanged(Conflict):
+    code = "accounts-changed"
+    summary = "{number} names bank accounts that count no more: {payees}."
+    remedy = "Return it and have it proposed again: the orders name the accounts that count then."
+
+
+class NotDueAnyMore(Conflict):
+    code = "not-due-any-more"
+    summary = "{number} asks for what {payers} paid, or does not owe, since it was proposed."
+    remedy = "Return it and have it proposed again: what is still due stands in the new one."
 
 
 class MoreTaxThanOwed(Conflict):

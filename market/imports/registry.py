@@ -340,6 +340,7 @@ _KINDS: Final = (
             Column("bank", "示例银行示例县支行"),
             Column("number", "6222020200001234567", key),
             Column("branch_code", "102345678901", key, blank=""),
+            Column("because", "", blank=""),
         ),
         make=BankAccountRow,
         record=record_bank_accounts,

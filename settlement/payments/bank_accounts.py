@@ -1,7 +1,9 @@
 """Bank accounts to which treasuries pay: recorded by the payee or the operator.
 
 The first counts at once. Another one waits, so that a payee whose login somebody else has sees it
-in time: what is recorded meanwhile, the old account too, takes its place, and it never counts.
+in time: what is recorded meanwhile takes its place, and it never counts. One that counted before
+counts again at once, and whatever it replaces has to wait anew; so does one that the operator
+records with a reason, which alone is believed from then on.
 An order keeps the account that it was proposed with. Whether an account exists is the bank's word.
 """
 
@@ -14,7 +16,8 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, select
+from sqlalchemy.orm import aliased
 
 from kernel.actors import OrganisationKind, Role
 from kernel.errors import InvalidInput, NotFound
@@ -30,19 +33,25 @@ from kernel.identity.visibility import visible_organisations
 from kernel.ids import new_id
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome
 from kernel.unit import Unit
+from settlement.payment_models import Payment, PaymentRun
 from settlement.payout_models import BankAccount
 
 MAY_RECORD: Final = (Role.VENDOR_MANAGER, Role.OPERATOR)
 NUMBER: Final = re.compile(r"\d{8,30}", re.ASCII)
 BRANCH: Final = re.compile(r"(\d{12})?", re.ASCII)
 SHOWN_DIGITS: Final = 4
+LATELY_DAYS: Final = 30
+"""For how long who pays is told that an account replaced another one."""
 WAITS: Final = timedelta(days=3)
 """How long another account stands beside the one that counts before it counts itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BankAccountRow:
-    """A payee's account; `branch_code` is the bank's number in the payment system (联行号)."""
+    """A payee's account; `branch_code` is the bank's number in the payment system (联行号).
+
+    `because`: why the operator has it count at once; nobody else gives a reason.
+    """
 
     kind: str
     code: str
@@ -50,6 +59,7 @@ class BankAccountRow:
     bank: str
     number: str
     branch_code: str = ""
+    because: str = ""
 
 
 def record_bank_accounts(unit: Unit, rows: Sequence[BankAccountRow]) -> list[RowOutcome]:
@@ -75,11 +85,60 @@ def accounts_of(unit: Unit, payees: Collection[UUID]) -> dict[UUID, BankAccount]
 def counting(rows: Sequence[BankAccount], *, now: datetime) -> BankAccount:
     """Return which of a payee's accounts, as they were recorded, counts at a moment."""
     counts = rows[0]
+    known = {_facts(counts)}
     ends = [*(later.recorded_at for _, later in pairwise(rows)), now]
     for row, replaced_at in zip(rows, ends, strict=True):
-        if replaced_at - row.recorded_at >= WAITS:
-            counts = row
+        if row.because:
+            known = {_facts(row)}
+        elif _facts(row) in known:
+            known -= {_facts(counts)} - {_facts(row)}
+        elif replaced_at - row.recorded_at >= WAITS:
+            known.add(_facts(row))
+        else:
+            continue
+        counts = row
     return counts
+
+
+def is_same(one: BankAccount, other: BankAccount) -> bool:
+    """Whether two records are of one account, whoever recorded it and when."""
+    return _facts(one) == _facts(other)
+
+
+class ChangedAccount(NamedTuple):
+    """A payee's account that a run's orders name and that replaced another one lately."""
+
+    payee_name: str
+    bank: str
+    masked: str
+    recorded_at: datetime
+    recorded_by: str
+
+
+def changed_lately(unit: Unit, number: str) -> list[ChangedAccount]:
+    """Return which accounts that a run's orders name replaced others in the last days."""
+    earlier = aliased(BankAccount)
+    rows = unit.session.execute(
+        select(Organisation.name, BankAccount)
+        .join(BankAccount, BankAccount.organisation_id == Organisation.id)
+        .where(
+            BankAccount.id.in_(
+                select(Payment.account_id)
+                .join(PaymentRun, PaymentRun.id == Payment.run_id)
+                .where(PaymentRun.number == number)
+            ),
+            BankAccount.recorded_at > unit.clock.now() - timedelta(days=LATELY_DAYS),
+            exists().where(
+                earlier.organisation_id == BankAccount.organisation_id,
+                earlier.recorded_at < BankAccount.recorded_at,
+            ),
+        )
+        .order_by(Organisation.code)
+    )
+    return [
+        ChangedAccount(name, one.bank, masked(one.number), one.recorded_at, one.recorded_by)
+        for name, one in rows
+    ]
 
 
 class AccountsOfPayee(NamedTuple):
@@ -96,9 +155,14 @@ def accounts_of_payee(unit: Unit, payee_id: UUID) -> AccountsOfPayee:
     if not rows:
         return AccountsOfPayee(None)
     counts, last = counting(rows, now=unit.clock.now()), rows[-1]
-    if last.id == counts.id:
+    if is_same(last, counts):
         return AccountsOfPayee(counts)
     return AccountsOfPayee(counts, last, last.recorded_at + WAITS)
+
+
+def _facts(row: BankAccount) -> tuple[str, str, str, str]:
+    """Return what tells one account from another, whoever recorded it and when."""
+    return row.holder, row.bank, row.branch_code, row.number
 
 
 def _recorded(unit: Unit, payees: Collection[UUID]) -> dict[UUID, list[BankAccount]]:
@@ -134,6 +198,9 @@ def _record(unit: Unit, row: BankAccountRow) -> RowOutcome:
         raise _wrong("number", row.number, "8 to 30 digits")
     if not BRANCH.fullmatch(row.branch_code):
         raise _wrong("branch_code", row.branch_code, "12 digits, or nothing")
+    because = row.because.strip()
+    if because and not unit.actor.may(Role.OPERATOR):
+        raise _wrong("because", row.because, "nothing: only the operator gives a reason")
     facts = {
         "holder": require_text(row.holder, field="holder"),
         "bank": require_text(row.bank, field="bank"),
@@ -142,13 +209,16 @@ def _record(unit: Unit, row: BankAccountRow) -> RowOutcome:
     }
     known = _recorded(unit, [payee_id]).get(payee_id)
     if known and all(getattr(known[-1], name) == value for name, value in facts.items()):
-        return DUPLICATE
+        counts = counting(known, now=unit.clock.now())
+        if not because or is_same(counts, known[-1]):
+            return DUPLICATE
     unit.session.execute(
         insert(BankAccount).values(
             id=new_id(),
             organisation_id=payee_id,
             recorded_at=unit.clock.now(),
             recorded_by=unit.actor.name,
+            because=because,
             **facts,
         )
     )

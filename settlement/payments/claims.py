@@ -20,6 +20,7 @@ from kernel.unit import Unit
 from settlement.payment_models import GatewayParty, Payment, PaymentRun, PaymentTarget
 from settlement.payments.gateway import Movement
 from settlement.payments.states import PaymentKind, PaymentState, require_step
+from settlement.queries.recoveries import TAKEN_BACK
 
 PATIENCE: Final = timedelta(minutes=5)
 """After which a claim that nobody recorded is somebody else's to ask about."""
@@ -211,10 +212,16 @@ def _aimed(
             .group_by(PaymentTarget.gateway_id)
         )
     }
+    taken_back = TAKEN_BACK.subquery()  # the gateway refuses to refund it
     earlier: dict[Pair, list[Target]] = defaultdict(list)
     for payer_id, payee_id, gateway_id, fen in unit.session.execute(
         select(Payment.payer_id, Payment.payee_id, Payment.gateway_id, Payment.amount_fen)
-        .where(of_pairs, Payment.kind == of_kind, Payment.state == PaymentState.PAID)
+        .where(
+            of_pairs,
+            Payment.kind == of_kind,
+            Payment.state == PaymentState.PAID,
+            ~exists().where(taken_back.c.gateway_id == Payment.gateway_id),
+        )
         .order_by(Payment.settled_at, Payment.key)
     ):
         earlier[payer_id, payee_id].append((str(gateway_id), fen))

@@ -19,6 +19,7 @@ from kernel.unit import Unit, Units
 from settlement.dues import Due, dues, paid_of
 from settlement.payment_models import Payment, PaymentItem, PaymentRun
 from settlement.payments.calling import call_each
+from settlement.payments.checks import check_holds
 from settlement.payments.claims import Claim, claim_payments
 from settlement.payments.gateway import (
     CallRefused,
@@ -172,7 +173,7 @@ def retry_payment(unit: Unit, key: str) -> None:
 
     A failed collection is not: what it would have paid is due again, in another run; nor what may
     have been done, which the gateway is asked about. Raises `NotFound`, `Conflict`,
-    `TransferUndone`, `PaidTwice` where another run has what its payer paid late.
+    `TransferUndone`, `PaidTwice` where another run has what its payer paid late, or `PayeesHeld`.
     """
     unit.actor.require("payment.pay", *MAY_PAY)
     lock_planning(unit)  # a plan that sends a failed transfer's money back is not being made
@@ -185,13 +186,16 @@ def retry_payment(unit: Unit, key: str) -> None:
     payment = group.get(payment_id)
     fits = payment.kind != PaymentKind.COLLECTION and payment.failure != COLLECTION_FAILED
     if payment.state != PaymentState.FAILED or not fits:
-        raise Conflict(what="payment", key=key, state=payment.state, wanted=PaymentState.READY)
+        raise Conflict(
+            what="payment", key=key, state=PaymentState(payment.state), wanted=PaymentState.READY
+        )
     undone = exists().where(
         Payment.undoes_id == payment_id,
         Payment.state.not_in((PaymentState.FAILED, PaymentState.WITHDRAWN)),
     )
     if unit.session.scalar(select(undone)):
         raise TransferUndone(key=key)
+    check_holds(unit, group.run, Payment.id == payment_id)
     if payment.failure == PAID_LATE and _is_paid_besides(unit, payment):
         raise PaidTwice(key=key)
     step(payment, PaymentState.READY)

@@ -50,7 +50,12 @@ def give_up_reversal(unit: Unit, key: str) -> None:
     group = lock_group(unit, payment_id)
     payment, refund = group.get(payment_id), group.side
     if payment.kind != PaymentKind.REVERSAL or payment.state != PaymentState.FAILED:
-        raise Conflict(what="payment", key=key, state=payment.state, wanted=PaymentState.WITHDRAWN)
+        raise Conflict(
+            what="payment",
+            key=key,
+            state=PaymentState(payment.state),
+            wanted=PaymentState.WITHDRAWN,
+        )
     assert refund is not None, "what is taken back is a payer's, which gets a refund"
     step(payment, PaymentState.WITHDRAWN)
     for tax in group.payments:

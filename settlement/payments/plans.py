@@ -7,7 +7,7 @@ Nothing is written here, and the questions are the same few for any number of pa
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from uuid import UUID
 
 from kernel.clock import Month
@@ -19,7 +19,6 @@ from settlement.payments.parts import (
     Cells,
     Item,
     Pair,
-    Part,
     claimed_parts,
     open_cells,
     open_dues,
@@ -34,7 +33,7 @@ from settlement.payments.payability import (
     undone_transfers,
     withheld_pairs,
 )
-from settlement.payments.recoveries import planned_payers
+from settlement.payments.planned import Omitted, Plan, Planned, left_out, planned
 from settlement.payments.states import LeftOut, PaymentKind, PaymentMethod, RunPurpose
 from settlement.payments.taxes import (
     apart_from_tax,
@@ -44,60 +43,8 @@ from settlement.payments.taxes import (
     taxed_before,
     taxed_of,
 )
-from settlement.taxation import NOBODY_TAXED, Taxation, Withheld
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
-    """One payment of a plan; `items` are (funding line, fen) and add up to its amount.
-
-    `parts` say of which agreement's month each line's is, what is withheld of it included.
-    `taxed_before`: what of each line's an earlier run withheld tax of, and it came back.
-    `again_of_id`: the order of a tax that came back and that this one orders again.
-    """
-
-    kind: PaymentKind
-    payer_id: UUID
-    payee_id: UUID
-    amount_fen: int
-    items: tuple[Item, ...] = ()
-    parts: tuple[Part, ...] = ()
-    undoes_id: UUID | None = None
-    again_of_id: UUID | None = None
-    taxed_before: Mapping[UUID, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Omitted:
-    """What of a payer's due to a payee is left out of a plan, in fen, and why."""
-
-    payer_id: UUID
-    payee_id: UUID
-    amount_fen: int
-    because: LeftOut
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """What a run would hold. `payments` come payer by payer, the collection first.
-
-    `withheld`: of which teachers how much tax, by which `version` of the table. `names`: of whom it
-    is known beside.
-    """
-
-    payments: Sequence[Planned]
-    omitted: Sequence[Omitted]
-    withheld: Mapping[UUID, Withheld] = field(default_factory=dict)
-    version: str = ""
-    names: Mapping[UUID, str] = field(default_factory=dict)
-
-    @property
-    def paid_out_fen(self) -> int:
-        return sum(
-            one.amount_fen
-            for one in self.payments
-            if one.kind not in (PaymentKind.COLLECTION, PaymentKind.REFUND)
-        )
+from settlement.queries.recoveries import planned_payers, refundable_of
+from settlement.taxation import NOBODY_TAXED, Taxation
 
 
 def plan_run(
@@ -123,6 +70,8 @@ def plan_run(
             reach=reach_of(unit, {due.payee_id for due in paid}),
             undone=undone_transfers(unit, payers),
             cells=open_cells(claimed, cells),
+            too_much={one.id: one.over_fen for one in found_payers if one.over_fen},
+            refundable=refundable_of(unit, payers),
         )
     left = open_dues(earned, paid)
     if month is not None:  # what was stated later waits
@@ -185,7 +134,7 @@ def plan_payments(
     for pair, items in list(wanted.items()):
         reason = because(pair[1])
         if reason is not None:
-            omitted.append(_omitted(*pair, sum(fen for _, fen in items), reason))
+            omitted.append(left_out(*pair, sum(fen for _, fen in items), reason))
             del wanted[pair]
     before = {pair: taxed_of(pair, items, taxed or {}) for pair, items in wanted.items()}
     incomes: dict[UUID, int] = defaultdict(int)
@@ -210,10 +159,10 @@ def plan_payments(
     for (payer_id, payee_id, line_id), order_id, fen, parts in taxes:
         if method is PaymentMethod.TREASURY:
             item = line_id, fen
-            order = _planned(PaymentKind.WITHHOLDING, payer_id, payee_id, [item], parts)
+            order = planned(PaymentKind.WITHHOLDING, payer_id, payee_id, [item], parts)
             payments[payer_id].append(replace(order, again_of_id=order_id))
         else:
-            omitted.append(_omitted(payer_id, payee_id, fen, LeftOut.TAX_AGAIN))
+            omitted.append(left_out(payer_id, payee_id, fen, LeftOut.TAX_AGAIN))
     for payer_id, fen in (debts or {}).items():
         payments[payer_id].append(
             Planned(
@@ -244,14 +193,14 @@ def _paying(
         return [
             *(
                 replace(
-                    _planned(PaymentKind.ORDER, *pair, [item], of_line[item[0]]),
+                    planned(PaymentKind.ORDER, *pair, [item], of_line[item[0]]),
                     taxed_before={item[0]: taxed.get(item[0], 0)},
                 )
                 for item in net
                 if item[1]
             ),
             *(
-                _planned(
+                planned(
                     PaymentKind.WITHHOLDING,
                     *pair,
                     [item],
@@ -265,13 +214,13 @@ def _paying(
     goes_on = sum(fen for _, fen in net) > 0
     paying = []
     if goes_on:
-        transfer = _planned(kind, *pair, passed_on, whole)
+        transfer = planned(kind, *pair, passed_on, whole)
         paying.append(replace(transfer, taxed_before=taxed))
     if tax:
         # What the lines beyond the tax set off against each other stays with it.
         items_of_tax = sorted(tax.items()) if goes_on else items
         paying.append(
-            _planned(PaymentKind.WITHHOLDING, *pair, items_of_tax, [] if goes_on else whole)
+            planned(PaymentKind.WITHHOLDING, *pair, items_of_tax, [] if goes_on else whole)
         )
     return paying
 
@@ -293,7 +242,7 @@ def _set_off(
             total = sum(fen for _, fen in items)
             carried, payable = (0, items) if total > 0 else (total, [])
         if carried:
-            omitted.append(_omitted(payer_id, payee_id, carried, LeftOut.CARRIED))
+            omitted.append(left_out(payer_id, payee_id, carried, LeftOut.CARRIED))
         if payable:
             wanted[payer_id, payee_id] = payable
     return wanted, omitted
@@ -307,12 +256,15 @@ def plan_refunds(
     reach: Reach | None = None,
     undone: Sequence[Undone] = (),
     cells: Cells | None = None,
+    too_much: Mapping[UUID, int] | None = None,
+    refundable: Mapping[UUID, int] | None = None,
 ) -> Plan:
     """Return what every payee gives back of what credits took off after its payment (R41).
 
     Of a teacher the tax withheld comes back in proportion. What left the gateway for a payee's
     bank, or never passed through it, can't be taken back there, and is set off later. `undone`:
-    transfers that failed for good.
+    transfers that failed for good. `too_much`: what payers paid of lost disputes beyond these.
+    `refundable`: what can be refunded to a payer of its collections; where that is less, it waits.
     """
     payments: dict[UUID, list[Planned]] = defaultdict(list)
     omitted: list[Omitted] = []
@@ -333,29 +285,47 @@ def plan_refunds(
         if reach is not None:
             there = min(reach.of_pairs.get(pair, 0), left.get(payee_id, 0))
             if total - tax_fen > there:
-                omitted.append(_omitted(*pair, total, LeftOut.PAID_OUT))
+                omitted.append(left_out(*pair, total, LeftOut.PAID_OUT))
                 continue
             left[payee_id] -= total - tax_fen
         if payee_id == INSTALLATION:
-            payments[payer_id].append(_planned(PaymentKind.FEE_RETURN, *pair, items))
+            payments[payer_id].append(planned(PaymentKind.FEE_RETURN, *pair, items))
             continue
         shares = split_by_largest_remainder(tax_fen, [fen for _, fen in items])
         net = [(line, fen - part) for (line, fen), part in zip(items, shares, strict=True)]
         tax = [(line, part) for (line, _), part in zip(items, shares, strict=True) if part]
         parts = parts_of(pair, items, cells)
         payments[payer_id].append(
-            _planned(PaymentKind.REVERSAL, *pair, [one for one in net if one[1]], parts)
+            planned(PaymentKind.REVERSAL, *pair, [one for one in net if one[1]], parts)
         )
         if tax:
-            payments[payer_id].append(_planned(PaymentKind.WITHHOLDING_RETURN, *pair, tax))
+            payments[payer_id].append(planned(PaymentKind.WITHHOLDING_RETURN, *pair, tax))
     for back in undone:
         kind = PaymentKind.WITHHOLDING_RETURN if back.is_tax else PaymentKind.UNDONE
         payments[back.payer_id].append(
             replace(
-                _planned(kind, back.payer_id, back.payee_id, back.items, back.parts),
+                planned(kind, back.payer_id, back.payee_id, back.items, back.parts),
                 undoes_id=None if back.is_tax else back.payment_id,
             )
         )
+    for payer_id, fen in (too_much or {}).items():
+        payments[payer_id].append(
+            Planned(
+                kind=PaymentKind.RECOVERY_RETURN,
+                payer_id=payer_id,
+                payee_id=INSTALLATION,
+                amount_fen=fen,
+            )
+        )
+    for payer_id, own in list(payments.items()):
+        if refundable is not None and sum(one.amount_fen for one in own) > refundable.get(
+            payer_id, 0
+        ):
+            omitted += [
+                left_out(payer_id, one.payee_id, one.amount_fen, LeftOut.CHARGED_BACK)
+                for one in own
+            ]
+            del payments[payer_id]
     sides = _with_sides(payments, PaymentKind.REFUND, PaymentMethod.GATEWAY)
     return Plan(payments=list(sides), omitted=omitted)
 
@@ -369,24 +339,3 @@ def _with_sides(
             total = sum(one.amount_fen for one in own)
             yield Planned(kind=kind, payer_id=payer_id, payee_id=INSTALLATION, amount_fen=total)
         yield from own
-
-
-def _planned(
-    kind: PaymentKind,
-    payer_id: UUID,
-    payee_id: UUID,
-    items: Sequence[Item],
-    parts: Sequence[Part] = (),
-) -> Planned:
-    return Planned(
-        kind=kind,
-        payer_id=payer_id,
-        payee_id=payee_id,
-        amount_fen=sum(fen for _, fen in items),
-        items=tuple(items),
-        parts=tuple(parts),
-    )
-
-
-def _omitted(payer_id: UUID, payee_id: UUID, amount_fen: int, because: LeftOut) -> Omitted:
-    return Omitted(payer_id=payer_id, payee_id=payee_id, amount_fen=amount_fen, because=because)

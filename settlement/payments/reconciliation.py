@@ -32,6 +32,7 @@ from settlement.payment_models import PaymentRun
 from settlement.payments.calling import call_each
 from settlement.payments.gateway import BalanceEntry, Gateway, GatewayError, PayoutEntry, Stand
 from settlement.payments.parties import answering
+from settlement.queries.recoveries import asked_too_much
 from settlement.queries.statements import visible_payers
 
 MAY_RECONCILE: Final = (Role.OPERATOR, Role.BUREAU_FINANCE, Role.AUDITOR)
@@ -55,6 +56,7 @@ class Differs(StrEnum):
     PAYOUT_MISSING_HERE = "payout_missing_here"
     PAYOUT_AMOUNT = "payout_amount"
     PAYEE_BALANCE = "payee_balance"
+    COLLECTED_TWICE = "collected_twice"
 
 
 OF_BUREAUS: Final = frozenset(
@@ -138,6 +140,10 @@ def reconcile(
         if sum(ours.values()) != held:
             found.append(_difference(Differs.BALANCE, gateway.name, sum(ours.values()), held))
     with units(actor) as unit:
+        found += [
+            _difference(Differs.COLLECTED_TWICE, one.code, one.lost_fen, one.asked_fen)
+            for one in asked_too_much(unit)
+        ]
         return seen_by_reader(unit, found)
 
 
@@ -170,8 +176,18 @@ def seen_by_reader(unit: Unit, found: list[Difference]) -> list[Difference]:
     ):
         is_own[taken[key]] = bool(is_of_reader)
     sees_rest = unit.actor.may(*MAY_SEE_ALL)
+    payers = {one.key for one in found if one.kind is Differs.COLLECTED_TWICE}
+    own_payers = payers and set(
+        unit.session.scalars(
+            select(Organisation.code).where(
+                Organisation.code.in_(payers), Organisation.id.in_(visible_payers(unit))
+            )
+        )
+    )
 
     def may_see(one: Difference) -> bool:
+        if one.kind is Differs.COLLECTED_TWICE:
+            return one.key in own_payers
         run = one.key.partition(":")[0]
         return is_own.get(run, sees_rest) if one.kind in OF_BUREAUS else sees_rest
 

@@ -20,12 +20,9 @@ from kernel.errors import (
     MakerChecks,
     NotFound,
     NothingToPay,
-    PayeesHeld,
     ProposalDecided,
     ReasonRequired,
     Refused,
-    WithheldAnew,
-    WithheldForAnotherMonth,
 )
 from kernel.identity.models import Organisation
 from kernel.identity.recording import among
@@ -35,9 +32,11 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.ledger.posting import INSTALLATION
 from settlement.models import FundingLine
-from settlement.payment_models import Payment, PaymentHold, PaymentItem, PaymentRun
+from settlement.payment_models import Payment, PaymentItem, PaymentRun
 from settlement.payments.bank_accounts import accounts_of
-from settlement.payments.plans import Plan, Planned, plan_run
+from settlement.payments.checks import check_release
+from settlement.payments.planned import Plan, Planned
+from settlement.payments.plans import plan_run
 from settlement.payments.states import (
     PaymentKind,
     PaymentMethod,
@@ -45,7 +44,7 @@ from settlement.payments.states import (
     RunPurpose,
     RunState,
 )
-from settlement.payments.taxes import income_month, taxation_of, untaxed_of
+from settlement.payments.taxes import income_month
 from settlement.payout_models import PaymentPart, Withholding
 
 PLATFORM: Final = "platform"
@@ -119,12 +118,12 @@ def release_run(unit: Unit, number: str) -> None:
     Raises `NotFound`, `Refused`, `ProposalDecided`, `MakerChecks` for one's own,
     `WithheldForAnotherMonth`: a teacher's tax is that of the month in which it is paid, or
     `WithheldAnew` where the month's other runs have changed it since: two people sign for the
-    numbers that are paid. `PayeesHeld` where somebody was held since it was proposed.
+    numbers that are paid. `PayeesHeld` where somebody was held since it was proposed,
+    `NotDueAnyMore` where what it asks for was paid late, or is not owed, since then.
     """
     lock_planning(unit)  # no other run's release changes the tax meanwhile, nobody is held
     run = _lock_proposed(unit, number, act="payment.release")
-    _check_holds(unit, run)
-    _check_tax(unit, run)
+    check_release(unit, run)
     _decide(unit, run, RunState.RELEASED)
     unit.session.execute(
         update(Payment)
@@ -133,47 +132,6 @@ def release_run(unit: Unit, number: str) -> None:
         .execution_options(synchronize_session=False)
     )
     unit.after_commit("settlement.pay", number=number)
-
-
-def _check_holds(unit: Unit, run: PaymentRun) -> None:
-    """Refuse a run that would pay somebody who is held; what it takes back may be taken back."""
-    held = unit.session.scalars(
-        select(Organisation.name)
-        .join(Payment, Payment.payee_id == Organisation.id)
-        .join(PaymentHold, PaymentHold.payee_id == Organisation.id)
-        .where(
-            Payment.run_id == run.id,
-            Payment.kind.in_((PaymentKind.TRANSFER, PaymentKind.ORDER, PaymentKind.WITHHOLDING)),
-            Payment.again_of_id.is_(None),  # tax that came back goes to the tax office all the same
-            PaymentHold.lifted_at.is_(None),
-        )
-        .group_by(Organisation.code, Organisation.name)
-        .order_by(Organisation.code)
-    ).all()
-    if held:
-        raise PayeesHeld(number=run.number, payees=", ".join(held))
-
-
-def _check_tax(unit: Unit, run: PaymentRun) -> None:
-    """Refuse a run whose tax is not what it would be if it were proposed now."""
-    kept = unit.session.execute(
-        select(Withholding, Organisation.name)
-        .join(Organisation, Organisation.id == Withholding.payee_id)
-        .where(Withholding.run_id == run.id)
-        .order_by(Organisation.code)
-    ).all()
-    if kept and kept[0][0].month != income_month(unit):
-        raise WithheldForAnotherMonth(number=run.number, period=show_month(kept[0][0].month))
-    now = taxation_of(unit, {one.payee_id for one, _ in kept})
-    changed = [
-        name
-        for one, name in kept
-        if (one.version, one.earlier_fen, one.earlier_tax_fen)
-        != (now.version, now.earlier[one.payee_id].income_fen, now.earlier[one.payee_id].tax_fen)
-    ]
-    changed += untaxed_of(unit, run.id)
-    if changed:
-        raise WithheldAnew(number=run.number, payees=", ".join(changed))
 
 
 def return_run(unit: Unit, number: str, *, note: str) -> None:

@@ -246,6 +246,8 @@ def close_dispute(store: Store, dispute_id: str, *, won: bool) -> dict[str, Any]
     store.change(dispute, status="won" if won else "lost")
     if won:
         store.book("adjustment", dispute["amount"], dispute["id"])
+        charge = store.get("charge", dispute["charge"])
+        store.change(charge, disputed=False)  # as here: it may be refunded again
     store.tell("charge.dispute.closed", dispute)
     return dispute
 

@@ -22,6 +22,12 @@ def create_refund(store: Store, form: Form, *, comes_back: bool = False) -> dict
             "payment_intent_unexpected_state",
         )
     charge = store.get("charge", intent["latest_charge"])
+    if charge["disputed"]:
+        raise invalid(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            None,
+            "charge_disputed",
+        )
     left = charge["amount"] - charge["amount_refunded"]
     amount = amount_in(form, default=left)
     if amount > left:

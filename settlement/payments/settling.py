@@ -46,6 +46,7 @@ KEPT: Final = (
     PaymentKind.WITHHOLDING_RETURN,
     PaymentKind.UNDONE,
     PaymentKind.RECOVERY,
+    PaymentKind.RECOVERY_RETURN,
 )
 """Moves nothing at the gateway: the platform keeps it there, or gives it up."""
 COLLECTION_FAILED: Final = "collection-failed"
@@ -165,7 +166,10 @@ def _pay_late(group: Group, payment: Payment) -> None:
     """
     if payment.kind != PaymentKind.COLLECTION:
         raise Conflict(
-            what="payment", key=payment.key, state=payment.state, wanted=PaymentState.PAID
+            what="payment",
+            key=payment.key,
+            state=PaymentState(payment.state),
+            wanted=PaymentState.PAID,
         )
     for one in group.payments:
         if one.failure == COLLECTION_FAILED:
@@ -271,7 +275,10 @@ def cut_short(unit: Unit, group: Group, payment: Payment, *, reason: str) -> Non
     """Write that nothing more comes of an order that was paid in part: its rest is due again."""
     if payment.state != PaymentState.PARTIAL:
         raise Conflict(
-            what="payment", key=payment.key, state=payment.state, wanted=PaymentState.CUT
+            what="payment",
+            key=payment.key,
+            state=PaymentState(payment.state),
+            wanted=PaymentState.CUT,
         )
     payment.state = PaymentState.CUT
     payment.failure = reason

@@ -43,6 +43,7 @@ class PaymentKind(StrEnum):
     WITHHOLDING_RETURN = "withholding_return"
     UNDONE = "undone"
     RECOVERY = "recovery"
+    RECOVERY_RETURN = "recovery_return"
     REFUND = "refund"
 
 
@@ -55,6 +56,7 @@ class LeftOut(StrEnum):
     NO_ACCOUNT = "no_account"  # no bank account is recorded that a treasury could pay to
     PAID_OUT = "paid_out"  # it left the gateway for the payee's bank: it is set off later
     BELOW_MINIMUM = "below_minimum"
+    CHARGED_BACK = "charged_back"  # its payer's bank took the collection back: it waits
     TAX_AGAIN = "tax_again"  # it came back: a treasury's run orders it to the tax office again
 
 

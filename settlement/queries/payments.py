@@ -32,7 +32,7 @@ Undone = aliased(Payment, name="undone")
 SIDES = ("collection", "refund")
 OUT = (
     *("transfer", "fee", "withholding", "order", "reversal", "fee_return", "withholding_return"),
-    *("undone", "recovery"),
+    *("undone", "recovery", "recovery_return"),
 )
 UNDER_WAY = ("ready", "claimed", "sent", "unknown", "partial")
 

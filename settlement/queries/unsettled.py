@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from kernel.arrays import UuidArray
 from kernel.unit import Unit
+from settlement.queries.recoveries import paid_too_much
 
 # Of an agreement's month of which retention was released, what its vendor was paid beyond its own
 # share is the retention; and what payers' banks took back of collections and did not give again.
@@ -59,4 +60,7 @@ SELECT payer_id, sum(fen) AS fen FROM besides GROUP BY payer_id
 def paid_besides(unit: Unit, payer_ids: Collection[UUID]) -> dict[UUID, int]:
     """Return what of each payer's payments settles none of its statements, in fen."""
     rows = unit.session.execute(BESIDES, {"payers": UuidArray.of(list(payer_ids))})
-    return {row.payer_id: int(row.fen) for row in rows}
+    besides = {row.payer_id: int(row.fen) for row in rows}
+    for payer_id, fen in paid_too_much(unit, payer_ids).items():
+        besides[payer_id] = besides.get(payer_id, 0) + fen
+    return besides

@@ -14,6 +14,7 @@ from kernel.arrays import UuidArray
 from kernel.money import yuan
 from kernel.unit import Unit
 from settlement.dues import NOBODY, NotShared, counted_as_paid, dues, paid_of
+from settlement.queries.recoveries import asked_too_much
 
 # Of a payment and its items, of a payer's side and what hangs on it; of what was given up after its
 # release, what still stands.
@@ -22,7 +23,8 @@ PAYMENTS_THAT_DIFFER = text(
 WITH itemed AS (
     SELECT p.key, p.amount_fen AS stored, COALESCE(sum(i.amount_fen), 0) AS computed
     FROM payment p LEFT JOIN payment_item i ON i.payment_id = p.id
-    WHERE p.kind NOT IN ('collection', 'refund', 'recovery') GROUP BY p.id
+    WHERE p.kind NOT IN ('collection', 'refund', 'recovery', 'recovery_return')
+    GROUP BY p.id
 ), sided AS (
     SELECT c.key, c.amount_fen AS stored, COALESCE(sum(p.amount_fen), 0) AS computed
     FROM payment c JOIN payment_run r ON r.id = c.run_id
@@ -46,8 +48,8 @@ WITH moved AS (
     JOIN account a ON a.id = l.account_id AND a.book = 'money'
     WHERE t.key LIKE 'paid:%' OR t.key LIKE 'returned:%' GROUP BY t.key
 ), paid AS (
-    SELECT p.key, CASE WHEN p.kind IN ('fee', 'fee_return', 'undone', 'recovery') THEN 0
-            ELSE p.paid_fen END AS stored,
+    SELECT p.key, CASE WHEN p.kind IN ('fee', 'fee_return', 'undone', 'recovery',
+            'recovery_return') THEN 0 ELSE p.paid_fen END AS stored,
         COALESCE((SELECT sum(m.fen) FROM moved m
             WHERE m.key = 'paid:' || p.key OR starts_with(m.key, 'paid:' || p.key || ':')
                 OR starts_with(m.key, 'paid:' || p.key || '#')), 0)
@@ -117,6 +119,11 @@ def check_payments(unit: Unit) -> Iterator[str]:
         yield (
             f"refund {row.key}: {yuan(int(row.stored))} came through, of its parts "
             f"{yuan(int(row.computed))} stand"
+        )
+    for one in asked_too_much(unit):
+        yield (
+            f"payer {one.code}: {yuan(one.asked_fen)} are collected again, its bank took "
+            f"{yuan(one.lost_fen)} back for good: propose to take back what is too much"
         )
     try:
         yield from [*_check_lines(unit), *_check_payees(unit)]

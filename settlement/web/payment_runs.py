@@ -17,11 +17,12 @@ from kernel.identity.names import names_of_actors
 from kernel.unit import Unit
 from kernel.web.exports import CSV_TYPE
 from kernel.web.tables import excerpt, tabulate
+from settlement.payments.bank_accounts import LATELY_DAYS, ChangedAccount, changed_lately
 from settlement.payments.engine import retry_payment
 from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.runs import release_run, return_run, withdraw_run
 from settlement.payments.settling import COLLECTION_FAILED
-from settlement.payments.states import PaymentKind, RunPurpose
+from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
 from settlement.payments.treasury import export_orders, order_rest_again
 from settlement.queries.later_payments import paid_by_later
 from settlement.queries.payments import (
@@ -110,8 +111,21 @@ def show_run(
             if one.state == "failed" and one.failure != COLLECTION_FAILED
         ],
         partial=[one for one in payments if one.state == "partial"] if _may_pay(page) else [],
+        changed=_changed(page, row),
+        lately_days=LATELY_DAYS,
         errors=errors or {},
     )
+
+
+def _changed(page: Page, row: RunRow) -> list[tuple[ChangedAccount, str]]:
+    """Return whose accounts changed before a treasury's run, each with who recorded it."""
+    if row.method != PaymentMethod.TREASURY:
+        return []
+    changed = changed_lately(page.unit, row.number)
+    if not changed:
+        return []
+    names = names_of_actors(page.unit, {one.recorded_by for one in changed}, locale=page.locale)
+    return [(one, names[one.recorded_by]) for one in changed]
 
 
 def post_orders(page: Page, run_number: str) -> Response[bytes]:

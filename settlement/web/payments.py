@@ -105,7 +105,6 @@ def show_payments(
         purpose=purpose.value,
         purposes=[(one.value, label(one, page.locale)) for one in RunPurpose],
         may_propose=is_finance(page),
-        to_pay_fen=sum(row.amount_fen for row in to_pay),
         errors=errors or {},
         plan=_first(
             excerpt(

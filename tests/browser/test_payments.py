@@ -41,7 +41,7 @@ def test_one_proposes_another_releases_and_the_vendor_sees_its_money(
     expect(page.get_by_text("下一批次将付").first).to_be_visible()
     assert_sound(page)
     page.get_by_label("付至哪个账期的对账单").fill("2026-03")
-    page.get_by_role("button", name="编制付款 17.42 元").click()
+    page.get_by_role("button", name="编制付款批次").click()
     expect(page.get_by_text("待放行").first).to_be_visible()
     expect(page.get_by_role("button", name="放行 17.42 元")).to_have_count(0)
     assert_sound(page)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlement.dues import Due
-from settlement.payments.plans import Plan, plan_payments
+from settlement.payments.planned import Plan
+from settlement.payments.plans import plan_payments
 from settlement.payments.states import PaymentKind, PaymentMethod
 from settlement.taxation import Bracket, EarlierIncome, Taxation, WithholdingTable
 

@@ -27,12 +27,12 @@ from settlement.payments.bank_accounts import BankAccountRow, record_bank_accoun
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import SANDBOX_KEY, open_sandbox
 from settlement.payments.parties import know_payees
-from settlement.payments.recoveries import open_debts
 from settlement.payments.runs import propose_run, release_run
 from settlement.payments.sandbox import Sandbox
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.webhooks import receive
+from settlement.queries.recoveries import open_debts
 from settlement.rate_tables import RateKind, record_table
 from tests.support.builders import a_person, a_resource, a_vendor
 from tests.support.settlement_builders import (
@@ -104,7 +104,9 @@ def payables(units: Units, *, retention_rate: str = "0.0500") -> Payables:
     return Payables(market, other, line_id, maker, checker)
 
 
-def a_bank_account(unit: Unit, payee: Organisation, *, number: str = "6222020200001234567") -> None:
+def a_bank_account(
+    unit: Unit, payee: Organisation, *, number: str = "6222020200001234567", because: str = ""
+) -> None:
     """Record where a treasury pays a payee."""
     row = BankAccountRow(
         kind=payee.kind,
@@ -113,6 +115,7 @@ def a_bank_account(unit: Unit, payee: Organisation, *, number: str = "6222020200
         bank="清江银行青禾支行",
         number=number,
         branch_code="102345678901",
+        because=because,
     )
     (outcome,) = record_bank_accounts(unit, [row])
     assert outcome.fate in (Fate.ACCEPTED, Fate.DUPLICATE), outcome

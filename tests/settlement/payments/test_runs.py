@@ -12,6 +12,7 @@ from kernel.errors import (
     ReasonRequired,
     Refused,
 )
+from kernel.i18n import translate_error
 from kernel.unit import Units
 from settlement.dues import NOBODY, Due, dues, paid_of, spread
 from settlement.funding_lines import line_balances
@@ -84,8 +85,9 @@ def test_one_proposes_another_releases_and_each_due_is_claimed_once(units: Units
         pay_run(units, SYSTEM, gateway, number)
     with units(owed.checker) as unit:
         release_run(unit, number)
-    with pytest.raises(ProposalDecided), units(owed.checker) as unit:
+    with pytest.raises(ProposalDecided) as refused, units(owed.checker) as unit:
         return_run(unit, number, note="太晚")
+    assert "已放行" in translate_error(refused.value, "zh_CN")
 
 
 def test_a_run_that_is_returned_or_withdrawn_frees_what_it_claimed(units: Units, owed: Payables):

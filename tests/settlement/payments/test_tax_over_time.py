@@ -16,7 +16,8 @@ from kernel.ids import new_id
 from kernel.unit import Units
 from settlement.payment_models import Payment, PaymentRun
 from settlement.payments.parties import know_payees
-from settlement.payments.plans import LeftOut, Plan, plan_run
+from settlement.payments.planned import Plan
+from settlement.payments.plans import LeftOut, plan_run
 from settlement.payments.runs import release_run, return_run
 from settlement.payments.standings import standing_of_payee
 from settlement.payments.states import PaymentMethod, RunPurpose
