@@ -55,7 +55,7 @@ def test_a_visitor_searches_and_narrows(page: Page, site: Site) -> None:
     assert_sound(page)
     page.get_by_role("link", name=DECIMALS).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(DECIMALS)
-    expect(page.get_by_text("4.6 分")).to_be_visible()
+    expect(page.get_by_text("4.6/5 分")).to_be_visible()
     assert_sound(page)
     page.goto("/catalog?q=量子力学")
     expect(page.get_by_text("没有找到与")).to_be_visible()
