@@ -45,6 +45,11 @@ class CreditTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reading_types: list[str]
     reading_seconds: int
 
+    def __post_init__(self) -> None:
+        amounts = (self.reading, self.reading_cap, self.adoption, self.followers)
+        if min(amounts) < 0 or self.followers_needed < 1 or self.reading_seconds < 0:
+            raise ValueError("no amount is below zero, and followers are at least one")
+
 
 SHIPPED: Final = CreditTable(
     reading=625,

@@ -12,21 +12,12 @@ from typing import Final
 from sqlalchemy import func, insert, select, text
 
 from kernel.actors import Role
-from kernel.errors import CreditsBeyondBounds
-from kernel.identity.models import PersonPrivate
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.credit_evidence import facts_of_credits
 from settlement.credit_models import CreditBooking
-from settlement.credit_rules import (
-    CreditKey,
-    CreditKind,
-    Entitlement,
-    credits_text,
-    differences,
-    entitled,
-)
+from settlement.credit_rules import CreditKey, CreditKind, Entitlement, differences, entitled
 from settlement.ledger.posting import (
     INSTALLATION,
     AccountKey,
@@ -35,7 +26,6 @@ from settlement.ledger.posting import (
     TransferDraft,
     post,
 )
-from settlement.rate_tables import MOST_CREDITED
 
 MAY_BOOK: Final = (Role.OPERATOR,)
 BOOKING_LOCK: Final = 0x6372_6564  # advisory lock: one booking of credits at a time
@@ -43,16 +33,12 @@ GRANTED: Final = AccountKey(INSTALLATION, AccountKind.CREDITS_GRANTED)
 
 
 def book_credits(unit: Unit) -> int:
-    """Book what is to be credited or taken back by now; return how many changes that were.
-
-    Raises `CreditsBeyondBounds`, and then books nothing.
-    """
+    """Book what is to be credited or taken back by now; return how many changes that were."""
     unit.actor.require("credits.book", *MAY_BOOK)
     unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
     wanted = entitled(facts_of_credits(unit))
     booked, numbers = _booked(unit)
     changes = differences(wanted, booked)
-    _require_bounds(unit, wanted)
     rows, drafts = [], []
     for key, amount in changes:
         number = numbers.get(key, 0) + 1
@@ -71,22 +57,6 @@ def book_credits(unit: Unit) -> int:
             changes=len(changes),
         )
     return len(changes)
-
-
-def _require_bounds(unit: Unit, wanted: Mapping[CreditKey, Entitlement]) -> None:
-    """Raise `CreditsBeyondBounds` for what a table gives that was recorded before it was bounded.
-
-    The first of them by key; the books would answer with a number that is too long.
-    """
-    beyond = [key for key, by in wanted.items() if max(by.amount, by.most or 0) > MOST_CREDITED]
-    if beyond:
-        key = min(beyond)
-        person = unit.session.get(PersonPrivate, key.person_id)
-        raise CreditsBeyondBounds(
-            version=wanted[key].version,
-            person=person.name if person else key.person_id,
-            credits=credits_text(max(wanted[key].amount, wanted[key].most or 0)),
-        )
 
 
 def transfer_key(key: CreditKey, number: int) -> str:

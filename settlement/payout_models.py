@@ -4,7 +4,7 @@ Append-only but for a payout's course, which moves forward by one table of state
 """
 
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
@@ -190,18 +190,6 @@ class BankPayoutItem(Base):
     __table_args__ = (CheckConstraint("amount_fen <> 0", name="amount"),)
 
 
-BOUNDED_CREDITS: Final = """kind <> 'credits' OR (
-    (body ->> 'reading')::numeric BETWEEN 0 AND 10000000
-    AND (body ->> 'reading_cap')::numeric BETWEEN (body ->> 'reading')::numeric AND 10000000
-    AND (body ->> 'adoption')::numeric BETWEEN 0 AND 10000000
-    AND (body ->> 'followers')::numeric BETWEEN 0 AND 10000000
-    AND (body ->> 'followers_needed')::numeric BETWEEN 1 AND 10000000
-    AND (body ->> 'reading_seconds')::numeric BETWEEN 0 AND 86400
-    AND ((body ->> 'reading')::numeric > 0 OR (body ->> 'reading_cap')::numeric = 0)
-    AND GREATEST(body -> 'reading', body -> 'adoption', body -> 'followers') > '0')"""
-"""What a table of credits may say (`rate_tables.BOUNDS`); older ones stay as they were recorded."""
-
-
 class RateTable(Base):
     """One version of a table of rates, from a day on in a region; never changed, only followed.
 
@@ -224,6 +212,5 @@ class RateTable(Base):
         UniqueConstraint("kind", "version"),
         CheckConstraint("kind IN ('withholding', 'credits')", name="kind"),
         CheckConstraint("version <> '' AND source <> ''", name="named"),
-        CheckConstraint(BOUNDED_CREDITS, name="credits"),
         Index("ix_rate_table_in_force", "kind", "region_code", "valid_from"),
     )

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from kernel.clock import shanghai_day
 from kernel.errors import UnreadableFile
 from kernel.identity.models import NATION
 from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from market.cli.values import DAY
-from settlement.rate_tables import RateKind, places_of, record_table, versions_of
+from settlement.rate_tables import RateKind, record_table, versions_of
 
 kind_argument = click.argument("kind", type=click.Choice([one.value for one in RateKind]))
 
@@ -27,30 +26,21 @@ def rates() -> None:
 @as_option
 @json_option
 def show(kind: str, who: str | None, as_json: bool) -> None:
-    """List the versions of a table, the shipped one first, then as they were recorded.
-
-    Beside each stands whether it holds in its region today, or is to come, followed or replaced.
-    """
+    """List the versions of a table, the shipped one first, then as they were recorded."""
     with open_units(load_settings()) as units, units(acting(units, who)) as unit:
         found = versions_of(unit, RateKind(kind))
-        places = places_of(found, day=shanghai_day(unit.clock.now()))
     emit(
         [
             {
                 "version": one.version,
                 "region": one.region_code,
                 "valid_from": one.valid_from.isoformat(),
-                "place": places[one.version],
                 "source": one.source,
                 "table": one.body(),
             }
             for one in found
         ],
-        [
-            f"{one.version}  {one.region_code}  from {one.valid_from}  {places[one.version]}  "
-            f"{one.source}"
-            for one in found
-        ],
+        [f"{one.version}  {one.region_code}  from {one.valid_from}  {one.source}" for one in found],
         as_json=as_json,
     )
 
@@ -62,10 +52,6 @@ def show(kind: str, who: str | None, as_json: bool) -> None:
 @click.option("--from", "valid_from", type=DAY, required=True, help="First day on which it holds.")
 @click.option("--source", required=True, help="The document that says so.")
 @click.option("--region", default=NATION, show_default=True, help="Where it holds, and below.")
-@click.option("--replaces", default="", help="The version that holds there from the same day on.")
-@click.option(
-    "--backdated", is_flag=True, help="It is meant to hold from a day that is over (credits)."
-)
 @as_option
 def record(
     *,
@@ -75,8 +61,6 @@ def record(
     valid_from: date,
     source: str,
     region: str,
-    replaces: str,
-    backdated: bool,
     who: str | None,
 ) -> None:
     """Record a version of a table out of a TOML FILE.
@@ -96,8 +80,5 @@ def record(
             valid_from=valid_from,
             source=source,
             body=body,
-            replaces=replaces,
-            backdated=backdated,
         )
-    instead = f", in place of {replaces}" if replaces else ""
-    click.echo(f"{version} holds in {region} from {valid_from} on{instead}.")
+    click.echo(f"{version} holds in {region} from {valid_from} on.")

@@ -127,7 +127,6 @@ def test_a_teacher_who_moves_keeps_the_table_of_what_was_read_before(
             valid_from=date(2026, 1, 1),
             source="测试标准",
             body=SMALL | {"reading": 100, "reading_cap": 100},
-            backdated=True,
         )
         elsewhere = a_school(unit, region_code="990100")
         person = unit.session.get_one(Person, given.reader.person_id)

@@ -88,7 +88,6 @@ def test_an_article_that_was_begun_is_not_finished_for_nothing(
             valid_from=date(2026, 1, 2),
             source="测试标准",
             body=SMALL | {"reading_cap": 625},
-            backdated=True,
         )
     clock.advance(timedelta(minutes=1))
     with pytest.raises(YearRead), units(given.reader) as unit:

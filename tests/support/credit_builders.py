@@ -69,7 +69,6 @@ def a_contribution(units: Units) -> Contribution:
             valid_from=date(2026, 1, 1),
             source="测试标准",
             body=SMALL,
-            backdated=True,
         )
     return Contribution(market, author, reader, number)
 

@@ -1,4 +1,4 @@
-"""An appeal against a takedown ends with it at the latest; tables of credits have bounds."""
+"""An appeal against a takedown ends no later than the takedown does."""
 
 from alembic import op
 
@@ -44,29 +44,15 @@ END $$;
 CREATE TRIGGER has_takedown BEFORE INSERT ON admission_appeal
     FOR EACH ROW WHEN (NEW.kind = 'takedown') EXECUTE FUNCTION appeal_has_takedown();
 """
-# Not asked of tables that are recorded already: they stay, until another one replaces them.
-BOUNDS = """
-ALTER TABLE rate_table ADD CONSTRAINT ck_rate_table_credits CHECK (kind <> 'credits' OR (
-    (body ->> 'reading')::numeric BETWEEN 0 AND 10000000
-    AND (body ->> 'reading_cap')::numeric BETWEEN (body ->> 'reading')::numeric AND 10000000
-    AND (body ->> 'adoption')::numeric BETWEEN 0 AND 10000000
-    AND (body ->> 'followers')::numeric BETWEEN 0 AND 10000000
-    AND (body ->> 'followers_needed')::numeric BETWEEN 1 AND 10000000
-    AND (body ->> 'reading_seconds')::numeric BETWEEN 0 AND 86400
-    AND ((body ->> 'reading')::numeric > 0 OR (body ->> 'reading_cap')::numeric = 0)
-    AND GREATEST(body -> 'reading', body -> 'adoption', body -> 'followers') > '0')) NOT VALID
-"""
 
 
 def upgrade() -> None:
     op.execute(END)
     op.execute(GUARDS)
-    op.execute(BOUNDS)
 
 
 def downgrade() -> None:
     """Take the guards off; what was ended stays so: an appeal is decided once."""
-    op.execute("ALTER TABLE rate_table DROP CONSTRAINT ck_rate_table_credits")
     for trigger, table, function in (
         ("has_takedown", "admission_appeal", "appeal_has_takedown"),
         ("appeal_ends", "takedown", "appeal_ends_with_takedown"),
