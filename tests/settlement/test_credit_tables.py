@@ -138,7 +138,8 @@ def test_a_table_that_moves_what_was_earned_needs_a_reason(
     with units(SYSTEM) as unit:
         facts = unit.session.scalar(
             text(
-                "SELECT facts FROM trail WHERE act = 'rates.recorded' AND facts ->> 'version' = 'low'"
+                "SELECT facts FROM trail"
+                " WHERE act = 'rates.recorded' AND facts ->> 'version' = 'low'"
             )
         )
     assert (facts["because"], facts["moves"], facts["less"]) == ("文件更正", 1, 525)
