@@ -51,6 +51,25 @@ class CreditTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("no amount is below zero, and followers are at least one")
 
 
+MOST: Final = 1_000 * PARTS
+"""What a table gives at most for anything; a slip of the pen is more."""
+
+
+def limits_of(table: CreditTable) -> dict[str, tuple[int, int]]:
+    """Return the least and the most of each number when a table is recorded (database, too).
+
+    A cap below one article would have nobody earn what the table says of it.
+    """
+    return {
+        "reading": (0, MOST),
+        "reading_cap": (table.reading, MOST),
+        "adoption": (0, MOST),
+        "followers": (0, MOST),
+        "followers_needed": (1, 1_000_000),
+        "reading_seconds": (0, 86_400),
+    }
+
+
 SHIPPED: Final = CreditTable(
     reading=625,
     reading_cap=24 * PARTS,

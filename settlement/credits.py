@@ -3,15 +3,20 @@
 Decides when: one booking at a time reckons everybody's entitlement anew and books the difference,
 so that a lost or doubled run changes nothing, and facts in any order end in the same credits. Each
 difference is a row and a balanced transfer under the same key; the database refuses more than a
-year's cap, and less than nothing.
+year's cap, and less than nothing. Whom it refuses is left out and named; the others are booked.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import DataError, IntegrityError
 
 from kernel.actors import Role
+from kernel.errors import BudgetExhausted, CreditsLeftOut
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
@@ -32,21 +37,44 @@ BOOKING_LOCK: Final = 0x6372_6564  # advisory lock: one booking of credits at a 
 GRANTED: Final = AccountKey(INSTALLATION, AccountKind.CREDITS_GRANTED)
 
 
-def book_credits(unit: Unit) -> int:
-    """Book what is to be credited or taken back by now; return how many changes that were."""
+Change = tuple[CreditKey, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """How many changes were booked, and why whose were not, by person."""
+
+    changes: int
+    left_out: Mapping[UUID, str]
+
+    def require_all(self) -> None:
+        """Raise `CreditsLeftOut` if somebody was left out."""
+        if self.left_out:
+            reasons = "; ".join(self.left_out.values())
+            raise CreditsLeftOut(count=len(self.left_out), booked=self.changes, reasons=reasons)
+
+
+def book_credits(unit: Unit) -> Booked:
+    """Book what is to be credited or taken back by now.
+
+    All at once; where the database refuses that, each person by itself.
+    """
     unit.actor.require("credits.book", *MAY_BOOK)
     unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
     wanted = entitled(facts_of_credits(unit))
     booked, numbers = _booked(unit)
     changes = differences(wanted, booked)
-    rows, drafts = [], []
-    for key, amount in changes:
-        number = numbers.get(key, 0) + 1
-        rows.append({**_row(unit, key, wanted), "number": number, "amount": amount})
-        drafts.append(_transfer(key, number, amount))
-    if rows:
-        unit.session.execute(insert(CreditBooking), rows)
-        post(unit, drafts)
+    left_out: dict[UUID, str] = {}
+    if changes and _refused(unit, changes, wanted, numbers):
+        by_person: dict[UUID, list[Change]] = defaultdict(list)
+        for change in changes:
+            by_person[change[0].person_id].append(change)
+        for person_id, own in by_person.items():
+            why = _refused(unit, own, wanted, numbers)
+            if why:
+                left_out[person_id] = why
+        changes = [one for one in changes if one[0].person_id not in left_out]
+    if changes:
         record(
             unit,
             "credits.booked",
@@ -56,7 +84,31 @@ def book_credits(unit: Unit) -> int:
             taken_back=-sum(amount for _, amount in changes if amount < 0),
             changes=len(changes),
         )
-    return len(changes)
+    return Booked(len(changes), left_out)
+
+
+def _refused(
+    unit: Unit,
+    changes: Sequence[Change],
+    wanted: Mapping[CreditKey, Entitlement],
+    numbers: Mapping[CreditKey, int],
+) -> str:
+    """Book changes, all or none; return why the database refused them."""
+    rows, drafts = [], []
+    for key, amount in changes:
+        number = numbers.get(key, 0) + 1
+        rows.append({**_row(unit, key, wanted), "number": number, "amount": amount})
+        drafts.append(_transfer(key, number, amount))
+    try:
+        with unit.session.begin_nested():
+            unit.session.execute(insert(CreditBooking), rows)
+            post(unit, drafts)
+    except (IntegrityError, DataError) as error:
+        said = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+        return f"{changes[0][0].person_id}: {said or error.orig}"
+    except BudgetExhausted:
+        return f"{changes[0][0].person_id}: less than nothing on the account"
+    return ""
 
 
 def transfer_key(key: CreditKey, number: int) -> str:

@@ -212,5 +212,6 @@ class RateTable(Base):
         UniqueConstraint("kind", "version"),
         CheckConstraint("kind IN ('withholding', 'credits')", name="kind"),
         CheckConstraint("version <> '' AND source <> ''", name="named"),
+        # Tables of credits within `credit_rules.limits_of`: ck_rate_table_credits (migration 0048).
         Index("ix_rate_table_in_force", "kind", "region_code", "valid_from"),
     )

@@ -5,21 +5,17 @@ day on, until a region, or the nation, records its own. What was reckoned names 
 it can be reckoned again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from kernel.actors import Role
-from kernel.errors import AlreadyExists, InvalidInput, MissingValue, NotFound
-from kernel.identity.models import NATION, Region, RegionClosure
-from kernel.identity.visibility import visible_regions
-from kernel.ids import new_id
-from kernel.trail import record
+from kernel.errors import NotFound
+from kernel.identity.models import NATION, RegionClosure
 from kernel.unit import Unit
 from settlement.credit_rules import SHIPPED as REFERENCE_CREDITS
 from settlement.credit_rules import CreditTable
@@ -74,60 +70,6 @@ SHIPPED: Final[tuple[RateVersion, ...]] = (
         table=REFERENCE_CREDITS,
     ),
 )
-MAY_RECORD: Final = (Role.OPERATOR,)
-
-
-def record_table(
-    unit: Unit,
-    kind: RateKind,
-    *,
-    version: str,
-    region_code: str,
-    valid_from: date,
-    source: str,
-    body: Mapping[str, Any],
-) -> None:
-    """Record a version that follows those before it.
-
-    Raises `Refused`, `MissingValue` without its source, `InvalidInput` for a table that does not
-    hold together, `NotFound` for a region out of reach, `AlreadyExists` for a version of this name.
-    """
-    unit.actor.require("rates.record", *MAY_RECORD)
-    for field, value in (("version", version), ("source", source)):
-        if not value.strip():
-            raise MissingValue(field=field)
-    try:
-        table = msgspec.convert(dict(body), BODIES[kind], strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(field="table", value=version, expected=str(error)) from error
-    reach = visible_regions(unit).where(Region.code == region_code)
-    if unit.session.scalars(reach).first() is None:
-        raise NotFound(what="region", key=region_code)
-    if any(one.version == version for one in versions_of(unit, kind)):
-        raise AlreadyExists(what="table of rates", key=version)
-    unit.session.execute(
-        insert(RateTable).values(
-            id=new_id(),
-            kind=kind,
-            region_code=region_code,
-            valid_from=valid_from,
-            version=version,
-            source=source.strip(),
-            body=msgspec.to_builtins(table),
-            recorded_at=unit.clock.now(),
-            recorded_by=unit.actor.name,
-        )
-    )
-    record(
-        unit,
-        "rates.recorded",
-        subject_kind="region",
-        subject_id=region_code,
-        kind=kind,
-        version=version,
-        valid_from=valid_from.isoformat(),
-        source=source.strip(),
-    )
 
 
 def versions_of(unit: Unit, kind: RateKind) -> list[RateVersion]:
@@ -147,6 +89,16 @@ def versions_of(unit: Unit, kind: RateKind) -> list[RateVersion]:
         for row in rows
     ]
     return [*(one for one in SHIPPED if one.kind is kind), *recorded]
+
+
+def replaced_by(versions: Sequence[RateVersion]) -> dict[str, str]:
+    """Return which versions hold no more, and which of the same region and day does instead."""
+    last = {(one.region_code, one.valid_from): one.version for one in versions}
+    return {
+        one.version: by
+        for one in versions
+        if (by := last[one.region_code, one.valid_from]) != one.version
+    }
 
 
 def table_in_force(

@@ -157,9 +157,13 @@ def sweep_payments(units: Units) -> None:
 
 
 def book_teachers_credits(units: Units) -> None:
-    """Book what teachers earned since, and take back what is reversed."""
+    """Book what teachers earned since, and take back what is reversed.
+
+    Raises `CreditsLeftOut`, so that it is known; all others are booked.
+    """
     with units(WORKER) as unit:
-        book_credits(unit)
+        booked = book_credits(unit)
+    booked.require_all()
 
 
 def reconcile_daily(units: Units) -> None:

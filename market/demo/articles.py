@@ -90,7 +90,7 @@ def read_articles(units: Units) -> None:
                 finish_reading(unit, key)
     booked_at = FROM + timedelta(days=len(_readers()))
     with on_day(units, booked_at)(SYSTEM) as unit:
-        book_credits(unit)
+        book_credits(unit).require_all()
         mark_done(unit, STEP)
 
 

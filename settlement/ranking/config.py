@@ -64,7 +64,7 @@ class Newcomers:
     (versions before the third: they are). `wrongs_known`: a school with somebody at the vendor is
     one of them where something went wrong, which is scored (versions before the fifth: only where
     its opinion is low). `silent_days`: of what nothing is known no place is kept that was first let
-    in so long ago (versions before the fifth: without end).
+    in so long ago, days under a takedown left out (versions before the fifth: without end).
     """
 
     schools: int = 3

@@ -1,10 +1,10 @@
 """The statement that reads upheld disputes: what each weighs on whom (R42).
 
 Under a pack a dispute weighs in full on the pack, in the pack's cell. Of its parts it weighs on the
-one that it names, as grave as what was given back is of that part's share of the line; else its
-severity is shared by their uses at the school, in whole points by largest remainder, so that parts
-together weigh what the dispute does. Never what the platform did
-or gave back.
+one that it names, as grave as what was given back is of that part's share of the line, which counts
+for a least share, so that next to nothing given back is never grave; else its severity is shared by
+their uses at the school, in whole points by largest remainder, so that parts together weigh what
+the dispute does. Never what the platform did or gave back.
 """
 
 from typing import Final
@@ -24,11 +24,13 @@ _DISPUTED = """
         AND d.reason <> ALL(:not_the_vendors) AND b.quantity <> 0
     GROUP BY d.id, l.id, a.vendor_id, {school}, i.resource_id, i.version_id, i.is_part
 """
-# What is at stake is the line, of a part that is named its share: so many of so many uses.
+# What is at stake is the line, of a part that is named its share: so many of so many uses, and at
+# least so many percent.
 _SHARED = """
     SELECT disputed.*, NULLIF(sum(quantity) OVER (PARTITION BY id, school_id, is_part), 0) AS total,
-        CASE WHEN by_its_share AND uses > 0 THEN uses ELSE 1 END AS at_stake,
-        CASE WHEN by_its_share AND uses > 0 THEN every_use ELSE 1 END AS of_all
+        CASE WHEN by_its_share AND uses > 0
+            THEN GREATEST(uses * 100, every_use * :least_share) ELSE 1 END AS at_stake,
+        CASE WHEN by_its_share AND uses > 0 THEN every_use * 100 ELSE 1 END AS of_all
     FROM (
         SELECT told.*, sum(quantity) OVER (PARTITION BY id, is_part, resource_id) AS uses,
             sum(quantity) OVER (PARTITION BY id, is_part) AS every_use,

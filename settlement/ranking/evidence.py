@@ -149,6 +149,7 @@ def parameters_until(
         "by_part": rules.evidence.by_part is True,
         "part_by_part": rules.evidence.part_by_part is True,
         "by_share": rules.evidence.by_share is True,
+        "least_share": rules.evidence.least_share_percent or 0,
         "silence": rules.ranking.gates.silence is True,
     }
 

@@ -28,7 +28,8 @@ class EvidenceRules:
     on the part that it names, or else is shared by the parts' uses, and a part of which a recount
     found no use was not used (versions before the third: it weighs on each part in full, and the
     use of before stands). `by_share`: how grave it is on the part that it names is told by that
-    part's share of the line, by uses (versions before the fourth: by the whole line).
+    part's share of the line, by uses (versions before the fourth: by the whole line), which counts
+    for at least `least_share_percent`: of a part that is hardly opened any credit would be all.
     """
 
     version: str = "1"
@@ -43,9 +44,12 @@ class EvidenceRules:
     by_part: bool | UnsetType = UNSET
     part_by_part: bool | UnsetType = UNSET
     by_share: bool | UnsetType = UNSET
+    least_share_percent: int | UnsetType = UNSET
 
 
-SHIPPED_EVIDENCE: Final = EvidenceRules(version="4", by_part=True, part_by_part=True, by_share=True)
+SHIPPED_EVIDENCE: Final = EvidenceRules(
+    version="4", by_part=True, part_by_part=True, by_share=True, least_share_percent=10
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,14 +1,15 @@
 """The storefront's order: by the ranking in each cell, with places kept for newcomers (R43). Pure.
 
 Of the places of each of a cell's pages a published share (10 to 20 %), rounded up, is kept for who
-is not ranked yet, the least shown first; they are labelled. What was first let in long ago and
-nothing is known of had its chance: it comes behind them all, until somebody uses it. A cell's first
-place is as good as another cell's, so that the whole list begins with the best of each.
+is not ranked yet, the least shown first; they are labelled. A cell's first place is as good as
+another cell's, so that the whole list begins with the best of each. What was listed long ago and
+nothing is known of had its chance: it comes behind everything of every cell, until a run knows of
+its use.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -27,7 +28,8 @@ from settlement.ranking.models import ScoreRun, ScoreSnapshot
 from settlement.ranking.runs import last_run, rules_of
 
 # First let in when it was first admitted, or recorded, if it came with a catalogue; anew where its
-# vendor left the cell and came back. A new version is no new resource.
+# vendor left the cell and came back. A new version is no new resource. Days
+# under a takedown do not count: it had no chance then.
 SILENT: Final = text(
     """
 SELECT l.resource_id
@@ -36,7 +38,10 @@ CROSS JOIN LATERAL (
     SELECT COALESCE(min(m.decided_at) FILTER (WHERE m.state = 'admitted'), min(v.created_at)) AS at
     FROM version v LEFT JOIN admission m ON m.version_id = v.id WHERE v.resource_id = r.id
 ) first
-WHERE first.at <= :until
+WHERE first.at + (
+        SELECT COALESCE(sum(t.restored_at - t.taken_at), interval '0')
+        FROM takedown t WHERE t.resource_id = r.id AND t.taken_at > first.at
+    ) <= :until
     AND NOT EXISTS (
         SELECT FROM score_snapshot s WHERE s.run_id = :run_id AND s.kind = 'resource'
             AND s.subject_id = r.id AND s.cell = l.stage || '/' || l.subject || '/' || l.type)
@@ -96,13 +101,13 @@ def arranged(
     shown: Mapping[UUID, int],
     share: Decimal,
     turn: str,
-    silent: Collection[UUID] = (),
+    silent: Set[UUID] = frozenset(),
 ) -> list[Placed]:
     """Return the order of all that is listed.
 
     `places`: of the ranked, by resource and cell; `shown`: how often newcomers were; `turn` has
     those that were shown equally often take turns. `silent`: of whom nothing is known for so long
-    that no place is kept for them.
+    that no place is kept for them, and all others of all cells come before them.
     """
     cells: dict[str, list[Listed]] = defaultdict(list)
     for one in listed:
@@ -128,7 +133,14 @@ def arranged(
             share=share,
             silent=[one.resource_id for one in newcomers if one.resource_id in silent],
         )
-    spots.sort(key=lambda one: (one.position, -prior[one.resource_id], one.resource_id))
+    spots.sort(
+        key=lambda one: (
+            one.is_newcomer and one.resource_id in silent,
+            one.position,
+            -prior[one.resource_id],
+            one.resource_id,
+        )
+    )
     return [
         Placed(
             resource_id=one.resource_id,
@@ -163,7 +175,7 @@ def publish_order(unit: Unit) -> int:
 
 
 def _silent(unit: Unit, run: ScoreRun, newcomers: Newcomers) -> set[UUID]:
-    """Return what was first let in `silent_days` ago or before, of which a run knows nothing."""
+    """Return what was listed for `silent_days` since it was let in, and a run knows nothing of."""
     if not isinstance(newcomers.silent_days, int):
         return set()
     until = unit.clock.now() - timedelta(days=newcomers.silent_days)

@@ -1,4 +1,8 @@
-"""Credits against the books: each booking has its transfer, none below nothing or above a cap."""
+"""Credits against the books: each has its transfer, none is below nothing or above a cap.
+
+What was read stays read, and a booking of it without its reading was earned by nothing. Adoptions
+and followers may end between two bookings, and are taken back by the next.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -49,8 +53,20 @@ HAVING sum(amount) > max(most) ORDER BY person_id, year
 )
 
 
+UNREAD: Final = text(
+    """
+SELECT b.person_id, b.subject_id, b.year, sum(b.amount) AS amount
+FROM credit_booking b
+WHERE b.kind = 'reading' AND NOT EXISTS (
+    SELECT FROM reading r WHERE r.person_id = b.person_id AND r.resource_id = b.subject_id
+        AND r.finished_at = b.at)
+GROUP BY b.person_id, b.subject_id, b.year ORDER BY b.person_id, b.year, b.subject_id
+"""
+)
+
+
 def check_credits(unit: Unit) -> Iterator[str]:
-    """Compare credits with the books, with the tables that they name, and with their caps."""
+    """Compare credits with the books, their readings, tables and caps."""
     for row in unit.session.execute(TRANSFERS):
         if int(row.stored) != int(row.moved):
             yield (
@@ -71,6 +87,11 @@ def check_credits(unit: Unit) -> Iterator[str]:
         most = getattr(tables[row.version], CreditKind(row.kind).value)
         if not 0 <= int(row.amount) <= most:
             yield f"{name}: {credits_text(int(row.amount))}, by its table {credits_text(most)}"
+    for row in unit.session.execute(UNREAD):
+        yield (
+            f"credits of {row.person_id} by reading in {row.year}: {credits_text(int(row.amount))} "
+            f"for {row.subject_id}, which was not read then"
+        )
     for row in unit.session.execute(READ):
         yield (
             f"credits of {row.person_id} by reading in {row.year}: "

@@ -294,6 +294,25 @@ def test_verify_names_a_booking_that_the_books_do_not_have(
     assert all("credits of" in one for one in found)
 
 
+def test_verify_names_a_booking_of_what_was_not_read(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R48: by a reading that is gone, or that ended at another time."""
+    read(units, given.reader, an_article(units, given.market, "TXT-1"), clock)
+    booked(units)
+    assert verify(units, SYSTEM) == []
+    for statement in (
+        "UPDATE reading SET finished_at = finished_at + interval '1 minute'",
+        "DELETE FROM reading",
+    ):
+        with units(SYSTEM) as unit:
+            unit.session.execute(text("ALTER TABLE reading DISABLE TRIGGER USER"))
+            unit.session.execute(text(statement))
+            unit.session.execute(text("ALTER TABLE reading ENABLE TRIGGER USER"))
+        (found,) = verify(units, SYSTEM)
+        assert "which was not read then" in found
+
+
 @pytest.fixture
 def client(settings: Settings, units: Units, given: Contribution) -> Iterator[TestClient[Litestar]]:
     with TestClient(an_app(settings, units)) as found:

@@ -20,7 +20,8 @@ from settlement.closing import settle
 from settlement.credit_models import CreditBooking
 from settlement.credit_rules import PARTS
 from settlement.queries.credits import certificate_of, own_years
-from settlement.rate_tables import RateKind, record_table
+from settlement.rate_recording import record_table
+from settlement.rate_tables import RateKind
 from settlement.reading import articles, begin_reading, finish_reading, table_of_actor
 from settlement.verify.recompute import verify
 from tests.support.builders import a_person, a_resource, a_school, took

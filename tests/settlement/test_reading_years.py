@@ -11,7 +11,8 @@ from kernel.clock import FixedClock
 from kernel.errors import YearRead
 from kernel.settings import Settings
 from kernel.unit import Units
-from settlement.rate_tables import RateKind, record_table
+from settlement.rate_recording import record_table
+from settlement.rate_tables import RateKind
 from settlement.reading import (
     begin_reading,
     count_articles,

@@ -15,7 +15,8 @@ from kernel.unit import Units
 from settlement.credit_models import CreditBooking
 from settlement.credits import book_credits
 from settlement.ledger.models import Account
-from settlement.rate_tables import RateKind, record_table
+from settlement.rate_recording import record_table
+from settlement.rate_tables import RateKind
 from settlement.reading import begin_reading, finish_reading
 from tests.support.accounts import PASSWORD
 from tests.support.builders import COUNTY, a_listed_version, a_person, a_school, admit, took
@@ -117,7 +118,9 @@ def taught(units: Units, given: Contribution, *, day: int) -> None:
 
 def booked(units: Units) -> int:
     with units(SYSTEM) as unit:
-        return book_credits(unit)
+        found = book_credits(unit)
+    found.require_all()
+    return found.changes
 
 
 def credited(units: Units, person: Actor) -> int:

@@ -33,7 +33,8 @@ from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.webhooks import receive
 from settlement.queries.recoveries import open_debts
-from settlement.rate_tables import RateKind, record_table
+from settlement.rate_recording import record_table
+from settlement.rate_tables import RateKind
 from tests.support.builders import a_person, a_resource, a_vendor
 from tests.support.settlement_builders import (
     MARCH,

@@ -16,8 +16,8 @@ def test_credits_are_booked_and_exported(
     """R48: a row for each teacher and year, for the teacher's file."""
     given = a_contribution(units)
     read(units, given.reader, an_article(units, given.market, "TXT-1"), clock)
-    assert market("credits", "book", "--json").json == {"changes": 1}
-    assert market("credits", "book", "--json").json == {"changes": 0}
+    assert market("credits", "book", "--json").json == {"changes": 1, "left_out": {}}
+    assert market("credits", "book", "--json").json == {"changes": 0, "left_out": {}}
 
     out = tmp_path / "credits.csv"
     assert market("export", "credits", "--year", "2026", "-o", out, "--as", "auditor-1").status == 0

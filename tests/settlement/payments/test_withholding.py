@@ -25,7 +25,8 @@ from settlement.payments.treasury import export_orders
 from settlement.payout_models import Withholding
 from settlement.queries.payments import gone_back, payment_run
 from settlement.queries.withholding import filing_of
-from settlement.rate_tables import RateKind, record_table, table_in_force
+from settlement.rate_recording import record_table
+from settlement.rate_tables import RateKind, table_in_force
 from settlement.taxation import SHIPPED, EarlierIncome, Taxation, tax_on
 from settlement.verify.recompute import verify
 from tests.support.payment_builders import (

@@ -163,12 +163,21 @@ def test_a_slight_dispute_weighs_on_the_part_that_was_used_most(units: Units) ->
 
 @pytest.mark.parametrize(
     ("uses", "percent", "by_line", "by_share"),
-    [((6, 2), 10, 1, 3), ((6, 2), 4, 1, 1), ((6, 2), 15, 1, 10), ((2, 6), 15, 1, 3)],
+    [
+        ((6, 2), 10, 1, 3),
+        ((6, 2), 4, 1, 1),
+        ((6, 2), 15, 1, 10),
+        ((2, 6), 15, 1, 3),
+        ((999, 1), 4, 1, 3),
+    ],
 )
 def test_how_grave_it_is_on_a_part_is_told_by_its_share(
     units: Units, uses: tuple[int, int], percent: int, by_line: int, by_share: int
 ) -> None:
-    """R42: as under an agreement on the part alone; on the pack by the whole line, as before."""
+    """R42: as under an agreement on the part alone; on the pack by the whole line, as before.
+
+    A share counts for a tenth at least: of a part that is hardly opened any credit would be all.
+    """
     contest = a_contest(units)
     seller = packed(units, contest)
     first, second = parts(units, seller)

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from litestar.testing import TestClient
 from sqlalchemy import select
 
+from catalog.admission_models import Takedown
 from catalog.listing_models import Listing, NewcomerExposure
 from catalog.places import PER_PAGE, Listed
 from catalog.search import Sort, Wanted, Why, search
+from kernel.identity.models import Organisation
+from kernel.ids import new_id
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.ranking.config import SHIPPED
-from settlement.ranking.slots import arranged, interleaved, publish_order
+from settlement.ranking.slots import SILENT, arranged, interleaved, publish_order
 from tests.support.application import an_app
 from tests.support.builders import a_resource, a_vendor
 from tests.support.ranking_builders import APRIL, MARCH, a_contest, lived, ranked
@@ -97,12 +100,56 @@ def test_of_what_nothing_is_known_for_long_no_place_is_kept() -> None:
     listed = [Listed(resource_id=one, cell="c", prior=0) for one in [*best, *new, *silent]]
     places = {(one, "c"): place for place, one in enumerate(best, start=1)}
 
-    order = arranged(listed, places, shown={}, share=SHARE, turn="", silent=silent)
+    order = arranged(listed, places, shown={}, share=SHARE, turn="", silent={*silent})
 
     assert [one.resource_id for one in order if one.is_slot] == new
     assert {one.resource_id for one in order[:9]} == {*best, *new}
     assert {one.resource_id for one in order[9:]} == {*silent}
     assert [one.place for one in order] == [*range(1, 50)]
+
+
+def test_what_is_silent_comes_behind_every_cell() -> None:
+    """R43: alone in its cell, and however well it is known elsewhere, it stands last of all."""
+    best, silent = ids(1, 3), ids(200, 1)
+    listed = [Listed(resource_id=one, cell="c", prior=0) for one in best]
+    listed += [Listed(resource_id=one, cell="d", prior=9) for one in silent]
+    places = {(one, "c"): place for place, one in enumerate(best, start=1)}
+
+    order = arranged(listed, places, shown={}, share=SHARE, turn="", silent={*silent})
+
+    assert [one.resource_id for one in order] == [*best, *silent]
+
+
+def test_days_under_a_takedown_are_no_chance(units: Units) -> None:
+    """R43: what was suspended for a month is new for a month longer."""
+    contest = a_contest(units, sellers=1)
+    days = SHIPPED.newcomers.silent_days
+    assert isinstance(days, int)
+    resource_id = contest.sellers[0].resource_id
+    with units(SYSTEM) as unit:
+        first = unit.clock.now()
+        reviewer = contest.heads[contest.schools[0].id].person_id
+        bureau_id = unit.session.scalars(select(Organisation.id).limit(1)).one()
+        unit.session.add(
+            Takedown(
+                id=new_id(),
+                resource_id=resource_id,
+                versions=[],
+                ground="other",
+                reason="核查",
+                bureau_id=bureau_id,
+                taken_by=reviewer,
+                taken_at=first + timedelta(days=1),
+                restored_by=contest.sellers[0].manager.person_id,
+                restored_at=first + timedelta(days=31),
+                note="恢复",
+            )
+        )
+    for after, is_silent in ((days + 29, False), (days + 31, True)):
+        until = first + timedelta(days=after) - timedelta(days=days)
+        with units(SYSTEM) as unit:
+            found = {*unit.session.scalars(SILENT, {"run_id": new_id(), "until": until})}
+        assert (resource_id in found) is is_silent
 
 
 def test_a_resource_that_nobody_ever_used_is_new_for_a_year(units: Units) -> None:
