@@ -48,6 +48,7 @@ from kernel.errors import (
     Conflict,
     FindingsAgainst,
     FindingsMissing,
+    NotClaimed,
     NoteRequired,
     NotFound,
     NotProposed,
@@ -64,8 +65,9 @@ from kernel.unit import Unit
 def claim(unit: Unit, version_ids: Collection[VersionId]) -> None:
     """Claim submitted versions for the actor and their bureau.
 
-    Raises `Conflict` for a version that is not submitted any more, `VendorInterest`, and `TookPart`
-    for one that was refused with the actor's part and reopened.
+    Raises `ClaimedByAnother` for one that a colleague has, `Conflict` for one that is not submitted
+    any more, `VendorInterest`, and `TookPart` for one that was refused with the actor's part and
+    reopened.
     """
     _claim(unit, version_ids, lambda _depth: {"state": AdmissionState.CLAIMED})
 
@@ -184,9 +186,10 @@ def decide_admission(
 ) -> None:
     """Decide what another reviewer of the bureau proposed; what is admitted is listed at once.
 
-    Raises `OwnInterest` for one's own proposal, `NotFound` for another bureau's, `NoteRequired` for
-    a refusal or a return without its reason, `NotProposed` for admitting what the first reviewer
-    would not, `UnderTakedown`, `Conflict` for what is decided already.
+    Raises `OwnInterest` for one's own proposal, `NotFound` for another bureau's, `NotClaimed` for
+    what nobody has under review, `NoteRequired` for a refusal or a return without its reason,
+    `NotProposed` for admitting what the first reviewer would not, `UnderTakedown`, `Conflict` for
+    what is decided already.
     """
     require_verdict(verdict)
     require_statement(note, field="note")
@@ -200,11 +203,11 @@ def decide_admission(
     for version in versions:
         admission = admissions.get(version.id)
         if admission is None:
+            _refuse_unclaimed(version)
             raise NotFound(what="proposal", key=version.title)
-        if verdict not in ADMISSION_TRANSITIONS[AdmissionState(admission.state)]:
-            raise Conflict(
-                what="admission", key=version.title, state=admission.state, wanted=verdict
-            )
+        before = AdmissionState(admission.state)
+        if verdict not in ADMISSION_TRANSITIONS[before]:
+            raise Conflict(what="admission", key=version.title, state=before, wanted=verdict)
         if admission.proposed_by == reviewer.person_id:
             raise OwnInterest(act="decide an admission", person=unit.actor.name)
         if verdict is AdmissionState.ADMITTED and admission.verdict != verdict:
@@ -234,6 +237,7 @@ def _claim(
     versions = lock_versions(unit, version_ids)
     if not versions:
         return []
+    _refuse_claimed(unit, reviewer, versions)
     _refuse_earlier_part(unit, reviewer, versions)
     changes = changes_of(unit, versions)
     rounds = _rounds(unit, versions)
@@ -259,6 +263,22 @@ def _claim(
     move(unit, versions, VersionState.IN_REVIEW)
     unit.session.execute(insert(Admission), rows)
     return versions
+
+
+def _refuse_claimed(unit: Unit, reviewer: Reviewer, versions: Sequence[Version]) -> None:
+    """Raise `ClaimedByAnother` if another reviewer has one of the versions under review."""
+    title = unit.session.scalars(
+        select(Version.title)
+        .join(Admission, Admission.version_id == Version.id)
+        .where(
+            among(Version.id, [version.id for version in versions]),
+            Admission.state.in_((AdmissionState.CLAIMED, AdmissionState.PROPOSED)),
+            Admission.claimed_by != reviewer.person_id,
+        )
+        .limit(1)
+    ).first()
+    if title is not None:
+        raise ClaimedByAnother(key=title)
 
 
 def _refuse_earlier_part(unit: Unit, reviewer: Reviewer, versions: Sequence[Version]) -> None:
@@ -313,8 +333,15 @@ def _open_admission(unit: Unit, reviewer: Reviewer, version: Version) -> Admissi
         AdmissionState.CLAIMED,
         AdmissionState.PROPOSED,
     ):
+        _refuse_unclaimed(version)
         raise NotFound(what="admission", key=version.title)
     return admission
+
+
+def _refuse_unclaimed(version: Version) -> None:
+    """Raise `NotClaimed` for what waits in the queue, where every bureau sees it."""
+    if version.state == VersionState.SUBMITTED:
+        raise NotClaimed(key=version.title)
 
 
 def _own_claim(unit: Unit, version_id: VersionId) -> tuple[Version, Admission]:
@@ -326,7 +353,7 @@ def _own_claim(unit: Unit, version_id: VersionId) -> tuple[Version, Admission]:
         raise Conflict(
             what="admission",
             key=version.title,
-            state=admission.state,
+            state=AdmissionState(admission.state),
             wanted=AdmissionState.PROPOSED,
         )
     if admission.claimed_by != reviewer.person_id:

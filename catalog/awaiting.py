@@ -42,7 +42,7 @@ def awaiting_decision(unit: Unit, *, vendor_code: str | None = None) -> list[Ver
 
 
 def left_to_others(unit: Unit, *, vendor_code: str | None = None) -> dict[str, int]:
-    """Return how many versions wait that the actor leaves to colleagues, by the vendor's name.
+    """Return how many versions wait that the actor leaves to colleagues, by the vendor's code.
 
     An interest in the vendor bars the actor from them (R13).
     """
@@ -52,12 +52,12 @@ def left_to_others(unit: Unit, *, vendor_code: str | None = None) -> dict[str, i
         Version.id.in_(_awaiting_decision(reviewer, vendor_code)),
     )
     rows = unit.session.execute(
-        select(Organisation.name, func.count())
+        select(Organisation.code, func.count())
         .join(Resource, Resource.vendor_id == Organisation.id)
         .join(Version, Version.resource_id == Resource.id)
         .where(waiting, Organisation.id.in_(vendors_of_interest(reviewer.person_id)))
-        .group_by(Organisation.id)
-        .order_by(Organisation.name)
+        .group_by(Organisation.code)
+        .order_by(Organisation.code)
     )
     return dict(rows.all())
 

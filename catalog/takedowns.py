@@ -93,7 +93,10 @@ def restore(unit: Unit, version_id: VersionId, *, note: str) -> None:
     takedown = open_takedown(unit, version)
     if takedown is None:
         raise Conflict(
-            what="version", key=version.title, state=version.state, wanted=VersionState.LISTED
+            what="version",
+            key=version.title,
+            state=VersionState(version.state),
+            wanted=VersionState.LISTED,
         )
     if takedown.bureau_id not in set(unit.session.scalars(answered_for(unit))):
         raise NotFound(what="version", key=version.title)  # what is above took it down
@@ -142,7 +145,10 @@ def _lock_opened(unit: Unit, version_id: VersionId) -> Sequence[Version]:
     if not ids:
         named = next(one for one in versions if one.id == version_id)
         raise Conflict(
-            what="version", key=named.title, state=named.state, wanted=VersionState.SUSPENDED
+            what="version",
+            key=named.title,
+            state=VersionState(named.state),
+            wanted=VersionState.SUSPENDED,
         )
     return lock_versions(unit, [VersionId(one) for one in ids])
 

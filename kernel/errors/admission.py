@@ -10,6 +10,12 @@ class ClaimedByAnother(Conflict):
     remedy = "Wait for the proposal, or release it with the reason."
 
 
+class NotClaimed(Conflict):
+    code = "not-claimed"
+    summary = "Nobody has claimed “{key}” for review yet."
+    remedy = "Claim it first."
+
+
 class NotProposed(Conflict):
     code = "not-proposed"
     summary = "“{key}” can't be admitted: the first reviewer proposed otherwise ({verdict})."

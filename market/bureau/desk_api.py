@@ -4,7 +4,7 @@ For signed-in reviewers (cookie, and `X-CSRF-Token` for what changes something):
 person's, and no key can make it. `Idempotency-Key` makes a repeated request harmless.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from catalog.appeals import decide_appeal
 from catalog.case_answers import CaseAnswer, QueueAnswer, case_answer, queued_answer
 from catalog.cases import case
 from catalog.criteria import Criterion, Finding, Reason
-from catalog.desk import count_queue, queue
+from catalog.desk import Sought, count_queue, queue
 from catalog.search import MOST
 from catalog.states import AdmissionState
 from catalog.submissions import suitability
@@ -31,6 +31,11 @@ from kernel.unit import Unit
 
 REVIEWERS: Final = only(Role.ADMISSION)
 Limit = Annotated[int | None, QueryParameter(ge=1, le=MOST)]
+Standing = Annotated[
+    Literal["waiting", "mine", "to-decide", "with-a-colleague", "appealed", "listed", "suspended"]
+    | None,
+    QueryParameter(),
+]
 ONE: Final = "/admissions/{version_id:uuid}"
 
 
@@ -92,15 +97,19 @@ class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     operation_id="listAdmissions",
     summary="What waits at the admission desk",
 )
-def list_admissions(request: AnyRequest, callers: Callers, *, limit: Limit = None) -> QueueAnswer:
+def list_admissions(
+    request: AnyRequest, callers: Callers, *, standing: Standing = None, limit: Limit = None
+) -> QueueAnswer:
     """Answer what waits for the caller's bureau with the factors that order it.
 
-    With `limit` the head of the queue: who works through it asks for the head again.
+    With `standing` only what stands so for the caller, and counts it. With `limit` the head of
+    that: who works through what is `waiting` asks for its head again, whatever colleagues have.
     """
+    sought = Sought(standing=standing or "")
     with callers.open(request) as unit:
         return QueueAnswer(
-            items=[queued_answer(row) for row in queue(unit, limit=limit)],
-            waiting=count_queue(unit),
+            items=[queued_answer(row) for row in queue(unit, sought, limit=limit)],
+            waiting=count_queue(unit, sought),
         )
 
 

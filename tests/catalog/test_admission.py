@@ -102,12 +102,12 @@ def test_an_interest_in_one_vendor_leaves_the_others_to_decide(units, scene):
         declare_interest(unit, vendor_code=other.code, reason="亲属任职")
         own = awaiting_proposal(unit)
         assert len(own) == 2
-        assert left_to_others(unit) == {other.name: 1}
+        assert left_to_others(unit) == {other.code: 1}
     assert len(proposed(units, scene["first"])) == 3
     with units(scene["second"]) as unit:
         assert awaiting_decision(unit) == own
         decide_admission(unit, awaiting_decision(unit), note="同意")
-        assert left_to_others(unit) == {other.name: 1}
+        assert left_to_others(unit) == {other.code: 1}
         assert left_to_others(unit, vendor_code=scene["firm"].code) == {}
     with units(scene["first"]) as unit:
         assert left_to_others(unit) == {}

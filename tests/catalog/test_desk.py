@@ -20,6 +20,7 @@ from kernel.errors import (
     FilingNumberMissing,
     FindingsAgainst,
     FindingsMissing,
+    NotClaimed,
     NoteRequired,
     NotFound,
     NotProposed,
@@ -28,6 +29,7 @@ from kernel.errors import (
     SelfCheckMissing,
     VendorInterest,
 )
+from kernel.i18n import translate_error
 from kernel.identity.people import RosterRow, record_roster
 from tests.support.admission_builders import Desk, a_desk, a_self_check
 from tests.support.builders import a_resource, took
@@ -181,6 +183,22 @@ def test_what_a_bureau_has_claimed_is_gone_from_the_others_queue(desk):
     assert (row.standing, row.holder) == ("with-a-colleague", "first")
     with desk.units(desk.upper) as unit, pytest.raises(Conflict):
         claim(unit, [version_id])
+
+
+def test_who_comes_too_late_or_too_early_is_told_so(desk):
+    """R13: a colleague has it, nobody has it yet, or it is decided."""
+    version_id = desk.submitted()
+    with desk.units(desk.first) as unit:
+        with pytest.raises(NotClaimed):
+            propose(unit, version_id, verdict=AdmissionState.ADMITTED, note="建议")
+        with pytest.raises(NotClaimed):
+            decide_admission(unit, [version_id], note="同意")
+    desk.claimed(version_id)
+    with desk.units(desk.second) as unit, pytest.raises(ClaimedByAnother):
+        claim(unit, [version_id])
+    with desk.units(desk.second) as unit, pytest.raises(Conflict) as refused:
+        decide_admission(unit, [version_id], note="同意")
+    assert "“已领取”变为“已准入”" in translate_error(refused.value, "zh_CN")
 
 
 def test_a_claim_is_released_by_its_holder_or_by_a_colleague_who_says_why(desk):

@@ -114,7 +114,11 @@ def test_the_queue_says_what_orders_it(client, desk):
     (row,) = answer["items"]
     assert answer["waiting"] == 1
     assert client.get("/api/v1/admissions?limit=1").json() == answer
-    assert client.get("/api/v1/admissions?limit=0").status_code == 422
+    assert client.get("/api/v1/admissions?standing=waiting&limit=1").json() == answer
+    elsewhere = client.get("/api/v1/admissions?standing=with-a-colleague").json()
+    assert elsewhere == {"items": [], "waiting": 0}
+    for wrong in ("limit=0", "standing=foo"):
+        assert client.get(f"/api/v1/admissions?{wrong}").status_code == 422
     assert row["points"] == sum(one["points"] for one in row["factors"])
     assert all(one["points"] <= one["cap"] for one in row["factors"])
 
