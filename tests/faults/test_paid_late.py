@@ -2,7 +2,8 @@
 
 import pytest
 from alembic import command
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from kernel.errors import NotDueAnyMore, PaidTwice, PayeesHeld
 from kernel.unit import Units
@@ -148,3 +149,16 @@ def test_a_downgrade_names_what_waits_since_it_was_paid_late(units: Units, owed:
 
     with pytest.raises(RuntimeError, match=waiting[0]), units.engine.begin() as connection:
         command.downgrade(alembic_config(connection), "0042")
+
+
+def test_the_database_lets_no_attempt_grow_while_a_collection_is_paid_late(
+    units: Units, owed: Payables
+):
+    """Only what failed is tried under a new key, and what is paid is not tried."""
+    declined(units, owed)
+    grown = (
+        "UPDATE payment SET state = 'paid', paid_fen = amount_fen, attempt = attempt + 1 "
+        "WHERE kind = 'collection'"
+    )
+    with pytest.raises(DBAPIError, match="new key"), units.engine.begin() as connection:
+        connection.execute(text(grown))

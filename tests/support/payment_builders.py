@@ -222,15 +222,21 @@ def held_at_gateway(units: Units) -> int:
 
 
 def collected_again(units: Units, payer_id: UUID) -> tuple[int, int, int]:
-    """Return what a payer owes of lost disputes and no run asks for, what runs ask, what came."""
+    """Return what a payer owes of lost disputes and no run asks for, what runs ask, what came.
+
+    Less what goes back of it.
+    """
     with units(SYSTEM) as unit:
         owed = open_debts(unit, [payer_id]).get(payer_id, 0)
         again = unit.session.scalars(
-            select(Payment).where(Payment.kind == "recovery", Payment.payer_id == payer_id)
+            select(Payment).where(
+                Payment.kind.in_(("recovery", "recovery_return")), Payment.payer_id == payer_id
+            )
         ).all()
     over = ("failed", "returned", "withdrawn")
-    asked = sum(one.amount_fen for one in again if one.state not in over)
-    return owed, asked, sum(one.paid_fen for one in again)
+    signed = [(1 if one.kind == "recovery" else -1, one) for one in again]
+    asked = sum(sign * one.amount_fen for sign, one in signed if one.state not in over)
+    return owed, asked, sum(sign * one.paid_fen for sign, one in signed)
 
 
 def payment_states(units: Units) -> dict[str, str]:
