@@ -151,7 +151,7 @@ def begin_reading(unit: Unit, key: str) -> None:
     be read for nothing.
     """
     person_id = _locked_person(unit)
-    resource_id, version_id = _article(unit, key)
+    resource_id, version_id, _ = _article(unit, key)
     known = unit.session.get(Reading, (person_id, resource_id), with_for_update=True)
     last = _last_begun(unit, person_id)
     if known is not None and (known.finished_at is not None or known.begun_at == last):
@@ -185,17 +185,17 @@ def finish_reading(unit: Unit, key: str) -> None:
     begun since, and `YearRead` where it would earn nothing.
     """
     person_id, table = _locked_person(unit), table_of_actor(unit)
-    resource_id, _ = _article(unit, key)
+    resource_id, _, title = _article(unit, key)
     reading = unit.session.get(Reading, (person_id, resource_id), with_for_update=True)
     if reading is None:
         raise NotFound(what="reading", key=key)
     if reading.finished_at is not None:
         return
     if reading.begun_at != _last_begun(unit, person_id):
-        raise ReadingPutAside(key=key)
+        raise ReadingPutAside(title=title)
     left = reading.begun_at + timedelta(seconds=table.reading_seconds) - unit.clock.now()
     if left > timedelta(0):
-        raise ReadTooSoon(key=key, seconds=int(left.total_seconds()) + 1)
+        raise ReadTooSoon(title=title, seconds=int(left.total_seconds()) + 1)
     _require_earning(unit)
     reading.finished_at = unit.clock.now()
     unit.session.flush()
@@ -233,15 +233,15 @@ def _person(unit: Unit) -> UUID:
     return unit.actor.person_id
 
 
-def _article(unit: Unit, key: str) -> tuple[UUID, UUID]:
+def _article(unit: Unit, key: str) -> tuple[UUID, UUID, str]:
     found = hits_by_key(unit, [key])
     if not found:
         raise NotFound(what="article", key=key)
     version = unit.session.execute(
-        select(Version.id, Version.type)
+        select(Version.id, Version.type, Version.title)
         .join(Listing, Listing.version_id == Version.id)
         .where(Listing.resource_id == found[0].resource_id)
     ).one_or_none()
     if version is None or version.type not in table_of_actor(unit).reading_types:
         raise NotFound(what="article", key=key)
-    return found[0].resource_id, version.id
+    return found[0].resource_id, version.id, version.title

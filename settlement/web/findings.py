@@ -31,7 +31,7 @@ from settlement.web.taken_files import FileTaken
 OWN: Final = "/evaluator/findings"
 FINDING: Final = "/reports/findings"
 NOTHING: Final = msgid("You filed nothing yet. File a finding below, or send a file of them.")
-FIELD_OF: Final = {"subject": "kind", "vendor-interest": "key", "not-found": "key"}
+FIELD_OF: Final = {"vendor-interest": "key", "not-found": "key"}
 
 
 class FindingForm(Form, frozen=True):
