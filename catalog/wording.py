@@ -12,6 +12,7 @@ from catalog.criteria import Criterion
 from kernel.errors import InvalidInput
 from kernel.identity.recording import FieldError
 from kernel.identity.stages import Stage
+from kernel.texts import PLAIN, TURNING
 
 LONGEST_STATEMENT: Final = 5_000
 CHECKS: Final = tuple(f"check_{one}" for one in Criterion)
@@ -40,7 +41,6 @@ SKU_SIGNS: Final = (
 TOO_LONG: Final = "at most {most} characters"
 TOO_MANY: Final = "at most {most} words"
 ONE_LINE: Final = "a text of one line, without control characters"
-PLAIN: Final = "a text without control characters"
 
 
 def require_sku(sku: str) -> None:
@@ -93,7 +93,8 @@ def _require(text: str, field: str, most: int, allowed: frozenset[str] = frozens
 def _wrong(text: str, field: str, most: int, allowed: frozenset[str]) -> InvalidInput | None:
     if len(text) > most:
         return _error(text, field, TOO_LONG, most=most)
-    if any(unicodedata.category(one) in CONTROLS for one in set(text) - allowed):
+    controls = any(unicodedata.category(one) in CONTROLS for one in set(text) - allowed)
+    if controls or TURNING.search(text):
         # Where lines are allowed it is the control characters alone.
         return _error(text, field, PLAIN if allowed else ONE_LINE)
     return None

@@ -105,7 +105,8 @@ def _refused(
             post(unit, drafts)
     except (IntegrityError, DataError) as error:
         said = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-        return f"{changes[0][0].person_id}: {said or error.orig}"
+        why, who = str(said or error.orig), str(changes[0][0].person_id)
+        return why if who in why else f"{who}: {why}"
     except BudgetExhausted:
         return f"{changes[0][0].person_id}: less than nothing on the account"
     return ""

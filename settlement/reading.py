@@ -188,14 +188,14 @@ def finish_reading(unit: Unit, key: str) -> None:
     resource_id, _, title = _article(unit, key)
     reading = unit.session.get(Reading, (person_id, resource_id), with_for_update=True)
     if reading is None:
-        raise NotFound(what="reading", key=title)
+        raise NotFound(what="reading", key=key)
     if reading.finished_at is not None:
         return
     if reading.begun_at != _last_begun(unit, person_id):
-        raise ReadingPutAside(key=title)
+        raise ReadingPutAside(title=title)
     left = reading.begun_at + timedelta(seconds=table.reading_seconds) - unit.clock.now()
     if left > timedelta(0):
-        raise ReadTooSoon(key=title, seconds=int(left.total_seconds()) + 1)
+        raise ReadTooSoon(title=title, seconds=int(left.total_seconds()) + 1)
     _require_earning(unit)
     reading.finished_at = unit.clock.now()
     unit.session.flush()

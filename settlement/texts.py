@@ -3,6 +3,7 @@
 from typing import Final
 
 from kernel.errors import InvalidInput, MissingValue, ReasonRequired
+from kernel.texts import PLAIN, TURNING
 
 LONGEST_TEXT: Final = 2_000
 SHOWN_OF_TEXT: Final = 20
@@ -12,11 +13,15 @@ SHOWN_OF_TEXT: Final = 20
 def words_of(field: str, text: str, *, most: int = LONGEST_TEXT) -> str:
     """Return a text without blanks around it.
 
-    Raises `MissingValue` if nothing is left, `InvalidInput` for more than `most` characters.
+    Raises `MissingValue` if nothing is left, `InvalidInput` for more than `most` characters, or
+    controls of direction.
     """
     cleaned = text.strip().replace("\x00", "")
     if not cleaned:
         raise MissingValue(field=field)
+    if TURNING.search(cleaned):
+        shown = TURNING.sub(" ", cleaned[:SHOWN_OF_TEXT])
+        raise InvalidInput(field=field, value=shown, expected=PLAIN)
     if len(cleaned) > most:
         raise InvalidInput(
             field=field,

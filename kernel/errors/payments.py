@@ -89,11 +89,11 @@ class PaidTwice(Conflict):
 
 class ReadingPutAside(Conflict):
     code = "reading-put-aside"
-    summary = "{key} was put aside when another article was begun."
+    summary = "“{title}” was put aside when another article was begun."
     remedy = "Begin it again; one article is read at a time."
 
 
 class ReadTooSoon(Conflict):
     code = "read-too-soon"
-    summary = "{key} was begun less than a reading's time ago."
+    summary = "“{title}” was begun less than a reading's time ago."
     remedy = "Read on; it can be marked as read in {seconds} seconds."

@@ -10,7 +10,7 @@ from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, rejected
 from kernel.unit import Unit
 from settlement.evaluation.outside import file_finding
 
-FIELDS: Final = {"subject": "kind", "vendor-interest": "key", "not-found": "key"}
+FIELDS: Final = {"vendor-interest": "key", "not-found": "key"}
 """Which column to look at: by the fact that names a field, or by what went wrong."""
 
 

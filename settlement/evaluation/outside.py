@@ -292,7 +292,7 @@ def _require_day(unit: Unit, found_on: date) -> None:
 
 def _subject(unit: Unit, kind: str, key: str) -> Organisation | None:
     if kind not in SUBJECTS:
-        raise InvalidInput(field="subject", value=kind, expected=" | ".join(SUBJECTS))
+        raise InvalidInput(field="kind", value=kind, expected=" | ".join(SUBJECTS))
     if kind == PLATFORM:
         if key:
             raise InvalidInput(field="key", value=key, expected="nothing")

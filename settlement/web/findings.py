@@ -1,7 +1,6 @@
 """Findings on pages: an evaluator's own with the form to file one, one with its answers (R65)."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,11 +9,13 @@ from litestar import Response
 from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, MarketError
 from kernel.http.pages import Form, Page
+from kernel.http.typed import Typed
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.web.tables import Column, tabulate
 from settlement.evaluation.admissions import own_admissions
 from settlement.evaluation.evidence import evidence_totals
 from settlement.evaluation.outside import (
+    LONGEST_SOURCE,
     SUBJECTS,
     FindingView,
     file_finding,
@@ -31,7 +32,7 @@ from settlement.web.taken_files import FileTaken
 OWN: Final = "/evaluator/findings"
 FINDING: Final = "/reports/findings"
 NOTHING: Final = msgid("You filed nothing yet. File a finding below, or send a file of them.")
-FIELD_OF: Final = {"subject": "kind", "vendor-interest": "key", "not-found": "key"}
+FIELD_OF: Final = {"vendor-interest": "key", "not-found": "key"}
 
 
 class FindingForm(Form, frozen=True):
@@ -89,12 +90,14 @@ def show_own_findings(
 
 
 def post_finding(page: Page, form: FindingForm) -> Response[Any]:
-    """File a finding, or show the form again with what is wrong."""
-    try:
-        found_on = date.fromisoformat(form.found_on.strip())
-    except ValueError:
-        errors = {"found_on": translate(msgid("Write a day such as 2026-03-20."), page.locale)}
-        return show_own_findings(page, form=form, errors=errors)
+    """File a finding, or show the form again with all that is wrong."""
+    typed = Typed(page.locale)
+    typed.choice("kind", form.kind, SUBJECTS)
+    typed.check("finding", lambda: words_of("finding", form.finding))
+    typed.check("source", lambda: words_of("source", form.source, most=LONGEST_SOURCE))
+    found_on = typed.day("found_on", form.found_on)
+    if typed.errors:
+        return show_own_findings(page, form=form, errors=typed.errors)
     try:
         with page.unit.session.begin_nested():
             made = file_finding(

@@ -56,7 +56,7 @@ WHAT_IT_IS: Final = {
     "gates.silence": msgid("Of whom nothing is known any more has recovered"),
     "newcomers.schools": msgid("Independent schools that end being new"),
     "newcomers.days": msgid("Days since first use that end being new"),
-    "newcomers.share": msgid("Share of a first page that is kept for newcomers"),
+    "newcomers.share": msgid("Share of each page of a cell that is kept for newcomers"),
     "newcomers.independent": msgid(
         "Schools of which something is set aside are no independent ones"
     ),

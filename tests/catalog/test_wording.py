@@ -30,6 +30,8 @@ WRONG = [
     ({"sku": " a"}, "sku"),
     ({"title": "长" * 201}, "title"),
     ({"title": "一行\n两行"}, "title"),
+    ({"title": "由左\u202e到右"}, "title"),
+    ({"commitment": "由左\u2067到右"}, "commitment"),
     ({"keywords": ("词", "长" * 51)}, "keywords"),
     ({"keywords": tuple(map(str, range(31)))}, "keywords"),
     ({"author": "长" * 201}, "author"),

@@ -86,7 +86,7 @@ def test_an_article_is_read_no_sooner_than_it_can_be_and_once(
             with pytest.raises(NotFound):
                 begin_reading(unit, wrong)
         begin_reading(unit, key)
-        with pytest.raises(ReadTooSoon):
+        with pytest.raises(ReadTooSoon, match="文章TXT-1"):
             finish_reading(unit, key)
         assert [one.key for one in articles(unit, table_of_actor(unit), limit=5)] == [key]
     with pytest.raises(Refused), units(given.author) as unit:

@@ -71,7 +71,7 @@ def test_one_article_is_read_at_a_time(units: Units, clock: FixedClock, given: C
     assert [one.begun_at is not None for one in shown] == [True] * 3
     clock.advance(timedelta(hours=1))
     for key in keys[:2]:
-        with pytest.raises(ReadingPutAside), units(given.reader) as unit:
+        with pytest.raises(ReadingPutAside, match="文章TXT-"), units(given.reader) as unit:
             finish_reading(unit, key)
         with pytest.raises(DBAPIError, match="begun since"), units(SYSTEM) as unit:
             unit.session.execute(

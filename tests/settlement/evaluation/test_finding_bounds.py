@@ -36,6 +36,19 @@ def client(settings: Settings, units: Units, scene: Scene) -> Iterator[TestClien
         yield client
 
 
+@pytest.mark.parametrize("turning", ["\u202e", "\u2066"])
+def test_no_text_of_an_evaluation_turns_the_direction_of_reading(
+    units: Units, scene: Scene, turning: str
+) -> None:
+    """R65: a figure or a name would be read otherwise than it was written."""
+    let_in(units, scene)
+    found = FOUND | {"finding": f"通过率{turning}15%"}
+    with pytest.raises(InvalidInput) as refused, units(scene.person) as unit:
+        file_finding(unit, "platform", "", **found)
+    assert refused.value.facts["field"] == "finding"
+    assert turning not in str(refused.value)
+
+
 def test_no_text_of_an_evaluation_is_longer_than_can_be_read(units: Units, scene: Scene) -> None:
     """R65: finding, source, interest, reply and reasons; one of the longest is taken."""
     with pytest.raises(InvalidInput, match="interest"), units(scene.operator) as unit:

@@ -82,7 +82,7 @@ def test_a_finding_is_filed_answered_and_withdrawn_on_pages(
     let_in(units, scene)
     filed = {**FOUND, "found_on": "2026-03-20", "kind": "vendor", "key": scene.market.vendor.code}
     own = "/evaluator/findings"
-    assert "请填写日期" in send(client, "judge", own, **{**filed, "found_on": "昨天"})
+    assert "“昨天”不是有效的日期" in send(client, "judge", own, **{**filed, "found_on": "昨天"})
     wrong = send(client, "judge", own, **{**filed, "key": "nobody"})
     assert "nobody" in wrong
     assert FOUND["finding"] in wrong, "what was written is still there"
@@ -166,6 +166,17 @@ def test_what_is_wrong_with_a_file_is_said_for_whoever_sent_it_from_a_page(
         assert fault in page
     assert "该行无法读取。" in page
     assert "unexpected" not in page
+
+
+def test_all_that_is_wrong_with_a_finding_is_said_at_once(
+    units: Units, client: TestClient[Litestar], scene: Scene
+) -> None:
+    """R65: beside each field; a file that can't be read is named once."""
+    let_in(units, scene)
+    page = send(client, "judge", "/evaluator/findings", found_on="昨天")
+    for field in ("kind", "finding", "source", "found_on"):
+        assert f'href="#field-{field}"' in page
+    assert upload(client, "空.csv", "").count("空.csv") == 1
 
 
 def test_what_was_done_already_is_said_in_words(

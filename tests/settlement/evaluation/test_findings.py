@@ -19,6 +19,7 @@ from kernel.errors import (
     Refused,
     VendorInterest,
 )
+from kernel.i18n import translate_error
 from kernel.identity.people import RosterRow, record_roster
 from kernel.settings import Settings
 from kernel.unit import Units
@@ -144,6 +145,12 @@ def test_a_finding_is_about_what_lies_in_the_region_and_of_nobodys_own(
     for kind, key, error in wrong:
         with pytest.raises(error), units(scene.person) as unit:
             file_finding(unit, kind, key, **FOUND)
+    with pytest.raises(InvalidInput) as refused, units(scene.person) as unit:
+        file_finding(unit, "person", "x", **FOUND)
+    assert refused.value.facts["field"] == "kind"
+    with pytest.raises(AlreadyExists) as again, units(scene.person) as unit:
+        file_finding(unit, "platform", "", **FOUND)
+    assert "“平台”" in translate_error(again.value, "zh_CN")
     for field, value in (("finding", " "), ("source", "")):
         with pytest.raises(MissingValue), units(scene.person) as unit:
             file_finding(unit, "vendor", market.vendor.code, **{**FOUND, field: value})
