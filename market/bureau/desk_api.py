@@ -1,9 +1,11 @@
 """`/api/v1/admissions`: the admission desk for reviewers' scripts, act by act.
 
 For signed-in reviewers (cookie, and `X-CSRF-Token` for what changes something): a review is a
-person's, and no key can make it. `Idempotency-Key` makes a repeated request harmless.
+person's, and no key can make it. Auditors read, and act on nothing. `Idempotency-Key` makes a
+repeated request harmless.
 """
 
+from datetime import date
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -30,6 +32,7 @@ from kernel.ids import VersionId
 from kernel.unit import Unit
 
 REVIEWERS: Final = only(Role.ADMISSION)
+READERS: Final = only(Role.ADMISSION, Role.AUDITOR)
 Limit = Annotated[int | None, QueryParameter(ge=1, le=MOST)]
 ONE: Final = "/admissions/{version_id:uuid}"
 
@@ -65,10 +68,14 @@ class ProposalRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class DecisionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The second reviewer's decision; a return or refusal says why."""
+    """The second reviewer's decision; a return or refusal says why.
+
+    `price_from`: the case's; admitted after it moved, the version is refused and not listed.
+    """
 
     verdict: AdmissionState
     note: str = ""
+    price_from: date | None = None
 
 
 class TakedownRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,7 +94,7 @@ class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @get(
     "/admissions",
-    opt=REVIEWERS,
+    opt=READERS,
     sync_to_thread=True,
     operation_id="listAdmissions",
     summary="What waits at the admission desk",
@@ -95,7 +102,8 @@ class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 def list_admissions(request: AnyRequest, callers: Callers, *, limit: Limit = None) -> QueueAnswer:
     """Answer what waits for the caller's bureau with the factors that order it.
 
-    With `limit` the head of the queue: who works through it asks for the head again.
+    With `limit` the head of the queue: who works through it asks for the head again. An auditor
+    is answered what its bureau and those below it reviewed.
     """
     with callers.open(request) as unit:
         return QueueAnswer(
@@ -104,7 +112,7 @@ def list_admissions(request: AnyRequest, callers: Callers, *, limit: Limit = Non
         )
 
 
-@get(ONE, opt=REVIEWERS, sync_to_thread=True, operation_id="getAdmission", summary="One admission")
+@get(ONE, opt=READERS, sync_to_thread=True, operation_id="getAdmission", summary="One admission")
 def get_admission(request: AnyRequest, callers: Callers, version_id: FromPath[UUID]) -> CaseAnswer:
     """Answer one version's case."""
     with callers.open(request) as unit:
@@ -235,7 +243,13 @@ def decide(
     """Decide as the second reviewer; what is admitted is listed at once."""
 
     def act(unit: Unit) -> msgspec.Struct:
-        decide_admission(unit, [VersionId(version_id)], note=data.note, verdict=data.verdict)
+        decide_admission(
+            unit,
+            [VersionId(version_id)],
+            note=data.note,
+            verdict=data.verdict,
+            price_from=data.price_from,
+        )
         return case_answer(case(unit, version_id))
 
     return answered_once(request, callers, body, act=act)
