@@ -7,6 +7,7 @@ the evidence of every finding.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -183,13 +184,15 @@ def decide_admission(
     *,
     note: str,
     verdict: AdmissionState = AdmissionState.ADMITTED,
+    price_from: date | None = None,
 ) -> None:
     """Decide what another reviewer of the bureau proposed; what is admitted is listed at once.
 
+    `price_from`: the day of the price that the decision rests on, if the actor was shown one.
     Raises `OwnInterest` for one's own proposal, `NotFound` for another bureau's, `NotClaimed` for
     what nobody has under review, `NoteRequired` for a refusal or a return without its reason,
     `NotProposed` for admitting what the first reviewer would not, `UnderTakedown`, `Conflict` for
-    what is decided already.
+    what is decided already, `PriceDayMoved` for a price that would begin on another day by now.
     """
     require_verdict(verdict)
     require_statement(note, field="note")
@@ -225,7 +228,7 @@ def decide_admission(
     for state in VERDICTS[verdict]:
         move(unit, versions, state, note=note or _notes(admissions.values()))
     if verdict is AdmissionState.ADMITTED:
-        enter_offers(unit, versions)
+        enter_offers(unit, versions, shown=price_from)
         enter_policy(unit, {version.resource_id for version in versions})
 
 

@@ -1,7 +1,7 @@
 """What the interfaces answer of cases and the queue, to reviewers and to vendors alike."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -98,7 +98,10 @@ class RoundAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A version with its review; `acts`: what the caller may try now."""
+    """A version with its review; `acts`: what the caller may try now.
+
+    `price_from`: from which day the price proposed with it holds, or would if admitted today.
+    """
 
     version_id: UUID
     title: str
@@ -113,6 +116,8 @@ class CaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     criteria: list[JudgedAnswer]
     rounds: list[RoundAnswer]
     suits: dict[str, Any]
+    plan: dict[str, Any] | None
+    price_from: date | None
     points: int
     acts: list[str]
 
@@ -154,6 +159,8 @@ def case_answer(found: Case) -> CaseAnswer:
             for one in found.rounds
         ],
         suits=dict(found.suits),
+        plan=dict(found.plan) if found.plan else None,
+        price_from=found.price_from,
         points=found.points,
         acts=sorted(found.acts),
     )

@@ -21,6 +21,8 @@ from catalog.desk import OPEN, factor_counts
 from catalog.differences import Difference, differences
 from catalog.models import Admission, Resource, Version
 from catalog.opening import may_open
+from catalog.oversight import require_audited
+from catalog.price_days import shown_day
 from catalog.risk import Factor, Points, weigh
 from catalog.states import LIFE_CYCLE, AdmissionState, VersionState
 from catalog.visibility import visible_versions
@@ -99,7 +101,10 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """A version at the desk. `acts`: what the actor may try now."""
+    """A version at the desk. `acts`: what the actor may try now.
+
+    `price_from`: the day from which its price holds, or would if it were admitted today.
+    """
 
     version_id: VersionId
     resource_id: UUID
@@ -134,7 +139,10 @@ class Case:
 
 
 def case(unit: Unit, version_id: UUID) -> Case:
-    """Return one version's case, or raise `NotFound`: a bureau's, or the vendor's own."""
+    """Return one version's case, or raise `NotFound`: a bureau's, or the vendor's own.
+
+    An auditor's: what the bureaus of its subtree reviewed.
+    """
     actor = unit.actor
     before = aliased(Version)
     found = unit.session.execute(
@@ -150,6 +158,7 @@ def case(unit: Unit, version_id: UUID) -> Case:
     if found is None or not (is_desk or found.Organisation.id == actor.organisation_id):
         raise NotFound(what="version", key=version_id)
     version, resource, vendor, submission, offer, earlier = found
+    require_audited(unit, version)
     claimer, proposer, decider = (aliased(PersonPrivate) for _ in range(3))
     reviews: Sequence[Any] = unit.session.execute(
         select(Admission, Organisation.name, claimer, proposer, decider)
@@ -189,6 +198,7 @@ def case(unit: Unit, version_id: UUID) -> Case:
     depth = Depth(last.depth) if last else depth_of(changes)
     people = [one for _, _, *people in (*reviews, *downs) for one in people if one is not None]
     names = {one.person_id: one.name for one in people} if is_desk else {}
+    admitted = (one.decided_at for one in admissions if one.state == AdmissionState.ADMITTED)
     is_later = earlier is not None and earlier.number < version.number
     files = files_of(unit, [version.id, *((earlier.id,) if is_later else ())])
     factors = _factors(unit, version, changes) if is_desk else ()
@@ -211,7 +221,9 @@ def case(unit: Unit, version_id: UUID) -> Case:
         filing_number=submission.filing_number if submission else "",
         suits=_suits(last if last in told else None, submission),
         submitted_at=submission.submitted_at if submission else None,
-        price_from=offer.valid_from if offer else None,
+        price_from=shown_day(unit, offer, resource.id, admitted_at=next(admitted, None))
+        if offer
+        else None,
         plan=offer.plan if offer else None,
         factors=factors,
         rounds=tuple(_round(one, names, bureaus) for one in told),

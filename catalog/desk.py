@@ -31,6 +31,7 @@ from catalog.changes import admitted_before, change_columns, changes_in
 from catalog.criteria import Change, Depth, depth_of
 from catalog.models import Admission, Resource, Version
 from catalog.needs import needs_answered
+from catalog.oversight import only_audits, was_reviewed_below
 from catalog.reviewers import answered_for, require_reviewer
 from catalog.risk import WEIGHTS, Factor, Points, weigh
 from catalog.sharing_models import InfringementNotice
@@ -52,7 +53,8 @@ LET_IN: Final = (VersionState.LISTED, VersionState.SUSPENDED)
 class QueueRow:
     """One version at the desk.
 
-    `standing`: waiting, mine, to-decide, with-a-colleague, appealed; listed, suspended.
+    `standing`: waiting, mine, to-decide, with-a-colleague, appealed; listed, suspended; for an
+    auditor appealed, or the version's state.
     """
 
     version_id: VersionId
@@ -100,7 +102,7 @@ def queue(
 
     The highest points first, then the oldest; `sort` by title, vendor_name, points or since. With
     the standing `listed` or `suspended`, what the actor's bureau, or one below it, let in and
-    answers for (R10), by title; nothing of it is weighed.
+    answers for (R10), by title; nothing of it is weighed. An auditor reads what was reviewed.
     """
     wanted = _sought(unit, sought)
     before = admitted_before()
@@ -141,6 +143,21 @@ def count_queue(unit: Unit, sought: Sought = EVERYTHING) -> int:
 
 
 def _sought(unit: Unit, sought: Sought) -> Select[*tuple[Any, ...]]:
+    wanted = _audited(unit, sought) if only_audits(unit) else _to_review(unit, sought)
+    if sought.words:
+        named = Version.title + " " + Organisation.name + " " + Resource.sku
+        wanted = wanted.where(named.icontains(sought.words, autoescape=True))
+    return wanted
+
+
+def _audited(unit: Unit, sought: Sought) -> Select[*tuple[Any, ...]]:
+    """Select what was reviewed, where it stands now: an auditor has no part in what waits."""
+    standing = case((_is_appealed(), APPEALED), else_=Version.state)
+    wanted = _rows().add_columns(standing.label("standing")).where(was_reviewed_below(unit))
+    return wanted.where(standing == sought.standing) if sought.standing else wanted
+
+
+def _to_review(unit: Unit, sought: Sought) -> Select[*tuple[Any, ...]]:
     reviewer = require_reviewer(unit, "see what awaits admission")
     standing = _standing(reviewer.person_id)
     wanted = _rows().add_columns(standing.label("standing"))
@@ -159,9 +176,6 @@ def _sought(unit: Unit, sought: Sought) -> Select[*tuple[Any, ...]]:
         )
     if sought.standing:
         wanted = wanted.where(standing == sought.standing)
-    if sought.words:
-        named = Version.title + " " + Organisation.name + " " + Resource.sku
-        wanted = wanted.where(named.icontains(sought.words, autoescape=True))
     return wanted
 
 

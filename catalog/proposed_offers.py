@@ -1,12 +1,11 @@
 """Prices that vendors propose with a version, and what becomes of them when it is listed (R14).
 
-A first price never holds before the month in which it was admitted, another one never before the
-day after: no month's price moves behind the schools that use it. A day to come on which another
-price begins is refused while it is a draft; where one was given that day since, or the day is over,
-it begins on the next day that is free, so that it keeps no other decision waiting.
+No month's price moves behind the schools that use it (`catalog.price_days`). A day to come on which
+another price begins is refused while it is a draft; where one was given that day since, or the day
+is over, it begins on the next day that is free, so that it keeps no other decision waiting.
 """
 
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -18,9 +17,10 @@ from catalog.listings import refresh_listings
 from catalog.models import Offer, Version
 from catalog.offers import OfferRow, offer_in_force, plan_of
 from catalog.plans import FREE, is_free
+from catalog.price_days import first_day
 from catalog.queries import listed_versions
 from kernel.clock import shanghai_day
-from kernel.errors import PriceDayTaken
+from kernel.errors import PriceDayMoved, PriceDayTaken
 from kernel.identity.recording import FieldError, among, lock_recording
 from kernel.ids import ResourceId, VersionId, new_id
 from kernel.unit import Unit
@@ -69,8 +69,11 @@ def hold_prices(unit: Unit, version_ids: Collection[VersionId]) -> None:
         lock_recording(unit)
 
 
-def enter_offers(unit: Unit, versions: Collection[Version]) -> None:
-    """Make offers of the prices proposed with versions that are listed now."""
+def enter_offers(unit: Unit, versions: Collection[Version], *, shown: date | None = None) -> None:
+    """Make offers of the prices proposed with versions that are listed now.
+
+    Raises `PriceDayMoved` if one begins on another day than the one `shown` to who decides.
+    """
     resources = {version.id: version.resource_id for version in versions}
     proposed = unit.session.scalars(
         select(ProposedOffer)
@@ -85,8 +88,9 @@ def enter_offers(unit: Unit, versions: Collection[Version]) -> None:
     for one in proposed:
         resource_id = resources[one.version_id]
         taken = days[resource_id]
-        earliest = today + timedelta(days=1) if taken else today.replace(day=1)
-        day = _free_day(max(one.valid_from, earliest), taken)
+        day = first_day(one.valid_from, taken, is_first=not taken, today=today)
+        if shown is not None and day != shown:
+            raise PriceDayMoved(day=day, shown=shown)
         taken.add(day)
         unit.session.add(
             Offer(
@@ -149,9 +153,3 @@ def _days_taken(unit: Unit, resource_ids: Collection[UUID]) -> dict[UUID, set[da
     ):
         days[resource_id].add(day)
     return days
-
-
-def _free_day(day: date, taken: Container[date]) -> date:
-    while day in taken:
-        day += timedelta(days=1)
-    return day

@@ -25,6 +25,7 @@ from catalog.queries import ResourceKey, resources_by_key, vendors_served
 from catalog.self_checks import SelfCheckColumns, keep_checks, require_whole_check
 from catalog.states import VersionState
 from catalog.vocabularies import VOCABULARIES
+from catalog.web_addresses import is_web_address
 from catalog.wording import require_sku, require_wording
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotInVocabulary
 from kernel.identity.models import Organisation
@@ -252,6 +253,10 @@ def _check(row: CatalogueRow, vendor: Organisation) -> None:
         expected = "an address that begins with https:// (http:// on this machine only)"
         error = InvalidInput(field="launch_url", value=row.launch_url, expected=expected)
         raise FieldError(error, field="launch_url")
+    if row.address and not is_web_address(row.address):
+        expected = "an address that begins with https:// or http://"
+        wrong = InvalidInput(field="address", value=row.address, expected=expected)
+        raise FieldError(wrong, field="address")
     require_text(row.sku, field="sku")
     require_sku(row.sku)
     require_text(row.title, field="title")

@@ -21,6 +21,7 @@ from catalog.models import Admission, Offer, Version
 from catalog.offers import offer_in_force
 from catalog.search import Hit, hits_by_key
 from catalog.states import VersionState
+from catalog.web_addresses import is_web_address
 from kernel.clock import shanghai_day
 from kernel.errors import NotFound
 from kernel.identity.models import Organisation, PersonPrivate, Region
@@ -62,7 +63,10 @@ class PublicVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Detail:
-    """One listed resource whole; `details` are its metadata as the version holds them."""
+    """One listed resource whole; `details` are its metadata as the version holds them.
+
+    Without an address that is no web address: it was admitted before these were checked.
+    """
 
     hit: Hit
     details: Mapping[str, Any]
@@ -215,5 +219,11 @@ def _versions(
             decided_by=(decided_by or "") if told else "",
         )
         found.setdefault(version.resource_id, []).append(shown)
-        metadata[version.id] = version.metadata_
+        metadata[version.id] = _told(version.metadata_)
     return found, metadata
+
+
+def _told(metadata: dict[str, Any]) -> dict[str, Any]:
+    if is_web_address(str(metadata.get("address", ""))):
+        return metadata
+    return {name: value for name, value in metadata.items() if name != "address"}

@@ -7,18 +7,18 @@ one and with what was admitted between them, and by nothing else that changed me
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from datetime import date
+from typing import Any
 
 from sqlalchemy import or_, select
 
 from catalog.admission_models import ProposedOffer
 from catalog.models import Admission, Offer, Version
+from catalog.price_days import DAY, begins_on
 from catalog.states import AdmissionState
 from kernel.clock import shanghai_day
 from kernel.unit import Unit
 
-DAY: Final = timedelta(days=1)
 Terms = dict[str, Any]
 """`plan`, `valid_from` and `until` (the last day, absent while none is known); empty: no price."""
 
@@ -80,36 +80,16 @@ def _proposed(
         )
         .order_by(Version.number)
     )
-    tomorrow = shanghai_day(unit.clock.now()) + DAY
+    today = shanghai_day(unit.clock.now())
     return [
         _Price(
             version,
             proposed.plan,
-            _begins(proposed, decided_at, offers, tomorrow=tomorrow),
+            begins_on(proposed, offers, admitted_at=decided_at, today=today),
             decided_at is not None,
         )
         for version, proposed, decided_at in rows
     ]
-
-
-def _begins(
-    proposed: ProposedOffer,
-    decided_at: datetime | None,
-    offers: Sequence[Offer],
-    *,
-    tomorrow: date,
-) -> date:
-    """Return the day of the offer that was made of a price, or the first on which it may begin."""
-    made = (
-        one.valid_from
-        for one in offers
-        if decided_at is not None
-        and one.recorded_at >= decided_at
-        and one.valid_from >= proposed.valid_from
-        and one.plan == proposed.plan
-    )
-    earliest = max(proposed.valid_from, tomorrow) if offers else proposed.valid_from
-    return next(made, earliest)
 
 
 def _told(

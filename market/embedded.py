@@ -87,6 +87,18 @@ def server_url(settings: Settings) -> str | None:
     return server.url() if _answers(server) else None
 
 
+def has_ended(settings: Settings) -> bool:
+    """Whether the embedded server's process is gone; asks nobody, so that it may be asked often."""
+    try:
+        first, *_ = (settings.home / "pg" / "postmaster.pid").read_text().splitlines() or [""]
+        os.kill(int(first), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except ValueError:  # the file is being written
+        return False
+    return False
+
+
 def stop_server(settings: Settings) -> bool:
     """Stop the embedded server, rolling back what is open; return whether one was running."""
     server = _locate(settings)

@@ -74,7 +74,7 @@ CLASSROOM: Final = frozenset({Role.LEARNER, Role.TEACHER})
 ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
     "/school/devices": frozenset(DEVICE_KEEPERS),
-    "/bureau/admission": frozenset({Role.ADMISSION}),
+    "/bureau/admission": frozenset({Role.ADMISSION, Role.AUDITOR}),
     "/bureau/standings": frozenset({Role.ADMISSION}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
     "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),

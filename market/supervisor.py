@@ -1,8 +1,9 @@
 """`market run` and `market stop`: the web server and the worker as supervised processes.
 
 Decides in which order they start and stop, how often one that dies is started again, and that the
-embedded database goes down with them on a clean exit. After a kill of the supervisor its children
-work on; `stop_all` then ends what is left, and so does `end_left_over` before the next start.
+embedded database is kept running beside them and goes down with them on a clean exit. After a kill
+of the supervisor its children work on; `stop_all` then ends what is left, and so does
+`end_left_over` before the next start.
 """
 
 import http.client
@@ -17,9 +18,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import FrameType
 
-from kernel.errors import ProcessFailed
+from kernel.errors import EmbeddedUnavailable, ProcessFailed
 from kernel.settings import Settings
-from market.embedded import stop_server
+from market.embedded import ensure_server, has_ended, stop_server
 from market.processes import Child, PidFile, environment_of
 from market.serving import listen
 from market.worker import prepare_broker
@@ -41,15 +42,18 @@ def serve_all(
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; call `on_ready` with the address once it answers.
 
-    Raises `AddressInUse`, `AlreadyRunning`, or `ProcessFailed` when a child can't be kept alive.
+    Raises `AddressInUse`, `AlreadyRunning`, `ProcessFailed` when a child can't be kept alive, and
+    `EmbeddedUnavailable` when the embedded database can't.
     """
     own = PidFile(settings.home, SUPERVISOR)
     with own.claim(), listen(settings) as listener, _stop_signals() as received:
         own.write(os.getpid())
         prepare_broker(settings, database_url)
         with _kept_alive(settings, database_url, listener) as children:
-            ready = False
+            ready, database = False, _KeptRunning(settings)
             while not received:
+                if settings.embedded:
+                    database.revive()
                 for child in children:
                     child.revive()
                 if not ready and _answers(listener):
@@ -87,22 +91,54 @@ def _end_children(settings: Settings) -> list[str]:
 
 
 @dataclass(slots=True)
+class _Restarts:
+    """When something was started again: at most `RESTARTS` times in `RESTARTS_WITHIN_S`."""
+
+    at: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
+
+    def too_many(self) -> bool:
+        """Whether one more would be too often; if not, it is noted."""
+        now = time.monotonic()
+        if len(self.at) == RESTARTS and now - self.at[0] < RESTARTS_WITHIN_S:
+            return True
+        self.at.append(now)
+        return False
+
+
+@dataclass(slots=True)
+class _KeptRunning:
+    """The embedded database, which is no child of ours, kept running in the same way."""
+
+    settings: Settings
+    restarts: _Restarts = field(default_factory=_Restarts)
+
+    def revive(self) -> None:
+        if not has_ended(self.settings):
+            return
+        is_last = self.restarts.too_many()
+        try:
+            ensure_server(self.settings)
+        except EmbeddedUnavailable:
+            # What a killed server leaves holds its memory for a moment: tried again.
+            if is_last:
+                raise
+
+
+@dataclass(slots=True)
 class _KeptAlive:
     """A child that is started again when it ends unasked, until that recurs too often."""
 
     child: Child
-    restarts: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
+    restarts: _Restarts = field(default_factory=_Restarts)
 
     def revive(self) -> None:
         status = self.child.exit_status()
         if status is None:
             return
-        now = time.monotonic()
-        if len(self.restarts) == RESTARTS and now - self.restarts[0] < RESTARTS_WITHIN_S:
+        if self.restarts.too_many():
             raise ProcessFailed(
                 name=self.child.pid_file.name, exit_status=status, log=self.child.log
             )
-        self.restarts.append(now)
         self.child.stop(grace_s=GRACE_S)
         self.child.start()
 

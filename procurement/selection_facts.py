@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from catalog.kinds import ResourceKind
 from catalog.models import Offer, Resource, Version
 from catalog.offers import free_days, offer_in_force
-from catalog.queries import ResourceKey, listed_versions, resources_by_key
+from catalog.queries import ResourceKey, listed_versions
+from catalog.visibility import known_resources
 from kernel.actors import OrganisationKind
 from kernel.clock import shanghai_day
 from kernel.errors import InvalidInput, NotFound
@@ -107,7 +108,7 @@ def gather_facts(unit: Unit, rows: Sequence[SelectionRow]) -> Facts:
             )
         )
     }
-    resources = resources_by_key(unit, {row.resource_key for row in rows})
+    resources = known_resources(unit, {row.resource_key for row in rows})
     resource_ids = [ResourceId(resource.id) for resource in resources.values()]
     regions = {school.region_code for school in schools.values()}
     recorded = unit.session.scalars(

@@ -43,7 +43,6 @@ from kernel.i18n import LIST_SEPARATOR, label, msgid, term, translate, translate
 Fact = tuple[str, str]
 
 CHOOSERS: Final = ROLES_OF[OrganisationKind.SCHOOL] - {Role.LEARNER}
-SEEABLE: Final = ("https://", "http://")
 """What an address begins with that may be a link; anything else is shown as text."""
 MBPS: Final = msgid("{mbps} Mbit/s for one class")
 
@@ -90,7 +89,6 @@ def show_resource(
     """Show one listed resource whole; `said` asks what its teachers say of it, `closed` what stands
     against choosing a version."""
     detail = resource_detail(page.unit, f"{vendor_code}/{sku}")
-    address = str(detail.details.get("address", ""))
     day, error = _day(page)
     is_pack = detail.hit.type == PACK
     offer = detail.offer_on(day) if day else None
@@ -103,7 +101,7 @@ def show_resource(
         facts=_facts(detail, page.locale),
         conditions=_conditions(detail, page.locale)
         + _assessed(assessed(page.unit, [detail.hit.version_id]), page.locale),
-        preview=address if address.startswith(SEEABLE) else "",
+        preview=str(detail.details.get("address", "")),
         price=price_words(detail.plan, page.locale),
         offers=[(offer, price_words(offer.plan, page.locale)) for offer in _by_time(detail)],
         on=day,

@@ -52,6 +52,12 @@ class PriceDayTaken(Conflict):
     remedy = "Let this one begin on another day."
 
 
+class PriceDayMoved(Conflict):
+    code = "price-day-moved"
+    summary = "The price would begin on {day} by now, not on {shown}."
+    remedy = "Look at the version again and decide on that day."
+
+
 class PriceNeedsReview(Conflict):
     code = "price-needs-review"
     summary = "“{key}” was admitted: another price is reviewed before it holds."

@@ -141,13 +141,13 @@ class NoCensus(Conflict):
 class NotListed(Conflict):
     code = "not-listed"
     summary = "“{key}” is not listed."
-    remedy = "It has to be admitted by two reviewers first: market admit."
+    remedy = "It has to be admitted by two reviewers first."
 
 
 class NoOffer(Conflict):
     code = "no-offer"
     summary = "“{key}” has no price in force on {day}."
-    remedy = "Import its offer: market import offers FILE."
+    remedy = "Its vendor, or a bureau for it, has to record one."
 
 
 class BasicIsFree(Conflict):

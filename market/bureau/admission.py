@@ -17,12 +17,14 @@ from catalog.cases import Case, case
 from catalog.criteria import Criterion, Finding, Reason
 from catalog.desk import QueueRow, Sought, count_queue, queue
 from catalog.infringements import decide_notice, give_notice, notices
+from catalog.oversight import only_audits
 from catalog.reviewers import declare_interest
 from catalog.states import AdmissionState
 from catalog.submissions import suitability
 from catalog.takedowns import Ground, restore, take_down
 from catalog.web.cases import shown_case, tried
 from kernel.actors import Role
+from kernel.clock import parse_day
 from kernel.errors import FindingsMissing, InvalidInput, MissingValue, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
@@ -37,6 +39,7 @@ from market.bureau.places import bureau_root
 DESK: Final = "/bureau/admission"
 ONE: Final = f"{DESK}/{{version_id:uuid}}"
 REVIEWERS: Final = only(Role.ADMISSION)
+READERS: Final = only(Role.ADMISSION, Role.AUDITOR)
 OUTCOMES: Final = ("upheld", "dismissed")
 Texts = str | list[str]
 
@@ -50,6 +53,7 @@ class CaseForm(Form, frozen=True):
     act: str = ""
     note: str = ""
     verdict: str = ""
+    price_from: str = ""
     ground: str = ""
     conditions: str = ""
     claimant: str = ""
@@ -63,13 +67,13 @@ class CaseForm(Form, frozen=True):
     stage: Texts = ""
 
 
-@get(DESK, opt=REVIEWERS, sync_to_thread=True)
+@get(DESK, opt=READERS, sync_to_thread=True)
 def desk(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_desk(page)
 
 
-@get(ONE, opt=REVIEWERS, sync_to_thread=True)
+@get(ONE, opt=READERS, sync_to_thread=True)
 def one_case(request: AnyRequest, pages: Pages, *, version_id: FromPath[UUID]) -> Response[Any]:
     with pages.open(request) as page:
         return show_case(page, version_id)
@@ -88,13 +92,17 @@ def act_on_case(
 
 
 def show_desk(page: Page) -> Response[Any]:
-    """List what waits, the highest points first, with the factors that bring it forward."""
+    """List what waits, the highest points first, with the factors that bring it forward.
+
+    Auditors read what was reviewed.
+    """
+    audits = only_audits(page.unit)
     columns = _columns(page.locale)
     filters = (
         Filter(
             key="standing",
             title=msgid("Where it stands"),
-            options=tuple((one, STANDINGS[one]) for one in STANDINGS),
+            options=tuple((AUDITED if audits else STANDINGS).items()),
         ),
         Filter(key="q", title=msgid("Title or vendor")),
     )
@@ -103,7 +111,12 @@ def show_desk(page: Page) -> Response[Any]:
     count = count_queue(page.unit, sought)
     view = view.within(count)
     table = Table(
-        caption=translate(msgid("What waits at the desk"), page.locale),
+        caption=translate(
+            msgid("What was reviewed")
+            if only_audits(page.unit)
+            else msgid("What waits at the desk"),
+            page.locale,
+        ),
         columns=columns,
         rows=queue(
             page.unit,
@@ -116,10 +129,16 @@ def show_desk(page: Page) -> Response[Any]:
         view=view,
         count=count,
         filters=filters,
-        empty=msgid("Nothing waits: every version that was submitted is decided."),
+        empty=msgid("No version was reviewed yet.")
+        if audits
+        else msgid("Nothing waits: every version that was submitted is decided."),
     )
     return page.render_table(
-        "bureau/admission.html", table, file_name="admission", root=bureau_root(page)
+        "bureau/admission.html",
+        table,
+        file_name="admission",
+        root=bureau_root(page),
+        audits=audits,
     )
 
 
@@ -153,6 +172,7 @@ def show_case(
         choice=[("", translate(CHOOSE, page.locale))],
         reasons=list(Reason),
         grounds=_options(Ground, page.locale),
+        audits=only_audits(page.unit),
     )
 
 
@@ -209,7 +229,8 @@ def _propose(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
 
 def _decide(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
     verdict = _word(AdmissionState, form.verdict, field="verdict")
-    decide_admission(unit, [version_id], note=form.note, verdict=verdict)
+    price_from = parse_day(form.price_from) if form.price_from else None
+    decide_admission(unit, [version_id], note=form.note, verdict=verdict, price_from=price_from)
 
 
 def _take_down(unit: Unit, version_id: VersionId, form: CaseForm) -> None:
@@ -273,6 +294,16 @@ STANDINGS: Final = {
     "appealed": msgid("Appealed"),
     "listed": msgid("Listed: what we let in"),
     "suspended": msgid("Taken down"),
+}
+
+AUDITED: Final = {
+    "in_review": msgid("In review"),
+    "appealed": msgid("Appealed"),
+    "listed": msgid("Listed"),
+    "suspended": msgid("Taken down"),
+    "returned": msgid("Returned"),
+    "refused": msgid("Refused"),
+    "withdrawn": msgid("Withdrawn"),
 }
 
 

@@ -1,9 +1,11 @@
 """`/api/v1/admissions`: the admission desk for reviewers' scripts, act by act.
 
 For signed-in reviewers (cookie, and `X-CSRF-Token` for what changes something): a review is a
-person's, and no key can make it. `Idempotency-Key` makes a repeated request harmless.
+person's, and no key can make it. Auditors read, and act on nothing. `Idempotency-Key` makes a
+repeated request harmless.
 """
 
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -30,6 +32,7 @@ from kernel.ids import VersionId
 from kernel.unit import Unit
 
 REVIEWERS: Final = only(Role.ADMISSION)
+READERS: Final = only(Role.ADMISSION, Role.AUDITOR)
 Limit = Annotated[int | None, QueryParameter(ge=1, le=MOST)]
 Standing = Annotated[
     Literal["waiting", "mine", "to-decide", "with-a-colleague", "appealed", "listed", "suspended"]
@@ -70,10 +73,14 @@ class ProposalRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class DecisionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The second reviewer's decision; a return or refusal says why."""
+    """The second reviewer's decision; a return or refusal says why.
+
+    `price_from`: the case's; admitted after it moved, the version is refused and not listed.
+    """
 
     verdict: AdmissionState
     note: str = ""
+    price_from: date | None = None
 
 
 class TakedownRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +99,7 @@ class AppealDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @get(
     "/admissions",
-    opt=REVIEWERS,
+    opt=READERS,
     sync_to_thread=True,
     operation_id="listAdmissions",
     summary="What waits at the admission desk",
@@ -104,6 +111,7 @@ def list_admissions(
 
     With `standing` only what stands so for the caller, and counts it. With `limit` the head of
     that: who works through what is `waiting` asks for its head again, whatever colleagues have.
+    An auditor is answered what its bureau and those below it reviewed.
     """
     sought = Sought(standing=standing or "")
     with callers.open(request) as unit:
@@ -113,7 +121,7 @@ def list_admissions(
         )
 
 
-@get(ONE, opt=REVIEWERS, sync_to_thread=True, operation_id="getAdmission", summary="One admission")
+@get(ONE, opt=READERS, sync_to_thread=True, operation_id="getAdmission", summary="One admission")
 def get_admission(request: AnyRequest, callers: Callers, version_id: FromPath[UUID]) -> CaseAnswer:
     """Answer one version's case."""
     with callers.open(request) as unit:
@@ -244,7 +252,13 @@ def decide(
     """Decide as the second reviewer; what is admitted is listed at once."""
 
     def act(unit: Unit) -> msgspec.Struct:
-        decide_admission(unit, [VersionId(version_id)], note=data.note, verdict=data.verdict)
+        decide_admission(
+            unit,
+            [VersionId(version_id)],
+            note=data.note,
+            verdict=data.verdict,
+            price_from=data.price_from,
+        )
         return case_answer(case(unit, version_id))
 
     return answered_once(request, callers, body, act=act)

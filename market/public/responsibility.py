@@ -1,5 +1,6 @@
 """Who answers for a resource: the page that everybody may read, signed in or not (R10)."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from litestar import Response, get
@@ -10,16 +11,16 @@ from catalog.responsibility import responsibility
 from kernel.http.pages import PUBLIC, Pages
 from kernel.http.problems import AnyRequest
 
-ADDRESS: Final = "/responsibility/{vendor:str}/{sku:str}"
+ADDRESS: Final = "/responsibility/{vendor:str}/{sku:path}"
 
 
 @get(ADDRESS, opt=PUBLIC, sync_to_thread=True)
 def who_answers(
-    request: AnyRequest, pages: Pages, *, vendor: FromPath[str], sku: FromPath[str]
+    request: AnyRequest, pages: Pages, *, vendor: FromPath[str], sku: FromPath[Path]
 ) -> Response[Any]:
     """Show who offered a resource, who let it in, and what became of it."""
     with pages.open(request) as page:
-        chain = responsibility(page.unit, vendor_code=vendor, sku=sku)
+        chain = responsibility(page.unit, vendor_code=vendor, sku=sku.as_posix().removeprefix("/"))
         return page.render("public/responsibility.html", chain=chain)
 
 

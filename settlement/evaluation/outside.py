@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
-from catalog.queries import resources_by_key
+from catalog.visibility import known_resources
 from kernel.actors import OrganisationKind, Role
 from kernel.clock import shanghai_day
 from kernel.errors import (
@@ -299,7 +299,7 @@ def _subject(unit: Unit, kind: str, key: str) -> Organisation | None:
         return None
     if kind == RESOURCE:
         vendor_code, _, sku = key.partition("/")
-        resource = resources_by_key(unit, [(vendor_code, sku)]).get((vendor_code, sku))
+        resource = known_resources(unit, [(vendor_code, sku)]).get((vendor_code, sku))
         if resource is None:
             raise NotFound(what="resource", key=key)
         return unit.session.get_one(Organisation, resource.vendor_id)

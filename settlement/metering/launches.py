@@ -18,7 +18,7 @@ from catalog.attachments.reading import AttachedFile, file_of_version
 from catalog.models import Resource, Version
 from catalog.opening import may_open
 from catalog.packs import PACK
-from catalog.queries import resources_by_key
+from catalog.visibility import known_resources
 from kernel.clock import shanghai_day
 from kernel.errors import (
     AgreementOver,
@@ -82,7 +82,7 @@ def open_launch(unit: Unit, *, vendor_code: str, sku: str, class_name: str = "")
     `NoPlayer` where no bureau admitted the platform's player.
     """
     opener = opener_of(unit, class_name=class_name)
-    resource = resources_by_key(unit, [(vendor_code, sku)]).get((vendor_code, sku))
+    resource = known_resources(unit, [(vendor_code, sku)]).get((vendor_code, sku))
     if resource is None:
         raise NotFound(what="resource", key=sku)
     now = unit.clock.now()

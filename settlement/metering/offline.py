@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
-from catalog.queries import resources_by_key
+from catalog.visibility import known_resources
 from kernel.actors import Role
 from kernel.clock import parse_moment, shanghai_day
 from kernel.errors import InvalidDate
@@ -67,7 +67,7 @@ class LaunchJudge:
         self._people = _people(unit, set(self._hash_of.values()), school_id=device.school_id)
         keys = {(packed.vendor_code, packed.sku) for packed in launches}
         self._resources = {
-            key: resource.id for key, resource in resources_by_key(unit, keys).items()
+            key: resource.id for key, resource in known_resources(unit, keys).items()
         }
         self._agreements: dict[tuple[UUID, date], Agreement | None] = {}
         self._versions: dict[tuple[UUID, UUID], UUID] = {}

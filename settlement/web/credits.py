@@ -11,6 +11,7 @@ import segno
 from litestar import Response
 from markupsafe import Markup
 
+from catalog.web.addresses import resource_address
 from kernel.actors import Role
 from kernel.clock import shanghai_day
 from kernel.errors import MarketError
@@ -235,7 +236,7 @@ def _year_columns(href: Any, *, people: bool) -> list[Column[CreditYear]]:
 
 def _row_columns() -> list[Column[CreditRow]]:
     def resource(row: CreditRow) -> str:
-        return f"/catalog/resources/{row.vendor_code}/{row.sku}"
+        return resource_address(row.vendor_code, row.sku)
 
     def at(row: CreditRow) -> datetime:
         return row.at

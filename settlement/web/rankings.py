@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from litestar import Response
 
@@ -161,7 +161,8 @@ def why_address(row: RankRow, run: ScoreRun, *, number: str = "") -> str:
     """Return the address of why a row stands there; `number` names a run, else the one that holds
     of its month."""
     query = urlencode({"cell": row.cell, "month": show_month(run.month)} | _named(number))
-    place = f"resources/{row.vendor_code}/{row.sku}" if row.sku else f"vendors/{row.vendor_code}"
+    article = f"resources/{row.vendor_code}/{quote(row.sku)}"
+    place = article if row.sku else f"vendors/{row.vendor_code}"
     return f"{RANKINGS}/{place}?{query}"
 
 

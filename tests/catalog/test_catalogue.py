@@ -109,6 +109,8 @@ def test_two_contents_of_one_resource_in_one_file_are_a_conflict(units, firm):
         ({"kind": "free"}, "kind"),
         ({"tier": "top"}, "tier"),
         ({"stage": "nursery"}, "stage"),
+        ({"address": "javascript:alert(1)"}, "address"),
+        ({"address": "/preview"}, "address"),
         ({"launch_url": "http://vendor.example/open"}, "launch_url"),
         ({"launch_url": "javascript:alert(1)"}, "launch_url"),
         ({"launch_url": "https://user:word@vendor.example/"}, "launch_url"),

@@ -11,11 +11,11 @@ from catalog.cases import case
 from catalog.models import Offer, Version
 from catalog.offers import record_offers
 from kernel.clock import shanghai_day
-from kernel.errors import InvalidInput, PriceDayTaken
+from kernel.errors import InvalidInput, PriceDayMoved, PriceDayTaken
 from tests.support.admission_builders import Desk, a_desk
 from tests.support.settlement_builders import SYSTEM
 
-BEFORE_CHRISTMAS, NEW_YEAR = date(2026, 12, 20), date(2027, 1, 1)
+BEFORE_CHRISTMAS, NEW_YEAR, NEXT = date(2026, 12, 20), date(2027, 1, 1), date(2027, 1, 2)
 
 
 @pytest.fixture
@@ -71,6 +71,41 @@ def test_two_versions_decided_at_once_have_each_its_price(desk):
     with desk.units(desk.second) as unit:
         decide_admission(unit, [first, second], note="同意")
     assert prices(desk, second) == {NEW_YEAR: "0.0300", date(2027, 1, 2): "0.0400"}
+
+
+def shown(desk: Desk, who, version_id) -> date:
+    with desk.units(who) as unit:
+        return case(unit, version_id).price_from
+
+
+def test_who_decides_and_whose_it_is_read_the_day_from_which_a_price_holds(desk):
+    """R14: two proposals for one day, decided one after the other."""
+    desk.listed()
+    first = desk.proposed(desk.submitted(offer=at(desk, NEW_YEAR, "0.0300")))
+    second = desk.proposed(desk.submitted(title="第二版", offer=at(desk, NEW_YEAR, "0.0400")))
+    read_before = shown(desk, desk.second, second)
+    with desk.units(desk.second) as unit:
+        decide_admission(unit, [first], note="同意", price_from=NEW_YEAR)
+
+    with pytest.raises(PriceDayMoved) as refused, desk.units(desk.second) as unit:
+        decide_admission(unit, [second], note="同意", price_from=read_before)
+    assert (refused.value.facts["day"], refused.value.facts["shown"]) == (NEXT, NEW_YEAR)
+    assert desk.state(second) == "in_review"
+
+    read_again = shown(desk, desk.second, second)
+    with desk.units(desk.second) as unit:
+        told = {one.name: one.after for one in case(unit, second).differences}
+        decide_admission(unit, [second], note="同意", price_from=read_again)
+    assert prices(desk, second)[NEXT] == "0.0400"
+    assert read_again == told["valid_from"] == NEXT
+    for who in (desk.manager, desk.second):
+        assert (shown(desk, who, first), shown(desk, who, second)) == (NEW_YEAR, NEXT)
+
+
+def test_the_day_of_a_first_price_is_shown_as_it_will_hold(desk, clock):
+    month = shanghai_day(clock.now()).replace(day=1)
+    version_id = desk.proposed(desk.submitted(offer=at(desk, date(1990, 1, 1), "0.0300")))
+    assert shown(desk, desk.second, version_id) == month
 
 
 def test_a_first_price_holds_from_the_month_of_its_admission_and_no_day_before(desk, clock):

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,10 +11,15 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from catalog.criteria import Criterion
+from kernel.actors import Role
+from kernel.identity.regions import RegionRow, record_regions
 from kernel.settings import Settings
 from kernel.unit import Units
+from tests.support.accounts import PASSWORD
 from tests.support.admission_builders import COMMITMENT, Desk, a_desk
 from tests.support.application import an_app
+from tests.support.builders import a_bureau, a_person, took
+from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import counted_queries, csrf_token, sign_in
 
 ANSWERS = {criterion.value: "已自查" for criterion in Criterion}
@@ -92,6 +99,72 @@ def test_a_resource_goes_through_its_whole_life_by_the_interface(client, desk):
     assert back["state"] == "listed"
     gone = call(client, "manager", f"/versions/{first}/withdrawal", {"reason": "停止供应"})
     assert gone["state"] == "withdrawn"
+
+
+def test_a_decision_rests_on_the_day_that_was_shown(client, desk):
+    """R14: the interface and the form say which day of the price they were shown."""
+    desk.listed()
+    day = date(2030, 1, 1)
+    first, second = (
+        desk.proposed(desk.submitted(title=title, offer=desk.offer(price=price, valid_from=day)))
+        for title, price in (("第一版", "0.03"), ("第二版", "0.04"))
+    )
+    sign_in(client, "second")
+    form = text_of(client, f"/bureau/admission/{second}")
+    assert "first · 建议准入 · " in re.sub(r"\s+", " ", form)
+    assert 'name="price_from" value="2030-01-01"' in form
+    answer = {"verdict": "admitted", "note": "同意", "price_from": "2030-01-01"}
+    decided = call(client, "second", f"/admissions/{first}/decision", answer)
+    assert decided["price_from"] == "2030-01-01"
+    late = call(client, "second", f"/admissions/{second}/decision", answer, status=409)
+    assert late["code"] == "price-day-moved"
+    page = send(client, f"/bureau/admission/{second}", act="decide", **answer)
+    assert "2030-01-02 起执行" in page.text
+    assert 'name="price_from" value="2030-01-02"' in page.text
+
+
+def test_auditors_read_what_was_reviewed_below_them_and_act_on_nothing(client, desk, engine):
+    """R10, R49: findings with their evidence, names, acts, appeals; of no other bureau's."""
+    with desk.units(SYSTEM) as unit:
+        took(record_regions(unit, [RegionRow(code="990122", name="白石县")]))
+        elsewhere = a_bureau(unit, region_code="990122")
+        for login, bureau in (("here", desk.county), ("above", desk.city), ("else", elsewhere)):
+            a_person(unit, bureau, [Role.AUDITOR], login=login, password=PASSWORD)
+    version_id = desk.listed()
+    takedown = {"ground": "errors", "reason": "第3页有误"}
+    call(client, "first", f"/admissions/{version_id}/takedown", takedown)
+    call(client, "manager", f"/versions/{version_id}/appeal", {"reason": "已核对无误"})
+    waiting = desk.submitted("B")
+    address = f"/bureau/admission/{version_id}"
+    for login in ("here", "above"):
+        sign_in(client, login)
+        (row,) = client.get("/api/v1/admissions").json()["items"]
+        assert (row["version_id"], row["standing"]) == (str(version_id), "appealed")
+        case = client.get(f"/api/v1/admissions/{version_id}").json()
+        assert (case["acts"], case["rounds"][0]["decided_by"]) == ([], "second")
+        desk_page = text_of(client, "/bureau/admission")
+        assert address in desk_page and 'href="/bureau/admission/samples"' not in desk_page
+        assert 'href="/bureau/admission"' in text_of(client, "/bureau")
+        with counted_queries(engine) as sent:
+            page = text_of(client, address)
+        assert len(sent) <= 12
+        for words in ("safety：见第1页", "first", "second", "第3页有误", "已核对无误", "紧急下架"):
+            assert words in page
+        assert f'action="{address}"' not in page
+        assert client.get(f"/api/v1/admissions/{waiting}").status_code == 404
+        call(client, login, f"/admissions/{version_id}/restoring", {"note": "复"}, status=403)
+    sign_in(client, "else")
+    assert client.get("/api/v1/admissions").json() == {"items": [], "waiting": 0}
+    for path in (f"/api/v1/admissions/{version_id}", address):
+        assert client.get(path).status_code == 404
+
+
+def test_a_case_reads_as_words_with_their_units(client, desk):
+    version_id = desk.submitted(offline="none", bandwidth_mbps=Decimal(4))
+    sign_in(client, "first")
+    page = text_of(client, f"/bureau/admission/{version_id}")
+    assert "需联网" in page and "每班 4 Mbit/s" in page
+    assert "<dd>none</dd>" not in page and "<dd>4</dd>" not in page
 
 
 def test_an_act_with_one_key_is_done_once(client, desk):

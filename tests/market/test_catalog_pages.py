@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +12,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import select
 
+from catalog import resources
 from catalog.criteria import Criterion
 from catalog.exporting import catalogue_rows
 from catalog.listing_models import Favourite, SearchMiss
@@ -31,9 +33,12 @@ API = "/api/v1/resources"
 @pytest.fixture
 @a_world
 def site(units: Units) -> Site:
-    """A site whose vendors list more, one of them with a draft beside it."""
+    """A site whose vendors list more, one of them with a draft beside it.
+
+    `JS-1` was admitted before addresses were checked.
+    """
     site = a_site(units)
-    with units(SYSTEM) as unit:
+    with units(SYSTEM) as unit, patch.object(resources, "is_web_address", return_value=True):
         vendor, other = site.market.vendor, site.other.vendor
         listed(
             unit,
@@ -106,15 +111,20 @@ def test_an_article_number_with_a_slash_has_its_page(
 ) -> None:
     address = f"/catalog/resources/{site.other.vendor.code}/{quote('YW/1 a')}"
     assert address in client.get("/catalog?q=荷花").text
-    assert "荷花" in client.get(address).text
+    page = client.get(address).text
+    assert "荷花" in page
+    chain = address.replace("/catalog/resources/", "/responsibility/")
+    assert f'href="{chain}"' in page
+    assert "荷花" in client.get(chain).text
 
 
 def test_an_address_that_is_no_web_address_is_no_link(
     client: TestClient[Litestar], site: Site
 ) -> None:
-    assert (
-        "javascript:" not in client.get(f"/catalog/resources/{site.market.vendor.code}/JS-1").text
-    )
+    for base in ("/catalog", "/api/v1"):
+        answer = client.get(f"{base}/resources/{site.market.vendor.code}/JS-1")
+        assert answer.status_code == 200
+        assert "javascript:" not in answer.text
 
 
 @pytest.mark.parametrize("login", ["", Role.VENDOR_MANAGER, "other-vendor", Role.TEACHER])

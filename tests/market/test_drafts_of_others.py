@@ -14,6 +14,7 @@ from kernel.actors import Role
 from kernel.errors import NotFound
 from kernel.settings import Settings
 from kernel.unit import Units
+from tests.support.accounts import PASSWORD
 from tests.support.admission_builders import Desk, a_desk
 from tests.support.application import an_app
 from tests.support.builders import a_person, a_school
@@ -67,6 +68,32 @@ def test_no_act_on_anothers_draft_tells_of_it(client, draft, who, path, body):
 
     assert answer.status_code == 404, answer.text
     assert str(draft) in answer.text and SECRET not in answer.text
+
+
+@pytest.mark.parametrize("state", ["draft", "submitted"])
+def test_nobody_who_asks_for_an_article_learns_that_it_is_to_come(client, desk, state):
+    """R4: it is answered like what isn't there."""
+    getattr(desk, state)("A", title="还没有公开")
+    with desk.units(SYSTEM) as unit:
+        school = a_school(unit)
+        a_person(unit, school, [Role.TEACHER], login="teacher", password=PASSWORD)
+    sign_in(client, "teacher")
+    headers = {"x-csrf-token": csrf_token(client)}
+    there, not_there = (
+        client.post(
+            "/api/v1/selections",
+            json={
+                "items": [{"vendor_code": desk.firm.code, "sku": sku, "ceiling_fen": 1000}],
+                "starts_on": "2026-12-01",
+                "ends_on": "2026-12-31",
+                "reason": "课堂使用",
+            },
+            headers=headers,
+        )
+        for sku in ("A", "NONE")
+    )
+    assert there.status_code == not_there.status_code == 404
+    assert there.text == not_there.text.replace("NONE", "A")
 
 
 def test_no_answer_to_a_need_tells_of_anothers_version(desk, draft):

@@ -18,6 +18,7 @@ from settlement.metering.models import Launch, LaunchPresence
 from settlement.models import StatementLine
 from tests.support.accounts import PASSWORD
 from tests.support.application import an_app
+from tests.support.catalogue_builders import a_row, submitted
 from tests.support.launch_builders import (
     CLASS,
     ELSEWHERE,
@@ -142,6 +143,26 @@ def test_a_script_opens_and_gets_the_ticket(
     assert "ticket" not in here
     missing = client.post("/api/v1/launches", json={**wanted, "sku": "none"}, headers=headers)
     assert (missing.status_code, missing.json()["code"]) == (404, "not-found")
+
+
+def test_what_is_to_be_admitted_opens_like_what_is_not_there(
+    client: TestClient[Litestar], units: Units, classroom: Classroom
+) -> None:
+    """R4: its vendor's plans are told to nobody."""
+    with units(SYSTEM) as unit:
+        submitted(unit, [a_row(classroom.market.vendor, "NEW", "还没有公开")])
+    sign_in(client, "pupil")
+    headers = {"x-csrf-token": csrf_token(client)}
+    there, not_there = (
+        client.post(
+            "/api/v1/launches",
+            json={"vendor_code": classroom.market.vendor.code, "sku": sku},
+            headers=headers,
+        )
+        for sku in ("NEW", "NONE")
+    )
+    assert there.status_code == not_there.status_code == 404
+    assert there.text == not_there.text.replace("NONE", "NEW")
 
 
 def test_a_refusal_says_what_to_do(

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from kernel.errors import AddressInUse, AlreadyRunning
+from kernel.errors import AddressInUse, AlreadyRunning, EmbeddedUnavailable
 from kernel.settings import Settings
+from market import supervisor
 from market.processes import PidFile, environment_of
 from market.supervisor import end_left_over, serve_all, stop_all
 
@@ -73,10 +74,15 @@ def start(installation: Settings) -> subprocess.Popen:
     )
 
 
-def answers(settings: Settings) -> bool:
+def pid(file: Path) -> str:
+    """Return the id that a server wrote; empty while it begins."""
+    return file.read_text().partition("\n")[0] if file.exists() else ""
+
+
+def answers(settings: Settings, path: str = "/healthz") -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", settings.port, timeout=5)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except OSError:
         return False
@@ -137,6 +143,39 @@ def test_child_that_dies_is_started_again_and_all_end_with_the_supervisor(instal
     assert running.wait(60) == 0
     assert not answers(installation)
     assert stop_all(installation) == []
+
+
+@pytest.mark.faults
+def test_database_that_is_killed_is_started_again(installation, running):
+    pid_file = installation.home / "pg" / "postmaster.pid"
+    first = int(pid_file.read_text().splitlines()[0])
+    os.kill(first, signal.SIGKILL)
+
+    assert eventually(lambda: pid(pid_file) not in {"", str(first)})
+    assert eventually(lambda: answers(installation, "/readyz"))
+
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(60) == 0
+    assert stop_all(installation) == []
+
+
+@pytest.mark.faults
+def test_database_that_cannot_run_any_more_ends_all_with_its_reason(installation, monkeypatch):
+    """Nobody is left before a site that answers nothing but that it can't."""
+    tries = []
+
+    def refuse(_settings: Settings) -> str:
+        tries.append(1)
+        raise EmbeddedUnavailable(reason="broken")
+
+    monkeypatch.setattr(supervisor, "ensure_server", refuse)
+    monkeypatch.setattr(supervisor, "has_ended", lambda _settings: True)
+    database = supervisor._KeptRunning(installation)
+    for _ in range(supervisor.RESTARTS):
+        database.revive()
+    with pytest.raises(EmbeddedUnavailable, match="broken"):
+        database.revive()
+    assert len(tries) == supervisor.RESTARTS + 1
 
 
 @pytest.mark.faults

@@ -158,8 +158,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("POST", "/api/v1/selections/{selection_id}/signature"): STAFF | BUREAU,
     ("GET", "/api/v1/agreements"): STAFF | BUREAU,
     ("GET", "/api/v1/agreements/{number}"): STAFF | BUREAU,
-    ("GET", "/bureau/admission"): REVIEWERS,
-    ("GET", "/bureau/admission/{version_id}"): REVIEWERS,
+    ("GET", "/bureau/admission"): REVIEWERS | {Role.AUDITOR},
+    ("GET", "/bureau/admission/{version_id}"): REVIEWERS | {Role.AUDITOR},
     ("POST", "/bureau/admission/{version_id}"): REVIEWERS,
     ("GET", "/bureau/admission/samples"): REVIEWERS,
     ("POST", "/bureau/admission/samples"): REVIEWERS,
@@ -199,8 +199,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/catalog/differences/{vendor}/{sku}"): EVERYBODY,
     ("GET", "/api/v1/differences"): EVERYBODY,
     ("GET", "/learn/play/{launch_id}/files/{attachment_id}"): CLASSROOM,
-    ("GET", "/api/v1/admissions"): REVIEWERS,
-    ("GET", "/api/v1/admissions/{version_id}"): REVIEWERS,
+    ("GET", "/api/v1/admissions"): REVIEWERS | {Role.AUDITOR},
+    ("GET", "/api/v1/admissions/{version_id}"): REVIEWERS | {Role.AUDITOR},
     **{
         ("POST", f"/api/v1/admissions/{{version_id}}/{act}"): REVIEWERS
         for act in (
