@@ -16,9 +16,7 @@ from settlement.ranking.looks import leave_when_over
 from tests.support.browser import NARROW, WIDE, assert_sound, enter
 from tests.support.ranking_builders import (
     APRIL,
-    MARCH,
     Contest,
-    a_contest,
     closed,
     lived,
     next_look,
@@ -29,8 +27,11 @@ from tests.support.ranking_builders import (
     wronged,
 )
 from tests.support.settlement_builders import SYSTEM
+from tests.support.standing_builders import liked
 
 pytestmark = pytest.mark.browser
+
+MAY = parse_month("2026-05")
 
 
 def look(page: Page, name: str) -> None:
@@ -51,22 +52,31 @@ def of_vendor(page: Page, contest: Contest) -> None:
     page.get_by_role("link", name=contest.sellers[2].organisation.name).click()
 
 
+def ranks(page: Page, month: str) -> None:
+    """Rank a month at the desk."""
+    page.goto("/bureau/standings")
+    page.get_by_label("月份").select_option(month)
+    page.get_by_role("button", name="排名").click()
+    expect(page.get_by_text(f"最近一次：{month}")).to_be_visible()
+
+
 def test_a_vendor_is_told_suspended_appeals_and_is_restored(page: Page, units: Units) -> None:
     """R43, R44, R45, R46."""
     page.set_default_timeout(20_000)
-    contest = a_contest(units)
-    lived(units, contest, MARCH, {0: 5, 1: 4, 2: 1})
+    contest = liked(units)
     said(units, contest, {0: 4}, schools=[3])
-    wronged(units, contest, MARCH, 2)
-    lived(units, contest, APRIL)
     enter(page, "reviewer-0")
     page.goto("/rankings")
     expect(page.get_by_text("还没有排名。")).to_be_visible()
-    page.goto("/bureau/standings")
-    page.get_by_label("月份").select_option("2026-04")
-    page.get_by_role("button", name="排名").click()
-    expect(page.get_by_text("最近一次：2026-04")).to_be_visible()
+    ranks(page, "2026-04")
     look(page, "standings-desk")
+    of_vendor(page, contest)
+    expect(page.get_by_text("正常", exact=True).first).to_be_visible()
+    said(units, contest, {2: 1})
+    wronged(units, contest, APRIL, 2)
+    lived(units, contest, MAY)
+    enter(page, "reviewer-0")
+    ranks(page, "2026-05")
     read_in_public(page, contest)
     told_and_suspended(page, units, contest)
     appealed_and_restored(page, contest)
@@ -136,7 +146,7 @@ def told_and_suspended(page: Page, units: Units, contest: Contest) -> None:
     page.get_by_role("button", name="签署：整改通知").click()
     expect(page.get_by_role("heading", name="整改通知")).to_be_visible()
     look(page, "standing-probation")
-    for month in (parse_month("2026-09"), parse_month("2026-10")):
+    for month in (parse_month("2026-10"), parse_month("2026-11")):
         lived(units, contest, month, {2: 1})
         ranked(units, month)
     units.clock.advance(timedelta(days=8))
@@ -188,8 +198,8 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     expect(page.get_by_text("正常", exact=True).first).to_be_visible()
     look(page, "standing-restored")
     page.goto("/rankings")
-    expect(page.get_by_text("2026-10 第 2 次排名")).to_be_visible()
-    page.goto(f"/rankings/vendors/{contest.sellers[2].organisation.code}?month=2026-10&run=1")
+    expect(page.get_by_text("2026-11 第 2 次排名")).to_be_visible()
+    page.goto(f"/rankings/vendors/{contest.sellers[2].organisation.code}?month=2026-11&run=1")
     expect(page.get_by_text("本次排名在此之前作出")).to_be_visible()
     look(page, "ranking-before-the-appeal")
 

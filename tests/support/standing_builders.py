@@ -1,9 +1,20 @@
-"""What a test names of a standing as its reader would."""
+"""A vendor before it fell, and what a test names of a standing as its reader would."""
 
 from uuid import UUID
 
-from kernel.unit import Unit
+from kernel.unit import Unit, Units
 from settlement.ranking.standings import events_of
+from tests.support.ranking_builders import APRIL, BAD, MARCH, Contest, a_contest, lived
+from tests.support.worlds import a_world
+
+
+@a_world
+def liked(units: Units) -> Contest:
+    """All vendors are found good in March, and have been there for sixty days when April closes."""
+    contest = a_contest(units)
+    lived(units, contest, MARCH, {0: 5, 1: 4, BAD: 4})
+    lived(units, contest, APRIL)
+    return contest
 
 
 def last_event(unit: Unit, standing_id: UUID) -> int:
