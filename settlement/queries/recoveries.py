@@ -6,7 +6,7 @@ collected of it too much, as when a dispute is won after all, or a declined coll
 the next run that takes back gives back.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -20,8 +20,7 @@ from settlement.queries.statements import visible_payers
 
 # By payer, in fen: what was taken back of disputes that the gateway said were lost; what runs ask
 # for of it, and what came of that, each less what goes back to the payer.
-RECOVERIES: Final = text(
-    """
+RECOVERED: Final = """
 WITH lost AS (
     SELECT DISTINCT t.id FROM gateway_event e
     JOIN transfer t ON t.key = 'taken-back:' || (e.body ->> 'id')
@@ -42,7 +41,7 @@ WITH lost AS (
 SELECT payer_id, sum(lost_fen) AS lost_fen, sum(asked_fen) AS asked_fen, sum(came_fen) AS came_fen
 FROM moved GROUP BY payer_id
 """
-).columns(
+RECOVERIES: Final = text(RECOVERED).columns(
     column("payer_id", Uuid),
     column("lost_fen", BigInteger),
     column("asked_fen", BigInteger),
@@ -111,16 +110,6 @@ def open_debts(unit: Unit, payer_ids: Sequence[UUID]) -> dict[UUID, int]:
     debt = found.c.lost_fen - found.c.asked_fen
     rows = unit.session.execute(
         select(found.c.payer_id, debt).where(found.c.payer_id.in_(payer_ids), debt > 0)
-    )
-    return {payer_id: int(fen) for payer_id, fen in rows}
-
-
-def paid_too_much(unit: Unit, payer_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Return what payers paid of lost disputes beyond these, and did not get back, in fen."""
-    found = RECOVERIES.subquery()
-    over = found.c.came_fen - found.c.lost_fen
-    rows = unit.session.execute(
-        select(found.c.payer_id, over).where(found.c.payer_id.in_(payer_ids), over > 0)
     )
     return {payer_id: int(fen) for payer_id, fen in rows}
 

@@ -11,12 +11,13 @@ from sqlalchemy import text
 
 from kernel.arrays import UuidArray
 from kernel.unit import Unit
-from settlement.queries.recoveries import paid_too_much
+from settlement.queries.recoveries import RECOVERED
 
 # Of an agreement's month of which retention was released, what its vendor was paid beyond its own
-# share is the retention; and what payers' banks took back of collections and did not give again.
+# share is the retention; what payers' banks took back of collections and did not give again; and
+# what was paid of lost disputes beyond these.
 BESIDES: Final = text(
-    """
+    f"""
 WITH earned AS (
     SELECT s.payer_id, s.vendor_id, s.agreement_id, s.of_month,
         sum(s.vendor_fen - COALESCE(c.vendor_fen, 0) + CASE
@@ -51,16 +52,16 @@ WITH earned AS (
     JOIN leg l ON l.transfer_id = t.id
     JOIN account a ON a.id = l.account_id AND a.kind = 'clearing'
     WHERE g.kind = 'gateway' AND a.owner_id = ANY(:payers)
+    UNION ALL
+    SELECT payer_id, came_fen - lost_fen FROM ({RECOVERED}) recovered
+    WHERE came_fen > lost_fen AND payer_id = ANY(:payers)
 )
 SELECT payer_id, sum(fen) AS fen FROM besides GROUP BY payer_id
-"""
+"""  # noqa: S608 - of constants alone
 )
 
 
 def paid_besides(unit: Unit, payer_ids: Collection[UUID]) -> dict[UUID, int]:
     """Return what of each payer's payments settles none of its statements, in fen."""
     rows = unit.session.execute(BESIDES, {"payers": UuidArray.of(list(payer_ids))})
-    besides = {row.payer_id: int(row.fen) for row in rows}
-    for payer_id, fen in paid_too_much(unit, payer_ids).items():
-        besides[payer_id] = besides.get(payer_id, 0) + fen
-    return besides
+    return {row.payer_id: int(row.fen) for row in rows}
