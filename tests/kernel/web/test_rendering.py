@@ -74,12 +74,17 @@ def test_a_table_has_labels_links_totals_and_exports():
     html = render(PAGE, title="t", table=table)
     assert '<a href="/s/100">a</a>' in html
     assert 'data-label="已支付"><span class="money">2.50</span>' in html
-    assert '<th scope="row">合计</th>' in html
+    assert '<th scope="row">合计（全部 120 条）</th>' in html
     assert '<span class="money">3.50</span>' in html
     assert 'aria-sort="none"><a href="/t?sort=paid">已支付' in html
     assert 'href="/t?format=csv"' in html
     assert "第 1–2 条，共 120 条" in html
     assert '<a rel="next" href="/t?page=2">下一页</a>' in html
+
+
+def test_a_total_of_all_that_is_shown_is_said_as_such():
+    table = table_of(("a", 100), ("b", 250), totals={"paid": 350}, count=2)
+    assert '<th scope="row">合计</th>' in render(PAGE, title="t", table=table)
 
 
 def test_an_empty_table_says_why_and_what_to_do():
