@@ -180,4 +180,4 @@ def test_a_teacher_rates_on_the_resources_page(units: Units, settings: Settings)
         assert "提交评分" in client.get(address).text
         form["csrf_token"] = csrf_token(client)
         page = client.post("/catalog/ratings", data=form)
-        assert page.status_code == 200 and "5.0 分" in page.text and "重新评分" in page.text
+        assert page.status_code == 200 and "5.0/5 分" in page.text and "重新评分" in page.text

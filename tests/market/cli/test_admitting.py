@@ -17,10 +17,10 @@ def test_what_is_left_to_a_colleague_is_said(market: Market, units: Units) -> No
     done = market("admit", "--propose-as", "first", "--decide-as", "second", "--note", "核对")
     assert done.status == 0
     assert done.out.split() == ["proposed", "2", "listed", "0"]
-    left = f"2 of {desk.firm.name} left to a colleague: second has an interest in that vendor.\n"
+    left = f"2 of {desk.firm.code} left to a colleague: second has an interest in that vendor.\n"
     assert left in done.err and "first has an interest" not in done.err
 
     again = market("admit", "--decide-as", "second", "--note", "核对", "--json")
-    assert again.json["left_to_others"] == {"second": {desk.firm.name: 2}}
+    assert again.json["left_to_others"] == {"second": {desk.firm.code: 2}}
     rest = market("admit", "--decide-as", "third", "--note", "核对", "--json")
     assert rest.json == {"proposed": 0, "listed": 2, "left_to_others": {"third": {}}}

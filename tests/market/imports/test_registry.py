@@ -34,7 +34,7 @@ HEADERS = {
     "bulk": "reference,vendor_code,sku,starts_on,ends_on,ceiling_yuan,reason,school_code,"
     "school_ceiling_yuan,next_year_ceiling_yuan",
     "treasury-returns": "order_no,voucher_no,result,amount_yuan,reason",
-    "bank-accounts": "kind,code,holder,bank,number,branch_code",
+    "bank-accounts": "kind,code,holder,bank,number,branch_code,because",
     "fapiao": "number,vendor_code,statement,amount_yuan,issued_on,corrects,credit_note",
     "evaluators": "code,name,region_code",
     "findings": "kind,key,finding,source,found_on",
