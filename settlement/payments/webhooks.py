@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kernel.actors import system_actor
-from kernel.errors import NotFound, WebhookRefused
+from kernel.errors import WebhookRefused
 from kernel.trail import record
 from kernel.unit import Unit, Units
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
@@ -131,17 +131,6 @@ def apply_waiting(units: Units) -> int:
             kept.state = "received"
     states = [apply_kept(units, kept.provider, kept.event_id) for kept in waiting]
     return states.count("applied")
-
-
-def apply_again(units: Units, event_id: str) -> str:
-    """Apply a parked message once more, after its reason was seen to; return its state."""
-    with units(MESSENGER) as unit:
-        provider = unit.session.scalars(
-            select(GatewayEvent.provider).where(GatewayEvent.event_id == event_id)
-        ).first()
-    if provider is None:
-        raise NotFound(what="message of the gateway", key=event_id)
-    return apply_kept(units, provider, event_id)
 
 
 def _lock(unit: Unit, provider: str, event_id: str) -> GatewayEvent:

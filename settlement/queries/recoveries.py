@@ -104,16 +104,6 @@ def planned_payers(unit: Unit) -> list[PlannedPayer]:
     return [PlannedPayer(payer_id, name, int(d), int(o)) for payer_id, name, d, o in rows]
 
 
-def open_debts(unit: Unit, payer_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """Return what each payer owes the platform that no run collects, in fen."""
-    found = RECOVERIES.subquery()
-    debt = found.c.lost_fen - found.c.asked_fen
-    rows = unit.session.execute(
-        select(found.c.payer_id, debt).where(found.c.payer_id.in_(payer_ids), debt > 0)
-    )
-    return {payer_id: int(fen) for payer_id, fen in rows}
-
-
 def refundable_of(unit: Unit, payer_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return what can still be refunded to each payer of what it paid at the gateway, in fen."""
     rows = unit.session.execute(REFUNDABLE, {"payers": UuidArray.of(list(payer_ids))})

@@ -32,7 +32,7 @@ from settlement.payments.sandbox import Sandbox
 from settlement.payments.states import PaymentMethod, RunPurpose
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.webhooks import receive
-from settlement.queries.recoveries import open_debts
+from settlement.queries.recoveries import planned_payers
 from settlement.rate_recording import record_table
 from settlement.rate_tables import RateKind
 from tests.support.builders import a_person, a_resource, a_vendor
@@ -227,7 +227,7 @@ def collected_again(units: Units, payer_id: UUID) -> tuple[int, int, int]:
     Less what goes back of it.
     """
     with units(SYSTEM) as unit:
-        owed = open_debts(unit, [payer_id]).get(payer_id, 0)
+        owed = next((one.debt_fen for one in planned_payers(unit) if one.id == payer_id), 0)
         again = unit.session.scalars(
             select(Payment).where(
                 Payment.kind.in_(("recovery", "recovery_return")), Payment.payer_id == payer_id

@@ -23,7 +23,7 @@ from settlement.payments.sandbox_store import Store
 from settlement.payments.signing import sign
 from settlement.payments.stripe_gateway import StripeGateway
 from settlement.payments.sweeping import catch_up
-from settlement.payments.webhooks import apply_again, receive
+from settlement.payments.webhooks import apply_kept, receive
 from settlement.verify.recompute import verify
 from tests.settlement.payments.test_webhooks import a_message, signed
 from tests.support.payment_builders import (
@@ -80,7 +80,7 @@ def test_a_message_that_cannot_be_read_is_parked_and_holds_up_nothing(
     _, gateway = practice(units)
     assert receive(units, gateway, body, signed(units, body)) == "parked"
     assert parked(units) == ["evt_odd"]
-    assert apply_again(units, "evt_odd") == "parked"
+    assert apply_kept(units, "stripe", "evt_odd") == "parked"
     with units(SYSTEM) as unit:
         (one,) = parked_messages(unit)
     assert one.because.isprintable() and len(one.because) <= 300

@@ -14,7 +14,7 @@ from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.refunds import settle_refund
 from settlement.payments.stripe_gateway import StripeGateway
-from settlement.payments.webhooks import apply_again
+from settlement.payments.webhooks import apply_kept
 from settlement.verify.recompute import verify
 from tests.settlement.payments.test_aiming import PAYING, TAKING, a_run
 from tests.settlement.payments.test_refunds_back import refunded, the_refund
@@ -122,7 +122,7 @@ def test_what_came_back_before_the_upgrade_is_kept_for_a_person(
         )
         command.upgrade(alembic_config(connection), "head")
     units.engine.dispose()
-    assert apply_again(units, back.id) == "applied"
+    assert apply_kept(units, "stripe", back.id) == "applied"
     assert the_refund(units).state == "failed"
     assert held_at_gateway(units) == gateway.balance_fen()
 

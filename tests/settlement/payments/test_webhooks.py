@@ -17,7 +17,7 @@ from settlement.ledger.posting import AccountKind
 from settlement.payment_models import GatewayEvent, GatewayParty, Payment
 from settlement.payments.opening import open_sandbox
 from settlement.payments.signing import sign
-from settlement.payments.webhooks import apply_again, receive
+from settlement.payments.webhooks import apply_kept, receive
 from tests.support.application import an_app
 from tests.support.payment_builders import (
     FEE_FEN,
@@ -122,7 +122,7 @@ def test_a_poisoned_message_is_parked_with_its_reason_and_holds_up_nothing(
             select(GatewayEvent).where(GatewayEvent.state == "parked")
         ).one()
     assert "5 fen" in parked.because
-    assert apply_again(units, "evt_wrong") == "parked"
+    assert apply_kept(units, "stripe", "evt_wrong") == "parked"
 
 
 def test_a_message_about_an_account_says_who_may_be_paid(units: Units, owed: Payables):
