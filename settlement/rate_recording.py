@@ -1,5 +1,6 @@
 """Recording a version of a table of rates: within bounds, in whose place, and what it moves.
 
+One at a time: of two that would hold from the same day, the second is told of the first.
 A table of credits whose first day is past makes what was earned since be reckoned anew. What that
 moves is told, and needs a reason.
 """
@@ -10,7 +11,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from kernel.actors import Role
 from kernel.clock import shanghai_day
@@ -33,6 +34,7 @@ from settlement.payout_models import RateTable
 from settlement.rate_tables import BODIES, RateKind, replaced_by, versions_of
 
 MAY_RECORD: Final = (Role.OPERATOR,)
+RECORDING_LOCK: Final = 0x7261_7465  # advisory lock: one table of rates is recorded at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def record_table(
     reach = visible_regions(unit).where(Region.code == region_code)
     if unit.session.scalars(reach).first() is None:
         raise NotFound(what="region", key=region_code)
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": RECORDING_LOCK})
     known = versions_of(unit, kind)
     if any(one.version == version for one in known):
         raise AlreadyExists(what="table of rates", key=version)

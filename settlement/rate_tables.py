@@ -75,7 +75,9 @@ SHIPPED: Final[tuple[RateVersion, ...]] = (
 def versions_of(unit: Unit, kind: RateKind) -> list[RateVersion]:
     """Return all versions of a table, what is shipped first, then as they were recorded."""
     rows = unit.session.scalars(
-        select(RateTable).where(RateTable.kind == kind).order_by(RateTable.recorded_at)
+        select(RateTable)
+        .where(RateTable.kind == kind)
+        .order_by(RateTable.recorded_at, RateTable.id)
     )
     recorded = [
         RateVersion(

@@ -1,6 +1,8 @@
 """Tables of credits that are recorded: bounds, one for a day, what they move, two in a year."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -118,6 +120,36 @@ def test_a_table_of_the_same_day_says_which_it_replaces(units: Units, given: Con
         record("third", "small")
     with units(SYSTEM) as unit:
         assert replaced_by(versions_of(unit, RateKind.CREDITS)) == {"small": "next"}
+
+
+def test_of_tables_of_one_day_that_come_at_once_one_is_told_of_the_other(
+    units: Units, given: Contribution
+) -> None:
+    """R47: which of them holds is nobody's luck."""
+    ready = Barrier(4)
+
+    def record(number: int) -> str:
+        try:
+            with units(SYSTEM) as unit:
+                ready.wait()
+                record_table(
+                    unit,
+                    RateKind.CREDITS,
+                    version=f"at once {number}",
+                    region_code=COUNTY,
+                    valid_from=date(2031, 1, 1),
+                    source="测试标准",
+                    body=SMALL,
+                )
+        except HoldsFromThatDay as told:
+            return str(told)
+        return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(record, range(4)))
+    first = told.index("")
+    assert all(f"at once {first}" in one for one in told if one)
+    assert told.count("") == 1
 
 
 def test_a_table_that_moves_what_was_earned_needs_a_reason(
