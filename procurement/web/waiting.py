@@ -68,7 +68,7 @@ def waiting_columns(href: Callable[[UUID], str]) -> list[Column[WaitingStep]]:
         ),
         Column(
             key="standing",
-            title=msgid("Standing"),
+            title=msgid("Progress"),
             value=lambda row: "overdue" if row.is_overdue else "waiting",
             kind="state",
             label_kind="step",

@@ -140,7 +140,7 @@ def show_disputes(page: Page, desk: Desk) -> Response[Any]:
     columns = _columns(page, desk)
     by_standing = Filter(
         key="standing",
-        title=msgid("Standing"),
+        title=msgid("Progress"),
         options=tuple((value, label(one, page.locale)) for value, one in STANDINGS),
     )
     view = page.view(columns, filters=(by_standing,))
@@ -322,7 +322,7 @@ def _columns(page: Page, desk: Desk) -> list[Column[DisputeRow]]:
         Column(key="due", title=msgid("By"), value=lambda row: row.due, kind="day", sortable=True),
         Column(
             key="standing",
-            title=msgid("Standing"),
+            title=msgid("Progress"),
             value=lambda row: row.standing,
             kind="state",
             label_kind=DisputeStanding.__name__,
