@@ -1,14 +1,14 @@
 """Findings as they come in a file: each row is filed as if it were filed by hand (R65)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 from kernel.errors import AlreadyExists, MarketError
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, rejected
 from kernel.unit import Unit
-from settlement.evaluation.outside import file_finding
+from settlement.evaluation.outside import file_finding, wrong_fields
 
 FIELDS: Final = {"vendor-interest": "key", "not-found": "key"}
 """Which column to look at: by the fact that names a field, or by what went wrong."""
@@ -49,5 +49,15 @@ def _filed(unit: Unit, row: FindingRow) -> RowOutcome:
         if error.status == 403 and error.code == "refused":
             raise
         named = str(error.facts.get("field", "")) or error.code
-        return rejected(error, field=FIELDS.get(named, named))
+        field = FIELDS.get(named, named)
+        found = wrong_fields(
+            unit,
+            row.kind,
+            row.key,
+            finding=row.finding,
+            source=row.source,
+            found_on=row.found_on,
+        )
+        others = tuple(one for one in found.items() if one[0] != field)
+        return replace(rejected(error, field=field), others=others)
     return ACCEPTED

@@ -23,6 +23,8 @@ from kernel.errors import (
     DoneAlready,
     FiledAlready,
     InvalidInput,
+    MarketError,
+    MissingValue,
     NotFound,
     Refused,
     VendorInterest,
@@ -135,6 +137,30 @@ def file_finding(
         digest=digest.hex(),
     )
     return filed.id
+
+
+def wrong_fields(
+    unit: Unit, kind: str, key: str, *, finding: str, source: str, found_on: date | None
+) -> dict[str, MarketError]:
+    """Return by field all that speaks against a finding; `found_on`: None if it is no day."""
+    found: dict[str, MarketError] = {}
+    for field, check in (
+        ("key", lambda: _require_subject(unit, kind, key)),
+        ("finding", lambda: words_of("finding", finding)),
+        ("source", lambda: words_of("source", source, most=LONGEST_SOURCE)),
+        ("found_on", lambda: _require_day(unit, found_on) if found_on else None),
+    ):
+        try:
+            check()
+        except (InvalidInput, MissingValue, NotFound, VendorInterest) as error:
+            found[str(error.facts.get("field", field))] = error
+    return found
+
+
+def _require_subject(unit: Unit, kind: str, key: str) -> None:
+    subject = _subject(unit, kind, key)
+    if subject is not None:
+        _refuse_interest(unit, subject)
 
 
 def withdraw_finding(unit: Unit, finding_id: UUID, *, because: str) -> None:

@@ -25,6 +25,7 @@ from settlement.evaluation.outside import (
     own_findings,
     reply_to_finding,
     withdraw_finding,
+    wrong_fields,
 )
 from settlement.texts import words_of
 from settlement.web.taken_files import FileTaken
@@ -97,7 +98,16 @@ def post_finding(page: Page, form: FindingForm) -> Response[Any]:
     typed.check("source", lambda: words_of("source", form.source, most=LONGEST_SOURCE))
     found_on = typed.day("found_on", form.found_on)
     if typed.errors:
-        return show_own_findings(page, form=form, errors=typed.errors)
+        others = wrong_fields(
+            page.unit,
+            form.kind,
+            form.key.strip(),
+            finding=form.finding,
+            source=form.source,
+            found_on=None if "found_on" in typed.errors else found_on,
+        )
+        told = {at: translate_error(error, page.locale) for at, error in others.items()}
+        return show_own_findings(page, form=form, errors=told | typed.errors)
     try:
         with page.unit.session.begin_nested():
             made = file_finding(

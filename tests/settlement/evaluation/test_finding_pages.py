@@ -176,7 +176,14 @@ def test_all_that_is_wrong_with_a_finding_is_said_at_once(
     page = send(client, "judge", "/evaluator/findings", found_on="昨天")
     for field in ("kind", "finding", "source", "found_on"):
         assert f'href="#field-{field}"' in page
+    page = send(client, "judge", "/evaluator/findings", kind="vendor", key="none", found_on="昨天")
+    for field in ("key", "finding", "source", "found_on"):
+        assert f'href="#field-{field}"' in page
     assert upload(client, "空.csv", "").count("空.csv") == 1
+    row = f"vendor,{scene.market.vendor.code},x,{'长' * 501},2999-01-01"
+    page = upload(client, "两处.csv", "kind,key,finding,source,found_on", row)
+    for fault in ("最多 500 个字符", "2999-01-01"):
+        assert fault in page, "of a row, too"
 
 
 def test_what_was_done_already_is_said_in_words(
