@@ -14,7 +14,7 @@ from catalog.plan_words import plan_words
 from catalog.vocabularies import VOCABULARIES
 from kernel.http.pages import Page
 from kernel.i18n import LIST_SEPARATOR, label, msgid, term, translate
-from kernel.web.rendering import day, file_size
+from kernel.web.rendering import day, file_size, percent
 
 WORDS_OF: Final = {
     "kind": "ResourceKind",
@@ -26,6 +26,7 @@ WORDS_OF: Final = {
 """Metadata whose words are codes, by the context of their names; others are terms or as typed."""
 BEFORE, AFTER = "before", "after"
 LICENCE: Final = "licence"
+SHARE: Final = "school_share"
 DIGEST_SHOWN: Final = 12
 
 Place = Callable[[Comparison], tuple[tuple[str, str], ...]]
@@ -129,6 +130,8 @@ def _said(one: Difference, value: Any, locale: str) -> str:
 
 
 def _word(name: str, word: str, locale: str) -> str:
+    if name == SHARE:
+        return percent(word)
     if name in WORDS_OF:
         return label(word, locale, kind=WORDS_OF[name])
     vocabulary = VOCABULARIES.get("device" if name == "devices" else name)

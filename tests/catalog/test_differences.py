@@ -8,10 +8,11 @@ import pytest
 from catalog.attachments.attaching import attach, detach, expect_file
 from catalog.attachments.reading import files_of
 from catalog.cases import case
-from catalog.differences import compare_versions
+from catalog.differences import Difference, Part, compare_versions
 from catalog.offers import OfferRow
 from catalog.plans import Tier
 from catalog.submissions import submit
+from catalog.web.differences import difference_rows
 from kernel.actors import VISITOR, Actor
 from kernel.errors import NotFound
 from tests.support.admission_builders import Desk, a_desk, a_self_check
@@ -140,3 +141,9 @@ def test_nothing_of_a_resource_that_is_only_drafted_is_there(desk):
     for actor in (VISITOR, desk.first, desk.other_manager):
         with pytest.raises(NotFound):
             told(desk, actor)
+
+
+def test_the_share_of_a_school_is_read_in_percent():
+    share = Difference(part=Part.METADATA, name="school_share", before="0.2500", after="0.3000")
+    (row,) = difference_rows([share], "zh_CN")
+    assert (row.before, row.after) == ("25%", "30%")
