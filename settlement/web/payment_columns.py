@@ -122,6 +122,13 @@ def payment_columns(platform: str) -> list[Column[PaymentRow]]:
             kind="code",
             export_only=True,
         ),
+        Column(
+            key="closed_at",
+            title=msgid("Cancelled there"),
+            value=lambda row: row.closed_at,
+            kind="moment",
+            export_only=True,
+        ),
     ]
 
 
