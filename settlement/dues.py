@@ -51,10 +51,15 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What of a due was settled in cash, and what is claimed by payments under way, in fen."""
+    """What of a due was settled in cash, and what is claimed by payments under way, in fen.
+
+    `late_fen`: what of both its payer paid late, tax withheld of it included; it waits for a person
+    and is set off meanwhile.
+    """
 
     settled_fen: int = 0
     claimed_fen: int = 0
+    late_fen: int = 0
 
 
 # Per agreement and month of use: what it drew of each line, net of notes and forfeits; and how it
@@ -118,6 +123,12 @@ GROUP BY s.payer_id, s.agreement_id, s.of_month, s.vendor_id, a.terms ->> 'autho
 # be tried again, and nobody else takes the same meanwhile.
 PAID = text(
     """
+WITH late AS MATERIALIZED (
+    SELECT t.run_id, t.payer_id, t.payee_id FROM payment t
+    WHERE t.payer_id = ANY(:payers) AND t.kind = 'transfer' AND t.state = 'failed'
+        AND t.failure = 'paid-late' AND NOT EXISTS (SELECT FROM payment u
+            WHERE u.undoes_id = t.id AND u.state NOT IN ('failed', 'withdrawn'))
+)
 SELECT p.payer_id, p.payee_id, i.line_id,
     sum(CASE WHEN c.id IS NULL THEN p.paid_fen
         WHEN c.state <> 'paid' THEN 0
@@ -127,10 +138,12 @@ SELECT p.payer_id, p.payee_id, i.line_id,
     sum(CASE WHEN p.state = 'cut' THEN p.paid_fen
         WHEN p.kind IN ('reversal', 'fee_return', 'withholding_return', 'undone')
         THEN -i.amount_fen
-        ELSE i.amount_fen END) AS claimed_fen
+        ELSE i.amount_fen END) AS claimed_fen,
+    sum(CASE WHEN l.run_id IS NULL THEN 0 ELSE i.amount_fen END) AS late_fen
 FROM payment p JOIN payment_item i ON i.payment_id = p.id
 LEFT JOIN payment c ON c.run_id = p.run_id AND c.payer_id = p.payer_id
     AND c.kind IN ('collection', 'refund') AND c.state <> 'withdrawn'
+LEFT JOIN late l ON l.run_id = p.run_id AND l.payer_id = p.payer_id AND l.payee_id = p.payee_id
 WHERE p.payer_id = ANY(:payers) AND p.state <> 'withdrawn'
     AND (p.state NOT IN ('failed', 'returned') OR c.state = 'paid' OR p.kind = 'reversal')
 GROUP BY p.payer_id, p.payee_id, i.line_id
@@ -248,7 +261,7 @@ def paid_of(unit: Unit, payer_ids: Sequence[UUID]) -> dict[Due, Paid]:
     rows = unit.session.execute(PAID, {"payers": UuidArray.of(list(payer_ids))})
     return {
         Due(row.payer_id, row.payee_id, row.line_id): Paid(
-            int(row.settled_fen or 0), int(row.claimed_fen or 0)
+            int(row.settled_fen or 0), int(row.claimed_fen or 0), int(row.late_fen or 0)
         )
         for row in rows
     }

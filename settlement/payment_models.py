@@ -133,11 +133,33 @@ class Payment(Base):
             postgresql_where=text("kind IN ('recovery', 'recovery_return')"),
         ),
         Index(
+            "ix_payment_given_up",
+            "id",
+            postgresql_where=text("kind = 'collection' AND state = 'failed'"),
+        ),
+        Index(
             "ix_payment_under_way",
             "state",
             postgresql_where=text("state IN ('ready', 'claimed', 'unknown', 'sent')"),
         ),
     )
+
+
+class PaymentOmission(Base):
+    """What a run left out when it was proposed, in fen, and why (`LeftOut`); it claims nothing.
+
+    `payee_id` is zeros where it is the platform's.
+    """
+
+    __tablename__ = "payment_omission"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("payment_run.id"), primary_key=True)
+    payer_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    payee_id: Mapped[UUID] = mapped_column(primary_key=True)
+    because: Mapped[str] = mapped_column(primary_key=True)
+    amount_fen: Mapped[int]
+
+    __table_args__ = (CheckConstraint("because <> ''", name="because"),)
 
 
 class PaymentItem(Base):
@@ -159,6 +181,19 @@ class PaymentItem(Base):
             "taxed_before_fen BETWEEN 0 AND GREATEST(amount_fen, 0)", name="taxed_before"
         ),
     )
+
+
+class PaymentClosing(Base):
+    """That a collection which failed is closed at the gateway: nobody can pay it any more.
+
+    `gateway_id` is empty where the gateway had refused it before it made anything.
+    """
+
+    __tablename__ = "payment_closing"
+
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payment.id"), primary_key=True)
+    gateway_id: Mapped[str]
+    closed_at: Mapped[datetime]
 
 
 class PaymentTarget(Base):

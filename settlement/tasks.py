@@ -15,6 +15,7 @@ from settlement.estimates import estimate_ceilings
 from settlement.fiscal_years import close_periods
 from settlement.metering.partitions import make_ahead
 from settlement.metering.rematch import release_waiting
+from settlement.payments.calling_off import call_off
 from settlement.payments.engine import pay_run
 from settlement.payments.opening import open_gateway
 from settlement.payments.reconciliation import watch
@@ -144,7 +145,10 @@ def pay(units: Units, *, number: str) -> None:
 
 
 def sweep_payments(units: Units) -> None:
-    """Go on with released runs, take the gateway's messages, and ask for those that never came."""
+    """Go on with released runs, take the gateway's messages, and ask for those that never came.
+
+    What failed is closed there last: by then it is known what was paid all the same.
+    """
     if units.settings.gateway_name == "none":
         return
     gateway = open_gateway(units)
@@ -154,6 +158,7 @@ def sweep_payments(units: Units) -> None:
     if units.settings.gateway_name == "sandbox":
         deliver_messages(units, gateway)
     catch_up(units, WORKER, gateway)
+    call_off(units, WORKER, gateway)
 
 
 def book_teachers_credits(units: Units) -> None:

@@ -6,9 +6,11 @@ answer or error, and whoever records them does so in the order of the claims.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from settlement.payments.gateway import GatewayError
+from settlement.payments.gateway import GatewayError, OutcomeUnknown, PartyAccount
+
+MOST_OPENINGS: Final = 3
 
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
@@ -27,3 +29,17 @@ def call_each(
                 yield one, answer.result()
             except GatewayError as error:
                 yield one, error
+
+
+def opened(create: Callable[[str], PartyAccount], key: str) -> PartyAccount:
+    """Open a party; under another key after an answer of failure, which its key keeps for good.
+
+    No money moves: at worst an account is opened that nobody uses.
+    """
+    for attempt in range(1, MOST_OPENINGS + 1):
+        try:
+            return create(f"{key}:{attempt}")
+        except OutcomeUnknown as unknown:
+            if not unknown.answered or attempt == MOST_OPENINGS:
+                raise
+    raise AssertionError("the last attempt returned or raised")

@@ -171,6 +171,13 @@ class Gateway(Protocol):
     def collect(self, movement: Movement) -> Outcome:
         """Ask a payer's money in; it may come later, which a message then says."""
 
+    def call_off(self, movement: Movement) -> Outcome | None:
+        """Close all that a collection has open, so that nobody can pay it any more.
+
+        Done where it was paid first, failed once nothing of it is open, under way while it can't be
+        closed; None if the gateway never had it. Closing what is closed changes nothing.
+        """
+
     def transfer(self, movement: Movement) -> Outcome:
         """Move money of the platform's balance to a payee's account."""
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from settlement.payments.gateway import Event, Outcome, Part, PartyAccount, Stand
+from settlement.payments.gateway import Event, Movement, Outcome, Part, PartyAccount, Stand
 
 UNREADABLE: Final = "unreadable"
 NOTHING: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -21,6 +21,8 @@ INTENT_STANDS: Final[Mapping[str, Stand]] = {
     "canceled": Stand.FAILED,
     "requires_payment_method": Stand.FAILED,
 }
+CLOSED: Final = frozenset({"succeeded", "canceled"})
+"""Of an intent: nothing can be paid by it any more."""
 REFUND_STANDS: Final[Mapping[str, Stand]] = {
     "succeeded": Stand.DONE,
     "failed": Stand.FAILED,
@@ -120,6 +122,36 @@ def moment_of(seconds: int) -> datetime:
 def key_of(subject: Mapping[str, Any]) -> str:
     """Return the key of ours that an object carries, or nothing."""
     return str((subject.get("metadata") or {}).get("key") or "")
+
+
+def facts_of(movement: Movement) -> dict[str, str]:
+    """Return what an object that we make carries of its movement, by which it is found again."""
+    return {"key": movement.key, "run": movement.run}
+
+
+def once(movement: Movement) -> str:
+    """Return the key under which the gateway makes a movement's attempt once."""
+    return f"{movement.key}:{movement.attempt}"
+
+
+def held_fen(balance: Mapping[str, Any], *, currency: str) -> int:
+    """Return what a balance holds of a currency, pending amounts included."""
+    parts = [*balance["available"], *balance["pending"]]
+    return sum(int(one["amount"]) for one in parts if one["currency"] == currency)
+
+
+def closing_of(intents: Iterable[Mapping[str, Any]]) -> Outcome | None:
+    """Return where the closing of a collection's intents stands: paid, still open, or closed.
+
+    Closed one by one: what is merely declined is open to who pays it by another way.
+    """
+    found = [
+        outcome_of(one)
+        if one["status"] in CLOSED
+        else Outcome(gateway_id=str(one["id"]), stand=Stand.UNDER_WAY)
+        for one in intents
+    ]
+    return furthest(found)
 
 
 def furthest(found: list[Outcome]) -> Outcome | None:

@@ -5,7 +5,7 @@ payers, the operator all. What can't be told apart by payer, an account's or a p
 the operator's alone.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, literal, or_, select, true
 from sqlalchemy.orm import aliased
@@ -21,6 +21,7 @@ from settlement.payments.gateway import Gateway, GatewayError, Movement
 from settlement.payments.refunds import knows_parts, learn_parts
 from settlement.payments.states import PaymentKind, PaymentState
 from settlement.payments.webhooks import apply_kept
+from settlement.queries.late_money import LateRow, late_money, read_late
 from settlement.queries.statements import visible_payers
 from settlement.queries.treasury_returns import select_waiting
 
@@ -32,17 +33,26 @@ def parked_messages(unit: Unit) -> list[GatewayEvent]:
     return list(unit.session.scalars(_parked(unit).order_by(GatewayEvent.received_at)))
 
 
-def what_waits(unit: Unit) -> tuple[list[GatewayEvent], int]:
-    """Return the parked messages, and how many rows of treasuries fit no order, by one question."""
+class Waiting(NamedTuple):
+    """What waits for a person: messages, treasuries' rows that fit no order, and late money."""
+
+    parked: list[GatewayEvent]
+    unknown: int
+    late: list[LateRow]
+
+
+def what_waits(unit: Unit) -> Waiting:
+    """Return what waits for a person beside the runs, by one question."""
     unknown = select(func.count()).select_from(select_waiting(unit).subquery()).scalar_subquery()
     parked = _parked(unit).subquery()
     rows = unit.session.execute(
-        select(aliased(GatewayEvent, parked), unknown)
+        select(aliased(GatewayEvent, parked), unknown, late_money(unit))
         .select_from(select(literal(1)).subquery())
         .outerjoin(parked, true())
         .order_by(parked.c.received_at, parked.c.event_id)
     ).all()
-    return [event for event, _ in rows if event is not None], int(rows[0][1])
+    _, count, late = rows[0]
+    return Waiting([event for event, *_ in rows if event is not None], int(count), read_late(late))
 
 
 def apply_parked(

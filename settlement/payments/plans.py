@@ -93,7 +93,20 @@ def plan_run(
         else {},
     )
     names = {one.id: one.name for one in found_payers} | found.names
-    return replace(plan, names=names)
+    return replace(plan, omitted=[*plan.omitted, *_late(paid)], names=names)
+
+
+def _late(paid: Mapping[Due, Paid]) -> Iterable[Omitted]:
+    """Yield what payers paid late: it waits for a person, and is why less is due than was earned.
+
+    Where another run has paid the same, it is set off against what else is due to the payee.
+    """
+    late: dict[Pair, int] = defaultdict(int)
+    for due, one in sorted(paid.items()):
+        if one.late_fen:
+            late[due.payer_id, due.payee_id] += one.late_fen
+    for pair, fen in late.items():
+        yield left_out(*pair, fen, LeftOut.PAID_LATE)
 
 
 def plan_payments(

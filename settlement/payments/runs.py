@@ -32,12 +32,13 @@ from kernel.trail import record
 from kernel.unit import Unit
 from settlement.ledger.posting import INSTALLATION
 from settlement.models import FundingLine
-from settlement.payment_models import Payment, PaymentItem, PaymentRun
+from settlement.payment_models import Payment, PaymentItem, PaymentOmission, PaymentRun
 from settlement.payments.bank_accounts import accounts_of
 from settlement.payments.checks import check_release
-from settlement.payments.planned import Plan, Planned
+from settlement.payments.planned import Omitted, Plan, Planned
 from settlement.payments.plans import plan_run
 from settlement.payments.states import (
+    LeftOut,
     PaymentKind,
     PaymentMethod,
     PaymentState,
@@ -99,6 +100,7 @@ def propose_run(
     )
     _write(unit, run_id, number, plan.payments, method=method)
     _write_withheld(unit, run_id, plan)
+    _write_left_out(unit, run_id, plan.omitted)
     record(
         unit,
         "payment_run.proposed",
@@ -261,6 +263,25 @@ def _write_withheld(unit: Unit, run_id: UUID, plan: Plan) -> None:
     ]
     if rows:
         unit.session.execute(insert(Withholding), rows)
+
+
+def _write_left_out(unit: Unit, run_id: UUID, omitted: Sequence[Omitted]) -> None:
+    """Keep whom the run left out and why; later it would be reckoned from other facts."""
+    left_out: Counter[tuple[UUID, UUID, LeftOut]] = Counter()
+    for one in omitted:
+        left_out[one.payer_id, one.payee_id, one.because] += one.amount_fen
+    rows = [
+        {
+            "run_id": run_id,
+            "payer_id": payer_id,
+            "payee_id": payee_id,
+            "because": because,
+            "amount_fen": fen,
+        }
+        for (payer_id, payee_id, because), fen in left_out.items()
+    ]
+    if rows:
+        unit.session.execute(insert(PaymentOmission), rows)
 
 
 def _mark(restriction: Mapping[str, Any]) -> str:

@@ -24,7 +24,13 @@ from sqlalchemy import func, insert, select, update
 
 from kernel.actors import system_actor
 from kernel.unit import Unit, Units
-from settlement.payments.sandbox_calls import close_dispute, open_dispute, route, succeed
+from settlement.payments.sandbox_calls import (
+    CANCELLABLE,
+    close_dispute,
+    open_dispute,
+    route,
+    succeed,
+)
 from settlement.payments.sandbox_forms import SandboxRefusal, check_form, read_form
 from settlement.payments.sandbox_models import (
     SandboxAnswer,
@@ -120,10 +126,14 @@ class Sandbox:
         with self.units(GATEWAY) as unit:
             come_back(Store(unit), dict(unit.session.get_one(SandboxObject, refund_id).body))
 
-    def pay_after_all(self, intent_id: str) -> None:
-        """Have a payer pay what its bank had declined: the intent was open all the while."""
+    def pay_after_all(self, intent_id: str) -> bool:
+        """Have a payer pay what its bank had declined; return whether it still could."""
         with self.units(GATEWAY) as unit:
-            succeed(Store(unit), dict(unit.session.get_one(SandboxObject, intent_id).body))
+            store = Store(unit)
+            intent = store.get("payment_intent", intent_id)
+            if intent["status"] in CANCELLABLE:
+                succeed(store, intent)
+            return bool(intent["status"] == "succeeded")
 
     def dispute(self, intent_id: str) -> str:
         """Have the payer's bank take a charge back; return the dispute's id."""

@@ -19,6 +19,7 @@ from settlement.payments.sandbox_store import Store, new_sandbox_id
 
 Form = Mapping[str, Any]
 Call = Callable[..., dict[str, Any]]
+CANCELLABLE: Final = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
 def create_customer(store: Store, form: Form) -> dict[str, Any]:
@@ -123,6 +124,28 @@ def succeed(store: Store, intent: dict[str, Any]) -> dict[str, Any]:
 
 def retrieve_intent(store: Store, form: Form, intent_id: str) -> dict[str, Any]:  # noqa: ARG001 - every call has a form
     return store.get("payment_intent", intent_id)
+
+
+def cancel_intent(store: Store, form: Form, intent_id: str) -> dict[str, Any]:
+    """Close a payer's payment that is not paid: no money comes in by it from then on."""
+    intent = store.get("payment_intent", intent_id)
+    if intent["status"] not in CANCELLABLE:
+        raise invalid(
+            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. "
+            f"Only a PaymentIntent with one of the following statuses may be canceled: "
+            f"{', '.join(CANCELLABLE)}.",
+            None,
+            "payment_intent_unexpected_state",
+        )
+    store.change(
+        intent,
+        status="canceled",
+        canceled_at=store.now,
+        cancellation_reason=form.get("cancellation_reason"),
+        next_action=None,
+    )
+    store.tell("payment_intent.canceled", intent)
+    return intent
 
 
 def list_intents(store: Store, form: Form) -> dict[str, Any]:
@@ -307,6 +330,12 @@ ROUTES: Final[tuple[tuple[str, str, str, Call], ...]] = (
     ("POST", "/v1/payment_intents", "payment_intents.create", create_intent),
     ("GET", "/v1/payment_intents", "payment_intents.list", list_intents),
     ("GET", "/v1/payment_intents/([^/]+)", "payment_intents.retrieve", retrieve_intent),
+    (
+        "POST",
+        "/v1/payment_intents/([^/]+)/cancel",
+        "payment_intents.cancel",
+        cancel_intent,
+    ),
     ("POST", "/v1/transfers", "transfers.create", create_transfer),
     ("GET", "/v1/transfers", "transfers.list", list_transfers),
     ("POST", "/v1/transfers/([^/]+)/reversals", "reversals.create", create_reversal),

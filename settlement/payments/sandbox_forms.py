@@ -48,6 +48,7 @@ FIELDS: Final[Mapping[str, Fields]] = {
         "customer confirm allowed_payment_method_types payment_method_data payment_method_options "
         "transfer_group metadata description",
     ),
+    "payment_intents.cancel": _fields("", "cancellation_reason"),
     "payment_intents.retrieve": _fields("", "expand"),
     "payment_intents.list": _fields("", f"customer {LISTED}"),
     "transfers.create": _fields(

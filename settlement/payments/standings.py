@@ -27,6 +27,7 @@ class PayeeStanding:
     """Where a payee's money stands, in fen: due and in no run, in one, or to be set off.
 
     `tax_again_fen`: tax withheld of it that a treasury sent back, and that goes to the tax office.
+    `late_fen`: what its payers paid late; it waits for a person, and is set off meanwhile.
     `held_because` is empty unless it is held; `is_ready`: the gateway may pay it.
     """
 
@@ -34,6 +35,7 @@ class PayeeStanding:
     tax_again_fen: int
     under_way_fen: int
     carried_fen: int
+    late_fen: int
     held_because: str
     is_ready: bool
 
@@ -63,6 +65,7 @@ def standing_of_payee(unit: Unit, payee_id: UUID) -> PayeeStanding:
         tax_again_fen=sum(fen for _, _, fen, _ in taxes),
         under_way_fen=max(0, under_way),
         carried_fen=-sum(fen for fen in left if fen < 0),
+        late_fen=sum(one.late_fen for due, one in paid.items() if due.payee_id == payee_id),
         held_because=because or "",
         is_ready=ready is not False,
     )

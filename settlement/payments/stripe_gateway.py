@@ -6,7 +6,7 @@ a movement is found again. The SDK never repeats a call by itself.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ import stripe
 from requests import Session
 
 from kernel.settings import Settings
+from settlement.payments.calling import opened
 from settlement.payments.gateway import (
     BalanceEntry,
     CallRefused,
@@ -31,14 +32,19 @@ from settlement.payments.gateway import (
     TakenInPart,
 )
 from settlement.payments.objects import (
+    CLOSED,
     account_of,
+    closing_of,
     event_of,
     events_of,
+    facts_of,
     furthest,
+    held_fen,
     key_of,
     least,
     moment_of,
     movement_id,
+    once,
     outcome_of,
 )
 from settlement.payments.signing import signed_at
@@ -47,7 +53,6 @@ from settlement.payments.states import PaymentKind
 CURRENCY: Final = "cny"
 PAGE: Final = 100
 TIMEOUT_S: Final = 20
-MOST_OPENINGS: Final = 3
 BY_HAND: Final[Any] = {"payouts": {"schedule": {"interval": "manual"}}}
 BY_TRANSFER: Final = "customer_balance"
 """The payer pays by bank transfer: the money comes later, and a message says so."""
@@ -103,15 +108,17 @@ class StripeGateway:
         return cls(client, secrets, timedelta(seconds=settings.webhook_tolerance_s))
 
     def open_payer(self, *, code: str, name: str) -> PartyAccount:
+        @stripe_errors()
         def create(key: str) -> PartyAccount:
             customer = self.client.v1.customers.create(
                 {"name": name, "metadata": {"code": code}}, {"idempotency_key": key}
             )
             return PartyAccount(gateway_id=customer.id, ready=True)
 
-        return _opened(create, f"payer:{code}")
+        return opened(create, f"payer:{code}")
 
     def open_payee(self, *, code: str, name: str) -> PartyAccount:
+        @stripe_errors()
         def create(key: str) -> PartyAccount:
             account = self.client.v1.accounts.create(
                 {
@@ -127,7 +134,7 @@ class StripeGateway:
             )
             return account_of(account.to_dict())
 
-        return _opened(create, f"payee:{code}")
+        return opened(create, f"payee:{code}")
 
     def look_at_payee(self, gateway_id: str) -> PartyAccount:
         with stripe_errors():
@@ -165,11 +172,14 @@ class StripeGateway:
                         "customer_balance": {"funding_type": "bank_transfer"}
                     },
                     "transfer_group": movement.group,
-                    "metadata": _facts(movement),
+                    "metadata": facts_of(movement),
                 },
-                {"idempotency_key": _once(movement)},
+                {"idempotency_key": once(movement)},
             )
         return outcome_of(intent.to_dict())
+
+    def call_off(self, movement: Movement) -> Outcome | None:
+        return closing_of([self._closed(one) for one in self._intents(movement)])
 
     def transfer(self, movement: Movement) -> Outcome:
         ((account, amount_fen),) = movement.targets
@@ -180,9 +190,9 @@ class StripeGateway:
                     "currency": CURRENCY,
                     "destination": account,
                     "transfer_group": movement.group,
-                    "metadata": _facts(movement),
+                    "metadata": facts_of(movement),
                 },
-                {"idempotency_key": _once(movement)},
+                {"idempotency_key": once(movement)},
             )
         return Outcome(gateway_id=transfer.id, stand=Stand.DONE)
 
@@ -210,9 +220,9 @@ class StripeGateway:
                             {
                                 "payment_intent": intent_id,
                                 "amount": amount_fen,
-                                "metadata": _facts(movement),
+                                "metadata": facts_of(movement),
                             },
-                            {"idempotency_key": f"{_once(movement)}:{intent_id}"},
+                            {"idempotency_key": f"{once(movement)}:{intent_id}"},
                         ).to_dict()
                     )
             parts.append(found)
@@ -223,7 +233,7 @@ class StripeGateway:
         with stripe_errors():
             payout = self.client.v1.payouts.create(
                 {"amount": amount_fen, "currency": CURRENCY, "metadata": {"key": movement.key}},
-                {"idempotency_key": _once(movement), "stripe_account": account},
+                {"idempotency_key": once(movement), "stripe_account": account},
             )
         return outcome_of(payout.to_dict())
 
@@ -240,7 +250,7 @@ class StripeGateway:
     def held_for_fen(self, account: str) -> int:
         with stripe_errors():
             balance = self.client.v1.balance.retrieve({}, {"stripe_account": account})
-        return _held(balance.to_dict())
+        return held_fen(balance.to_dict(), currency=CURRENCY)
 
     def _payouts(self, account: str) -> Iterator[dict[str, Any]]:
         with stripe_errors():
@@ -257,17 +267,7 @@ class StripeGateway:
     def find(self, kind: str, movement: Movement) -> Outcome | None:
         match PaymentKind(kind):
             case PaymentKind.COLLECTION:
-                ((customer, _),) = movement.targets
-                with stripe_errors():
-                    intents = self.client.v1.payment_intents.list(
-                        {"customer": customer, "limit": PAGE}
-                    )
-                    found = [
-                        outcome_of(one.to_dict())
-                        for one in intents.auto_paging_iter()
-                        if key_of(one.to_dict()) == movement.key
-                    ]
-                return furthest(found)
+                return furthest([outcome_of(one) for one in self._intents(movement)])
             case PaymentKind.TRANSFER:
                 ((account, _),) = movement.targets
                 with stripe_errors():
@@ -333,7 +333,28 @@ class StripeGateway:
     def balance_fen(self) -> int:
         with stripe_errors():
             balance = self.client.v1.balance.retrieve()
-        return _held(balance.to_dict())
+        return held_fen(balance.to_dict(), currency=CURRENCY)
+
+    def _intents(self, movement: Movement) -> list[dict[str, Any]]:
+        ((customer, _),) = movement.targets
+        with stripe_errors():
+            intents = self.client.v1.payment_intents.list({"customer": customer, "limit": PAGE})
+            found = [one.to_dict() for one in intents.auto_paging_iter()]
+        return [one for one in found if key_of(one) == movement.key]
+
+    def _closed(self, intent: dict[str, Any]) -> dict[str, Any]:
+        """Return an intent as it is once it was asked to be cancelled; none needs a key for that.
+
+        A refusal says what it has become meanwhile, or that it can't be cancelled now.
+        """
+        if intent["status"] in CLOSED:
+            return intent
+        with suppress(CallRefused), stripe_errors():
+            self.client.v1.payment_intents.cancel(
+                str(intent["id"]), {"cancellation_reason": "abandoned"}
+            )
+        with stripe_errors():
+            return self.client.v1.payment_intents.retrieve(str(intent["id"])).to_dict()
 
     def _reverse(self, movement: Movement, transfer_id: str, amount_fen: int) -> str:
         found = self._reversal(movement, transfer_id)
@@ -342,8 +363,8 @@ class StripeGateway:
         with stripe_errors():
             return self.client.v1.transfers.reversals.create(
                 transfer_id,
-                {"amount": amount_fen, "metadata": _facts(movement)},
-                {"idempotency_key": f"{_once(movement)}:{transfer_id}"},
+                {"amount": amount_fen, "metadata": facts_of(movement)},
+                {"idempotency_key": f"{once(movement)}:{transfer_id}"},
             ).id
 
     def _reversal(self, movement: Movement, transfer_id: str) -> str | None:
@@ -370,31 +391,3 @@ def _is_signed(text: str, signature: str, secret: str) -> bool:
     with suppress(stripe.SignatureVerificationError):
         return bool(stripe.WebhookSignature.verify_header(text, signature, secret))
     return False
-
-
-def _opened(create: Callable[[str], PartyAccount], key: str) -> PartyAccount:
-    """Open a party; under another key after an answer of failure, which its key keeps for good.
-
-    No money moves: at worst an account is opened that nobody uses.
-    """
-    for attempt in range(1, MOST_OPENINGS + 1):
-        try:
-            with stripe_errors():
-                return create(f"{key}:{attempt}")
-        except OutcomeUnknown as unknown:
-            if not unknown.answered or attempt == MOST_OPENINGS:
-                raise
-    raise AssertionError("the last attempt returned or raised")
-
-
-def _held(balance: dict[str, Any]) -> int:
-    parts = [*balance["available"], *balance["pending"]]
-    return sum(int(one["amount"]) for one in parts if one["currency"] == CURRENCY)
-
-
-def _facts(movement: Movement) -> dict[str, str]:
-    return {"key": movement.key, "run": movement.run}
-
-
-def _once(movement: Movement) -> str:
-    return f"{movement.key}:{movement.attempt}"

@@ -20,7 +20,7 @@ from kernel.identity.visibility import visible_organisations
 from kernel.unit import Unit
 from settlement.dispute_models import CreditNote
 from settlement.models import Statement, StatementLine
-from settlement.payment_models import Fapiao, Payment, PaymentRun
+from settlement.payment_models import Fapiao, Payment, PaymentClosing, PaymentRun
 from settlement.queries.later_payments import later_payments
 from settlement.queries.statements import visible_payers
 from settlement.queries.unsettled import paid_besides
@@ -78,7 +78,10 @@ class RunRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentRow:
-    """One payment of a run; `payee_name` is empty for the platform's."""
+    """One payment of a run; `payee_name` is empty for the platform's.
+
+    `closed_at`: when a collection that failed was closed at the gateway, so that none can pay it.
+    """
 
     key: str
     run: str
@@ -95,6 +98,7 @@ class PaymentRow:
     failure: str
     gateway_id: str
     settled_at: datetime | None
+    closed_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -337,7 +341,9 @@ def _payments() -> Select[*tuple[Any, ...]]:
             Payment.failure,
             func.coalesce(Payment.gateway_id, "").label("gateway_id"),
             Payment.settled_at,
+            PaymentClosing.closed_at,
         )
+        .outerjoin(PaymentClosing, PaymentClosing.payment_id == Payment.id)
         .join(PaymentRun, PaymentRun.id == Payment.run_id)
         .join(Payer, Payer.id == Payment.payer_id)
         .outerjoin(Payee, Payee.id == Payment.payee_id)

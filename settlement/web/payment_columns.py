@@ -5,11 +5,13 @@ from typing import Final
 
 from kernel.i18n import msgid
 from kernel.web.tables import Column
+from settlement.queries.late_money import LateRow
 from settlement.queries.payments import OverdueRow, PaymentRow, RunRow
 from settlement.web.columns import money, number
 
 PAYMENTS: Final = "/bureau/payments"
 PLAN: Final = f"{PAYMENTS}/plan"
+LATE: Final = f"{PAYMENTS}#late"
 BUREAU_PAYOUTS: Final = "/bureau/payouts"
 
 
@@ -122,6 +124,13 @@ def payment_columns(platform: str) -> list[Column[PaymentRow]]:
             kind="code",
             export_only=True,
         ),
+        Column(
+            key="closed_at",
+            title=msgid("Cancelled there"),
+            value=lambda row: row.closed_at,
+            kind="moment",
+            export_only=True,
+        ),
     ]
 
 
@@ -158,9 +167,25 @@ def plan_columns(*, left_out: bool) -> list[Column[PlanRow]]:
                 value=lambda row: row.because or None,
                 kind="label",
                 label_kind="LeftOut",
+                href=lambda row: LATE if row.because == "paid_late" else "",
             )
         )
     return columns
+
+
+def late_columns() -> list[Column[LateRow]]:
+    """Return the columns of what payers paid late; each row leads to where a person acts on it."""
+
+    def href(row: LateRow) -> str:
+        return f"{PAYMENTS}/{row.run}"
+
+    return [
+        Column(key="payer_name", title=msgid("Payer"), value=lambda row: row.payer_name),
+        Column(key="payee_name", title=msgid("Payee"), value=lambda row: row.payee_name),
+        money("amount_fen", msgid("Amount")),
+        Column(key="since", title=msgid("Since"), value=lambda row: row.since, kind="moment"),
+        Column(key="run", title=msgid("Run"), value=lambda row: row.run, kind="code", href=href),
+    ]
 
 
 def overdue_columns() -> list[Column[OverdueRow]]:

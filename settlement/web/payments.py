@@ -33,6 +33,7 @@ from settlement.web.payment_columns import (
     PAYMENTS,
     PLAN,
     PlanRow,
+    late_columns,
     overdue_columns,
     plan_columns,
     run_columns,
@@ -91,7 +92,7 @@ def show_payments(
         empty=msgid("No payment run was proposed yet."),
     )
     path = PAYMENTS
-    parked, unknown = what_waits(page.unit)
+    parked, unknown, late = what_waits(page.unit)
     to_pay = [row for row in planned if not row.because]
     return page.render_table(
         "settlement/payments.html",
@@ -133,6 +134,13 @@ def show_payments(
             path=path,
             summed=("due_fen", "open_fen"),
             empty=msgid("No statement is overdue."),
+        ),
+        late=excerpt(
+            translate(msgid("Paid late, and waiting"), page.locale),
+            late_columns(),
+            late,
+            path=path,
+            summed=("amount_fen",),
         ),
         parked=parked,
         parked_options=[(one.event_id, f"{one.event_id} · {one.kind}") for one in parked],

@@ -11,6 +11,7 @@ from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.settings import Settings
 from kernel.unit import Units
+from settlement.payments.calling_off import call_off
 from settlement.payments.engine import pay_run
 from settlement.payments.parties import know_payees
 from settlement.payments.sandbox import Fault
@@ -92,6 +93,10 @@ def test_what_a_later_run_pays_is_asked_of_nobody_again(
     address = f"/bureau/payments/{number}"
     assert standing(units, number) == "failed"
     assert client.get(address).text.count("propose another run") == 1
+    assert "It is being cancelled at the gateway." in client.get(address).text
+    call_off(units, SYSTEM, gateway)
+    told = client.get(address).text
+    assert "nobody can pay it any more" in told and "It is being cancelled" not in told
 
     clock.advance(timedelta(minutes=1))
     later = released(units, owed)

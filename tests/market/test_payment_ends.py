@@ -1,0 +1,114 @@
+"""What of payments waits or is left out, on the pages: late money, who got nothing, odd filters."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from kernel.actors import Role
+from kernel.money import yuan
+from kernel.settings import Settings
+from kernel.unit import Units
+from settlement.payments.engine import pay_run, retry_payment
+from settlement.payments.plans import plan_run
+from settlement.payments.states import LeftOut, PaymentMethod
+from tests.faults.test_paid_late import declined, paid_after_all
+from tests.settlement.payments.test_open_and_overdue import april
+from tests.support.accounts import PASSWORD
+from tests.support.application import an_app
+from tests.support.builders import a_person
+from tests.support.passwords import cheap_passwords
+from tests.support.payment_builders import Payables, payables, released
+from tests.support.settlement_builders import APRIL, SYSTEM
+from tests.support.site_builders import counted_queries, sign_in
+
+PAGE = "/bureau/payments"
+MOST_QUERIES = 12
+MARCH_FEN = 1_033 - 52 - 51
+"""What the first vendor is due of March, less fee and retention."""
+
+
+@pytest.fixture
+def owed(units: Units) -> Payables:
+    units.settings = replace(units.settings, payout_minimum_fen=0)
+    found = payables(units)
+    with cheap_passwords(), units(SYSTEM) as unit:
+        for login, roles, organisation in (
+            ("finance-1", [Role.BUREAU_FINANCE], found.market.bureau),
+            ("auditor-1", [Role.AUDITOR], found.market.bureau),
+            ("vendor-1", [Role.VENDOR_MANAGER], found.market.vendor),
+        ):
+            a_person(unit, organisation, roles, login=login, password=PASSWORD)
+    return found
+
+
+@pytest.fixture
+def client(settings: Settings, units: Units, owed: Payables) -> Iterator[TestClient[Litestar]]:
+    with TestClient(an_app(settings, units)) as client:
+        client.headers.update({"accept": "text/html", "accept-language": "en"})
+        yield client
+
+
+def plain(client: TestClient[Litestar], address: str, **params: str) -> str:
+    """Return a page's text with single spaces between its words."""
+    return " ".join(client.get(address, params=params).text.split())
+
+
+def left_out(units: Units, owed: Payables) -> dict[str, int]:
+    """Return what a run of April would leave out of the first vendor, by reason."""
+    with units(owed.maker) as unit:
+        plan = plan_run(unit, APRIL, method=PaymentMethod.GATEWAY)
+    payee = owed.market.vendor.id
+    return {one.because: one.amount_fen for one in plan.omitted if one.payee_id == payee}
+
+
+def test_late_money_is_listed_and_says_what_sets_off_what_is_due_next(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R38, R62: an auditor sees what waits, from whom and where to act, and why less is due."""
+    sandbox, gateway, number = declined(units, owed)
+    second = released(units, owed)
+    assert pay_run(units, SYSTEM, gateway, second) == {"paid": 4}
+    sandbox.deliver()
+    april(units, owed)
+    before = left_out(units, owed)
+    assert LeftOut.PAID_LATE not in before
+    sign_in(client, "auditor-1")
+    assert "Paid late, and waiting" not in plain(client, PAGE)
+
+    paid_after_all(units, sandbox, number)
+
+    with counted_queries(units.engine) as sent:
+        shown = plain(client, PAGE)
+    assert len(sent) <= MOST_QUERIES
+    late = shown.split('id="late"')[1].split("</section>")[0]
+    assert owed.market.school.name in late and owed.market.vendor.name in late
+    assert yuan(MARCH_FEN) in late and f'href="{PAGE}/{number}"' in late
+    assert f"{units.clock.now():%Y-%m}" in late
+    after = left_out(units, owed)
+    assert after[LeftOut.PAID_LATE] == MARCH_FEN
+    assert after[LeftOut.CARRIED] < 0, "April is set off whole"
+    plan = plain(client, f"{PAGE}/plan", month="2026-04", method="gateway")
+    assert f'<a href="{PAGE}#late"><span class="word">Its payer paid late' in plan
+    sign_in(client, "vendor-1")
+    told = plain(client, "/vendor/payouts").split("Paid late, and waiting")[1]
+    assert yuan(MARCH_FEN) in told[:300]
+
+
+def test_late_money_that_is_passed_on_waits_no_more(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R38: what was acted on is neither listed nor said to set anything off."""
+    sandbox, gateway, number = declined(units, owed)
+    for key in paid_after_all(units, sandbox, number):
+        with units(SYSTEM) as unit:
+            retry_payment(unit, key)
+    assert pay_run(units, SYSTEM, gateway, number) == {"paid": 4}
+
+    sign_in(client, "finance-1")
+    assert 'id="late"' not in client.get(PAGE).text
+    sign_in(client, "vendor-1")
+    assert "Paid late, and waiting" not in client.get("/vendor/payouts").text
+    assert LeftOut.PAID_LATE not in left_out(units, owed)
