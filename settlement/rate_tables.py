@@ -52,6 +52,8 @@ BODIES: Final[Mapping[RateKind, type[msgspec.Struct]]] = {
     RateKind.WITHHOLDING: WithholdingTable,
     RateKind.CREDITS: CreditTable,
 }
+REFERENCE_STANDARD: Final = "R47"
+"""The version of credits that is shipped, as bookings name it."""
 SHIPPED: Final[tuple[RateVersion, ...]] = (
     RateVersion(
         kind=RateKind.WITHHOLDING,
@@ -63,7 +65,7 @@ SHIPPED: Final[tuple[RateVersion, ...]] = (
     ),
     RateVersion(
         kind=RateKind.CREDITS,
-        version="R47",
+        version=REFERENCE_STANDARD,
         region_code=NATION,
         valid_from=date(2019, 1, 1),
         source="教师继续教育学分参考标准，以各地核定的标准为准",

@@ -16,7 +16,7 @@ from kernel.identity.organisations import organisation_by_code
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.bureaus import BureauService
 from settlement.evaluation.evaluating import evaluation, school_works
-from settlement.evaluation.outside import findings
+from settlement.evaluation.finding_views import findings
 from settlement.evaluation.platform import PlatformService
 from settlement.evaluation.schools import Contribution, WorkRow
 from settlement.evaluation.spans import Span, days_to_choose, is_visitor, read_span, spans_to_choose
@@ -47,7 +47,7 @@ def show_evaluations(page: Page) -> Response[Any]:
         tables=tables,
         span=span,
         spans=_choices(page, span),
-        findings=findings(page.unit),
+        findings=findings(page.unit, known_before=span.as_of if day else None),
         known=span.known,
         day=day,
         days=days_to_choose(page.unit) if is_visitor(page.unit) else [],
@@ -73,7 +73,7 @@ def show_school(page: Page, code: str) -> Response[Any]:
         "settlement/evaluated_school.html",
         table,
         file_name=f"contribution-{code}-{span.name}",
-        findings=findings(page.unit, about=(code,)),
+        findings=findings(page.unit, about=(code,), known_before=span.as_of if as_of else None),
         school=school,
         span=span,
         known=span.known,

@@ -14,15 +14,13 @@ from kernel.i18n import label, msgid, translate, translate_error
 from kernel.web.tables import Column, tabulate
 from settlement.evaluation.admissions import own_admissions
 from settlement.evaluation.evidence import evidence_totals
+from settlement.evaluation.finding_views import FindingView, one_finding, own_findings
 from settlement.evaluation.outside import (
     LONGEST_SOURCE,
     SUBJECTS,
-    FindingView,
     file_finding,
     may_reply,
     may_withdraw,
-    one_finding,
-    own_findings,
     reply_to_finding,
     withdraw_finding,
     wrong_fields,

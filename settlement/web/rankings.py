@@ -16,7 +16,7 @@ from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
-from settlement.evaluation.outside import findings
+from settlement.evaluation.finding_views import findings
 from settlement.queries.closed import CONSEQUENCES
 from settlement.queries.ranking_reasons import reasons_of
 from settlement.queries.ranking_runs import named_run, runs_of, upheld_of

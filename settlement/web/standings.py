@@ -16,7 +16,7 @@ from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, Filter, tabulate
-from settlement.evaluation.outside import findings_about_us
+from settlement.evaluation.finding_views import findings_about_us
 from settlement.models import STATED, Period
 from settlement.queries.rankings import RankRow, places_of_vendor
 from settlement.queries.standings import StandingRow, StandingView, standing_rows, standing_view

@@ -12,10 +12,10 @@ from kernel.errors import InvalidInput
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.evaluation.admissions import admit_evaluator, end_admission, own_admissions
+from settlement.evaluation.finding_views import findings
 from settlement.evaluation.outside import (
     LONGEST_SOURCE,
     file_finding,
-    findings,
     reply_to_finding,
     withdraw_finding,
 )
