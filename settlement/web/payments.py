@@ -34,6 +34,7 @@ from settlement.web.payment_columns import (
     PLAN,
     PlanRow,
     late_columns,
+    left_out_columns,
     overdue_columns,
     plan_columns,
     run_columns,
@@ -120,7 +121,7 @@ def show_payments(
         left_out=_first(
             excerpt(
                 translate(msgid("Left out, and why"), page.locale),
-                plan_columns(left_out=True),
+                left_out_columns(),
                 [row for row in planned if row.because],
                 path=path,
             )
