@@ -314,6 +314,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/bureau/payments/reconciliation"): MONEY,
     ("GET", "/bureau/payments/reconciliation/{month}"): MONEY,
     ("POST", RUN + "/rest"): CLOSERS,
+    ("GET", RUN + "/left-out"): MONEY,
+    ("GET", "/api/v1/payment-runs/{run}/left-out"): MONEY,
     ("GET", "/bureau/payments/plan"): MONEY,
     ("POST", "/bureau/payments/parked"): CLOSERS,
     ("GET", "/bureau/payments/returns"): MONEY,
