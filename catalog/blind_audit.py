@@ -67,6 +67,7 @@ def draw_sample(unit: Unit, *, seed: str, size: int) -> list[UUID]:
         )
     ).all()
     drawn = drawn_from(list(ids), seed=seed.strip(), size=size)
+    now = unit.clock.now()
     samples = [
         BlindSample(
             id=new_id(),
@@ -74,7 +75,7 @@ def draw_sample(unit: Unit, *, seed: str, size: int) -> list[UUID]:
             seed=seed.strip(),
             version_id=version_id,
             drawn_by=reviewer.person_id,
-            drawn_at=unit.clock.now(),
+            drawn_at=now,
             note="",
         )
         for version_id in drawn
@@ -88,6 +89,8 @@ def draw_sample(unit: Unit, *, seed: str, size: int) -> list[UUID]:
         seed=seed.strip(),
         of=len(ids),
         drawn=len(drawn),
+        versions=sorted(drawn),
+        at=now,
     )
     unit.session.flush()
     return [one.id for one in samples]
@@ -141,6 +144,7 @@ def judge_sample(unit: Unit, sample_id: UUID, *, passed: bool, note: str) -> Non
         passed=passed,
         seed=sample.seed,
         note=note.strip(),
+        at=sample.judged_at,
     )
     unit.session.flush()
 

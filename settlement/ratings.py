@@ -107,18 +107,17 @@ def rate(unit: Unit, key: str, *, stars: int) -> None:
         )
     if use.is_own:
         raise OwnWork(act="rate a resource", person=unit.actor.name)
-    unit.session.add(
-        Rating(
-            id=new_id(),
-            person_id=unit.actor.person_id,
-            school_id=use.school_id,
-            resource_id=resource_id,
-            version_id=use.version_id,
-            launch_id=use.launch_id,
-            stars=stars,
-            at=unit.clock.now(),
-        )
+    rating = Rating(
+        id=new_id(),
+        person_id=unit.actor.person_id,
+        school_id=use.school_id,
+        resource_id=resource_id,
+        version_id=use.version_id,
+        launch_id=use.launch_id,
+        stars=stars,
+        at=unit.clock.now(),
     )
+    unit.session.add(rating)
     record(
         unit,
         "resource.rated",
@@ -127,6 +126,8 @@ def rate(unit: Unit, key: str, *, stars: int) -> None:
         resource=resource_id,
         school=use.school_id,
         stars=stars,
+        rating=rating.id,
+        at=rating.at,
     )
     unit.session.flush()
     publish(unit, [resource_id])

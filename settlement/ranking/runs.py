@@ -98,6 +98,7 @@ def rank_month(unit: Unit, month: Month, *, rules: Rules = SHIPPED) -> Ranked:
         number=run.number,
         config=rules.version,
         digest=digest.hex(),
+        at=run.ran_at,
         **run.counts,
     )
     unit.session.flush()
@@ -111,13 +112,20 @@ def publish_config(unit: Unit, rules: Rules) -> None:
         if known.digest != rules.digest():
             raise AlreadyExists(what="configuration", key=rules.version)
         return
-    unit.session.add(
-        PublishedConfig(
-            version=rules.version,
-            content=rules.content(),
-            digest=rules.digest(),
-            published_at=unit.clock.now(),
-        )
+    config = PublishedConfig(
+        version=rules.version,
+        content=rules.content(),
+        digest=rules.digest(),
+        published_at=unit.clock.now(),
+    )
+    unit.session.add(config)
+    record(
+        unit,
+        "ranking.published",
+        subject_kind="ranking configuration",
+        subject_id=rules.version,
+        digest=config.digest.hex(),
+        at=config.published_at,
     )
     unit.session.flush()
 

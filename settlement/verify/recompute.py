@@ -33,6 +33,7 @@ from settlement.verify.credits import check_credits
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
 from settlement.verify.payouts import check_payouts
+from settlement.verify.ranking_facts import check_ranking_facts
 from settlement.verify.rankings import check_rankings
 from settlement.verify.rates import check_rates
 from settlement.verify.replay import replay
@@ -212,6 +213,7 @@ CHECKS: tuple[Check, ...] = (
     check_archives,
     check_usage,
     check_rankings,
+    check_ranking_facts,
     check_standings,
     check_standing_trail,
     check_trail,
