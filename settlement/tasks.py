@@ -126,15 +126,21 @@ def publish_signals(units: Units) -> None:
 
 
 def rank_what_is_stated(units: Units) -> None:
-    """Rank the latest month once all its statements are there; see who has left meanwhile."""
-    with units(WORKER) as unit:
-        month = month_to_rank(unit)
-        if month is not None:
-            rank(unit, month)
+    """Rank the months whose statements are all there, the oldest first; see who left meanwhile."""
+    while _rank_next(units):
+        pass
     with units(WORKER) as unit:
         leave_when_over(unit)
     with units(WORKER) as unit:
         publish_order(unit)
+
+
+def _rank_next(units: Units) -> bool:
+    with units(WORKER) as unit:
+        month = month_to_rank(unit)
+        if month is not None:
+            rank(unit, month)
+        return month is not None
 
 
 def pay(units: Units, *, number: str) -> None:

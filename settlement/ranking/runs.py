@@ -194,17 +194,24 @@ def run_digest(
 
 
 def month_to_rank(unit: Unit) -> Month | None:
-    """Return the latest month whose statements are all there, unless it was ranked already."""
-    latest = unit.session.scalar(
+    """Return the first month after the last ranked one whose statements are all there.
+
+    Months are ranked in their order, none is passed over: due process looks at months in a row.
+    Before the first ranking it is the latest month of all.
+    """
+    stated = (
         select(Period.month)
         .group_by(Period.month)
         .having(func.bool_and(Period.state.in_(STATED)))
-        .order_by(Period.month.desc())
         .limit(1)
     )
-    if latest is None or last_run(unit, Month(latest)) is not None:
-        return None
-    return Month(latest)
+    last = last_run(unit)
+    if last is None:
+        found = unit.session.scalar(stated.order_by(Period.month.desc()))
+    else:
+        later = stated.where(Period.month > last.month)
+        found = unit.session.scalar(later.order_by(Period.month))
+    return Month(found) if found is not None else None
 
 
 def snapshot_values(measured: Measured) -> dict[str, Any]:
