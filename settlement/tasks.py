@@ -33,8 +33,7 @@ from settlement.periods import (
     unfinished_payers,
 )
 from settlement.ranking.looks import leave_when_over
-from settlement.ranking.ranking import rank
-from settlement.ranking.runs import month_to_rank
+from settlement.ranking.ranking import rank_next
 from settlement.ranking.slots import publish_order
 from settlement.retention import release_all_due
 from settlement.signals import publish
@@ -126,7 +125,7 @@ def publish_signals(units: Units) -> None:
 
 
 def rank_what_is_stated(units: Units) -> None:
-    """Rank the months whose statements are all there, the oldest first; see who left meanwhile."""
+    """Rank the months that wait for nobody, the oldest first; see who has left meanwhile."""
     while _rank_next(units):
         pass
     with units(WORKER) as unit:
@@ -137,10 +136,7 @@ def rank_what_is_stated(units: Units) -> None:
 
 def _rank_next(units: Units) -> bool:
     with units(WORKER) as unit:
-        month = month_to_rank(unit)
-        if month is not None:
-            rank(unit, month)
-        return month is not None
+        return rank_next(unit)
 
 
 def pay(units: Units, *, number: str) -> None:
