@@ -120,6 +120,24 @@ def test_what_is_silent_comes_behind_every_cell() -> None:
     assert [one.resource_id for one in order] == [*best, *silent]
 
 
+def test_what_is_ranked_in_another_cell_is_no_newcomer() -> None:
+    """R43: it follows those that are ranked here, and stands no better than there."""
+    best, moved, alone, new = ids(1, 6), ids(50, 1), ids(60, 1), ids(100, 1)
+    listed = [Listed(resource_id=one, cell="c", prior=0) for one in [*best, *moved, *new]]
+    listed += [Listed(resource_id=one, cell="d", prior=9) for one in alone]
+    places = {(one, "c"): place for place, one in enumerate(best, start=1)}
+    places |= {(moved[0], "e"): 1, (alone[0], "e"): 5}
+
+    order = arranged(listed, places, shown={}, share=SHARE, turn="")
+
+    assert [one.resource_id for one in order if one.is_newcomer] == new
+    assert [one.resource_id for one in order if one.is_slot] == new
+    assert [one.resource_id for one in order] == [
+        *(*best[:3], new[0], alone[0], best[3]),
+        *(*best[4:], *moved),
+    ]
+
+
 def test_days_under_a_takedown_are_no_chance(units: Units) -> None:
     """R43: what was suspended for a month is new for a month longer."""
     contest = a_contest(units, sellers=1)
