@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from litestar import Response
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from kernel.clock import Month, parse_month, shanghai_day
 from kernel.errors import MarketError, NotFound
@@ -23,6 +23,7 @@ from settlement.queries.standings import StandingRow, StandingView, standing_row
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.ranking import rank
+from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import last_run
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.trial import Trial, judged_today
@@ -127,9 +128,6 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         .limit(12)
     ).all()
     run = last_run(page.unit)
-    waiting = page.unit.session.scalar(
-        select(func.count()).select_from(Period).where(Period.state.not_in(STATED))
-    )
     return page.render_table(
         "settlement/standings.html",
         table,
@@ -137,7 +135,7 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         status=409 if error else 200,
         desk=desk,
         months=months,
-        waiting=waiting,
+        wait_days=SHIPPED.ranking.gates.wait_days,
         counts=[(one.value, counts[one]) for one in reversed(VendorStanding) if counts[one]],
         appeals=sum(1 for row in every if row.appeal),
         run=run,
