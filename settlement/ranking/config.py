@@ -178,10 +178,5 @@ class RankingConfig:
         return hashlib.sha256(self.canonical()).hexdigest()
 
 
-def config_from(canonical: bytes | str) -> RankingConfig:
-    """Read a configuration back from its canonical form."""
-    return msgspec.json.decode(canonical, type=RankingConfig)
-
-
 SHIPPED: Final = RankingConfig()
 """What an installation ranks by until its bureau publishes another version."""
