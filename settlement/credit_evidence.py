@@ -54,17 +54,18 @@ authors AS (
 )
 """
 # Bills of other schools' use of a contribution, while they are not credited whole; one without a
-# price is never credited and holds. What is billed for a month was used by its last moment, and a
-# school at which the author was in it is no other. Under a pack it is the parts that were used, but
-# for those that a recount found unused; the pack is no contribution beside them. A bill of before
-# parts were told has uses and names none: nobody knows which, and the pack stands for them.
+# price is never credited and holds. A trial commits to nothing and is no adoption (R21). What is
+# billed for a month was used by its last moment, and a school at which the author was in it is no
+# other. Under a pack it is the parts that were used, but for those that a recount found unused; the
+# pack is no contribution beside them. A bill of before parts were told has uses and names none:
+# nobody knows which, and the pack stands for them.
 USED: Final = text(
     """
 WITH {AUTHORS}
 SELECT w.person_id, i.resource_id, w.region_code,
     min((l.of_month + interval '1 month' - interval '1 second') AT TIME ZONE 'Asia/Shanghai') AS at
 FROM authors w JOIN statement_line l ON l.vendor_id = w.vendor_id AND l.quantity > 0
-JOIN agreement a ON a.id = l.agreement_id
+JOIN agreement a ON a.id = l.agreement_id AND a.terms ->> 'trial' IS DISTINCT FROM 'true'
 JOIN statement_breakdown b ON b.line_id = l.id AND b.quantity > 0
 JOIN organisation u ON u.id = b.school_id
 CROSS JOIN LATERAL ({USED_ITEMS}) i

@@ -1,7 +1,9 @@
 """One article at a time, and a move that changes nothing of what was earned before (R47, R48)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -155,7 +157,13 @@ def test_an_author_who_moves_keeps_what_other_schools_adopted_before(
     assert credited(units, given.author) == 3 * PARTS
 
 
-def of_a_pack(units: Units, given: Contribution) -> tuple[list[UUID], UUID]:
+def of_a_pack(
+    units: Units,
+    given: Contribution,
+    *,
+    price: str = "0.3333",
+    terms: Mapping[str, Any] | None = None,
+) -> tuple[list[UUID], UUID]:
     """Bill the use of the first of a pack's two parts; return the parts and the pack."""
     market = given.market
     with units(SYSTEM) as unit:
@@ -167,7 +175,9 @@ def of_a_pack(units: Units, given: Contribution) -> tuple[list[UUID], UUID]:
             vendor_id=market.vendor.id,
             resource_id=pack,
             draws=[Draw(market.line_id, 5_000)],
+            unit_price=price,
             reference="PACK",
+            terms=terms,
         )
     rows = [a_use(units, market, f"e{n}", at(3, 8 + n), sku=PACKED[0]) for n in range(3)]
     deliver(units, rows, source=LOG, name="parts.csv")

@@ -1,7 +1,9 @@
 """A teacher's contribution that another school uses, and a teacher of that school who reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, text
@@ -48,8 +50,10 @@ class Contribution:
 
 
 @a_world
-def a_contribution(units: Units) -> Contribution:
-    market = a_market(units)
+def a_contribution(
+    units: Units, *, unit_price: str = "0.3333", terms: Mapping[str, Any] | None = None
+) -> Contribution:
+    market = a_market(units, unit_price=unit_price, terms=terms)
     a_ticketed_source(units, market)
     with cheap_passwords(), units(SYSTEM) as unit:
         elsewhere = a_school(unit)
