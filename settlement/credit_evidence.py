@@ -103,14 +103,16 @@ WHERE maker.school_id IS DISTINCT FROM own.school_id
 GROUP BY a.person_id, parent.resource_id, a.region_code
 """.replace("{AUTHORS}", AUTHORS)
 )
-# Who keeps a contribution that is listed, but its author and the people of their school; the moment
-# at which each of the numbers that a table may ask for was reached.
+# Who keeps a contribution that is listed now, but its author and the people of their school; the
+# moment at which each of the numbers that a table may ask for was reached. What is taken out of the
+# catalogue is forwarded to nobody: its followers come back with its listing.
 FOLLOWED: Final = text(
     """
 WITH {AUTHORS}, kept AS (
     SELECT a.person_id, a.region_code, f.resource_id, f.at,
         row_number() OVER (PARTITION BY f.resource_id ORDER BY f.at, f.person_id) AS place
     FROM authors a JOIN resource r ON r.vendor_id = a.vendor_id
+    JOIN listing l ON l.resource_id = r.id
     JOIN favourite f ON f.resource_id = r.id AND f.person_id <> a.person_id
     JOIN person p ON p.id = f.person_id JOIN organisation place ON place.id = p.organisation_id
     JOIN home h ON h.vendor_id = a.vendor_id AND f.at >= h.since AND f.at < h.until
