@@ -5,14 +5,15 @@ while another school's settled use of a contribution stands on its bill, or anot
 made from it stands admitted; once nothing of it holds, its credits are taken back.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
 
-from kernel.clock import shanghai_day
+from kernel.clock import shanghai_day, start_of_day
 from kernel.unit import Unit
 from settlement.agreement_items import RECOUNTED_AWAY, USED_ITEMS
 from settlement.credit_rules import CreditFact, CreditKind, CreditTable
@@ -120,6 +121,7 @@ WITH {AUTHORS}, kept AS (
         AND COALESCE(place.parent_id, place.id) IS DISTINCT FROM h.school_id
 )
 SELECT person_id, resource_id, region_code, at, place FROM kept WHERE place = ANY(:places)
+ORDER BY resource_id, person_id, region_code
 """.replace("{AUTHORS}", AUTHORS)
 )
 
@@ -131,32 +133,59 @@ class _Tables:
         self._unit = unit
         self.versions = versions_of(unit, RateKind.CREDITS)
         self._distances: dict[str, Mapping[str, int]] = {}
+        self._turns: dict[str, list[tuple[datetime, RateVersion]]] = {}
 
     def at(self, region_code: str, moment: datetime) -> RateVersion | None:
+        return in_force(self.versions, self._above(region_code), day=shanghai_day(moment))
+
+    def in_turn(self, region_code: str) -> list[tuple[datetime, RateVersion]]:
+        """Return which versions held and hold, one after the other, each with its first moment."""
+        if region_code not in self._turns:
+            above = self._above(region_code)
+            known = {one.valid_from for one in self.versions if one.region_code in above}
+            self._turns[region_code] = [
+                (start_of_day(day), version)
+                for day in sorted(known)
+                if (version := in_force(self.versions, above, day=day)) is not None
+            ]
+        return self._turns[region_code]
+
+    def _above(self, region_code: str) -> Mapping[str, int]:
         if region_code not in self._distances:
             self._distances[region_code] = region_distances(self._unit, region_code)
-        return in_force(self.versions, self._distances[region_code], day=shanghai_day(moment))
+        return self._distances[region_code]
 
 
 def facts_of_credits(unit: Unit) -> list[CreditFact]:
     """Return every fact that holds now."""
     tables = _Tables(unit)
     found = list(_read(tables, unit.session.execute(READ)))
-
-    def note(kind: CreditKind, row: Any, version: RateVersion) -> None:
-        found.append(_fact(kind, row, version))
-
     for question in (USED, DERIVED):
         for row in unit.session.execute(question):
             version = tables.at(row.region_code, row.at)
             if version is not None:
-                note(CreditKind.ADOPTION, row, version)
+                found.append(_fact(CreditKind.ADOPTION, row, version, at=row.at))
     places = sorted({one.table.followers_needed for one in tables.versions})
-    for row in unit.session.execute(FOLLOWED, {"places": places}):
-        version = tables.at(row.region_code, row.at)
-        if version is not None and version.table.followers_needed == row.place:
-            note(CreditKind.FOLLOWERS, row, version)
+    reached = unit.session.execute(FOLLOWED, {"places": places})
+    for _, rows in groupby(reached, key=lambda row: (row.resource_id, row.person_id)):
+        found.extend(_followed(tables, list(rows), now=unit.clock.now()))
     return found
+
+
+def _followed(tables: _Tables, rows: Sequence[Any], *, now: datetime) -> Iterator[CreditFact]:
+    """Yield the first moment at which a contribution had as many followers as were needed then.
+
+    It comes with a follower, or with the first day of a table that asks for no more than there are.
+    `rows`: when each of the numbers that some table asks for was reached.
+    """
+    at_place = {row.place: row.at for row in rows}
+    turns = tables.in_turn(rows[0].region_code)
+    ends = [start for start, _ in turns[1:]] + [datetime.max.replace(tzinfo=UTC)]
+    for (start, version), end in zip(turns, ends, strict=True):
+        reached = at_place.get(version.table.followers_needed)
+        if reached is not None and start <= now and (at := max(reached, start)) < end:
+            yield _fact(CreditKind.FOLLOWERS, rows[0], version, at=at)
+            return
 
 
 def articles_read(unit: Unit, person_id: UUID) -> list[CreditFact]:
@@ -169,16 +198,16 @@ def _read(tables: _Tables, rows: Iterable[Any]) -> Iterator[CreditFact]:
     for row in rows:
         version = tables.at(row.region_code, row.at)
         if version is not None and row.type in version.table.reading_types:
-            yield _fact(CreditKind.READING, row, version)
+            yield _fact(CreditKind.READING, row, version, at=row.at)
 
 
-def _fact(kind: CreditKind, row: Any, version: RateVersion) -> CreditFact:
+def _fact(kind: CreditKind, row: Any, version: RateVersion, *, at: datetime) -> CreditFact:
     table: CreditTable = version.table
     return CreditFact(
         person_id=row.person_id,
         kind=kind,
         subject_id=row.resource_id,
-        at=row.at,
+        at=at,
         version=version.version,
         table=table,
     )

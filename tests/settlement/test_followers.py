@@ -1,22 +1,28 @@
 """Followers of a contribution: whom they are counted for, and until when (R47, R48)."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import select
 
 from catalog.favourites import drop_favourite, favourites, keep_favourite, unlisted_favourites
 from catalog.submissions import withdraw
 from catalog.takedowns import Ground, restore, take_down
 from kernel.actors import Actor, Role
+from kernel.clock import FixedClock, start_of_day
 from kernel.settings import Settings
 from kernel.unit import Units
+from settlement.credit_models import CreditBooking
 from settlement.credit_rules import PARTS
+from settlement.rate_recording import record_table
+from settlement.rate_tables import RateKind
 from settlement.verify.recompute import verify
 from tests.support.application import an_app
-from tests.support.builders import a_listed_version, a_person
-from tests.support.credit_builders import Contribution, a_contribution, booked, credited
+from tests.support.builders import COUNTY, a_listed_version, a_person
+from tests.support.credit_builders import SMALL, Contribution, a_contribution, booked, credited
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
 
@@ -41,6 +47,62 @@ def keep(units: Units, given: Contribution, *people: Actor) -> None:
     for one in people:
         with units(one) as unit:
             keep_favourite(unit, key_of(given))
+
+
+def asks_for(units: Units, number: int, day: date) -> None:
+    """Record that from a day on so many followers are needed."""
+    with units(SYSTEM) as unit:
+        record_table(
+            unit,
+            RateKind.CREDITS,
+            version=f"{number} from {day}",
+            region_code=COUNTY,
+            valid_from=day,
+            source="测试标准",
+            body=SMALL | {"followers_needed": number},
+        )
+
+
+@pytest.mark.parametrize(
+    ("needed", "arriving", "earned"),
+    [
+        pytest.param((4, 2), (3, 0), "with the table", id="fewer asked for than there are"),
+        pytest.param((4, 2), (3, 3), "with the table", id="and more come later"),
+        pytest.param((4, 2), (1, 1), "later", id="the second comes under the second table"),
+        pytest.param((2, 4), (3, 0), "before", id="a higher number takes nothing back"),
+        pytest.param((2, 4), (1, 2), "never", id="three are too few for the higher number"),
+        pytest.param((2, 4), (1, 3), "later", id="four are enough for it"),
+    ],
+)
+def test_followers_earn_at_the_first_moment_at_which_there_were_enough(
+    units: Units,
+    clock: FixedClock,
+    given: Contribution,
+    *,
+    needed: tuple[int, int],
+    arriving: tuple[int, int],
+    earned: str,
+) -> None:
+    """R47: by the number that was needed then; who stood between two numbers is not left out."""
+    first = clock.now().date() + timedelta(days=1)
+    then = first + timedelta(days=10)
+    asks_for(units, needed[0], first)
+    asks_for(units, needed[1], then)
+    people = some_people(units, given, sum(arriving), Role.TEACHER)
+    clock.advance(timedelta(days=2))
+    keep(units, given, *people[: arriving[0]])
+    before = clock.now()
+    booked(units)
+    assert credited(units, given.author) == (3 * PARTS if earned == "before" else 0)
+    clock.advance(timedelta(days=18))
+    keep(units, given, *people[arriving[0] :])
+    booked(units)
+    moments = {"before": before, "with the table": start_of_day(then), "later": clock.now()}
+    with units(SYSTEM) as unit:
+        found = unit.session.execute(select(CreditBooking.kind, CreditBooking.at)).all()
+    assert found == ([] if earned == "never" else [("followers", moments[earned])])
+    assert credited(units, given.author) == (0 if earned == "never" else 3 * PARTS)
+    assert verify(units, SYSTEM) == []
 
 
 def test_followers_count_while_it_is_listed_and_come_back_with_it(
