@@ -34,6 +34,7 @@ from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
 from settlement.verify.payouts import check_payouts
 from settlement.verify.rankings import check_rankings
+from settlement.verify.rates import check_rates
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.school_days import check_school_days
@@ -202,6 +203,7 @@ CHECKS: tuple[Check, ...] = (
     check_retentions,
     check_payments,
     check_payouts,
+    check_rates,
     check_credits,
     check_counts,
     check_school_days,
