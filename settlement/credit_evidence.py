@@ -126,8 +126,8 @@ ORDER BY resource_id, person_id, region_code
 )
 
 
-class _Tables:
-    """The tables in force by region and day, each region's place looked up once."""
+class Tables:
+    """The tables of credits by region and day, each region's place looked up once."""
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
@@ -135,13 +135,21 @@ class _Tables:
         self._distances: dict[str, Mapping[str, int]] = {}
         self._turns: dict[str, list[tuple[datetime, RateVersion]]] = {}
 
-    def at(self, region_code: str, moment: datetime) -> RateVersion | None:
-        return in_force(self.versions, self._above(region_code), day=shanghai_day(moment))
+    def at(
+        self, region_code: str, moment: datetime, *, known_at: datetime | None = None
+    ) -> RateVersion | None:
+        """Return which version holds at a moment; `known_at`: of those that were recorded then."""
+        known = [
+            one
+            for one in self.versions
+            if known_at is None or one.recorded_at is None or one.recorded_at <= known_at
+        ]
+        return in_force(known, self.above(region_code), day=shanghai_day(moment))
 
     def in_turn(self, region_code: str) -> list[tuple[datetime, RateVersion]]:
         """Return which versions held and hold, one after the other, each with its first moment."""
         if region_code not in self._turns:
-            above = self._above(region_code)
+            above = self.above(region_code)
             known = {one.valid_from for one in self.versions if one.region_code in above}
             self._turns[region_code] = [
                 (start_of_day(day), version)
@@ -150,7 +158,8 @@ class _Tables:
             ]
         return self._turns[region_code]
 
-    def _above(self, region_code: str) -> Mapping[str, int]:
+    def above(self, region_code: str) -> Mapping[str, int]:
+        """Return whose tables hold in a region: how far above it each lies."""
         if region_code not in self._distances:
             self._distances[region_code] = region_distances(self._unit, region_code)
         return self._distances[region_code]
@@ -158,7 +167,7 @@ class _Tables:
 
 def facts_of_credits(unit: Unit) -> list[CreditFact]:
     """Return every fact that holds now."""
-    tables = _Tables(unit)
+    tables = Tables(unit)
     found = list(_read(tables, unit.session.execute(READ)))
     for question in (USED, DERIVED):
         for row in unit.session.execute(question):
@@ -172,7 +181,7 @@ def facts_of_credits(unit: Unit) -> list[CreditFact]:
     return found
 
 
-def _followed(tables: _Tables, rows: Sequence[Any], *, now: datetime) -> Iterator[CreditFact]:
+def _followed(tables: Tables, rows: Sequence[Any], *, now: datetime) -> Iterator[CreditFact]:
     """Yield the first moment at which a contribution had as many followers as were needed then.
 
     It comes with a follower, or with the first day of a table that asks for no more than there are.
@@ -191,10 +200,10 @@ def _followed(tables: _Tables, rows: Sequence[Any], *, now: datetime) -> Iterato
 def articles_read(unit: Unit, person_id: UUID) -> list[CreditFact]:
     """Return what a person read, of what earns."""
     rows = unit.session.execute(READ_BY, {"person_id": person_id})
-    return list(_read(_Tables(unit), rows))
+    return list(_read(Tables(unit), rows))
 
 
-def _read(tables: _Tables, rows: Iterable[Any]) -> Iterator[CreditFact]:
+def _read(tables: Tables, rows: Iterable[Any]) -> Iterator[CreditFact]:
     for row in rows:
         version = tables.at(row.region_code, row.at)
         if version is not None and row.type in version.table.reading_types:

@@ -291,7 +291,7 @@ def test_verify_names_a_booking_that_the_books_do_not_have(
         unit.session.execute(text("UPDATE credit_booking SET amount = 700"))
     found = verify(units, SYSTEM)
     assert found
-    assert all("credits of" in one for one in found)
+    assert all("credits " in one for one in found)
 
 
 def test_verify_names_a_booking_of_what_was_not_read(

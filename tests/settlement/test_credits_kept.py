@@ -144,6 +144,35 @@ def test_a_teacher_who_moves_keeps_the_table_of_what_was_read_before(
     assert verify(units, SYSTEM) == []
 
 
+def test_a_reading_takes_as_long_as_is_asked_where_it_was_begun(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R47: who moves while they read is not done sooner, and verify asks the same of it."""
+    with units(SYSTEM) as unit:
+        record_table(
+            unit,
+            RateKind.CREDITS,
+            version="city",
+            region_code="990100",
+            valid_from=date(2026, 1, 1),
+            source="测试标准",
+            body=SMALL | {"reading_seconds": 0},
+        )
+        elsewhere = a_school(unit, region_code="990100")
+    key = an_article(units, given.market, "TXT-1")
+    moved = replace(given.reader, organisation_id=elsewhere.id, region_code=elsewhere.region_code)
+    with units(given.reader) as unit:
+        begin_reading(unit, key)
+    with pytest.raises(ReadTooSoon), units(moved) as unit:
+        finish_reading(unit, key)
+    clock.advance(timedelta(seconds=60))
+    with units(moved) as unit:
+        finish_reading(unit, key)
+    booked(units)
+    assert credited(units, given.reader) == 625
+    assert verify(units, SYSTEM) == []
+
+
 def test_an_author_who_moves_keeps_what_other_schools_adopted_before(
     units: Units, clock: FixedClock, given: Contribution
 ):
