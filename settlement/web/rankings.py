@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -20,7 +20,8 @@ from settlement.evaluation.outside import findings
 from settlement.queries.closed import CONSEQUENCES
 from settlement.queries.ranking_reasons import reasons_of
 from settlement.queries.ranking_runs import named_run, runs_of, upheld_of
-from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
+from settlement.queries.rankings import RankRow, Why, cells_of, ranking_of, why
+from settlement.ranking.dimensions import adding_up
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.rules import SHIPPED
@@ -115,6 +116,7 @@ def show_why(page: Page, key: str) -> Response[Any]:
     return page.render(
         "settlement/ranking_why.html",
         why=found,
+        points=points_of(found),
         findings=findings(page.unit, about=(row.key,)),
         reasons=reasons,
         consequences=CONSEQUENCES,
@@ -133,8 +135,17 @@ def show_why(page: Page, key: str) -> Response[Any]:
         else vendor_address(row.vendor_code),
         interval=interval_of(row),
         tenth=tenth,
+        tenth_up=tenth_up,
         method=METHOD,
     )
+
+
+def points_of(found: Why) -> dict[str, Decimal]:
+    """Return the points of each component in tenths that add up to the score as it is shown."""
+    points = adding_up(
+        [one.points for one in found.contributions], tenth(found.row.score), unit=TENTH
+    )
+    return {one.name: own for one, own in zip(found.contributions, points, strict=True)}
 
 
 def show_method(page: Page) -> Response[Any]:
@@ -198,6 +209,11 @@ def line_of(score: Decimal, sd: Decimal) -> Interval:
 
 def tenth(value: Decimal) -> Decimal:
     return value.quantize(TENTH, rounding=ROUND_HALF_EVEN)
+
+
+def tenth_up(value: Decimal) -> Decimal:
+    """Return a bound, or what is missing, in tenths: never less than it is."""
+    return value.quantize(TENTH, rounding=ROUND_CEILING)
 
 
 def _named_run(page: Page, month: str, number: str) -> ScoreRun:

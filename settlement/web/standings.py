@@ -27,7 +27,15 @@ from settlement.ranking.runs import last_run
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.trial import Trial, judged_today
 from settlement.web.places import Crumb
-from settlement.web.rankings import Interval, cell_words, interval_of, line_of, tenth, why_address
+from settlement.web.rankings import (
+    Interval,
+    cell_words,
+    interval_of,
+    line_of,
+    tenth,
+    tenth_up,
+    why_address,
+)
 
 STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
     Because.NOTICE: issue_notice,
@@ -100,6 +108,7 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
         why=why_address,
         interval=interval_of,
         tenth=tenth,
+        tenth_up=tenth_up,
         empty_words=translate(OWN_EMPTY, page.locale),
         findings=findings_about_us(page.unit),
     )
