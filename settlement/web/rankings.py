@@ -11,6 +11,7 @@ from litestar import Response
 from catalog.places import exposures
 from catalog.web.addresses import resource_address, vendor_address
 from catalog.web.words import word_of
+from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, month_of, parse_month, shanghai_day, show_month
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
@@ -18,6 +19,7 @@ from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.outside import findings
 from settlement.queries.closed import CONSEQUENCES
+from settlement.queries.ranking_evidence import may_read
 from settlement.queries.ranking_reasons import reasons_of
 from settlement.queries.ranking_runs import named_run, runs_of, upheld_of
 from settlement.queries.rankings import RankRow, Why, cells_of, ranking_of, why
@@ -36,6 +38,8 @@ ANY_WORD: Final = {
     "type": msgid("any type"),
 }
 BETWEEN: Final = " · "
+READ_EVIDENCE: Final = (Role.VENDOR_MANAGER, Role.ADMISSION, Role.AUDITOR)
+"""Who may read what a score is made of, school by school."""
 TENTH: Final = Decimal("0.1")
 
 
@@ -108,8 +112,7 @@ def show_rankings(page: Page) -> Response[Any]:
 def show_why(page: Page, key: str) -> Response[Any]:
     """Show why a vendor or a resource stands where it stands."""
     query = page.request.query_params
-    number = str(query.get("run", ""))
-    run = _named_run(page, str(query.get("month", "")), number)
+    run, number = run_asked_for(page)
     found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
     row = found.row
     reasons = None if row.is_newcomer else reasons_of(page.unit, run, found)
@@ -117,6 +120,8 @@ def show_why(page: Page, key: str) -> Response[Any]:
         "settlement/ranking_why.html",
         why=found,
         points=points_of(found),
+        asked=_asked(row, run, number),
+        reads_evidence=_reads_evidence(page, row),
         findings=findings(page.unit, about=(row.key,)),
         reasons=reasons,
         consequences=CONSEQUENCES,
@@ -138,6 +143,20 @@ def show_why(page: Page, key: str) -> Response[Any]:
         tenth_up=tenth_up,
         method=METHOD,
     )
+
+
+def _asked(row: RankRow, run: ScoreRun, number: str) -> str:
+    """Return how an address asks for a row of a run."""
+    asked = {"key": row.key, "cell": row.cell, "kind": row.kind, "month": show_month(run.month)}
+    return urlencode(asked | _named(number))
+
+
+def _reads_evidence(page: Page, row: RankRow) -> bool:
+    """Whether the reader is shown the way to what a score is made of, school by school."""
+    is_vendor = page.actor.organisation_kind is OrganisationKind.VENDOR
+    if not any(page.actor.may(role) for role in READ_EVIDENCE) or (is_vendor and row.is_newcomer):
+        return False
+    return may_read(page.unit, vendor=row.vendor_code, cell=row.cell)
 
 
 def points_of(found: Why) -> dict[str, Decimal]:
@@ -216,11 +235,15 @@ def tenth_up(value: Decimal) -> Decimal:
     return value.quantize(TENTH, rounding=ROUND_CEILING)
 
 
-def _named_run(page: Page, month: str, number: str) -> ScoreRun:
+def run_asked_for(page: Page) -> tuple[ScoreRun, str]:
+    """Return the run that an address asks for, and its number if it names one, else the one that
+    holds and nothing. Raises `NotFound`."""
+    query = page.request.query_params
+    month, number = str(query.get("month", "")), str(query.get("run", ""))
     if not month:
-        return named_run(page.unit, None, number=number)
+        return named_run(page.unit, None, number=number), number
     try:
-        return named_run(page.unit, Month(parse_month(month)), number=number)
+        return named_run(page.unit, Month(parse_month(month)), number=number), number
     except MarketError as error:
         raise NotFound(what="ranking", key=month) from error
 
