@@ -75,7 +75,7 @@ ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
     "/school/devices": frozenset(DEVICE_KEEPERS),
     "/bureau/admission": frozenset({Role.ADMISSION, Role.AUDITOR}),
-    "/bureau/standings": frozenset({Role.ADMISSION}),
+    "/bureau/standings": frozenset({Role.ADMISSION, Role.AUDITOR}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
     "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),
     "/bureau/payments/reconciliation": frozenset(

@@ -10,6 +10,7 @@ from uuid import UUID
 from litestar import Response
 from sqlalchemy import func, select
 
+from kernel.actors import Role
 from kernel.clock import Month, parse_month, shanghai_day
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
@@ -145,6 +146,7 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         file_name="standings",
         status=409 if error else 200,
         desk=desk,
+        reviews=page.actor.may(Role.ADMISSION),
         months=months,
         waiting=waiting,
         counts=[(one.value, counts[one]) for one in reversed(VendorStanding) if counts[one]],
@@ -208,6 +210,7 @@ def show_standing(
         three=three,
         today=shanghai_day(page.unit.clock.now()),
         is_vendor=page.actor.organisation_id is not None and not _is_bureau(page),
+        reviews=page.actor.may(Role.ADMISSION),
         form=form,
         asked=asked,
         verdict=verdict,
