@@ -183,7 +183,7 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
         month=run.month,
         config=config,
         contributions=contributions_of(row.result, config, score=row.score),
-        dimensions=dimensions_of(row.result, row.schools),
+        dimensions=dimensions_of(row.result),
         left_out=_left_out(row.result),
         to_next_band=Decimal(row.result["to_next_band"]),
         among=int(row.result["among"]),

@@ -50,11 +50,15 @@ class Contribution:
     evidence: Decimal
 
 
-def dimensions_of(result: dict[str, Any], schools: int) -> list[Dimensional]:
-    """Return the four dimensions of a snapshot's result."""
+def dimensions_of(result: dict[str, Any]) -> list[Dimensional]:
+    """Return the four dimensions of a snapshot's result.
+
+    Schools are all that have evidence, as rural ones are: independent ones may be fewer.
+    """
     totals, parts = result["totals"], result["parts"]
     passed, audits = result["audits"]
     rural = result["rural_schools"]
+    schools = sum(one["schools"] for one in result["places"].values())
     mean = {name: Decimal(one["mean"]) for name, one in parts.items()}
     told = {name: totals.get(name, 0) for name in ("raters", "renewed", "ended", "months")}
     quality = (mean["audit"] + mean["defects"]) / 2
