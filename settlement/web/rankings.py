@@ -1,10 +1,11 @@
 """Rankings on pages that everybody may read: a cell, why somebody stands there, and the rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from litestar import Response
 
@@ -28,6 +29,7 @@ from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import last_run, rules_of, runs_that_hold
+from settlement.ranking.standing_states import VendorStanding
 from settlement.web.ranking_numbers import numbers_of
 
 RANKINGS: Final = "/rankings"
@@ -40,6 +42,7 @@ ANY_WORD: Final = {
 BETWEEN: Final = " · "
 READ_EVIDENCE: Final = (Role.VENDOR_MANAGER, Role.ADMISSION, Role.AUDITOR)
 """Who may read what a score is made of, school by school."""
+NEWCOMER: Final = VendorStanding.NEWCOMER.value
 TENTH: Final = Decimal("0.1")
 
 
@@ -82,7 +85,10 @@ def show_rankings(page: Page) -> Response[Any]:
     if absent and page.export:
         raise NotFound(what="ranking", key=absent[0])
     rows = ranking_of(page.unit, run, kind=kind, cell=cell) if cell else []
-    table = _table(page, rows, cell=cell, kind=kind, run=run, number=number)
+    shown: Mapping[UUID, int] = {}
+    if kind != VENDOR:
+        shown = exposures(page.unit, since=month_of(shanghai_day(page.unit.clock.now())))
+    table = _table(page, rows, cell=cell, kind=kind, run=run, number=number, shown=shown)
     return page.render_table(
         "settlement/rankings.html",
         table,
@@ -103,9 +109,7 @@ def show_rankings(page: Page) -> Response[Any]:
         tenth=tenth,
         method=METHOD,
         config=rules_of(page.unit, run).ranking,
-        shown=exposures(page.unit, since=month_of(shanghai_day(page.unit.clock.now())))
-        if kind != VENDOR
-        else {},
+        shown=shown,
     )
 
 
@@ -248,10 +252,27 @@ def run_asked_for(page: Page) -> tuple[ScoreRun, str]:
         raise NotFound(what="ranking", key=month) from error
 
 
+def _part(name: str, schools: str, score: str) -> list[Column[RankRow]]:
+    """Return the columns of the score by urban or by rural schools alone, with their number."""
+    return [
+        Column(key=name, title=schools, value=lambda row: row.part(name).schools, kind="number"),
+        Column(
+            key=f"{name}_score", title=score, value=lambda row: row.part(name).score, kind="ratio"
+        ),
+    ]
+
+
 def _table(
-    page: Page, rows: Sequence[RankRow], *, cell: str, kind: str, run: ScoreRun, number: str
+    page: Page,
+    rows: Sequence[RankRow],
+    *,
+    cell: str,
+    kind: str,
+    run: ScoreRun,
+    number: str,
+    shown: Mapping[UUID, int],
 ) -> Table[RankRow]:
-    """Return the ranking as its exports have it."""
+    """Return the ranking as its exports have it: all that the page has, to four places."""
     columns: list[Column[RankRow]] = [
         Column(key="place", title=msgid("Place"), value=lambda row: row.place, kind="number"),
         Column(key="name", title=msgid("Name"), value=lambda row: row.name),
@@ -277,13 +298,25 @@ def _table(
             key="high", title=msgid("Worst place"), value=lambda row: row.place_high, kind="number"
         ),
         Column(key="schools", title=msgid("Schools"), value=lambda row: row.schools, kind="number"),
+        *_part("urban", msgid("Urban schools"), msgid("Score by urban schools alone")),
+        *_part("rural", msgid("Rural schools"), msgid("Score by rural schools alone")),
         Column(
-            key="rural",
-            title=msgid("Rural schools"),
-            value=lambda row: row.rural_schools,
-            kind="number",
+            key="state",
+            title=msgid("Standing"),
+            value=lambda row: NEWCOMER if row.is_newcomer else row.state or None,
+            kind="state",
+            label_kind="VendorStanding",
         ),
     ]
+    if kind != VENDOR:
+        columns.append(
+            Column(
+                key="shown",
+                title=msgid("Shown on a kept place this month"),
+                value=lambda row: shown.get(row.subject_id, 0) if row.is_newcomer else None,
+                kind="number",
+            )
+        )
     filters = {"cell": cell, "kind": kind, "month": show_month(run.month)} | _named(number)
     view = View(path=RANKINGS, filters=filters, per_page=None)
     caption = f"{label(kind, page.locale, kind='RankedKind')}{BETWEEN}" + cell_words(

@@ -304,6 +304,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
     def href(row: StandingRow) -> str:
         return desk.standing(row.id)
 
+    exact = bool(page.export)
     return [
         Column(
             key="vendor_name",
@@ -338,7 +339,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
         Column(
             key="score",
             title=msgid("Score"),
-            value=lambda row: None if row.score is None else tenth(row.score),
+            value=lambda row: row.score if exact or row.score is None else tenth(row.score),
             kind="ratio",
             href=href,
             sortable=True,
@@ -346,7 +347,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
         Column(
             key="p_bad",
             title=msgid("Probably below the line"),
-            value=lambda row: None if row.p_bad is None else round(row.p_bad, 3),
+            value=lambda row: row.p_bad if exact or row.p_bad is None else round(row.p_bad, 3),
             kind="ratio",
             href=href,
             sortable=True,
