@@ -10,6 +10,7 @@ from uuid import UUID
 from litestar import Response
 from sqlalchemy import select
 
+from kernel.actors import Role
 from kernel.clock import Month, parse_month, shanghai_day
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
@@ -28,7 +29,15 @@ from settlement.ranking.runs import last_run
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.trial import Trial, judged_today
 from settlement.web.places import Crumb
-from settlement.web.rankings import Interval, cell_words, interval_of, line_of, tenth, why_address
+from settlement.web.rankings import (
+    Interval,
+    cell_words,
+    interval_of,
+    line_of,
+    tenth,
+    tenth_up,
+    why_address,
+)
 
 STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
     Because.NOTICE: issue_notice,
@@ -101,6 +110,7 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
         why=why_address,
         interval=interval_of,
         tenth=tenth,
+        tenth_up=tenth_up,
         empty_words=translate(OWN_EMPTY, page.locale),
         findings=findings_about_us(page.unit),
     )
@@ -134,6 +144,7 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         file_name="standings",
         status=409 if error else 200,
         desk=desk,
+        reviews=page.actor.may(Role.ADMISSION),
         months=months,
         wait_days=SHIPPED.ranking.gates.wait_days,
         counts=[(one.value, counts[one]) for one in reversed(VendorStanding) if counts[one]],
@@ -197,6 +208,7 @@ def show_standing(
         three=three,
         today=shanghai_day(page.unit.clock.now()),
         is_vendor=page.actor.organisation_id is not None and not _is_bureau(page),
+        reviews=page.actor.may(Role.ADMISSION),
         form=form,
         asked=asked,
         verdict=verdict,
@@ -290,6 +302,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
     def href(row: StandingRow) -> str:
         return desk.standing(row.id)
 
+    exact = bool(page.export)
     return [
         Column(
             key="vendor_name",
@@ -324,7 +337,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
         Column(
             key="score",
             title=msgid("Score"),
-            value=lambda row: None if row.score is None else tenth(row.score),
+            value=lambda row: row.score if exact or row.score is None else tenth(row.score),
             kind="ratio",
             href=href,
             sortable=True,
@@ -332,7 +345,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
         Column(
             key="p_bad",
             title=msgid("Probably below the line"),
-            value=lambda row: None if row.p_bad is None else round(row.p_bad, 3),
+            value=lambda row: row.p_bad if exact or row.p_bad is None else round(row.p_bad, 3),
             kind="ratio",
             href=href,
             sortable=True,

@@ -108,6 +108,8 @@ OF_NOBODY = {
     or path
     in {
         "/learn/open",
+        "/rankings/evidence",
+        "/api/v1/rankings/evidence",
         "/catalog/ratings",
         "/vendor/payouts/onboarding",
         "/bureau/allocations/new/{code}",
