@@ -178,7 +178,8 @@ SELECT 'ranking of ' || to_char(r.month, 'YYYY-MM') || ', run ' || r.number AS n
         'config', r.config_version, 'by', r.ran_by, 'counts', r.counts) AS kept,
     CASE WHEN t.id IS NOT NULL THEN jsonb_build_object('month', t.facts -> 'month',
         'number', t.facts -> 'number', 'config', t.facts -> 'config', 'by', t.actor_name,
-        'counts', t.facts - ARRAY['month', 'number', 'config', 'digest', 'at', 'stated']) END AS told,
+        'counts', t.facts - ARRAY['month', 'number', 'config', 'digest', 'at', 'stated'])
+    END AS told,
     r.ran_at AS kept_at, t.at AS acted_at, {MOMENT} AS said_at
 FROM score_run r LEFT JOIN trail t
     ON t.act = 'month.ranked' AND t.subject_id = CAST(r.id AS text)
