@@ -1,9 +1,9 @@
 """Ratings by verified use: who may rate a version, and what its teachers' latest ratings say (R42).
 
 Decides whose word counts: a teacher who opened the version for a class, whose use came in and lies
-in a month that is stated; never one of the school that made it (R30). Their latest rating of a
-version counts, the ones before stay on record. What the storefront shows of it is published down to
-the catalogue by `signals`.
+in a month that is stated; never one of the school that made it, now or when it was used (R30).
+Their latest rating of a version counts, the ones before stay on record. What the storefront shows
+of it is published down to the catalogue by `signals`.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
 from settlement.models import STATED
+from settlement.own_schools import homes
 from settlement.rating_models import Rating
 from settlement.signals import publish
 
@@ -27,13 +28,17 @@ MOST: Final = 5
 
 ENTITLED: Final = text(
     """
+WITH {HOMES}
 SELECT launch.id AS launch_id, launch.school_id, launch.version_id,
-    coalesce(CAST(launch.school_id AS text)
-        IN (version.metadata ->> 'author_school_id', vendor.facts ->> 'school_id'), false) AS is_own
+    EXISTS (SELECT FROM home h WHERE h.school_id = COALESCE(school.parent_id, school.id)
+        AND ((h.since <= e.occurred_at AND h.until > e.occurred_at) OR h.until = 'infinity'))
+    OR EXISTS (SELECT FROM organisation place
+        WHERE COALESCE(place.parent_id, place.id) = COALESCE(school.parent_id, school.id)
+            AND CAST(place.id AS text) = version.metadata ->> 'author_school_id') AS is_own
 FROM learner
 JOIN launch ON launch.learner_id = learner.id
 JOIN version ON version.id = launch.version_id
-JOIN organisation vendor ON vendor.id = launch.vendor_id
+JOIN organisation school ON school.id = launch.school_id
 JOIN usage_event e ON e.payer_id = launch.payer_id AND e.launch_id = launch.id
     AND e.occurred_at >= launch.issued_at - interval '1 day'
     AND e.occurred_at < launch.expires_at + interval '40 days'
@@ -42,12 +47,13 @@ JOIN period ON period.payer_id = e.payer_id AND period.state = ANY(:stated)
         date_trunc('month', e.occurred_at AT TIME ZONE 'Asia/Shanghai') AS date)
 WHERE learner.person_id = :person_id AND launch.resource_id = :resource_id
     AND launch.kind = 'class'
-ORDER BY launch.issued_at DESC LIMIT 1
-"""
+ORDER BY is_own, launch.issued_at DESC LIMIT 1
+""".replace("{HOMES}", homes(of="o.id = (SELECT vendor_id FROM resource WHERE id = :resource_id)"))
 )
 """The latest settled use of a resource by a teacher for a class: it names the version they rate.
 
-`is_own`: the school of the use is that of the teacher who sells it, or of the work's author.
+`is_own`: the school of the use is that of the work's author, or of the teacher who sells it, when
+it was used or now. One that was at another school goes before.
 """
 
 SPREAD: Final = text(
