@@ -101,7 +101,7 @@ def read(units: Units, reader: Actor, key: str, clock: FixedClock) -> None:
         finish_reading(unit, key)
 
 
-def taught(units: Units, given: Contribution, *, day: int) -> None:
+def taught(units: Units, given: Contribution, *, day: int, month: int = 3) -> None:
     """Have the other school's teacher use the contribution with a class."""
     launch_id = uuid4()
     a_launch(
@@ -111,9 +111,11 @@ def taught(units: Units, given: Contribution, *, day: int) -> None:
         kind="class",
         class_name="三年级2班",
         learner_id=given.number,
-        issued_at=at(day, 8),
+        issued_at=at(day, 8, month=month),
     )
-    report = a_report(launch_id, f"use-{launch_id}", occurred_at=at(day, 8, 10), session="s")
+    report = a_report(
+        launch_id, f"use-{launch_id}", occurred_at=at(day, 8, 10, month=month), session="s"
+    )
     deliver(units, [report], source=TICKETS, name=f"{launch_id}.csv")
 
 
