@@ -17,6 +17,7 @@ from kernel.clock import shanghai_day, start_of_day
 from kernel.unit import Unit
 from settlement.agreement_items import RECOUNTED_AWAY, USED_ITEMS
 from settlement.credit_rules import CreditFact, CreditKind, CreditTable
+from settlement.own_schools import homes
 from settlement.rate_tables import RateKind, RateVersion, in_force, region_distances, versions_of
 
 READ: Final = text(
@@ -27,33 +28,16 @@ WHERE r.finished_at IS NOT NULL
 """
 )
 READ_BY: Final = text(f"{READ.text} AND r.person_id = :person_id")
-# A teacher who sells is a vendor; its person is who managed it first. Their school is told for each
-# time, as the trail has it: who moves takes nothing of what was earned before, and earns nothing by
-# what their school of then did. A teaching point and its school are one school, whoever asks.
+# A teacher who sells is a vendor; its person is who managed it first. Who moves takes nothing of
+# what was earned before, and earns nothing by what their school of then did.
 AUTHORS = """
 authors AS (
     SELECT DISTINCT ON (o.id) o.id AS vendor_id, g.person_id, o.region_code
     FROM organisation o JOIN role_grant g ON g.organisation_id = o.id AND g.role = 'vendor_manager'
     WHERE o.kind = 'vendor' AND o.facts ->> 'vendor_kind' = 'teacher'
     ORDER BY o.id, g.granted_from, g.id
-), move AS (
-    SELECT o.id AS vendor_id, t.at, t.facts #>> '{before,facts,school_id}' AS school_id
-    FROM trail t JOIN organisation o ON CAST(o.id AS text) = t.subject_id
-    WHERE t.act = 'organisation.changed' AND t.subject_kind = 'vendor'
-        AND t.facts #>> '{before,facts,school_id}'
-            IS DISTINCT FROM t.facts #>> '{after,facts,school_id}'
-), home AS (
-    SELECT every.vendor_id, COALESCE(place.parent_id, place.id) AS school_id,
-        lag(every.at, 1, '-infinity') OVER (PARTITION BY every.vendor_id ORDER BY every.at)
-            AS since, every.at AS until
-    FROM (
-        SELECT vendor_id, at, school_id FROM move
-        UNION ALL
-        SELECT id, 'infinity', facts ->> 'school_id' FROM organisation
-        WHERE kind = 'vendor' AND facts ->> 'vendor_kind' = 'teacher'
-    ) every LEFT JOIN organisation place ON CAST(place.id AS text) = every.school_id
-)
-"""
+), {HOMES}
+""".replace("{HOMES}", homes())
 # Bills of other schools' use of a contribution, while they are not credited whole; one without a
 # price is never credited and holds. A trial commits to nothing and is no adoption (R21). What is
 # billed for a month was used by its last moment, and a school at which the author was in it is no

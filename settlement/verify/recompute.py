@@ -30,6 +30,7 @@ from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.credits import check_credits
+from settlement.verify.draws import check_draws
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
 from settlement.verify.payouts import check_payouts
@@ -212,6 +213,7 @@ CHECKS: tuple[Check, ...] = (
     check_seals,
     check_archives,
     check_usage,
+    check_draws,
     check_rankings,
     check_ranking_facts,
     check_standings,

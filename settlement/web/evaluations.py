@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from litestar import Response
 
+from catalog.blind_audit import JUDGED_WITHIN_DAYS
 from catalog.web.addresses import resource_address
 from kernel.actors import OrganisationKind
 from kernel.errors import InvalidInput, NotFound
@@ -55,6 +56,7 @@ def show_evaluations(page: Page) -> Response[Any]:
         as_of=span.as_of,
         k=SHIPPED.k_satisfaction,
         admit_days=page.unit.settings.admit_days,
+        audited_within=JUDGED_WITHIN_DAYS,
         due_days=page.unit.settings.due_days,
     )
 
@@ -224,6 +226,8 @@ def _bureaus(
         figure("appeals", msgid("Appeals decided")),
         figure("upheld", msgid("Of these upheld against it")),
         figure("takedowns", msgid("Takedowns of what it let in")),
+        figure("audits", msgid("Blind audits to judge by then")),
+        figure("audits_in_time", msgid("Judged in time")),
         figure("disputes", msgid("Disputes to decide by then")),
         figure("disputes_in_time", msgid("Decided in time")),
         figure("statements", msgid("Statements due")),

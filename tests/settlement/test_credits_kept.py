@@ -14,7 +14,6 @@ from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.errors import ReadingPutAside, ReadTooSoon
 from kernel.identity.models import Organisation, Person
-from kernel.identity.organisations import VendorRow, record_vendors
 from kernel.identity.people import RosterRow, record_roster
 from kernel.unit import Units
 from settlement.agreements import Draw
@@ -34,6 +33,7 @@ from tests.support.credit_builders import (
     an_article,
     booked,
     credited,
+    moves,
     read,
     taught,
 )
@@ -97,22 +97,6 @@ def test_one_article_is_read_at_a_time(units: Units, clock: FixedClock, given: C
         finish_reading(unit, keys[0])
     booked(units)
     assert credited(units, given.reader) == 1_000, "two were read"
-
-
-def moves(units: Units, given: Contribution, *, to: Organisation) -> None:
-    """Record that the author teaches at another school now."""
-    with units(SYSTEM) as unit:
-        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
-        vendor.code = "T-1001"  # the market's vendor began as a firm
-        unit.session.flush()
-        row = VendorRow(
-            code=vendor.code,
-            name=vendor.name,
-            region_code=vendor.region_code,
-            vendor_kind="teacher",
-            school_code=to.code,
-        )
-        took(record_vendors(unit, [row]))
 
 
 def test_a_teacher_who_moves_keeps_the_table_of_what_was_read_before(

@@ -175,6 +175,8 @@ WHO_MAY: dict[tuple[str, str], frozenset[Role] | None] = {
     ("GET", "/api/v1/samples"): REVIEWERS,
     ("POST", "/api/v1/samples"): REVIEWERS,
     ("POST", "/api/v1/samples/{sample_id}/judgement"): REVIEWERS,
+    ("GET", "/api/v1/draws"): EVERYBODY,
+    ("GET", "/api/v1/draws/{draw_id}"): EVERYBODY,
     ("GET", "/responsibility/{vendor}/{sku}"): EVERYBODY,
     ("GET", "/school/needs"): STAFF,
     ("POST", "/school/needs"): STAFF,
