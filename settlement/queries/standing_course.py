@@ -58,6 +58,7 @@ class AppealView:
     made_on: date
     outcome: str
     decided_on: date | None
+    decided_by: UUID | None
     note: str
     items: Sequence[Item]
     denied: Sequence[Item]
@@ -192,6 +193,7 @@ def appeal_views(
             made_on=one.made_on,
             outcome=one.outcome or "",
             decided_on=shanghai_day(one.decided_at) if one.decided_at else None,
+            decided_by=one.decided_by,
             note=one.note,
             items=said,
             denied=[item for item in said if item["number"] in one.contested],

@@ -48,6 +48,7 @@ from settlement.ranking.standings import (
     every_look,
     holding,
     notices_of,
+    signed_steps,
     visible_standings,
 )
 
@@ -82,7 +83,8 @@ class StandingRow:
 class StandingView:
     """A standing whole: its course, the gates before the next step, items that can be contested.
 
-    `items`: as the run has it by which the last step was signed (or the last look), which is
+    `signed`: the steps whose signers decide neither the appeal nor the return that waits. `items`:
+    as the run has it by which the last step was signed (or the last look), which is
     `rests_on`; they name their school. `against`: the step that can be appealed. `voided`: steps
     that an upheld appeal took back, each with the day. `runs`: by month the numbers of the runs
     that looked. `appeal_by` is None where nothing can be appealed, `return_on` (the first day to
@@ -94,6 +96,7 @@ class StandingView:
     step: Because | None
     gates: Sequence[Gate]
     events: Sequence[StandingEvent]
+    signed: Sequence[StandingEvent]
     appeals: Sequence[AppealView]
     items: Sequence[dict[str, Any]]
     rests_on: UUID | None
@@ -209,6 +212,7 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         step=step,
         gates=[*of_ours, *gates_of(unit, course, step)] if step else [],
         events=events,
+        signed=signed_steps(events, until=_appealed(events, appeals)),
         appeals=[
             replace(
                 one,
@@ -230,6 +234,14 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         returns=returns_of(unit, standing_id) if _has_left(events) else (),
         return_on=return_day(unit, row.state, row.since),
     )
+
+
+def _appealed(
+    events: Sequence[StandingEvent], appeals: Sequence[StandingAppeal]
+) -> StandingEvent | None:
+    """Return the event against which an appeal waits; None without one."""
+    waiting = {one.event_id for one in appeals if one.outcome is None}
+    return next((one for one in events if one.id in waiting), None)
 
 
 def _numbers_of(looks: Sequence[tuple[StandingLook, int]]) -> dict[date, list[int]]:
