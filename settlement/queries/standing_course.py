@@ -64,6 +64,16 @@ class AppealView:
     denied: Sequence[Item]
     struck: Sequence[Item]
 
+    @property
+    def touched(self) -> list[Item]:
+        """The items that it denies or that were struck out, each once and with which it is."""
+        denied, struck = ({one["number"] for one in some} for some in (self.denied, self.struck))
+        return [
+            {**one, "is_denied": one["number"] in denied, "is_struck": one["number"] in struck}
+            for one in self.items
+            if one["number"] in denied | struck
+        ]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoticeView:

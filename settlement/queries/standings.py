@@ -110,6 +110,12 @@ class StandingView:
     returns: Sequence[StandingReturn]
     return_on: date | None
 
+    @property
+    def says_as_told(self) -> bool:
+        """Whether the items are those of the notice that stands, as it was told."""
+        told = next((one.items for one in self.told if one.voided_on is None), ())
+        return bool(told) and _what(told) == _what(self.items)
+
 
 def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[StandingRow]:
     """Return the standings that the actor sees, the worst looks first."""
@@ -242,6 +248,10 @@ def _appealed(
     """Return the event against which an appeal waits; None without one."""
     waiting = {one.event_id for one in appeals if one.outcome is None}
     return next((one for one in events if one.id in waiting), None)
+
+
+def _what(items: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(one["number"], one["school_name"], one["component"], one["what"]) for one in items]
 
 
 def _numbers_of(looks: Sequence[tuple[StandingLook, int]]) -> dict[date, list[int]]:

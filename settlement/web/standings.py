@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -42,6 +42,8 @@ NO_STANDINGS: Final = msgid(
 )
 A_REVIEWER: Final = msgid("a reviewer of the education bureau")
 VOIDED: Final = msgid("taken back: the appeal was upheld on %(day)s")
+ON_A_PAGE: Final = 20
+"""Standings on a page of the desk: what waits stands first, and a phone shows each as a card."""
 TEXTS: Final = frozenset({"claim", "note"})
 """What services call the text that a form of a standing sends."""
 REASON: Final = msgid("Reason")
@@ -117,6 +119,8 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         options=tuple((one.value, label(one, page.locale)) for one in VendorStanding),
     )
     view = page.view(columns, filters=(by_state,))
+    if view.per_page:
+        view = replace(view, per_page=ON_A_PAGE)
     wanted = view.filters.get("state")
     every = sorted(standing_rows(page.unit), key=_waits)
     rows = [row for row in every if wanted in {None, row.state}]
@@ -321,7 +325,11 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
             sortable=True,
         ),
         Column(
-            key="since", title=msgid("Stands there since"), value=lambda row: row.since, kind="day"
+            key="since",
+            title=msgid("Stands there since"),
+            value=lambda row: row.since,
+            kind="day",
+            secondary=True,
         ),
         Column(
             key="month",

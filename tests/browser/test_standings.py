@@ -182,7 +182,7 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     look(page, "standing-appeal")
     page.get_by_label("裁决", exact=True).select_option("yes")
     page.get_by_label("裁决理由").fill("核实评价者未实际使用")
-    expect(page.get_by_text("被申诉").first).to_be_visible()
+    expect(page.get_by_text("被否认").first).to_be_visible()
     for box in page.locator("input[name=struck]").all():
         expect(box).not_to_be_checked()
         box.check()
