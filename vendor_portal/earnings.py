@@ -1,6 +1,7 @@
 """A vendor's earnings on pages: what is owed to it, by period, and one period's lines."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from litestar import Response
@@ -13,9 +14,11 @@ from kernel.web.tables import Column, excerpt, tabulate
 from settlement.queries.disputes import disputes_of
 from settlement.queries.earnings import Earnings, EarningsRow, earnings_of
 from settlement.queries.lines import lines_of
+from settlement.queries.standing_waits import own_waits
 from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
 from settlement.web.disputes import Desk
 from settlement.web.places import Place
+from settlement.web.rankings import cell_words
 
 PERIOD_SUMS = (
     *("lines", "uses", "amount_fen", "fee_fen", "retention_fen", "school_fen", "vendor_fen"),
@@ -65,6 +68,8 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         table=table,
         retention=RETENTION,
         disputes=waiting,
+        waits=own_waits(page.unit),
+        cell_words=partial(cell_words, locale=page.locale),
     )
 
 
