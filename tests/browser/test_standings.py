@@ -190,7 +190,7 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     expect(page.get_by_text("以下证据将被剔除")).to_be_visible()
     look(page, "standing-verdict")
     page.get_by_role("button", name="裁定申诉").click()
-    expect(page.get_by_text("已支持")).to_be_visible()
+    expect(page.get_by_text("申诉成立", exact=True).first).to_be_visible()
     expect(page.get_by_text("已撤销").first).to_be_visible()
     expect(page.get_by_text("正常", exact=True).first).to_be_visible()
     look(page, "standing-restored")

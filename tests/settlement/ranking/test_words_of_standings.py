@@ -8,12 +8,15 @@ from jinja2 import DictLoader
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from kernel.i18n import label
 from kernel.settings import Settings
 from kernel.unit import Units
 from kernel.web.rendering import Frame, Renderer
 from market.asgi import LOADERS
+from settlement.ranking.rules import SHIPPED
 from settlement.ranking.standing_appeals import appeal_standing
 from settlement.web import standings as pages
+from settlement.web.ranking_numbers import numbers_of
 from tests.support.application import an_app
 from tests.support.ranking_builders import BAD, Contest, on_probation, standing_of, suspended
 from tests.support.site_builders import sign_in
@@ -111,3 +114,13 @@ def test_what_was_struck_out_is_one_chinese_sentence() -> None:
     struck = {"defects": 4, "ratings": 1}
     said = renderer.render("t/p", Frame(locale="zh_CN"), struck=struck)
     assert said.strip() == "无缺陷：4 所学校；教师满意：1 所学校。"
+
+
+def test_one_thing_has_one_word() -> None:
+    """A score's parameters, parts and components: bands are 档次, looks 评定, disputes 异议."""
+    words = "".join(one.words for one in numbers_of(SHIPPED, "zh_CN"))
+    assert not [old for old in ("评估", "争议", "依据", "满意度", "等级", "审核") if old in words]
+    assert "档次及其得分下界" in words and "连续评定" in words and "尚无证据" in words
+    for name in ("satisfaction", "renewal", "defects", "audit"):
+        part, component = (label(name, "zh_CN", kind=kind) for kind in ("ScorePart", "Component"))
+        assert part == component, name
