@@ -1,8 +1,9 @@
 """What stands around every page and only the whole program knows: navigation, home, platform."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, bindparam, literal, select
 
@@ -14,6 +15,7 @@ from kernel.web.rendering import Frame, NavigationEntry
 from procurement.waiting_counts import count_waiting, waiting_values
 from settlement.metering.devices import KEEPERS as DEVICE_KEEPERS
 from settlement.preview import MAY_PREVIEW
+from settlement.queries.standing_waits import contestable_values, count_contestable
 
 PLATFORM: Final = msgid("Digital education resources")
 PLATFORM_OF: Final = msgid("Digital education resources of {region}")
@@ -67,8 +69,22 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
 }
 """Left navigation by the kind of organisation, the home first."""
 
-INBOXES: Final = frozenset({"/school/approvals", "/bureau/approvals"})
-"""Entries that tell how many signatures wait for the reader."""
+
+class Counted(NamedTuple):
+    """How many things wait at an entry: an expression that is built once, and what it takes."""
+
+    expression: Callable[[], ColumnElement[int]]
+    values: Callable[[Unit], dict[str, Any]]
+
+
+SIGNATURES: Final = Counted(count_waiting, waiting_values)
+INBOXES: Final = {
+    "/school/approvals": SIGNATURES,
+    "/bureau/approvals": SIGNATURES,
+    "/vendor/standing": Counted(count_contestable, contestable_values),
+}
+"""Entries that tell how much waits for the reader, at most one of each navigation: signatures, and
+steps of due process that a vendor can appeal against today."""
 OPENING: Final = NavigationEntry(title=msgid("My resources"), href="/learn")
 """For who opens resources; their home where that is all they do."""
 CREDITS: Final = NavigationEntry(title=msgid("Credits"), href="/learn/credits")
@@ -106,10 +122,12 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
     if unit.actor.organisation_id is None:
         return frame
     values: dict[str, Any] = {"frame_organisation": unit.actor.organisation_id}
-    counts = unit.actor.person_id is not None and any(entry.href in INBOXES for entry in navigation)
-    if counts:
-        values |= waiting_values(unit)
-    region, is_sample, waiting = unit.session.execute(_facts(counts=counts), values).one()
+    counted = next((INBOXES[one.href] for one in navigation if one.href in INBOXES), None)
+    if unit.actor.person_id is None:
+        counted = None
+    if counted is not None:
+        values |= counted.values(unit)
+    region, is_sample, waiting = unit.session.execute(_facts(counted), values).one()
     return replace(
         frame,
         platform=translate(PLATFORM_OF, frame.locale).format(region=region),
@@ -122,11 +140,11 @@ def complete_frame(unit: Unit, frame: Frame) -> Frame:
 
 
 @cache
-def _facts(*, counts: bool) -> Select[str, bool, int]:
+def _facts(counted: Counted | None) -> Select[str, bool, int]:
     """Select the name of the organisation's region, whether either is sample data, what waits."""
-    counted: ColumnElement[int] = count_waiting() if counts else literal(0)
+    waiting: ColumnElement[int] = counted.expression() if counted is not None else literal(0)
     return (
-        select(Region.name, Organisation.is_sample | Region.is_sample, counted)
+        select(Region.name, Organisation.is_sample | Region.is_sample, waiting)
         .join(Organisation, Organisation.region_code == Region.code)
         .where(Organisation.id == bindparam("frame_organisation"))
     )

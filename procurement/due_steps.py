@@ -121,6 +121,8 @@ def makers_of(step: WaitingStep) -> set[UUID | None]:
 def signers_of(unit: Unit, selection_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
     """Return who has signed each selection, and in whose place."""
     signers: dict[UUID, set[UUID]] = {}
+    if not selection_ids:
+        return signers
     rows = unit.session.execute(
         select(ApprovalStep.selection_id, ApprovalStep.signed_by, ApprovalStep.signed_for).where(
             among(ApprovalStep.selection_id, selection_ids),

@@ -1,6 +1,7 @@
 """A vendor's earnings on pages: what is owed to it, by period, and one period's lines."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from settlement.payments.bank_accounts import AccountNews, account_news
 from settlement.queries.disputes import disputes_of
 from settlement.queries.earnings import Earnings, EarningsRow, earnings_of
 from settlement.queries.lines import lines_of
+from settlement.queries.standing_waits import own_waits
 from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
 from settlement.web.disputes import Desk
 from settlement.web.places import Place
+from settlement.web.rankings import cell_words
 from vendor_portal.payouts import PAYOUTS
 
 PERIOD_SUMS = (
@@ -72,6 +75,8 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         changed=_changed_accounts(page, earnings.vendor_id),
         now=page.unit.clock.now(),
         payouts=PAYOUTS,
+        waits=own_waits(page.unit),
+        cell_words=partial(cell_words, locale=page.locale),
     )
 
 

@@ -1,8 +1,9 @@
 """Pages of the storefront that list: the search with its facets, favourites, a vendor's profile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from uuid import UUID
 
 from litestar import Response
 
@@ -43,7 +44,10 @@ ENTRANCES: Final = ("stage", "subject", "type")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShownRow:
-    """A hit as a row: its addresses, for whom it is, its price and why it stands here, in words."""
+    """A hit as a row: its addresses, for whom it is, its price and why it stands here, in words.
+
+    `standing`: its vendor's, where that keeps schools from choosing it.
+    """
 
     hit: Hit
     href: str
@@ -53,6 +57,7 @@ class ShownRow:
     price: str
     why: str
     is_kept: bool
+    standing: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +86,9 @@ class Entrances:
     facets: Sequence[ShownFacet]
 
 
+StandingsOf = Callable[[Sequence[UUID]], Mapping[UUID, str]]
+"""Asks once for all versions of a page: the standing of each that schools are kept from choosing,
+which is settlement's to know."""
 FAVOURITE_ACTS: Final = {"keep": keep_favourite, "drop": drop_favourite}
 
 
@@ -92,7 +100,7 @@ class FavouriteForm(Form, frozen=True):
     next: str = FAVOURITES
 
 
-def show_catalogue(page: Page) -> Response[Any]:
+def show_catalogue(page: Page, *, standings: StandingsOf) -> Response[Any]:
     """Show what fits the address, with the facets by which it can be narrowed."""
     query = {name: str(value) for name, value in page.request.query_params.items()}
     wanted = read_wanted(query, limit=PER_PAGE)
@@ -115,7 +123,7 @@ def show_catalogue(page: Page) -> Response[Any]:
     return page.render(
         "catalog/browse.html",
         wanted=wanted,
-        rows=shown_rows(page, found.hits, words=wanted.words),
+        rows=shown_rows(page, found.hits, words=wanted.words, standings=standings),
         total=total,
         facets=[_shown_facet(page, wanted, facet) for facet in facets],
         chosen=chosen,
@@ -137,9 +145,9 @@ def entrances(page: Page) -> Entrances:
     )
 
 
-def show_favourites(page: Page) -> Response[Any]:
+def show_favourites(page: Page, *, standings: StandingsOf) -> Response[Any]:
     """Show what the person keeps."""
-    rows = shown_rows(page, favourites(page.unit), words="")
+    rows = shown_rows(page, favourites(page.unit), words="", standings=standings)
     unlisted = unlisted_favourites(page.unit)
     return page.render("catalog/favourites.html", rows=rows, unlisted=unlisted, here=FAVOURITES)
 
@@ -153,7 +161,9 @@ def post_favourite(page: Page, form: FavouriteForm) -> Response[Any]:
     return page.redirect(local_address(form.next))
 
 
-def show_vendor(page: Page, code: str, *, closed: Sequence[tuple[str, str, str]]) -> Response[Any]:
+def show_vendor(
+    page: Page, code: str, *, closed: Sequence[tuple[str, str, str]], standings: StandingsOf
+) -> Response[Any]:
     """Show who offers: how much of what, and the way to it; `closed`: where it takes no schools, as
     state, place and what follows."""
     profile = vendor_profile(page.unit, code)
@@ -176,14 +186,17 @@ def show_vendor(page: Page, code: str, *, closed: Sequence[tuple[str, str, str]]
         against=closed,
         subjects=words("subject", profile.subjects),
         types=words("type", profile.types),
-        rows=shown_rows(page, search(page.unit, of_vendor).hits, words=""),
+        rows=shown_rows(page, search(page.unit, of_vendor).hits, words="", standings=standings),
         everything=search_address(of_vendor),
         catalogue=CATALOGUE,
     )
 
 
-def shown_rows(page: Page, hits: Sequence[Hit], *, words: str) -> list[ShownRow]:
+def shown_rows(
+    page: Page, hits: Sequence[Hit], *, words: str, standings: StandingsOf
+) -> list[ShownRow]:
     ids = [hit.resource_id for hit in hits]
+    standing_of = standings([hit.version_id for hit in hits])
     plans = plans_today(page.unit, ids)
     kept = kept_among(page.unit, ids)
     return [
@@ -196,6 +209,7 @@ def shown_rows(page: Page, hits: Sequence[Hit], *, words: str) -> list[ShownRow]
             price=price_words(plans.get(hit.resource_id), page.locale),
             why=why_words(hit, words, page.locale),
             is_kept=hit.resource_id in kept,
+            standing=standing_of.get(hit.version_id, ""),
         )
         for hit in hits
     ]

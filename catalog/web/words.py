@@ -38,7 +38,7 @@ WHY: Final = {
     Why.DESCRIBES_IT: msgid("“{words}” among its keywords, subject or grade"),
     Why.NAMED: msgid("“{words}” in its vendor, author, chapter or article number"),
     Why.RENEWED: msgid("schools that renewed it: {renewals}"),
-    Why.USED: msgid("schools that use it: {schools}"),
+    Why.USED: msgid("schools that chose it: {schools}"),
     Why.NEW: msgid("listed on {day}"),
     Why.PRICED: msgid("by its unit price"),
     Why.RANKED: msgid("by its ranking"),

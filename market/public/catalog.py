@@ -22,7 +22,7 @@ from kernel.actors import ROLES_OF, Role
 from kernel.http.pages import PUBLIC, Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
 from kernel.i18n import translate, translate_error
-from settlement.queries.closed import Closed, closed_cells, openings_of
+from settlement.queries.closed import Closed, closed_among, closed_cells, openings_of
 from settlement.ratings import rate, ratings_of
 from settlement.web.rankings import cell_words
 
@@ -32,7 +32,7 @@ SIGNED_IN = only(*sorted(set().union(*ROLES_OF.values())))
 @get("/catalog", opt=PUBLIC, sync_to_thread=True)
 def catalogue(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
-        return show_catalogue(page)
+        return show_catalogue(page, standings=partial(closed_among, page.unit))
 
 
 @get("/catalog/resources/{vendor:str}/{sku:path}", opt=PUBLIC, sync_to_thread=True)
@@ -49,7 +49,12 @@ def resource(
 @get("/catalog/vendors/{vendor:str}", opt=PUBLIC, sync_to_thread=True)
 def vendor(request: AnyRequest, pages: Pages, *, vendor: FromPath[str]) -> Response[Any]:
     with pages.open(request) as page:
-        return show_vendor(page, vendor, closed=_notes(page, closed_cells(page.unit, vendor)))
+        return show_vendor(
+            page,
+            vendor,
+            closed=_notes(page, closed_cells(page.unit, vendor)),
+            standings=partial(closed_among, page.unit),
+        )
 
 
 @get("/catalog/compare", opt=PUBLIC, sync_to_thread=True)
@@ -61,7 +66,7 @@ def comparison(request: AnyRequest, pages: Pages) -> Response[Any]:
 @get("/catalog/favourites", opt=SIGNED_IN, sync_to_thread=True)
 def kept(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
-        return show_favourites(page)
+        return show_favourites(page, standings=partial(closed_among, page.unit))
 
 
 @post("/catalog/favourites", opt=SIGNED_IN, status_code=303, sync_to_thread=True)

@@ -15,6 +15,7 @@ from procurement.web.selections import SelectionDesk
 from procurement.web.waiting import waiting_table
 from settlement.estimates import nearly_used
 from settlement.queries.ceilings import RunningCeiling
+from settlement.queries.closed import closed_agreements
 from settlement.queries.disputes import disputes_of
 from settlement.queries.funding import lines_board
 from settlement.queries.statements import StatementRow, statements_of
@@ -46,6 +47,7 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         to_confirm=[row for row in statements if row.unconfirmed],
         disputes=disputes_of(page.unit, payer_code=place.payer_code, only_open=True),
         ceilings=_ceilings(page),
+        closed=closed_agreements(page.unit, place.payer_code),
         unfunded_fen=sum(
             row.unfunded_fen for row in unfunded(page.unit, payer_code=place.payer_code)
         ),

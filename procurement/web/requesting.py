@@ -35,7 +35,7 @@ from procurement.web.request_forms import (
     meaning_of,
     read_draft,
 )
-from settlement.queries.closed import openings_of
+from settlement.queries.closed import closed_among, openings_of
 from settlement.web.rankings import cell_words
 
 RESOURCES: Final = "/school/resources"
@@ -77,6 +77,7 @@ def show_choices(page: Page) -> Response[Any]:
         address=choice_address,
         own=page.actor.organisation_code,
         standings=_standings(page),
+        closed=closed_among(page.unit, [row.version_id for row in table.rows]),
         left_out=_left_out(page, table.rows),
         chosen={item.resource for item in own_draft(page.unit).items} if may_request else set(),
     )

@@ -1,17 +1,26 @@
-"""What a reader is told of a resource whose vendor takes no new schools, or nobody (R44)."""
+"""What a reader is told of a resource, or an agreement, whose vendor takes no new schools (R44)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
+from sqlalchemy.orm import aliased
 
+from catalog.models import Version
+from catalog.pack_models import PackPart
 from kernel.actors import OrganisationKind
+from kernel.arrays import UuidArray
+from kernel.clock import shanghai_day
 from kernel.i18n import msgid
 from kernel.identity.models import Organisation
 from kernel.unit import Unit
-from settlement.ranking.effects import openness_of
+from settlement.agreement_states import RUNNING
+from settlement.models import Agreement
+from settlement.queries.statements import visible_payers
+from settlement.ranking.effects import RESTRICTED, openness_of
 from settlement.ranking.models import Standing
 from settlement.ranking.standing_states import VendorStanding
 
@@ -26,6 +35,7 @@ CONSEQUENCES: Final[Mapping[str, str]] = {
     VendorStanding.LEFT: msgid("The vendor has left: nothing is agreed any more."),
 }
 """What follows for schools, by the standing of a vendor in a cell."""
+GRAVITY: Final = tuple(CONSEQUENCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,89 @@ def openings_of(unit: Unit, version_id: UUID) -> Openings:
         closed=tuple(dict.fromkeys(closed)),  # of a pack several parts may be of one cell
         is_refused=bool(places) and known.refusal(version_id, places) is not None,
     )
+
+
+def closed_among(unit: Unit, version_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return of these versions the standing of those whose vendor takes no new schools, or nobody.
+
+    One statement for a page of a list. Of a pack the standing that closes most.
+    """
+    if not version_ids:
+        return {}
+    rows = unit.session.execute(RESTRICTED, {"versions": UuidArray.of(sorted(set(version_ids)))})
+    found: dict[UUID, str] = {}
+    for row in rows:
+        found[row.version_id] = max(
+            row.state, found.get(row.version_id, row.state), key=GRAVITY.index
+        )
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClosedAgreement:
+    """A running agreement with a vendor that takes no new schools, or nobody, in a cell of it."""
+
+    number: str
+    title: str
+    vendor_name: str
+    ends_on: date
+    closed: Closed
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether schools that use it may agree on another term."""
+        return self.closed.state == VendorStanding.NO_NEW_SCHOOLS
+
+
+def closed_agreements(unit: Unit, payer_code: str) -> list[ClosedAgreement]:
+    """Return a visible payer's running agreements whose vendor is closed in a cell of them.
+
+    Those that nobody may renew first; of an agreement on several cells the one that closes most.
+    """
+    vendor = aliased(Organisation)
+    payers = visible_payers(unit).where(Organisation.code == payer_code)
+    parts = select(PackPart.version_id).where(PackPart.pack_id == Agreement.version_id)
+    is_of_cell = (
+        select(Version.id)
+        .where(
+            or_(Version.id == Agreement.version_id, Version.id.in_(parts.correlate(Agreement))),
+            Version.stage + "/" + Version.subject + "/" + Version.type == Standing.cell,
+        )
+        .correlate(Agreement, Standing)
+        .exists()
+    )
+    rows = unit.session.execute(
+        select(
+            Agreement.number,
+            Agreement.terms["title"].astext,
+            vendor.name,
+            Agreement.ends_on,
+            Standing.cell,
+            Standing.state,
+        )
+        .join(vendor, vendor.id == Agreement.vendor_id)
+        .join(Standing, Standing.vendor_id == Agreement.vendor_id)
+        .where(
+            Agreement.payer_id.in_(payers),
+            Agreement.state.in_(RUNNING),
+            Agreement.ends_on >= shanghai_day(unit.clock.now()),
+            Standing.state.in_(list(CONSEQUENCES)),
+            is_of_cell,
+        )
+        .order_by(Standing.state == VendorStanding.NO_NEW_SCHOOLS, Agreement.ends_on)
+        .order_by(Agreement.number, Standing.cell)
+    )
+    found: dict[str, ClosedAgreement] = {}
+    for number, title, vendor_name, ends_on, cell, state in rows:
+        one = ClosedAgreement(
+            number=number,
+            title=title,
+            vendor_name=vendor_name,
+            ends_on=ends_on,
+            closed=Closed(cell, state),
+        )
+        found.setdefault(number, one)
+    return [*found.values()]
 
 
 def closed_cells(unit: Unit, vendor: str) -> tuple[Closed, ...]:

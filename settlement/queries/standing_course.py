@@ -8,7 +8,7 @@ named: a step rested on what they said, and the vendor was told of it.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -35,6 +35,14 @@ BEGINS: frozenset[str] = frozenset({VendorStanding.NORMAL, VendorStanding.NEWCOM
 """Where a course begins anew."""
 
 
+class Said(NamedTuple):
+    """What a run has of a vendor in a cell: `items` against it, school by school, and what was set
+    `aside`: each a school, why, and the effect on the score if it were counted."""
+
+    items: Sequence[Item] = ()
+    aside: Sequence[Mapping[str, Any]] = ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepView:
     """A step that was signed, and the `run`-th ranking of the `month` on which it rests."""
@@ -58,10 +66,21 @@ class AppealView:
     made_on: date
     outcome: str
     decided_on: date | None
+    decided_by: UUID | None
     note: str
     items: Sequence[Item]
     denied: Sequence[Item]
     struck: Sequence[Item]
+
+    @property
+    def touched(self) -> list[Item]:
+        """The items that it denies or that were struck out, each once and with which it is."""
+        denied, struck = ({one["number"] for one in some} for some in (self.denied, self.struck))
+        return [
+            {**one, "is_denied": one["number"] in denied, "is_struck": one["number"] in struck}
+            for one in self.items
+            if one["number"] in denied | struck
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,22 +145,21 @@ def appeals_with_struck(
     return [*appeals.values()], struck
 
 
-def items_by_run(
+def said_by_run(
     unit: Unit, vendor_id: UUID, *, cell: str, run_ids: Collection[UUID]
-) -> dict[UUID, list[Item]]:
-    """Return what schools say against a vendor in a cell, item by item, as each of some runs has
-    it."""
+) -> dict[UUID, Said]:
+    """Return what schools say of a vendor in a cell, as each of some runs has it."""
     if not run_ids:
         return {}
     rows = unit.session.execute(
-        select(ScoreSnapshot.run_id, ScoreSnapshot.inputs).where(
+        select(ScoreSnapshot.run_id, ScoreSnapshot.inputs, ScoreSnapshot.result["left_out"]).where(
             among(ScoreSnapshot.run_id, run_ids),
             ScoreSnapshot.kind == VENDOR,
             ScoreSnapshot.subject_id == vendor_id,
             ScoreSnapshot.cell == cell,
         )
     )
-    return {run_id: items_in(inputs) for run_id, inputs in rows}
+    return {run_id: Said(items_in(inputs), left_out or ()) for run_id, inputs, left_out in rows}
 
 
 def says_more(
@@ -172,10 +190,11 @@ def appeal_views(
     *,
     events: Sequence[StandingEvent],
     struck: Mapping[UUID, Collection[Key]],
-    items: Mapping[UUID, Sequence[Item]],
+    said: Mapping[UUID, Said],
     looks: Sequence[tuple[StandingLook, int]],
 ) -> list[AppealView]:
-    """Return appeals, in their order, with the items (by run) of the step that each contests.
+    """Return appeals, in their order, with the items (`said` by run) of the step that each
+    contests.
 
     `looks`: all of the standing's, each with its run's number.
     """
@@ -183,7 +202,7 @@ def appeal_views(
 
     def view(one: StandingAppeal) -> AppealView:
         event = by_id[one.event_id]
-        said = items.get(event.run_id, ()) if event.run_id is not None else ()
+        items = said.get(event.run_id, Said()).items if event.run_id is not None else ()
         return AppealView(
             id=one.id,
             step=step_view(event, looks),
@@ -192,10 +211,11 @@ def appeal_views(
             made_on=one.made_on,
             outcome=one.outcome or "",
             decided_on=shanghai_day(one.decided_at) if one.decided_at else None,
+            decided_by=one.decided_by,
             note=one.note,
-            items=said,
-            denied=[item for item in said if item["number"] in one.contested],
-            struck=[item for item in said if key_of(item) in struck.get(one.id, ())],
+            items=items,
+            denied=[item for item in items if item["number"] in one.contested],
+            struck=[item for item in items if key_of(item) in struck.get(one.id, ())],
         )
 
     return [view(one) for one in appeals]

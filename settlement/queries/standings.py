@@ -18,12 +18,13 @@ from kernel.unit import Unit
 from settlement.queries.standing_course import (
     AppealView,
     NoticeView,
+    Said,
     StepView,
     appeal_views,
     appeals_with_struck,
-    items_by_run,
     last_signed,
     notice_views,
+    said_by_run,
     says_more,
     step_view,
     voided_steps,
@@ -48,6 +49,7 @@ from settlement.ranking.standings import (
     every_look,
     holding,
     notices_of,
+    signed_steps,
     visible_standings,
 )
 
@@ -79,15 +81,27 @@ class StandingRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Aside:
+    """A school's evidence that a look did not score: `why` (a sign of the guards, or whose school
+    it is), and the `effect` on the score if it were. Without a name for who may not learn it."""
+
+    school_name: str
+    why: str
+    effect: Decimal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StandingView:
     """A standing whole: its course, the gates before the next step, items that can be contested.
 
-    `items`: as the run has it by which the last step was signed (or the last look), which is
-    `rests_on`; they name their school. `against`: the step that can be appealed. `voided`: steps
-    that an upheld appeal took back, each with the day. `runs`: by month the numbers of the runs
-    that looked. `appeal_by` is None where nothing can be appealed, `return_on` (the first day to
-    apply anew) where it did not leave. `may_sign`: the reader reviews for a
-    bureau that answers for it.
+    `signed`: the steps whose signers decide neither the appeal nor the return that waits. `items`:
+    as the run has it by which the last step was signed (or the last look), which is
+    `rests_on`; they name their school. `aside`: what the last look set aside, for a bureau; named
+    to who answers for the standing and to auditors. `against`: the step that can be appealed.
+    `voided`: steps that an upheld appeal took back, each with the day. `runs`: by month the numbers
+    of the runs that looked. `appeal_by` is None where nothing can be appealed, `return_on` (the
+    first day to apply anew) where it did not leave. `may_sign`: the reader reviews for a bureau
+    that answers for it.
     """
 
     row: StandingRow
@@ -95,9 +109,11 @@ class StandingView:
     step: Because | None
     gates: Sequence[Gate]
     events: Sequence[StandingEvent]
+    signed: Sequence[StandingEvent]
     appeals: Sequence[AppealView]
     items: Sequence[dict[str, Any]]
     rests_on: UUID | None
+    aside: Sequence[Aside]
     notices: Sequence[StandingNotice]
     told: Sequence[NoticeView]
     voided: Mapping[UUID, date]
@@ -107,6 +123,12 @@ class StandingView:
     may_sign: bool
     returns: Sequence[StandingReturn]
     return_on: date | None
+
+    @property
+    def says_as_told(self) -> bool:
+        """Whether the items are those of the notice that stands, as it was told."""
+        told = next((one.items for one in self.told if one.voided_on is None), ())
+        return bool(told) and _what(told) == _what(self.items)
 
 
 def standing_rows(unit: Unit, *, standing_id: UUID | None = None) -> list[StandingRow]:
@@ -177,9 +199,10 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
     rests_on = signed.run_id if signed else newest
     contested = {one.event_id for one in appeals}
     runs = {rests_on, newest, *(one.run_id for one in events if one.id in contested)} - {None}
-    said = items_by_run(
+    said = said_by_run(
         unit, row.vendor_id, cell=row.cell, run_ids=[one for one in runs if one is not None]
     )
+    last = said.get(newest, Said()) if newest else Said()
     course = course_from(
         unit,
         VendorStanding(row.state),
@@ -187,30 +210,33 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         events=events,
         notices=notices,
         appeals=appeals,
-        says_more=says_more(
-            notices, appeals, struck=struck, items=said.get(newest, ()) if newest else ()
-        ),
+        says_more=says_more(notices, appeals, struck=struck, items=last.items),
     )
     step = NEXT_STEP.get(course.state)
     items: Sequence[dict[str, Any]] = ()
     if rests_on is not None and course.state is not VendorStanding.NEWCOMER:
-        items = said.get(rests_on, ())
+        items = said.get(rests_on, Said()).items
     is_bureau = unit.actor.organisation_kind is OrganisationKind.BUREAU
     reviews = is_bureau and unit.actor.may(Role.ADMISSION)
     may_sign = reviews and answers_for(unit, row.vendor_id, cell=row.cell)
     of_ours = [gate_of_ours(is_met=may_sign)] if reviews else []
-    views = appeal_views(appeals, events=events, struck=struck, items=said, looks=every)
+    views = appeal_views(appeals, events=events, struck=struck, said=said, looks=every)
     voided = voided_steps(events, appeals)
     told = notice_views(notices, events=events, voided=voided, appeals=views)
     # A school is named to a vendor once a step rests on what it said.
     tells = signed is not None or not _is_vendor(unit)
-    names = _names_in(unit, [items if tells else (), *(one.items for one in told)], views)
+    aside = last.aside if is_bureau else ()
+    told_aside = aside if may_sign or unit.actor.may(Role.AUDITOR) else ()
+    names = _names_in(
+        unit, [items if tells else (), told_aside, *(one.items for one in told)], views
+    )
     return StandingView(
         row=row,
         course=course,
         step=step,
         gates=[*of_ours, *gates_of(unit, course, step)] if step else [],
         events=events,
+        signed=signed_steps(events, until=_appealed(events, appeals)),
         appeals=[
             replace(
                 one,
@@ -222,6 +248,14 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         ],
         items=_named(items, names) if tells else _unnamed(items),
         rests_on=rests_on,
+        aside=[
+            Aside(
+                school_name=names.get(UUID(one["school"]), "") if told_aside else "",
+                why=one["why"],
+                effect=Decimal(one["effect"]),
+            )
+            for one in aside
+        ],
         notices=notices,
         told=[replace(one, items=_named(one.items, names)) for one in told],
         voided=voided,
@@ -232,6 +266,18 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
         returns=returns_of(unit, standing_id) if _has_left(events) else (),
         return_on=return_day(unit, row.state, row.since),
     )
+
+
+def _appealed(
+    events: Sequence[StandingEvent], appeals: Sequence[StandingAppeal]
+) -> StandingEvent | None:
+    """Return the event against which an appeal waits; None without one."""
+    waiting = {one.event_id for one in appeals if one.outcome is None}
+    return next((one for one in events if one.id in waiting), None)
+
+
+def _what(items: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(one["number"], one["school_name"], one["component"], one["what"]) for one in items]
 
 
 def _numbers_of(looks: Sequence[tuple[StandingLook, int]]) -> dict[date, list[int]]:
@@ -260,9 +306,9 @@ def _named(items: Sequence[dict[str, Any]], names: Mapping[UUID, str]) -> list[d
 
 
 def _names_in(
-    unit: Unit, items: Sequence[Sequence[dict[str, Any]]], appeals: Sequence[AppealView]
+    unit: Unit, items: Sequence[Sequence[Mapping[str, Any]]], appeals: Sequence[AppealView]
 ) -> dict[UUID, str]:
-    every = [*items, *(one.items for one in appeals)]
+    every: list[Sequence[Mapping[str, Any]]] = [*items, *(one.items for one in appeals)]
     return names_of_schools(unit, {UUID(one["school"]) for some in every for one in some})
 
 

@@ -201,19 +201,26 @@ def events_of(unit: Unit, standing_id: UUID) -> Sequence[StandingEvent]:
 def signers_of(
     events: Sequence[StandingEvent], *, until: StandingEvent | None = None
 ) -> set[UUID | None]:
-    """Return who signed a step of a course, of a standing's events, the latest first.
+    """Return who signed a step of a course, as `signed_steps`."""
+    return {one.signed_by for one in signed_steps(events, until=until)}
+
+
+def signed_steps(
+    events: Sequence[StandingEvent], *, until: StandingEvent | None = None
+) -> list[StandingEvent]:
+    """Return the steps of a course that were signed, of a standing's events, the latest first.
 
     A course begins where it last stood at normal or was a newcomer. `until`: an event of it, which
     is not the last one's course if the vendor has recovered since.
     """
-    found = set()
+    found = []
     for one in events:
         if until is not None and one.number > until.number:
             continue
         if one.to_state in {VendorStanding.NORMAL, VendorStanding.NEWCOMER}:
             break
         if one.because in STEPS:
-            found.add(one.signed_by)
+            found.append(one)
     return found
 
 

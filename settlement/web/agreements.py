@@ -15,6 +15,7 @@ from kernel.web.tables import Column, Table, excerpt, tabulate
 from settlement.agreement_ends import MAY_END
 from settlement.agreement_states import RUNNING
 from settlement.queries.agreements import AgreementLife, ChangeRow, agreement_life
+from settlement.queries.closed import ClosedAgreement, closed_agreements
 from settlement.queries.funding import AgreementRow, agreements_of
 from settlement.queries.lines import lines_of
 from settlement.queries.versions import OwedVersion, owed_versions
@@ -44,7 +45,8 @@ CHANGED = {
 
 def show_agreements(page: Page, place: Place) -> Response[Any]:
     """List a payer's agreements."""
-    columns = agreement_columns(place, locale=page.locale)
+    closed = closed_agreements(page.unit, place.payer_code)
+    columns = agreement_columns(place, locale=page.locale) + _standing_column(closed)
     table = tabulate(
         translate(msgid("Agreements"), page.locale),
         columns,
@@ -58,7 +60,21 @@ def show_agreements(page: Page, place: Place) -> Response[Any]:
         table,
         file_name=f"agreements-{place.payer_code}",
         place=place,
+        closed=closed,
     )
+
+
+def _standing_column(closed: Sequence[ClosedAgreement]) -> list[Column[AgreementRow]]:
+    """Return the column of the vendors' standings, where one of them takes no new schools."""
+    standings = {one.number: one.closed.state for one in closed}
+    column: Column[AgreementRow] = Column(
+        key="standing",
+        title=msgid("Vendor's standing"),
+        value=lambda row: standings.get(row.number),
+        kind="state",
+        label_kind="VendorStanding",
+    )
+    return [column] if closed else []
 
 
 def all_agreements(page: Page, place: Place, rows: Sequence[AgreementRow]) -> Table[AgreementRow]:
@@ -79,6 +95,8 @@ def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
     life = agreement_life(page.unit, number)
     if not found or life is None:
         raise NotFound(what="agreement", key=number)
+    own = page.actor.organisation_code == place.payer_code
+    closed = closed_agreements(page.unit, place.payer_code) if own else []
     columns = agreement_line_columns(place)
     table = tabulate(
         translate(msgid("Billed month by month"), page.locale),
@@ -93,6 +111,7 @@ def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
         table,
         file_name=f"agreement-{number}",
         place=place,
+        closed=[one for one in closed if one.number == number],
         agreement=found[0],
         plan=plan_words(found[0].terms, page.locale),
         life=life,
@@ -103,7 +122,7 @@ def show_agreement(page: Page, place: Place, number: str) -> Response[Any]:
             owed_versions(page.unit, number),
             path=place.agreement(number),
         ),
-        own=page.actor.organisation_code == place.payer_code,
+        own=own,
         running=found[0].state in RUNNING,
         may_end=page.actor.may(*MAY_END),
     )

@@ -8,8 +8,13 @@ from litestar import Response
 from kernel.errors import MarketError
 from kernel.http.pages import Form, Page
 from kernel.i18n import msgid, translate
+from settlement.queries.standings import standing_view
 from settlement.ranking.returning import apply_to_return, decide_return
+from settlement.web.standing_appeals import REASON_OF_DECISION
+from settlement.web.standing_people import barred_words
 from settlement.web.standings import StandingDesk, again, show_standing
+
+CHANGED = msgid("What changed since")
 
 
 class ReturnForm(Form, frozen=True):
@@ -33,7 +38,7 @@ def post_return(
         with page.unit.session.begin_nested():
             apply_to_return(page.unit, standing_id, claim=form.claim)
     except MarketError as error:
-        return again(page, desk, standing_id, form, error, field="claim")
+        return again(page, desk, standing_id, form, error, field="claim", title=CHANGED)
     return page.redirect(desk.standing(standing_id))
 
 
@@ -41,6 +46,8 @@ def post_return_decision(
     page: Page, desk: StandingDesk, standing_id: UUID, form: ReturnDecisionForm
 ) -> Response[Any]:
     """Decide an application to return, or show the form again with what is wrong."""
+    if barred := barred_words(page, standing_view(page.unit, standing_id)):
+        return show_standing(page, desk, standing_id, form=form, errors={"": barred})
     if form.granted not in {"yes", "no"}:
         errors = {"granted": translate(msgid("Choose one."), page.locale)}
         return show_standing(page, desk, standing_id, form=form, errors=errors)
@@ -49,5 +56,6 @@ def post_return_decision(
             granted = form.granted == "yes"
             decide_return(page.unit, standing_id, granted=granted, note=form.note)
     except MarketError as error:
-        return again(page, desk, standing_id, form, error, field="decision_note")
+        field, title = "decision_note", REASON_OF_DECISION
+        return again(page, desk, standing_id, form, error, field=field, title=title)
     return page.redirect(desk.standing(standing_id))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,6 @@ from kernel.clock import Month, parse_month, shanghai_day
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
-from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, Filter, tabulate
 from settlement.evaluation.finding_views import findings_about_us
 from settlement.models import STATED, Period
@@ -38,6 +37,7 @@ from settlement.web.rankings import (
     tenth_up,
     why_address,
 )
+from settlement.web.standing_people import barred_words, is_bureau, names_of_people
 
 STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
     Because.NOTICE: issue_notice,
@@ -52,6 +52,11 @@ NO_STANDINGS: Final = msgid(
 )
 A_REVIEWER: Final = msgid("a reviewer of the education bureau")
 VOIDED: Final = msgid("taken back: the appeal was upheld on %(day)s")
+ON_A_PAGE: Final = 20
+"""Standings on a page of the desk: what waits stands first, and a phone shows each as a card."""
+TEXTS: Final = frozenset({"claim", "note"})
+"""What services call the text that a form of a standing sends."""
+REASON: Final = msgid("Reason")
 OWN_EMPTY: Final = msgid("You are not ranked yet. That begins when schools' use was billed.")
 
 
@@ -125,6 +130,8 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         options=tuple((one.value, label(one, page.locale)) for one in VendorStanding),
     )
     view = page.view(columns, filters=(by_state,))
+    if view.per_page:
+        view = replace(view, per_page=ON_A_PAGE)
     wanted = view.filters.get("state")
     every = sorted(standing_rows(page.unit), key=_waits)
     rows = [row for row in every if wanted in {None, row.state}]
@@ -196,6 +203,7 @@ def show_standing(
     appeal likewise. `status`: where there are errors.
     """
     found = standing_view(page.unit, standing_id)
+    names = names_of_people(page, found)
     return page.render(
         "settlement/standing.html",
         status=status if errors else 200,
@@ -203,11 +211,13 @@ def show_standing(
         view=found,
         row=found.row,
         cell=_words(page, found.row.cell),
-        history=_history(page, found),
+        history=_history(page, found, names),
+        names=names,
+        barred=barred_words(page, found),
         tenth=tenth,
         three=three,
         today=shanghai_day(page.unit.clock.now()),
-        is_vendor=page.actor.organisation_id is not None and not _is_bureau(page),
+        is_vendor=page.actor.organisation_id is not None and not is_bureau(page),
         reviews=page.actor.may(Role.ADMISSION),
         form=form,
         asked=asked,
@@ -231,7 +241,7 @@ def post_step(page: Page, desk: StandingDesk, standing_id: UUID, form: StepForm)
         with page.unit.session.begin_nested():
             STEPS[step](page.unit, standing_id, note=form.note, seen=_uuid(form.run))
     except MarketError as error:
-        return again(page, desk, standing_id, form, error)
+        return again(page, desk, standing_id, form, error, field="note", title=REASON)
     return page.redirect(desk.standing(standing_id))
 
 
@@ -243,11 +253,16 @@ def again(
     error: MarketError,
     *,
     field: str = "",
+    title: str = "",
 ) -> Response[Any]:
-    """Show a standing with what is wrong with the form; `field`: where a missing text belongs."""
+    """Show a standing with what is wrong with the form; `field`: where its text belongs, which the
+    form calls `title`."""
     if error.status == 404:
         raise error
-    at = field if error.code in {"reason-required", "missing-value"} else ""
+    is_text = error.facts.get("field") in TEXTS
+    if is_text:
+        error.facts["field"] = translate(title, page.locale)
+    at = field if is_text or error.code == "reason-required" else ""
     errors = {at: translate_error(error, page.locale)}
     status = error.status if error.status == 409 else 422
     return show_standing(page, desk, standing_id, form=form, errors=errors, status=status)
@@ -261,10 +276,10 @@ def _uuid(text: str) -> UUID:
         return UUID(int=0)
 
 
-def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
+def _history(
+    page: Page, found: StandingView, names: Mapping[UUID, str]
+) -> list[tuple[Any, str, str]]:
     """Return what moved a standing, the latest first: (moment, text, by whom)."""
-    people = {f"person:{one.signed_by}" for one in found.events if one.signed_by}
-    names = names_of_actors(page.unit, people, locale=page.locale) if _is_bureau(page) else {}
     nameless = translate(A_REVIEWER, page.locale)
     shown = []
     for one in found.events:
@@ -276,7 +291,7 @@ def _history(page: Page, found: StandingView) -> list[tuple[Any, str, str]]:
         if one.id in found.voided:
             words = translate(VOIDED, page.locale) % {"day": found.voided[one.id].isoformat()}
             note += f"（{words}）"
-        by = names.get(f"person:{one.signed_by}", nameless) if one.signed_by else ""
+        by = names.get(one.signed_by, nameless) if one.signed_by else ""
         shown.append((one.at, f"{text} · {why}{note}", by))
     return shown
 
@@ -292,10 +307,6 @@ def three(value: Decimal) -> str:
 
 def trial_interval(trial: Trial) -> Interval:
     return line_of(trial.score.score, trial.score.sd)
-
-
-def _is_bureau(page: Page) -> bool:
-    return page.actor.organisation_kind == "bureau"
 
 
 def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
@@ -325,7 +336,11 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
             sortable=True,
         ),
         Column(
-            key="since", title=msgid("Stands there since"), value=lambda row: row.since, kind="day"
+            key="since",
+            title=msgid("Stands there since"),
+            value=lambda row: row.since,
+            kind="day",
+            secondary=True,
         ),
         Column(
             key="month",

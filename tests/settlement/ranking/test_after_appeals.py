@@ -138,7 +138,7 @@ def test_a_notice_stays_readable_as_told_and_is_said_to_be_taken_back(
     assert told.count(">已剔除<") == 8
     assert page.count("已撤销：") == 2, "the notice and the suspension"
     assert "本通知及其整改期限均已撤销" in page
-    struck = page[page.index("已剔除的证据") :]
+    struck = page[page.index("被否认或剔除的事项") :]
     assert struck.index(contest.schools[0].name) > 0
     assert "run=1" in page and "run=2" in page
 
@@ -176,7 +176,7 @@ def test_a_decision_is_asked_once_and_nothing_is_ticked_beforehand(
     sign_in(client, "reviewer-2")
     page = client.get(address, headers=PAGE).text
     assert page.count('name="struck"') == 8
-    assert "checked" not in page and page.count("被申诉") == 2
+    assert "checked" not in page and page.count("被否认") == 2
     form = {"upheld": "yes", "note": "评价者未实际使用", "struck": ["1", "3"]}
 
     def post(**more: object) -> Any:
