@@ -245,6 +245,27 @@ def test_a_resource_that_nobody_ever_used_is_new_for_a_year(units: Units) -> Non
     assert not {Why.RANKED, Why.KEPT_FOR_NEWCOMERS} & {*hits[-1].why}
 
 
+def test_who_is_new_where_nobody_is_ranked_says_so(units: Units, settings: Settings) -> None:
+    """R43: there no place is kept from anybody; a visitor sees who is new all the same."""
+    contest = a_contest(units, sellers=3)
+    with units(SYSTEM) as unit:
+        newcomer = a_resource(unit, a_vendor(unit), "NEW", subject="数学")
+    lived(units, contest, MARCH, {0: 5, 1: 4, 2: 3})
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    with units(SYSTEM) as unit:
+        publish_order(unit)
+        by_rank = {one.resource_id: one for one in search(unit, Wanted(sort=Sort.RANKED)).hits}
+        newest = search(unit, Wanted(sort=Sort.NEWEST)).hits
+    assert not by_rank[newcomer].is_slot
+    assert Why.NOT_RANKED_YET in by_rank[newcomer].why
+    assert all(Why.NOT_RANKED_YET not in by_rank[one.resource_id].why for one in contest.sellers)
+    assert all(Why.NOT_RANKED_YET not in one.why for one in newest)
+    with TestClient(an_app(settings, units)) as client:
+        page = client.get("/catalog", headers={"accept": "text/html"}).text
+    assert page.count("依据不足，尚未排名") == 1
+
+
 def test_the_storefront_shows_the_ranking_and_counts_kept_places(
     units: Units, settings: Settings
 ) -> None:
