@@ -11,6 +11,7 @@ from catalog.states import VersionState
 from kernel.actors import Actor
 from kernel.identity.models import Organisation
 from kernel.ids import new_id
+from kernel.trail import record
 from kernel.unit import Units
 from tests.support.settlement_builders import SYSTEM
 
@@ -36,5 +37,16 @@ def drawn_before(
             for version_id in drawn_from([*unit.session.scalars(listed)], seed=seed, size=size)
         ]
         unit.session.add_all(samples)
-        unit.session.flush()
-        return [one.id for one in samples]
+    with units(drawer) as unit:
+        record(
+            unit,
+            "sample.drawn",
+            subject_kind="bureau",
+            subject_id=bureau.id,
+            seed=seed,
+            of=len(samples),
+            drawn=len(samples),
+            versions=sorted(one.version_id for one in samples),
+            at=unit.clock.now(),
+        )
+    return [one.id for one in samples]

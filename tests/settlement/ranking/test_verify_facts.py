@@ -7,7 +7,6 @@ from typing import Final
 import pytest
 from sqlalchemy import select, text
 
-from catalog.blind_audit import draw_sample
 from kernel.clock import parse_month, shanghai_day
 from kernel.unit import Unit, Units
 from settlement.agreement_ends import EndWhy, end_agreement
@@ -15,6 +14,7 @@ from settlement.models import Agreement
 from settlement.verify.ranking_facts import check_ranking_facts
 from settlement.verify.rankings import check_rankings
 from settlement.verify.recompute import CHECKS
+from tests.support.draws import drawn_before
 from tests.support.ranking_builders import (
     BAD,
     MARCH,
@@ -201,8 +201,7 @@ def with_all(units: Units) -> None:
     units.clock.advance(timedelta(days=1))
     said(units, contest, {1: 2})
     audited(units, contest, failing=BAD, times=2)
-    with units(contest.reviewers[2]) as unit:
-        draw_sample(unit, seed="waits", size=1)
+    drawn_before(units, contest.bureau, contest.reviewers[2], seed="waits", size=1)
     school = contest.schools[0]
     with units(contest.heads[school.id]) as unit:
         number = unit.session.scalars(
