@@ -336,11 +336,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
             sortable=True,
         ),
         Column(
-            key="since",
-            title=msgid("Stands there since"),
-            value=lambda row: row.since,
-            kind="day",
-            secondary=True,
+            key="since", title=msgid("Stands there since"), value=lambda row: row.since, kind="day"
         ),
         Column(
             key="month",

@@ -164,7 +164,9 @@ def told_and_suspended(page: Page, units: Units, contest: Contest) -> None:
 def appealed_and_restored(page: Page, contest: Contest) -> None:
     """The vendor appeals; a third reviewer strikes the items out, and it is ranked again."""
     enter(page, "vendor-2")
-    page.get_by_role("link", name="排名", exact=True).click()
+    expect(page.get_by_text("（含当日）前可以申诉")).to_be_visible()
+    look(page, "own-home")
+    page.get_by_role("link", name="排名 1", exact=True).click()
     look(page, "own-standing")
     page.get_by_role("link", name="整改通知、期限与申诉").click()
     page.get_by_label("申诉理由").fill("这些评价并非使用者所写")
@@ -176,8 +178,11 @@ def appealed_and_restored(page: Page, contest: Contest) -> None:
     enter(page, "reviewer-1")
     of_vendor(page, contest)
     expect(page.get_by_text("须由另一名评审人员办理")).to_be_visible()
+    look(page, "standing-signer")
     expect(page.get_by_label("裁决", exact=True)).to_have_count(0)
     enter(page, "reviewer-2")
+    expect(page.get_by_text("1 份对等级的申诉待裁决")).to_be_visible()
+    look(page, "reviewer-home")
     of_vendor(page, contest)
     look(page, "standing-appeal")
     page.get_by_label("裁决", exact=True).select_option("yes")
