@@ -48,6 +48,7 @@ from market.imports.usage import import_usage
 from settlement.closing import settle
 from settlement.metering.models import UsageBatch, UsageTally
 from settlement.ranking.ranking import rank
+from settlement.ranking.runs import last_run
 from settlement.signals import publish
 from settlement.summaries import period_summary
 
@@ -180,9 +181,10 @@ def _close(units: Units, month: Month) -> None:
 
 
 def _rank(units: Units, month: Month) -> None:
-    """Rank the month, as a reviewer of the bureau does."""
+    """Rank the month, as a reviewer of the bureau does; what was ranked stays as it is."""
     with units(person(units, "qinghe-admission")) as unit:
-        rank(unit, month)
+        if last_run(unit, month) is None:
+            rank(unit, month)
 
 
 def _after(units: Units, month: Month, delay: timedelta) -> Units:

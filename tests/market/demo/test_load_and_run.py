@@ -169,7 +169,9 @@ def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     assert_one_statement_is_overdue(units)
     assert_a_firm_invoiced_what_it_billed(units)
     before = trail_rows(units)
-    assert run_demo(units) == outcome
+    with monkeypatch.context() as newer:  # another version of the product ranks otherwise
+        newer.delattr(run, "rank")
+        assert run_demo(units) == outcome
     assert trail_rows(units) == before
     assert summary_elsewhere(units, server, clock, monkeypatch) == json.dumps(outcome)
     assert_every_link_leads_on(units, settings)
