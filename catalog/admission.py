@@ -226,7 +226,8 @@ def decide_admission(
         require_parts_listed(unit, versions)
     unit.session.flush()  # the database asks for the decision before it lets a version be listed
     for state in VERDICTS[verdict]:
-        move(unit, versions, state, note=note or _notes(admissions.values()))
+        noted = note or _notes(admissions.values())
+        move(unit, versions, state, note=noted, bureau=reviewer.bureau_id, at=now)
     if verdict is AdmissionState.ADMITTED:
         enter_offers(unit, versions, shown=price_from)
         enter_policy(unit, {version.resource_id for version in versions})

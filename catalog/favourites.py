@@ -1,9 +1,11 @@
 """Favourites: what a person keeps for later, seen by nobody else (R8, R58).
 
-Decides who may keep what: a signed-in person, listed resources, a bounded number of them.
+Decides who may keep what: a signed-in person, listed resources, a bounded number of them. What is
+listed no more stays kept until it is dropped, which goes whatever became of it.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -11,12 +13,25 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from catalog.listing_models import Favourite, Listing
+from catalog.models import Admission, Resource, Version
+from catalog.queries import resources_by_key
 from catalog.search import Hit, hits_by_key
+from catalog.states import OVER, AdmissionState
 from kernel.errors import NotFound, Refused, TooManyFavourites
+from kernel.identity.models import Organisation
 from kernel.identity.recording import among
 from kernel.unit import Unit
 
 MOST_KEPT: Final = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unlisted:
+    """What is kept and not listed now, under the title that it had when it was."""
+
+    key: str
+    title: str
+    vendor_name: str
 
 
 def keep_favourite(unit: Unit, key: str) -> None:
@@ -38,9 +53,10 @@ def keep_favourite(unit: Unit, key: str) -> None:
 
 
 def drop_favourite(unit: Unit, key: str) -> None:
-    """Keep a resource no longer; what was not kept is no error."""
+    """Keep a resource no longer, listed or not; what was not kept is no error."""
     person_id = _person(unit)
-    ids = [hit.resource_id for hit in hits_by_key(unit, [key])]
+    vendor_code, _, sku = key.partition("/")
+    ids = [one.id for one in resources_by_key(unit, [(vendor_code, sku)]).values()]
     unit.session.execute(
         delete(Favourite)
         .where(Favourite.person_id == person_id, among(Favourite.resource_id, ids))
@@ -57,6 +73,36 @@ def favourites(unit: Unit) -> list[Hit]:
         .order_by(Favourite.at.desc(), Favourite.resource_id)
     )
     return hits_by_key(unit, [f"{code}/{sku}" for code, sku in keys])
+
+
+def unlisted_favourites(unit: Unit) -> list[Unlisted]:
+    """Return what the actor keeps and is not listed now, the latest first."""
+    was_let_in = select(Admission.id).where(
+        Admission.version_id == Version.id, Admission.state == AdmissionState.ADMITTED
+    )
+    title = (
+        select(Version.title)
+        .where(Version.resource_id == Resource.id, Version.state.in_(OVER), was_let_in.exists())
+        .order_by(Version.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = unit.session.execute(
+        select(
+            Organisation.code,
+            Organisation.name,
+            Resource.sku,
+            func.coalesce(title, Resource.sku).label("title"),
+        )
+        .join(Resource, Resource.vendor_id == Organisation.id)
+        .join(Favourite, Favourite.resource_id == Resource.id)
+        .outerjoin(Listing, Listing.resource_id == Resource.id)
+        .where(Favourite.person_id == _person(unit), Listing.resource_id.is_(None))
+        .order_by(Favourite.at.desc(), Favourite.resource_id)
+    )
+    return [
+        Unlisted(key=f"{row.code}/{row.sku}", title=row.title, vendor_name=row.name) for row in rows
+    ]
 
 
 def kept_among(unit: Unit, resource_ids: Collection[UUID]) -> set[UUID]:

@@ -1,8 +1,8 @@
 """Places in the storefront: published down by settlement's ranking, and how newcomers are shown.
 
 Decides nothing of who stands where; what has no place yet comes behind, by its use and renewal. How
-often a newcomer's kept place is shown is counted, never by whom, so that its chance can be measured
-and the least shown come first (R43).
+often a newcomer's kept place is shown is counted, never by whom, so that its chance can be
+measured; it decides nothing, since anybody can look at a page often (R43).
 """
 
 from collections.abc import Collection, Sequence

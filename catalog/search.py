@@ -61,6 +61,7 @@ class Why(StrEnum):
     PRICED = "priced"
     RANKED = "ranked"
     KEPT_FOR_NEWCOMERS = "kept_for_newcomers"
+    NOT_RANKED_YET = "not_ranked_yet"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -280,6 +281,8 @@ def _why(row: AnyRow, sort: Sort) -> tuple[Why, ...]:
         return (Why.PRICED, *found)
     if sort is Sort.RANKED and row.is_slot:
         return (Why.KEPT_FOR_NEWCOMERS, *found)
+    if sort is Sort.RANKED and row.is_newcomer:
+        found.append(Why.NOT_RANKED_YET)
     if sort is Sort.RANKED and row.position < UNPLACED_FROM and not row.is_newcomer:
         found.append(Why.RANKED)
     if row.renewals:

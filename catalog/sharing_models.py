@@ -109,16 +109,47 @@ class Derivation(Base):
     __table_args__ = (CheckConstraint("version_id <> parent_id", name="another"),)
 
 
+class BlindDraw(Base):
+    """A bureau's draw for blind audits, one in a month: who could be drawn, by which seed (R42).
+
+    `anchor` is the trail's last link of before the month (0: there was none), `anchor_digest` its
+    digest; the database makes `seed` of it, the bureau's code and the month. `pool` holds the ids
+    of the versions that could be drawn, in order. Insert-only (trigger).
+    """
+
+    __tablename__ = "blind_draw"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    bureau_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"))
+    month: Mapped[date]
+    anchor: Mapped[int]
+    anchor_digest: Mapped[str]
+    seed: Mapped[str]
+    size: Mapped[int]
+    pool: Mapped[list[str]]
+    drawn_by: Mapped[UUID] = mapped_column(ForeignKey("person.id"))
+    drawn_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("bureau_id", "month"),
+        CheckConstraint("size BETWEEN 5 AND 500", name="size"),
+        CheckConstraint("jsonb_array_length(pool) > 0", name="pool"),
+        CheckConstraint("extract(day FROM month) = 1", name="month"),
+    )
+
+
 class BlindSample(Base):
     """A version drawn for a blind audit, and what an uninvolved reviewer found of it.
 
     Drawn by the order of SHA-256 over `seed` and the version's id, so that anybody can draw again.
+    Without a `draw_id`: of before draws were the trail's, by a seed that somebody chose.
     """
 
     __tablename__ = "blind_sample"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     bureau_id: Mapped[UUID] = mapped_column(ForeignKey("organisation.id"), index=True)
+    draw_id: Mapped[UUID | None] = mapped_column(ForeignKey("blind_draw.id"), index=True)
     seed: Mapped[str]
     version_id: Mapped[UUID] = mapped_column(ForeignKey("version.id"), index=True)
     drawn_by: Mapped[UUID] = mapped_column(ForeignKey("person.id"))

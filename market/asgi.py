@@ -58,6 +58,7 @@ from settlement.api import credits as credits_api
 from settlement.api import evaluations as evaluations_api
 from settlement.api import findings as findings_api
 from settlement.api import payouts as payouts_api
+from settlement.api import ranking_evidence as ranking_evidence_api
 from settlement.api import rankings as rankings_api
 from settlement.api import standings as standings_api
 from settlement.api import usage as usage_api
@@ -187,6 +188,7 @@ def caller_router(pages: PageOpener) -> Router:
             *agreements_api.HANDLERS,
             *payouts_api.HANDLERS,
             *rankings_api.HANDLERS,
+            *ranking_evidence_api.HANDLERS,
             *standings_api.HANDLERS,
             *evaluations_api.HANDLERS,
             *findings_api.HANDLERS,

@@ -20,6 +20,8 @@ from settlement.queries.standing_waits import contestable_values, count_contesta
 PLATFORM: Final = msgid("Digital education resources")
 PLATFORM_OF: Final = msgid("Digital education resources of {region}")
 
+PUBLIC_RANKINGS: Final = NavigationEntry(title=msgid("Public rankings"), href="/rankings")
+"""Last of everybody's entries; the evaluations are one step from there."""
 NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
     OrganisationKind.SCHOOL: (
         NavigationEntry(title=msgid("Home"), href="/school"),
@@ -30,6 +32,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Statements"), href="/school/statements"),
         NavigationEntry(title=msgid("Funding"), href="/school/funding"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/school/devices"),
+        PUBLIC_RANKINGS,
     ),
     OrganisationKind.VENDOR: (
         NavigationEntry(title=msgid("Home"), href="/vendor"),
@@ -40,6 +43,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Disputes"), href="/vendor/disputes"),
         NavigationEntry(title=msgid("Ranking"), href="/vendor/standing"),
         NavigationEntry(title=msgid("Use before the funds"), href="/vendor/early-use"),
+        PUBLIC_RANKINGS,
     ),
     OrganisationKind.BUREAU: (
         NavigationEntry(title=msgid("Home"), href="/bureau"),
@@ -55,6 +59,7 @@ NAVIGATION: Final[dict[OrganisationKind, tuple[NavigationEntry, ...]]] = {
         NavigationEntry(title=msgid("Survival of the fittest"), href="/bureau/standings"),
         NavigationEntry(title=msgid("Classroom boxes"), href="/bureau/devices"),
         NavigationEntry(title=msgid("Third-party evaluators"), href="/bureau/evaluators"),
+        PUBLIC_RANKINGS,
     ),
     OrganisationKind.EVALUATOR: (
         NavigationEntry(title=msgid("Your findings"), href="/evaluator/findings"),
@@ -91,7 +96,7 @@ ONLY_FOR: Final[dict[str, frozenset[Role]]] = {
     "/school/preview": frozenset(MAY_PREVIEW),
     "/school/devices": frozenset(DEVICE_KEEPERS),
     "/bureau/admission": frozenset({Role.ADMISSION, Role.AUDITOR}),
-    "/bureau/standings": frozenset({Role.ADMISSION}),
+    "/bureau/standings": frozenset({Role.ADMISSION, Role.AUDITOR}),
     "/bureau/allocations": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR}),
     "/bureau/payments": frozenset({Role.BUREAU_FINANCE, Role.AUDITOR}),
     "/bureau/payments/reconciliation": frozenset(

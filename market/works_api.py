@@ -1,10 +1,10 @@
-"""`/api/v1/works`, `/api/v1/samples`, `/api/v1/searches`: teachers' works, blind audits, misses.
+"""`/api/v1/works`, `/samples`, `/draws`, `/searches`: teachers' works, blind audits, misses.
 
 For signed-in people (cookie, and `X-CSRF-Token` for what changes something): a confirmation and a
-finding are a person's. `Idempotency-Key` is honoured.
+finding are a person's. `Idempotency-Key` is honoured. Draws are for everybody.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,13 +12,15 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, JSONBody, RawBody
 
-from catalog.blind_audit import SampleView, draw_sample, judge_sample, samples
+from catalog.blind_audit import DrawView, SampleView, draw_sample, draws, judge_sample, samples
 from catalog.misses import READERS, misses
 from catalog.ownership import CONFIRMERS, WorkView, decide_work, works
 from kernel.actors import Role
+from kernel.clock import show_month
+from kernel.errors import NotFound
 from kernel.http.callers import Callers
 from kernel.http.once import answered_once
-from kernel.http.pages import only
+from kernel.http.pages import PUBLIC, only
 from kernel.http.problems import AnyRequest
 from kernel.unit import Unit
 
@@ -53,9 +55,8 @@ class WorkDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class DrawRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A draw that anybody can repeat: the same seed draws the same."""
+    """How many to draw; the seed is the trail's."""
 
-    seed: str
     size: int
 
 
@@ -67,15 +68,54 @@ class JudgementRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class SampleAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A drawn version without whose it is; `standing`: waiting, passed, failed."""
+    """A drawn version without whose it is; `standing`: waiting, overdue, passed, failed.
+
+    `month`: of the draw; empty for one of before draws were the trail's.
+    """
 
     id: UUID
     seed: str
+    month: str
     title: str
     content: dict[str, Any]
     drawn_at: datetime
+    judge_by: date
     standing: str
     note: str
+
+
+class DrawAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A bureau's draw of a month.
+
+    `seed` is the SHA-256, in hexadecimal, of `anchor_digest:bureau:month`; `anchor` the number of
+    the trail's last link of before the month (0: none), `anchor_digest` its digest. `of`: how many
+    could be drawn.
+    """
+
+    id: UUID
+    bureau: str
+    name: str
+    month: str
+    anchor: int
+    anchor_digest: str
+    seed: str
+    size: int
+    of: int
+    drawn_at: datetime
+
+
+class OneDrawAnswer(DrawAnswer, frozen=True, kw_only=True):
+    """A draw with all that it was made from: `drawn` are the first `size` of `pool` by the
+    SHA-256 of `seed:version`."""
+
+    pool: list[UUID]
+    drawn: list[UUID]
+
+
+class Draws(msgspec.Struct, frozen=True, kw_only=True):
+    """All draws, the latest first."""
+
+    items: list[DrawAnswer]
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,10 +187,10 @@ def list_samples(request: AnyRequest, callers: Callers) -> Samples:
 def draw(
     request: AnyRequest, callers: Callers, data: JSONBody[DrawRequest], body: RawBody
 ) -> Response[Any]:
-    """Draw listed versions of the caller's bureau; each seed once."""
+    """Draw listed versions of the caller's bureau; once in a month."""
 
     def act(unit: Unit) -> msgspec.Struct:
-        draw_sample(unit, seed=data.seed, size=data.size)
+        draw_sample(unit, size=data.size)
         return _samples(unit)
 
     return answered_once(request, callers, body, act=act, status=201)
@@ -181,6 +221,36 @@ def judge(
 
 
 @get(
+    "/draws",
+    opt=PUBLIC,
+    sync_to_thread=True,
+    operation_id="listDraws",
+    summary="Draws for blind audits",
+)
+def list_draws(request: AnyRequest, callers: Callers) -> Draws:
+    """Answer all draws that the trail seeded."""
+    with callers.open(request) as unit:
+        return Draws(items=[DrawAnswer(**_draw(one)) for one in draws(unit)])
+
+
+@get(
+    "/draws/{draw_id:uuid}",
+    opt=PUBLIC,
+    sync_to_thread=True,
+    operation_id="getDraw",
+    summary="A draw, to draw again",
+)
+def show_draw(request: AnyRequest, callers: Callers, draw_id: FromPath[UUID]) -> OneDrawAnswer:
+    """Answer what a draw was made from, and what was drawn."""
+    with callers.open(request) as unit:
+        found = draws(unit, draw_id=draw_id)
+    if not found:
+        raise NotFound(what="draw", key=draw_id)
+    (one,) = found
+    return OneDrawAnswer(**_draw(one), pool=list(one.pool), drawn=list(one.drawn))
+
+
+@get(
     "/searches",
     opt=only(*READERS),
     sync_to_thread=True,
@@ -198,7 +268,16 @@ def list_misses(request: AnyRequest, callers: Callers) -> Misses:
         )
 
 
-HANDLERS: Final = (list_works, decide, list_samples, draw, judge, list_misses)
+HANDLERS: Final = (
+    list_works,
+    decide,
+    list_samples,
+    draw,
+    judge,
+    list_draws,
+    show_draw,
+    list_misses,
+)
 
 
 def _works(unit: Unit) -> Works:
@@ -226,9 +305,26 @@ def _sample(one: SampleView) -> SampleAnswer:
     return SampleAnswer(
         id=one.id,
         seed=one.seed,
+        month="" if one.month is None else show_month(one.month),
         title=one.title,
         content=one.content,
         drawn_at=one.drawn_at,
+        judge_by=one.judge_by,
         standing=one.standing,
         note=one.note,
     )
+
+
+def _draw(one: DrawView) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "bureau": one.bureau_code,
+        "name": one.bureau_name,
+        "month": show_month(one.month),
+        "anchor": one.anchor,
+        "anchor_digest": one.anchor_digest,
+        "seed": one.seed,
+        "size": one.size,
+        "of": len(one.pool),
+        "drawn_at": one.drawn_at,
+    }

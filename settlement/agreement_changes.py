@@ -5,10 +5,10 @@ one balanced transfer between available and committed. Whether a change was appr
 lines it is committed, is procurement's matter.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
@@ -37,7 +37,8 @@ IN_CLOSING: Final = ("sealing", "sealed")
 class ChangeDraft:
     """A change before it is written; amounts by how much, in fen.
 
-    `draws` above zero commit, below zero take off. `ends_on` only of an agreement given up.
+    `draws` above zero commit, below zero take off. `ends_on` only of an agreement given up. `also`:
+    what else the trail tells of it.
     """
 
     agreement: Agreement
@@ -49,6 +50,7 @@ class ChangeDraft:
     ends_on: date | None = None
     reference: str = ""
     reason: str = ""
+    also: Mapping[str, Any] = field(default_factory=dict)
 
 
 def lock_agreement(unit: Unit, agreement_id: UUID) -> Agreement:
@@ -148,6 +150,7 @@ def apply_changes(unit: Unit, drafts: Sequence[ChangeDraft]) -> None:
             ends_on=draft.ends_on.isoformat() if draft.ends_on else "",
             reference=draft.reference,
             reason=draft.reason,
+            **draft.also,
         )
     post(unit, transfers)
     raised = {draft.agreement.id for draft in drafts if draft.ceiling_fen > 0}

@@ -88,6 +88,7 @@ def end_agreement(
         )
         .order_by(AgreementYear.fiscal_year)
     ).all()
+    now = unit.clock.now()
     apply_changes(
         unit,
         [
@@ -97,6 +98,7 @@ def end_agreement(
                 fiscal_year=last_day.year,
                 ends_on=last_day,
                 reason=reason.strip(),
+                also={"why": why, "at": now},
             ),
             *(
                 ChangeDraft(
@@ -115,7 +117,7 @@ def end_agreement(
         AgreementEndReason(
             agreement_id=agreement.id,
             why=why,
-            said_at=unit.clock.now(),
+            said_at=now,
             said_by=unit.actor.person_id,
         )
     )

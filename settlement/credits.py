@@ -2,13 +2,15 @@
 
 Decides when: one booking at a time reckons everybody's entitlement anew and books the difference,
 so that a lost or doubled run changes nothing, and facts in any order end in the same credits. Each
-difference is a row and a balanced transfer under the same key; the database refuses more than a
-year's cap, and less than nothing. Whom it refuses is left out and named; the others are booked.
+difference is a row and a balanced transfer under the same key; what is booked at once bears one
+moment, under which the trail has its sum. The database refuses more than a year's cap, and less
+than nothing. Whom it refuses is left out and named; the others are booked.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -61,16 +63,17 @@ def book_credits(unit: Unit) -> Booked:
     """
     unit.actor.require("credits.book", *MAY_BOOK)
     unit.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
+    now = unit.clock.now()
     wanted = entitled(facts_of_credits(unit))
     booked, numbers = _booked(unit)
     changes = differences(wanted, booked)
     left_out: dict[UUID, str] = {}
-    if changes and _refused(unit, changes, wanted, numbers):
+    if changes and _refused(unit, changes, wanted, numbers, now=now):
         by_person: dict[UUID, list[Change]] = defaultdict(list)
         for change in changes:
             by_person[change[0].person_id].append(change)
         for person_id, own in by_person.items():
-            why = _refused(unit, own, wanted, numbers)
+            why = _refused(unit, own, wanted, numbers, now=now)
             if why:
                 left_out[person_id] = why
         changes = [one for one in changes if one[0].person_id not in left_out]
@@ -79,7 +82,7 @@ def book_credits(unit: Unit) -> Booked:
             unit,
             "credits.booked",
             subject_kind="credits",
-            subject_id=unit.clock.now().isoformat(),
+            subject_id=now.isoformat(),
             earned=sum(amount for _, amount in changes if amount > 0),
             taken_back=-sum(amount for _, amount in changes if amount < 0),
             changes=len(changes),
@@ -92,12 +95,15 @@ def _refused(
     changes: Sequence[Change],
     wanted: Mapping[CreditKey, Entitlement],
     numbers: Mapping[CreditKey, int],
+    *,
+    now: datetime,
 ) -> str:
     """Book changes, all or none; return why the database refused them."""
     rows, drafts = [], []
     for key, amount in changes:
         number = numbers.get(key, 0) + 1
-        rows.append({**_row(unit, key, wanted), "number": number, "amount": amount})
+        facts = {"number": number, "amount": amount, "booked_at": now}
+        rows.append({**_row(unit, key, wanted), **facts})
         drafts.append(_transfer(key, number, amount))
     try:
         with unit.session.begin_nested():
@@ -152,7 +158,6 @@ def _row(unit: Unit, key: CreditKey, wanted: Mapping[CreditKey, Entitlement]) ->
         "most": by.most,
         "version": by.version,
         "at": by.at,
-        "booked_at": unit.clock.now(),
     }
 
 

@@ -273,7 +273,15 @@ def _open(
     line.state = "disputed"
     unit.session.add(dispute)
     unit.session.flush()
-    _trail(unit, "dispute.opened", dispute, reason=reason, claimed_fen=claimed_fen)
+    _trail(
+        unit,
+        "dispute.opened",
+        dispute,
+        reason=reason,
+        claimed_fen=claimed_fen,
+        part=evidence.get("part"),
+        at=dispute.opened_at,
+    )
     return dispute.id
 
 
@@ -303,6 +311,7 @@ def _settle(
         credit_fen=credit_fen,
         note=note,
         within_payer=dispute.within_payer,
+        at=dispute.decided_at,
     )
     unit.after_commit("settlement.post", payer_id=str(line.payer_id), month=show_month(line.month))
 

@@ -1,6 +1,7 @@
 """Recording a version of a table of rates: within bounds, in whose place, and what it moves.
 
-One at a time: of two that would hold from the same day, the second is told of the first.
+One at a time: of two that would hold from the same day, the second is told of the first. The trail
+keeps the whole of it, which verify holds the table against.
 A table of credits whose first day is past makes what was earned since be reckoned anew. What that
 moves is told, and needs a reason.
 """
@@ -91,6 +92,7 @@ def record_table(
         raise HoldsFromThatDay(holding=holding.pop(), region=region_code, day=valid_from)
     moves = kind is RateKind.CREDITS and valid_from <= shanghai_day(unit.clock.now())
     before = entitled(facts_of_credits(unit)) if moves else {}
+    recorded, recorded_at = msgspec.to_builtins(table), unit.clock.now()
     unit.session.execute(
         insert(RateTable).values(
             id=new_id(),
@@ -99,8 +101,8 @@ def record_table(
             valid_from=valid_from,
             version=version,
             source=source.strip(),
-            body=msgspec.to_builtins(table),
-            recorded_at=unit.clock.now(),
+            body=recorded,
+            recorded_at=recorded_at,
             recorded_by=unit.actor.name,
         )
     )
@@ -127,6 +129,8 @@ def record_table(
         version=version,
         valid_from=valid_from.isoformat(),
         source=source.strip(),
+        body=recorded,
+        recorded_at=recorded_at.isoformat(),
         replaces=replaces,
         because=because.strip(),
         moves=moved.bookings,

@@ -7,7 +7,7 @@ it can be reckoned again.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -33,7 +33,10 @@ class RateKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RateVersion:
-    """One version of a table: in force in `region_code` and below from `valid_from` on."""
+    """One version of a table: in force in `region_code` and below from `valid_from` on.
+
+    `recorded_at`: None of what is shipped, which was always known.
+    """
 
     kind: RateKind
     version: str
@@ -41,6 +44,7 @@ class RateVersion:
     valid_from: date
     source: str
     table: Any
+    recorded_at: datetime | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the table as it is recorded: decimals as text."""
@@ -52,6 +56,8 @@ BODIES: Final[Mapping[RateKind, type[msgspec.Struct]]] = {
     RateKind.WITHHOLDING: WithholdingTable,
     RateKind.CREDITS: CreditTable,
 }
+REFERENCE_STANDARD: Final = "R47"
+"""The version of credits that is shipped, as bookings name it."""
 SHIPPED: Final[tuple[RateVersion, ...]] = (
     RateVersion(
         kind=RateKind.WITHHOLDING,
@@ -63,7 +69,7 @@ SHIPPED: Final[tuple[RateVersion, ...]] = (
     ),
     RateVersion(
         kind=RateKind.CREDITS,
-        version="R47",
+        version=REFERENCE_STANDARD,
         region_code=NATION,
         valid_from=date(2019, 1, 1),
         source="教师继续教育学分参考标准，以各地核定的标准为准",
@@ -87,6 +93,7 @@ def versions_of(unit: Unit, kind: RateKind) -> list[RateVersion]:
             valid_from=row.valid_from,
             source=row.source,
             table=msgspec.convert(row.body, BODIES[kind], strict=False),
+            recorded_at=row.recorded_at,
         )
         for row in rows
     ]

@@ -77,11 +77,13 @@ def reading_year(unit: Unit, table: CreditTable) -> ReadingYear:
 
 def table_of_actor(unit: Unit) -> CreditTable:
     """Return the table in force today where the actor belongs."""
+    return _table_of(unit, unit.actor.region_code or NATION)
+
+
+def _table_of(unit: Unit, region_code: str) -> CreditTable:
+    day = shanghai_day(unit.clock.now())
     table: CreditTable = table_in_force(
-        unit,
-        RateKind.CREDITS,
-        day=shanghai_day(unit.clock.now()),
-        region_code=unit.actor.region_code or NATION,
+        unit, RateKind.CREDITS, day=day, region_code=region_code
     ).table
     return table
 
@@ -184,7 +186,7 @@ def finish_reading(unit: Unit, key: str) -> None:
     Raises `NotFound` for one that was not begun, `ReadTooSoon`, `ReadingPutAside` where another was
     begun since, and `YearRead` where it would earn nothing.
     """
-    person_id, table = _locked_person(unit), table_of_actor(unit)
+    person_id = _locked_person(unit)
     resource_id, _, title = _article(unit, key)
     reading = unit.session.get(Reading, (person_id, resource_id), with_for_update=True)
     if reading is None:
@@ -193,7 +195,9 @@ def finish_reading(unit: Unit, key: str) -> None:
         return
     if reading.begun_at != _last_begun(unit, person_id):
         raise ReadingPutAside(title=title)
-    left = reading.begun_at + timedelta(seconds=table.reading_seconds) - unit.clock.now()
+    # By the table of where it was begun, by which it earns, too.
+    wait = timedelta(seconds=_table_of(unit, reading.region_code).reading_seconds)
+    left = reading.begun_at + wait - unit.clock.now()
     if left > timedelta(0):
         raise ReadTooSoon(title=title, seconds=int(left.total_seconds()) + 1)
     _require_earning(unit)

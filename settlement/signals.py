@@ -1,8 +1,8 @@
 """What the catalogue shows of settlement: schools that use a resource, that renewed it, its stars.
 
 Decides what is counted: schools whose agreements have begun, trials left out; payers who concluded
-another agreement after their first; of ratings the latest of each teacher. Published down into the
-catalogue, which sorts by it and never asks here.
+another agreement after their first; of ratings the latest of each teacher who neither holds nor has
+held a role at the vendor. Published down into the catalogue, which sorts by it and never asks here.
 """
 
 from collections.abc import Collection
@@ -15,6 +15,11 @@ from catalog.listings import Signal, publish_signals
 from kernel.clock import shanghai_day
 from kernel.unit import Unit
 from settlement.agreement_items import ITEMS
+
+BY_NO_STAFF: Final = """NOT EXISTS (
+    SELECT FROM role_grant held JOIN resource r ON r.vendor_id = held.organisation_id
+    WHERE held.person_id = rating.person_id AND r.id = rating.resource_id)"""
+"""SQL: the condition that a rating is by nobody with a role at the vendor, now or before."""
 
 SIGNALS: Final = text(
     """
@@ -33,14 +38,15 @@ WITH begun AS (
 ), rated AS (
     SELECT resource_id, count(*) AS ratings, sum(stars) AS stars FROM (
         SELECT DISTINCT ON (resource_id, person_id) resource_id, stars FROM rating
-        WHERE CAST(:of AS uuid[]) IS NULL OR resource_id = ANY(CAST(:of AS uuid[]))
+        WHERE {by_no_staff}
+            AND (CAST(:of AS uuid[]) IS NULL OR resource_id = ANY(CAST(:of AS uuid[])))
         ORDER BY resource_id, person_id, at DESC, id DESC
     ) latest GROUP BY resource_id
 )
 SELECT resource_id, coalesce(schools, 0) AS schools, coalesce(renewals, 0) AS renewals,
     coalesce(ratings, 0) AS ratings, coalesce(stars, 0) AS stars
 FROM used FULL JOIN renewed USING (resource_id) FULL JOIN rated USING (resource_id)
-""".replace("{items}", ITEMS)
+""".replace("{items}", ITEMS).replace("{by_no_staff}", BY_NO_STAFF)
 ).bindparams(bindparam("of", type_=ARRAY(Uuid)))
 
 

@@ -34,8 +34,7 @@ from settlement.periods import (
     unfinished_payers,
 )
 from settlement.ranking.looks import leave_when_over
-from settlement.ranking.ranking import rank
-from settlement.ranking.runs import month_to_rank
+from settlement.ranking.ranking import rank_next
 from settlement.ranking.slots import publish_order
 from settlement.retention import release_all_due
 from settlement.signals import publish
@@ -127,15 +126,18 @@ def publish_signals(units: Units) -> None:
 
 
 def rank_what_is_stated(units: Units) -> None:
-    """Rank the latest month once all its statements are there; see who has left meanwhile."""
-    with units(WORKER) as unit:
-        month = month_to_rank(unit)
-        if month is not None:
-            rank(unit, month)
+    """Rank the months that wait for nobody, the oldest first; see who has left meanwhile."""
+    while _rank_next(units):
+        pass
     with units(WORKER) as unit:
         leave_when_over(unit)
     with units(WORKER) as unit:
         publish_order(unit)
+
+
+def _rank_next(units: Units) -> bool:
+    with units(WORKER) as unit:
+        return rank_next(unit)
 
 
 def pay(units: Units, *, number: str) -> None:

@@ -51,6 +51,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         discard(config.stash[HOME])
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import everything without the collector of cycles, and have it leave that alone for good.
+
+    What is imported lives as long as the run: walking through it again and again, and five times
+    more at the end, took a fifth of a short run.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long tests: one that begins last has the other workers wait for it."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from litestar import Response
 
@@ -10,7 +11,9 @@ from kernel.clock import parse_month
 from kernel.errors import NotFound
 from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
+from kernel.identity.names import names_of_actors
 from kernel.web.tables import Column, excerpt, tabulate
+from settlement.payments.bank_accounts import AccountNews, account_news
 from settlement.queries.disputes import disputes_of
 from settlement.queries.earnings import Earnings, EarningsRow, earnings_of
 from settlement.queries.lines import lines_of
@@ -19,6 +22,7 @@ from settlement.web.columns import EARNED_SUMS, earned_columns, money, number
 from settlement.web.disputes import Desk
 from settlement.web.places import Place
 from settlement.web.rankings import cell_words
+from vendor_portal.payouts import PAYOUTS
 
 PERIOD_SUMS = (
     *("lines", "uses", "amount_fen", "fee_fen", "retention_fen", "school_fen", "vendor_fen"),
@@ -68,9 +72,21 @@ def show_home(page: Page, place: Place) -> Response[Any]:
         table=table,
         retention=RETENTION,
         disputes=waiting,
+        changed=_changed_accounts(page, earnings.vendor_id),
+        now=page.unit.clock.now(),
+        payouts=PAYOUTS,
         waits=own_waits(page.unit),
         cell_words=partial(cell_words, locale=page.locale),
     )
+
+
+def _changed_accounts(page: Page, vendor_id: UUID) -> list[tuple[AccountNews, str]]:
+    """Return how the vendor's account was changed lately, each with who did it."""
+    changed = account_news(page.unit, vendor_id)
+    if not changed:
+        return []
+    names = names_of_actors(page.unit, {one.recorded_by for one in changed}, locale=page.locale)
+    return [(one, names[one.recorded_by]) for one in changed]
 
 
 def show_periods(page: Page, place: Place) -> Response[Any]:

@@ -9,7 +9,13 @@ from litestar import Response
 
 from catalog.counts import count_results
 from catalog.facets import FIELDS, Facet
-from catalog.favourites import drop_favourite, favourites, keep_favourite, kept_among
+from catalog.favourites import (
+    drop_favourite,
+    favourites,
+    keep_favourite,
+    kept_among,
+    unlisted_favourites,
+)
 from catalog.misses import note_miss
 from catalog.places import PER_PAGE, note_shown
 from catalog.search import Hit, Sort, Wanted, search
@@ -142,7 +148,8 @@ def entrances(page: Page) -> Entrances:
 def show_favourites(page: Page, *, standings: StandingsOf) -> Response[Any]:
     """Show what the person keeps."""
     rows = shown_rows(page, favourites(page.unit), words="", standings=standings)
-    return page.render("catalog/favourites.html", rows=rows)
+    unlisted = unlisted_favourites(page.unit)
+    return page.render("catalog/favourites.html", rows=rows, unlisted=unlisted, here=FAVOURITES)
 
 
 def post_favourite(page: Page, form: FavouriteForm) -> Response[Any]:

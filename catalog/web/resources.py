@@ -49,11 +49,15 @@ MBPS: Final = msgid("{mbps} Mbit/s for one class")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Said:
-    """How many teachers gave how many stars, the most first; whether the reader may, and did."""
+    """How many teachers gave how many stars, the most first; whether the reader may, and did.
+
+    `why_not`: what a teacher who may not is told.
+    """
 
     spread: Sequence[tuple[int, int]] = ()
     may_rate: bool = False
     own_stars: int | None = None
+    why_not: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +87,7 @@ def show_resource(
     vendor_code: str,
     sku: str,
     *,
-    said: Callable[[UUID], Said],
+    said: Callable[[UUID, str], Said],
     closed: Callable[[UUID], Notes],
 ) -> Response[Any]:
     """Show one listed resource whole; `said` asks what its teachers say of it, `closed` what stands
@@ -114,7 +118,7 @@ def show_resource(
         is_kept=detail.hit.resource_id in kept_among(page.unit, [detail.hit.resource_id]),
         chooses=not page.actor.roles.isdisjoint(CHOOSERS) and not against.is_refused,
         against=against.notes,
-        said=said(detail.hit.resource_id),
+        said=said(detail.hit.resource_id, detail.hit.title),
         files=files_of(page.unit, [detail.hit.version_id]).get(detail.hit.version_id, []),
         file_link=lambda one: "" if one.is_content else file_address(one.id),
         parts=_linked(parts_of(page.unit, detail.hit.version_id)) if is_pack else [],

@@ -43,6 +43,7 @@ WHY: Final = {
     Why.PRICED: msgid("by its unit price"),
     Why.RANKED: msgid("by its ranking"),
     Why.KEPT_FOR_NEWCOMERS: msgid("a place kept for newcomers"),
+    Why.NOT_RANKED_YET: msgid("not ranked yet: too little is known"),
 }
 BETWEEN: Final = msgid("; ")
 ANY_STAGE: Final = msgid("any stage")

@@ -87,14 +87,26 @@ class OwnInterest(Refused):
 
 class OwnWork(OwnInterest):
     code = "own-work"
-    summary = "{person} can't rate what was made at {person}'s own school."
-    remedy = "Teachers of other schools may."
+    summary = "{person} can't rate what was made at {person}'s own school, or was when it was used."
+    remedy = "Teachers of other schools may; who used it at another school, by that use."
 
 
 class UseNotSettled(Refused):
     code = "use-not-settled"
     summary = "{actor} has no settled use of “{title}” in a class."
     remedy = "Who opened it for a class may rate it once the month of that use is stated."
+
+
+class UseNotBilled(UseNotSettled):
+    code = "use-not-billed"
+    summary = "{actor}'s use of “{title}” in a class counted on no bill."
+    remedy = "A use that is billed, or settled without a price, lets them rate it."
+
+
+class StaffOfVendor(OwnInterest):
+    code = "staff-of-vendor"
+    summary = "{person} holds or has held a role at the vendor of “{title}” and can't rate it."
+    remedy = "Teachers without a role there may."
 
 
 class OwnRecord(OwnInterest):

@@ -98,3 +98,18 @@ class NothingChanged(InvalidInput):
     code = "nothing-changed"
     summary = "Nothing of “{key}” differs from what was admitted."
     remedy = "Change its content, licence or price first."
+
+
+class DrawnAlready(Conflict):
+    code = "drawn-already"
+    summary = "{bureau} has drawn its sample for {period} already."
+    remedy = "There is one draw in a month; its samples are on the page of blind audits."
+
+
+class NothingToDraw(Conflict):
+    code = "nothing-to-draw"
+    summary = "{bureau} has nothing to draw from for {period}."
+    remedy = (
+        "Drawn is from what it let in before the month began and is listed, but for what was "
+        "audited in the last {days} days or still waits to be judged."
+    )

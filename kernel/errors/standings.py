@@ -6,14 +6,32 @@ from kernel.errors.conflicts import Conflict
 
 class MonthNotStated(Conflict):
     code = "month-not-stated"
-    summary = "{period} can't be ranked: {payers} payers have no statement of it yet."
-    remedy = "Close it first: market settle {period}."
+    summary = (
+        "{period} can't be ranked yet: {payers} payers used something in it and have no statement "
+        "of it, among them {named}."
+    )
+    remedy = "Close it first: market settle {period}. From {day} on it is ranked without them."
+
+
+class MonthOpenElsewhere(MonthNotStated):
+    code = "month-open-elsewhere"
+    summary = (
+        "{period} can't be ranked yet: {payers} payers of other bureaus used something in it and "
+        "have no statement of it."
+    )
+    remedy = "It is ranked by itself once they have closed it, from {day} on without them."
 
 
 class NothingStated(MonthNotStated):
     code = "nothing-stated"
     summary = "{period} can't be ranked: there is no statement of it."
     remedy = "Rank a month for which schools were billed."
+
+
+class LaterMonthRanked(Conflict):
+    code = "later-month-ranked"
+    summary = "{period} is not ranked again: {later} is ranked already."
+    remedy = "What became known of it since is evidence of {later}: rank that."
 
 
 class StepNotDue(Conflict):

@@ -13,6 +13,7 @@ from litestar.params import FromPath, URLEncodedBody
 
 from catalog.admission import claim, decide_admission, judge, propose, release
 from catalog.appeals import decide_appeal
+from catalog.blind_audit import count_overdue
 from catalog.cases import Case, case
 from catalog.criteria import Criterion, Finding, Reason
 from catalog.desk import QueueRow, Sought, count_queue, queue
@@ -139,6 +140,7 @@ def show_desk(page: Page) -> Response[Any]:
         file_name="admission",
         root=bureau_root(page),
         audits=audits,
+        overdue=0 if audits else count_overdue(page.unit),
     )
 
 

@@ -26,6 +26,7 @@ from settlement.web.payment_runs import (
     post_retry,
     post_return,
     post_withdrawal,
+    show_left_out,
     show_run,
 )
 from settlement.web.payments import (
@@ -189,6 +190,12 @@ def give_up(
         return post_giving_up(page, run, data, root=bureau_root(page))
 
 
+@get(f"{RUN}/left-out", opt=READERS, sync_to_thread=True)
+def left_out(request: AnyRequest, pages: Pages, *, run: FromPath[str]) -> Response[Any]:
+    with pages.open(request) as page:
+        return show_left_out(page, run, root=bureau_root(page))
+
+
 @post(f"{RUN}/rest", opt=PAYERS, status_code=200, sync_to_thread=True)
 def rest(
     request: AnyRequest, pages: Pages, *, run: FromPath[str], data: URLEncodedBody[RetryForm]
@@ -210,6 +217,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     retry,
     give_up,
     rest,
+    left_out,
     plan,
     payout,
     treasury_returns,

@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import URLEncodedBody
 
-from catalog.blind_audit import draw_sample, judge_sample, samples
+from catalog.blind_audit import AUDITED_FOR_DAYS, draw_sample, judge_sample, samples
 from catalog.misses import READERS, Miss, misses
 from catalog.needs import needs
 from kernel.actors import Role
@@ -29,10 +29,9 @@ MOST_MISSES: Final = 1_000
 
 
 class SampleForm(Form, frozen=True):
-    """A draw (`seed` and `size`), or the finding of one sample."""
+    """A draw (`size`), or the finding of one sample."""
 
     act: str = ""
-    seed: str = ""
     size: str = ""
     sample: str = ""
     passed: str = ""
@@ -83,11 +82,14 @@ def show_samples(
     page: Page, *, form: SampleForm | None = None, errors: Mapping[str, str] | None = None
 ) -> Response[Any]:
     """List what was drawn, without whose it is, and the form for another draw."""
+    found = samples(page.unit)
     return page.render(
         "bureau/samples.html",
         root=_root(page),
         address=SAMPLES,
-        samples=samples(page.unit),
+        samples=found,
+        overdue=sum(one.standing == "overdue" for one in found),
+        again=AUDITED_FOR_DAYS,
         form=form or SampleForm(size="5"),
         errors=dict(errors or {}),
     )
@@ -99,8 +101,8 @@ def post_samples(page: Page, form: SampleForm) -> Response[Any]:
         with page.unit.session.begin_nested():
             if form.act == "draw":
                 if not (form.size.isascii() and form.size.isdigit()):
-                    raise InvalidInput(field="size", value=form.size, expected="1 to 500")
-                draw_sample(page.unit, seed=form.seed, size=int(form.size[:6]))
+                    raise InvalidInput(field="size", value=form.size, expected="5 to 500")
+                draw_sample(page.unit, size=int(form.size[:6]))
             else:
                 judge_sample(
                     page.unit,

@@ -1,4 +1,7 @@
-"""Routes of a bureau's desk of standings: the queue, notices, signatures, appeals, and ranking."""
+"""Routes of a bureau's desk of standings: the queue, notices, signatures, appeals, and ranking.
+
+Auditors read it and act on nothing.
+"""
 
 from typing import Any, Final
 from uuid import UUID
@@ -25,6 +28,7 @@ from settlement.web.standings import (
 )
 
 REVIEWERS: Final = only(Role.ADMISSION)
+READERS: Final = only(Role.ADMISSION, Role.AUDITOR)
 STANDINGS: Final = "/bureau/standings"
 
 
@@ -36,7 +40,7 @@ def standing_desk(page: Page) -> StandingDesk:
     )
 
 
-@get(STANDINGS, opt=REVIEWERS, sync_to_thread=True)
+@get(STANDINGS, opt=READERS, sync_to_thread=True)
 def standings(request: AnyRequest, pages: Pages) -> Response[Any]:
     with pages.open(request) as page:
         return show_standings(page, standing_desk(page))
@@ -50,7 +54,7 @@ def rank_a_month(
         return post_rank(page, standing_desk(page), data)
 
 
-@get(STANDINGS + "/{standing_id:uuid}", opt=REVIEWERS, sync_to_thread=True)
+@get(STANDINGS + "/{standing_id:uuid}", opt=READERS, sync_to_thread=True)
 def standing(request: AnyRequest, pages: Pages, *, standing_id: FromPath[UUID]) -> Response[Any]:
     with pages.open(request) as page:
         return show_standing(page, standing_desk(page), standing_id)

@@ -13,6 +13,7 @@ from market.cli.context import acting, load_settings, open_units
 from market.cli.output import as_option, emit, json_option
 from market.cli.values import AMOUNT, DAY, PERIOD
 from settlement.payments.bank_payouts import pay_out, try_payout_again
+from settlement.payments.calling_off import call_off
 from settlement.payments.engine import pay_run, retry_payment
 from settlement.payments.giving_up import give_up_reversal
 from settlement.payments.holds import hold_payee, lift_hold
@@ -319,6 +320,7 @@ def pay(ctx: click.Context, month: Month, who: str | None, as_json: bool) -> Non
             deliver_messages(units, gateway)
         if gateway is not None:
             catch_up(units, actor, gateway)
+            call_off(units, actor, gateway)
     emit(
         {"period": show_month(month), "runs": paid},
         [f"{number}: {_states(states)}" for number, states in paid.items()]

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import click
 
-from kernel.errors import InvalidInput
+from kernel.errors import InvalidInput, UnwritableFile
 from market.cli.output import emit, json_option, note, progress_bar
 from market.cli.ranking_charts import charts_of
 from settlement.ranking.simulation.running import run_trial
@@ -49,15 +50,26 @@ def simulate_ranking(
 
     Measured on seeds that nothing was tuned on. Touches no database; 80 seeds take some minutes.
     """
+    if figures is not None:
+        _require_folder(figures)
     with progress_bar("marketplaces") as report:
         found = run_trial(seeds=seeds, tuning=tuning, sizes=_sizes(sizes), report=report)
     if figures is not None:
-        figures.mkdir(parents=True, exist_ok=True)
         for name, svg in charts_of(found).items():
             path = figures / f"ranking-{name}.svg"
             path.write_text(f"{svg}\n", encoding="utf-8")
             note(f"drawn: {path}")
     emit(found, _lines(found), as_json=as_json)
+
+
+def _require_folder(figures: Path) -> None:
+    """Make the folder before the trial, or raise `UnwritableFile`: it takes minutes."""
+    try:
+        figures.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=figures):
+            pass
+    except OSError as error:
+        raise UnwritableFile(file=figures, reason=error.strerror) from error
 
 
 def _sizes(text: str) -> list[int]:

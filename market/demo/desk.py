@@ -20,7 +20,7 @@ from catalog.appeals import appeal
 from catalog.attachments.attaching import attach, expect_file
 from catalog.attachments.sniffing import Rules, type_of
 from catalog.attachments.vault import open_vault
-from catalog.blind_audit import draw_sample
+from catalog.blind_audit import FEWEST, draw_sample
 from catalog.criteria import Criterion, Depth, Finding, criteria_of
 from catalog.drafts import save_draft
 from catalog.misses import note_miss
@@ -35,7 +35,7 @@ from catalog.takedowns import Ground, take_down
 from catalog.versions import own_versions
 from kernel.actors import Actor
 from kernel.clock import SHANGHAI
-from kernel.errors import AlreadyExists, AppealedAlready, Conflict
+from kernel.errors import AlreadyExists, AppealedAlready, Conflict, DrawnAlready
 from kernel.ids import VersionId
 from kernel.unit import Unit, Units
 from market.demo.county import VENDOR_BY_SLUG, YEAR
@@ -244,9 +244,9 @@ def _need(units: Units) -> None:
 
 
 def _audit(units: Units) -> None:
-    """A sample for a blind audit, drawn by a seed that anybody can draw with again."""
-    with suppress(AlreadyExists), units(person(units, "qinghe-admission2")) as unit:
-        draw_sample(unit, seed=f"{YEAR}-09 青禾县", size=4)
+    """A sample for a blind audit, drawn by the trail's seed of the month."""
+    with suppress(DrawnAlready), units(person(units, "qinghe-admission2")) as unit:
+        draw_sample(unit, size=FEWEST)
 
 
 ACTS: Final[tuple[Callable[[Units], None], ...]] = (

@@ -12,7 +12,7 @@ from typing import Final
 
 from kernel.actors import Actor
 from kernel.clock import SHANGHAI, Month
-from kernel.errors import OwnWork, UseNotSettled
+from kernel.errors import OwnInterest, UseNotSettled
 from kernel.identity.grants import actor_of
 from kernel.unit import Unit, Units
 from market.demo.county import SCHOOLS, chance
@@ -81,7 +81,7 @@ def say(units: Units, month: Month) -> None:
             for key, stars in _opinions(unit, actor, number, month):
                 try:
                     rate(unit, key, stars=stars)
-                except (UseNotSettled, OwnWork):  # it did not count, or is of their own school
+                except (UseNotSettled, OwnInterest):  # it did not count, or is of their own school
                     continue
             mark_done(unit, step)
 

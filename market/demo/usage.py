@@ -7,6 +7,7 @@ The platform's player reports single uses; one junior school sends its own log, 
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from random import Random
 
 import chinese_calendar
@@ -115,6 +116,7 @@ def _strength(day: date) -> float:
     return WEEK[day.weekday()] * (REVIEW_FACTOR if day >= REVIEW_FROM else 1.0)
 
 
+@cache
 def _is_evening_of_school(day: date) -> bool:
     """Homework is done on school days, and on the evening before one."""
     return any(chinese_calendar.is_workday(one) for one in (day, day + timedelta(days=1)))
@@ -166,8 +168,9 @@ def _homework(random: Random, selection: Selection) -> list[tuple[date, Learner]
         (day, learner)
         for day in _days(selection)
         if _is_evening_of_school(day)
+        for share in (EVENING_SHARE * _strength(day),)
         for learner in served
-        if random.random() < EVENING_SHARE * _strength(day) and _is_there(learner, day)
+        if random.random() < share and _is_there(learner, day)
     ]
 
 

@@ -21,8 +21,7 @@ from catalog.web.resources import Notes, Said, show_comparison, show_resource
 from kernel.actors import ROLES_OF, Role
 from kernel.http.pages import PUBLIC, Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
-from kernel.i18n import translate
-from kernel.unit import Unit
+from kernel.i18n import translate, translate_error
 from settlement.queries.closed import Closed, closed_among, closed_cells, openings_of
 from settlement.ratings import rate, ratings_of
 from settlement.web.rankings import cell_words
@@ -43,7 +42,7 @@ def resource(
     article = sku.as_posix().removeprefix("/")
     with pages.open(request) as page:
         return show_resource(
-            page, vendor, article, said=partial(_said, page.unit), closed=partial(_closed, page)
+            page, vendor, article, said=partial(_said, page), closed=partial(_closed, page)
         )
 
 
@@ -78,9 +77,14 @@ def keep(
         return post_favourite(page, data)
 
 
-def _said(unit: Unit, resource_id: UUID) -> Said:
-    found = ratings_of(unit, resource_id)
-    return Said(spread=found.spread, may_rate=found.may_rate, own_stars=found.own_stars)
+def _said(page: Page, resource_id: UUID, title: str) -> Said:
+    found = ratings_of(page.unit, resource_id, title=title)
+    return Said(
+        spread=found.spread,
+        may_rate=found.may_rate,
+        own_stars=found.own_stars,
+        why_not=translate_error(found.refusal, page.locale) if found.refusal else "",
+    )
 
 
 def _closed(page: Page, version_id: UUID) -> Notes:

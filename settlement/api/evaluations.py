@@ -44,6 +44,8 @@ class BureauAnswer(msgspec.Struct, frozen=True, kw_only=True):
     appeals: int
     upheld: int
     takedowns: int
+    audits: int
+    audits_in_time: int
     disputes: int
     disputes_in_time: int
     statements: int

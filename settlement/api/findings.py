@@ -22,13 +22,8 @@ from settlement.evaluation.admissions import (
     end_admission,
 )
 from settlement.evaluation.evidence import EvidenceTotals, evidence_totals
-from settlement.evaluation.outside import (
-    REPLIERS,
-    file_finding,
-    findings,
-    reply_to_finding,
-    withdraw_finding,
-)
+from settlement.evaluation.finding_views import findings
+from settlement.evaluation.outside import REPLIERS, file_finding, reply_to_finding, withdraw_finding
 
 EVALUATORS: Final = only(Role.EVALUATOR)
 

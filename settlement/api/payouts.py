@@ -1,6 +1,6 @@
 """`/api/v1/payouts`: what payees were paid, each adding up to its lines; nothing is changed here.
 
-A vendor sees its own, a bureau those of the payers of its subtree.
+A vendor sees its own, a bureau those of the payers of its subtree; whom a run left out its bureau.
 """
 
 from datetime import date, datetime
@@ -17,6 +17,8 @@ from kernel.http.callers import Callers
 from kernel.http.pages import only
 from kernel.http.problems import AnyRequest
 from settlement.payout_models import Withholding
+from settlement.queries.left_out import left_out_of_run
+from settlement.queries.payments import payment_run
 from settlement.queries.payouts import (
     PayoutRow,
     lines_of_payout,
@@ -26,6 +28,7 @@ from settlement.queries.payouts import (
 )
 
 READERS: Final = only(Role.VENDOR_MANAGER, Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
+OF_BUREAUS: Final = only(Role.BUREAU_FINANCE, Role.AUDITOR, Role.OPERATOR)
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 
 
@@ -34,6 +37,18 @@ class PartyAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     name: str
+
+
+class LeftOutAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a payer's due to a payee is in no payment of a run, in fen, and why.
+
+    Below zero what is set off later. The platform as a payee has neither code nor name.
+    """
+
+    payer: PartyAnswer
+    payee: PartyAnswer
+    amount_fen: int
+    because: str
 
 
 class BankAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +170,29 @@ def get_payout(request: AnyRequest, callers: Callers, key: FromPath[str]) -> Pay
         )
 
 
-HANDLERS: Final = (list_payouts, get_payout)
+@get(
+    "/payment-runs/{run:str}/left-out",
+    opt=OF_BUREAUS,
+    sync_to_thread=True,
+    operation_id="listLeftOut",
+    summary="Whom a payment run left out, and why",
+)
+def list_left_out(request: AnyRequest, callers: Callers, run: FromPath[str]) -> list[LeftOutAnswer]:
+    """Answer what was due, set off or disputed and is in none of the run's payments."""
+    with callers.open(request) as unit:
+        payment_run(unit, run)
+        return [
+            LeftOutAnswer(
+                payer=PartyAnswer(code=row.payer_code, name=row.payer_name),
+                payee=PartyAnswer(code=row.payee_code, name=row.payee_name),
+                amount_fen=row.amount_fen,
+                because=row.because,
+            )
+            for row in left_out_of_run(unit, run)
+        ]
+
+
+HANDLERS: Final = (list_payouts, get_payout, list_left_out)
 
 
 def _withholding(found: Withholding | None) -> WithholdingAnswer | None:

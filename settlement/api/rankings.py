@@ -20,6 +20,9 @@ from settlement.ranking.models import PublishedConfig
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import last_run, require_run
 
+COUNTS: Final = ("raters", "renewed", "ended", "defects", "months", "uses")
+"""What is told of all schools together; a sum of ages of ratings, say, means nothing."""
+
 
 class CellAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A cell, `stage/subject/type`, with how many are ranked in it and how many are new."""
@@ -29,10 +32,18 @@ class CellAnswer(msgspec.Struct, frozen=True, kw_only=True):
     newcomers: int
 
 
+class PartAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The score by the urban or the rural schools alone; of a single school it is null."""
+
+    schools: int
+    score: Decimal | None
+    sd: Decimal | None
+
+
 class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A place in a cell; nothing but the number of schools is told of who is new.
 
-    `state`: empty, or why no new school may choose it.
+    `among`: how many are ranked in the cell. `state`: empty, or why no new school may choose it.
     """
 
     key: str
@@ -44,8 +55,11 @@ class PlaceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     place_low: int | None
     place_high: int | None
     band: str
+    among: int
     score: Decimal | None
     sd: Decimal | None
+    urban: PartAnswer
+    rural: PartAnswer
     state: str
 
 
@@ -99,6 +113,9 @@ class ConfigAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class WhyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Why a subject stands where it stands: components, dimensions, counts; never which schools.
 
+    `counts`, of all schools: teachers who rated (`raters`), terms that ended with another
+    (`renewed`) and without (`ended`), the severity of upheld disputes (`defects`), school-months of
+    use (`months`), uses (`uses`), which score nothing.
     `upheld`: appeals that struck out what this run has, or after which it was made.
     """
 
@@ -217,7 +234,7 @@ def get_why(
             inputs_digest=found.row.digest,
             components=[msgspec.to_builtins(one) for one in found.contributions if known],
             dimensions=[msgspec.to_builtins(one) for one in found.dimensions if known],
-            counts=found.row.result["totals"] if known else {},
+            counts={name: found.row.result["totals"].get(name, 0) for name in COUNTS if known},
             urban_rural={
                 name: one
                 for name, one in found.row.result["places"].items()
@@ -277,7 +294,15 @@ def _place(row: RankRow) -> PlaceAnswer:
         place_low=row.place_low,
         place_high=row.place_high,
         band=row.band,
+        among=int(row.result["among"]),
         score=None if row.is_newcomer else row.score,
         sd=None if row.is_newcomer else row.sd,
+        urban=_part(row, "urban"),
+        rural=_part(row, "rural"),
         state=row.state,
     )
+
+
+def _part(row: RankRow, name: str) -> PartAnswer:
+    found = row.part(name)
+    return PartAnswer(schools=found.schools, score=found.score, sd=found.sd)

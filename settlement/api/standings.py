@@ -1,6 +1,7 @@
 """`/api/v1/standings`: where vendors stand, and the acts of due process.
 
-For the vendor itself and the reviewers that answer for it; `Idempotency-Key` is honoured.
+For the vendor itself and the reviewers that answer for it, and to read for auditors;
+`Idempotency-Key` is honoured.
 """
 
 from datetime import date, datetime
@@ -29,7 +30,7 @@ from settlement.ranking.returning import apply_to_return, decide_return
 from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.ranking.standing_states import Because
 
-READERS: Final = only(Role.VENDOR_MANAGER, Role.ADMISSION)
+READERS: Final = only(Role.VENDOR_MANAGER, Role.ADMISSION, Role.AUDITOR)
 REVIEWERS: Final = only(Role.ADMISSION)
 MANAGER: Final = only(Role.VENDOR_MANAGER)
 STEPS: Final = {
@@ -99,8 +100,8 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class StandingDetail(StandingAnswer, frozen=True, kw_only=True):
     """One standing with its course: what moved it, the items against it, the gates, appeals.
 
-    `may_sign`: the caller's bureau answers for all that was let in there. A gate's `condition` is
-    in the caller's language, its `rule` in English.
+    `may_sign`: the caller reviews for a bureau that answers for all that was let in there. A gate's
+    `condition` is in the caller's language, its `rule` in English.
     """
 
     events: list[EventAnswer]

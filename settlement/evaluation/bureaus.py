@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from catalog.blind_audit import JUDGED_WITHIN_DAYS
 from kernel.unit import Unit
 from settlement.evaluation.spans import Span
 
@@ -45,6 +46,18 @@ WITH review AS (
     JOIN admission m ON m.version_id = CAST(taken.version_id AS uuid) AND m.state = 'admitted'
     WHERE t.taken_at >= :start AND t.taken_at < :end
     GROUP BY m.bureau_id
+), audits AS (
+    SELECT one.bureau_id, count(*) AS due, count(*) FILTER (WHERE one.judged_at < :end
+        AND CAST(one.judged_at AT TIME ZONE 'Asia/Shanghai' AS date) <= one.judge_by) AS in_time
+    FROM (
+        SELECT bureau_id, judged_at, CAST(:audit_days AS integer)
+            + CAST(drawn_at AT TIME ZONE 'Asia/Shanghai' AS date) AS judge_by
+        FROM blind_sample WHERE drawn_at < :as_of
+    ) one
+    WHERE (one.judged_at >= :start AND one.judged_at < :end)
+        OR ((one.judged_at IS NULL OR one.judged_at >= :end) AND one.judge_by < :today
+            AND one.judge_by BETWEEN :first AND :last_day)
+    GROUP BY one.bureau_id
 ), nearest AS (
     SELECT DISTINCT ON (p.id) p.id AS payer_id, b.id AS bureau_id
     FROM organisation p JOIN region_closure c ON c.region_code = p.region_code
@@ -90,11 +103,13 @@ WITH review AS (
 SELECT b.code, b.name, COALESCE(v.decided, 0) AS decided,
     round(CAST(v.median_s / 86400 AS numeric), 1) AS median_days, COALESCE(v.in_time, 0) AS in_time,
     COALESCE(a.decided, 0) AS appeals, COALESCE(a.upheld, 0) AS upheld,
-    COALESCE(t.takedowns, 0) AS takedowns, COALESCE(d.due, 0) AS disputes,
+    COALESCE(t.takedowns, 0) AS takedowns, COALESCE(x.due, 0) AS audits,
+    COALESCE(x.in_time, 0) AS audits_in_time, COALESCE(d.due, 0) AS disputes,
     COALESCE(d.in_time, 0) AS disputes_in_time, COALESCE(s.due, 0) AS statements,
     COALESCE(s.overdue, 0) AS overdue
 FROM organisation b LEFT JOIN reviews v ON v.bureau_id = b.id
 LEFT JOIN appeals a ON a.bureau_id = b.id LEFT JOIN takedowns t ON t.bureau_id = b.id
+LEFT JOIN audits x ON x.bureau_id = b.id
 LEFT JOIN disputes d ON d.bureau_id = b.id LEFT JOIN statements s ON s.bureau_id = b.id
 WHERE b.kind = 'bureau' ORDER BY b.code
 """
@@ -106,9 +121,10 @@ class BureauService:
     """One bureau's service in a span: each count with what it is of.
 
     `in_time`: of `decided` admissions within the promised days; `upheld`: of `appeals` against it;
-    `disputes_in_time`: of `disputes` that were decided in the span or whose last day to decide
-    passed in it; `overdue`: of `statements` of its payers that were due in the span and are not
-    paid whole, by what the books held at its end: what came back later changes nothing of it.
+    `audits_in_time`: of `audits`, drawn blind, that were judged in the span or whose last day to be
+    judged passed in it; `disputes_in_time`: likewise of `disputes`, that were decided; `overdue`:
+    of `statements` of its payers that were due in the span and are not paid whole, by what the
+    books held at its end: what came back later changes nothing of it.
     """
 
     code: str
@@ -119,6 +135,8 @@ class BureauService:
     appeals: int
     upheld: int
     takedowns: int
+    audits: int
+    audits_in_time: int
     disputes: int
     disputes_in_time: int
     statements: int
@@ -127,5 +145,6 @@ class BureauService:
 
 def bureau_services(unit: Unit, span: Span) -> list[BureauService]:
     """Return every bureau's service in a span."""
-    rows = unit.session.execute(BUREAUS, span.facts(unit))
+    facts = span.facts(unit) | {"audit_days": JUDGED_WITHIN_DAYS}
+    rows = unit.session.execute(BUREAUS, facts)
     return [BureauService(**row._mapping) for row in rows]

@@ -14,11 +14,13 @@ WITH admitted AS (
     SELECT region_code FROM evaluator_admission
     WHERE evaluator_id = :evaluator_id AND ended_at IS NULL
 ), place AS (
-    SELECT a.region_code AS region, o.id AS school_id FROM admitted a
+    SELECT a.region_code AS region, o.id AS school_id,
+        COALESCE(o.parent_id, o.id) AS main_id
+    FROM admitted a
     JOIN region_closure c ON c.ancestor_code = a.region_code
     JOIN organisation o ON o.kind = 'school' AND o.region_code = c.region_code
 ), used AS (
-    SELECT p.region, count(DISTINCT b.school_id) AS schools, sum(b.quantity) AS uses
+    SELECT p.region, count(DISTINCT p.main_id) AS schools, sum(b.quantity) AS uses
     FROM place p JOIN statement_breakdown b ON b.school_id = p.school_id AND b.quantity > 0
     GROUP BY p.region
 ), rated AS (
@@ -41,7 +43,10 @@ ORDER BY a.region_code
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvidenceTotals:
-    """What is known of a region's schools: how many have settled use, uses, ratings, disputes."""
+    """What is known of a region's schools: how many have settled use, uses, ratings, disputes.
+
+    A teaching point and its school are one school.
+    """
 
     region: str
     schools: int

@@ -28,7 +28,8 @@ THOUSANDTH: Final = Decimal("0.001")
 
 # Works are of the school whose teacher sells them, or whose teacher wrote them; each resource that
 # some bureau let in, packs left out. A bill holds while it is not credited whole; one without a
-# price holds. Of a part the last line of a month says how often it was used in it.
+# price holds; a trial commits to nothing and takes nothing up (R21). Of a part the last line of a
+# month says how often it was used in it.
 FACTS: Final = """
 WITH work AS (
     SELECT r.id AS resource_id, COALESCE(o.parent_id, o.id) AS school_id,
@@ -43,10 +44,12 @@ WITH work AS (
 ), covered AS (
     SELECT w.school_id, w.resource_id, a.id AS agreement_id, false AS is_part
     FROM work w JOIN agreement a ON a.resource_id = w.resource_id
+    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true'
     UNION ALL
     SELECT w.school_id, w.resource_id, a.id, true
     FROM work w JOIN pack_part part ON part.resource_id = w.resource_id
     JOIN agreement a ON a.version_id = part.pack_id
+    WHERE a.terms ->> 'trial' IS DISTINCT FROM 'true'
 ), monthly AS (
     SELECT w.school_id, w.resource_id, COALESCE(o.parent_id, o.id) AS user_id,
         CASE WHEN w.is_part THEN (array_agg(CAST(

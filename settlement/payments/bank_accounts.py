@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import zip_longest
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -84,20 +84,56 @@ def accounts_of(unit: Unit, payees: Collection[UUID]) -> dict[UUID, BankAccount]
 
 def counting(rows: Sequence[BankAccount], *, now: datetime) -> BankAccount:
     """Return which of a payee's accounts, as they were recorded, counts at a moment."""
+    return [row for row, since in _course(rows) if since is not None and since <= now][-1]
+
+
+def _course(rows: Sequence[BankAccount]) -> list[tuple[BankAccount, datetime | None]]:
+    """Return a payee's accounts with since when each counts, None where it never does."""
     counts = rows[0]
     known = {_facts(counts)}
-    ends = [*(later.recorded_at for _, later in pairwise(rows)), now]
-    for row, replaced_at in zip(rows, ends, strict=True):
+    course: list[tuple[BankAccount, datetime | None]] = [(counts, counts.recorded_at)]
+    for row, following in zip_longest(rows[1:], rows[2:]):
+        since = row.recorded_at
         if row.because:
             known = {_facts(row)}
         elif _facts(row) in known:
             known -= {_facts(counts)} - {_facts(row)}
-        elif replaced_at - row.recorded_at >= WAITS:
+        elif following is None or following.recorded_at - since >= WAITS:
+            since += WAITS
             known.add(_facts(row))
         else:
+            course.append((row, None))
             continue
+        course.append((row, since))
         counts = row
-    return counts
+    return course
+
+
+class AccountNews(NamedTuple):
+    """That another account of a payee was recorded: by whom, and since when it counts.
+
+    `since` is None where another one took its place before it did.
+    """
+
+    bank: str
+    masked: str
+    recorded_at: datetime
+    recorded_by: str
+    since: datetime | None
+
+
+def account_news(unit: Unit, payee_id: UUID) -> list[AccountNews]:
+    """Return what of a payee's account was changed lately, the latest first.
+
+    For all who answer for the payee: who has the login of one can't change it unseen by the others.
+    """
+    rows = _recorded(unit, [payee_id]).get(payee_id)
+    lately = unit.clock.now() - timedelta(days=LATELY_DAYS)
+    return [
+        AccountNews(row.bank, masked(row.number), row.recorded_at, row.recorded_by, since)
+        for row, since in reversed(_course(rows)[1:] if rows else [])
+        if row.recorded_at > lately
+    ]
 
 
 def is_same(one: BankAccount, other: BankAccount) -> bool:

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import literal, select, text, union_all
+from sqlalchemy import BigInteger, Uuid, cast, func, literal, null, select, text, union_all
 
 from kernel.arrays import UuidArray
+from kernel.clock import Month
 from kernel.identity.models import Organisation
 from kernel.identity.organisations import VendorKind
 from kernel.identity.recording import among
 from kernel.unit import Unit
+from settlement.models import StatementLine
 from settlement.payment_models import GatewayParty, Payment, PaymentHold
 from settlement.payments.parts import Item, Pair, Part
 from settlement.payments.states import PaymentKind, PaymentMethod, PaymentState
@@ -97,6 +99,7 @@ class Payees(NamedTuple):
     """Which of some payees are held, which may be paid now, and which are teachers.
 
     `tax_back`: tax of whom came back from a treasury. `names`: how each of them is called.
+    `disputed`: what payers dispute of vendors' lines and nobody has decided, in fen.
     """
 
     held: set[UUID]
@@ -104,12 +107,21 @@ class Payees(NamedTuple):
     teachers: set[UUID]
     tax_back: set[UUID]
     names: dict[UUID, str]
+    disputed: dict[Pair, int]
 
 
-def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMethod) -> Payees:
-    """Return which payees may be paid by a way of payment, in one question.
+def payable_payees(
+    unit: Unit,
+    payees: Collection[UUID],
+    *,
+    method: PaymentMethod,
+    payers: Collection[UUID],
+    until: Month | None,
+) -> Payees:
+    """Return which payees may be paid by a way of payment, and what is disputed, in one question.
 
     Through the gateway those that it says are ready, by a treasury those with a bank account.
+    Disputed: of the payers' statements up to a month, of all without one.
     """
     held = select(PaymentHold.payee_id, literal("held")).where(
         PaymentHold.lifted_at.is_(None), among(PaymentHold.payee_id, payees)
@@ -136,10 +148,31 @@ def payable_payees(unit: Unit, payees: Collection[UUID], *, method: PaymentMetho
     named = select(Organisation.id, literal("names"), Organisation.name).where(
         among(Organisation.id, payees)
     )
-    facts = (one.add_columns(literal("")) for one in (held, ready, teachers, tax_back))
-    found = Payees(set(), set(), set(), set(), {})
-    for payee_id, what, name in unit.session.execute(union_all(*facts, named)):
-        if what == "names":
+    disputed = (
+        select(
+            StatementLine.vendor_id,
+            literal("disputed"),
+            Organisation.name,
+            StatementLine.payer_id,
+            func.sum(StatementLine.vendor_fen),
+        )
+        .join(Organisation, Organisation.id == StatementLine.vendor_id)
+        .where(StatementLine.state == "disputed", among(StatementLine.payer_id, payers))
+        .group_by(StatementLine.vendor_id, Organisation.name, StatementLine.payer_id)
+    )
+    if until is not None:
+        disputed = disputed.where(StatementLine.month <= until)
+    nobody, nothing = cast(null(), Uuid), cast(null(), BigInteger)
+    facts = (
+        one.add_columns(literal(""), nobody, nothing) for one in (held, ready, teachers, tax_back)
+    )
+    found = Payees(set(), set(), set(), set(), {}, {})
+    asked = union_all(*facts, named.add_columns(nobody, nothing), disputed)
+    for payee_id, what, name, payer_id, fen in unit.session.execute(asked):
+        if what == "disputed":
+            found.names[payee_id] = name
+            found.disputed[payer_id, payee_id] = int(fen)
+        elif what == "names":
             found.names[payee_id] = name
         else:
             getattr(found, what).add(payee_id)

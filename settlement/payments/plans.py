@@ -77,7 +77,7 @@ def plan_run(
     if month is not None:  # what was stated later waits
         left = open_until(earned_cells(unit, payers, until=month), cells, claimed, paid)
     payees = {due.payee_id for due in left}
-    found = payable_payees(unit, payees, method=method)
+    found = payable_payees(unit, payees, method=method, payers=payers, until=month)
     plan = plan_payments(
         left,
         method=method,
@@ -93,7 +93,9 @@ def plan_run(
         else {},
     )
     names = {one.id: one.name for one in found_payers} | found.names
-    return replace(plan, omitted=[*plan.omitted, *_late(paid)], names=names)
+    return replace(
+        plan, omitted=[*plan.omitted, *_late(paid), *_disputed(found.disputed)], names=names
+    )
 
 
 def _late(paid: Mapping[Due, Paid]) -> Iterable[Omitted]:
@@ -107,6 +109,13 @@ def _late(paid: Mapping[Due, Paid]) -> Iterable[Omitted]:
             late[due.payer_id, due.payee_id] += one.late_fen
     for pair, fen in late.items():
         yield left_out(*pair, fen, LeftOut.PAID_LATE)
+
+
+def _disputed(disputed: Mapping[Pair, int]) -> Iterable[Omitted]:
+    """Yield what payers dispute: it is due to nobody until somebody has decided."""
+    for pair, fen in sorted(disputed.items()):
+        if fen:
+            yield left_out(*pair, fen, LeftOut.DISPUTED)
 
 
 def plan_payments(

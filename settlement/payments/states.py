@@ -55,6 +55,7 @@ class LeftOut(StrEnum):
     NOT_READY = "not_ready"
     NO_ACCOUNT = "no_account"  # no bank account is recorded that a treasury could pay to
     PAID_OUT = "paid_out"  # it left the gateway for the payee's bank: it is set off later
+    DISPUTED = "disputed"  # its lines are not posted until somebody has decided
     BELOW_MINIMUM = "below_minimum"
     PAID_LATE = "paid_late"  # it waits for a person, and counts as paid meanwhile
     CHARGED_BACK = "charged_back"  # its payer's bank took the collection back: it waits

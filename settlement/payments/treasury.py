@@ -8,19 +8,19 @@ what came back, the unpaid rest of an order too, may be proposed again.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import Select, exists, insert, select
 from sqlalchemy.orm import aliased
 
 from kernel.actors import Role
 from kernel.clock import show_month
 from kernel.errors import AlreadyExists, InvalidInput, NotFound, NotReleased
 from kernel.identity.models import Organisation
-from kernel.identity.recording import FieldError, lock_recording
+from kernel.identity.recording import FieldError, among, lock_recording
 from kernel.ids import new_id
 from kernel.money import plain_yuan
 from kernel.outcomes import ACCEPTED, DUPLICATE, RowOutcome, conflicting
@@ -174,17 +174,8 @@ def record_returns(unit: Unit, rows: Sequence[ReturnRow]) -> list[RowOutcome]:
 
 
 def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
-    payment_id = unit.session.scalars(
-        select(Payment.id).where(
-            Payment.key == row.order_no,
-            Payment.kind.in_(ORDERS),
-            Payment.run_id.in_(
-                select(PaymentRun.id).where(PaymentRun.method == PaymentMethod.TREASURY)
-            ),
-            Payment.payer_id.in_(visible_payers(unit)),
-            Payment.state.not_in((PaymentState.PROPOSED, PaymentState.WITHDRAWN)),
-        )
-    ).one_or_none()
+    wanted = _orders(unit).with_only_columns(Payment.id).where(Payment.key == row.order_no)
+    payment_id = unit.session.scalars(wanted).one_or_none()
     if payment_id is None:
         missing = NotFound(what="treasury order", key=row.order_no)
         return _unknown(unit, row, FieldError(missing, field="order_no"))
@@ -202,15 +193,7 @@ def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
         return DUPLICATE if same else conflicting(taken, field="voucher_no")
     group = lock_group(unit, payment_id)
     payment = group.get(payment_id)
-    # The rest of one that was cut or came back is due again, in another order.
-    is_over = payment.state in (PaymentState.CUT, PaymentState.RETURNED)
-    left_fen = 0 if is_over else payment.amount_fen - payment.paid_fen
-    # What comes back is what is not paid yet, then what was; of an order that is not paid at all or
-    # only in part no less than what is still to be paid: what the treasury does with the rest of it
-    # would be anybody's guess.
-    least_fen, most_fen = 1, left_fen
-    if row.result == "returned":
-        least_fen, most_fen = max(1, left_fen), payment.paid_fen + left_fen
+    left_fen, least_fen, most_fen = open_amounts(payment, row.result)
     if not least_fen <= row.amount_fen <= most_fen:
         return _unknown(unit, row, _wrong_amount(row, least_fen, most_fen))
     if row.result == "returned":
@@ -225,6 +208,46 @@ def _record(unit: Unit, row: ReturnRow) -> RowOutcome:
     unit.session.flush()
     _keep(unit, row, outcome=outcome, payment_id=payment_id)
     return ACCEPTED
+
+
+class OpenAmounts(NamedTuple):
+    """What of an order is not paid yet, and between which amounts a row of it may be, in fen."""
+
+    left_fen: int
+    least_fen: int
+    most_fen: int
+
+
+def open_amounts(payment: Payment, result: str) -> OpenAmounts:
+    """Return which amounts a row of a result may have of an order now; none where most is 0.
+
+    The rest of one that was cut or came back is due again, in another order. What comes back is
+    what is not paid yet, then what was; of an order that is not paid at all or only in part no less
+    than what is still to be paid: what the treasury does with the rest of it would be anybody's
+    guess.
+    """
+    is_over = payment.state in (PaymentState.CUT, PaymentState.RETURNED)
+    left_fen = 0 if is_over else payment.amount_fen - payment.paid_fen
+    if result == "returned":
+        return OpenAmounts(left_fen, max(1, left_fen), payment.paid_fen + left_fen)
+    return OpenAmounts(left_fen, 1, left_fen)
+
+
+def orders_named(unit: Unit, order_nos: Collection[str]) -> dict[str, Payment]:
+    """Return the actor's payers' released orders of a treasury, by these of their numbers."""
+    found = unit.session.scalars(_orders(unit).where(among(Payment.key, order_nos)))
+    return {one.key: one for one in found}
+
+
+def _orders(unit: Unit) -> Select[Payment]:
+    return select(Payment).where(
+        Payment.kind.in_(ORDERS),
+        Payment.run_id.in_(
+            select(PaymentRun.id).where(PaymentRun.method == PaymentMethod.TREASURY)
+        ),
+        Payment.payer_id.in_(visible_payers(unit)),
+        Payment.state.not_in((PaymentState.PROPOSED, PaymentState.WITHDRAWN)),
+    )
 
 
 def _unknown(unit: Unit, row: ReturnRow, error: FieldError) -> RowOutcome:

@@ -64,10 +64,9 @@ def openings_of(unit: Unit, version_id: UUID) -> Openings:
     is_school = unit.actor.organisation_kind is OrganisationKind.SCHOOL
     places = [school_id] if is_school and school_id is not None else []
     known = openness_of(unit, [version_id], places=places)
+    closed = [Closed(one.cell, one.state.value) for one in known.restricted.get(version_id, ())]
     return Openings(
-        closed=tuple(
-            Closed(one.cell, one.state.value) for one in known.restricted.get(version_id, ())
-        ),
+        closed=tuple(dict.fromkeys(closed)),  # of a pack several parts may be of one cell
         is_refused=bool(places) and known.refusal(version_id, places) is not None,
     )
 

@@ -59,6 +59,19 @@ IS_KNOWN: Final = """
 stands in no ranking for it."""
 
 
+LEAST_SCHOOLS: Final = 2
+"""Urban or rural schools of which the score is told: one alone would be told by it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartScore:
+    """A score by a part of the schools alone; None where they are too few to tell it."""
+
+    schools: int
+    score: Decimal | None
+    sd: Decimal | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RankRow:
     """A subject's place in a cell; `state` only where its vendor takes no new schools."""
@@ -86,6 +99,17 @@ class RankRow:
     @property
     def lower(self) -> Decimal:
         return self.score - self.sd
+
+    def part(self, name: str) -> PartScore:
+        """Return the score by the `urban` or the `rural` schools alone."""
+        found = self.result["places"].get(name)
+        schools = found["schools"] if found else 0
+        is_told = schools >= LEAST_SCHOOLS and not self.is_newcomer
+        return PartScore(
+            schools=schools,
+            score=Decimal(found["score"]) if is_told else None,
+            sd=Decimal(found["sd"]) if is_told else None,
+        )
 
     @property
     def key(self) -> str:
@@ -182,8 +206,8 @@ def why(unit: Unit, run: ScoreRun, *, key: str, cell: str) -> Why:
         row=row,
         month=run.month,
         config=config,
-        contributions=contributions_of(row.result, config),
-        dimensions=dimensions_of(row.result, row.schools),
+        contributions=contributions_of(row.result, config, score=row.score),
+        dimensions=dimensions_of(row.result),
         left_out=_left_out(row.result),
         to_next_band=Decimal(row.result["to_next_band"]),
         among=int(row.result["among"]),

@@ -86,7 +86,7 @@ class PlannedPayer(NamedTuple):
 
 
 def planned_payers(unit: Unit) -> list[PlannedPayer]:
-    """Return the actor's payers with posted lines, their debts and what goes back, at once."""
+    """Return the actor's payers with posted or disputed lines, their debts and what goes back."""
     found = RECOVERIES.subquery()
     debt = func.greatest(found.c.lost_fen - found.c.asked_fen, 0)
     over = func.greatest(found.c.came_fen - found.c.lost_fen, 0)
@@ -96,7 +96,9 @@ def planned_payers(unit: Unit) -> list[PlannedPayer]:
         .where(
             Organisation.id.in_(visible_payers(unit)),
             Organisation.id.in_(
-                select(StatementLine.payer_id).where(StatementLine.state == "posted")
+                select(StatementLine.payer_id).where(
+                    StatementLine.state.in_(("posted", "disputed"))
+                )
             ),
         )
         .order_by(Organisation.id)

@@ -100,7 +100,8 @@ class StandingView:
     to who answers for the standing and to auditors. `against`: the step that can be appealed.
     `voided`: steps that an upheld appeal took back, each with the day. `runs`: by month the numbers
     of the runs that looked. `appeal_by` is None where nothing can be appealed, `return_on` (the
-    first day to apply anew) where it did not leave. `may_sign`: the reader's bureau answers for it.
+    first day to apply anew) where it did not leave. `may_sign`: the reader reviews for a bureau
+    that answers for it.
     """
 
     row: StandingRow
@@ -216,8 +217,9 @@ def standing_view(unit: Unit, standing_id: UUID) -> StandingView:
     if rests_on is not None and course.state is not VendorStanding.NEWCOMER:
         items = said.get(rests_on, Said()).items
     is_bureau = unit.actor.organisation_kind is OrganisationKind.BUREAU
-    may_sign = is_bureau and answers_for(unit, row.vendor_id, cell=row.cell)
-    of_ours = [gate_of_ours(is_met=may_sign)] if is_bureau else []
+    reviews = is_bureau and unit.actor.may(Role.ADMISSION)
+    may_sign = reviews and answers_for(unit, row.vendor_id, cell=row.cell)
+    of_ours = [gate_of_ours(is_met=may_sign)] if reviews else []
     views = appeal_views(appeals, events=events, struck=struck, said=said, looks=every)
     voided = voided_steps(events, appeals)
     told = notice_views(notices, events=events, voided=voided, appeals=views)

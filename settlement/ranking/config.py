@@ -15,6 +15,8 @@ from msgspec import UNSET, UnsetType
 RETURN_DAYS: Final = 366
 """What holds for versions that say nothing of `Gates.return_days`."""
 SILENT_DAYS: Final = 366
+WAIT_DAYS: Final = 15
+"""What holds for versions that say nothing of `Gates.wait_days`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +44,8 @@ class Gates:
     `return_days`: after which a vendor that left may apply anew (versions before the second: none
     named, `RETURN_DAYS`). `silence`: who stands on watch or worse and of whom nothing is known any
     more is looked at all the same, and has recovered (versions before the fourth: nobody looks).
+    `wait_days`: so many days after a month's end its first run waits for payers that used something
+    in it and have not stated it (versions before the sixth: none named, `WAIT_DAYS`).
     """
 
     watch: Decimal = Decimal("0.5")
@@ -54,6 +58,7 @@ class Gates:
     appeal_workdays: int = 10
     return_days: int | UnsetType = UNSET
     silence: bool | UnsetType = UNSET
+    wait_days: int | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +124,7 @@ class RankingConfig:
     subject is bad. `interval_z`: two subjects this many sd apart have a certain order.
     """
 
-    version: str = "2026-5"
+    version: str = "2026-6"
     weights: Weights = field(default_factory=Weights)
     cap: Decimal = Decimal("0.20")
     raters_for_full_weight: int = 3
@@ -152,7 +157,9 @@ class RankingConfig:
         Band(name="C", least=Decimal(52)),
         Band(name="D", least=Decimal(0)),
     )
-    gates: Gates = field(default_factory=lambda: Gates(return_days=RETURN_DAYS, silence=True))
+    gates: Gates = field(
+        default_factory=lambda: Gates(return_days=RETURN_DAYS, silence=True, wait_days=WAIT_DAYS)
+    )
     newcomers: Newcomers = field(
         default_factory=lambda: Newcomers(
             independent=True, wrongs_known=True, silent_days=SILENT_DAYS
@@ -169,11 +176,6 @@ class RankingConfig:
     def digest(self) -> str:
         """Return the SHA-256 of the canonical form, in hexadecimal."""
         return hashlib.sha256(self.canonical()).hexdigest()
-
-
-def config_from(canonical: bytes | str) -> RankingConfig:
-    """Read a configuration back from its canonical form."""
-    return msgspec.json.decode(canonical, type=RankingConfig)
 
 
 SHIPPED: Final = RankingConfig()

@@ -5,8 +5,9 @@
 index of 100 with the counts that it rests on. Traffic is none of them.
 """
 
-from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from settlement.ranking.config import RankingConfig
 PARTS: Final = ("satisfaction", "renewal", "defects", "audit")
 """The components of a score, in the order in which they are told."""
 POINT: Final = Decimal("0.1")
+FOUR: Final = Decimal("0.0001")
 
 
 class Dimension(StrEnum):
@@ -35,7 +37,10 @@ class Dimensional:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contribution:
-    """What a component brings of a score: mean in [0, 1], its weight, and the points they make."""
+    """What a component brings of a score: mean in [0, 1], its weight, and the points they make.
+
+    `points` and `sd` have four places, as the score has.
+    """
 
     name: str
     mean: Decimal
@@ -45,11 +50,15 @@ class Contribution:
     evidence: Decimal
 
 
-def dimensions_of(result: dict[str, Any], schools: int) -> list[Dimensional]:
-    """Return the four dimensions of a snapshot's result."""
+def dimensions_of(result: dict[str, Any]) -> list[Dimensional]:
+    """Return the four dimensions of a snapshot's result.
+
+    Schools are all that have evidence, as rural ones are: independent ones may be fewer.
+    """
     totals, parts = result["totals"], result["parts"]
     passed, audits = result["audits"]
     rural = result["rural_schools"]
+    schools = sum(one["schools"] for one in result["places"].values())
     mean = {name: Decimal(one["mean"]) for name, one in parts.items()}
     told = {name: totals.get(name, 0) for name in ("raters", "renewed", "ended", "months")}
     quality = (mean["audit"] + mean["defects"]) / 2
@@ -77,8 +86,10 @@ def dimensions_of(result: dict[str, Any], schools: int) -> list[Dimensional]:
     ]
 
 
-def contributions_of(result: dict[str, Any], config: RankingConfig) -> list[Contribution]:
-    """Return what each component brings; the points add up to the score, but for rounding."""
+def contributions_of(
+    result: dict[str, Any], config: RankingConfig, *, score: Decimal
+) -> list[Contribution]:
+    """Return what each component brings; the points add up to the score, to the last place."""
     found = []
     for name in PARTS:
         one = result["parts"][name]
@@ -89,12 +100,28 @@ def contributions_of(result: dict[str, Any], config: RankingConfig) -> list[Cont
                 name=name,
                 mean=mean,
                 weight=weight,
-                points=_rounded(100 * weight * mean),
-                sd=_rounded(100 * weight * Decimal(one["variance"]).sqrt()),
+                points=100 * weight * mean,
+                sd=(100 * weight * Decimal(one["variance"]).sqrt()).quantize(FOUR),
                 evidence=Decimal(one["evidence"]),
             )
         )
-    return found
+    points = adding_up([one.points for one in found], score, unit=FOUR)
+    return [replace(one, points=own) for one, own in zip(found, points, strict=True)]
+
+
+def adding_up(parts: Sequence[Decimal], total: Decimal, *, unit: Decimal) -> list[Decimal]:
+    """Return the parts in whole units that add up to the total, by largest remainder.
+
+    `total`: in whole units, and what the parts add up to but for less than a unit each.
+    """
+    whole = [(part / unit).to_integral_value(ROUND_FLOOR) for part in parts]
+    missing = int(total / unit - sum(whole))
+    order = sorted(range(len(parts)), key=lambda at: (whole[at] - parts[at] / unit, at))
+    if missing < 0:
+        order.reverse()
+    for at in order[: abs(missing)]:
+        whole[at] += 1 if missing > 0 else -1
+    return [one * unit for one in whole]
 
 
 def _index(mean: Decimal, *, known: int) -> Decimal | None:

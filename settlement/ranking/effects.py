@@ -1,8 +1,10 @@
 """What a standing does: who takes no new schools, or nobody, gets no new agreement (R44).
 
-A pack is a way to sell its parts: it is closed where one of their cells is closed to its vendor,
-and an agreement on it is one in their cells. Under no_new_schools those schools may go on, also for
-another term, that have or had an agreement with the vendor in the cell; under exiting and left
+A resource is closed where the cell of any version of it that was let in is closed to its vendor: a
+version with another word for its stage, subject or type is no other resource. A pack is a way to
+sell its parts: it is closed where one of them is, and an agreement on it is one in their cells.
+Under no_new_schools those schools may go on, also for another term, that have or had an agreement
+with the vendor in the cell, or on what is closed itself; under exiting and left
 nobody begins and nobody goes on beyond the term. What runs is never touched, and what is owed is
 paid as ever.
 """
@@ -27,17 +29,23 @@ WITH wanted AS (
     UNION
     SELECT pack_id, version_id FROM pack_part WHERE pack_id = ANY(:versions)
 )
-SELECT DISTINCT w.asked AS version_id, s.vendor_id, s.cell, s.state, o.name AS vendor
-FROM wanted w JOIN version v ON v.id = w.version_id JOIN resource r ON r.id = v.resource_id
+SELECT DISTINCT w.asked AS version_id, r.id AS resource_id, s.vendor_id, s.cell, s.state,
+    o.name AS vendor
+FROM wanted w JOIN version named ON named.id = w.version_id
+JOIN resource r ON r.id = named.resource_id
+JOIN version v ON v.resource_id = r.id AND (v.id = named.id
+    OR v.state IN ('admitted', 'listed', 'suspended')
+    OR EXISTS (SELECT FROM admission m WHERE m.version_id = v.id AND m.state = 'admitted'))
 JOIN standing s ON s.vendor_id = r.vendor_id
     AND s.cell = v.stage || '/' || v.subject || '/' || v.type
 JOIN organisation o ON o.id = s.vendor_id
-WHERE s.state IN ('no_new_schools', 'exiting', 'left') ORDER BY w.asked, s.cell
+WHERE s.state IN ('no_new_schools', 'exiting', 'left')
+ORDER BY w.asked, s.cell, r.id
 """
 )
 SERVED: Final = text(
     f"""
-SELECT DISTINCT a.vendor_id, v.stage || '/' || v.subject || '/' || v.type AS cell,
+SELECT DISTINCT a.vendor_id, v.stage || '/' || v.subject || '/' || v.type AS cell, i.resource_id,
     COALESCE(o.parent_id, o.id) AS school_id
 FROM agreement a CROSS JOIN LATERAL ({ITEMS}) i JOIN version v ON v.id = i.version_id
 JOIN agreement_school g ON g.agreement_id = a.id JOIN organisation o ON o.id = g.school_id
@@ -51,9 +59,13 @@ SCHOOLS: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """What keeps a version from new schools, or, if `for_all`, from everybody."""
+    """What keeps a version from new schools, or, if `for_all`, from everybody.
+
+    `resource_id`: what is closed, the version's resource or a part of the pack.
+    """
 
     vendor_id: UUID
+    resource_id: UUID
     vendor: str
     cell: str
     state: VendorStanding
@@ -73,19 +85,23 @@ class Restriction:
 class Openness:
     """Who may begin, or go on, with which versions; most are open to everybody.
 
-    `restricted`: by version, of its own cell and of those of its parts, if it is a pack. `served`:
-    by vendor and cell, the schools that have or had an agreement; `schools`: of places.
+    `restricted`: by version, of the cells of its resource and of those of its parts, if it is a
+    pack. `served`: by vendor and cell, the schools that have or had an agreement; `using`: by
+    resource; `schools`: of places.
     """
 
     restricted: Mapping[UUID, Sequence[Restriction]] = field(default_factory=dict)
     served: Mapping[tuple[UUID, str], set[UUID]] = field(default_factory=dict)
+    using: Mapping[UUID, set[UUID]] = field(default_factory=dict)
     schools: Mapping[UUID, UUID] = field(default_factory=dict)
 
     def refusal(self, version_id: UUID, places: Collection[UUID]) -> NoNewSchools | None:
         """Return why these schools, or points of them, get no agreement; None if they may."""
         wanted = {self.schools.get(place, place) for place in places}
         for one in self.restricted.get(version_id, ()):
-            known = self.served.get((one.vendor_id, one.cell), set())
+            known = self.served.get((one.vendor_id, one.cell), set()) | self.using.get(
+                one.resource_id, set()
+            )
             if one.for_all or not wanted <= known:
                 return one.error()
         return None
@@ -100,11 +116,14 @@ def openness_of(unit: Unit, version_ids: Collection[UUID], *, places: Collection
         return Openness()
     restricted: dict[UUID, list[Restriction]] = {}
     for row in rows:
-        one = Restriction(row.vendor_id, row.vendor, row.cell, VendorStanding(row.state))
+        state = VendorStanding(row.state)
+        one = Restriction(row.vendor_id, row.resource_id, row.vendor, row.cell, state)
         restricted.setdefault(row.version_id, []).append(one)
+    served, using = _served(unit, {row.vendor_id for row in rows})
     return Openness(
         restricted=restricted,
-        served=_served(unit, {row.vendor_id for row in rows}),
+        served=served,
+        using=using,
         schools=_schools(unit, set(places)),
     )
 
@@ -123,11 +142,16 @@ def require_open_to(unit: Unit, wanted: Sequence[tuple[UUID, Collection[UUID]]])
             raise refusal
 
 
-def _served(unit: Unit, vendors: set[UUID]) -> dict[tuple[UUID, str], set[UUID]]:
-    found: dict[tuple[UUID, str], set[UUID]] = {}
+def _served(
+    unit: Unit, vendors: set[UUID]
+) -> tuple[dict[tuple[UUID, str], set[UUID]], dict[UUID, set[UUID]]]:
+    """Return which schools have or had an agreement, by vendor and cell, and by resource."""
+    served: dict[tuple[UUID, str], set[UUID]] = {}
+    using: dict[UUID, set[UUID]] = {}
     for row in unit.session.execute(SERVED, {"vendors": UuidArray.of(sorted(vendors))}):
-        found.setdefault((row.vendor_id, row.cell), set()).add(row.school_id)
-    return found
+        served.setdefault((row.vendor_id, row.cell), set()).add(row.school_id)
+        using.setdefault(row.resource_id, set()).add(row.school_id)
+    return served, using
 
 
 def _schools(unit: Unit, places: set[UUID]) -> dict[UUID, UUID]:

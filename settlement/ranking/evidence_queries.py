@@ -226,9 +226,13 @@ RESOURCE_OF: Final = {
     OWN_SCHOOLS: "r.id",
     AFFILIATES: "r.id",
 }
+# A term's last day begins in Shanghai; versions of before had it begin in UTC.
+TERM_END: Final = (
+    "CAST(LEAST(a.ends_on, upper(g.days) - 1) AS timestamp) AT TIME ZONE CAST(:zone AS text)"
+)
 STRIKES: Final = {
     RATINGS: not_struck("ratings", "g.at", "r.vendor_id"),
-    TERMS: not_struck("renewal", "LEAST(a.ends_on, upper(g.days) - 1)::timestamptz", "a.vendor_id"),
+    TERMS: not_struck("renewal", TERM_END, "a.vendor_id"),
     DEFECTS: not_struck("defects", "w.decided_at", "w.vendor_id"),
 }
 

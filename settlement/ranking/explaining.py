@@ -118,17 +118,6 @@ def explain(
     )
 
 
-def rival_of(score: Score) -> Rival:
-    """Return a score as its rivals are compared with it."""
-    parts = (score.satisfaction, score.renewal, score.defects, score.audit)
-    return Rival(
-        subject=score.subject,
-        score=score.score,
-        sd=score.sd,
-        means=tuple(one.mean for one in parts),
-    )
-
-
 def contributions(of: Score, *, priors: Priors, config: RankingConfig) -> tuple[Contribution, ...]:
     """Return what each component gives; points add up to the score but for its last digit."""
     expected = _expected(of.cell, priors, config)

@@ -57,7 +57,8 @@ WITH told AS (
     SELECT told.id, t.school_id, t.ends_on AS day
     FROM told JOIN term t ON t.subject = told.vendor_id AND t.cell = told.cell
     WHERE t.counts AND t.is_used AND NOT t.excused
-        AND t.ends_on >= told.since::date AND t.ends_on <= CAST(:last_day AS date)
+        AND t.ends_on >= CAST(told.since AT TIME ZONE CAST(:zone AS text) AS date)
+        AND t.ends_on <= CAST(:last_day AS date)
         AND (t.given_up OR t.ends_on + CAST(:grace AS int) < CAST(:last_day AS date))
         AND NOT EXISTS (
             SELECT FROM term n WHERE {GOES_ON} AND (n.is_used OR ({STILL_OPEN})))

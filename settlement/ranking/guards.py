@@ -125,26 +125,6 @@ def find(
     )
 
 
-def set_aside(
-    evidence: Sequence[SubjectEvidence], findings: Sequence[Finding], *, guards: Guards
-) -> tuple[SubjectEvidence, ...]:
-    """Return the evidence with what was found moved to what is shown and never scored."""
-    wrongs_stay = guards.wrongs_stay is True
-    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for one in findings:
-        found[one.cell, one.subject][one.school] = one.sign.value
-    return tuple(
-        moved(one, found.get((one.cell, one.subject), {}), wrongs_stay=wrongs_stay)
-        for one in evidence
-    )
-
-
-def without(evidence: SubjectEvidence, school: str) -> SubjectEvidence:
-    """Return the evidence without one school."""
-    kept = tuple(one for one in evidence.schools if one.school != school)
-    return replace(evidence, schools=kept)
-
-
 def signs_of(
     columns: Columns,
     *,

@@ -5,12 +5,9 @@ is what a snapshot keeps, so that its digits can be had again (R45). What become
 decided where it is read from the settled facts; nothing here asks a database.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Final
-
-import msgspec
 
 OF_OPINION: Final = ("rating_points", "raters", "rating_age_days", "best", "worst")
 """What a school's teachers say."""
@@ -65,14 +62,6 @@ class SubjectEvidence:
     first_listed_days: int = 0
     excluded: tuple[tuple[str, str], ...] = ()
 
-    def canonical(self) -> bytes:
-        """Return the evidence as JSON that is the same whatever order it was gathered in."""
-        return msgspec.json.encode(in_order(self), order="sorted")
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the canonical form, in hexadecimal."""
-        return hashlib.sha256(self.canonical()).hexdigest()
-
 
 def in_order(evidence: SubjectEvidence) -> SubjectEvidence:
     """Return the evidence with its schools in the order of their ids."""
@@ -125,11 +114,6 @@ def together(one: SchoolEvidence, other: SchoolEvidence) -> SchoolEvidence:
         if isinstance(value, int) and not isinstance(value, bool)
     }
     return replace(one, **sums)
-
-
-def evidence_from(canonical: bytes | str) -> SubjectEvidence:
-    """Read evidence back from its canonical form."""
-    return msgspec.json.decode(canonical, type=SubjectEvidence)
 
 
 def all_in_order(evidence: Iterable[SubjectEvidence]) -> tuple[SubjectEvidence, ...]:

@@ -5,9 +5,10 @@ in does not judge what a vendor sells elsewhere. Where bureaus of several region
 the cell in, the nearest bureau above all of them signs, and those above it may; where none with a
 reviewer lies above all, each that let something in. Where none did, the topmost bureau does.
 
-What was withdrawn is let in no more. Once a notice stands, who answers is who answered when it was
-issued: what is let in, or withdrawn, afterwards changes nothing. The database keeps the same rule
-(`answers_for_standing`, 0033).
+What was withdrawn is let in no more once no agreement on it, or on a pack with it, runs: a vendor
+chooses no judge by what it takes back while schools use it. Once a notice stands, who answers is
+who answered when it was issued: what is let in, withdrawn or ends afterwards changes nothing. The
+database keeps the same rule (`answers_for_standing`, 0051).
 """
 
 from typing import Final
@@ -41,7 +42,15 @@ WITH noticed AS (
     WHERE r.vendor_id = :vendor AND (noticed.at IS NULL OR m.decided_at <= noticed.at)
         AND (v.state IN ('listed', 'suspended') OR EXISTS (
             SELECT FROM trail t WHERE t.subject_id = CAST(v.id AS text)
-            AND t.subject_kind = 'version' AND t.act = 'version.withdrawn' AND t.at > noticed.at))
+            AND t.subject_kind = 'version' AND t.act = 'version.withdrawn' AND t.at > noticed.at)
+            OR EXISTS (
+                SELECT FROM agreement a WHERE a.vendor_id = r.vendor_id
+                AND (a.version_id = v.id OR EXISTS (
+                    SELECT FROM pack_part part
+                    WHERE part.pack_id = a.version_id AND part.version_id = v.id))
+                AND a.opened_at <= COALESCE(noticed.at, :at)
+                AND a.ends_on >=
+                    CAST(COALESCE(noticed.at, :at) AT TIME ZONE 'Asia/Shanghai' AS date)))
 ), above AS (
     SELECT b.region_code FROM organisation b WHERE b.kind = 'bureau'
     AND EXISTS (

@@ -7,13 +7,11 @@ how much schools differ about one subject with the binomial, `k` that with how m
 differ. Every sum is of whole numbers; see `columns`.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-import msgspec
 import numpy as np
 
 from settlement.ranking.columns import MICRO, Columns, capped, columns_of, opinions, weights
@@ -54,14 +52,6 @@ class Priors:
     cells: tuple[CellPrior, ...]
     leniency: tuple[tuple[str, Decimal], ...]
 
-    def canonical(self) -> bytes:
-        """Return the priors as JSON with sorted keys; decimals are strings."""
-        return msgspec.json.encode(self, order="sorted")
-
-    def digest(self) -> str:
-        """Return the SHA-256 of the canonical form, in hexadecimal."""
-        return hashlib.sha256(self.canonical()).hexdigest()
-
 
 class Estimates(NamedTuple):
     """Priors in arrays, by position of `Columns.cells` and `Columns.schools`; millionths."""
@@ -74,11 +64,6 @@ class Estimates(NamedTuple):
     defects: Whole
     audit: Whole
     leniency: Whole
-
-
-def priors_from(canonical: bytes | str) -> Priors:
-    """Read priors back from their canonical form."""
-    return msgspec.json.decode(canonical, type=Priors)
 
 
 def estimate_priors(evidence: Sequence[SubjectEvidence], config: RankingConfig) -> Priors:

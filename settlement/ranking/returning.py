@@ -59,8 +59,6 @@ def apply_to_return(unit: Unit, standing_id: UUID, *, claim: str) -> StandingRet
         raise NotFound(what="standing", key=standing_id)
     today = shanghai_day(unit.clock.now())
     first_day = return_day(unit, standing.state, standing.since)
-    if first_day is None and standing.vendor_id != unit.actor.organisation_id:
-        raise NotFound(what="standing", key=standing_id)
     if first_day is None or today < first_day:
         raise StepNotDue(
             key=standing.cell,

@@ -30,6 +30,8 @@ class EvidenceRules:
     use of before stands). `by_share`: how grave it is on the part that it names is told by that
     part's share of the line, by uses (versions before the fourth: by the whole line), which counts
     for at least `least_share_percent`: of a part that is hardly opened any credit would be all.
+    `local_days`: on which day a notice came, and when a term's last day begins, is told by
+    Shanghai's days (versions before the fifth: by UTC's, which begin there at eight).
     """
 
     version: str = "1"
@@ -45,10 +47,16 @@ class EvidenceRules:
     part_by_part: bool | UnsetType = UNSET
     by_share: bool | UnsetType = UNSET
     least_share_percent: int | UnsetType = UNSET
+    local_days: bool | UnsetType = UNSET
 
 
 SHIPPED_EVIDENCE: Final = EvidenceRules(
-    version="4", by_part=True, part_by_part=True, by_share=True, least_share_percent=10
+    version="5",
+    by_part=True,
+    part_by_part=True,
+    by_share=True,
+    least_share_percent=10,
+    local_days=True,
 )
 
 

@@ -7,7 +7,6 @@ run moves (standings, the storefront's order) is done by those who are told of i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +15,10 @@ from sqlalchemy import func, insert, select, text
 
 from kernel.actors import Role
 from kernel.clock import Month, show_month
-from kernel.errors import AlreadyExists, MonthNotStated, NotFound, NothingStated
+from kernel.errors import AlreadyExists, LaterMonthRanked, NotFound
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.models import STATED, Period
 from settlement.periods import check_over
 from settlement.ranking.evidence import Evidence, Subject, gather
 from settlement.ranking.evidence_queries import KINDS
@@ -30,6 +28,13 @@ from settlement.ranking.measuring import Measured, measure_all
 from settlement.ranking.models import PublishedConfig, ScoreRun, ScoreSnapshot
 from settlement.ranking.priors import Priors, estimate_priors
 from settlement.ranking.rules import SHIPPED, Rules, digest_of, rules_from
+from settlement.ranking.waiting import (
+    RANKED,
+    RANKED_AGAIN,
+    require_ready,
+    stated_for,
+    stated_up_to,
+)
 
 RANKING_LOCK = 0x7261_6E6B  # advisory lock: one ranking at a time
 MAY_RANK = (Role.OPERATOR, Role.BUREAU_FINANCE, Role.ADMISSION)
@@ -50,15 +55,20 @@ def lock_ranking(unit: Unit) -> None:
 
 
 def rank_month(unit: Unit, month: Month, *, rules: Rules = SHIPPED) -> Ranked:
-    """Rank a month whose statements are all there; safe to repeat.
+    """Rank a month that waits for nobody any more (`waiting`); safe to repeat.
 
-    Raises `Refused`, `PeriodNotOver`, `MonthNotStated`, and `AlreadyExists` for a configuration
-    whose version was published with other numbers.
+    One that was ranked before waits no more: what is stated by now is its evidence, unless a later
+    month is ranked, whose evidence it is then. Raises `Refused`, `PeriodNotOver`, `NothingStated`,
+    `MonthNotStated`, `LaterMonthRanked`, and `AlreadyExists` for a configuration whose version was
+    published with other numbers.
     """
     unit.actor.require("rank a month", *MAY_RANK)
     check_over(unit, month)
     lock_ranking(unit)
-    _require_stated(unit, month)
+    last = last_run(unit, month)
+    if last is None:
+        require_ready(unit, month, rules)
+    stated = stated_up_to(unit, month)
     publish_config(unit, rules)
     evidence = guarded(unit, gather(unit, month, rules), rules)
     priors = {kind: estimate_priors(evidence.scored(kind), rules.ranking) for kind in KINDS}
@@ -68,9 +78,13 @@ def rank_month(unit: Unit, month: Month, *, rules: Rules = SHIPPED) -> Ranked:
         for kind in KINDS
     }
     digest = run_digest(rules, kept, {k: [digest_of(i) for _, i in v] for k, v in inputs.items()})
-    last = last_run(unit, month)
     if last is not None and last.digest == digest:
+        if stated != stated_for(unit, last.id):
+            _trail(unit, RANKED_AGAIN, last, stated=stated)
         return Ranked(run=last, is_new=False)
+    latest = last_run(unit)
+    if last is not None and latest is not None and latest.month > month:
+        raise LaterMonthRanked(period=show_month(month), later=show_month(latest.month))
     run = ScoreRun(
         id=new_id(),
         month=month,
@@ -89,18 +103,7 @@ def rank_month(unit: Unit, month: Month, *, rules: Rules = SHIPPED) -> Ranked:
         rows = [_row(run.id, kind, one) for one in measured]
         for start in range(0, len(rows), AT_ONCE):
             unit.session.execute(insert(ScoreSnapshot), rows[start : start + AT_ONCE])
-    record(
-        unit,
-        "month.ranked",
-        subject_kind="score run",
-        subject_id=run.id,
-        month=show_month(month),
-        number=run.number,
-        config=rules.version,
-        digest=digest.hex(),
-        **run.counts,
-    )
-    unit.session.flush()
+    _trail(unit, RANKED, run, stated=stated, at=run.ran_at, **run.counts)
     return Ranked(run=run, is_new=True)
 
 
@@ -111,13 +114,20 @@ def publish_config(unit: Unit, rules: Rules) -> None:
         if known.digest != rules.digest():
             raise AlreadyExists(what="configuration", key=rules.version)
         return
-    unit.session.add(
-        PublishedConfig(
-            version=rules.version,
-            content=rules.content(),
-            digest=rules.digest(),
-            published_at=unit.clock.now(),
-        )
+    config = PublishedConfig(
+        version=rules.version,
+        content=rules.content(),
+        digest=rules.digest(),
+        published_at=unit.clock.now(),
+    )
+    unit.session.add(config)
+    record(
+        unit,
+        "ranking.published",
+        subject_kind="ranking configuration",
+        subject_id=rules.version,
+        digest=config.digest.hex(),
+        at=config.published_at,
     )
     unit.session.flush()
 
@@ -193,20 +203,6 @@ def run_digest(
     )
 
 
-def month_to_rank(unit: Unit) -> Month | None:
-    """Return the latest month whose statements are all there, unless it was ranked already."""
-    latest = unit.session.scalar(
-        select(Period.month)
-        .group_by(Period.month)
-        .having(func.bool_and(Period.state.in_(STATED)))
-        .order_by(Period.month.desc())
-        .limit(1)
-    )
-    if latest is None or last_run(unit, Month(latest)) is not None:
-        return None
-    return Month(latest)
-
-
 def snapshot_values(measured: Measured) -> dict[str, Any]:
     """Return the columns of a snapshot that follow from its inputs."""
     place = measured.place
@@ -238,22 +234,19 @@ def _row(run_id: UUID, kind: str, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _require_stated(unit: Unit, month: Month) -> None:
-    known = unit.session.scalar(select(func.count()).where(Period.month == month))
-    unstated = _unstated(unit, month)
-    if not known:
-        raise NothingStated(period=show_month(month))
-    if unstated:
-        raise MonthNotStated(period=show_month(month), payers=unstated)
-
-
-def _unstated(unit: Unit, month: date) -> int:
-    return (
-        unit.session.scalar(
-            select(func.count()).where(Period.month == month, Period.state.not_in(STATED))
-        )
-        or 0
+def _trail(unit: Unit, act: str, run: ScoreRun, **facts: Any) -> None:
+    record(
+        unit,
+        act,
+        subject_kind="score run",
+        subject_id=run.id,
+        month=show_month(run.month),
+        number=run.number,
+        config=run.config_version,
+        digest=run.digest.hex(),
+        **facts,
     )
+    unit.session.flush()
 
 
 def _counts(evidence: Evidence) -> dict[str, Any]:

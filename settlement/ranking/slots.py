@@ -1,16 +1,18 @@
-"""The storefront's order: by the ranking in each cell, with places kept for newcomers (R43). Pure.
+"""The storefront's order: by the ranking in each cell, with places kept for newcomers (R43).
 
 Of the places of each of a cell's pages a published share (10 to 20 %), rounded up, is kept for who
-is not ranked yet, the least shown first; they are labelled. A cell's first place is as good as
-another cell's, so that the whole list begins with the best of each. What was listed long ago and
+is not ranked yet, in an order that is drawn anew each day, so that all have their turns and nobody
+who looks at the storefront decides whose it is; they are labelled. A cell's first place is as good
+as another cell's, so that the whole list begins with the best of each. What was listed long ago and
 nothing is known of had its chance: it comes behind everything of every cell, until a run knows of
-its use.
+its use. What is ranked in another cell than that of its newest version follows those that are
+ranked here, and stands no better than there: another word for its type makes it no newcomer.
 """
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -18,8 +20,8 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from catalog.places import PER_PAGE, Listed, Placed, exposures, listed_cells, publish_places
-from kernel.clock import month_of, shanghai_day
+from catalog.places import PER_PAGE, Listed, Placed, listed_cells, publish_places
+from kernel.clock import shanghai_day
 from kernel.unit import Unit
 from settlement.ranking.config import Newcomers
 from settlement.ranking.evidence_queries import RESOURCE
@@ -98,41 +100,51 @@ def arranged(
     listed: Sequence[Listed],
     places: Mapping[tuple[UUID, str], int],
     *,
-    shown: Mapping[UUID, int],
     share: Decimal,
     turn: str,
     silent: Set[UUID] = frozenset(),
 ) -> list[Placed]:
     """Return the order of all that is listed.
 
-    `places`: of the ranked, by resource and cell; `shown`: how often newcomers were; `turn` has
-    those that were shown equally often take turns. `silent`: of whom nothing is known for so long
-    that no place is kept for them, and all others of all cells come before them.
+    `places`: of the ranked, by resource and cell, also of other cells than those in which they are
+    listed; `turn`: by which newcomers' order is drawn. `silent`: of whom nothing is known for so
+    long that no place is kept for them, and all others of all cells come before them.
     """
     cells: dict[str, list[Listed]] = defaultdict(list)
     for one in listed:
         cells[one.cell].append(one)
     prior = {one.resource_id: one.prior for one in listed}
+    elsewhere: dict[UUID, int] = {}
+    for (resource_id, _), place in places.items():
+        elsewhere[resource_id] = max(place, elsewhere.get(resource_id, place))
     spots: list[Spot] = []
     for cell, members in sorted(cells.items()):
         ranked = sorted(
             (one for one in members if (one.resource_id, cell) in places),
             key=lambda one: (places[one.resource_id, cell], one.resource_id),
         )
-        known = {one.resource_id for one in ranked}
+        moved = sorted(
+            (
+                one
+                for one in members
+                if one.resource_id in elsewhere and (one.resource_id, cell) not in places
+            ),
+            key=lambda one: (elsewhere[one.resource_id], one.resource_id),
+        )
+        known = {one.resource_id for one in (*ranked, *moved)}
         newcomers = sorted(
             (one for one in members if one.resource_id not in known),
-            key=lambda one: (
-                shown.get(one.resource_id, 0),
-                hashlib.sha256(f"{turn}:{one.resource_id}".encode()).digest(),
-            ),
+            key=lambda one: hashlib.sha256(f"{turn}:{one.resource_id}".encode()).digest(),
         )
-        spots += interleaved(
-            [one.resource_id for one in ranked],
+        arrived = {one.resource_id for one in moved}
+        for spot in interleaved(
+            [one.resource_id for one in (*ranked, *moved)],
             [one.resource_id for one in newcomers if one.resource_id not in silent],
             share=share,
             silent=[one.resource_id for one in newcomers if one.resource_id in silent],
-        )
+        ):
+            least = elsewhere[spot.resource_id] if spot.resource_id in arrived else 1
+            spots.append(replace(spot, position=max(spot.position, least)))
     spots.sort(
         key=lambda one: (
             one.is_newcomer and one.resource_id in silent,
@@ -160,14 +172,12 @@ def publish_order(unit: Unit) -> int:
     run = last_run(unit)
     if run is None:
         return 0
-    today = shanghai_day(unit.clock.now())
     newcomers = rules_of(unit, run).ranking.newcomers
     placed = arranged(
         listed_cells(unit),
         _places(unit, run),
-        shown=exposures(unit, since=month_of(today)),
         share=newcomers.share,
-        turn=today.isoformat(),
+        turn=shanghai_day(unit.clock.now()).isoformat(),
         silent=_silent(unit, run, newcomers),
     )
     publish_places(unit, placed)

@@ -148,6 +148,8 @@ def decide_standing_appeal(
         standing,
         note=appeal.note,
         struck=sorted(set(struck)),
+        appeal=appeal.id,
+        at=appeal.decided_at,
     )
     if upheld:
         _strike(unit, standing, appeal, [items[number] for number in sorted(set(struck))])
@@ -187,7 +189,7 @@ def _strike(
             component=str(item["component"]),
             vendor_id=standing.vendor_id,
             cell=standing.cell,
-            until=unit.clock.now(),
+            until=appeal.decided_at,
             reason=appeal.note,
         )
         for item in items

@@ -44,6 +44,9 @@ def _of_run(unit: Unit, run: ScoreRun) -> Iterator[str]:
         for one in snapshots:
             if digest_of(one.inputs) != one.inputs_digest:
                 yield f"{named}: inputs of {_name(one)} do not match their digest"
+            evidence = one.inputs["evidence"]
+            if (str(one.subject_id), one.cell) != (evidence["subject"], evidence["cell"]):
+                yield f"{named}: {_name(one)} has the inputs of another subject or cell"
         subjects = [subject_from(one.inputs) for one in snapshots]
         measured = measure_all(subjects, priors_of(run, kind), rules.ranking)
         for one, again in zip(snapshots, measured, strict=True):

@@ -30,10 +30,13 @@ from settlement.verify.archives import archived_rows, check_archives
 from settlement.verify.budgets import check_bureau_budgets
 from settlement.verify.counts import SEALED, check_counts, months_in
 from settlement.verify.credits import check_credits
+from settlement.verify.draws import check_draws
 from settlement.verify.memoranda import check_memoranda
 from settlement.verify.payments import check_payments
 from settlement.verify.payouts import check_payouts
+from settlement.verify.ranking_facts import check_ranking_facts
 from settlement.verify.rankings import check_rankings
+from settlement.verify.rates import check_rates
 from settlement.verify.replay import replay
 from settlement.verify.retentions import check_retentions
 from settlement.verify.school_days import check_school_days
@@ -202,6 +205,7 @@ CHECKS: tuple[Check, ...] = (
     check_retentions,
     check_payments,
     check_payouts,
+    check_rates,
     check_credits,
     check_counts,
     check_school_days,
@@ -209,7 +213,9 @@ CHECKS: tuple[Check, ...] = (
     check_seals,
     check_archives,
     check_usage,
+    check_draws,
     check_rankings,
+    check_ranking_facts,
     check_standings,
     check_standing_trail,
     check_trail,

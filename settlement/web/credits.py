@@ -27,7 +27,7 @@ from settlement.queries.credits import (
     own_years,
     years_of_teachers,
 )
-from settlement.rate_tables import RateKind, table_in_force, versions_of
+from settlement.rate_tables import REFERENCE_STANDARD, RateKind, table_in_force, versions_of
 from settlement.reading import (
     Article,
     articles,
@@ -72,6 +72,8 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         region_code=unit.actor.region_code or "",
     )
     teaches = page.actor.may(Role.TEACHER)
+    reading = reading_year(unit, version.table) if teaches else None
+    booked = current.reading if current else 0
     shelf = _shelf(page, version.table) if teaches else None
     return page.render_table(
         "settlement/credits.html",
@@ -83,7 +85,9 @@ def show_own(page: Page, *, errors: Mapping[str, str] | None = None) -> Response
         rates=version.table,
         text=credits_text,
         shelf=shelf,
-        reading=reading_year(unit, version.table) if teaches else None,
+        reading=reading,
+        awaited=max(0, reading.earned - booked) if reading else 0,
+        standard=standard_text(version.version, page.locale),
         now=unit.clock.now(),
         home=HOME,
         errors=errors or {},
@@ -130,7 +134,7 @@ def show_year(
     page: Page, person_id: UUID, year: int, *, root: tuple[Crumb, ...], address: str
 ) -> Response[Any]:
     """Show one person's bookings of a year, each with what it is for."""
-    columns = _row_columns()
+    columns = _row_columns(page)
     certificate = certificate_of(page.unit, person_id, year)
     table = tabulate(
         translate(msgid("Bookings"), page.locale),
@@ -156,12 +160,14 @@ def show_certificate(
     found = certificate_of(page.unit, person_id, year)
     online = f"{page.unit.settings.site}{address}"
     used = {row.version for row in found.rows}
+    names = {one: standard_text(one, page.locale) for one in used}
     drawn = segno.make(online, error="m").svg_inline(scale=2, border=2, omitsize=False)
     return page.render(
         "settlement/certificate.html",
         root=root,
         found=found,
         text=credits_text,
+        names=names,
         standards=[one for one in versions_of(page.unit, RateKind.CREDITS) if one.version in used],
         code=Markup(drawn),  # noqa: S704 (drawn from modules, holds no text of ours)
         printed_at=page.unit.clock.now(),
@@ -234,7 +240,14 @@ def _year_columns(href: Any, *, people: bool) -> list[Column[CreditYear]]:
     ]
 
 
-def _row_columns() -> list[Column[CreditRow]]:
+def standard_text(version: str, locale: str) -> str:
+    """Return how a standard of credits is called: its version, but for what is shipped."""
+    if version == REFERENCE_STANDARD:
+        return translate(msgid("Reference standard"), locale)
+    return version
+
+
+def _row_columns(page: Page) -> list[Column[CreditRow]]:
     def resource(row: CreditRow) -> str:
         return resource_address(row.vendor_code, row.sku)
 
@@ -254,8 +267,7 @@ def _row_columns() -> list[Column[CreditRow]]:
         Column(
             key="version",
             title=msgid("Standard of credits"),
-            value=lambda row: row.version,
-            kind="code",
+            value=lambda row: standard_text(row.version, page.locale),
             secondary=True,
         ),
         Column(

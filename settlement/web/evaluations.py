@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from litestar import Response
 
+from catalog.blind_audit import JUDGED_WITHIN_DAYS
 from catalog.web.addresses import resource_address
 from kernel.actors import OrganisationKind
 from kernel.errors import InvalidInput, NotFound
@@ -16,7 +17,7 @@ from kernel.identity.organisations import organisation_by_code
 from kernel.web.tables import Column, Table, View
 from settlement.evaluation.bureaus import BureauService
 from settlement.evaluation.evaluating import evaluation, school_works
-from settlement.evaluation.outside import findings
+from settlement.evaluation.finding_views import findings
 from settlement.evaluation.platform import PlatformService
 from settlement.evaluation.schools import Contribution, WorkRow
 from settlement.evaluation.spans import Span, days_to_choose, is_visitor, read_span, spans_to_choose
@@ -47,7 +48,7 @@ def show_evaluations(page: Page) -> Response[Any]:
         tables=tables,
         span=span,
         spans=_choices(page, span),
-        findings=findings(page.unit),
+        findings=findings(page.unit, known_before=span.as_of if day else None),
         known=span.known,
         day=day,
         days=days_to_choose(page.unit) if is_visitor(page.unit) else [],
@@ -55,6 +56,7 @@ def show_evaluations(page: Page) -> Response[Any]:
         as_of=span.as_of,
         k=SHIPPED.k_satisfaction,
         admit_days=page.unit.settings.admit_days,
+        audited_within=JUDGED_WITHIN_DAYS,
         due_days=page.unit.settings.due_days,
     )
 
@@ -73,7 +75,7 @@ def show_school(page: Page, code: str) -> Response[Any]:
         "settlement/evaluated_school.html",
         table,
         file_name=f"contribution-{code}-{span.name}",
-        findings=findings(page.unit, about=(code,)),
+        findings=findings(page.unit, about=(code,), known_before=span.as_of if as_of else None),
         school=school,
         span=span,
         known=span.known,
@@ -224,6 +226,8 @@ def _bureaus(
         figure("appeals", msgid("Appeals decided")),
         figure("upheld", msgid("Of these upheld against it")),
         figure("takedowns", msgid("Takedowns of what it let in")),
+        figure("audits", msgid("Blind audits to judge by then")),
+        figure("audits_in_time", msgid("Judged in time")),
         figure("disputes", msgid("Disputes to decide by then")),
         figure("disputes_in_time", msgid("Decided in time")),
         figure("statements", msgid("Statements due")),

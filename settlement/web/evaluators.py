@@ -19,7 +19,7 @@ from settlement.evaluation.admissions import (
     end_admission,
     one_admission,
 )
-from settlement.evaluation.outside import findings_under
+from settlement.evaluation.finding_views import findings_under
 from settlement.texts import words_of
 from settlement.web.places import Crumb
 

@@ -14,15 +14,13 @@ from kernel.i18n import label, msgid, translate, translate_error
 from kernel.web.tables import Column, tabulate
 from settlement.evaluation.admissions import own_admissions
 from settlement.evaluation.evidence import evidence_totals
+from settlement.evaluation.finding_views import FindingView, one_finding, own_findings
 from settlement.evaluation.outside import (
     LONGEST_SOURCE,
     SUBJECTS,
-    FindingView,
     file_finding,
     may_reply,
     may_withdraw,
-    one_finding,
-    own_findings,
     reply_to_finding,
     withdraw_finding,
     wrong_fields,
@@ -33,7 +31,14 @@ from settlement.web.taken_files import FileTaken
 OWN: Final = "/evaluator/findings"
 FINDING: Final = "/reports/findings"
 NOTHING: Final = msgid("You filed nothing yet. File a finding below, or send a file of them.")
+SHOWN: Final = 300
+"""Characters of a finding in a list; the whole is a click away."""
 FIELD_OF: Final = {"vendor-interest": "key", "not-found": "key"}
+
+
+def shorten(text: str) -> str:
+    """Return the beginning of a long text, as lists show it."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 class FindingForm(Form, frozen=True):
@@ -197,7 +202,11 @@ def _columns(page: Page) -> list[Column[FindingView]]:
             kind="code",
             secondary=True,
         ),
-        Column(key="finding", title=msgid("Evaluator's finding"), value=lambda row: row.finding),
+        Column(
+            key="finding",
+            title=msgid("Evaluator's finding"),
+            value=lambda row: row.finding if page.export else shorten(row.finding),
+        ),
         Column(
             key="found_on",
             title=msgid("Found on"),

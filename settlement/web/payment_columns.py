@@ -173,6 +173,11 @@ def plan_columns(*, left_out: bool) -> list[Column[PlanRow]]:
     return columns
 
 
+def left_out_columns() -> list[Column[PlanRow]]:
+    """Return the columns of whom a run left out, and why."""
+    return [one for one in plan_columns(left_out=True) if one.key != "kind"]
+
+
 def late_columns() -> list[Column[LateRow]]:
     """Return the columns of what payers paid late; each row leads to where a person acts on it."""
 
@@ -183,7 +188,7 @@ def late_columns() -> list[Column[LateRow]]:
         Column(key="payer_name", title=msgid("Payer"), value=lambda row: row.payer_name),
         Column(key="payee_name", title=msgid("Payee"), value=lambda row: row.payee_name),
         money("amount_fen", msgid("Amount")),
-        Column(key="since", title=msgid("Since"), value=lambda row: row.since, kind="moment"),
+        Column(key="since", title=msgid("Came in on"), value=lambda row: row.since, kind="moment"),
         Column(key="run", title=msgid("Run"), value=lambda row: row.run, kind="code", href=href),
     ]
 

@@ -25,6 +25,7 @@ from settlement.payments.settling import COLLECTION_FAILED
 from settlement.payments.states import PaymentKind, PaymentMethod, RunPurpose
 from settlement.payments.treasury import export_orders, order_rest_again
 from settlement.queries.later_payments import paid_by_later
+from settlement.queries.left_out import left_out_of_run
 from settlement.queries.payments import (
     PaymentRow,
     RunRow,
@@ -32,12 +33,15 @@ from settlement.queries.payments import (
     payment_run,
     payments_of_run,
 )
-from settlement.web.payment_columns import PAYMENTS, payment_columns
+from settlement.web.payment_columns import PAYMENTS, PlanRow, left_out_columns, payment_columns
 from settlement.web.payment_failures import GOES_BACK, next_step
 from settlement.web.places import Crumb
 
 TITLE: Final = msgid("Payments")
 PLATFORM: Final = msgid("The platform")
+LEFT_OUT: Final = msgid("Left out, and why")
+MOST_SHOWN: Final = 20
+"""Of those who were left out, on the run's page; all of them stand on a page of their own."""
 SIDES: Final = (PaymentKind.COLLECTION, PaymentKind.REFUND)
 
 
@@ -83,6 +87,7 @@ def show_run(
         summed=("amount_fen", "paid_fen"),
     )
     back = gone_back(page.unit, run_number) if row.purpose == RunPurpose.PAY else set()
+    left_out = _left_out(page, run_number)
     later = paid_by_later(page.unit, run_number)
     is_maker = row.proposed_by == page.actor.person_id
     waits = row.state == "proposed" and is_finance(page)
@@ -105,6 +110,13 @@ def show_run(
             path=str(page.request.url.path),
             summed=("amount_fen", "paid_fen"),
         ),
+        left_out=excerpt(
+            translate(LEFT_OUT, page.locale),
+            left_out_columns(),
+            left_out[:MOST_SHOWN],
+            path=str(page.request.url.path),
+        ),
+        left_out_count=len(left_out),
         failed=[
             _failed(one, page, goes_back=one.key in back, later=later.get(one.key, ""))
             for one in payments
@@ -115,6 +127,41 @@ def show_run(
         lately_days=LATELY_DAYS,
         errors=errors or {},
     )
+
+
+def show_left_out(page: Page, run_number: str, *, root: tuple[Crumb, ...]) -> Response[Any]:
+    """Show all whom a run left out, page by page and for export."""
+    row = payment_run(page.unit, run_number)
+    columns = left_out_columns()
+    table = tabulate(
+        translate(LEFT_OUT, page.locale),
+        columns,
+        _left_out(page, run_number),
+        view=page.view(columns),
+        empty=msgid("Nothing that was due was left out of this run."),
+    )
+    address = f"{PAYMENTS}/{row.number}"
+    return page.render_table(
+        "settlement/payment_left_out.html",
+        table,
+        file_name=f"{row.number}-left-out",
+        root=(*root, (translate(TITLE, page.locale), PAYMENTS), (row.number, address)),
+        row=row,
+    )
+
+
+def _left_out(page: Page, run_number: str) -> list[PlanRow]:
+    platform = translate(PLATFORM, page.locale)
+    return [
+        PlanRow(
+            payer_name=one.payer_name,
+            payee_name=one.payee_name or platform,
+            kind="",
+            amount_fen=one.amount_fen,
+            because=one.because,
+        )
+        for one in left_out_of_run(page.unit, run_number)
+    ]
 
 
 def _changed(page: Page, row: RunRow) -> list[tuple[ChangedAccount, str]]:

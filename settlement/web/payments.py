@@ -4,15 +4,15 @@ Whether an act may happen is the services' question; what stands against it is s
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from litestar import Response
 from sqlalchemy import select
 
-from kernel.clock import Month, month_of, parse_month, shanghai_day
-from kernel.errors import MarketError
+from kernel.clock import Month, month_of, parse_month, shanghai_day, show_month
+from kernel.errors import InvalidInput, MarketError
 from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.identity.models import Organisation
@@ -34,6 +34,7 @@ from settlement.web.payment_columns import (
     PLAN,
     PlanRow,
     late_columns,
+    left_out_columns,
     overdue_columns,
     plan_columns,
     run_columns,
@@ -51,6 +52,14 @@ NOTHING: Final = {
 }
 MOST_SHOWN: Final = 20
 """Rows of the next run on the page of payments; all of them stand on a page of their own."""
+
+
+EXPECTED: Final = {
+    "month": "2026-03",
+    "method": ", ".join(PaymentMethod),
+    "purpose": ", ".join(RunPurpose),
+}
+"""Of what each part of an address is one."""
 
 
 class ProposalForm(Form, frozen=True):
@@ -76,12 +85,9 @@ def show_payments(
     form: ProposalForm | None = None,
 ) -> Response[Any]:
     """List the runs, preview the next one, and say what is overdue or can't be explained."""
-    given = form or _asked(page)
-    asked = _month(given.month)
-    month = asked or month_of(shanghai_day(page.unit.clock.now()))
-    method = PaymentMethod(given.method) if given.method in set(PaymentMethod) else None
-    purpose = RunPurpose(given.purpose) if given.purpose in set(RunPurpose) else RunPurpose.PAY
-    planned = _planned(page, asked, method=method or PaymentMethod.GATEWAY, purpose=purpose)
+    asked = _chosen(form) if form else _asked(page)
+    month = asked.month or month_of(shanghai_day(page.unit.clock.now()))
+    planned = _planned(page, asked)
     columns = run_columns()
     table = tabulate(
         translate(msgid("Payment runs"), page.locale),
@@ -101,32 +107,32 @@ def show_payments(
         root=root,
         address=PAYMENTS,
         month=month,
-        method=(method or PaymentMethod.GATEWAY).value,
+        method=asked.method.value,
         methods=[(one.value, label(one, page.locale)) for one in PaymentMethod],
-        purpose=purpose.value,
+        purpose=asked.purpose.value,
+        wrong=[] if form else asked.wrong,
         purposes=[(one.value, label(one, page.locale)) for one in RunPurpose],
         may_propose=is_finance(page),
         errors=errors or {},
         plan=_first(
             excerpt(
-                translate(PLANNED[purpose], page.locale),
+                translate(PLANNED[asked.purpose], page.locale),
                 plan_columns(left_out=False),
                 to_pay,
                 path=path,
                 summed=("amount_fen",),
-                empty=NOTHING[purpose],
+                empty=NOTHING[asked.purpose],
             )
         ),
         left_out=_first(
             excerpt(
                 translate(msgid("Left out, and why"), page.locale),
-                plan_columns(left_out=True),
+                left_out_columns(),
                 [row for row in planned if row.because],
                 path=path,
             )
         ),
-        plan_address=f"{PLAN}?"
-        + urlencode({"month": given.month, "method": given.method, "purpose": purpose.value}),
+        plan_address=f"{PLAN}?" + urlencode(asked.address()),
         overdue=excerpt(
             translate(msgid("Overdue"), page.locale),
             overdue_columns(),
@@ -170,10 +176,11 @@ def post_parked(page: Page, units: Units, form: ParkedForm) -> dict[str, str]:
 
 
 def show_plan(page: Page, *, root: tuple[Crumb, ...]) -> Response[Any]:
-    """Show all that the next run would hold and leave out, page by page and for export."""
+    """Show all that the next run would hold and leave out, page by page and for export.
+
+    What can't be chosen is named above what is shown in its place; a file is refused.
+    """
     asked = _asked(page)
-    method = PaymentMethod(asked.method) if asked.method in set(PaymentMethod) else None
-    purpose = RunPurpose(asked.purpose) if asked.purpose in set(RunPurpose) else RunPurpose.PAY
     columns = plan_columns(left_out=True)
     methods = tuple((one.value, label(one, page.locale)) for one in PaymentMethod)
     filters = (
@@ -191,24 +198,21 @@ def show_plan(page: Page, *, root: tuple[Crumb, ...]) -> Response[Any]:
             default=RunPurpose.PAY.value,
         ),
     )
+    view = page.view(columns, filters=filters)
     table = tabulate(
-        translate(PLANNED[purpose], page.locale),
+        translate(PLANNED[asked.purpose], page.locale),
         columns,
-        _planned(
-            page,
-            _month(asked.month),
-            method=method or PaymentMethod.GATEWAY,
-            purpose=purpose,
-        ),
-        view=page.view(columns, filters=filters),
+        _planned(page, asked),
+        view=replace(view, filters=asked.address()),
         filters=filters,
-        empty=NOTHING[purpose],
+        empty=NOTHING[asked.purpose],
     )
     return page.render_table(
         "settlement/payment_plan.html",
         table,
         file_name="payment-plan",
         root=(*root, (translate(TITLE, page.locale), PAYMENTS)),
+        wrong=asked.wrong,
     )
 
 
@@ -242,12 +246,46 @@ def post_proposal(page: Page, form: ProposalForm, *, root: tuple[Crumb, ...]) ->
     return show_payments(page, root=root, errors=errors, form=form)
 
 
-def _asked(page: Page) -> ProposalForm:
-    asked = page.request.query_params
-    return ProposalForm(
-        month=str(asked.get("month", "")),
-        method=str(asked.get("method", "")),
-        purpose=str(asked.get("purpose", "")),
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which plan is looked at; `wrong`: what was asked for and can't be chosen."""
+
+    month: Month | None
+    method: PaymentMethod
+    purpose: RunPurpose
+    wrong: tuple[str, ...]
+
+    def address(self) -> dict[str, str]:
+        """Return what an address names of it."""
+        month = {} if self.month is None else {"month": show_month(self.month)}
+        return {**month, "method": self.method.value, "purpose": self.purpose.value}
+
+
+def _asked(page: Page) -> Asked:
+    """Return what the address asks for; raise `InvalidInput` where it wrongly asks for a file.
+
+    A page says what is wrong with it, which a file can't.
+    """
+    query = page.request.query_params
+    texts = {name: str(query.get(name, "")).strip() for name in ("month", "method", "purpose")}
+    asked = _chosen(ProposalForm(**texts))
+    if asked.wrong and page.export:
+        field = next(name for name, text in texts.items() if text == asked.wrong[0])
+        expected = EXPECTED[field]
+        raise InvalidInput(field=field, value=asked.wrong[0], expected=expected)
+    return asked
+
+
+def _chosen(given: ProposalForm) -> Asked:
+    month = _month(given.month)
+    method = PaymentMethod(given.method) if given.method in set(PaymentMethod) else None
+    purpose = RunPurpose(given.purpose) if given.purpose in set(RunPurpose) else None
+    read = ((given.month, month), (given.method, method), (given.purpose, purpose))
+    return Asked(
+        month,
+        method or PaymentMethod.GATEWAY,
+        purpose or RunPurpose.PAY,
+        tuple(text for text, found in read if text and found is None),
     )
 
 
@@ -258,17 +296,15 @@ def _month(text: str) -> Month | None:
         return None
 
 
-def _planned(
-    page: Page, month: Month | None, *, method: PaymentMethod, purpose: RunPurpose
-) -> list[PlanRow]:
-    plan = plan_run(page.unit, month, method=method, purpose=purpose)
+def _planned(page: Page, asked: Asked) -> list[PlanRow]:
+    plan = plan_run(page.unit, asked.month, method=asked.method, purpose=asked.purpose)
     out = [one for one in plan.payments if one.kind not in SIDES]
     people = {one.payer_id for one in out} | {one.payer_id for one in plan.omitted}
     people |= {one.payee_id for one in out} | {one.payee_id for one in plan.omitted}
     names = dict(plan.names)
     if unnamed := people - names.keys() - {INSTALLATION}:
-        asked = select(Organisation.id, Organisation.name).where(among(Organisation.id, unnamed))
-        names |= dict(page.unit.session.execute(asked).all())
+        named = select(Organisation.id, Organisation.name).where(among(Organisation.id, unnamed))
+        names |= dict(page.unit.session.execute(named).all())
     platform = translate(PLATFORM, page.locale)
     rows = [
         PlanRow(

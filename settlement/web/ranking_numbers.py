@@ -54,6 +54,9 @@ WHAT_IT_IS: Final = {
     "gates.appeal_workdays": msgid("Working days to appeal"),
     "gates.return_days": msgid("Days after which a vendor that left may apply anew"),
     "gates.silence": msgid("Of whom nothing is known any more has recovered"),
+    "gates.wait_days": msgid(
+        "Days after a month's end for which its ranking waits for payers that have not stated it"
+    ),
     "newcomers.schools": msgid("Independent schools that end being new"),
     "newcomers.days": msgid("Days since first use that end being new"),
     "newcomers.share": msgid("Share of each page of a cell that is kept for newcomers"),
@@ -90,6 +93,7 @@ WHAT_IT_IS: Final = {
     ),
     "evidence.by_share": msgid("How grave it is on that part is told by the part's share by uses"),
     "evidence.least_share_percent": msgid("Percent of the line that a part's share is at least"),
+    "evidence.local_days": msgid("Notices and ends of terms are told by the days of Shanghai"),
 }
 """By its name, `group.name` for one of a group."""
 LABELS: Final = {"evidence.not_the_vendors": "DisputeReason", "evidence.excused_ends": "EndWhy"}

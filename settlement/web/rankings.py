@@ -1,30 +1,35 @@
 """Rankings on pages that everybody may read: a cell, why somebody stands there, and the rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from litestar import Response
 
 from catalog.places import exposures
 from catalog.web.addresses import resource_address, vendor_address
 from catalog.web.words import word_of
+from kernel.actors import OrganisationKind, Role
 from kernel.clock import Month, month_of, parse_month, shanghai_day, show_month
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Page
 from kernel.i18n import label, msgid, translate
 from kernel.web.tables import Column, Table, View
-from settlement.evaluation.outside import findings
+from settlement.evaluation.finding_views import findings
 from settlement.queries.closed import CONSEQUENCES
+from settlement.queries.ranking_evidence import may_read
 from settlement.queries.ranking_reasons import reasons_of
 from settlement.queries.ranking_runs import named_run, runs_of, upheld_of
-from settlement.queries.rankings import RankRow, cells_of, ranking_of, why
+from settlement.queries.rankings import RankRow, Why, cells_of, ranking_of, why
+from settlement.ranking.dimensions import adding_up
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import last_run, rules_of, runs_that_hold
+from settlement.ranking.standing_states import VendorStanding
 from settlement.web.ranking_numbers import numbers_of
 
 RANKINGS: Final = "/rankings"
@@ -35,6 +40,9 @@ ANY_WORD: Final = {
     "type": msgid("any type"),
 }
 BETWEEN: Final = " · "
+READ_EVIDENCE: Final = (Role.VENDOR_MANAGER, Role.ADMISSION, Role.AUDITOR)
+"""Who may read what a score is made of, school by school."""
+NEWCOMER: Final = VendorStanding.NEWCOMER.value
 TENTH: Final = Decimal("0.1")
 
 
@@ -77,7 +85,10 @@ def show_rankings(page: Page) -> Response[Any]:
     if absent and page.export:
         raise NotFound(what="ranking", key=absent[0])
     rows = ranking_of(page.unit, run, kind=kind, cell=cell) if cell else []
-    table = _table(page, rows, cell=cell, kind=kind, run=run, number=number)
+    shown: Mapping[UUID, int] = {}
+    if kind != VENDOR:
+        shown = exposures(page.unit, since=month_of(shanghai_day(page.unit.clock.now())))
+    table = _table(page, rows, cell=cell, kind=kind, run=run, number=number, shown=shown)
     return page.render_table(
         "settlement/rankings.html",
         table,
@@ -98,23 +109,23 @@ def show_rankings(page: Page) -> Response[Any]:
         tenth=tenth,
         method=METHOD,
         config=rules_of(page.unit, run).ranking,
-        shown=exposures(page.unit, since=month_of(shanghai_day(page.unit.clock.now())))
-        if kind != VENDOR
-        else {},
+        shown=shown,
     )
 
 
 def show_why(page: Page, key: str) -> Response[Any]:
     """Show why a vendor or a resource stands where it stands."""
     query = page.request.query_params
-    number = str(query.get("run", ""))
-    run = _named_run(page, str(query.get("month", "")), number)
+    run, number = run_asked_for(page)
     found = why(page.unit, run, key=key, cell=str(query.get("cell", "")))
     row = found.row
     reasons = None if row.is_newcomer else reasons_of(page.unit, run, found)
     return page.render(
         "settlement/ranking_why.html",
         why=found,
+        points=points_of(found),
+        asked=_asked(row, run, number),
+        reads_evidence=_reads_evidence(page, row),
         findings=findings(page.unit, about=(row.key,)),
         reasons=reasons,
         consequences=CONSEQUENCES,
@@ -133,8 +144,31 @@ def show_why(page: Page, key: str) -> Response[Any]:
         else vendor_address(row.vendor_code),
         interval=interval_of(row),
         tenth=tenth,
+        tenth_up=tenth_up,
         method=METHOD,
     )
+
+
+def _asked(row: RankRow, run: ScoreRun, number: str) -> str:
+    """Return how an address asks for a row of a run."""
+    asked = {"key": row.key, "cell": row.cell, "kind": row.kind, "month": show_month(run.month)}
+    return urlencode(asked | _named(number))
+
+
+def _reads_evidence(page: Page, row: RankRow) -> bool:
+    """Whether the reader is shown the way to what a score is made of, school by school."""
+    is_vendor = page.actor.organisation_kind is OrganisationKind.VENDOR
+    if not any(page.actor.may(role) for role in READ_EVIDENCE) or (is_vendor and row.is_newcomer):
+        return False
+    return may_read(page.unit, vendor=row.vendor_code, cell=row.cell)
+
+
+def points_of(found: Why) -> dict[str, Decimal]:
+    """Return the points of each component in tenths that add up to the score as it is shown."""
+    points = adding_up(
+        [one.points for one in found.contributions], tenth(found.row.score), unit=TENTH
+    )
+    return {one.name: own for one, own in zip(found.contributions, points, strict=True)}
 
 
 def show_method(page: Page) -> Response[Any]:
@@ -200,19 +234,45 @@ def tenth(value: Decimal) -> Decimal:
     return value.quantize(TENTH, rounding=ROUND_HALF_EVEN)
 
 
-def _named_run(page: Page, month: str, number: str) -> ScoreRun:
+def tenth_up(value: Decimal) -> Decimal:
+    """Return a bound, or what is missing, in tenths: never less than it is."""
+    return value.quantize(TENTH, rounding=ROUND_CEILING)
+
+
+def run_asked_for(page: Page) -> tuple[ScoreRun, str]:
+    """Return the run that an address asks for, and its number if it names one, else the one that
+    holds and nothing. Raises `NotFound`."""
+    query = page.request.query_params
+    month, number = str(query.get("month", "")), str(query.get("run", ""))
     if not month:
-        return named_run(page.unit, None, number=number)
+        return named_run(page.unit, None, number=number), number
     try:
-        return named_run(page.unit, Month(parse_month(month)), number=number)
+        return named_run(page.unit, Month(parse_month(month)), number=number), number
     except MarketError as error:
         raise NotFound(what="ranking", key=month) from error
 
 
+def _part(name: str, schools: str, score: str) -> list[Column[RankRow]]:
+    """Return the columns of the score by urban or by rural schools alone, with their number."""
+    return [
+        Column(key=name, title=schools, value=lambda row: row.part(name).schools, kind="number"),
+        Column(
+            key=f"{name}_score", title=score, value=lambda row: row.part(name).score, kind="ratio"
+        ),
+    ]
+
+
 def _table(
-    page: Page, rows: Sequence[RankRow], *, cell: str, kind: str, run: ScoreRun, number: str
+    page: Page,
+    rows: Sequence[RankRow],
+    *,
+    cell: str,
+    kind: str,
+    run: ScoreRun,
+    number: str,
+    shown: Mapping[UUID, int],
 ) -> Table[RankRow]:
-    """Return the ranking as its exports have it."""
+    """Return the ranking as its exports have it: all that the page has, to four places."""
     columns: list[Column[RankRow]] = [
         Column(key="place", title=msgid("Place"), value=lambda row: row.place, kind="number"),
         Column(key="name", title=msgid("Name"), value=lambda row: row.name),
@@ -238,13 +298,25 @@ def _table(
             key="high", title=msgid("Worst place"), value=lambda row: row.place_high, kind="number"
         ),
         Column(key="schools", title=msgid("Schools"), value=lambda row: row.schools, kind="number"),
+        *_part("urban", msgid("Urban schools"), msgid("Score by urban schools alone")),
+        *_part("rural", msgid("Rural schools"), msgid("Score by rural schools alone")),
         Column(
-            key="rural",
-            title=msgid("Rural schools"),
-            value=lambda row: row.rural_schools,
-            kind="number",
+            key="state",
+            title=msgid("Standing"),
+            value=lambda row: NEWCOMER if row.is_newcomer else row.state or None,
+            kind="state",
+            label_kind="VendorStanding",
         ),
     ]
+    if kind != VENDOR:
+        columns.append(
+            Column(
+                key="shown",
+                title=msgid("Shown on a kept place this month"),
+                value=lambda row: shown.get(row.subject_id, 0) if row.is_newcomer else None,
+                kind="number",
+            )
+        )
     filters = {"cell": cell, "kind": kind, "month": show_month(run.month)} | _named(number)
     view = View(path=RANKINGS, filters=filters, per_page=None)
     caption = f"{label(kind, page.locale, kind='RankedKind')}{BETWEEN}" + cell_words(

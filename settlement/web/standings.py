@@ -8,25 +8,35 @@ from typing import Any, Final
 from uuid import UUID
 
 from litestar import Response
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from kernel.actors import Role
 from kernel.clock import Month, parse_month, shanghai_day
 from kernel.errors import MarketError, NotFound
 from kernel.http.pages import Form, Page
 from kernel.i18n import label, msgid, translate, translate_error
 from kernel.web.tables import Column, Filter, tabulate
-from settlement.evaluation.outside import findings_about_us
+from settlement.evaluation.finding_views import findings_about_us
 from settlement.models import STATED, Period
 from settlement.queries.rankings import RankRow, places_of_vendor
 from settlement.queries.standings import StandingRow, StandingView, standing_rows, standing_view
 from settlement.ranking.due_process import issue_notice, let_exit, suspend
 from settlement.ranking.models import ScoreRun
 from settlement.ranking.ranking import rank
+from settlement.ranking.rules import SHIPPED
 from settlement.ranking.runs import last_run
 from settlement.ranking.standing_states import Because, VendorStanding
 from settlement.ranking.trial import Trial, judged_today
 from settlement.web.places import Crumb
-from settlement.web.rankings import Interval, cell_words, interval_of, line_of, tenth, why_address
+from settlement.web.rankings import (
+    Interval,
+    cell_words,
+    interval_of,
+    line_of,
+    tenth,
+    tenth_up,
+    why_address,
+)
 from settlement.web.standing_people import barred_words, is_bureau, names_of_people
 
 STEPS: Final[Mapping[Because, Callable[..., Any]]] = {
@@ -105,6 +115,7 @@ def show_own_standings(page: Page, desk: StandingDesk) -> Response[Any]:
         why=why_address,
         interval=interval_of,
         tenth=tenth,
+        tenth_up=tenth_up,
         empty_words=translate(OWN_EMPTY, page.locale),
         findings=findings_about_us(page.unit),
     )
@@ -134,17 +145,15 @@ def show_standings(page: Page, desk: StandingDesk, *, error: str = "") -> Respon
         .limit(12)
     ).all()
     run = last_run(page.unit)
-    waiting = page.unit.session.scalar(
-        select(func.count()).select_from(Period).where(Period.state.not_in(STATED))
-    )
     return page.render_table(
         "settlement/standings.html",
         table,
         file_name="standings",
         status=409 if error else 200,
         desk=desk,
+        reviews=page.actor.may(Role.ADMISSION),
         months=months,
-        waiting=waiting,
+        wait_days=SHIPPED.ranking.gates.wait_days,
         counts=[(one.value, counts[one]) for one in reversed(VendorStanding) if counts[one]],
         appeals=sum(1 for row in every if row.appeal),
         run=run,
@@ -209,6 +218,7 @@ def show_standing(
         three=three,
         today=shanghai_day(page.unit.clock.now()),
         is_vendor=page.actor.organisation_id is not None and not is_bureau(page),
+        reviews=page.actor.may(Role.ADMISSION),
         form=form,
         asked=asked,
         verdict=verdict,
@@ -303,6 +313,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
     def href(row: StandingRow) -> str:
         return desk.standing(row.id)
 
+    exact = bool(page.export)
     return [
         Column(
             key="vendor_name",
@@ -337,7 +348,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
         Column(
             key="score",
             title=msgid("Score"),
-            value=lambda row: None if row.score is None else tenth(row.score),
+            value=lambda row: row.score if exact or row.score is None else tenth(row.score),
             kind="ratio",
             href=href,
             sortable=True,
@@ -345,7 +356,7 @@ def _columns(page: Page, desk: StandingDesk) -> list[Column[StandingRow]]:
         Column(
             key="p_bad",
             title=msgid("Probably below the line"),
-            value=lambda row: None if row.p_bad is None else round(row.p_bad, 3),
+            value=lambda row: row.p_bad if exact or row.p_bad is None else round(row.p_bad, 3),
             kind="ratio",
             href=href,
             sortable=True,

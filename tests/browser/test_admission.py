@@ -1,6 +1,7 @@
 """A resource from its vendor's draft to the catalogue, and down again, in the browser."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from catalog.drafts import save_draft
 from catalog.lineage import declare_parents
 from catalog.submissions import submit
 from kernel.actors import Role
+from kernel.ids import VersionId
 from kernel.unit import Units
 from tests.support.accounts import PASSWORD
 from tests.support.admission_builders import Desk, a_desk, a_self_check
@@ -25,6 +27,13 @@ pytestmark = pytest.mark.browser
 def desk(units: Units, page: Page) -> Desk:
     page.set_default_timeout(10_000)
     return a_desk(units)
+
+
+def listed_last_month(desk: Desk, sku: str, *, title: str) -> VersionId:
+    """Return a version that can be drawn: samples are of what was there before the month."""
+    version_id = desk.listed(sku, title=title)
+    desk.units.clock.advance(timedelta(days=30))
+    return version_id
 
 
 def look(page: Page, name: str) -> None:
@@ -125,7 +134,7 @@ def taken_down_and_appealed(page: Page) -> None:
 
 def test_needs_works_samples_and_the_chain_are_pages(page: Page, desk: Desk) -> None:
     """R6, R10, R61: what stands around admission, for each who has a part in it."""
-    version_id = desk.listed("L", title="汉字的演变")
+    version_id = listed_last_month(desk, "L", title="汉字的演变")
     with desk.units(SYSTEM) as unit:
         school = a_school(unit)
         a_person(unit, school, [Role.PRINCIPAL], login="principal", password=PASSWORD)
@@ -162,8 +171,8 @@ def test_needs_works_samples_and_the_chain_are_pages(page: Page, desk: Desk) -> 
     page.get_by_role("button", name="登记通知").click()
     look(page, "case-claimed")
     page.goto("/bureau/admission/samples")
-    page.locator("#field-seed").fill("2026-08 第一批")
     page.get_by_role("button", name="抽取", exact=True).click()
+    expect(page.get_by_text("待复核")).to_be_visible()
     look(page, "desk-samples")
     page.goto("/bureau/admission/needs")
     look(page, "desk-needs")

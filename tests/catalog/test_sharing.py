@@ -1,16 +1,14 @@
-"""Claims of infringement, schools' needs, teachers' works, lineage, responsibility, blind audit."""
+"""Claims of infringement, schools' needs, teachers' works, lineage, responsibility."""
 
-import random
 from datetime import date, timedelta
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from catalog.admission import propose_admission
 from catalog.awaiting import awaiting_proposal
-from catalog.blind_audit import draw_sample, drawn_from, judge_sample, samples
 from catalog.desk import queue
 from catalog.drafts import save_draft
 from catalog.infringements import counter_notice, decide_notice, give_notice, notices
@@ -325,35 +323,3 @@ def test_everybody_reads_who_answers_for_a_resource(desk):
         "second",
     )
     assert version.has_self_check
-
-
-# Blind audit
-
-
-def test_a_sample_is_drawn_once_by_its_seed_and_judged_by_the_uninvolved(desk):
-    for sku in "ABC":
-        desk.listed(sku)
-    with desk.units(desk.first) as unit:
-        drawn = draw_sample(unit, seed="2026-08 第一批", size=2)
-    assert len(drawn) == 2
-    with desk.units(desk.second) as unit, pytest.raises(AlreadyExists):
-        draw_sample(unit, seed="2026-08 第一批", size=2)
-    for actor in (desk.first, desk.second):
-        with desk.units(actor) as unit, pytest.raises(TookPart):
-            judge_sample(unit, drawn[0], passed=True, note="符合")
-    with desk.units(desk.third) as unit:
-        judge_sample(unit, drawn[0], passed=False, note="第2页有误")
-        shown = samples(unit)
-    assert [one.standing for one in shown] == ["waiting", "failed"]
-    assert all(desk.firm.name not in str(one) for one in shown)
-    with desk.units(desk.third) as unit, pytest.raises(Conflict):
-        judge_sample(unit, drawn[0], passed=True, note="改主意")
-    with desk.units(desk.upper) as unit:
-        assert samples(unit) == []
-
-
-def test_who_is_drawn_depends_on_the_seed_alone():
-    ids = [uuid4() for _ in range(50)]
-    mixed = random.Random(1).sample(ids, 50)
-    assert drawn_from(ids, seed="a", size=5) == drawn_from(mixed, seed="a", size=5)
-    assert drawn_from(ids, seed="a", size=5) != drawn_from(ids, seed="b", size=5)

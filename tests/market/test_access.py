@@ -90,7 +90,7 @@ SCRIPTS: dict[str, dict[str, Any]] = {
     "/api/v1/standings/{standing_id}/return-decision": {"granted": True, "note": "x"},
     "/api/v1/standing-appeals/{appeal_id}/decision": {"upheld": True, "note": "x"},
     "/api/v1/works/{version_id}/decision": {"confirmed": True},
-    "/api/v1/samples": {"seed": "", "size": 1},
+    "/api/v1/samples": {"size": 1},
     "/api/v1/samples/{sample_id}/judgement": {"passed": True, "note": "x"},
 }
 # Who may act may do so with what is their own, and nobody has these.
@@ -103,11 +103,14 @@ OF_NOBODY = {
             *("{launch_id}", "{device}", "{proposal}", "{delegation_id}", "{run}"),
             "{remittance}",
             *("{standing_id}", "{appeal_id}", "{key}", "{year}", "{finding_id}", "{admission_id}"),
+            "{draw_id}",
         )
     )
     or path
     in {
         "/learn/open",
+        "/rankings/evidence",
+        "/api/v1/rankings/evidence",
         "/catalog/ratings",
         "/vendor/payouts/onboarding",
         "/bureau/allocations/new/{code}",
@@ -173,6 +176,7 @@ def address_of(site: Site, path: str) -> str:
         "remittance": "none-T-2026-03-01",
         "standing_id": NOBODYS,
         "finding_id": NOBODYS,
+        "draw_id": NOBODYS,
         "admission_id": NOBODYS,
         "appeal_id": NOBODYS,
         "key": "none-P-2026-03-01:transfer:none:none",

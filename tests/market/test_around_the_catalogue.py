@@ -1,8 +1,10 @@
 """Exports, suitability, searches in vain, works, audits and packs over HTTP."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -145,12 +147,24 @@ def test_a_work_is_confirmed_by_the_interface(client, desk):
     assert done["items"][0]["standing"] == "confirmed"
 
 
-def test_a_sample_is_drawn_and_judged_by_the_interface(client, desk):
-    """Who judges sees no vendor, and had no part in it."""
-    desk.listed("A", author="知穗")
-    drawn = call(client, "third", "/samples", {"seed": "2026-08", "size": 3}, status=201)
+def test_a_sample_is_drawn_and_judged_by_the_interface(client, desk, clock):
+    """R42: who judges sees no vendor, and had no part in it; anybody can draw again."""
+    version_id = desk.listed("A", author="知穗")
+    nothing = call(client, "third", "/samples", {"size": 5}, status=409)
+    assert nothing["type"].endswith("nothing-to-draw")
+    clock.advance(timedelta(days=30))
+    chosen = call(client, "third", "/samples", {"seed": "2026-09", "size": 5}, status=422)
+    assert "seed" in str(chosen)
+    drawn = call(client, "third", "/samples", {"size": 5}, status=201)
     (sample,) = drawn["items"]
     assert sample["standing"] == "waiting" and "知穗" not in str(sample)
+    assert (sample["month"], sample["judge_by"]) == ("2026-09", "2026-10-02")
+    client.post("/sign-out")
+    (draw,) = client.get("/api/v1/draws").json()["items"]
+    whole = client.get(f"/api/v1/draws/{draw['id']}").json()
+    assert (whole["pool"], whole["drawn"]) == ([str(version_id)], [str(version_id)])
+    words = f"{draw['anchor_digest']}:{draw['bureau']}:{draw['month']}"
+    assert draw["seed"] == hashlib.sha256(words.encode()).hexdigest()
     path = f"/samples/{sample['id']}/judgement"
     for who in ("first", "second", "third"):
         call(client, who, path, {"passed": True, "note": "符合"}, status=403)
@@ -158,7 +172,8 @@ def test_a_sample_is_drawn_and_judged_by_the_interface(client, desk):
         a_person(unit, desk.county, [Role.ADMISSION], login="fourth", password=PASSWORD)
     judged = call(client, "fourth", path, {"passed": True, "note": "符合"})
     assert judged["items"][0]["standing"] == "passed"
-    call(client, "third", "/samples", {"seed": "2026-08", "size": 3}, status=409)
+    again = call(client, "third", "/samples", {"size": 5}, status=409)
+    assert again["type"].endswith("drawn-already")
 
 
 def test_a_pack_has_a_page_with_its_parts_and_its_parts_lead_to_it(client, desk):

@@ -291,7 +291,7 @@ def test_verify_names_a_booking_that_the_books_do_not_have(
         unit.session.execute(text("UPDATE credit_booking SET amount = 700"))
     found = verify(units, SYSTEM)
     assert found
-    assert all("credits of" in one for one in found)
+    assert all("credits " in one for one in found)
 
 
 def test_verify_names_a_booking_of_what_was_not_read(
@@ -357,9 +357,14 @@ def test_a_teacher_reads_and_a_bureau_follows_it_to_the_certificate(
     assert send("begun").status_code == 303
     assert "marked as read in" in send("finished").text
     clock.advance(timedelta(minutes=1))
+    assert "Open the article" in client.get("/learn/credits").text
     assert send("finished").status_code == 303
+    waits = "0.0625 more will be booked within the hour"
+    assert waits in client.get("/learn/credits").text
     booked(units)
-    assert "0.0625" in client.get("/learn/credits").text
+    page = client.get("/learn/credits").text
+    assert "0.0625" in page
+    assert waits not in page
     assert "文章TXT-1" in client.get("/learn/credits/2026").text
     (own,) = client.get("/api/v1/credits").json()["items"]
     whole = client.get(f"/api/v1/credits/{own['person']}/2026").json()

@@ -1,7 +1,9 @@
 """One article at a time, and a move that changes nothing of what was earned before (R47, R48)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +14,6 @@ from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.errors import ReadingPutAside, ReadTooSoon
 from kernel.identity.models import Organisation, Person
-from kernel.identity.organisations import VendorRow, record_vendors
 from kernel.identity.people import RosterRow, record_roster
 from kernel.unit import Units
 from settlement.agreements import Draw
@@ -32,6 +33,7 @@ from tests.support.credit_builders import (
     an_article,
     booked,
     credited,
+    moves,
     read,
     taught,
 )
@@ -97,22 +99,6 @@ def test_one_article_is_read_at_a_time(units: Units, clock: FixedClock, given: C
     assert credited(units, given.reader) == 1_000, "two were read"
 
 
-def moves(units: Units, given: Contribution, *, to: Organisation) -> None:
-    """Record that the author teaches at another school now."""
-    with units(SYSTEM) as unit:
-        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
-        vendor.code = "T-1001"  # the market's vendor began as a firm
-        unit.session.flush()
-        row = VendorRow(
-            code=vendor.code,
-            name=vendor.name,
-            region_code=vendor.region_code,
-            vendor_kind="teacher",
-            school_code=to.code,
-        )
-        took(record_vendors(unit, [row]))
-
-
 def test_a_teacher_who_moves_keeps_the_table_of_what_was_read_before(
     units: Units, clock: FixedClock, given: Contribution
 ):
@@ -142,6 +128,35 @@ def test_a_teacher_who_moves_keeps_the_table_of_what_was_read_before(
     assert verify(units, SYSTEM) == []
 
 
+def test_a_reading_takes_as_long_as_is_asked_where_it_was_begun(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R47: who moves while they read is not done sooner, and verify asks the same of it."""
+    with units(SYSTEM) as unit:
+        record_table(
+            unit,
+            RateKind.CREDITS,
+            version="city",
+            region_code="990100",
+            valid_from=date(2026, 1, 1),
+            source="测试标准",
+            body=SMALL | {"reading_seconds": 0},
+        )
+        elsewhere = a_school(unit, region_code="990100")
+    key = an_article(units, given.market, "TXT-1")
+    moved = replace(given.reader, organisation_id=elsewhere.id, region_code=elsewhere.region_code)
+    with units(given.reader) as unit:
+        begin_reading(unit, key)
+    with pytest.raises(ReadTooSoon), units(moved) as unit:
+        finish_reading(unit, key)
+    clock.advance(timedelta(seconds=60))
+    with units(moved) as unit:
+        finish_reading(unit, key)
+    booked(units)
+    assert credited(units, given.reader) == 625
+    assert verify(units, SYSTEM) == []
+
+
 def test_an_author_who_moves_keeps_what_other_schools_adopted_before(
     units: Units, clock: FixedClock, given: Contribution
 ):
@@ -155,7 +170,13 @@ def test_an_author_who_moves_keeps_what_other_schools_adopted_before(
     assert credited(units, given.author) == 3 * PARTS
 
 
-def of_a_pack(units: Units, given: Contribution) -> tuple[list[UUID], UUID]:
+def of_a_pack(
+    units: Units,
+    given: Contribution,
+    *,
+    price: str = "0.3333",
+    terms: Mapping[str, Any] | None = None,
+) -> tuple[list[UUID], UUID]:
     """Bill the use of the first of a pack's two parts; return the parts and the pack."""
     market = given.market
     with units(SYSTEM) as unit:
@@ -167,7 +188,9 @@ def of_a_pack(units: Units, given: Contribution) -> tuple[list[UUID], UUID]:
             vendor_id=market.vendor.id,
             resource_id=pack,
             draws=[Draw(market.line_id, 5_000)],
+            unit_price=price,
             reference="PACK",
+            terms=terms,
         )
     rows = [a_use(units, market, f"e{n}", at(3, 8 + n), sku=PACKED[0]) for n in range(3)]
     deliver(units, rows, source=LOG, name="parts.csv")

@@ -74,10 +74,10 @@ def test_only_who_used_it_and_whose_use_was_settled_rates(units: Units) -> None:
             rate(unit, key_of(market), stars=5)
     settle(units, SYSTEM, MARCH)
     with units(teacher) as unit:
-        assert ratings_of(unit, market.resource_id).may_rate
+        assert ratings_of(unit, market.resource_id, title="资源").may_rate
         rate(unit, key_of(market), stars=4)
     with units(idle) as unit:
-        assert not ratings_of(unit, market.resource_id).may_rate
+        assert not ratings_of(unit, market.resource_id, title="资源").may_rate
         with pytest.raises(UseNotSettled):
             rate(unit, key_of(market), stars=1)
     hit = shown(units, market)
@@ -98,7 +98,7 @@ def test_the_latest_of_each_teacher_counts_and_none_is_lost(units: Units) -> Non
     hit = shown(units, market)
     assert (hit.ratings, hit.stars) == (2, 9)
     with units(people[0][0]) as unit:
-        view = ratings_of(unit, market.resource_id)
+        view = ratings_of(unit, market.resource_id, title="资源")
     assert view.own_stars == 4
     assert dict(view.spread) == {5: 1, 4: 1, 3: 0, 2: 0, 1: 0}
     with units(SYSTEM) as unit:
@@ -119,7 +119,7 @@ def test_nobody_rates_the_work_of_their_own_school(units: Units) -> None:
         vendor = update(Organisation).where(Organisation.id == market.vendor.id)
         unit.session.execute(vendor.values(facts=facts))
     with units(teacher) as unit:
-        assert not ratings_of(unit, market.resource_id).may_rate
+        assert not ratings_of(unit, market.resource_id, title="资源").may_rate
         with pytest.raises(OwnWork):
             rate(unit, key_of(market), stars=5)
 

@@ -1,7 +1,9 @@
 """A teacher's contribution that another school uses, and a teacher of that school who reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, text
@@ -10,6 +12,7 @@ from catalog.resources import CatalogueRow, record_catalogue
 from kernel.actors import Actor, Role
 from kernel.clock import FixedClock
 from kernel.identity.models import Learner, Organisation
+from kernel.identity.organisations import VendorRow, record_vendors
 from kernel.ids import new_learner_id
 from kernel.unit import Units
 from settlement.credit_models import CreditBooking
@@ -48,8 +51,10 @@ class Contribution:
 
 
 @a_world
-def a_contribution(units: Units) -> Contribution:
-    market = a_market(units)
+def a_contribution(
+    units: Units, *, unit_price: str = "0.3333", terms: Mapping[str, Any] | None = None
+) -> Contribution:
+    market = a_market(units, unit_price=unit_price, terms=terms)
     a_ticketed_source(units, market)
     with cheap_passwords(), units(SYSTEM) as unit:
         elsewhere = a_school(unit)
@@ -100,7 +105,7 @@ def read(units: Units, reader: Actor, key: str, clock: FixedClock) -> None:
         finish_reading(unit, key)
 
 
-def taught(units: Units, given: Contribution, *, day: int) -> None:
+def taught(units: Units, given: Contribution, *, day: int, month: int = 3) -> None:
     """Have the other school's teacher use the contribution with a class."""
     launch_id = uuid4()
     a_launch(
@@ -110,10 +115,28 @@ def taught(units: Units, given: Contribution, *, day: int) -> None:
         kind="class",
         class_name="三年级2班",
         learner_id=given.number,
-        issued_at=at(day, 8),
+        issued_at=at(day, 8, month=month),
     )
-    report = a_report(launch_id, f"use-{launch_id}", occurred_at=at(day, 8, 10), session="s")
+    report = a_report(
+        launch_id, f"use-{launch_id}", occurred_at=at(day, 8, 10, month=month), session="s"
+    )
     deliver(units, [report], source=TICKETS, name=f"{launch_id}.csv")
+
+
+def moves(units: Units, given: Contribution, *, to: Organisation) -> None:
+    """Record that the author teaches at another school now."""
+    with units(SYSTEM) as unit:
+        vendor = unit.session.get_one(Organisation, given.market.vendor.id)
+        vendor.code = "T-1001"  # the market's vendor began as a firm
+        unit.session.flush()
+        row = VendorRow(
+            code=vendor.code,
+            name=vendor.name,
+            region_code=vendor.region_code,
+            vendor_kind="teacher",
+            school_code=to.code,
+        )
+        took(record_vendors(unit, [row]))
 
 
 def booked(units: Units) -> int:

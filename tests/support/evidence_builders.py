@@ -2,7 +2,9 @@
 
 from hypothesis import strategies as st
 
+from settlement.ranking.explaining import Rival
 from settlement.ranking.inputs import SchoolEvidence, SubjectEvidence
+from settlement.ranking.scoring import Score
 
 CELLS = ("primary/math/video", "primary/chinese/exercise")
 
@@ -26,6 +28,13 @@ def a_vendor(
     """Return a vendor that is no newcomer by its days, as these schools see it."""
     known = {"first_listed_days": 400} | facts
     return SubjectEvidence(subject=name, cell=cell, schools=schools, **known)
+
+
+def rival_of(score: Score) -> Rival:
+    """Return a score as its rivals are compared with it."""
+    parts = (score.satisfaction, score.renewal, score.defects, score.audit)
+    means = tuple(one.mean for one in parts)
+    return Rival(subject=score.subject, score=score.score, sd=score.sd, means=means)
 
 
 @st.composite

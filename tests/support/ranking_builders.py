@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from catalog.blind_audit import draw_sample, judge_sample
+from catalog.blind_audit import judge_sample
 from catalog.models import Version
 from catalog.sharing_models import BlindSample
 from kernel.actors import Actor, OrganisationKind, Role
@@ -47,6 +47,7 @@ from tests.support.builders import (
     acting_as,
     took,
 )
+from tests.support.draws import drawn_before
 from tests.support.settlement_builders import SYSTEM, an_agreement, deliver
 from tests.support.usage_builders import a_report
 from tests.support.worlds import a_world
@@ -216,10 +217,12 @@ def wronged(units: Units, contest: Contest, month: Month, number: int) -> None:
 
 
 def audited(units: Units, contest: Contest, *, failing: int, times: int = 4) -> None:
-    """Have all listed versions judged blind several times, those of one vendor found wanting."""
+    """Have all listed versions judged blind several times, those of one vendor found wanting.
+
+    They were drawn before draws were the trail's, when one could be drawn again and again.
+    """
     for n in range(times):
-        with units(contest.reviewers[0]) as unit:
-            drawn = draw_sample(unit, seed=f"seed-{n}", size=500)
+        drawn = drawn_before(units, contest.bureau, contest.reviewers[0], seed=f"seed-{n}")
         with units(contest.reviewers[1]) as unit:
             fails = set(
                 unit.session.scalars(

@@ -39,6 +39,15 @@ def test_a_table_for_people_names_seeds_and_methods(capsys: pytest.CaptureFixtur
     assert re.search(r"^bayesian_average +0\.\d{3}", out, re.MULTILINE)
 
 
+def test_a_folder_that_can_not_be_written_is_named_before_the_trial(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("market.cli.ranking_trial.run_trial")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert run(["simulate", "ranking", "--figures", str(tmp_path / "file" / "x")]) == 1
+    assert "can't be written" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("sizes", ["5", "x", "50,", "50,100000"])
 def test_a_number_of_schools_that_can_not_be_is_named(
     sizes: str, capsys: pytest.CaptureFixture[str]

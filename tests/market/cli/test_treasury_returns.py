@@ -11,10 +11,14 @@ from litestar.testing import TestClient
 from sqlalchemy import select
 
 from kernel.actors import Role
+from kernel.identity.grants import actor_of
+from kernel.identity.models import LoginHolder, PersonPrivate
+from kernel.money import yuan
 from kernel.settings import Settings
 from kernel.trail import TrailRow
 from kernel.unit import Units
 from settlement.payment_models import Payment, TreasuryReturn
+from settlement.payments.runs import release_run
 from settlement.payments.states import PaymentMethod
 from settlement.payments.treasury import ReturnRow, export_orders, record_returns
 from settlement.queries.treasury_returns import unknown_returns
@@ -24,9 +28,9 @@ from tests.support.accounts import PASSWORD
 from tests.support.application import an_app
 from tests.support.builders import a_person
 from tests.support.passwords import cheap_passwords
-from tests.support.payment_builders import Payables, payables, released
+from tests.support.payment_builders import Payables, payables, proposed, released
 from tests.support.settlement_builders import SYSTEM
-from tests.support.site_builders import csrf_token, sign_in
+from tests.support.site_builders import counted_queries, csrf_token, sign_in
 
 PAGE = "/bureau/payments/returns"
 HEADER = "order_no,voucher_no,result,amount_yuan,reason"
@@ -169,3 +173,59 @@ def test_an_unknown_row_is_dismissed_with_its_reason_and_stays(
     sign_in(client, "auditor")
     assert "paid by hand" in client.get(PAGE).text
     assert dismiss("not mine to say").status_code == 403
+
+
+def test_a_row_that_was_not_taken_says_why_and_what_to_do(
+    client: TestClient[Litestar], units: Units, owed: Payables
+):
+    """R63: by what is so now, with the person who read it by name."""
+    number = proposed(units, owed, method=PaymentMethod.TREASURY)
+    with units(SYSTEM) as unit:
+        early, paid, partly = unit.session.scalars(select(Payment).order_by(Payment.key)).all()[:3]
+    with units(SYSTEM) as unit:
+        reader = unit.session.scalars(
+            select(PersonPrivate)
+            .join(LoginHolder, LoginHolder.person_id == PersonPrivate.person_id)
+            .where(LoginHolder.login == "maker")
+        ).one()
+        reader.name = "周乐"
+
+    def returned(order_no: str, voucher_no: str, amount_fen: int, result: str = "paid") -> None:
+        row = ReturnRow(
+            order_no=order_no, voucher_no=voucher_no, result=result, amount_fen=amount_fen
+        )
+        with units(maker) as unit:
+            record_returns(unit, [row])
+
+    with units(SYSTEM) as unit:
+        maker = actor_of(unit, person_id=reader.person_id, via="test")
+    returned(early.key, "V1", early.amount_fen)
+    with units(owed.checker) as unit:
+        release_run(unit, number)
+    returned(paid.key, "V2", paid.amount_fen)
+    returned(paid.key, "V3", 1)
+    returned(partly.key, "V4", partly.amount_fen - 1)
+    returned(partly.key, "V5", 2)
+    returned(partly.key, "V6", 1, "returned")  # taken: the rest comes back
+    returned(partly.key, "V7", partly.amount_fen, "returned")
+    returned("NO-SUCH", "V8", 5)
+    sign_in(client, "auditor")
+
+    with counted_queries(units.engine) as sent:
+        client.get(PAGE)
+    assert len(sent) <= 12
+    rows = csv.DictReader(io.StringIO(client.get(PAGE, params={"format": "csv"}).text[1:]))
+    told = {row["Voucher"]: row for row in rows}
+    why = {voucher: row["What is wrong, and what to do"] for voucher, row in told.items()}
+
+    kept = yuan(partly.amount_fen - 1)
+    assert why["V1"] == "It fits its order by now. Send the row again."
+    assert why["V3"].startswith("Nothing of the order is open any more. Ask the treasury")
+    assert why["V5"].startswith("Nothing of the order is open any more")
+    assert why["V7"].startswith(f"The order can take 0.01–{kept} yuan by such a row.")
+    assert why["V8"].startswith("No order of your payers has this number. Correct it")
+    assert told.keys() == {"V1", "V3", "V5", "V7", "V8"}
+    assert {row["Read by"] for row in told.values()} == {"周乐 maker"}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(client.headers, "accept-language", "zh-CN")
+        assert "期限" not in client.get(PAGE).text

@@ -49,7 +49,7 @@ def test_every_act_may_be_repeated_and_stands_there_once(loaded):
         "returned": 1,
         "suspended": 1,
     }
-    assert (len(needs), len(samples), len(packs)) == (1, 4, 1)
+    assert (len(needs), len(samples), len(packs)) == (1, 5, 1)
 
 
 def test_a_teachers_work_waits_for_an_office_that_may_sign_in(loaded):

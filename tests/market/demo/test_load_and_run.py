@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 
 import pytest
 from litestar.testing import TestClient
@@ -11,18 +12,18 @@ from sqlalchemy import func, select
 from catalog.models import Resource
 from kernel.actors import system_actor
 from kernel.clock import SHANGHAI, FixedClock
-from kernel.db import open_engine
 from kernel.errors import PartlyLoaded
 from kernel.identity.credentials import NO_PASSWORD
 from kernel.identity.models import NATION, Credential, Organisation, Region
 from kernel.identity.organisations import BureauRow, record_bureaus
 from kernel.identity.regions import RegionRow, record_regions
 from kernel.trail import TrailRow
+from market.demo import deliveries as arriving
 from market.demo import load, run
 from market.demo.accounts import close_accounts, demo_accounts, open_accounts
 from market.demo.bulk import REFERENCE, bulk_rows
 from market.demo.county import COUNTY, SCHOOLS, VENDORS
-from market.demo.deliveries import MONTHS, deliveries
+from market.demo.deliveries import MONTHS
 from market.demo.invoices import ISSUER
 from market.demo.load import load_sample
 from market.demo.openings import OPENINGS_A_MONTH
@@ -40,10 +41,13 @@ from settlement.queries.payments import fapiao_of, overdue
 from settlement.queries.unfunded import memoranda
 from settlement.school_standings import school_standings
 from tests.support.application import an_app
-from tests.support.database import fresh_database
+from tests.support.database import fresh_database, warm_engine
 from tests.support.links import dead_links
 
 SYSTEM = system_actor("test")
+
+# That each call makes the same rows is shown in `test_sample_county`.
+deliveries = cache(arriving.deliveries)
 
 
 def power_cut(*_args, **_kwargs):
@@ -120,6 +124,7 @@ def test_accounts_open_in_demo_mode_only_and_close_without_it(units):
 def test_a_term_is_delivered_closed_confirmed_and_posted_the_same_everywhere(
     units, settings, server, clock, monkeypatch
 ):
+    monkeypatch.setattr(run, "deliveries", deliveries)
     load_sample(units)
 
     outcome = run_demo(units)
@@ -237,8 +242,7 @@ def assert_the_bulk_purchase_is_billed_by_school(units):
 
 def summary_elsewhere(units, server, clock, monkeypatch):
     """Return the summary of a fresh database, made on another day and with two power cuts."""
-    with fresh_database(server) as url:
-        engine = open_engine(url)
+    with fresh_database(server) as url, warm_engine(url, worlds=False) as engine:
         later = FixedClock(clock.now() + timedelta(days=100))
         other = replace(units, engine=engine, clock=later)
         load_sample(other)
@@ -247,9 +251,7 @@ def summary_elsewhere(units, server, clock, monkeypatch):
                 cut.setattr(run, interrupted, power_cut)
                 with pytest.raises(KeyboardInterrupt):
                     run_demo(other)
-        outcome = run_demo(other)
-        engine.dispose()
-        return json.dumps(outcome)
+        return json.dumps(run_demo(other))
 
 
 def in_demo_mode(units):

@@ -12,10 +12,10 @@ from kernel.errors import InvalidInput
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.evaluation.admissions import admit_evaluator, end_admission, own_admissions
+from settlement.evaluation.finding_views import findings
 from settlement.evaluation.outside import (
     LONGEST_SOURCE,
     file_finding,
-    findings,
     reply_to_finding,
     withdraw_finding,
 )
@@ -95,6 +95,10 @@ def test_a_long_finding_is_opened_to_be_read_whole(
     page = client.get("/reports/evaluations").text
     assert (said[:200] in page, "末" in page) == (True, False)
     assert f'<a href="/reports/findings/{found}">查看全文</a>' in page
+    sign_in(client, "judge")
+    assert said not in client.get("/evaluator/findings").text
+    assert said in client.get("/evaluator/findings?format=csv").text
+    client.cookies.clear()
     assert said in client.get(f"/reports/findings/{found}").text
     sign_in(client, "vendor")
     form = {"csrf_token": csrf_token(client), "text": LONG}

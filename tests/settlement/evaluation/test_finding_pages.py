@@ -9,7 +9,8 @@ from litestar.testing import TestClient
 from kernel.settings import Settings
 from kernel.unit import Units
 from settlement.evaluation.admissions import admissions
-from settlement.evaluation.outside import file_finding, findings
+from settlement.evaluation.finding_views import findings
+from settlement.evaluation.outside import file_finding
 from tests.support.application import an_app
 from tests.support.builders import COUNTY, a_vendor
 from tests.support.evaluation_builders import FOUND, Scene, let_in

@@ -1,6 +1,6 @@
 """Third parties that evaluate: let in for a region, findings beside ours, the right of reply."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from litestar.testing import TestClient
@@ -31,18 +31,15 @@ from settlement.evaluation.admissions import (
     own_admissions,
 )
 from settlement.evaluation.evidence import evidence_totals
-from settlement.evaluation.outside import (
-    file_finding,
-    findings,
-    reply_to_finding,
-    withdraw_finding,
-)
+from settlement.evaluation.finding_views import findings
+from settlement.evaluation.outside import file_finding, reply_to_finding, withdraw_finding
 from settlement.ranking.runs import rank_month, require_run
 from tests.support.application import an_app
 from tests.support.builders import (
     COUNTY,
     a_bureau,
     a_person,
+    a_school,
     a_vendor,
     an_evaluator,
     took,
@@ -224,6 +221,60 @@ def test_findings_enter_no_score(units: Units, scene: Scene) -> None:
     with units(SYSTEM) as unit:
         rank_month(unit, MARCH)
         assert require_run(unit).digest == before
+
+
+def test_a_teaching_point_and_its_school_are_one_of_the_schools_that_are_told(
+    units: Units, scene: Scene
+) -> None:
+    """R65: as everywhere else."""
+    let_in(units, scene)
+    deliver(units, [a_use(units, scene.market, "u1", at(2))], name="one.csv")
+    settle(units, SYSTEM, MARCH)
+    with units(SYSTEM) as unit:
+        point = a_school(unit, parent=scene.market.school)
+        unit.session.execute(text("SET LOCAL session_replication_role = replica"))
+        unit.session.execute(
+            text(
+                "INSERT INTO statement_breakdown SELECT (jsonb_populate_record(b, "
+                "jsonb_build_object('school_id', CAST(:point AS uuid)))).* "
+                "FROM statement_breakdown b"
+            ),
+            {"point": point.id},
+        )
+    with units(scene.person) as unit:
+        (told,) = evidence_totals(unit)
+    assert (told.schools, told.uses) == (1, 2)
+
+
+def test_what_was_found_is_read_as_it_was_known_on_a_day(
+    units: Units, clock: FixedClock, scene: Scene
+) -> None:
+    """R65: without what was filed, said or withdrawn since, or an admission that ended since."""
+    let_in(units, scene)
+    code = scene.market.vendor.code
+
+    def known(moment: datetime) -> list[tuple[str, str, str, str]]:
+        with units(SYSTEM) as unit:
+            found = findings(unit, about=(code,), known_before=moment)
+        return [(one.state, one.reply, one.withdrawn_because, one.ended_because) for one in found]
+
+    begun = clock.at
+    with units(scene.person) as unit:
+        finding = file_finding(unit, "vendor", code, **FOUND)
+    filed = clock.advance(timedelta(hours=1)) or clock.at
+    with units(scene.seller) as unit:
+        reply_to_finding(unit, finding, reply="感谢")
+    answered = clock.advance(timedelta(hours=1)) or clock.at
+    with units(scene.person) as unit:
+        withdraw_finding(unit, finding, because="样本有误")
+        (admission,) = own_admissions(unit)
+    with units(scene.operator) as unit:
+        end_admission(unit, admission.id, because="评估合同到期")
+    ended = clock.advance(timedelta(hours=1)) or clock.at
+    assert known(begun) == []
+    assert known(filed) == [("filed", "", "", "")]
+    assert known(answered) == [("answered", "感谢", "", "")]
+    assert known(ended) == [("withdrawn", "感谢", "样本有误", "评估合同到期")]
 
 
 def test_findings_are_filed_read_and_answered_over_the_interface(

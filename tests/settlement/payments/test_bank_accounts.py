@@ -13,6 +13,7 @@ from settlement.payments.bank_accounts import (
     LATELY_DAYS,
     WAITS,
     BankAccountRow,
+    account_news,
     accounts_of,
     accounts_of_payee,
     changed_lately,
@@ -140,3 +141,31 @@ def test_a_run_names_no_account_that_counts_no_more_and_tells_of_new_ones(
     again = released(units, owed, method=PaymentMethod.TREASURY)
     with units(owed.checker) as unit:
         assert changed_lately(unit, again) == []
+
+
+def test_a_change_is_news_to_all_who_answer_for_the_payee(
+    units: Units, owed: Payables, clock: FixedClock
+):
+    """Who, when, which account by its last digits, and since when it counts; for some time."""
+
+    def news() -> list[tuple[str, timedelta | None]]:
+        with units(SYSTEM) as unit:
+            found = account_news(unit, owed.other.id)
+            assert {one.recorded_by for one in found} <= {SYSTEM.name}
+            return [(one.masked, one.since and one.since - one.recorded_at) for one in found]
+
+    nothing = timedelta(0)
+    assert news() == [], "the first account replaces none"
+    clock.advance(timedelta(days=1))
+    record(units, owed, NEW)
+    assert news() == [(masked(NEW), WAITS)]
+    clock.advance(timedelta(days=1))
+    record(units, owed, THIRD)
+    assert news() == [(masked(THIRD), WAITS), (masked(NEW), None)]
+    clock.advance(timedelta(days=1))
+    record(units, owed, OLD)
+    assert news() == [(masked(OLD), nothing), (masked(THIRD), None), (masked(NEW), None)]
+    clock.advance(timedelta(days=LATELY_DAYS - 1))
+    assert news() == [(masked(OLD), nothing)]
+    clock.advance(timedelta(days=1))
+    assert news() == []

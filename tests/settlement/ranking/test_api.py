@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -70,9 +71,9 @@ def test_everybody_reads_the_ranking_and_why_and_no_school_is_named(
     assert best["place_low"] <= best["place"] <= best["place_high"]
     why = client.get("/api/v1/rankings/why", params={"key": best["key"]})
     told = why.json()
-    assert sum(float(one["points"]) for one in told["components"]) == pytest.approx(
-        float(best["score"]), abs=0.3
-    )
+    points = [Decimal(one["points"]) for one in told["components"]]
+    assert sum(points) == Decimal(best["score"])
+    assert {one.as_tuple().exponent for one in points} == {-4}
     assert [one["dimension"] for one in told["dimensions"]] == [
         *("quality", "effect", "development", "benefit"),
     ]

@@ -1,11 +1,12 @@
 """Guards set aside what says more about who gave it than about what was used (R42, R51)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from settlement.ranking.config import SHIPPED, Guards
-from settlement.ranking.guards import Finding, Known, Sign, find, set_aside, without
+from settlement.ranking.guards import Finding, Known, Sign, find, moved
 from settlement.ranking.inputs import SubjectEvidence
 from settlement.ranking.priors import Priors, estimate_priors
 from settlement.ranking.scoring import score
@@ -20,6 +21,14 @@ def found(
     priors = estimate_priors(evidence, SHIPPED)
     findings = find(evidence, known, priors=priors, config=SHIPPED)
     return {(one.subject, one.school): one.sign for one in findings}, findings, priors
+
+
+def set_aside(
+    vendor: SubjectEvidence, findings: Sequence[Finding], guards: Guards = SHIPPED.guards
+) -> SubjectEvidence:
+    """Return a vendor's evidence without what was found."""
+    signs = {one.school: one.sign.value for one in findings}
+    return moved(vendor, signs, wrongs_stay=guards.wrongs_stay is True)
 
 
 def test_two_sellers_schools_that_praise_each_other_are_a_ring():
@@ -126,16 +135,16 @@ def test_what_went_wrong_at_a_school_that_is_set_aside_stays():
     vendor = a_vendor("v1", busy, *schools)
     _, findings, priors = found(vendor, known=Known(homes={}, learners=learners))
 
-    (moved,) = set_aside([vendor], findings, guards=SHIPPED.guards)
+    left = set_aside(vendor, findings)
 
-    (kept,) = [one for one in moved.schools if one.school == "busy"]
-    assert moved.excluded == (("busy", "abnormal-metering"),)
+    (kept,) = [one for one in left.schools if one.school == "busy"]
+    assert left.excluded == (("busy", "abnormal-metering"),)
     assert (kept.raters, kept.rating_points, kept.best) == (0, 0, 0)
     assert (kept.defects, kept.months, kept.ended, kept.renewed) == (10, 2, 1, 2)
     clean = replace(busy, defects=0, ended=0)
-    (rest,) = set_aside([a_vendor("v1", clean, *schools)], findings, guards=SHIPPED.guards)
+    rest = set_aside(a_vendor("v1", clean, *schools), findings)
     assert "busy" not in {one.school for one in rest.schools}
-    assert score([moved], priors, SHIPPED).scores[0].score < findings[0].score_with
+    assert score([left], priors, SHIPPED).scores[0].score < findings[0].score_with
 
 
 def test_who_complains_is_heard_however_much_is_used():
@@ -157,9 +166,9 @@ def test_guards_of_a_version_before_find_and_set_aside_as_they_did():
         vendor = a_vendor("v1", says("loud", *stars, defects=3, ended=1), *others_say)
         priors = estimate_priors([vendor], before)
         findings = find([vendor], NOBODY, priors=priors, config=before)
-        (moved,) = set_aside([vendor], findings, guards=before.guards)
+        left = set_aside(vendor, findings, before.guards)
         assert {one.sign.value for one in findings} == sign
-        assert ("loud" in {one.school for one in moved.schools}) is not bool(sign)
+        assert ("loud" in {one.school for one in left.schools}) is not bool(sign)
 
 
 def test_unanimous_praise_that_others_share_stays():
@@ -187,11 +196,11 @@ def test_what_is_found_is_shown_with_its_reason_and_scored_no_more():
     vendor = a_vendor("v1", says("loud", *[5] * 6), *(says(f"s{n}", 2, 2) for n in range(4)))
     _, findings, priors = found(vendor)
 
-    (moved,) = set_aside([vendor], findings, guards=SHIPPED.guards)
+    left = set_aside(vendor, findings)
 
-    assert moved.excluded == (("loud", "captive-school"),)
-    assert moved.schools == without(vendor, "loud").schools
-    before, after = score([vendor, moved], priors, SHIPPED).scores
+    assert left.excluded == (("loud", "captive-school"),)
+    assert left.schools == tuple(one for one in vendor.schools if one.school != "loud")
+    before, after = score([vendor, left], priors, SHIPPED).scores
     assert (findings[0].score_with, findings[0].score_without) == (before.score, after.score)
     assert after.score < before.score
 

@@ -290,15 +290,15 @@ def test_the_version_before_counts_every_admission_again(units: Units) -> None:
     for move_schema, revision in ((command.downgrade, "0032"), (command.upgrade, "0033")):
         with units.engine.begin() as connection:
             move_schema(alembic_config(connection), revision)
-        with units(SYSTEM) as unit:
-            found.append(
-                unit.session.scalar(
-                    text("SELECT answers_for_standing(:who, :standing, :at)"),
-                    {
-                        "who": contest.reviewers[0].person_id,
-                        "standing": standing.id,
-                        "at": unit.clock.now(),
-                    },
-                )
-            )
+        found.append(answers_by_the_database(units, contest.reviewers[0], standing))
     assert found == [False, True]
+
+
+def answers_by_the_database(units: Units, who: Actor, standing: Standing) -> bool:
+    with units(SYSTEM) as unit:
+        return bool(
+            unit.session.scalar(
+                text("SELECT answers_for_standing(:who, :standing, :at)"),
+                {"who": who.person_id, "standing": standing.id, "at": unit.clock.now()},
+            )
+        )

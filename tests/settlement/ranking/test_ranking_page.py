@@ -11,16 +11,20 @@ import msgspec
 from settlement.ranking.config import SHIPPED
 from settlement.ranking.explaining import explain
 from settlement.ranking.guards import Sign
-from settlement.ranking.inputs import SubjectEvidence, evidence_from
+from settlement.ranking.inputs import SubjectEvidence
 from settlement.ranking.places import band_of
-from settlement.ranking.priors import priors_from
+from settlement.ranking.priors import Priors
 from settlement.ranking.scoring import score
 from tests.support.evidence_builders import says
 
 PAGE = (Path(__file__).parents[3] / "docs" / "ranking.md").read_text(encoding="utf-8")
 JSON = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
-TOLD_PRIORS = priors_from(JSON.findall(PAGE)[1])
-TOLD = explain(evidence_from(JSON.findall(PAGE)[0]), priors=TOLD_PRIORS, config=SHIPPED)
+TOLD_PRIORS = msgspec.json.decode(JSON.findall(PAGE)[1], type=Priors)
+TOLD = explain(
+    msgspec.json.decode(JSON.findall(PAGE)[0], type=SubjectEvidence),
+    priors=TOLD_PRIORS,
+    config=SHIPPED,
+)
 
 
 def table(head: str) -> list[list[str]]:

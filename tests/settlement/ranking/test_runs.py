@@ -100,7 +100,7 @@ def test_other_inputs_are_a_further_run_of_the_month_and_both_are_kept(units: Un
         second = rank(unit, APRIL, rules=other).run
 
     assert (first.number, second.number) == (1, 2)
-    assert second.config_version == "2026-9.4"
+    assert second.config_version == "2026-9.5"
     assert len(snapshots(units, first)) == len(snapshots(units, second)) == 3
 
 

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from settlement.ranking.config import SHIPPED, Newcomers, Weights, config_from
-from settlement.ranking.explaining import ScorePart, explain, rival_of
+from settlement.ranking.config import SHIPPED, Newcomers, Weights
+from settlement.ranking.explaining import ScorePart, explain
 from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.places import band_of, places_of, to_next_band
 from settlement.ranking.priors import estimate_priors
+from settlement.ranking.rules import Rules, rules_from
 from settlement.ranking.scoring import score
-from tests.support.evidence_builders import a_vendor, says
+from tests.support.evidence_builders import a_vendor, rival_of, says
 
 
 def test_the_shipped_weights_add_up_to_one_and_bands_descend():
@@ -26,7 +27,7 @@ def test_another_number_is_another_digest():
     other = replace(SHIPPED, tau=Decimal(53))
 
     assert other.digest() != SHIPPED.digest()
-    assert config_from(other.canonical()) == other
+    assert rules_from(Rules(ranking=other).content()).ranking == other
 
 
 def test_a_vendor_of_whom_nothing_is_known_has_its_cells_means_and_is_new():

@@ -1,10 +1,11 @@
 """The storefront's order: the best first, and some places kept for newcomers, who take turns."""
 
-from datetime import timedelta
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
 from fractions import Fraction
-from math import ceil
-from uuid import UUID
+from math import ceil, sqrt
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import pytest
 from hypothesis import given
@@ -82,16 +83,66 @@ def test_where_all_are_new_nothing_is_kept_from_anybody() -> None:
     assert not any(one.is_slot for one in interleaved([], ids(1, 40), share=SHARE))
 
 
-@given(st.dictionaries(st.sampled_from(ids(1, 9)), st.integers(0, 50)), st.text(max_size=10))
-def test_who_was_shown_least_is_shown_first(shown: dict[UUID, int], turn: str) -> None:
-    """R43."""
-    listed = [Listed(resource_id=one, cell="c", prior=0) for one in ids(1, 9)]
+@pytest.mark.parametrize(("best", "new"), [(8, 4), (8, 30), (40, 12), (200, 5)])
+def test_newcomers_take_turns_by_the_day(best: int, new: int) -> None:
+    """R43: within a year each has its share of the kept places, and of the first of them, give or
+    take four standard deviations of a fair draw."""
+    names = [uuid5(NAMESPACE_OID, f"{n}") for n in range(new)]
+    listed = [Listed(resource_id=one, cell="c", prior=0) for one in [*ids(1, best), *names]]
+    places = {(one, "c"): place for place, one in enumerate(ids(1, best), start=1)}
+    kept, first = Counter[UUID](), Counter[UUID]()
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(366)]
+    for day in days:
+        order = arranged(listed, places, share=SHARE, turn=day.isoformat())
+        on_page = [one.resource_id for one in order[:PER_PAGE] if one.is_slot]
+        kept.update(on_page)
+        first.update(on_page[:1])
 
-    order = arranged(listed, {}, shown=shown, share=Decimal("0.15"), turn=turn)
+    for counted, a_day in ((kept, kept.total() / len(days)), (first, 1)):
+        chance = a_day / new
+        wide = 4 * sqrt(len(days) * chance * (1 - chance))
+        fewest, most = min(counted[one] for one in names), max(counted.values())
+        assert len(days) * chance - wide <= fewest <= most <= len(days) * chance + wide
 
-    counts = [shown.get(one.resource_id, 0) for one in order]
-    assert counts == sorted(counts)
-    assert [one.place for one in order] == [*range(1, 10)]
+
+def test_who_is_looked_at_often_keeps_its_turns(settings: Settings, units: Units) -> None:
+    """R43: anybody may open a rival newcomer's page all day long; its count moves no place."""
+    contest = a_contest(units, sellers=7)
+    lived(units, contest, MARCH, dict.fromkeys(range(7), 4))
+    lived(units, contest, APRIL)
+    with units(SYSTEM) as unit:
+        vendors = [a_vendor(unit) for _ in range(4)]
+        made = [a_resource(unit, one, f"NEW-{n}") for n, one in enumerate(vendors)]
+    ranked(units, APRIL)
+    before = order_of(units, made)
+    rival = next(n for n, one in enumerate(made) if one == before[0])
+    with TestClient(an_app(settings, units)) as client:
+        for _ in range(3):
+            query = {"sort": "ranked", "vendor": vendors[rival].code}
+            client.get("/catalog", params=query, headers={"accept": "text/html"})
+    with units(SYSTEM) as unit:
+        assert unit.session.scalars(select(NewcomerExposure.shown)).all() == [3]
+        publish_order(unit)
+
+    assert order_of(units, made) == before
+    turns = set()
+    for _ in range(20):  # that all twenty are the same is one in 4 to the 19th
+        units.clock.advance(timedelta(days=1))
+        with units(SYSTEM) as unit:
+            publish_order(unit)
+        turns.add(order_of(units, made)[0])
+    assert len(turns) > 1
+
+
+def order_of(units: Units, resource_ids: Sequence[UUID]) -> list[UUID]:
+    """Return these resources as the storefront has them."""
+    with units(SYSTEM) as unit:
+        found = unit.session.scalars(
+            select(Listing.resource_id)
+            .where(Listing.resource_id.in_(resource_ids))
+            .order_by(Listing.place)
+        )
+        return [*found]
 
 
 def test_of_what_nothing_is_known_for_long_no_place_is_kept() -> None:
@@ -100,7 +151,7 @@ def test_of_what_nothing_is_known_for_long_no_place_is_kept() -> None:
     listed = [Listed(resource_id=one, cell="c", prior=0) for one in [*best, *new, *silent]]
     places = {(one, "c"): place for place, one in enumerate(best, start=1)}
 
-    order = arranged(listed, places, shown={}, share=SHARE, turn="", silent={*silent})
+    order = arranged(listed, places, share=SHARE, turn="", silent={*silent})
 
     assert [one.resource_id for one in order if one.is_slot] == new
     assert {one.resource_id for one in order[:9]} == {*best, *new}
@@ -115,9 +166,27 @@ def test_what_is_silent_comes_behind_every_cell() -> None:
     listed += [Listed(resource_id=one, cell="d", prior=9) for one in silent]
     places = {(one, "c"): place for place, one in enumerate(best, start=1)}
 
-    order = arranged(listed, places, shown={}, share=SHARE, turn="", silent={*silent})
+    order = arranged(listed, places, share=SHARE, turn="", silent={*silent})
 
     assert [one.resource_id for one in order] == [*best, *silent]
+
+
+def test_what_is_ranked_in_another_cell_is_no_newcomer() -> None:
+    """R43: it follows those that are ranked here, and stands no better than there."""
+    best, moved, alone, new = ids(1, 6), ids(50, 1), ids(60, 1), ids(100, 1)
+    listed = [Listed(resource_id=one, cell="c", prior=0) for one in [*best, *moved, *new]]
+    listed += [Listed(resource_id=one, cell="d", prior=9) for one in alone]
+    places = {(one, "c"): place for place, one in enumerate(best, start=1)}
+    places |= {(moved[0], "e"): 1, (alone[0], "e"): 5}
+
+    order = arranged(listed, places, share=SHARE, turn="")
+
+    assert [one.resource_id for one in order if one.is_newcomer] == new
+    assert [one.resource_id for one in order if one.is_slot] == new
+    assert [one.resource_id for one in order] == [
+        *(*best[:3], new[0], alone[0], best[3]),
+        *(*best[4:], *moved),
+    ]
 
 
 def test_days_under_a_takedown_are_no_chance(units: Units) -> None:
@@ -174,6 +243,27 @@ def test_a_resource_that_nobody_ever_used_is_new_for_a_year(units: Units) -> Non
     assert [one.resource_id for one in hits if one.is_slot] == [newcomer]
     assert hits[-1].resource_id == unused
     assert not {Why.RANKED, Why.KEPT_FOR_NEWCOMERS} & {*hits[-1].why}
+
+
+def test_who_is_new_where_nobody_is_ranked_says_so(units: Units, settings: Settings) -> None:
+    """R43: there no place is kept from anybody; a visitor sees who is new all the same."""
+    contest = a_contest(units, sellers=3)
+    with units(SYSTEM) as unit:
+        newcomer = a_resource(unit, a_vendor(unit), "NEW", subject="数学")
+    lived(units, contest, MARCH, {0: 5, 1: 4, 2: 3})
+    lived(units, contest, APRIL)
+    ranked(units, APRIL)
+    with units(SYSTEM) as unit:
+        publish_order(unit)
+        by_rank = {one.resource_id: one for one in search(unit, Wanted(sort=Sort.RANKED)).hits}
+        newest = search(unit, Wanted(sort=Sort.NEWEST)).hits
+    assert not by_rank[newcomer].is_slot
+    assert Why.NOT_RANKED_YET in by_rank[newcomer].why
+    assert all(Why.NOT_RANKED_YET not in by_rank[one.resource_id].why for one in contest.sellers)
+    assert all(Why.NOT_RANKED_YET not in one.why for one in newest)
+    with TestClient(an_app(settings, units)) as client:
+        page = client.get("/catalog", headers={"accept": "text/html"}).text
+    assert page.count("依据不足，尚未排名") == 1
 
 
 def test_the_storefront_shows_the_ranking_and_counts_kept_places(

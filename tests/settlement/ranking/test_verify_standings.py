@@ -11,21 +11,19 @@ from kernel.unit import Units
 from settlement.ranking.due_process import let_exit
 from settlement.ranking.returning import apply_to_return, decide_return
 from settlement.ranking.runs import require_run
-from settlement.ranking.standing_appeals import appeal_standing, decide_standing_appeal
 from settlement.verify.recompute import CHECKS
 from settlement.verify.standing_trail import check_standing_trail
 from settlement.verify.standings import check_standings
 from tests.support.builders import a_person
 from tests.support.ranking_builders import (
     BAD,
-    Contest,
     departed,
     next_look,
     standing_of,
     suspended,
 )
 from tests.support.settlement_builders import SYSTEM
-from tests.support.standing_builders import last_event
+from tests.support.standing_builders import an_appeal
 
 
 def found(units: Units) -> list[str]:
@@ -52,22 +50,6 @@ def unnamed(units: Units, cases: Sequence[tuple[str, str]]) -> list[tuple[str, l
         if not any(named in one for one in findings):
             missed.append((statement, findings))
     return missed
-
-
-def an_appeal(units: Units, contest: Contest, *, upheld: bool) -> None:
-    standing = standing_of(units, contest)
-    with units(contest.sellers[BAD].manager) as unit:
-        appeal = appeal_standing(
-            unit,
-            standing.id,
-            event=last_event(unit, standing.id),
-            claim="评价不是使用者所写",
-            contested=[1, 2],
-        )
-    with units(contest.reviewers[2]) as unit:
-        decide_standing_appeal(
-            unit, appeal.id, upheld=upheld, note="已复核", struck=[1, 2] if upheld else []
-        )
 
 
 def test_both_checks_are_part_of_verify() -> None:
