@@ -50,9 +50,11 @@ def test_a_vendor_that_left_applies_and_begins_anew(page: Page, units: Units) ->
 
     applies(page, "更换了内容团队")
     expect(page.get_by_role("button", name="申请重新加入")).to_have_count(0)  # one at a time
-    decides(page, contest, 0, "yes", "同意")
-    expect(page.get_by_role("alert").first).to_be_visible()
-    assert standing_of(units, contest).state == "left"
+    enter(page, "reviewer-0")  # who signed the notice
+    of_vendor(page, contest)
+    expect(page.get_by_text("须由另一名评审人员办理")).to_be_visible()
+    expect(page.get_by_label("裁决", exact=True)).to_have_count(0)
+    look(page, "return-signer")
     decides(page, contest, 2, "no", "整改材料不足")
     expect(page.get_by_text("整改材料不足").first).to_be_visible()
     assert standing_of(units, contest).state == "left"
