@@ -113,8 +113,9 @@ class BlindDraw(Base):
     """A bureau's draw for blind audits, one in a month: who could be drawn, by which seed (R42).
 
     `anchor` is the trail's last link of before the month (0: there was none), `anchor_digest` its
-    digest; the database makes `seed` of it, the bureau's code and the month. `pool` holds the ids
-    of the versions that could be drawn, in order. Insert-only (trigger).
+    digest, `reached` how many links there were when it was drawn; the database makes `seed` of the
+    digest, the bureau's code and the month. `pool` holds the ids of the versions that could be
+    drawn, in order. Insert-only (trigger).
     """
 
     __tablename__ = "blind_draw"
@@ -124,6 +125,7 @@ class BlindDraw(Base):
     month: Mapped[date]
     anchor: Mapped[int]
     anchor_digest: Mapped[str]
+    reached: Mapped[int]
     seed: Mapped[str]
     size: Mapped[int]
     pool: Mapped[list[str]]

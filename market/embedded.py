@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
@@ -38,6 +38,8 @@ VERSION = "18"
 ACCOUNT_UNDER_ROOT = "pgserver"
 
 # A crash recovery replays at most max_wal_size; a slow disk may take minutes over it.
+LINES_SAID: Final = 4
+"""Of what a command of the server said last, when it fails."""
 START_TIMEOUT_S = 300
 
 # The shortest limit of the systems served is 104 bytes with the closing zero (macOS).
@@ -301,7 +303,9 @@ def _run(server: _Server, command: str, *arguments: str, check: bool = True) -> 
         if done.returncode and check:
             output.seek(0)
             lines = output.read().decode(errors="replace").strip().splitlines()
-            raise EmbeddedUnavailable(reason=lines[-1] if lines else f"{command} failed")
+            # What failed stands before what became of the attempt.
+            said = " · ".join(line.strip() for line in lines[-LINES_SAID:])
+            raise EmbeddedUnavailable(reason=said or f"{command} failed")
         return done.returncode
 
 

@@ -28,14 +28,15 @@ WHERE r.finished_at IS NOT NULL
 """
 )
 READ_BY: Final = text(f"{READ.text} AND r.person_id = :person_id")
-# A teacher who sells is a vendor; its person is who managed it first. Who moves takes nothing of
+# A teacher who sells is a vendor; its person is who was recorded to manage it first, whatever day a
+# file names for another one later. Who moves takes nothing of
 # what was earned before, and earns nothing by what their school of then did.
 AUTHORS = """
 authors AS (
     SELECT DISTINCT ON (o.id) o.id AS vendor_id, g.person_id, o.region_code
     FROM organisation o JOIN role_grant g ON g.organisation_id = o.id AND g.role = 'vendor_manager'
     WHERE o.kind = 'vendor' AND o.facts ->> 'vendor_kind' = 'teacher'
-    ORDER BY o.id, g.granted_from, g.id
+    ORDER BY o.id, g.id
 ), {HOMES}
 """.replace("{HOMES}", homes())
 # Bills of other schools' use of a contribution, while they are not credited whole; one without a

@@ -45,7 +45,8 @@ SELECT launch.id AS launch_id, launch.school_id, launch.version_id,
         WHERE COALESCE(place.parent_id, place.id) = COALESCE(school.parent_id, school.id)
             AND CAST(place.id AS text) = version.metadata ->> 'author_school_id') AS is_own,
     EXISTS (SELECT FROM role_grant held WHERE held.person_id = learner.person_id
-        AND held.organisation_id = launch.vendor_id) AS is_staff,
+        AND held.organisation_id = launch.vendor_id
+        AND (held.granted_until IS NULL OR held.granted_until > held.granted_from)) AS is_staff,
     NOT EXISTS (SELECT FROM sealed_exclusion x WHERE x.payer_id = e.payer_id
         AND x.month = period.month AND x.agreement_id = e.agreement_id
         AND (x.rule, x.subject_id) IN

@@ -18,7 +18,8 @@ from settlement.agreement_items import ITEMS
 
 BY_NO_STAFF: Final = """NOT EXISTS (
     SELECT FROM role_grant held JOIN resource r ON r.vendor_id = held.organisation_id
-    WHERE held.person_id = rating.person_id AND r.id = rating.resource_id)"""
+    WHERE held.person_id = rating.person_id AND r.id = rating.resource_id
+        AND (held.granted_until IS NULL OR held.granted_until > held.granted_from))"""
 """SQL: the condition that a rating is by nobody with a role at the vendor, now or before."""
 
 SIGNALS: Final = text(

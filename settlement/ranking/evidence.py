@@ -151,6 +151,7 @@ def parameters_until(
         "by_share": rules.evidence.by_share is True,
         "least_share": rules.evidence.least_share_percent or 0,
         "silence": rules.ranking.gates.silence is True,
+        "age_step": rules.evidence.rating_age_step_days or 1,
         "zone": "Asia/Shanghai" if rules.evidence.local_days is True else "UTC",
     }
 

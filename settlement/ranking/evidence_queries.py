@@ -41,8 +41,8 @@ def since_return(at: str, vendor: str) -> str:
 # The latest rating of each teacher about the subject in the cell, however old: it fades by itself.
 RATINGS = """
 SELECT subject, cell, school_id, sum(stars - 1) AS points, count(*) AS raters,
-    CAST(:last_day AS date) - max(day) AS age, count(*) FILTER (WHERE stars = 5) AS best,
-    count(*) FILTER (WHERE stars = 1) AS worst
+    (CAST(:last_day AS date) - max(day)) / :age_step * :age_step AS age,
+    count(*) FILTER (WHERE stars = 5) AS best, count(*) FILTER (WHERE stars = 1) AS worst
 FROM (
     SELECT DISTINCT ON ({subject}, {cell}, g.person_id) {subject} AS subject, {cell} AS cell,
         {school} AS school_id, g.stars, (g.at AT TIME ZONE 'Asia/Shanghai')::date AS day

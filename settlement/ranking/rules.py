@@ -32,6 +32,9 @@ class EvidenceRules:
     for at least `least_share_percent`: of a part that is hardly opened any credit would be all.
     `local_days`: on which day a notice came, and when a term's last day begins, is told by
     Shanghai's days (versions before the fifth: by UTC's, which begin there at eight).
+    `rating_age_step_days`: a rating's age counts in whole steps, or its weight would tell on which
+    day it was given, and who opened the resource that day is known (versions before the fifth: in
+    days). The year of evidence is a whole number of steps.
     """
 
     version: str = "1"
@@ -48,6 +51,7 @@ class EvidenceRules:
     by_share: bool | UnsetType = UNSET
     least_share_percent: int | UnsetType = UNSET
     local_days: bool | UnsetType = UNSET
+    rating_age_step_days: int | UnsetType = UNSET
 
 
 SHIPPED_EVIDENCE: Final = EvidenceRules(
@@ -57,6 +61,7 @@ SHIPPED_EVIDENCE: Final = EvidenceRules(
     by_share=True,
     least_share_percent=10,
     local_days=True,
+    rating_age_step_days=61,
 )
 
 

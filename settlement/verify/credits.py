@@ -17,7 +17,7 @@ from sqlalchemy import text
 from kernel.clock import shanghai_day
 from kernel.unit import Unit
 from settlement.agreement_items import USED_ITEMS
-from settlement.credit_evidence import AUTHORS, Tables
+from settlement.credit_evidence import Tables
 from settlement.credit_rules import CreditKind, credits_text
 from settlement.rate_tables import RateKind, versions_of
 
@@ -123,21 +123,26 @@ GROUP BY b.person_id, b.subject_id, b.year ORDER BY b.person_id, b.year, b.subje
 
 # Bookings of what is no contribution of the person, and adoptions by nothing that ever was: neither
 # a bill of use up to that moment nor a work of another's that was admitted then. Whether it still
-# holds is asked when credits are booked.
+# holds, and for whom of a vendor's managers, is asked when credits are booked; what was taken back
+# since rests on nothing and needs nothing.
 UNFOUNDED: Final = text(
     """
-WITH {AUTHORS}
+WITH managed AS (
+    SELECT DISTINCT o.id AS vendor_id, g.person_id
+    FROM organisation o JOIN role_grant g ON g.organisation_id = o.id AND g.role = 'vendor_manager'
+    WHERE o.kind = 'vendor' AND o.facts ->> 'vendor_kind' = 'teacher'
+)
 SELECT b.person_id, b.kind, b.subject_id, b.year, sum(b.amount) AS amount,
     bool_and(EXISTS (
-        SELECT FROM authors w JOIN resource r ON r.vendor_id = w.vendor_id
+        SELECT FROM managed w JOIN resource r ON r.vendor_id = w.vendor_id
         WHERE w.person_id = b.person_id AND r.id = b.subject_id)) AS own
 FROM credit_booking b
 WHERE b.kind <> 'reading' AND (
     NOT EXISTS (
-        SELECT FROM authors w JOIN resource r ON r.vendor_id = w.vendor_id
+        SELECT FROM managed w JOIN resource r ON r.vendor_id = w.vendor_id
         WHERE w.person_id = b.person_id AND r.id = b.subject_id)
     OR b.kind = 'adoption' AND NOT EXISTS (
-        SELECT FROM authors w JOIN statement_line l ON l.vendor_id = w.vendor_id
+        SELECT FROM managed w JOIN statement_line l ON l.vendor_id = w.vendor_id
         JOIN agreement a ON a.id = l.agreement_id
         JOIN statement_breakdown s ON s.line_id = l.id
         CROSS JOIN LATERAL ({USED}) i
@@ -148,8 +153,9 @@ WHERE b.kind <> 'reading' AND (
         SELECT FROM version parent JOIN derivation d ON d.parent_id = parent.id
         JOIN admission m ON m.version_id = d.version_id AND m.decided_at = b.at
         WHERE parent.resource_id = b.subject_id))
-GROUP BY b.person_id, b.kind, b.subject_id, b.year ORDER BY b.person_id, b.year, b.subject_id
-""".replace("{AUTHORS}", AUTHORS).replace("{USED}", USED_ITEMS.replace("b.", "s."))
+GROUP BY b.person_id, b.kind, b.subject_id, b.year HAVING sum(b.amount) <> 0
+ORDER BY b.person_id, b.year, b.subject_id
+""".replace("{USED}", USED_ITEMS.replace("b.", "s."))
 )
 
 

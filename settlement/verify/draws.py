@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from catalog.blind_audit import DrawView, digest_of_pool, draws, seed_of
-from catalog.sharing_models import BlindSample
+from catalog.sharing_models import BlindDraw, BlindSample
 from kernel.clock import month_bounds, show_month
 from kernel.trail import TrailLink, TrailRow
 from kernel.unit import Unit
@@ -53,7 +53,16 @@ def _of_seed(unit: Unit, one: DrawView) -> Iterator[str]:
         if found is None
         else found.digest.hex() == one.anchor_digest and found.at < month_bounds(one.month)[0]
     )
-    if not is_it:
+    later = select(TrailLink.sequence).join(TrailRow, TrailRow.id == TrailLink.trail_id)
+    passed_over = unit.session.scalar(
+        later.where(
+            TrailLink.sequence > one.anchor,
+            TrailLink.sequence
+            <= select(BlindDraw.reached).where(BlindDraw.id == one.id).scalar_subquery(),
+            TrailRow.at < month_bounds(one.month)[0],
+        ).limit(1)
+    )
+    if not is_it or passed_over is not None:
         yield f"link {one.anchor} of the trail is not the one of before the month that it names"
     if seed_of(one.anchor_digest, bureau_code=one.bureau_code, month=one.month) != one.seed:
         yield "its seed is not made of the trail"

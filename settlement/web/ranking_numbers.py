@@ -94,6 +94,7 @@ WHAT_IT_IS: Final = {
     "evidence.by_share": msgid("How grave it is on that part is told by the part's share by uses"),
     "evidence.least_share_percent": msgid("Percent of the line that a part's share is at least"),
     "evidence.local_days": msgid("Notices and ends of terms are told by the days of Shanghai"),
+    "evidence.rating_age_step_days": msgid("Days in steps of which a rating's age counts"),
 }
 """By its name, `group.name` for one of a group."""
 LABELS: Final = {"evidence.not_the_vendors": "DisputeReason", "evidence.excused_ends": "EndWhy"}

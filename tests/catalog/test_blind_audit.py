@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from catalog.blind_audit import (
@@ -263,6 +263,25 @@ def test_a_draw_that_was_changed_is_named(desk: Desk, clock: FixedClock, sql, to
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.exec_driver_sql(sql)
     assert any(told in one for one in faults(desk))
+
+
+def test_a_draw_by_an_older_link_of_the_trail_is_named(desk: Desk, clock: FixedClock) -> None:
+    """R42, R45: with its true digest, and the seed that is made of it."""
+    listed(desk, clock, *"ABCDEFG")
+    with desk.units(SYSTEM) as unit:
+        sequence_trail(unit)
+        older = unit.session.get_one(TrailLink, 3).digest.hex()
+    seed = seed_of(older, bureau_code=desk.county.code, month=SEPTEMBER)
+    drawn(desk)
+    with desk.units(SYSTEM) as unit:
+        unit.session.execute(text("SET LOCAL session_replication_role = replica"))
+        unit.session.execute(
+            text("UPDATE blind_draw SET anchor = 3, anchor_digest = :digest, seed = :seed"),
+            {"digest": older, "seed": seed},
+        )
+    found = faults(desk)
+    assert any("link 3 of the trail is not the one" in one for one in found)
+    assert not any("its seed is not made" in one for one in found)
 
 
 def test_who_is_drawn_depends_on_the_seed_alone() -> None:

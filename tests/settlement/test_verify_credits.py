@@ -5,18 +5,20 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import insert, select, text
 
+from kernel.actors import Role
 from kernel.clock import FixedClock
 from kernel.identity.regions import RegionRow, record_regions
 from kernel.ids import new_id
 from kernel.unit import Units
+from settlement.closing import settle
 from settlement.credit_models import CreditBooking
-from settlement.credit_rules import CreditKey, CreditKind
+from settlement.credit_rules import PARTS, CreditKey, CreditKind
 from settlement.credits import GRANTED, transfer_key
 from settlement.ledger.posting import AccountKey, AccountKind, Entry, TransferDraft, post
 from settlement.rate_recording import record_table
 from settlement.rate_tables import RateKind
 from settlement.verify.recompute import verify
-from tests.support.builders import CITY, COUNTY, took
+from tests.support.builders import CITY, COUNTY, a_person, took
 from tests.support.credit_builders import (
     SMALL,
     Contribution,
@@ -25,8 +27,9 @@ from tests.support.credit_builders import (
     booked,
     credited,
     read,
+    taught,
 )
-from tests.support.settlement_builders import SYSTEM
+from tests.support.settlement_builders import MARCH, SYSTEM
 
 PLANTED = """
 INSERT INTO reading
@@ -222,3 +225,46 @@ def test_a_later_table_asks_nothing_of_what_was_read_before(
     assert verify(units, SYSTEM) == []
     with units(SYSTEM) as unit:
         assert len(unit.session.scalars(select(CreditBooking)).all()) == 2
+
+
+def test_verify_names_an_adoption_that_never_was(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R48: by no bill and by no work of anybody's, and of what is another's."""
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    assert booked(units) == 1
+    assert verify(units, SYSTEM) == []
+    for change, back, why in (
+        ("at = at + interval '1 day'", "at = at - interval '1 day'", "which nobody adopted then"),
+        (f"person_id = '{given.reader.person_id}'", "", "which is not theirs"),
+    ):
+        with units(SYSTEM) as unit:
+            unit.session.execute(text("ALTER TABLE credit_booking DISABLE TRIGGER USER"))
+            unit.session.execute(text(f"UPDATE credit_booking SET {change}"))
+        assert any(why in one for one in verify(units, SYSTEM)), why
+        if back:
+            with units(SYSTEM) as unit:
+                unit.session.execute(text(f"UPDATE credit_booking SET {back}"))
+            assert verify(units, SYSTEM) == []
+
+
+def test_a_corrected_roster_takes_no_credits_from_who_managed_first(
+    units: Units, clock: FixedClock, given: Contribution
+):
+    """R47, R48: whatever day a file names for another manager later, and verify stays clean."""
+    taught(units, given, day=2)
+    settle(units, SYSTEM, MARCH)
+    assert booked(units) == 1
+    with units(SYSTEM) as unit:
+        other = a_person(unit, given.market.vendor, [Role.VENDOR_MANAGER])
+        unit.session.execute(
+            text(
+                "UPDATE role_grant SET granted_from = granted_from - interval '1 year' "
+                "WHERE person_id = :id"
+            ),
+            {"id": other.person_id},
+        )
+    assert booked(units) == 0
+    assert credited(units, given.author) == 3 * PARTS
+    assert verify(units, SYSTEM) == []

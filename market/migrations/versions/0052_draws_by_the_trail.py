@@ -26,6 +26,7 @@ BEGIN
         FROM trail_link l JOIN trail t ON t.id = l.trail_id
         WHERE t.at < begins ORDER BY l.sequence DESC LIMIT 1;
     NEW.anchor := COALESCE(NEW.anchor, 0);
+    NEW.reached := COALESCE((SELECT max(sequence) FROM trail_link), 0);
     NEW.anchor_digest := COALESCE(NEW.anchor_digest, '');
     NEW.seed := encode(sha256(convert_to(
         NEW.anchor_digest || ':' || bureau || ':' || to_char(NEW.month, 'YYYY-MM'), 'UTF8')), 'hex');
@@ -63,6 +64,7 @@ def upgrade() -> None:
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("anchor", sa.BigInteger(), nullable=False),
         sa.Column("anchor_digest", sa.Text(), nullable=False),
+        sa.Column("reached", sa.BigInteger(), nullable=False),
         sa.Column("seed", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("pool", postgresql.JSONB(astext_type=sa.Text()), nullable=False),

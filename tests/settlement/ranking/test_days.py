@@ -41,7 +41,7 @@ from tests.support.standing_builders import last_event
 MAY, AUGUST = parse_month("2026-05"), parse_month("2026-08")
 BEFORE = Rules(
     ranking=RankingConfig(version="2026-5", gates=Gates(return_days=366, silence=True)),
-    evidence=replace(SHIPPED_EVIDENCE, version="4", local_days=UNSET),
+    evidence=replace(SHIPPED_EVIDENCE, version="4", local_days=UNSET, rating_age_step_days=UNSET),
 )
 
 

@@ -58,7 +58,7 @@ def test_what_schools_used_and_said_is_evidence_school_by_school(units: Units) -
     assert {(one.rating_points, one.raters) for one in found.schools} == {(8, 2)}
     assert {(one.months, one.uses) for one in found.schools} == {(2, 4)}
     assert sorted(one.rural for one in found.schools) == [False, False, True, True]
-    assert {one.rating_age_days for one in found.schools} == {28}
+    assert {one.rating_age_days for one in found.schools} == {0}, "no age tells the day (R58)"
     assert found.first_listed_days == 60
     assert found.excluded == ()
 
