@@ -4,7 +4,8 @@ Decides who can be drawn (what the bureau let in before the month began and is l
 was audited within a term or waits to be judged), who is drawn (by the order of SHA-256 over the
 seed and the version's id) and who may judge (a reviewer who had no part in the admission). The seed
 is the trail's: SHA-256 over its last link of before the month, the bureau's code and the month, so
-that nobody has a say in it and anybody can draw again. There is one draw for a bureau and month.
+that nobody has a say in it and anybody can draw again, once what was drawn is judged or its time
+for that is over. There is one draw for a bureau and month.
 Who judges reads the content, never the vendor or the earlier findings.
 """
 
@@ -15,7 +16,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Date, cast, func, or_, select
+from sqlalchemy import Date, cast, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from catalog.changes import described
@@ -69,7 +70,12 @@ class SampleView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrawView:
-    """A draw, with what it takes to draw again: `pool`, `seed` and `size` give `drawn`."""
+    """A draw, with what it takes to draw again: `pool`, `seed` and `size` give `drawn`.
+
+    `is_told`: whether all of it may be: its samples are judged, or the last day for that,
+    `judge_by`, is over. Until then neither `anchor_digest` and `seed` nor `pool` and `drawn` are
+    published, for whoever is drawn could prepare for it.
+    """
 
     id: UUID
     bureau_id: UUID
@@ -83,6 +89,8 @@ class DrawView:
     pool: tuple[UUID, ...]
     drawn: tuple[UUID, ...]
     drawn_at: datetime
+    judge_by: date
+    is_told: bool
 
 
 def draw_sample(unit: Unit, *, size: int) -> list[UUID]:
@@ -177,10 +185,15 @@ def digest_of_pool(pool: Sequence[UUID]) -> str:
 
 
 def draws(unit: Unit, *, draw_id: UUID | None = None) -> list[DrawView]:
-    """Return all draws that the trail seeded, or one of them, the latest first: for everybody."""
-    wanted = select(BlindDraw, Organisation).join(
+    """Return all draws that the trail seeded, or one of them, the latest first.
+
+    Everybody may read them; of one that is not told yet only what `DrawView` says.
+    """
+    waits = exists().where(BlindSample.draw_id == BlindDraw.id, BlindSample.judged_at.is_(None))
+    wanted = select(BlindDraw, Organisation, waits).join(
         Organisation, Organisation.id == BlindDraw.bureau_id
     )
+    today = shanghai_day(unit.clock.now())
     if draw_id is not None:
         wanted = wanted.where(BlindDraw.id == draw_id)
     return [
@@ -197,8 +210,10 @@ def draws(unit: Unit, *, draw_id: UUID | None = None) -> list[DrawView]:
             pool=(pool := tuple(UUID(version_id) for version_id in one.pool)),
             drawn=tuple(drawn_from(pool, seed=one.seed, size=one.size)),
             drawn_at=one.drawn_at,
+            judge_by=(judge_by := last_day_of(one)),
+            is_told=not is_waiting or judge_by < today,
         )
-        for one, bureau in unit.session.execute(
+        for one, bureau, is_waiting in unit.session.execute(
             wanted.order_by(BlindDraw.month.desc(), Organisation.code)
         )
     ]
@@ -296,9 +311,9 @@ def count_overdue(unit: Unit) -> int:
     ).one()
 
 
-def last_day_of(sample: BlindSample) -> date:
-    """Return the last day on which a sample is judged in time."""
-    return shanghai_day(sample.drawn_at) + timedelta(days=JUDGED_WITHIN_DAYS)
+def last_day_of(drawn: BlindSample | BlindDraw) -> date:
+    """Return the last day on which a sample, or all of a draw, is judged in time."""
+    return shanghai_day(drawn.drawn_at) + timedelta(days=JUDGED_WITHIN_DAYS)
 
 
 def _standing(sample: BlindSample, *, is_over: bool) -> str:

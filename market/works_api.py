@@ -4,7 +4,7 @@ For signed-in people (cookie, and `X-CSRF-Token` for what changes something): a 
 finding are a person's. `Idempotency-Key` is honoured. Draws are for everybody.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +12,15 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, JSONBody, RawBody
 
-from catalog.blind_audit import DrawView, SampleView, draw_sample, draws, judge_sample, samples
+from catalog.blind_audit import (
+    DrawView,
+    SampleView,
+    digest_of_pool,
+    draw_sample,
+    draws,
+    judge_sample,
+    samples,
+)
 from catalog.misses import READERS, misses
 from catalog.ownership import CONFIRMERS, WorkView, decide_work, works
 from kernel.actors import Role
@@ -89,7 +97,10 @@ class DrawAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `seed` is the SHA-256, in hexadecimal, of `anchor_digest:bureau:month`; `anchor` the number of
     the trail's last link of before the month (0: none), `anchor_digest` its digest. `of`: how many
-    could be drawn.
+    could be drawn; `pool_digest`: the SHA-256 of their ids, in order, each with a line feed.
+
+    Nobody who is drawn can prepare for it: `anchor_digest` and `seed` are null until all that was
+    drawn is judged, and no longer than to `told_from`, the day after the last for that.
     """
 
     id: UUID
@@ -97,19 +108,21 @@ class DrawAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     month: str
     anchor: int
-    anchor_digest: str
-    seed: str
+    anchor_digest: str | None
+    seed: str | None
     size: int
     of: int
+    pool_digest: str
     drawn_at: datetime
+    told_from: date
 
 
 class OneDrawAnswer(DrawAnswer, frozen=True, kw_only=True):
     """A draw with all that it was made from: `drawn` are the first `size` of `pool` by the
-    SHA-256 of `seed:version`."""
+    SHA-256 of `seed:version`. Both are null as long as `seed` is."""
 
-    pool: list[UUID]
-    drawn: list[UUID]
+    pool: list[UUID] | None
+    drawn: list[UUID] | None
 
 
 class Draws(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,13 +254,17 @@ def list_draws(request: AnyRequest, callers: Callers) -> Draws:
     summary="A draw, to draw again",
 )
 def show_draw(request: AnyRequest, callers: Callers, draw_id: FromPath[UUID]) -> OneDrawAnswer:
-    """Answer what a draw was made from, and what was drawn."""
+    """Answer what a draw was made from, and, once that is judged, what was drawn."""
     with callers.open(request) as unit:
         found = draws(unit, draw_id=draw_id)
     if not found:
         raise NotFound(what="draw", key=draw_id)
     (one,) = found
-    return OneDrawAnswer(**_draw(one), pool=list(one.pool), drawn=list(one.drawn))
+    return OneDrawAnswer(
+        **_draw(one),
+        pool=list(one.pool) if one.is_told else None,
+        drawn=list(one.drawn) if one.is_told else None,
+    )
 
 
 @get(
@@ -322,9 +339,11 @@ def _draw(one: DrawView) -> dict[str, Any]:
         "name": one.bureau_name,
         "month": show_month(one.month),
         "anchor": one.anchor,
-        "anchor_digest": one.anchor_digest,
-        "seed": one.seed,
+        "anchor_digest": one.anchor_digest if one.is_told else None,
+        "seed": one.seed if one.is_told else None,
         "size": one.size,
         "of": len(one.pool),
+        "pool_digest": digest_of_pool(one.pool),
         "drawn_at": one.drawn_at,
+        "told_from": one.judge_by + timedelta(days=1),
     }

@@ -149,7 +149,8 @@ def pay(units: Units, *, number: str) -> None:
 def sweep_payments(units: Units) -> None:
     """Go on with released runs, take the gateway's messages, and ask for those that never came.
 
-    What failed is closed there last: by then it is known what was paid all the same.
+    What failed is closed there last: by then it is known what was paid all the same. What failed
+    long ago is left to the day.
     """
     if units.settings.gateway_name == "none":
         return
@@ -160,7 +161,7 @@ def sweep_payments(units: Units) -> None:
     if units.settings.gateway_name == "sandbox":
         deliver_messages(units, gateway)
     catch_up(units, WORKER, gateway)
-    call_off(units, WORKER, gateway)
+    call_off(units, WORKER, gateway, only_recent=True)
 
 
 def book_teachers_credits(units: Units) -> None:
@@ -174,6 +175,9 @@ def book_teachers_credits(units: Units) -> None:
 
 
 def reconcile_daily(units: Units) -> None:
-    """Compare our books with the gateway's."""
-    if units.settings.gateway_name != "none":
-        watch(units, WORKER, open_gateway(units))
+    """Close at the gateway what failed, however long ago; compare our books with the gateway's."""
+    if units.settings.gateway_name == "none":
+        return
+    gateway = open_gateway(units)
+    call_off(units, WORKER, gateway)
+    watch(units, WORKER, gateway)

@@ -7,15 +7,16 @@ the answer says so, and the money is booked as any that comes late (ADR 0054).
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from kernel.actors import Actor
 from kernel.clock import show_month
-from kernel.trail import record
+from kernel.trail import TrailRow, record
 from kernel.unit import Unit, Units
 from settlement.payment_models import GatewayParty, Payment, PaymentClosing, PaymentRun
 from settlement.payments.calling import call_each
@@ -23,6 +24,9 @@ from settlement.payments.gateway import Gateway, Movement, Outcome, Stand
 from settlement.payments.settling import lock_group, settle_payment
 from settlement.payments.states import PaymentKind, PaymentState
 
+OFTEN_FOR: Final = timedelta(days=30)
+"""For how long what failed is asked for by every sweep; older, the gateway may never show it again
+(it is another one by now), and each question lists all that its payer ever paid there."""
 NOTHING: Final = Outcome(gateway_id="", stand=Stand.FAILED)
 """What a collection is that the gateway refused before it made anything of it."""
 
@@ -36,10 +40,13 @@ class GivenUp:
     movement: Movement
 
 
-def call_off(units: Units, actor: Actor, gateway: Gateway) -> None:
-    """Close at the gateway what failed here; what can't be closed now is asked for again later."""
+def call_off(units: Units, actor: Actor, gateway: Gateway, *, only_recent: bool = False) -> None:
+    """Close at the gateway what failed here; what can't be closed now is asked for again later.
+
+    `only_recent`: but for what the gateway knew once and that failed more than `OFTEN_FOR` ago.
+    """
     with units(actor) as unit:
-        given_up = _given_up(unit)
+        given_up = _given_up(unit, only_recent=only_recent)
 
     def call(one: GivenUp) -> Outcome | None:
         return gateway.call_off(one.movement)
@@ -51,7 +58,13 @@ def call_off(units: Units, actor: Actor, gateway: Gateway) -> None:
                 _record(unit, one.payment_id, found)
 
 
-def _given_up(unit: Unit) -> list[GivenUp]:
+def _given_up(unit: Unit, *, only_recent: bool) -> list[GivenUp]:
+    is_recent = exists().where(
+        TrailRow.subject_id == Payment.key,
+        TrailRow.act == "payment.failed",
+        TrailRow.at >= unit.clock.now() - OFTEN_FOR,
+    )
+    wanted = or_(Payment.gateway_id.is_(None), is_recent) if only_recent else true()
     rows = unit.session.execute(
         select(Payment, PaymentRun, GatewayParty.gateway_id)
         .join(PaymentRun, PaymentRun.id == Payment.run_id)
@@ -63,6 +76,7 @@ def _given_up(unit: Unit) -> list[GivenUp]:
             Payment.kind == PaymentKind.COLLECTION,
             Payment.state == PaymentState.FAILED,
             ~exists().where(PaymentClosing.payment_id == Payment.id),
+            wanted,
         )
         .order_by(Payment.id)
     )

@@ -6,11 +6,9 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ARRAY, Text, cast, func, select, true
 from sqlalchemy.orm import aliased
 
-from catalog.models import Version
-from catalog.pack_models import PackPart
 from kernel.actors import OrganisationKind
 from kernel.arrays import UuidArray
 from kernel.clock import shanghai_day
@@ -20,7 +18,7 @@ from kernel.unit import Unit
 from settlement.agreement_states import RUNNING
 from settlement.models import Agreement
 from settlement.queries.statements import visible_payers
-from settlement.ranking.effects import RESTRICTED, openness_of
+from settlement.ranking.effects import CLOSING, RESTRICTED, openness_of
 from settlement.ranking.models import Standing
 from settlement.ranking.standing_states import VendorStanding
 
@@ -104,42 +102,30 @@ class ClosedAgreement:
 
 
 def closed_agreements(unit: Unit, payer_code: str) -> list[ClosedAgreement]:
-    """Return a visible payer's running agreements whose vendor is closed in a cell of them.
+    """Return a visible payer's running agreements on what is closed to new schools, or to all.
 
     Those that nobody may renew first; of an agreement on several cells the one that closes most.
     """
     vendor = aliased(Organisation)
     payers = visible_payers(unit).where(Organisation.code == payer_code)
-    parts = select(PackPart.version_id).where(PackPart.pack_id == Agreement.version_id)
-    is_of_cell = (
-        select(Version.id)
-        .where(
-            or_(Version.id == Agreement.version_id, Version.id.in_(parts.correlate(Agreement))),
-            Version.stage + "/" + Version.subject + "/" + Version.type == Standing.cell,
-        )
-        .correlate(Agreement, Standing)
-        .exists()
-    )
     rows = unit.session.execute(
         select(
             Agreement.number,
             Agreement.terms["title"].astext,
             vendor.name,
             Agreement.ends_on,
-            Standing.cell,
-            Standing.state,
+            CLOSING.c.cell,
+            CLOSING.c.state,
         )
         .join(vendor, vendor.id == Agreement.vendor_id)
-        .join(Standing, Standing.vendor_id == Agreement.vendor_id)
+        .join(CLOSING, true())
         .where(
             Agreement.payer_id.in_(payers),
             Agreement.state.in_(RUNNING),
             Agreement.ends_on >= shanghai_day(unit.clock.now()),
-            Standing.state.in_(list(CONSEQUENCES)),
-            is_of_cell,
         )
-        .order_by(Standing.state == VendorStanding.NO_NEW_SCHOOLS, Agreement.ends_on)
-        .order_by(Agreement.number, Standing.cell)
+        .order_by(func.array_position(cast(list(GRAVITY), ARRAY(Text)), CLOSING.c.state).desc())
+        .order_by(Agreement.ends_on, Agreement.number, CLOSING.c.cell)
     )
     found: dict[str, ClosedAgreement] = {}
     for number, title, vendor_name, ends_on, cell, state in rows:
@@ -151,7 +137,7 @@ def closed_agreements(unit: Unit, payer_code: str) -> list[ClosedAgreement]:
             closed=Closed(cell, state),
         )
         found.setdefault(number, one)
-    return [*found.values()]
+    return sorted(found.values(), key=lambda one: (one.may_go_on, one.ends_on, one.number))
 
 
 def closed_cells(unit: Unit, vendor: str) -> tuple[Closed, ...]:

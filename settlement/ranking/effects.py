@@ -14,35 +14,51 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Text, column, text
 
 from kernel.arrays import UuidArray
 from kernel.errors import NoNewSchools, VendorExiting, VendorLeft
 from kernel.unit import Unit
 from settlement.agreement_items import ITEMS
+from settlement.agreement_states import RUNNING
 from settlement.ranking.standing_states import CLOSED, VendorStanding
 
-RESTRICTED: Final = text(
-    """
+ITS_VERSIONS: Final = """JOIN version v ON v.resource_id = named.resource_id AND (v.id = named.id
+    OR v.state IN ('admitted', 'listed', 'suspended')
+    OR EXISTS (SELECT FROM admission m WHERE m.version_id = v.id AND m.state = 'admitted'))"""
+"""SQL: the versions `v` by whose cells the resource of a version `named` is closed."""
+_RESTRICTED: Final = f"""
 WITH wanted AS (
-    SELECT id AS asked, id AS version_id FROM version WHERE id = ANY(:versions)
+    SELECT id AS asked, id AS version_id FROM version WHERE id = {{wanted}}
     UNION
-    SELECT pack_id, version_id FROM pack_part WHERE pack_id = ANY(:versions)
+    SELECT pack_id, version_id FROM pack_part WHERE pack_id = {{wanted}}
 )
 SELECT DISTINCT w.asked AS version_id, r.id AS resource_id, s.vendor_id, s.cell, s.state,
     o.name AS vendor
 FROM wanted w JOIN version named ON named.id = w.version_id
 JOIN resource r ON r.id = named.resource_id
-JOIN version v ON v.resource_id = r.id AND (v.id = named.id
-    OR v.state IN ('admitted', 'listed', 'suspended')
-    OR EXISTS (SELECT FROM admission m WHERE m.version_id = v.id AND m.state = 'admitted'))
+{ITS_VERSIONS}
 JOIN standing s ON s.vendor_id = r.vendor_id
     AND s.cell = v.stage || '/' || v.subject || '/' || v.type
 JOIN organisation o ON o.id = s.vendor_id
 WHERE s.state IN ('no_new_schools', 'exiting', 'left')
 ORDER BY w.asked, s.cell, r.id
-"""
+"""  # noqa: S608 - joined with a constant of ours
+RESTRICTED: Final = text(_RESTRICTED.format(wanted="ANY(:versions)"))
+CLOSING: Final = (
+    text(_RESTRICTED.format(wanted="agreement.version_id"))
+    .columns(column("cell", Text), column("state", Text))
+    .lateral("closing")
 )
+"""The same of what an `agreement` is on, to join to it."""
+ALL_FINISHED: Final = text(
+    f"""NOT EXISTS (
+SELECT FROM agreement a CROSS JOIN LATERAL ({ITEMS}) i JOIN version named ON named.id = i.version_id
+{ITS_VERSIONS}
+WHERE a.vendor_id = standing.vendor_id AND a.state = ANY(:running)
+    AND v.stage || '/' || v.subject || '/' || v.type = standing.cell)"""
+).bindparams(running=sorted(RUNNING))
+"""Condition on `standing`: no agreement runs on anything that is closed where its cell is."""
 SERVED: Final = text(
     f"""
 SELECT DISTINCT a.vendor_id, v.stage || '/' || v.subject || '/' || v.type AS cell, i.resource_id,

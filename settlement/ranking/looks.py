@@ -9,17 +9,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, insert, or_, select
+from sqlalchemy import exists, insert, select
 
-from catalog.models import Version
-from catalog.pack_models import PackPart
 from kernel.clock import Month, as_utc, shanghai_day
 from kernel.ids import new_id
 from kernel.trail import record
 from kernel.unit import Unit
-from settlement.agreement_states import RUNNING
-from settlement.models import Agreement
 from settlement.ranking.config import Gates
+from settlement.ranking.effects import ALL_FINISHED
 from settlement.ranking.evidence import LeftOut
 from settlement.ranking.evidence_queries import VENDOR
 from settlement.ranking.fresh import UNHEARD, UNSEEN, fresh_schools
@@ -143,20 +140,11 @@ def move(
 
 
 def leave_when_over(unit: Unit) -> int:
-    """Take note of vendors whose schools have all finished their term; return how many left."""
+    """Take note of vendors whose schools have all finished their term; return how many left.
+
+    What a cell closes (`effects`) is waited for, whichever of its versions was agreed on.
+    """
     today = shanghai_day(unit.clock.now())
-    cell = Version.stage + "/" + Version.subject + "/" + Version.type
-    part = select(PackPart.version_id).where(PackPart.pack_id == Agreement.version_id)
-    running = (
-        select(Agreement.id)
-        .join(Version, or_(Version.id == Agreement.version_id, Version.id.in_(part)))
-        .where(
-            Agreement.vendor_id == Standing.vendor_id,
-            Agreement.state.in_(RUNNING),
-            cell == Standing.cell,
-        )
-        .exists()
-    )
     stayed = exists().where(
         StandingAppeal.standing_id == Standing.id, StandingAppeal.outcome.is_(None)
     )
@@ -167,7 +155,7 @@ def leave_when_over(unit: Unit) -> int:
     )
     gone = unit.session.scalars(
         select(Standing)
-        .where(Standing.state == VendorStanding.EXITING, ~running, ~stayed, ~contestable)
+        .where(Standing.state == VendorStanding.EXITING, ALL_FINISHED, ~stayed, ~contestable)
         .order_by(Standing.id)
         .with_for_update()
     ).all()

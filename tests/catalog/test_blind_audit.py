@@ -192,6 +192,34 @@ def test_the_uninvolved_judge_and_what_nobody_judged_is_overdue(
         assert samples(unit) == [] and count_overdue(unit) == 0
 
 
+def test_who_was_drawn_is_told_once_all_are_judged_or_the_days_are_over(
+    desk: Desk, clock: FixedClock
+) -> None:
+    """R42: who is drawn could prepare for it, and nobody hides a draw by not judging it."""
+
+    def told() -> list[bool]:
+        with desk.units(VISITOR) as unit:
+            return [one.is_told for one in draws(unit)]
+
+    listed(desk, clock, *"AB")
+    first = drawn(desk)
+    with desk.units(SYSTEM) as unit:
+        fourth = a_person(unit, desk.county, [Role.ADMISSION])
+    for sample_id in first:
+        assert told() == [False]
+        with desk.units(fourth) as unit:
+            judge_sample(unit, sample_id, passed=True, note="符合")
+    assert told() == [True]
+    listed(desk, clock, "C")
+    drawn(desk)
+    with desk.units(VISITOR) as unit:
+        last_day = draws(unit)[0].judge_by
+    clock.at = start_of_day(last_day + timedelta(days=1)) - timedelta(seconds=1)
+    assert told() == [False, True]
+    clock.advance(timedelta(seconds=1))
+    assert told() == [True, True]
+
+
 def test_who_serves_is_told_by_what_it_judged_in_time(desk: Desk, clock: FixedClock) -> None:
     """R65: what it drew counts once it is judged, or once the day for that is over."""
     listed(desk, clock, *"ABC")

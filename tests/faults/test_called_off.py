@@ -3,19 +3,21 @@
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from kernel.clock import FixedClock
 from kernel.trail import TrailRow
 from kernel.unit import Units
 from settlement.payment_models import Payment, PaymentClosing
 from settlement.payments import calling_off
-from settlement.payments.calling_off import call_off
+from settlement.payments.calling_off import OFTEN_FOR, call_off
 from settlement.payments.engine import pay_run, retry_payment
-from settlement.payments.gateway import CallRefused
+from settlement.payments.gateway import CallRefused, Movement
 from settlement.payments.parties import know_payees
 from settlement.payments.reconciliation import reconcile
 from settlement.payments.sandbox import Fault, Sandbox
@@ -23,7 +25,7 @@ from settlement.payments.sandbox_calls import succeed
 from settlement.payments.sandbox_models import SandboxFault
 from settlement.payments.sandbox_store import Store
 from settlement.payments.stripe_gateway import StripeGateway
-from settlement.tasks import sweep_payments
+from settlement.tasks import reconcile_daily, sweep_payments
 from settlement.verify.recompute import verify
 from tests.support.payment_builders import (
     FEE_FEN,
@@ -269,6 +271,35 @@ def test_the_sweep_closes_what_was_given_up(
 ):
     *_, intent = gateway_of
     sweep_payments(units)
+    assert closings(units) == [intent]
+
+
+def test_what_failed_long_ago_is_asked_for_once_a_day(
+    units: Units,
+    clock: FixedClock,
+    gateway_of: tuple[Sandbox, StripeGateway, str, str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """No sweep lists for ever what the gateway may never show; what shows in the end is closed."""
+    *_, intent = gateway_of
+    asked: list[str] = []
+
+    def show_nothing(_: StripeGateway, movement: Movement) -> None:
+        asked.append(movement.key)
+
+    clock.advance(OFTEN_FOR)
+    with monkeypatch.context() as patched:
+        patched.setattr(StripeGateway, "call_off", show_nothing)
+        sweep_payments(units)
+        assert len(asked) == 1
+        clock.advance(timedelta(seconds=1))
+        sweep_payments(units)
+        assert len(asked) == 1
+        reconcile_daily(units)
+        assert len(asked) == 2
+    sweep_payments(units)
+    assert closings(units) == []
+    reconcile_daily(units)
     assert closings(units) == [intent]
 
 

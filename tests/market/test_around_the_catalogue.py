@@ -27,6 +27,9 @@ from tests.support.pack_builders import a_pack
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import csrf_token, sign_in
 
+NOT_YET = ("anchor_digest", "seed", "pool", "drawn")
+"""What nobody reads of a draw before it is judged."""
+
 
 @pytest.fixture
 def desk(units: Units) -> Desk:
@@ -147,8 +150,20 @@ def test_a_work_is_confirmed_by_the_interface(client, desk):
     assert done["items"][0]["standing"] == "confirmed"
 
 
+def published(client):
+    """Return the only draw as everybody reads it; the list says the same of it."""
+    client.post("/sign-out")
+    (listed,) = client.get("/api/v1/draws").json()["items"]
+    whole = client.get(f"/api/v1/draws/{listed['id']}").json()
+    assert listed == {name: whole[name] for name in listed}
+    return whole
+
+
 def test_a_sample_is_drawn_and_judged_by_the_interface(client, desk, clock):
-    """R42: who judges sees no vendor, and had no part in it; anybody can draw again."""
+    """R42: who judges sees no vendor, and had no part in it; anybody can draw again.
+
+    Until it is judged, nobody reads who was drawn, nor what it takes to draw again.
+    """
     version_id = desk.listed("A", author="知穗")
     nothing = call(client, "third", "/samples", {"size": 5}, status=409)
     assert nothing["type"].endswith("nothing-to-draw")
@@ -159,12 +174,10 @@ def test_a_sample_is_drawn_and_judged_by_the_interface(client, desk, clock):
     (sample,) = drawn["items"]
     assert sample["standing"] == "waiting" and "知穗" not in str(sample)
     assert (sample["month"], sample["judge_by"]) == ("2026-09", "2026-10-02")
-    client.post("/sign-out")
-    (draw,) = client.get("/api/v1/draws").json()["items"]
-    whole = client.get(f"/api/v1/draws/{draw['id']}").json()
-    assert (whole["pool"], whole["drawn"]) == ([str(version_id)], [str(version_id)])
-    words = f"{draw['anchor_digest']}:{draw['bureau']}:{draw['month']}"
-    assert draw["seed"] == hashlib.sha256(words.encode()).hexdigest()
+    announced = published(client)
+    assert str(version_id) not in str(announced)
+    assert [announced[name] for name in NOT_YET] == [None] * 4
+    assert (announced["of"], announced["size"], announced["told_from"]) == (1, 5, "2026-10-03")
     path = f"/samples/{sample['id']}/judgement"
     for who in ("first", "second", "third"):
         call(client, who, path, {"passed": True, "note": "符合"}, status=403)
@@ -172,6 +185,12 @@ def test_a_sample_is_drawn_and_judged_by_the_interface(client, desk, clock):
         a_person(unit, desk.county, [Role.ADMISSION], login="fourth", password=PASSWORD)
     judged = call(client, "fourth", path, {"passed": True, "note": "符合"})
     assert judged["items"][0]["standing"] == "passed"
+    whole = published(client)
+    assert whole | dict.fromkeys(NOT_YET) == announced
+    assert whole["pool"] == whole["drawn"] == [str(version_id)]
+    assert whole["pool_digest"] == hashlib.sha256(f"{version_id}\n".encode()).hexdigest()
+    words = f"{whole['anchor_digest']}:{whole['bureau']}:{whole['month']}"
+    assert whole["seed"] == hashlib.sha256(words.encode()).hexdigest()
     again = call(client, "third", "/samples", {"size": 5}, status=409)
     assert again["type"].endswith("drawn-already")
 
