@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from alembic import command
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -26,6 +27,7 @@ from kernel.clock import FixedClock, start_of_day
 from kernel.errors import Conflict, DrawnAlready, InvalidInput, NothingToDraw, TookPart
 from kernel.trail import TrailLink, sequence_trail
 from kernel.unit import Units
+from market.schema import alembic_config
 from settlement.evaluation.bureaus import bureau_services
 from settlement.evaluation.spans import read_span
 from settlement.ranking.config import SHIPPED
@@ -310,6 +312,18 @@ def test_a_draw_by_an_older_link_of_the_trail_is_named(desk: Desk, clock: FixedC
     found = faults(desk)
     assert any("link 3 of the trail is not the one" in one for one in found)
     assert not any("its seed is not made" in one for one in found)
+
+
+def test_there_is_no_way_back_past_a_draw(desk: Desk, clock: FixedClock) -> None:
+    """R45: who could be drawn stands nowhere else."""
+    listed(desk, clock, *"ABCDEFG")
+    drawn(desk)
+    with (
+        pytest.raises(RuntimeError, match="can't go back"),
+        desk.units.engine.begin() as connection,
+    ):
+        command.downgrade(alembic_config(connection), "0051")
+    assert faults(desk) == []
 
 
 def test_who_is_drawn_depends_on_the_seed_alone() -> None:

@@ -90,6 +90,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    drawn = op.get_bind().scalars(
+        sa.text(
+            "SELECT o.code || ' ' || to_char(d.month, 'YYYY-MM') FROM blind_draw d "
+            "JOIN organisation o ON o.id = d.bureau_id ORDER BY 1 LIMIT 5"
+        )
+    )
+    if draws := ", ".join(drawn):
+        raise RuntimeError(
+            f"can't go back: who could be drawn for a blind audit stands nowhere else: {draws}"
+        )
     op.execute("DROP TRIGGER of_a_draw ON blind_sample")
     op.execute("DROP FUNCTION sample_of_a_draw()")
     op.drop_index(op.f("ix_blind_sample_draw_id"), "blind_sample")
