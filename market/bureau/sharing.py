@@ -13,6 +13,7 @@ from catalog.blind_audit import AUDITED_FOR_DAYS, draw_sample, judge_sample, sam
 from catalog.misses import READERS, Miss, misses
 from catalog.needs import needs
 from kernel.actors import Role
+from kernel.clock import month_of, next_month, shanghai_day
 from kernel.errors import InvalidInput, MarketError, NotFound
 from kernel.http.pages import Form, Page, Pages, only
 from kernel.http.problems import AnyRequest
@@ -83,6 +84,7 @@ def show_samples(
 ) -> Response[Any]:
     """List what was drawn, without whose it is, and the form for another draw."""
     found = samples(page.unit)
+    month = month_of(shanghai_day(page.unit.clock.now()))
     return page.render(
         "bureau/samples.html",
         root=_root(page),
@@ -90,6 +92,8 @@ def show_samples(
         samples=found,
         overdue=sum(one.standing == "overdue" for one in found),
         again=AUDITED_FOR_DAYS,
+        drawn=month if any(one.month == month for one in found) else None,
+        next_draw=next_month(month),
         form=form or SampleForm(size="5"),
         errors=dict(errors or {}),
     )

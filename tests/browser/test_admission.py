@@ -173,6 +173,8 @@ def test_needs_works_samples_and_the_chain_are_pages(page: Page, desk: Desk) -> 
     page.goto("/bureau/admission/samples")
     page.get_by_role("button", name="抽取", exact=True).click()
     expect(page.get_by_text("待复核")).to_be_visible()
+    expect(page.get_by_text("2026-09 的样本已抽取，2026-10-01 起可以再次抽取。")).to_be_visible()
+    expect(page.get_by_role("button", name="抽取", exact=True)).to_have_count(0)
     look(page, "desk-samples")
     page.goto("/bureau/admission/needs")
     look(page, "desk-needs")
