@@ -132,6 +132,12 @@ def taken_down_and_appealed(page: Page) -> None:
     expect(page.get_by_role("link", name="分数的意义")).to_be_visible()
 
 
+def expect_drawn_once(page: Page) -> None:
+    expect(page.get_by_text("待复核")).to_be_visible()
+    expect(page.get_by_text("2026-09 的样本已抽取，2026-10-01 起可以再次抽取。")).to_be_visible()
+    expect(page.get_by_role("button", name="抽取", exact=True)).to_have_count(0)
+
+
 def test_needs_works_samples_and_the_chain_are_pages(page: Page, desk: Desk) -> None:
     """R6, R10, R61: what stands around admission, for each who has a part in it."""
     version_id = listed_last_month(desk, "L", title="汉字的演变")
@@ -172,9 +178,7 @@ def test_needs_works_samples_and_the_chain_are_pages(page: Page, desk: Desk) -> 
     look(page, "case-claimed")
     page.goto("/bureau/admission/samples")
     page.get_by_role("button", name="抽取", exact=True).click()
-    expect(page.get_by_text("待复核")).to_be_visible()
-    expect(page.get_by_text("2026-09 的样本已抽取，2026-10-01 起可以再次抽取。")).to_be_visible()
-    expect(page.get_by_role("button", name="抽取", exact=True)).to_have_count(0)
+    expect_drawn_once(page)
     look(page, "desk-samples")
     page.goto("/bureau/admission/needs")
     look(page, "desk-needs")
