@@ -15,7 +15,7 @@ from kernel.ids import VersionId
 from kernel.unit import Units
 from tests.support.accounts import PASSWORD
 from tests.support.admission_builders import Desk, a_desk, a_self_check
-from tests.support.browser import NARROW, WIDE, assert_sound, enter
+from tests.support.browser import NARROW, WIDE, assert_sound, enter, press
 from tests.support.builders import a_person, a_school, a_selling_teacher
 from tests.support.file_builders import PNG, PROGRAM
 from tests.support.settlement_builders import SYSTEM
@@ -88,7 +88,7 @@ def admitted_on_pages(page: Page) -> None:
     page.get_by_role("link", name="准入").first.click()
     look(page, "desk")
     page.get_by_role("link", name="分数的意义").click()
-    page.get_by_role("button", name="领取审核").click()
+    press(page, "领取审核")
     for evidence in page.locator("textarea[name=evidence]").all():
         evidence.fill("抽查第1、3、5页")
     for finding in page.locator("select[name=finding]").all():
@@ -96,7 +96,7 @@ def admitted_on_pages(page: Page) -> None:
     page.locator("select[name=verdict]").select_option("admitted")
     page.locator("input[name=conditions]").fill("投影即可")
     look(page, "case-judging")
-    page.get_by_role("button", name="提出审核建议").click()
+    press(page, "提出审核建议")
     expect(page.get_by_text("审核中").first).to_be_visible()
 
     enter(page, "second")
@@ -119,7 +119,7 @@ def taken_down_and_appealed(page: Page) -> None:
     page.get_by_role("link", name="分数的意义").click()
     page.locator("#field-appeal-reason").fill("第3页无误，附出处")
     look(page, "vendor-appeal")
-    page.get_by_role("button", name="申诉").click()
+    press(page, "申诉")
 
     enter(page, "third")
     page.get_by_role("link", name="准入").first.click()
@@ -127,7 +127,7 @@ def taken_down_and_appealed(page: Page) -> None:
     page.get_by_role("link", name="分数的意义").click()
     look(page, "case-appealed")
     page.locator("#field-appeal-note").fill("出处无误")
-    page.get_by_role("button", name="裁定申诉").click()
+    press(page, "裁定申诉")
     page.goto("/bureau/admission?standing=listed")
     expect(page.get_by_role("link", name="分数的意义")).to_be_visible()
 
@@ -174,7 +174,7 @@ def test_needs_works_samples_and_the_chain_are_pages(page: Page, desk: Desk) -> 
     page.locator("#field-claimant").fill("某出版社")
     page.locator("#field-work").fill("《汉字史话》")
     page.locator("#field-claim").fill("插图相同")
-    page.get_by_role("button", name="登记通知").click()
+    press(page, "登记通知")
     look(page, "case-claimed")
     page.goto("/bureau/admission/samples")
     page.get_by_role("button", name="抽取", exact=True).click()

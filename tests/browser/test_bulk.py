@@ -10,7 +10,7 @@ from kernel.unit import Units
 from settlement.closing import settle
 from tests.support.accounts import let_sign_in
 from tests.support.agreement_builders import on
-from tests.support.browser import assert_sound, enter
+from tests.support.browser import assert_sound, enter, press
 from tests.support.bulk_builders import Buyer, a_buyer
 from tests.support.funding_builders import COUNTY
 from tests.support.settlement_builders import SYSTEM
@@ -76,7 +76,7 @@ def test_a_bureau_buys_for_its_schools_and_one_of_them_declines(
     page.get_by_role("link", name="退出").click()
     page.get_by_label("原因").fill("改用自己选用的资源")
     assert_sound(page)
-    page.get_by_role("button", name="确认退出").click()
+    press(page, "确认退出")
     enter(page, "bureau")
     page.goto(f"/bureau/bulk/{number}")
     expect(page.get_by_text("改用自己选用的资源")).to_be_visible()
@@ -100,7 +100,7 @@ def test_another_ceiling_is_proposed_by_one_person_and_checked_by_another(
     enter(page, "checker")
     page.get_by_role("link", name="集中采购学校调整").click()
     assert_sound(page)
-    page.get_by_role("button", name="复核并登记").click()
+    press(page, "复核并登记")
     page.goto(f"/bureau/bulk/{number}")
     expect(page.get_by_text("调高 5.00 元")).to_be_visible()
     assert_sound(page)

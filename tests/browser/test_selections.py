@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from kernel.actors import Role
 from kernel.unit import Units
 from tests.support.accounts import PASSWORD
-from tests.support.browser import assert_sound, enter
+from tests.support.browser import assert_sound, enter, press
 from tests.support.builders import a_person
 from tests.support.settlement_builders import SYSTEM
 from tests.support.site_builders import Site, a_site
@@ -101,7 +101,7 @@ def test_a_refusal_needs_its_reason_and_shows_it(page: Page, site: Site) -> None
     assert_sound(page)
     page.get_by_label("退回或驳回的理由").select_option("与本校已有资源重复。")
     page.get_by_label("意见").fill("请改用现有习题库")
-    page.get_by_role("button", name="驳回").click()
+    press(page, "驳回")
     enter(page, Role.TEACHER)
     page.goto(address)
     history = page.get_by_label("办理进度")

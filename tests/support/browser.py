@@ -59,6 +59,12 @@ def enter(page: Page, login: str) -> None:
     page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
+def press(page: Page, name: str) -> None:
+    """Press a button, and be on the page that it leads to: who goes on too soon calls it off."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name).click()
+
+
 def assert_sound(page: Page) -> None:
     """Nothing serious by axe, and no sideways scrolling on a narrow screen."""
     serious = [one for one in _violations(page) if one["impact"] in {"serious", "critical"}]

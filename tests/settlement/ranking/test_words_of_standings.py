@@ -68,7 +68,7 @@ def test_what_a_notice_says_is_not_said_twice_until_something_else_is(
 ) -> None:
     """R44: on the desk's page, while an appeal waits, and once a later step rests on more."""
     desk = read(client, units, contest, "reviewer-1")
-    assert "学校反映的问题" not in desk and "<h3>通知所列事项" in desk
+    assert "学校反映的问题" not in desk and "通知所列事项</h3>" in desk
     standing = standing_of(units, contest)
     with units(contest.sellers[BAD].manager) as unit:
         event = last_event(unit, standing.id)
@@ -88,7 +88,7 @@ def test_what_a_later_step_rests_on_stands_beside_the_notice(
     contest = suspended(units)
     with TestClient(an_app(settings, units)) as client:
         page = read(client, units, contest, "reviewer-2")
-    assert "学校反映的问题" in page and "<h3>通知所列事项" in page
+    assert "学校反映的问题" in page and "通知所列事项</h3>" in page
 
 
 def test_the_desk_is_cut_into_pages(
