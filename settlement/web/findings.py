@@ -102,16 +102,16 @@ def post_finding(page: Page, form: FindingForm) -> Response[Any]:
     typed.check("finding", lambda: words_of("finding", form.finding))
     typed.check("source", lambda: words_of("source", form.source, most=LONGEST_SOURCE))
     found_on = typed.day("found_on", form.found_on)
-    if typed.errors:
-        others = wrong_fields(
-            page.unit,
-            form.kind,
-            form.key.strip(),
-            finding=form.finding,
-            source=form.source,
-            found_on=None if "found_on" in typed.errors else found_on,
-        )
-        told = {at: translate_error(error, page.locale) for at, error in others.items()}
+    others = wrong_fields(
+        page.unit,
+        form.kind,
+        form.key.strip(),
+        finding=form.finding,
+        source=form.source,
+        found_on=None if "found_on" in typed.errors else found_on,
+    )
+    told = {at: translate_error(error, page.locale) for at, error in others.items()}
+    if told or typed.errors:
         return show_own_findings(page, form=form, errors=told | typed.errors)
     try:
         with page.unit.session.begin_nested():

@@ -12,7 +12,6 @@ from kernel.http.pages import Page
 from kernel.i18n import msgid, translate
 from kernel.web.tables import Cell, Column, Table, View
 from settlement.queries.ranking_evidence import SchoolPart, ScoreEvidence, evidence_of
-from settlement.queries.rankings import RankRow
 from settlement.ranking.evidence_queries import KINDS, VENDOR
 from settlement.ranking.inputs import SchoolEvidence
 from settlement.ranking.models import ScoreRun
@@ -37,12 +36,6 @@ def priors_address(run: ScoreRun, *, kind: str, number: str = "") -> str:
     """Return the address of a run's estimates; `number` names a run, else that which holds."""
     query = {"kind": kind, "month": show_month(run.month)} | ({"run": number} if number else {})
     return f"{PRIORS}?{urlencode(query)}"
-
-
-def evidence_address(row: RankRow, run: ScoreRun, *, number: str = "") -> str:
-    """Return the address of what a row's score is made of, school by school."""
-    query = {"key": row.key, "cell": row.cell, "month": show_month(run.month)}
-    return f"{EVIDENCE}?{urlencode(query | ({'run': number} if number else {}))}"
 
 
 def show_priors(page: Page) -> Response[Any]:

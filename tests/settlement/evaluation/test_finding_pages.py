@@ -180,6 +180,10 @@ def test_all_that_is_wrong_with_a_finding_is_said_at_once(
     page = send(client, "judge", "/evaluator/findings", kind="vendor", key="none", found_on="昨天")
     for field in ("key", "finding", "source", "found_on"):
         assert f'href="#field-{field}"' in page
+    well_written = {"finding": "好", "source": "走访", "kind": "vendor", "key": "none"}
+    page = send(client, "judge", "/evaluator/findings", found_on="1999-01-01", **well_written)
+    for field in ("key", "found_on"):
+        assert f'href="#field-{field}"' in page
     assert upload(client, "空.csv", "").count("空.csv") == 1
     row = f"vendor,{scene.market.vendor.code},x,{'长' * 501},1999-01-01"
     page = upload(client, "两处.csv", "kind,key,finding,source,found_on", row)
